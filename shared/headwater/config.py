@@ -1,0 +1,152 @@
+"""The settings: the environment flows in, one frozen `Settings` flows out.
+
+Only this module reads the environment. `docs/settings.md` names each field, and a test holds it to that.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from headwater.errors import ConfigError
+
+
+def _setting(help_text: str, default: Any = MISSING, unit: str = "") -> Any:
+    """Declare a setting; without a default it is required."""
+    return field(default=default, metadata={"help": help_text, "unit": unit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, named as its environment variable in lower case."""
+
+    database_url: str = _setting("Postgres as the role `app`: `postgresql+pg8000://app:…@host/db`.")
+    database_admin_url: str = _setting("Postgres as the owner, for migrations; session mode, never a pooler.", "")
+    database_pool_size: int = _setting("Connections an instance keeps open at most.", 4)
+
+    auth_mode: str = _setting("Who may call: `local` (this machine only).", "local")
+    local_workspace_id: UUID = _setting(
+        "The workspace that `AUTH_MODE=local` works in.", UUID("00000000-0000-4000-8000-000000000001")
+    )
+    cors_origins: tuple[str, ...] = _setting("Origins whose pages may call the API, separated by commas.", ())
+    secret_key: str = _setting("Fernet key that encrypts the sources' tokens.", "")
+
+    google_cloud_project: str = _setting("Project of the Cloud Tasks queues.", "local")
+    cloud_region: str = _setting("Region of the Cloud Tasks queues.", "local")
+    tasks_endpoint: str = _setting("Base URL of the Cloud Tasks API; empty for Google's own.", "")
+    tasks_service_account: str = _setting("E-mail address that Cloud Tasks calls the functions as.", "")
+    collection_url: str = _setting("Base URL of the collection function, as Cloud Tasks calls it.", "")
+    embedding_url: str = _setting("Base URL of the embedding function, as Cloud Tasks calls it.", "")
+    max_tickets: int = _setting("Tickets outstanding for one queue at most.", 4)
+
+    worker_budget_s: float = _setting("How long one request goes on claiming steps.", 120.0, "s")
+    dispatch_deadline_s: float = _setting("Deadline of a Cloud Tasks attempt, 15 to 1800.", 600.0, "s")
+    lease_s: float = _setting("How long a step stays with a worker that gives no sign of life.", 30.0, "s")
+    watchdog_s: float = _setting("How often open work is looked after.", 30.0, "s")
+    max_attempts: int = _setting("Failures after which a step is given up.", 5)
+
+    blob_url: str = _setting("Where raw bytes are staged: `file:///…`, `gs://…` or `s3://…`.", "memory:///")
+    max_repo_bytes: int = _setting("Repositories larger than this are refused.", 2 * 1024**3, "bytes")
+    max_file_bytes: int = _setting("Files larger than this fail, the run goes on.", 10_000_000, "bytes")
+    max_delete_ratio: float = _setting(
+        "A listing that would remove more than this share (and at least 20 documents) has its removals withheld.", 0.5
+    )
+    fetch_batch: int = _setting("Documents that one fetch step takes.", 64)
+    fetch_private: bool = _setting("Whether sources may lie on private and loopback addresses.", False)
+    fetch_file_urls: bool = _setting("Whether sources may be `file:` URLs; only ever locally.", False)
+
+    embedding_model: str = _setting("`all-MiniLM-L6-v2`, or `constant` for tests.", "all-MiniLM-L6-v2")
+    model_dir: Path = _setting("Folder of the ONNX models.", Path(".headwater/models"))
+    embed_batch: int = _setting("Texts that one embed step takes.", 128)
+
+    chat_model: str = _setting(
+        "`extractive`, or `provider:model` (anthropic, google_genai, groq, openai).", "extractive"
+    )
+    openai_api_key: str = _setting("Key for `openai:…` models.", "")
+    openai_base_url: str = _setting("Another server that speaks OpenAI's protocol.", "")
+    anthropic_api_key: str = _setting("Key for `anthropic:…` models.", "")
+    anthropic_base_url: str = _setting("Another server that speaks Anthropic's protocol.", "")
+    google_api_key: str = _setting("Key for `google_genai:…` models.", "")
+    groq_api_key: str = _setting("Key for `groq:…` models.", "")
+    chat_timeout_s: float = _setting("How long a language model may take to answer.", 120.0, "s")
+    max_question_chars: int = _setting("Longest question taken.", 32_000, "characters")
+
+    k_service: str = _setting("Set by Cloud Run in a service.", "")
+    cloud_run_job: str = _setting("Set by Cloud Run in a job.", "")
+    cloud_run_task_index: int = _setting("Set by Cloud Run: which job worker this is.", 0)
+    cloud_run_task_count: int = _setting("Set by Cloud Run: how many job workers there are.", 1)
+    log_level: str = _setting("`DEBUG`, `INFO`, `WARNING` or `ERROR`.", "INFO")
+
+    @property
+    def on_cloud_run(self) -> bool:
+        """Tell whether this process runs on Cloud Run."""
+        return bool(self.k_service or self.cloud_run_job)
+
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def _convert(kind: Any, raw: str) -> Any:
+    """Read one value; raises ValueError with what is expected."""
+    if kind is bool:
+        if raw.lower() not in _TRUE | _FALSE:
+            raise ValueError("expected true or false")
+        return raw.lower() in _TRUE
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if kind in (int, float) and not float(raw) >= 0:
+        raise ValueError("expected a number of at least 0")
+    return kind(raw)
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Find settings that are fine alone and wrong together."""
+    found = []
+    if settings.auth_mode != "local":
+        found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local")
+    if settings.auth_mode == "local" and settings.on_cloud_run:
+        found.append("AUTH_MODE: local works only off Cloud Run; there anybody could call")
+    if settings.fetch_file_urls and settings.on_cloud_run:
+        found.append("FETCH_FILE_URLS: works only off Cloud Run")
+    if not settings.worker_budget_s < settings.dispatch_deadline_s:
+        found.append("WORKER_BUDGET_S must be under DISPATCH_DEADLINE_S, or Cloud Tasks gives up on a working request")
+    if not 15 <= settings.dispatch_deadline_s <= 1800:
+        found.append("DISPATCH_DEADLINE_S: Cloud Tasks takes 15 to 1800")
+    return found
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read settings from an environment.
+
+    An empty value counts as unset. Raises ConfigError with one line for everything missing or wrong.
+    """
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for spec in fields(Settings):
+        name, raw = spec.name.upper(), environ.get(spec.name.upper(), "")
+        if not raw:
+            if _required(spec):
+                wrong.append(f"{name}: missing. {spec.metadata['help']}")
+            continue
+        try:
+            values[spec.name] = _convert(spec.type, raw)
+        except ValueError as error:
+            wrong.append(f"{name}: {raw!r} can't be read ({error})")
+    settings = None if wrong else Settings(**values)
+    wrong += _contradictions(settings) if settings else []
+    if settings is None or wrong:
+        raise ConfigError("Settings are missing or wrong:\n  " + "\n  ".join(wrong))
+    return settings
+
+
+def _required(spec: "Field[Any]") -> bool:
+    return spec.default is MISSING
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the process's own settings, once."""
+    return read_settings(os.environ)

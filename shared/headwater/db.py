@@ -1,0 +1,116 @@
+"""The database: a URL flows in, short explicit transactions flow out.
+
+Every transaction names its workspace, so that row-level security holds without the callers' help. Explicit transactions
+always: in AUTOCOMMIT, pg8000 behind a transaction-mode pooler was seen to return other clients' rows.
+"""
+
+import json
+import ssl
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from headwater.errors import DatabaseUnavailable, HeadwaterError
+
+ENGINE: Literal["*"] = "*"
+"""The scope of the ledger itself, which sees the steps and runs of every workspace and nothing else."""
+
+Scope = uuid.UUID | Literal["*"]
+
+
+class NotReady(HeadwaterError):
+    """The database can be reached and isn't what this revision needs."""
+
+    status = 503
+    title = "Not ready"
+
+
+class Database:
+    """Connections to one database, pooled; opens none before the first transaction."""
+
+    def __init__(self, url: str, pool_size: int = 4) -> None:
+        self.engine = create_engine(url, pool_size)
+
+    @contextmanager
+    def transaction(self, scope: Scope) -> Iterator[Connection]:
+        """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
+
+        Raises DatabaseUnavailable when the database can't be reached, or goes away.
+        """
+        try:
+            with self.engine.begin() as tx:
+                tx.execute(_SET_SCOPE, {"scope": str(scope)})
+                yield tx
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise DatabaseUnavailable(f"The database doesn't answer: {_short(error)}. Try again shortly.") from error
+        except sa.exc.DBAPIError as error:
+            if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
+                raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
+            raise
+
+    def check_ready(self) -> None:
+        """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""
+        from headwater.migrations import HEAD
+
+        with self.transaction(ENGINE) as tx:
+            role = tx.execute(sa.text("select rolsuper or rolbypassrls from pg_roles where rolname = current_user"))
+            if role.scalar_one():
+                raise NotReady("The database role bypasses row-level security. Connect as `app` (DATABASE_URL).")
+            if tx.execute(sa.text("select to_regclass('headwater.alembic_version') is null")).scalar_one():
+                raise NotReady("The database has no schema yet. Run `python -m functions.job migrate`.")
+            version = tx.execute(sa.text("select version_num from headwater.alembic_version")).scalar_one_or_none()
+            if version is None or str(version) < HEAD:
+                raise NotReady(f"The schema is at {version}, {HEAD} is needed. Run `python -m functions.job migrate`.")
+
+
+def create_engine(url: str, pool_size: int = 4) -> Engine:
+    """Make an engine on pg8000.
+
+    `?sslmode=require` encrypts, `?sslmode=verify-full` also verifies against the system's certificates.
+    """
+    parsed = sa.make_url(url)
+    if parsed.drivername != "postgresql+pg8000":
+        parsed = parsed.set(drivername="postgresql+pg8000")
+    query = dict(parsed.query)
+    mode = query.pop("sslmode", "disable")
+    arguments: dict[str, Any] = {"application_name": "headwater"}
+    if mode != "disable":
+        context = ssl.create_default_context()
+        if mode != "verify-full":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        arguments["ssl_context"] = context
+    return sa.create_engine(
+        parsed.set(query=query),
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_pre_ping=True,
+        pool_recycle=300,
+        connect_args=arguments,
+    )
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Encode rows as one JSON parameter for `json_to_recordset`: a whole batch in one statement, one bind."""
+    return json.dumps(rows, ensure_ascii=False, default=str)
+
+
+_SET_SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
+
+_UNAVAILABLE = {"08", "53", "57"}
+"""SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
+
+
+def _sqlstate(error: sa.exc.DBAPIError) -> str:
+    """Read SQLSTATE from pg8000's error fields, or '' when there is none."""
+    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return str(first.get("C", "")) if isinstance(first, dict) else ""
+
+
+def _short(error: sa.exc.DBAPIError) -> str:
+    first = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
+    return str(first.get("M", first) if isinstance(first, dict) else first)[:200]

@@ -1,0 +1,222 @@
+"""The HTTP shell: a request flows in, it is routed, checked and parsed; a handler's answer or a problem flows out.
+
+Each function's `main.py` builds one `App` and hands it every request that functions-framework takes.
+"""
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import flask
+import msgspec
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+from werkzeug.exceptions import NotFound as WerkzeugNotFound
+from werkzeug.routing import Map, RequestRedirect, Rule
+
+from headwater import errors, logs
+from headwater.auth import Auth, Caller
+from headwater.config import Settings
+
+MAX_BODY_BYTES = 1_000_000
+"""Bodies over this are refused before they are parsed; the largest honest one is a batch of 2,048 short texts."""
+
+Access = Literal["public", "user", "google"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with a status or headers of its own; `body` is anything msgspec encodes, or None for no body."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, checked: who calls (`caller`), with what (`body`, `path`), and the raw `request`."""
+
+    request: flask.Request
+    request_id: str
+    body: Any
+    path: Mapping[str, Any]
+    caller: Caller | None
+
+    @property
+    def workspace_id(self) -> uuid.UUID:
+        """The caller's workspace; only routes with access `user` have one."""
+        if self.caller is None:
+            raise errors.Unauthorized("This route needs a caller.")
+        return self.caller.workspace_id
+
+    def query(self, name: str, kind: type = str, default: Any = None) -> Any:
+        """Read one query parameter as `kind`; raises UnprocessableContent when it can't be."""
+        raw = self.request.args.get(name)
+        if raw is None:
+            return default
+        try:
+            return msgspec.convert(raw, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise errors.UnprocessableContent(f"Query parameter {name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked: method, path (werkzeug's rule syntax) and who answers it.
+
+    `body` is the struct that the request's JSON is decoded into, or None when it takes none. `answers` is the struct
+    that the OpenAPI page names for the success with `status`.
+    """
+
+    method: str
+    path: str
+    handle: Callable[[Call], Any]
+    summary: str
+    body: Any = None
+    answers: Any = None
+    status: int = 200
+    access: Access = "user"
+
+
+class App:
+    """Serve `routes`; call it with a flask request."""
+
+    def __init__(self, service: str, settings: Settings, routes: Sequence[Route], ready: Callable[[], None]) -> None:
+        self.service = service
+        self.settings = settings
+        self.auth = Auth(settings)
+        self.routes = [
+            *routes,
+            Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
+            Route("GET", "/ready", self._ready, "Database, schema and role are as they must be", access="public"),
+        ]
+        self._check_ready = ready
+        self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
+        logs.configure(settings.log_level)
+
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer one request; whatever goes wrong before the first byte leaves as a problem."""
+        started = time.monotonic()
+        request_id = _request_id(request)
+        logs.trace.set(_trace(request, self.settings.google_cloud_project))
+        try:
+            response = self._answer(request, request_id)
+        except errors.HeadwaterError as error:
+            response = problem_response(error, request_id)
+            if response.status_code >= 500:
+                logs.event("request.failed", severity=30, error=error, request_id=request_id)
+        except Exception as error:  # noqa: BLE001 - the boundary: what nobody foresaw is logged and leaves as a bare 500
+            response = problem_response(error, request_id)
+            logs.event("request.crashed", severity=40, error=error, request_id=request_id)
+        response.headers["X-Request-Id"] = request_id
+        self._allow_origin(request, response)
+        if request.path != "/heartbeat":
+            logs.event(
+                "request",
+                service=self.service,
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                request_id=request_id,
+                duration_ms=round((time.monotonic() - started) * 1000, 1),
+            )
+        return response
+
+    def _ready(self, _: Call) -> dict[str, str]:
+        self._check_ready()
+        return {"status": "ready", "service": self.service}
+
+    def _answer(self, request: flask.Request, request_id: str) -> flask.Response:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return flask.Response(status=204)
+        route, path = self._match(request)
+        caller = self.auth.check(route.access, request)
+        call = Call(request, request_id, _decode(request, route.body), path, caller)
+        return _respond(route.handle(call), route.status, request)
+
+    def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, Any]]:
+        try:
+            route, path = self._map.bind("").match(request.path, request.method)
+        except WerkzeugMethodNotAllowed as error:
+            allowed = sorted(error.valid_methods or [])
+            message = f"{request.method} isn't possible on {request.path}; allowed: {', '.join(allowed)}."
+            raise errors.MethodNotAllowed(message, allowed) from error
+        except (WerkzeugNotFound, RequestRedirect) as error:
+            raise errors.NotFound(f"Nothing is at {request.path}.") from error
+        return route, path
+
+    def _allow_origin(self, request: flask.Request, response: flask.Response) -> None:
+        origin = request.headers.get("Origin")
+        if not origin or origin not in self.settings.cors_origins:
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, ETag"
+        response.headers.add("Vary", "Origin")
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
+            response.headers["Access-Control-Allow-Headers"] = (
+                "Authorization, Content-Type, If-None-Match, Last-Event-ID"
+            )
+            response.headers["Access-Control-Max-Age"] = "7200"
+
+
+def problem_response(error: BaseException, request_id: str) -> flask.Response:
+    """Turn an error into an `application/problem+json` response."""
+    described = errors.problem(error, request_id)
+    response = flask.Response(
+        msgspec.json.encode(described), status=described["status"], content_type="application/problem+json"
+    )
+    if isinstance(error, errors.MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.UpstreamError) and error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    return response
+
+
+def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response:
+    if isinstance(answer, flask.Response):
+        return answer
+    reply = answer if isinstance(answer, Reply) else Reply(answer, status)
+    if reply.body is None:
+        return flask.Response(status=reply.status, headers=dict(reply.headers))
+    content = msgspec.json.encode(reply.body)
+    response = flask.Response(content, reply.status, dict(reply.headers), content_type="application/json")
+    if request.method == "GET" and reply.status == 200:
+        response.set_etag(hashlib.sha256(content).hexdigest()[:32])
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        response.make_conditional(request.environ)
+    return response
+
+
+def _decode(request: flask.Request, kind: Any) -> Any:
+    """Decode the JSON body as `kind`; 413, 400 for what isn't JSON, 422 for JSON of another shape."""
+    if kind is None:
+        return None
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise errors.PayloadTooLarge(f"The body is {request.content_length} bytes; at most {MAX_BODY_BYTES} are taken.")
+    content = request.stream.read(MAX_BODY_BYTES + 1)
+    if len(content) > MAX_BODY_BYTES:
+        raise errors.PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes, which is the most that is taken.")
+    if not content.strip():
+        raise errors.BadRequest("The body is empty; a JSON object is expected.")
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise errors.UnprocessableContent(f"The body doesn't fit: {error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise errors.BadRequest(f"The body isn't JSON: {error}.") from error
+
+
+def _request_id(request: flask.Request) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
+
+
+def _trace(request: flask.Request, project: str) -> str:
+    """Name the trace as Cloud Logging wants it, from `X-Cloud-Trace-Context: TRACE/SPAN;o=1`."""
+    trace_id = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
+    return f"projects/{project}/traces/{trace_id}" if re.fullmatch(r"[0-9a-f]{32}", trace_id) else ""

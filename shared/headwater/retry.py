@@ -1,0 +1,47 @@
+"""What a failure means: an error and a count flow in, a decision flows out. Pure.
+
+Full jitter: `delay = random · min(cap, base · 2^attempt)`; source: Marc Brooker, "Exponential Backoff And Jitter", AWS
+Architecture Blog, 2015. With base 1 s and cap 300 s, and `random` = 1, the failures 0, 1, 2, 3 … wait
+1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 … seconds.
+"""
+
+from dataclasses import dataclass
+
+from headwater.errors import PermanentError, UpstreamError, UserError
+
+BASE_S = 1.0
+CAP_S = 300.0
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Try again in `delay_s`."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Record `reason` and go on without it."""
+
+    reason: str
+
+
+def backoff_s(attempt: int, random: float) -> float:
+    """Return how long to wait after failure number `attempt` (from 0); `random` lies in [0, 1)."""
+    return random * min(CAP_S, BASE_S * 2 ** min(attempt, 30))
+
+
+def decide(error: BaseException, *, attempt: int, max_attempts: int, random: float) -> Retry | GiveUp:
+    """Decide what follows an error, the `attempt`-th (from 0) of its step.
+
+    What another side asks to wait (`Retry-After`) is waited at least, with the jitter on top so that not all come back
+    at once.
+    """
+    if isinstance(error, PermanentError | UserError):
+        return GiveUp(error.message)
+    reason = error.message if isinstance(error, UpstreamError) else f"Unexpected {type(error).__name__}; see the log."
+    if attempt + 1 >= max_attempts:
+        return GiveUp(f"{reason} Given up after {attempt + 1} attempts.")
+    asked = error.retry_after_s if isinstance(error, UpstreamError) else None
+    return Retry((asked or 0.0) + backoff_s(attempt, random))

@@ -1,0 +1,164 @@
+"""The worker: due steps flow in, each is gathered, computed and applied; what follows from it is woken.
+
+The same loop runs in a function that a ticket woke and in a Cloud Run job worker. No transaction is open while `compute`
+talks to a provider or a site. `apply` locks the step first: its writes, its completion and the steps that follow commit
+together, so that delivery is at least once and the effect exactly once.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy.engine import Connection
+
+from headwater import ledger, logs
+from headwater.config import Settings
+from headwater.db import ENGINE, Database
+from headwater.errors import DatabaseUnavailable, LeaseLost
+from headwater.ledger import NewStep, Step
+from headwater.retry import GiveUp, decide
+
+MAX_LOST_LEASES = 5
+"""A step that so many workers died over is given up: it may be what kills them."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step came to: counts to be summed over the run, and the steps that follow."""
+
+    result: Mapping[str, int] = field(default_factory=dict)
+    then: Sequence[NewStep] = ()
+
+
+class Handler(Protocol):
+    """One kind of step."""
+
+    def gather(self, tx: Connection, step: Step) -> Any:
+        """Read what the step needs."""
+
+    def compute(self, gathered: Any) -> Any:
+        """Do the work, outside of any transaction."""
+
+    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        """Write what was computed."""
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """Write what it means for the run that the step failed for good."""
+
+
+class Wake(Protocol):
+    """Wakes whoever drains a queue."""
+
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        """Make sure that due steps of these queues will be drained, in `delay_s` at the latest."""
+
+
+class Worker:
+    """Run steps with `handlers`, by kind."""
+
+    def __init__(
+        self, database: Database, settings: Settings, handlers: Mapping[str, Handler], *, wake: Wake, holder: str
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.handlers = handlers
+        self.wake = wake
+        self.holder = holder
+
+    def drain(self, queue: str, stop: Callable[[], bool], on_claim: Callable[[], None] = lambda: None) -> int:
+        """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
+
+        Raises DatabaseUnavailable; the step at hand is then taken back when its lease runs out.
+        """
+        ran = 0
+        while not stop() and (step := self._claim(queue)) is not None:
+            on_claim()
+            self.run(step)
+            ran += 1
+        return ran
+
+    def run(self, step: Step) -> None:
+        """Run one claimed step to its completion, its next attempt, or its end."""
+        started = time.monotonic()
+        handler = self.handlers[step.kind]
+        try:
+            if step.fence - step.attempt > MAX_LOST_LEASES:
+                self._give_up(handler, step, f"{MAX_LOST_LEASES} workers died over this step.")
+                return
+            with self._renewing(step):
+                with self.database.transaction(step.workspace_id) as tx:
+                    gathered = handler.gather(tx, step)
+                computed = handler.compute(gathered)
+                with self.database.transaction(step.workspace_id) as tx:
+                    ledger.lock(tx, step)
+                    done = handler.apply(tx, step, computed)
+                    ledger.complete(tx, step, done.result, done.then)
+            self._after(step, {new.queue for new in done.then})
+        except LeaseLost as lost:
+            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: every other error is the step's, decided in one place
+            self._failed(handler, step, error)
+        else:
+            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            logs.event("step", kind=step.kind, key=step.key, run_id=step.run_id, duration_ms=duration_ms, **done.result)
+
+    def _claim(self, queue: str) -> Step | None:
+        with self.database.transaction(ENGINE) as tx:
+            return ledger.claim(tx, queue, list(self.handlers), self.holder, self.settings.lease_s)
+
+    def _after(self, step: Step, queues: set[str]) -> None:
+        with self.database.transaction(step.workspace_id) as tx:
+            if ledger.fan_in(tx, step.run_id):
+                queues = queues | {"collection"}
+        if queues:
+            self.wake.wake(sorted(queues))
+
+    def _failed(self, handler: Handler, step: Step, error: Exception) -> None:
+        attempts = self.settings.max_attempts
+        decision = decide(error, attempt=step.attempt, max_attempts=attempts, random=random.random())  # noqa: S311
+        fields = {"step_id": step.id, "kind": step.kind, "key": step.key, "run_id": step.run_id}
+        logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **fields)
+        try:
+            if isinstance(decision, GiveUp):
+                self._give_up(handler, step, decision.reason)
+            else:
+                with self.database.transaction(step.workspace_id) as tx:
+                    ledger.lock(tx, step)
+                    ledger.try_again(tx, step, decision.delay_s, str(error)[:500])
+                self.wake.wake([step.queue], decision.delay_s)
+        except LeaseLost as lost:
+            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
+
+    def _give_up(self, handler: Handler, step: Step, reason: str) -> None:
+        with self.database.transaction(step.workspace_id) as tx:
+            ledger.lock(tx, step)
+            handler.give_up(tx, step, reason)
+            ledger.fail(tx, step, reason)
+        self._after(step, set())
+
+    @contextmanager
+    def _renewing(self, step: Step) -> Iterator[None]:
+        """Renew the lease while the block runs: leases are short, so that what a dead worker held is soon free."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self.settings.lease_s / 3):
+                try:
+                    with self.database.transaction(step.workspace_id) as tx:
+                        ledger.renew(tx, step, self.settings.lease_s)
+                except DatabaseUnavailable as error:
+                    logs.event("step.renew_failed", severity=30, error=error, step_id=step.id)
+
+        thread = threading.Thread(target=renew, name=f"renew-{step.id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
