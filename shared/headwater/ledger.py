@@ -153,7 +153,8 @@ _RENEW = sa.text("""
 _LOCK = sa.text("select id from steps where id = :id and fence = :fence and state = 'running' for update")
 
 _COMPLETE = sa.text("""
-    update steps set state = 'done', lease_until = null, error = null, result = cast(:result as jsonb), finished_at = now()
+    update steps set state = 'done', lease_until = null, error = null, finished_at = now(),
+      result = cast(:result as jsonb)
     where id = :id
 """)
 

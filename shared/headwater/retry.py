@@ -29,7 +29,7 @@ class GiveUp:
 
 def backoff_s(attempt: int, random: float) -> float:
     """Return how long to wait after failure number `attempt` (from 0); `random` lies in [0, 1)."""
-    return random * min(CAP_S, BASE_S * 2 ** min(attempt, 30))
+    return random * min(CAP_S, BASE_S * 2.0 ** min(attempt, 30))
 
 
 def decide(error: BaseException, *, attempt: int, max_attempts: int, random: float) -> Retry | GiveUp:

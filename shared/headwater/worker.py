@@ -1,8 +1,8 @@
 """The worker: due steps flow in, each is gathered, computed and applied; what follows from it is woken.
 
-The same loop runs in a function that a ticket woke and in a Cloud Run job worker. No transaction is open while `compute`
-talks to a provider or a site. `apply` locks the step first: its writes, its completion and the steps that follow commit
-together, so that delivery is at least once and the effect exactly once.
+The same loop runs in a function that a ticket woke and in a Cloud Run job worker. No transaction is open while
+`compute` talks to a provider or a site. `apply` locks the step first: its writes, its completion and the steps that
+follow commit together, so that delivery is at least once and the effect exactly once.
 """
 
 import random
@@ -106,7 +106,14 @@ class Worker:
             self._failed(handler, step, error)
         else:
             duration_ms = round((time.monotonic() - started) * 1000, 1)
-            logs.event("step", kind=step.kind, key=step.key, run_id=step.run_id, duration_ms=duration_ms, **done.result)
+            logs.event(
+                "step",
+                kind=step.kind,
+                key=step.key,
+                run_id=step.run_id,
+                duration_ms=duration_ms,
+                counts=dict(done.result),
+            )
 
     def _claim(self, queue: str) -> Step | None:
         with self.database.transaction(ENGINE) as tx:

@@ -54,11 +54,8 @@ def register_model(admin_url: str, name: str, dim: int) -> None:
             ),
             {"name": name, "dim": dim},
         ).scalar_one()
-        connection.execute(
-            sa.text(
-                f"create table if not exists vectors_{int(model_id)} partition of vectors for values in ({int(model_id)})"
-            )
-        )
+        partition = f"vectors_{int(model_id)} partition of vectors for values in ({int(model_id)})"
+        connection.execute(sa.text(f"create table if not exists {partition}"))
     engine.dispose()
 
 
@@ -71,7 +68,8 @@ def _ensure_role(connection: Connection, password: str) -> None:
         literal = password.replace("'", "''")
         connection.exec_driver_sql(f"alter role app with login password '{literal}'".replace("%", "%%"))
     database = connection.execute(sa.text("select quote_ident(current_database())")).scalar_one()
-    connection.execute(sa.text(f"alter role app in database {database} set search_path = headwater, public, extensions"))
+    path = "headwater, public, extensions"
+    connection.execute(sa.text(f"alter role app in database {database} set search_path = {path}"))
     connection.execute(sa.text("grant usage on schema headwater to app"))
 
 

@@ -1,0 +1,163 @@
+"""Tickets: due steps flow in, Cloud Tasks tasks flow out that wake whoever drains their queue.
+
+A ticket is not an address: it says only "drain this queue". It may be lost, doubled or late; the ledger decides what is
+done. A bounded number is outstanding for each queue, counted in the table `tickets`. The watchdog is a delayed ticket
+that is sent again while any step is open; it heals whatever a crash left behind.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from headwater import ledger, logs
+from headwater.config import Settings
+from headwater.db import ENGINE, Database
+from headwater.errors import UpstreamError
+
+if TYPE_CHECKING:
+    from google.cloud.tasks_v2 import CloudTasksClient
+
+QUEUES = ("collection", "embedding")
+
+_SEND_FOR_S = 15.0
+"""How long a send is tried again: as long as a queue service takes to come back from a restart."""
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """The body of `POST /tasks/drain`."""
+
+    queue: str
+    id: uuid.UUID
+    watch: bool = False
+
+
+class Tickets:
+    """Send tickets through the stock Cloud Tasks client."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database = database
+        self.settings = settings
+
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        """Send what is missing so that due steps of these queues are drained.
+
+        Called after a commit, which nothing can take back: a ticket that can't be sent is logged, and the watchdog
+        sends it.
+        """
+        for queue in queues:
+            try:
+                for ticket_id in self._missing(queue, delay_s):
+                    self._send(Ticket(queue, ticket_id), delay_s)
+            except UpstreamError as error:
+                logs.event("ticket.not_sent", severity=30, error=error, queue=queue)
+
+    def arm_watchdog(self) -> None:
+        """Send the delayed ticket that looks after open work.
+
+        Call it before the commit that opens work: a crash right after that commit is then healed too. Raises
+        UpstreamError when Cloud Tasks can't be reached.
+        """
+        self._send(Ticket("collection", uuid.uuid4(), watch=True), self.settings.watchdog_s)
+
+    def watch(self) -> None:
+        """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
+        with self.database.transaction(ENGINE) as tx:
+            taken_back = ledger.take_back(tx)
+            ledger.fan_in(tx)
+            is_open = ledger.has_open_steps(tx)
+            lost = tx.execute(_FORGET).rowcount
+        if taken_back or lost:
+            logs.event("watchdog", taken_back=taken_back, lost_tickets=lost)
+        if is_open:
+            self.arm_watchdog()
+            self.wake(QUEUES)
+
+    def done(self, ticket: Ticket) -> None:
+        """Forget a ticket that has been served, and send another if due steps are left."""
+        with self.database.transaction(ENGINE) as tx:
+            tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
+        self.wake([ticket.queue])
+
+    def _missing(self, queue: str, delay_s: float) -> list[uuid.UUID]:
+        if delay_s:
+            return [uuid.uuid4()]
+        with self.database.transaction(ENGINE) as tx:
+            values = {"queue": queue, "most": self.settings.max_tickets, "for_s": self.settings.dispatch_deadline_s}
+            return list(tx.execute(_ISSUE, values).scalars())
+
+    def _send(self, ticket: Ticket, delay_s: float) -> None:
+        from google.api_core import exceptions
+        from google.api_core.retry import Retry, if_exception_type
+        from google.auth.exceptions import TransportError
+        from requests.exceptions import ConnectionError as RequestsConnectionError
+
+        passing = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestsConnectionError)
+        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=_SEND_FOR_S)
+        try:
+            self._client.create_task(request=self._request(ticket, delay_s), retry=retry)
+        except exceptions.Conflict:
+            return  # an earlier try of this very send has arrived: the name is random
+        except (exceptions.GoogleAPIError, TransportError, RequestsConnectionError) as error:
+            raise UpstreamError(f"Cloud Tasks doesn't take the ticket: {str(error)[:300]}") from error
+
+    def _request(self, ticket: Ticket, delay_s: float) -> dict[str, Any]:
+        settings = self.settings
+        base = {"collection": settings.collection_url, "embedding": settings.embedding_url}[ticket.queue].rstrip("/")
+        parent = self._client.queue_path(settings.google_cloud_project, settings.cloud_region, ticket.queue)
+        task: dict[str, Any] = {
+            "name": f"{parent}/tasks/{ticket.id.hex}",
+            "dispatch_deadline": timedelta(seconds=settings.dispatch_deadline_s),
+            "http_request": {
+                "url": f"{base}/tasks/drain",
+                "headers": {"Content-Type": "application/json"},
+                "body": msgspec.json.encode(ticket),
+                "oidc_token": {"service_account_email": settings.tasks_service_account, "audience": base},
+            },
+        }
+        if delay_s:
+            task["schedule_time"] = datetime.now(UTC) + timedelta(seconds=delay_s)
+        return {"parent": parent, "task": task}
+
+    @cached_property
+    def _client(self) -> "CloudTasksClient":
+        from google.cloud.tasks_v2 import CloudTasksClient
+
+        if not self.settings.tasks_endpoint:
+            return CloudTasksClient()
+        from google.api_core.client_options import ClientOptions
+        from google.auth.credentials import AnonymousCredentials
+
+        return CloudTasksClient(
+            transport="rest",
+            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options=ClientOptions(api_endpoint=self.settings.tasks_endpoint),
+        )
+
+
+_ISSUE = sa.text("""
+    with open as (
+      select count(*) as n from (
+        select 1 from steps s join runs r on r.id = s.run_id
+        where s.queue = :queue and r.engine = 'tickets'
+          and (s.state = 'running' or s.state = 'ready' and s.not_before <= now()) limit cast(:most as integer)) due
+    ), outstanding as (
+      select count(*) as n from tickets where queue = :queue and expires_at > now()
+    )
+    insert into tickets (queue, expires_at)
+    select :queue, now() + make_interval(secs => cast(:for_s as double precision))
+    from open, outstanding, generate_series(1, open.n - outstanding.n)
+    returning id
+""")
+
+# A queue with due steps of which none is being worked on has lost its tickets.
+_FORGET = sa.text("""
+    delete from tickets t where expires_at < now() or (
+      exists (select 1 from steps s
+              where s.queue = t.queue and s.state = 'ready' and s.not_before < now() - interval '5 s')
+      and not exists (select 1 from steps s where s.queue = t.queue and s.state = 'running'))
+""")
