@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -66,8 +67,10 @@ def end(held: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
     family = [process for pid in held for process in _family(pid)]
     for pid, stop_signal in held.items():
         _signal_group(pid, stop_signal)
-    _, stubborn = psutil.wait_procs(family, timeout=grace_s)
-    for process in stubborn:
+    deadline = time.monotonic() + grace_s
+    while (family := [process for process in family if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in family:
         process.kill()
     for pid in held:
         _signal_group(pid, signal.SIGKILL)
@@ -80,6 +83,14 @@ def _family(pid: int) -> list[psutil.Process]:
         return [parent, *parent.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Tell whether a process still does anything: a zombie only waits for its parent to look."""
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

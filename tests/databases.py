@@ -1,0 +1,53 @@
+"""Databases for tests: one private cluster per session, one migrated template in it, a quick copy for whoever asks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+from headwater.migrations import upgrade
+
+from scripts.postgres import Cluster
+
+TEMPLATE = "template_headwater"
+APP_PASSWORD = "app"
+_numbers = count(1)
+
+# A copied database has its template's tables and grants, but not its `alter role … in database` settings.
+_COPY_ROLE_SETTINGS = """
+insert into pg_db_role_setting (setdatabase, setrole, setconfig)
+select copy.oid, setrole, setconfig
+from pg_db_role_setting join pg_database template on template.oid = setdatabase, pg_database copy
+where template.datname = '{template}' and copy.datname = '{copy}'
+"""
+
+
+@dataclass(frozen=True)
+class FreshDatabase:
+    """A migrated, empty database: `url` connects as the role `app`, `admin_url` as the owner."""
+
+    name: str
+    url: str
+    admin_url: str
+
+
+def describe(cluster: Cluster, name: str) -> FreshDatabase:
+    """Give a database's URLs."""
+    return FreshDatabase(name, cluster.url(name, role="app", password=APP_PASSWORD), cluster.url(name))
+
+
+def make_template(cluster: Cluster) -> None:
+    """Make and migrate the database that the others are copies of."""
+    cluster.execute(f"create database {TEMPLATE}")
+    template = describe(cluster, TEMPLATE)
+    upgrade(template.admin_url, template.url)
+
+
+@contextmanager
+def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
+    """Copy the template, and drop the copy at the end whoever is still connected."""
+    name = f"test_{next(_numbers)}"
+    cluster.execute(f"create database {name} template {TEMPLATE}")
+    cluster.execute(_COPY_ROLE_SETTINGS.format(template=TEMPLATE, copy=name))
+    yield describe(cluster, name)
+    cluster.execute(f"drop database {name} with (force)")
