@@ -1,0 +1,133 @@
+"""The embedder: texts flow in, unit vectors flow out; and what exactly gets embedded.
+
+Collection counts tokens with a `Tokenizer` while it chunks, embedding turns chunks into vectors, chat embeds questions.
+Importing this loads neither numpy nor onnxruntime: `load_tokenizer` and `load_embedder` do, when they are called.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from headwater import minilm
+from headwater.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MODELS = (minilm.NAME, "constant")
+
+
+class Tokenizer(Protocol):
+    """Counts and locates tokens as the model of the same name would."""
+
+    max_tokens: int
+    """How many tokens of a text the model reads; its special tokens are already subtracted."""
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Find each token's [start, end) in each text, in characters; no special tokens, nothing cut off."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of unit length, so that the dot product of two is their cosine."""
+
+    name: str
+    dim: int
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed texts: float32, n × dim, in their order."""
+        ...
+
+    def embed_query(self, text: str) -> "NDArray[np.float32]":
+        """Embed a question: float32, dim."""
+        ...
+
+
+def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
+    """Load the tokenizer of a model; a twentieth of the model's own cost.
+
+    Raises ConfigError when the name is unknown or the model has not been built in `model_dir`.
+    """
+    _check(name)
+    return WordTokenizer() if name == "constant" else minilm.MiniLMTokenizer(model_dir / name)
+
+
+def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> Embedder:
+    """Load a model; `threads` compute one batch, by default one for each core.
+
+    Raises ConfigError when the name is unknown or the model has not been built in `model_dir`.
+    """
+    _check(name)
+    return ConstantEmbedder() if name == "constant" else minilm.MiniLM(model_dir / name, threads=threads)
+
+
+def _check(name: str) -> None:
+    if name not in MODELS:
+        raise ConfigError(f"The embedding model {name!r} is not known; expected one of: {', '.join(MODELS)}")
+
+
+def embedding_input(title: str, heading_path: Sequence[str], text: str) -> str:
+    r"""Compose exactly what gets embedded of a chunk: a line that says where it stands, then its text.
+
+    The line is the document's title and the headings above the chunk; a title that is also the first heading stands
+    once, a chunk without either has no such line. White space in the line is made single, the text is left alone.
+
+    `embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."`
+    """
+    path = [part for part in (" ".join(words.split()) for words in (title, *heading_path)) if part]
+    if title and len(path) > 1 and path[0].casefold() == path[1].casefold():
+        del path[0]
+    return "\n".join([" > ".join(path), text] if path else [text])
+
+
+def input_hash(embedding_input: str) -> bytes:
+    """Hash what gets embedded: SHA-256 of its UTF-8, 32 bytes; equal inputs share one vector."""
+    return hashlib.sha256(embedding_input.encode()).digest()
+
+
+class WordTokenizer:
+    """Punctuation, and words in pieces of up to eight letters: about as many as WordPiece finds in English and code."""
+
+    max_tokens = 254
+    _TOKEN = re.compile(r"[^\W_]{1,8}|_|[^\w\s]")
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Find each token's [start, end) in each text, in characters."""
+        return [[match.span() for match in self._TOKEN.finditer(text)] for text in texts]
+
+
+class ConstantEmbedder:
+    """Vectors that mean nothing and cost the same for each text, to test and measure all that surrounds a model.
+
+    A text's vector is drawn from its hash: equal texts have equal vectors, different ones stand nearly at a right angle
+    (the cosine's standard deviation is 1/√384 = .05).
+    """
+
+    name = "constant"
+    dim = 384
+
+    def __init__(self) -> None:
+        self.tokenizer = WordTokenizer()
+
+    def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed texts: float32, n × 384, unit length, in their order."""
+        import numpy as np
+
+        stream = b"".join(hashlib.shake_256(text.encode()).digest(self.dim) for text in texts)
+        # Bytes centred on zero: no two hashes give the zero vector, which 127.5 is not a byte for.
+        vectors = np.frombuffer(stream, np.uint8).reshape(-1, self.dim).astype(np.float32) - np.float32(127.5)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    def embed_query(self, text: str) -> "NDArray[np.float32]":
+        """Embed a question: float32, 384; the same vector as the document of that text."""
+        vector: NDArray[np.float32] = self.embed_documents([text])[0]
+        return vector

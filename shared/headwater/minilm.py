@@ -1,0 +1,128 @@
+"""all-MiniLM-L6-v2 on the CPU under onnxruntime: texts flow in, unit vectors flow out.
+
+`headwater.embedder` loads both classes, `headwater.graph` builds the folder that they read. A vector depends on its
+text alone, never on the batch it was computed in: everything is fp32, and padding is masked out.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headwater.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NAME = "all-MiniLM-L6-v2"
+DIM = 384
+MAX_TOKENS = 256  # sentence-transformers' max_seq_length for this model, [CLS] and [SEP] included
+_CLS, _SEP = 101, 102
+# Two of the longest texts, twenty short ones: beyond some 500 tokens the activations outgrow the processor's caches
+# and throughput falls, below some 200 the matrices are too small to keep it busy (`bench/embedder.py`).
+BATCH_TOKENS = 512
+
+
+def _file(folder: Path, name: str) -> str:
+    """Return a file's path; raises ConfigError with the command that makes it."""
+    path = folder / name
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing. Build the model first: python -m headwater.graph {folder.parent}")
+    return str(path)
+
+
+class MiniLMTokenizer:
+    """WordPiece as the model was trained with; safe to use from several threads."""
+
+    max_tokens = MAX_TOKENS - 2
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(_file(folder, "tokenizer.json"))
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Find each token's [start, end) in the text as given, in characters; nothing is cut off.
+
+        Neither starts nor ends ever fall. A word of more than 100 characters is one token, a character may be
+        several (한 is three), and what the model doesn't see (spaces, control characters) belongs to none.
+        """
+        return [encoding.offsets for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn texts into what the model reads: [CLS], at most `max_tokens` ids, [SEP]."""
+        # Cut here and not by the tokenizer: its truncation is a state that `spans` on another thread would meet.
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [[_CLS, *encoding.ids[: self.max_tokens], _SEP] for encoding in encodings]
+
+
+def length_batches(lengths: Sequence[int], max_tokens: int = BATCH_TOKENS) -> list[list[int]]:
+    """Group texts of similar length: lists of indexes, the longest first, so that hardly anything is padding.
+
+    A batch holds as many texts as fit `max_tokens` when each is padded to the batch's longest, and at least one:
+    `length_batches([2, 9, 3, 8], max_tokens=18) == [[1, 3], [2, 0]]`.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def _cores() -> int:
+    """Count the cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class MiniLM:
+    """The loaded model; safe to use from several threads, which then share its `threads`."""
+
+    name = NAME
+    dim = DIM
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        """Load the graph from `folder`; `threads` work on one batch, by default one for each core."""
+        import onnxruntime
+
+        self.tokenizer = MiniLMTokenizer(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or _cores()
+        # An arena keeps the largest batch ever seen, and shapes differ too much for a memory pattern to repeat.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        # Idle threads sleep: the process that embeds also answers requests.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Nothing is left to be fused.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        graph = _file(folder, "model.onnx")
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed texts: float32, n × 384, unit length, in their order; what exceeds 256 tokens is cut off."""
+        import numpy as np
+
+        ids = self.tokenizer.ids(texts)
+        vectors = np.empty((len(ids), DIM), np.float32)
+        for batch in length_batches([len(row) for row in ids]):
+            vectors[batch] = self._run([ids[index] for index in batch])
+        return vectors
+
+    def embed_query(self, text: str) -> "NDArray[np.float32]":
+        """Embed a question: float32, 384; this model knows no difference between questions and documents."""
+        vector: NDArray[np.float32] = self.embed_documents([text])[0]
+        return vector
+
+    def _run(self, ids: list[list[int]]) -> "NDArray[np.float32]":
+        """Run one batch, padded on the right to its longest."""
+        import numpy as np
+
+        lengths = np.array([len(row) for row in ids])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        padded = np.zeros(mask.shape, np.int32)
+        padded[mask] = np.concatenate(ids)
+        inputs = {"input_ids": padded, "attention_mask": mask.astype(np.int32)}
+        vectors: NDArray[np.float32] = self._session.run(["embedding"], inputs)[0]
+        return vectors
