@@ -1,0 +1,22 @@
+"""From a source's credentials to the connector that talks to it; `list`, `fetch` and `finish` call it."""
+
+from collections.abc import Callable
+
+from headwater.config import Settings
+
+from functions.collection.connectors import Connector, open_connector
+from functions.collection.sources import Credentials
+
+Connect = Callable[[Credentials], Connector]
+
+
+def connect_with(settings: Settings) -> Connect:
+    """Return what opens a connector for a source; what it stages lies under the source's own prefix."""
+
+    def connect(source: Credentials) -> Connector:
+        from headwater.blobs import open_blobs
+
+        blobs = open_blobs(settings.blob_url)
+        return open_connector(source.kind, settings, blobs, f"staged/{source.source_id}")
+
+    return connect

@@ -1,0 +1,72 @@
+"""Documents: what the sources hold, as stored; read here by id or listed by key."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from headwater.errors import NotFound
+from sqlalchemy.engine import Connection
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points."""
+
+    id: uuid.UUID
+    source_id: uuid.UUID
+    key: str
+    title: str
+    url: str | None
+    media_type: str
+    text: str
+    front_matter: dict[str, Any]
+    fetched_at: dt.datetime
+    deleted_at: dt.datetime | None
+
+
+class DocumentSummary(msgspec.Struct, frozen=True):
+    """One document in a list, without its text."""
+
+    id: uuid.UUID
+    source_id: uuid.UUID
+    key: str
+    title: str
+    url: str | None
+    fetched_at: dt.datetime
+
+
+class DocumentList(msgspec.Struct, frozen=True):
+    """A page of live documents by key; `next` goes into `after` for the next page, None at the end."""
+
+    documents: list[DocumentSummary]
+    next: str | None
+
+
+def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> Document:
+    """Read one document, removed ones included; raises NotFound."""
+    row = tx.execute(_ONE, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"No document {document_id} is here.")
+    return Document(**row._mapping)
+
+
+def read_documents(
+    tx: Connection, workspace_id: uuid.UUID, *, source_id: uuid.UUID | None, after: str, limit: int
+) -> DocumentList:
+    """Read a page of live documents whose keys come after `after`."""
+    values = {"workspace_id": workspace_id, "source_id": source_id, "after": after, "limit": limit + 1}
+    rows = [DocumentSummary(**row._mapping) for row in tx.execute(_PAGE, values)]
+    return DocumentList(rows[:limit], rows[limit - 1].key if len(rows) > limit else None)
+
+
+_ONE = sa.text("""
+    select id, source_id, key, title, url, media_type, text, front_matter, fetched_at, deleted_at
+    from documents where id = :id and workspace_id = :workspace_id
+""")
+
+_PAGE = sa.text("""
+    select id, source_id, key, title, url, fetched_at from documents
+    where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)
+      and deleted_at is null and key > :after order by key, id limit :limit
+""")

@@ -1,0 +1,174 @@
+"""The `finish` step: a run without open steps flows in; removals and links are settled, what lacks a vector is found.
+
+While live chunks of the source lack a vector, they are cut into slices of their hashes and the run goes on with `embed`
+steps; the next `finish` looks again. What is to be embedded is never remembered, always found. When nothing lacks, or
+what lacks can't be had, the run ends.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from headwater.config import Settings
+from headwater.db import as_rows
+from headwater.errors import PermanentError, problem
+from headwater.ledger import NewStep, Step
+from headwater.worker import Done
+from sqlalchemy.engine import Connection
+
+from functions.collection.connect import Connect
+from functions.collection.link import LinkResolver
+from functions.collection.runs import end_run
+from functions.collection.sources import Credentials, read_credentials
+
+
+@dataclass(frozen=True)
+class Unlinked:
+    """What `finish` starts from: the source, its documents by key, and the links that may have a target among them."""
+
+    credentials: Credentials
+    documents: dict[str, uuid.UUID]
+    links: Sequence[Any]
+
+
+class Finish:
+    """Handler of `finish` steps."""
+
+    def __init__(self, connect: Connect, settings: Settings) -> None:
+        self.connect = connect
+        self.settings = settings
+
+    def gather(self, tx: Connection, step: Step) -> Unlinked:
+        """Read the links that this run may have changed; only the first `finish` of a run looks for them."""
+        credentials = read_credentials(tx, step.run_id, self.settings)
+        changed = tx.execute(_CHANGED, {"run_id": step.run_id}).one() if step.key == "0" else None
+        if changed is None or not changed.any:
+            return Unlinked(credentials, {}, [])
+        documents = tx.execute(_KEYS, {"run_id": step.run_id})
+        links = tx.execute(_UNLINKED, {"run_id": step.run_id, "all": changed.new})
+        return Unlinked(credentials, {row.key: row.id for row in documents}, links.all())
+
+    def compute(self, gathered: Unlinked) -> list[dict[str, Any]]:
+        """Resolve links to documents of the source, and let go of what `list` staged."""
+        self.connect(gathered.credentials).release()
+        resolver = LinkResolver(gathered.documents)
+        resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
+        return [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
+
+    def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> Done:
+        """Settle what there is; then either go on with what has no vector, or end the run."""
+        values = {"run_id": step.run_id}
+        if step.key == "0":
+            tx.execute(_REMOVE, values)
+            tx.execute(_UNLINK, values)
+            tx.execute(_LINK, {"rows": as_rows(computed)})
+        slices = tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
+        if step.key == "0":
+            tx.execute(_REUSED, {**values, "missing": sum(piece.n for piece in slices)})
+        given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
+        if slices and given_up is None:
+            return Done(then=[_embed(step, n, piece) for n, piece in enumerate(slices)])
+        tx.execute(_SETTLED, {**values, "embedded": not slices})
+        is_partial = given_up is not None or tx.execute(_IS_PARTIAL, values).scalar_one()
+        error = problem(PermanentError(f"Not everything could be embedded: {given_up}")) if given_up else None
+        end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
+        return Done()
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """Without its end a run has failed."""
+        end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+
+
+def _embed(step: Step, n: int, piece: Any) -> NewStep:
+    """Make the step that embeds one slice: what lacks a vector between two hashes, both included."""
+    return NewStep("embedding", "embed", f"{step.key}.{n}", {"first": piece.first, "last": piece.last})
+
+
+_CHANGED = sa.text("""
+    select exists (select 1 from run_items where run_id = :run_id) as any,
+      exists (select 1 from run_items where run_id = :run_id and action in ('added', 'removed')) as new
+""")
+
+_KEYS = sa.text("""
+    select d.key, d.id from documents d join runs r on r.source_id = d.source_id
+    where r.id = :run_id and d.deleted_at is null
+      and not exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key and i.action = 'removed')
+""")
+
+# Links of what changed; and when keys came or went, also those that had no target and those whose target goes.
+_UNLINKED = sa.text("""
+    select l.id, d.key, l.kind, l.target from relations l
+    join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
+    left join documents t on t.id = l.target_document_id
+    where r.id = :run_id and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:' and case
+      when t.id is not null then exists (select 1 from run_items i
+        where i.run_id = r.id and i.key = t.key and i.action = 'removed')
+      else cast(:all as boolean) or exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key) end
+""")
+
+_REMOVE = sa.text("""
+    with gone as (
+      update run_items set state = 'done'
+      where run_id = :run_id and action = 'removed' and state = 'pending' returning key
+    ), removed as (
+      update documents d set deleted_at = now() from gone, runs r
+      where r.id = :run_id and d.source_id = r.source_id and d.key = gone.key returning d.id
+    ), chunks_gone as (delete from chunks c using removed where c.document_id = removed.id)
+    delete from relations l using removed where l.document_id = removed.id
+""")
+
+_UNLINK = sa.text("""
+    update relations l set target_document_id = null from documents t, runs r
+    where r.id = :run_id and t.source_id = r.source_id and t.deleted_at is not null and l.target_document_id = t.id
+""")
+
+_LINK = sa.text("""
+    update relations l set target_document_id = r.target
+    from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
+""")
+
+# Slices are ranges of hashes, so no two steps of a run embed the same text. A source that this run left as it was, and
+# that was complete for the active model, isn't looked through again.
+_MISSING = sa.text("""
+    with here as (
+      select r.source_id, r.workspace_id, m.id as model_id
+      from runs r join sources s on s.id = r.source_id, embedding_models m
+      where r.id = :run_id and m.state = 'active' and (s.embedded_model_id is distinct from m.id
+        or exists (select 1 from run_items i where i.run_id = r.id and i.action in ('added', 'changed')))
+    ), missing as (
+      select distinct c.input_hash from here
+      join documents d on d.source_id = here.source_id and d.deleted_at is null
+      join chunks c on c.document_id = d.id
+      where not exists (select 1 from vectors v where v.model_id = here.model_id
+        and v.workspace_id = here.workspace_id and v.input_hash = c.input_hash)
+    ), numbered as (
+      select encode(input_hash, 'hex') collate "C" as hash,
+        (row_number() over (order by input_hash) - 1) / cast(:slice as integer) as slice from missing
+    )
+    select min(hash) as first, max(hash) as last, count(*) as n from numbered group by slice order by slice
+""")
+
+_REUSED = sa.text("""
+    update runs set reused = greatest(0, (
+      select coalesce(sum((result ->> 'chunks')::bigint), 0) from steps where run_id = :run_id and kind = 'fetch'
+    ) - cast(:missing as integer)) where id = :run_id
+""")
+
+_GIVEN_UP = sa.text("""
+    select error from steps where run_id = :run_id and kind = 'embed' and state = 'failed' order by id limit 1
+""")
+
+_SETTLED = sa.text("""
+    update sources s set snapshot = r.snapshot,
+      embedded_model_id = case when cast(:embedded as boolean) then
+        (select id from embedding_models where state = 'active') end,
+      pending_removals = case when r.pending_removals = 0 then '[]' else s.pending_removals end
+    from runs r where r.id = :run_id and s.id = r.source_id
+""")
+
+_IS_PARTIAL = sa.text("""
+    select pending_removals > 0 or exists (select 1 from run_items i where i.run_id = runs.id and i.state = 'failed')
+    from runs where id = :run_id
+""")

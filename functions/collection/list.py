@@ -1,0 +1,162 @@
+"""The `list` step: a source's listing flows in, the difference to what is stored flows out as items and fetch steps.
+
+Only a complete listing gets here, so only what it lacks is removed, and not even that when it would be suspiciously
+much.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from headwater.config import Settings
+from headwater.db import as_rows
+from headwater.errors import PermanentError, problem
+from headwater.ledger import NewStep, Step
+from headwater.worker import Done
+from sqlalchemy.engine import Connection
+
+from functions.collection.chunk import CHUNKER_VERSION
+from functions.collection.connect import Connect
+from functions.collection.connectors import Listing
+from functions.collection.parse import PARSER_VERSION
+from functions.collection.runs import end_run
+from functions.collection.sources import Credentials, read_credentials
+
+FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
+"""Ends every stored fingerprint: a newer parser or chunker makes every document count as changed."""
+
+MIN_WITHHELD = 20
+"""Fewer removals than this are never withheld."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What `list` starts from: how to reach the source, and the fingerprints that are stored already."""
+
+    credentials: Credentials
+    fingerprints: frozenset[str]
+
+
+class ListSource:
+    """Handler of `list` steps."""
+
+    def __init__(self, connect: Connect, settings: Settings) -> None:
+        self.connect = connect
+        self.settings = settings
+
+    def gather(self, tx: Connection, step: Step) -> Known:
+        """Read the source and what is stored of it."""
+        credentials = read_credentials(tx, step.run_id, self.settings)
+        rows = tx.execute(_FINGERPRINTS, {"source_id": credentials.source_id}).scalars()
+        known = (row.removesuffix(FINGERPRINT_SUFFIX) for row in rows if row.endswith(FINGERPRINT_SUFFIX))
+        return Known(credentials, frozenset(known))
+
+    def compute(self, gathered: Known) -> Listing:
+        """Ask the source what it holds."""
+        source = gathered.credentials
+        return self.connect(source).list(source.config, source.token, gathered.fingerprints)
+
+    def apply(self, tx: Connection, step: Step, computed: Listing) -> Done:
+        """Store the difference as items, in batches, with a fetch step for each."""
+        rows = listing_rows(computed)
+        values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "batch": self.settings.fetch_batch}
+        difference = tx.execute(_DIFF, {**values, "rows": as_rows(rows)}).one()
+        withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
+        if withheld:
+            tx.execute(_WITHHOLD, values)
+        tx.execute(_SKIPPED, {**values, "rows": as_rows([{"k": key, "w": why} for key, why in computed.skipped])})
+        total = len(computed.entries)
+        tx.execute(
+            _LISTED,
+            {
+                "run_id": step.run_id,
+                "snapshot": computed.snapshot,
+                "total": total,
+                "withheld": difference.removed if withheld else 0,
+            },
+        )
+        fetches = [NewStep("collection", "fetch", str(n), {"batch": n}) for n in range(difference.batches)]
+        return Done({"listed": total, "unchanged": total - difference.to_fetch}, fetches)
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """A run without a listing has failed."""
+        end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+
+
+def listing_rows(listing: Listing) -> list[dict[str, Any]]:
+    """Turn a listing into rows: `k` key, `f` stored fingerprint, `w` warning or None."""
+    clashes = find_clashes([entry.key for entry in listing.entries])
+    return [
+        {"k": entry.key, "f": entry.fingerprint + FINGERPRINT_SUFFIX, "w": clashes.get(entry.key)}
+        for entry in listing.entries
+    ]
+
+
+def find_clashes(keys: Sequence[str]) -> dict[str, str]:
+    """Find keys that differ by case or Unicode normalisation only, each with a warning that names another."""
+    first: dict[str, str] = {}
+    clashes: dict[str, str] = {}
+    for key in keys:
+        folded = unicodedata.normalize("NFC", key).casefold() if not key.islower() or not key.isascii() else key
+        other = first.setdefault(folded, key)
+        if other != key:
+            clashes[key] = f"differs from {other} only by case or normalisation; links to either may reach the other"
+            clashes.setdefault(other, f"differs from {key} only by case or normalisation")
+    return clashes
+
+
+def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
+    """Tell whether a listing would remove so much that a person should look first.
+
+    At a ratio of .5: 19 of 19 stored documents may go, 20 of 39 may not, 20 of 40 may.
+    """
+    return removed >= MIN_WITHHELD and removed > stored * max_ratio
+
+
+_FINGERPRINTS = sa.text("select fingerprint from documents where source_id = :source_id and deleted_at is null")
+
+_DIFF = sa.text("""
+    with listed as (
+      select k as key, f as fingerprint, w as warning
+      from json_to_recordset(cast(:rows as json)) as r (k text, f text, w text)
+    ), stored as (
+      select d.key, d.fingerprint from documents d join runs on runs.source_id = d.source_id
+      where runs.id = :run_id and d.deleted_at is null
+    ), difference as (
+      select coalesce(l.key, s.key) as key, l.fingerprint, l.warning,
+        case when s.key is null then 'added' when l.key is null then 'removed' else 'changed' end as action
+      from listed l full join stored s on s.key = l.key
+      where l.fingerprint is distinct from s.fingerprint
+    ), numbered as (
+      select *, case when action <> 'removed' then
+        (row_number() over (partition by action = 'removed' order by key) - 1) / cast(:batch as integer) end as batch
+      from difference
+    ), inserted as (
+      insert into run_items (run_id, workspace_id, key, action, fingerprint, warning, batch)
+      select cast(:run_id as uuid), cast(:workspace_id as uuid), key, action, fingerprint, warning, batch from numbered
+    )
+    select count(*) filter (where action <> 'removed') as to_fetch,
+      count(*) filter (where action = 'removed') as removed,
+      (select count(*) from stored) as stored,
+      coalesce(max(batch) + 1, 0) as batches
+    from numbered
+""")
+
+_WITHHOLD = sa.text("""
+    with withheld as (delete from run_items where run_id = :run_id and action = 'removed' returning key)
+    update sources set pending_removals = (select jsonb_agg(key order by key) from withheld)
+    from runs where runs.id = :run_id and sources.id = runs.source_id
+""")
+
+_SKIPPED = sa.text("""
+    insert into run_items (run_id, workspace_id, key, action, state, warning)
+    select cast(:run_id as uuid), cast(:workspace_id as uuid), k, 'skipped', 'done', w
+    from json_to_recordset(cast(:rows as json)) as r (k text, w text)
+    on conflict (run_id, key) do update set warning = excluded.warning
+""")
+
+_LISTED = sa.text("""
+    update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld where id = :run_id
+""")

@@ -1,0 +1,40 @@
+"""collection: HTTP requests and Cloud Tasks' tickets flow in; sources, runs and documents flow out.
+
+Served by functions-framework: `functions-framework --source functions/collection/main.py --target collection`.
+"""
+
+import uuid
+from functools import cache
+
+import flask
+import functions_framework
+from headwater.config import get_settings
+from headwater.db import Database
+from headwater.drain import drain_route
+from headwater.http import App
+from headwater.tickets import Tickets
+from headwater.worker import Worker
+
+from functions.collection.connect import connect_with
+from functions.collection.routes import Collection
+from functions.collection.steps import handlers
+
+
+@cache
+def app() -> App:
+    """Put the function together; opens nothing yet."""
+    settings = get_settings()
+    database = Database(settings.database_url, settings.database_pool_size)
+    tickets = Tickets(database, settings)
+    worker = Worker(
+        database, settings, handlers(settings), wake=tickets, holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
+    )
+    routes = Collection(database, settings, tickets, connect_with(settings)).routes()
+    drain = drain_route(worker, tickets, "collection")
+    return App("collection", settings, [*routes, drain], database.check_ready)
+
+
+@functions_framework.http
+def collection(request: flask.Request) -> flask.Response:
+    """Answer one request."""
+    return app()(request)

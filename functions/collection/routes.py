@@ -1,0 +1,108 @@
+"""The collection function's routes: sources, runs, documents, and the queue that Cloud Tasks drains."""
+
+import uuid
+
+import msgspec
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.errors import UnprocessableContent
+from headwater.http import Call, Route
+from headwater.tickets import Tickets
+
+from functions.collection import documents, runs, sources
+from functions.collection.connect import Connect
+from functions.collection.connectors import decode_config
+from functions.collection.documents import Document, DocumentList
+from functions.collection.runs import Run, RunList
+from functions.collection.sources import Credentials, NewSource, Source, SourceList
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The run that a collect started, or found open."""
+
+    run_id: uuid.UUID
+
+
+class Collection:
+    """What the routes do, with what they need."""
+
+    def __init__(self, database: Database, settings: Settings, tickets: Tickets, connect: Connect) -> None:
+        self.database = database
+        self.settings = settings
+        self.tickets = tickets
+        self.connect = connect
+
+    def routes(self) -> list[Route]:
+        """Return every route that people and programs call."""
+        source = "/api/sources/<uuid:id>"
+        return [
+            Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
+            Route(
+                "POST", "/api/sources", self.create_source, "Add a source", body=NewSource, answers=Source, status=201
+            ),
+            Route("GET", source, self.read_source, "Read a source", answers=Source),
+            Route("DELETE", source, self.delete_source, "Delete a source and its documents", status=204),
+            Route("POST", f"{source}/collect", self.collect, "Collect a source now", answers=Started, status=202),
+            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", answers=RunList),
+            Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
+            Route("GET", "/api/documents", self.list_documents, "List documents by key", answers=DocumentList),
+            Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", answers=Document),
+        ]
+
+    def list_sources(self, call: Call) -> SourceList:
+        with self.database.transaction(call.workspace_id) as tx:
+            return SourceList(sources.read_sources(tx, call.workspace_id))
+
+    def create_source(self, call: Call) -> Source:
+        """Check the config, probe the source, store it."""
+        new: NewSource = call.body
+        sources.check_name(new.name)
+        config = decode_config(new.kind, new.config)
+        probe = Credentials(uuid.uuid4(), new.kind, config, new.token, None)
+        self.connect(probe).check(config, new.token)
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.create_source(tx, call.workspace_id, new, self.settings)
+
+    def read_source(self, call: Call) -> Source:
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.read_source(tx, call.workspace_id, call.path["id"])
+
+    def delete_source(self, call: Call) -> None:
+        with self.database.transaction(call.workspace_id) as tx:
+            sources.delete_source(tx, call.workspace_id, call.path["id"])
+
+    def collect(self, call: Call) -> Started:
+        """Open a run and wake the queue; the watchdog is armed first, so that nothing opened is ever forgotten."""
+        with self.database.transaction(call.workspace_id) as tx:
+            sources.read_source(tx, call.workspace_id, call.path["id"])
+        self.tickets.arm_watchdog()
+        with self.database.transaction(call.workspace_id) as tx:
+            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "tickets")
+        self.tickets.wake(["collection"])
+        return Started(run_id)
+
+    def list_runs(self, call: Call) -> RunList:
+        source_id, limit = call.query("source_id", uuid.UUID), _limit(call, 20)
+        with self.database.transaction(call.workspace_id) as tx:
+            return RunList(runs.read_runs(tx, call.workspace_id, source_id, limit))
+
+    def read_run(self, call: Call) -> Run:
+        with self.database.transaction(call.workspace_id) as tx:
+            return runs.read_run(tx, call.path["id"])
+
+    def list_documents(self, call: Call) -> DocumentList:
+        source_id, limit = call.query("source_id", uuid.UUID), _limit(call, 50)
+        after = call.query("after", str, "")
+        with self.database.transaction(call.workspace_id) as tx:
+            return documents.read_documents(tx, call.workspace_id, source_id=source_id, after=after, limit=limit)
+
+    def read_document(self, call: Call) -> Document:
+        with self.database.transaction(call.workspace_id) as tx:
+            return documents.read_document(tx, call.workspace_id, call.path["id"])
+
+
+def _limit(call: Call, default: int) -> int:
+    limit: int = call.query("limit", int, default)
+    if not 1 <= limit <= 200:
+        raise UnprocessableContent("Query parameter limit: 1 to 200 is expected.")
+    return limit

@@ -1,0 +1,168 @@
+"""Runs: started by a collect, read by whoever watches, ended by the `finish` step.
+
+Counts are summed from the rows of items and steps while a run is open and frozen into the run when it ends; there is no
+counter that two workers could both want to raise.
+"""
+
+import datetime as dt
+import uuid
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from headwater import ledger
+from headwater.errors import NotFound
+from headwater.ledger import NewStep
+from sqlalchemy.engine import Connection
+
+Engine = Literal["tickets", "job"]
+State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
+
+MAX_REASONS = 1000
+"""Failures and warnings a run tells at most, by key."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a run has come to so far; no number ever falls.
+
+    `listed` documents are in the listing, of which `added`, `changed`, `unchanged` and `failed` are done; `removed` were in
+    the source before. `chunks` were made; `embedded` texts were sent to the model, for `reused` chunks a vector was found.
+    """
+
+    listed: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """What is to be said about one key."""
+
+    key: str
+    reason: str
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One collect of one source; `total` is None until the listing is known, `error` is a problem."""
+
+    id: uuid.UUID
+    source_id: uuid.UUID
+    kind: str
+    engine: Engine
+    state: State
+    snapshot: str | None
+    total: int | None
+    counts: Counts
+    failures: list[Reason]
+    warnings: list[Reason]
+    pending_removals: int
+    error: dict[str, Any] | None
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """Runs, the newest first."""
+
+    runs: list[Run]
+
+
+def start_run(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, engine: Engine) -> tuple[uuid.UUID, bool]:
+    """Open a run of a source with its first step, or find the one that is open.
+
+    Returns the run's id and whether it is new. Raises NotFound for a source that isn't in the workspace.
+    """
+    values = {"workspace_id": workspace_id, "source_id": source_id, "engine": engine}
+    run_id = tx.execute(_START, values).scalar_one_or_none()
+    if run_id is not None:
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "")])
+        return run_id, True
+    open_id = tx.execute(_OPEN, values).scalar_one_or_none()
+    if open_id is None:
+        raise NotFound(f"No source {source_id} is here.")
+    return open_id, False
+
+
+def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:
+    """End an open run and freeze its counts."""
+    counts = msgspec.json.encode(count(tx, run_id)).decode()
+    encoded = msgspec.json.encode(error).decode() if error else None
+    tx.execute(_END, {"run_id": run_id, "state": state, "counts": counts, "error": encoded})
+
+
+def count(tx: Connection, run_id: uuid.UUID) -> Counts:
+    """Sum what a run has come to from its items and steps."""
+    return msgspec.convert(dict(tx.execute(_COUNT, {"run_id": run_id}).one()._mapping), Counts)
+
+
+def read_run(tx: Connection, run_id: uuid.UUID) -> Run:
+    """Read one run; raises NotFound for one that isn't in the workspace."""
+    row = tx.execute(sa.text(f"{_SELECT} where id = :id"), {"id": run_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"No run {run_id} is here.")
+    return _as_run(tx, row)
+
+
+def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, limit: int) -> list[Run]:
+    """Read the newest runs of a workspace, or of one of its sources."""
+    where = "where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)"
+    statement = sa.text(f"{_SELECT} {where} order by created_at desc, id limit :limit")
+    values = {"workspace_id": workspace_id, "source_id": source_id, "limit": limit}
+    return [_as_run(tx, row) for row in tx.execute(statement, values)]
+
+
+def _as_run(tx: Connection, row: Any) -> Run:
+    counts = msgspec.convert(row.counts, Counts) if row.counts is not None else count(tx, row.id)
+    told = tx.execute(_REASONS, {"run_id": row.id, "limit": MAX_REASONS}).all()
+    failures = [Reason(item.key, item.reason) for item in told if item.state == "failed"]
+    warnings = [Reason(item.key, item.warning) for item in told if item.warning]
+    return Run(**{**row._mapping, "counts": counts, "failures": failures, "warnings": warnings})
+
+
+_START = sa.text("""
+    insert into runs (workspace_id, source_id, kind, engine)
+    select s.workspace_id, s.id, 'collect', :engine from sources s where s.id = :source_id and s.workspace_id = :workspace_id
+    on conflict (source_id) where state = 'running' do nothing
+    returning id
+""")
+
+_OPEN = sa.text(
+    "select id from runs where source_id = :source_id and workspace_id = :workspace_id and state = 'running'"
+)
+
+_END = sa.text("""
+    update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb), finished_at = now()
+    where id = :run_id and state = 'running'
+""")
+
+_COUNT = sa.text("""
+    with items as (
+      select count(*) filter (where action = 'added' and state = 'done') as added,
+        count(*) filter (where action = 'changed' and state = 'done') as changed,
+        count(*) filter (where action = 'removed' and state = 'done') as removed,
+        count(*) filter (where state = 'failed') as failed
+      from run_items where run_id = :run_id
+    ), results as (
+      select coalesce(sum((result ->> 'listed')::bigint), 0)::bigint as listed,
+        coalesce(sum((result ->> 'unchanged')::bigint), 0)::bigint as unchanged,
+        coalesce(sum((result ->> 'chunks')::bigint), 0)::bigint as chunks,
+        coalesce(sum((result ->> 'embedded')::bigint), 0)::bigint as embedded
+      from steps where run_id = :run_id and state = 'done'
+    )
+    select items.*, results.*, runs.reused from items, results, runs where runs.id = :run_id
+""")
+
+_SELECT = """
+    select id, source_id, kind, engine, state, snapshot, total, counts, pending_removals, error, created_at, finished_at
+    from runs
+"""
+
+_REASONS = sa.text("""
+    select key, state, reason, warning from run_items
+    where run_id = :run_id and (state = 'failed' or warning is not null) order by key limit :limit
+""")

@@ -1,0 +1,148 @@
+"""Sources: what a team wants gathered. Created, listed and deleted here; their tokens are encrypted and write-only."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from headwater.config import Settings
+from headwater.errors import NotFound, PermanentError, UnprocessableContent
+from sqlalchemy.engine import Connection
+
+from functions.collection.connectors import decode_config
+from functions.collection.runs import Run, read_runs
+
+
+class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A source to be created; `config` is the connector's own, `token` is never told again."""
+
+    kind: str
+    name: str
+    config: dict[str, Any]
+    token: str | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A source as it is told; `documents` counts the live ones."""
+
+    id: uuid.UUID
+    kind: str
+    name: str
+    config: dict[str, Any]
+    has_token: bool
+    created_at: dt.datetime
+    documents: int
+    last_run: Run | None
+
+
+class SourceList(msgspec.Struct, frozen=True):
+    """Every source of a workspace, the oldest first."""
+
+    sources: list[Source]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a connector needs to reach a run's source."""
+
+    source_id: uuid.UUID
+    kind: str
+    config: Any
+    token: str | None
+    snapshot: str | None
+
+
+def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, settings: Settings) -> Source:
+    """Store a new source; `new.config` must have passed `decode_config`."""
+    config = msgspec.json.encode(decode_config(new.kind, new.config)).decode()
+    values = {
+        "workspace_id": workspace_id,
+        "kind": new.kind,
+        "name": new.name.strip(),
+        "config": config,
+        "token": _encrypt(new.token, settings) if new.token else None,
+    }
+    tx.execute(
+        sa.text("insert into workspaces (id, name) values (:id, 'local') on conflict do nothing"), {"id": workspace_id}
+    )
+    return read_source(tx, workspace_id, tx.execute(_INSERT, values).scalar_one())
+
+
+def check_name(name: str) -> None:
+    """Raise UnprocessableContent for a name that nobody could read in a list."""
+    if not 1 <= len(name.strip()) <= 200 or "\0" in name:
+        raise UnprocessableContent("name: 1 to 200 characters are expected.")
+
+
+def read_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> Source:
+    """Read one source; raises NotFound."""
+    rows = _read(tx, workspace_id, source_id)
+    if not rows:
+        raise NotFound(f"No source {source_id} is here.")
+    return rows[0]
+
+
+def read_sources(tx: Connection, workspace_id: uuid.UUID) -> list[Source]:
+    """Read every source of a workspace."""
+    return _read(tx, workspace_id, None)
+
+
+def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    """Delete a source with its documents and runs; vectors stay, so that adding it again pays for nothing twice."""
+    values = {"id": source_id, "workspace_id": workspace_id}
+    deleted = tx.execute(sa.text("delete from sources where id = :id and workspace_id = :workspace_id"), values)
+    if not deleted.rowcount:
+        raise NotFound(f"No source {source_id} is here.")
+
+
+def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:
+    """Read how to reach the source of a run, and the snapshot the run is pinned to."""
+    row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
+    token = _decrypt(row.token, settings) if row.token else None
+    return Credentials(row.source_id, row.kind, decode_config(row.kind, row.config), token, row.snapshot)
+
+
+def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
+    sources = []
+    for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
+        last = read_runs(tx, workspace_id, row.id, 1)
+        sources.append(Source(**row._mapping, last_run=last[0] if last else None))
+    return sources
+
+
+def _encrypt(token: str, settings: Settings) -> bytes:
+    from cryptography.fernet import Fernet
+
+    if not settings.secret_key:
+        raise UnprocessableContent("A token can only be stored encrypted: set SECRET_KEY on this installation first.")
+    return Fernet(settings.secret_key).encrypt(token.encode())
+
+
+def _decrypt(encrypted: bytes, settings: Settings) -> str:
+    from cryptography.fernet import Fernet, InvalidToken
+
+    try:
+        return Fernet(settings.secret_key).decrypt(bytes(encrypted)).decode()
+    except (InvalidToken, ValueError) as error:
+        raise PermanentError("The source's token was encrypted with another SECRET_KEY. Enter it again.") from error
+
+
+_INSERT = sa.text("""
+    insert into sources (workspace_id, kind, name, config, token)
+    values (:workspace_id, :kind, :name, cast(:config as jsonb), :token) returning id
+""")
+
+_SELECT = sa.text("""
+    select id, kind, name, config, token is not null as has_token, created_at,
+      (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents
+    from sources s
+    where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or id = :source_id)
+    order by created_at, id
+""")
+
+_CREDENTIALS = sa.text("""
+    select r.source_id, s.kind, s.config, s.token, r.snapshot
+    from runs r join sources s on s.id = r.source_id where r.id = :run_id
+""")

@@ -1,0 +1,38 @@
+"""embedding: HTTP requests and Cloud Tasks' tickets flow in; vectors flow out.
+
+Served by functions-framework: `functions-framework --source functions/embedding/main.py --target embedding`.
+"""
+
+import uuid
+from functools import cache
+
+import flask
+import functions_framework
+from headwater.config import get_settings
+from headwater.db import Database
+from headwater.drain import drain_route
+from headwater.http import App
+from headwater.tickets import Tickets
+from headwater.worker import Worker
+
+from functions.embedding.routes import routes
+from functions.embedding.steps import cached_embedder, handlers
+
+
+@cache
+def app() -> App:
+    """Put the function together; opens nothing and loads no model yet."""
+    settings = get_settings()
+    database = Database(settings.database_url, settings.database_pool_size)
+    tickets = Tickets(database, settings)
+    embedder = cached_embedder(settings)
+    holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
+    worker = Worker(database, settings, handlers(embedder), wake=tickets, holder=holder)
+    drain = drain_route(worker, tickets, "embedding")
+    return App("embedding", settings, [*routes(database, embedder), drain], database.check_ready)
+
+
+@functions_framework.http
+def embedding(request: flask.Request) -> flask.Response:
+    """Answer one request."""
+    return app()(request)

@@ -1,0 +1,25 @@
+"""The kinds of step that embedding knows, by name; its own function and the job run them."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from headwater.config import Settings
+from headwater.embedder import Embedder, load_embedder
+from headwater.worker import Handler
+
+from functions.embedding.embed import Embed
+
+
+def cached_embedder(settings: Settings) -> Callable[[str], Embedder]:
+    """Return what gives the embedder of a model by its name; each is loaded once, when first wanted."""
+
+    @cache
+    def embedder(name: str) -> Embedder:
+        return load_embedder(name, settings.model_dir)
+
+    return embedder
+
+
+def handlers(embedder: Callable[[str], Embedder]) -> Mapping[str, Handler]:
+    """Make a handler for each kind."""
+    return {"embed": Embed(embedder)}
