@@ -25,8 +25,9 @@ MAX_REASONS = 1000
 class Counts(msgspec.Struct, frozen=True):
     """What a run has come to so far; no number ever falls.
 
-    `listed` documents are in the listing, of which `added`, `changed`, `unchanged` and `failed` are done; `removed` were in
-    the source before. `chunks` were made; `embedded` texts were sent to the model, for `reused` chunks a vector was found.
+    `listed` documents are in the listing, of which `added`, `changed`, `unchanged` and `failed` are done; `removed`
+    were in the source before. `chunks` were made; `embedded` texts were sent to the model, for `reused` chunks a vector
+    was found.
     """
 
     listed: int = 0
@@ -126,7 +127,7 @@ def _as_run(tx: Connection, row: Any) -> Run:
 
 _START = sa.text("""
     insert into runs (workspace_id, source_id, kind, engine)
-    select s.workspace_id, s.id, 'collect', :engine from sources s where s.id = :source_id and s.workspace_id = :workspace_id
+    select workspace_id, id, 'collect', :engine from sources where id = :source_id and workspace_id = :workspace_id
     on conflict (source_id) where state = 'running' do nothing
     returning id
 """)

@@ -46,6 +46,17 @@ class Stop:
         return self.asked
 
 
+class Turn:
+    """Becomes true when it is time to tell progress again, or to stop."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+        self.until = time.monotonic() + _TELL_EVERY_S
+
+    def __call__(self) -> bool:
+        return self.stop() or time.monotonic() > self.until
+
+
 def drain(settings: Settings) -> int:
     """Work until no step of any run is open; returns the exit code."""
     database = Database(settings.database_url, 2)
@@ -96,8 +107,8 @@ def _work(database: Database, settings: Settings, stop: Stop, is_open: Callable[
     worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=holder)
     ran = 0
     while not stop() and is_open():
-        until = time.monotonic() + _TELL_EVERY_S
-        now = sum(worker.drain(queue, stop=lambda: stop() or time.monotonic() > until) for queue in QUEUES)
+        turn = Turn(stop)
+        now = sum(worker.drain(queue, stop=turn) for queue in QUEUES)
         ran += now
         if not now:
             with database.transaction(ENGINE) as tx:
