@@ -28,7 +28,7 @@ def _file(folder: Path, name: str) -> str:
     """Return a file's path; raises ConfigError with the command that makes it."""
     path = folder / name
     if not path.is_file():
-        raise ConfigError(f"{path} is missing. Build the model first: python -m headwater.graph {folder.parent}")
+        raise ConfigError(f"{path} is missing. The model is not built. Run: python -m headwater.graph {folder.parent}")
     return str(path)
 
 
@@ -45,8 +45,8 @@ class MiniLMTokenizer:
     def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Find each token's [start, end) in the text as given, in characters; nothing is cut off.
 
-        Neither starts nor ends ever fall. A word of more than 100 characters is one token, a character may be
-        several (한 is three), and what the model doesn't see (spaces, control characters) belongs to none.
+        Neither starts nor ends ever fall. White space belongs to no token; a word of more than 100 characters is one,
+        a character can be several (한 is three).
         """
         return [encoding.offsets for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 

@@ -1,0 +1,75 @@
+"""The builder of the model's folder: made once, whole, the same every time, and only from the right weights."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from headwater import graph
+from headwater.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    assert graph.build(folder)
+    return folder
+
+
+def test_the_folder_holds_graph_weights_tokenizer_and_manifest_and_nothing_is_left_beside_it(built: Path) -> None:
+    assert [path.name for path in built.iterdir()] == ["all-MiniLM-L6-v2"]
+    names = sorted(path.name for path in (built / "all-MiniLM-L6-v2").iterdir())
+    assert names == ["manifest.json", "model.onnx", "tokenizer.json", "weights.bin"]
+
+
+def test_anybody_may_read_what_was_built(built: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    folder = built / "all-MiniLM-L6-v2"
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~umask
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o666 & ~umask}
+
+
+def test_a_folder_that_is_current_is_left_alone(built: Path) -> None:
+    before = (built / "all-MiniLM-L6-v2").stat()
+    assert not graph.build(built)
+    assert (built / "all-MiniLM-L6-v2").stat().st_ino == before.st_ino
+
+
+def test_the_same_weights_give_the_same_bytes_and_a_stale_folder_is_replaced(built: Path, tmp_path: Path) -> None:
+    stale = tmp_path / "all-MiniLM-L6-v2"
+    stale.mkdir()
+    (stale / "manifest.json").write_text(json.dumps(graph.MANIFEST | {"build": 0}))
+    (stale / "old.onnx").write_bytes(b"")
+    assert graph.build(tmp_path)
+    fresh = {path.name: path.read_bytes() for path in stale.iterdir()}
+    assert fresh == {path.name: path.read_bytes() for path in (built / "all-MiniLM-L6-v2").iterdir()}
+    assert [path.name for path in tmp_path.iterdir()] == ["all-MiniLM-L6-v2"]
+
+
+def test_the_tokenizer_neither_cuts_nor_pads(built: Path) -> None:
+    tokenizer = json.loads((built / "all-MiniLM-L6-v2" / "tokenizer.json").read_text("utf-8"))
+    assert tokenizer["truncation"] is None
+    assert tokenizer["padding"] is None
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_other_files_than_the_published_ones_are_refused(name: str, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for file in ("model.safetensors", "tokenizer.json"):
+        shutil.copy(graph.find_checkpoint() / file, checkpoint)
+    with (checkpoint / name).open("ab") as altered:
+        altered.write(b" ")
+    with pytest.raises(ConfigError, match=f"{name} is not the file it should be"):
+        graph.build(tmp_path / "models", checkpoint)
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_command_says_what_it_did(built: Path) -> None:
+    command = [sys.executable, "-m", "headwater.graph", str(built)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"{built / 'all-MiniLM-L6-v2'}: already there, 90 MB\n"

@@ -1,0 +1,119 @@
+"""What gets embedded, the constant model, and the choice between models."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from headwater.embedder import embedding_input, input_hash, load_embedder, load_tokenizer
+from headwater.errors import ConfigError
+from headwater.minilm import length_batches
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOWHERE = Path("no-such-folder")
+
+
+def test_the_input_says_where_the_chunk_stands_and_then_its_text() -> None:
+    assert embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."
+
+
+@pytest.mark.parametrize(
+    ("title", "heading_path", "line"),
+    [
+        ("Guide", [], "Guide"),
+        ("Guide", ["Install", "On Linux"], "Guide > Install > On Linux"),
+        ("", ["Install"], "Install"),
+        ("", ["Install", "install"], "Install > install"),
+        ("guide", ["Guide"], "Guide"),
+        (" A\n long \ttitle ", ["", "  "], "A long title"),
+    ],
+)
+def test_the_line_has_no_empty_or_repeated_parts(title: str, heading_path: list[str], line: str) -> None:
+    assert embedding_input(title, heading_path, "text") == f"{line}\ntext"
+
+
+def test_a_chunk_without_title_and_headings_is_its_text_alone() -> None:
+    assert embedding_input("", [], "  text\n") == "  text\n"
+    assert embedding_input(" ", ["\n"], "text") == "text"
+
+
+@given(st.text(), st.lists(st.text()), st.text())
+def test_the_text_itself_is_never_altered(title: str, heading_path: list[str], text: str) -> None:
+    assert embedding_input(title, heading_path, text).endswith(text)
+
+
+def test_the_input_hash_is_the_sha256_of_its_utf8() -> None:
+    assert input_hash("déjà vu") == hashlib.sha256("déjà vu".encode()).digest()
+    assert len(input_hash("")) == 32
+
+
+def test_an_unknown_model_is_refused_with_the_names_that_are_known() -> None:
+    for load in (load_embedder, load_tokenizer):
+        with pytest.raises(ConfigError, match="'word2vec' is not known; expected one of: all-MiniLM-L6-v2, constant"):
+            load("word2vec", NOWHERE)
+
+
+def test_a_model_that_was_not_built_names_the_command_that_builds_it() -> None:
+    for load in (load_embedder, load_tokenizer):
+        with pytest.raises(ConfigError, match=r"Run: python -m headwater\.graph no-such-folder$"):
+            load("all-MiniLM-L6-v2", NOWHERE)
+
+
+def test_constant_vectors_are_distinct_unit_vectors_in_the_order_of_the_texts() -> None:
+    embedder = load_embedder("constant", NOWHERE)
+    texts = [f"text {number}" for number in range(500)]
+    vectors = embedder.embed_documents(texts)
+    assert vectors.shape == (500, embedder.dim)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    cosines = vectors @ vectors.T - np.eye(500, dtype=np.float32)
+    assert np.abs(cosines).max() < 0.4
+    assert abs(cosines.mean()) < 0.001
+    np.testing.assert_array_equal(embedder.embed_query(texts[7]), vectors[7])
+    np.testing.assert_array_equal(embedder.embed_documents(texts[::-1]), vectors[::-1])
+
+
+def test_constant_vectors_are_the_same_on_every_machine() -> None:
+    vector = load_embedder("constant", NOWHERE).embed_query("Hello, world!")
+    np.testing.assert_allclose(vector[:4], [0.054863, -0.016217, 0.022428, 0.057623], atol=1e-6)
+
+
+def test_the_constant_model_embeds_no_texts_to_no_vectors() -> None:
+    assert load_embedder("constant", NOWHERE).embed_documents([]).shape == (0, 384)
+
+
+def test_the_constant_tokenizer_finds_words_and_punctuation() -> None:
+    tokenizer = load_tokenizer("constant", NOWHERE)
+    text = "Cloud_Tasks: naïve, internationalisation!"
+    tokens = [text[start:end] for start, end in tokenizer.spans([text])[0]]
+    assert tokens == ["Cloud", "_", "Tasks", ":", "naïve", ",", "internat", "ionalisa", "tion", "!"]
+    assert tokenizer.spans(["", " \n"]) == [[], []]
+    assert tokenizer.max_tokens == 254
+
+
+@given(st.text())
+def test_constant_tokens_cover_all_but_white_space(text: str) -> None:
+    spans = load_tokenizer("constant", NOWHERE).spans([text])[0]
+    covered = {index for start, end in spans for index in range(start, end)}
+    assert all(text[index].isspace() for index in range(len(text)) if index not in covered)
+    assert sum(end - start for start, end in spans) == len(covered)
+
+
+def test_batches_put_texts_of_similar_length_together() -> None:
+    assert length_batches([2, 9, 3, 8], max_tokens=18) == [[1, 3], [2, 0]]
+
+
+def test_a_text_longer_than_a_batch_makes_one_alone() -> None:
+    assert length_batches([5, 700], max_tokens=512) == [[1], [0]]
+
+
+@given(st.lists(st.integers(min_value=2, max_value=256)), st.integers(min_value=1, max_value=1024))
+def test_every_text_is_in_exactly_one_batch_and_padding_stays_within_the_limit(
+    lengths: list[int], max_tokens: int
+) -> None:
+    batches = length_batches(lengths, max_tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[index] for index in batch)
+        assert len(batch) == 1 or longest * len(batch) <= max_tokens
