@@ -35,6 +35,10 @@ class Database:
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self.engine = create_engine(url, pool_size)
 
+    def close(self) -> None:
+        """Close every connection; the next transaction opens new ones."""
+        self.engine.dispose()
+
     @contextmanager
     def transaction(self, scope: Scope) -> Iterator[Connection]:
         """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.

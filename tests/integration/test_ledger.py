@@ -1,0 +1,170 @@
+"""The ledger against a real Postgres: claims, fences, leases, fairness, fan-in."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from headwater import ledger
+from headwater.db import ENGINE, Database
+from headwater.errors import LeaseLost
+from headwater.ledger import NewStep, Step
+
+from tests.databases import FreshDatabase
+from tests.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 6)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+def add(db: Database, run_id: uuid.UUID, *keys: str, workspace_id: uuid.UUID = WORKSPACE) -> None:
+    with db.transaction(workspace_id) as tx:
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "fetch", key, {"batch": 1}) for key in keys])
+
+
+def claim(db: Database, lease_s: float = 30, kinds: tuple[str, ...] = ("fetch", "finish")) -> Step | None:
+    with db.transaction(ENGINE) as tx:
+        return ledger.claim(tx, "collection", kinds, "test", lease_s)
+
+
+def complete(db: Database, step: Step) -> None:
+    with db.transaction(step.workspace_id) as tx:
+        ledger.lock(tx, step)
+        ledger.complete(tx, step, {"chunks": 1})
+
+
+def test_a_step_is_claimed_once_and_in_order(db: Database) -> None:
+    add(db, add_run(db), "a", "b")
+    first, second, third = claim(db), claim(db), claim(db)
+    assert (first and first.key, second and second.key, third) == ("a", "b", None)
+    assert first is not None
+    assert first.payload == {"batch": 1}
+
+
+def test_the_same_step_is_added_once(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    add(db, run_id, "a")
+    assert claim(db) is not None
+    assert claim(db) is None
+
+
+def test_only_kinds_that_the_worker_knows_are_claimed(db: Database) -> None:
+    add(db, add_run(db), "a")
+    assert claim(db, kinds=("finish",)) is None
+
+
+def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(db: Database) -> None:
+    add(db, add_run(db), "a")
+    lost = claim(db, lease_s=0)
+    assert lost is not None
+    with db.transaction(ENGINE) as tx:
+        assert ledger.take_back(tx) == 1
+    again = claim(db)
+    assert again is not None
+    assert (again.fence, again.attempt) == (lost.fence + 1, lost.attempt)
+    with pytest.raises(LeaseLost):
+        complete(db, lost)
+    complete(db, again)
+
+
+def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db, lease_s=0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        assert ledger.renew(tx, step, 30)
+    with db.transaction(ENGINE) as tx:
+        assert ledger.take_back(tx) == 0
+
+
+def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        ledger.try_again(tx, step, 3600, "busy")
+    assert claim(db) is None
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("update steps set not_before = now()"))
+    again = claim(db)
+    assert again is not None
+    assert again.attempt == 1
+
+
+def test_the_workspace_with_less_running_comes_first(db: Database) -> None:
+    add_workspace(db, OTHER_WORKSPACE)
+    add(db, add_run(db), *(f"{n:03}" for n in range(50)))
+    other = add_run(db, OTHER_WORKSPACE)
+    add(db, other, *(f"{n:03}" for n in range(5)), workspace_id=OTHER_WORKSPACE)
+    claimed = Counter(step.workspace_id for step in (claim(db) for _ in range(10)) if step)
+    assert claimed == {WORKSPACE: 5, OTHER_WORKSPACE: 5}
+
+
+def test_many_workers_at_once_claim_each_step_exactly_once(db: Database) -> None:
+    add(db, add_run(db), *(f"{n:03}" for n in range(120)))
+    claimed: list[str] = []
+
+    def work() -> None:
+        while (step := claim(db)) is not None:
+            claimed.append(step.key)
+            complete(db, step)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == [f"{n:03}" for n in range(120)]
+
+
+def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Database) -> None:
+    for _ in range(20):
+        run_id = add_run(db)
+        add(db, run_id, "a", "b")
+        steps = [claim(db), claim(db)]
+        barrier = threading.Barrier(2)
+
+        def last(step: Step, barrier: threading.Barrier, run_id: uuid.UUID) -> None:
+            barrier.wait()
+            complete(db, step)
+            with db.transaction(WORKSPACE) as tx:
+                ledger.fan_in(tx, run_id)
+
+        threads = [threading.Thread(target=last, args=(step, barrier, run_id)) for step in steps if step]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        finish = claim(db)
+        assert finish is not None
+        assert (finish.kind, finish.key, finish.run_id) == ("finish", "0", run_id)
+        complete(db, finish)
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("update runs set state = 'succeeded', finished_at = now()"))
+
+
+def test_a_run_with_open_steps_gets_no_finish(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    with db.transaction(ENGINE) as tx:
+        assert not ledger.fan_in(tx, run_id)
+
+
+def test_times_are_the_databases_own(db: Database) -> None:
+    add(db, add_run(db), "a")
+    before = time.time()
+    step = claim(db, lease_s=1000)
+    assert step is not None
+    with db.transaction(ENGINE) as tx:
+        lease_s = tx.execute(sa.text("select extract(epoch from lease_until - now()) from steps")).scalar_one()
+    assert 0 < float(lease_s) <= 1000 + (time.time() - before)

@@ -1,0 +1,154 @@
+"""The worker against a real Postgres: a step's effect is exactly once, whatever fails around it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from headwater import ledger
+from headwater.db import ENGINE, Database
+from headwater.errors import PermanentError, UpstreamError
+from headwater.ledger import NewStep, Step
+from headwater.worker import MAX_LOST_LEASES, Done, Worker
+from sqlalchemy.engine import Connection
+
+from tests.databases import FreshDatabase
+from tests.support import WORKSPACE, add_run, add_workspace, settings_for
+
+
+class Recorded:
+    """A handler whose `compute` is given, and that remembers what was applied and given up."""
+
+    def __init__(self, compute: Callable[[Step], Any] = lambda step: step.key, then: Sequence[NewStep] = ()) -> None:
+        self.compute_step = compute
+        self.then = then
+        self.applied: list[str] = []
+        self.given_up: list[str] = []
+
+    def gather(self, tx: Connection, step: Step) -> Step:
+        return step
+
+    def compute(self, gathered: Step) -> Any:
+        return self.compute_step(gathered)
+
+    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        self.applied.append(step.key)
+        return Done({"chunks": 1}, self.then if step.key == "a" else ())
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        self.given_up.append(reason)
+
+
+class Woken:
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], bool]] = []
+
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        self.calls.append((list(queues), delay_s > 0))
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 4)
+    add_workspace(made)
+    run_id = add_run(made)
+    with made.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    yield made
+    made.close()
+
+
+def work(db: Database, database: FreshDatabase, handler: Recorded, **changes: Any) -> Woken:
+    woken = Woken()
+    worker = Worker(db, settings_for(database, **changes), {"fetch": handler}, wake=woken, holder="test")
+    worker.drain("collection", stop=lambda: False)
+    return woken
+
+
+def states(db: Database) -> dict[str, str]:
+    with db.transaction(ENGINE) as tx:
+        return {row.kind + row.key: row.state for row in tx.execute(sa.text("select kind, key, state from steps"))}
+
+
+def test_a_step_and_what_follows_commit_together_and_the_queue_is_woken(db: Database, database: FreshDatabase) -> None:
+    handler = Recorded(then=[NewStep("collection", "fetch", "b"), NewStep("embedding", "embed", "c")])
+    woken = work(db, database, handler)
+    assert handler.applied == ["a", "b"]
+    assert states(db) == {"fetcha": "done", "fetchb": "done", "embedc": "ready"}
+    assert woken.calls == [(["collection", "embedding"], False)]
+
+
+def test_the_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
+    woken = work(db, database, Recorded())
+    assert states(db) == {"fetcha": "done", "finish0": "ready"}
+    assert woken.calls == [(["collection"], False)]
+
+
+def test_an_upstream_error_puts_the_step_back_for_later(db: Database, database: FreshDatabase) -> None:
+    def busy(_: Step) -> None:
+        raise UpstreamError("busy", 60)
+
+    handler = Recorded(busy)
+    woken = work(db, database, handler)
+    assert (states(db), handler.applied, handler.given_up) == ({"fetcha": "ready"}, [], [])
+    assert woken.calls == [(["collection"], True)]
+
+
+def test_a_permanent_error_is_recorded_and_the_run_goes_on(db: Database, database: FreshDatabase) -> None:
+    def refuse(_: Step) -> None:
+        raise PermanentError("too large")
+
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert handler.given_up == ["too large"]
+    assert states(db) == {"fetcha": "failed", "finish0": "ready"}
+
+
+def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDatabase) -> None:
+    class Crashing(Recorded):
+        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+            tx.execute(sa.text("update sources set name = 'half-written'"))
+            raise ValueError("crash")
+
+    work(db, database, Crashing(), max_attempts=1)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select name from sources")).scalar_one() == "t"
+
+
+def test_what_a_worker_computed_after_losing_its_lease_is_dropped(db: Database, database: FreshDatabase) -> None:
+    def lose_the_lease(step: Step) -> str:
+        with db.transaction(ENGINE) as tx:
+            tx.execute(sa.text("update steps set fence = fence + 1"))
+        return step.key
+
+    handler = Recorded(lose_the_lease)
+    work(db, database, handler)
+    assert handler.applied == []
+    assert states(db) == {"fetcha": "running"}
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database: FreshDatabase) -> None:
+    taken_back: list[int] = []
+
+    def slow(step: Step) -> str:
+        over = threading.Event()
+        for _ in range(8):
+            over.wait(0.2)
+            with db.transaction(ENGINE) as tx:
+                taken_back.append(ledger.take_back(tx))
+        return step.key
+
+    handler = Recorded(slow)
+    work(db, database, handler, lease_s=0.9)
+    assert handler.applied == ["a"]
+    assert set(taken_back) == {0}
+
+
+def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("update steps set fence = :n"), {"n": MAX_LOST_LEASES})
+    handler = Recorded()
+    work(db, database, handler)
+    assert handler.applied == []
+    assert "workers died" in handler.given_up[0]

@@ -1,0 +1,51 @@
+"""What several tests need: settings for a test's database, and a run to hang steps on."""
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from headwater.config import Settings
+from headwater.db import Database
+
+from tests.databases import FreshDatabase
+
+WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
+OTHER_WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000002")
+
+
+def settings_for(database: FreshDatabase, **changes: Any) -> Settings:
+    """Make settings that work in a test's database with the constant embedder."""
+    values: dict[str, Any] = {
+        "database_url": database.url,
+        "database_admin_url": database.admin_url,
+        "embedding_model": "constant",
+        "fetch_file_urls": True,
+        "fetch_private": True,
+    }
+    return Settings(**(values | changes))
+
+
+def add_workspace(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
+    """Create a workspace."""
+    with database.transaction(workspace_id) as tx:
+        tx.execute(sa.text("insert into workspaces (id, name) values (:id, 'test')"), {"id": workspace_id})
+    return workspace_id
+
+
+def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
+    """Create a source with an open run that has no step yet; the workspace must be there."""
+    with database.transaction(workspace_id) as tx:
+        source_id = tx.execute(
+            sa.text(
+                "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id"
+            ),
+            {"w": workspace_id},
+        ).scalar_one()
+        run_id: uuid.UUID = tx.execute(
+            sa.text(
+                "insert into runs (workspace_id, source_id, kind, engine) "
+                "values (:w, :s, 'collect', 'tickets') returning id"
+            ),
+            {"w": workspace_id, "s": source_id},
+        ).scalar_one()
+    return run_id

@@ -1,0 +1,47 @@
+"""Settings: read once, wrong ones all told at once, each documented."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from headwater.config import Settings, read_settings
+from headwater.errors import ConfigError
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+LEAST = {"DATABASE_URL": "postgresql+pg8000://app@localhost/x"}
+
+
+def test_everything_missing_or_wrong_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as told:
+        read_settings({"FETCH_PRIVATE": "perhaps", "MAX_ATTEMPTS": "-1", "LOCAL_WORKSPACE_ID": "x"})
+    for name in ("DATABASE_URL", "FETCH_PRIVATE", "MAX_ATTEMPTS", "LOCAL_WORKSPACE_ID"):
+        assert name in told.value.message
+
+
+def test_values_are_read_as_their_types() -> None:
+    settings = read_settings({**LEAST, "CORS_ORIGINS": "https://a.example, https://b.example", "FETCH_PRIVATE": "yes"})
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.fetch_private is True
+    assert settings.chat_model == "extractive"
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    assert read_settings({**LEAST, "LEASE_S": ""}).lease_s == Settings(database_url="x").lease_s
+
+
+@pytest.mark.parametrize("name", ["K_SERVICE", "CLOUD_RUN_JOB"])
+def test_local_mode_is_refused_on_cloud_run(name: str) -> None:
+    with pytest.raises(ConfigError, match="AUTH_MODE"):
+        read_settings({**LEAST, name: "x"})
+
+
+def test_a_worker_budget_over_the_dispatch_deadline_is_refused() -> None:
+    with pytest.raises(ConfigError, match="WORKER_BUDGET_S"):
+        read_settings({**LEAST, "WORKER_BUDGET_S": "700"})
+
+
+@pytest.mark.parametrize("spec", fields(Settings), ids=lambda spec: spec.name)
+def test_the_settings_page_names_each_setting_with_its_help(spec: "object") -> None:
+    page = DOCS.read_text()
+    assert f"`{spec.name.upper()}`" in page  # type: ignore[attr-defined]
+    assert spec.metadata["help"] in page  # type: ignore[attr-defined]

@@ -1,0 +1,30 @@
+"""The error tree and its one shape."""
+
+import pytest
+from headwater import errors
+
+
+def every_error() -> list[type[errors.HeadwaterError]]:
+    found, waiting = [], [errors.HeadwaterError]
+    while waiting:
+        kind = waiting.pop()
+        found.append(kind)
+        waiting += kind.__subclasses__()
+    return found
+
+
+@pytest.mark.parametrize("kind", every_error())
+def test_every_error_becomes_a_problem_with_its_own_status(kind: type[errors.HeadwaterError]) -> None:
+    error = errors.MethodNotAllowed("m", ["GET"]) if kind is errors.MethodNotAllowed else kind("what to do")
+    described = errors.problem(error, "r1")
+    assert described["status"] == kind.status
+    assert described["request_id"] == "r1"
+    assert {"type", "title", "status", "detail"} <= described.keys()
+
+
+def test_the_text_of_an_unexpected_error_is_not_told() -> None:
+    assert "secret" not in str(errors.problem(ValueError("secret")))
+
+
+def test_the_type_is_the_class_name_in_kebab_case() -> None:
+    assert errors.problem(errors.PayloadTooLarge("x"))["type"] == "urn:headwater:payload-too-large"
