@@ -1,0 +1,157 @@
+"""Protocol buffers' JSON (https://protobuf.dev/programming-guides/json/), as far as Google's REST APIs use it here.
+
+In flows decoded JSON, out flow checked Python values, read field by field; and back: durations and timestamps as
+text. Times are seconds since 1970 (float, microseconds hold), durations are seconds.
+"""
+
+import base64
+import binascii
+import enum
+import math
+import re
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from localcloud.rest import ApiError
+
+E = TypeVar("E", bound=enum.Enum)
+
+_DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s")
+
+
+class Message:
+    """A message being read: each field is taken by name and kind; what nobody took is refused as the `with` ends."""
+
+    def __init__(self, value: Any, path: str) -> None:
+        if not isinstance(value, dict):
+            raise ApiError("INVALID_ARGUMENT", f"Invalid value at '{path}': a JSON object is expected.")
+        self._path = path
+        self._fields = {camel_case(name): field for name, field in value.items() if field is not None}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            for name in self._fields:
+                raise ApiError(
+                    "INVALID_ARGUMENT",
+                    f"Invalid JSON payload received. Unknown name \"{name}\" at '{self._path}': Cannot find field.",
+                )
+
+    def ignore(self, *names: str) -> None:
+        """Take fields that only the server sets: what a client sends there has no effect."""
+        for name in names:
+            self._fields.pop(name, None)
+
+    def unsupported(self, name: str, what: str) -> None:
+        """Refuse a field of the real API that this program does not have, unless it is empty."""
+        if self._fields.pop(name, None):
+            raise ApiError("UNIMPLEMENTED", f"{what} is not supported by localcloud.")
+
+    def string(self, name: str) -> str:
+        """Return text, '' when absent."""
+        value = self._fields.pop(name, "")
+        if not isinstance(value, str):
+            raise self._invalid(name, value)
+        return value
+
+    def integer(self, name: str) -> int:
+        """Return an integer (JSON may quote it), 0 when absent."""
+        value = self._fields.pop(name, 0)
+        try:
+            if isinstance(value, bool) or int(value) != float(value):
+                raise self._invalid(name, value)
+            return int(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._invalid(name, value) from error
+
+    def number(self, name: str) -> float:
+        """Return a finite number, 0 when absent."""
+        value = self._fields.pop(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self._invalid(name, value)
+        return float(value)
+
+    def duration_s(self, name: str) -> float:
+        """Return seconds, 0 when absent: `1.5s` gives 1.5."""
+        value = self._fields.pop(name, "0s")
+        if not isinstance(value, str) or not _DURATION.fullmatch(value):
+            raise self._invalid(name, value)
+        return float(value[:-1])
+
+    def timestamp(self, name: str) -> float | None:
+        """Return seconds since 1970, None when absent."""
+        value = self._fields.pop(name, None)
+        if value is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise self._invalid(name, value) from error
+        if moment.tzinfo is None:
+            raise self._invalid(name, value)
+        return moment.timestamp()
+
+    def octets(self, name: str) -> bytes:
+        """Return bytes (base64, standard or URL-safe), b'' when absent."""
+        value = self.string(name)
+        try:
+            return base64.b64decode(value.translate(_URL_SAFE) + "=" * (-len(value) % 4), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise self._invalid(name, value) from error
+
+    def choice(self, name: str, kind: type[E]) -> E:
+        """Return a member of an enum, given by name or by number; the one numbered 0 when absent."""
+        value = self._fields.pop(name, 0)
+        member = enum_member(kind, value)
+        if member is None:
+            raise self._invalid(name, value)
+        return member
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Return a map of texts, {} when absent."""
+        value = self._fields.pop(name, {})
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            raise self._invalid(name, value)
+        return value
+
+    def message(self, name: str) -> "Message | None":
+        """Return a message within this one, None when absent."""
+        value = self._fields.pop(name, None)
+        return None if value is None else Message(value, f"{self._path}.{name}" if self._path else name)
+
+    def _invalid(self, name: str, value: object) -> ApiError:
+        return ApiError("INVALID_ARGUMENT", f"Invalid value at '{self._path}.{name}': {str(value)[:100]!r}")
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def enum_member(kind: type[E], value: object) -> E | None:
+    """Return the member a name or a number (also as text) means; None when there is none."""
+    if isinstance(value, str) and value in kind.__members__:
+        return kind[value]
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    return next((member for member in kind if member.value == number), None)
+
+
+def camel_case(name: str) -> str:
+    """Return a field's JSON name; both that and the original are accepted: `rate_limits` gives `rateLimits`."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration with 0, 3 or 9 decimals: 0.1 gives `0.100s`."""
+    if seconds == int(seconds):
+        return f"{int(seconds)}s"
+    return f"{seconds:.3f}s" if round(seconds, 3) == seconds else f"{seconds:.9f}s"
+
+
+def timestamp_text(moment: float) -> str:
+    """Write a time: 0.5 gives `1970-01-01T00:00:00.500000Z`."""
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,102 @@
+"""The port: reads HTTP/1.1 requests from connections that stay open and writes what the router answers.
+
+Started and stopped by `__main__`. Handlers are plain functions on the one event loop, so that no method ever runs
+beside another and no state needs a lock; what takes time (dispatching) runs in tasks of its own.
+"""
+
+import asyncio
+import json
+from contextlib import suppress
+from http import HTTPStatus
+
+from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, body_length, read_body, read_head, write_head
+from localcloud.rest import ApiError, Router
+
+MAX_BODY_BYTES = 10 * 1024 * 1024  # Google's limit of a REST request
+
+
+class Server:
+    """Listens on one address and answers with one router."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def bind(self, host: str, port: int) -> int:
+        """Take the port and return it, which matters for port 0. Errors: OSError when it is taken."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD_BYTES, start_serving=False)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def listen(self) -> None:
+        """Begin to answer on the port that `bind` took."""
+        assert self._server is not None
+        await self._server.start_serving()
+
+    async def close(self) -> None:
+        """Stop listening and end every connection, answered or not."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            # A client that has gone needs no answer; only `close` cancels, and nobody awaits this task but it.
+            with suppress(ConnectionError, asyncio.CancelledError):
+                while await self._answer_one(reader, writer):
+                    pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer the next request; returns whether the connection stays open."""
+        try:
+            head = await read_head(reader)
+            if head is None:
+                return False
+            if head.headers.get("expect", "").lower() == "100-continue":
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            body = await _read_request(reader, head)
+        except ProtocolError as error:
+            return _refuse(writer, ApiError("INVALID_ARGUMENT", str(error)))
+        except ApiError as error:
+            return _refuse(writer, error)
+        verb, target, _ = head.first_line
+        status, payload = self._router.answer(verb, target, body)
+        _write_response(writer, status, payload, keep_alive=head.keeps_alive)
+        await writer.drain()
+        return head.keeps_alive
+
+
+async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
+    """Return the body of a request that may be called. Errors: ApiError, ProtocolError."""
+    if "origin" in head.headers:
+        # Only browsers send Origin: without this, any web page could have requests made in the laptop's own network.
+        raise ApiError("PERMISSION_DENIED", "localcloud does not answer web pages (the request has an Origin header).")
+    too_large = ApiError("INVALID_ARGUMENT", f"Request payload size exceeds the limit: {MAX_BODY_BYTES} bytes.")
+    if (body_length(head.headers) or 0) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    async for part in read_body(reader, head.headers):
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+    return bytes(body)
+
+
+def _refuse(writer: asyncio.StreamWriter, error: ApiError) -> bool:
+    _write_response(writer, error.http_status, json.dumps(error.body).encode(), keep_alive=False)
+    return False
+
+
+def _write_response(writer: asyncio.StreamWriter, status: int, payload: bytes, *, keep_alive: bool) -> None:
+    headers = [("Content-Type", "application/json; charset=UTF-8"), ("Content-Length", str(len(payload)))]
+    if not keep_alive:
+        headers.append(("Connection", "close"))
+    writer.write(write_head(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", headers) + payload)

@@ -1,0 +1,314 @@
+"""The methods of Cloud Tasks v2: each checks its request, changes the records and tells the dispatcher.
+
+Called by the router; a method runs to its end without another beside it. The queues live in memory (there are few) as
+well as in the records, tasks in the records only.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from localcloud.outbound import Outbound
+from localcloud.protojson import Message, camel_case, enum_member
+from localcloud.rest import ApiError, Call, Handler, JsonObject, Route
+from localcloud.store import Store
+from localcloud.tasks.dispatch import Dispatcher
+from localcloud.tasks.parse import check_queue_name, invalid, read_queue_config, read_task
+from localcloud.tasks.records import Records
+from localcloud.tasks.render import queue_config_json, queue_json, task_json
+from localcloud.tasks.resources import Queue, QueueState, View
+
+T = TypeVar("T")
+
+_LOCATION = "projects/*/locations/*"
+_QUEUE = f"{_LOCATION}/queues/*"
+_TASK = f"{_QUEUE}/tasks/*"
+_UNSUPPORTED = {
+    "BatchCreateTasks": ("POST", f"/v2/{{parent={_QUEUE}}}/tasks:batchCreate"),
+    "BatchDeleteTasks": ("POST", f"/v2/{{parent={_QUEUE}}}/tasks:batchDelete"),
+    "BufferTask": ("POST", f"/v2/{{queue={_QUEUE}}}/tasks:buffer"),
+    "BufferTask with a task id": ("POST", f"/v2/{{queue={_QUEUE}}}/tasks/{{task_id=*}}:buffer"),
+    "GetIamPolicy": ("POST", f"/v2/{{resource={_QUEUE}}}:getIamPolicy"),
+    "SetIamPolicy": ("POST", f"/v2/{{resource={_QUEUE}}}:setIamPolicy"),
+    "TestIamPermissions": ("POST", f"/v2/{{resource={_QUEUE}}}:testIamPermissions"),
+    "GetCmekConfig": ("GET", f"/v2/{{name={_LOCATION}}}/cmekConfig"),
+    "UpdateCmekConfig": ("PATCH", f"/v2/{{name={_LOCATION}}}/cmekConfig"),
+    "GetOperation": ("GET", f"/v2/{{name={_LOCATION}/operations/*}}"),
+    "ListLocations": ("GET", "/v2/{name=projects/*}/locations"),
+    "GetLocation": ("GET", f"/v2/{{name={_LOCATION}}}"),
+}
+_NO_QUEUE = "Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize."
+_NO_ENTITY = "Requested entity was not found."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the real service that a test may want to be others."""
+
+    min_dispatch_deadline_s: float = 15.0
+    task_retention_s: float = 31 * 24 * 3600.0
+    task_name_tombstone_s: float = 24 * 3600.0
+    queue_name_tombstone_s: float = 3 * 24 * 3600.0
+    max_queues_per_page: int = 9800
+    max_tasks_per_page: int = 1000
+
+
+class CloudTasks:
+    """The service: its routes, and its dispatcher between `start` and `stop`."""
+
+    def __init__(self, store: Store, outbound: Outbound, limits: Limits) -> None:
+        self._records = Records(store)
+        self._dispatcher = Dispatcher(self._records, outbound)
+        self._limits = limits
+        self._queues: dict[str, Queue] = {}
+        self._sweeper: asyncio.Handle | None = None
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every method of the v2 API, supported or not."""
+        supported: list[tuple[str, str, Handler]] = [
+            ("POST", f"/v2/{{parent={_QUEUE}}}/tasks", self.create_task),
+            ("GET", f"/v2/{{parent={_QUEUE}}}/tasks", self.list_tasks),
+            ("GET", f"/v2/{{name={_TASK}}}", self.get_task),
+            ("DELETE", f"/v2/{{name={_TASK}}}", self.delete_task),
+            ("POST", f"/v2/{{name={_TASK}}}:run", self.run_task),
+            ("POST", f"/v2/{{parent={_LOCATION}}}/queues", self.create_queue),
+            ("GET", f"/v2/{{parent={_LOCATION}}}/queues", self.list_queues),
+            ("GET", f"/v2/{{name={_QUEUE}}}", self.get_queue),
+            ("PATCH", f"/v2/{{name={_QUEUE}}}", self.update_queue),
+            ("DELETE", f"/v2/{{name={_QUEUE}}}", self.delete_queue),
+            ("POST", f"/v2/{{name={_QUEUE}}}:pause", self.pause_queue),
+            ("POST", f"/v2/{{name={_QUEUE}}}:resume", self.resume_queue),
+            ("POST", f"/v2/{{name={_QUEUE}}}:purge", self.purge_queue),
+        ]
+        return [
+            *(Route(verb, template, handler.__name__, handler) for verb, template, handler in supported),
+            *(Route(verb, template, name) for name, (verb, template) in _UNSUPPORTED.items()),
+        ]
+
+    def start(self) -> None:
+        """Take up what the last process left, on the running event loop."""
+        self._records.release_all()
+        self._sweep()
+        for queue in self._records.queues():
+            self._put(queue)
+
+    async def stop(self) -> None:
+        """Stop dispatching."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self._dispatcher.stop()
+
+    # Queues
+
+    def create_queue(self, call: Call) -> JsonObject:
+        """CreateQueue."""
+        queue = Message(call.body, "queue")
+        name = queue.string("name")
+        check_queue_name(name, call.path["parent"])
+        if name in self._queues:
+            raise ApiError("ALREADY_EXISTS", "Queue already exists")
+        return self._create(name, queue)
+
+    def list_queues(self, call: Call) -> JsonObject:
+        """ListQueues, in the order of their names."""
+        if call.query.get("filter"):
+            raise ApiError("UNIMPLEMENTED", "ListQueues with a filter is not supported by localcloud.")
+        prefix = f"{call.path['parent']}/queues/"
+        names = sorted(name for name in self._queues if name.startswith(prefix))
+        after = call.query.get("pageToken", "")
+        size = _page_size(call, self._limits.max_queues_per_page)
+        page, token = _page([name for name in names if name > after], size, str)
+        return {"queues": [queue_json(self._queues[name]) for name in page], **token}
+
+    def get_queue(self, call: Call) -> JsonObject:
+        """GetQueue."""
+        return queue_json(self._queue(call.path["name"]))
+
+    def update_queue(self, call: Call) -> JsonObject:
+        """UpdateQueue: the fields of `updateMask`, all without one; creates the queue when there is none."""
+        name = call.path["name"]
+        mask = [path.strip() for path in call.query.get("updateMask", "").split(",") if path.strip()]
+        queue = self._queues.get(name)
+        if queue is None:
+            check_queue_name(name, name.partition("/queues/")[0])
+            return self._create(name, Message(call.body, "queue"))
+        settings = _masked(queue_config_json(queue.config), call.body, mask) if mask else call.body
+        return self._change(replace(queue, config=read_queue_config(Message(settings, "queue"))))
+
+    def pause_queue(self, call: Call) -> JsonObject:
+        """PauseQueue: attempts under way go on, none begins."""
+        return self._change(replace(self._queue(call.path["name"]), state=QueueState.PAUSED))
+
+    def resume_queue(self, call: Call) -> JsonObject:
+        """ResumeQueue."""
+        return self._change(replace(self._queue(call.path["name"]), state=QueueState.RUNNING))
+
+    def purge_queue(self, call: Call) -> JsonObject:
+        """PurgeQueue: here at once, in the real service within a minute."""
+        now = time.time()
+        queue = self._queue(call.path["name"])
+        self._records.purge(queue, now)
+        return self._change(replace(queue, purge_time=now))
+
+    def delete_queue(self, call: Call) -> JsonObject:
+        """DeleteQueue, with its tasks; the name is blocked for a while."""
+        queue = self._queues.pop(call.path["name"], None)
+        if queue is None:
+            raise ApiError("NOT_FOUND", _NO_ENTITY)
+        self._records.delete_queue(queue, time.time())
+        self._dispatcher.drop_queue(queue)
+        return {}
+
+    # Tasks
+
+    def create_task(self, call: Call) -> JsonObject:
+        """CreateTask: kept when this returns, dispatched when it is due."""
+        queue = self._queue(call.path["parent"])
+        now = time.time()
+        with Message(call.body, "") as body:
+            view = body.choice("responseView", View)
+            body.ignore("parent")
+            message = body.message("task")
+        if message is None:
+            raise invalid("CreateTaskRequest.task is required.")
+        task = read_task(
+            message,
+            queue_name=queue.name,
+            now=now,
+            min_dispatch_deadline_s=self._limits.min_dispatch_deadline_s,
+        )
+        if not task.task_id:
+            task = replace(task, task_id=f"{secrets.randbelow(10**20):020d}")
+        elif self._records.task(queue, task.task_id) or self._recently_finished(queue, task.task_id):
+            raise ApiError("ALREADY_EXISTS", "Requested entity already exists")
+        created = self._records.insert_task(queue, task, now)
+        self._dispatcher.wake(queue)
+        return task_json(created, queue.name, view)
+
+    def list_tasks(self, call: Call) -> JsonObject:
+        """ListTasks, in the order of their creation."""
+        queue = self._queue(call.path["parent"])
+        token = call.query.get("pageToken", "0")
+        if not token.isdecimal():
+            raise invalid("Invalid page token.")
+        size = _page_size(call, self._limits.max_tasks_per_page)
+        found = self._records.tasks(queue, after_id=int(token), limit=size + 1)
+        page, next_page = _page(found, size, lambda task: str(task.id))
+        return {"tasks": [task_json(task, queue.name, _view(call)) for task in page], **next_page}
+
+    def get_task(self, call: Call) -> JsonObject:
+        """GetTask."""
+        queue_name, _, task_id = call.path["name"].partition("/tasks/")
+        queue = self._queue(queue_name)
+        task = self._records.task(queue, task_id)
+        if task is None and self._recently_finished(queue, task_id):
+            raise ApiError(
+                "NOT_FOUND",
+                "The task no longer exists, though a task with this name existed recently. "
+                "The task either successfully completed or was deleted.",
+            )
+        if task is None:
+            raise ApiError("NOT_FOUND", _NO_ENTITY)
+        return task_json(task, queue.name, _view(call))
+
+    def delete_task(self, call: Call) -> JsonObject:
+        """DeleteTask: an attempt under way goes on, but is the last."""
+        queue_name, _, task_id = call.path["name"].partition("/tasks/")
+        task = self._records.task(self._queue(queue_name), task_id)
+        if task is None:
+            raise ApiError("NOT_FOUND", _NO_ENTITY)
+        self._records.finish(task.id, time.time())
+        return {}
+
+    def run_task(self, call: Call) -> JsonObject:
+        """RunTask: dispatched now, past the queue's limits and even while it is paused."""
+        queue_name, _, task_id = call.path["name"].partition("/tasks/")
+        queue = self._queue(queue_name)
+        task = self._records.task(queue, task_id)
+        if task is None:
+            raise ApiError("NOT_FOUND", _NO_ENTITY)
+        with Message(call.body, "") as body:
+            view = body.choice("responseView", View)
+        return task_json(self._dispatcher.run(queue, task), queue.name, view)
+
+    def _queue(self, name: str) -> Queue:
+        if name not in self._queues:
+            raise ApiError("NOT_FOUND", _NO_QUEUE)
+        return self._queues[name]
+
+    def _create(self, name: str, settings: Message) -> JsonObject:
+        deleted_at = self._records.queue_deleted_at(name)
+        if deleted_at is not None and deleted_at > time.time() - self._limits.queue_name_tombstone_s:
+            raise ApiError(
+                "FAILED_PRECONDITION",
+                "The queue cannot be created because a queue with this name existed too recently.",
+            )
+        queue = self._records.insert_queue(name, read_queue_config(settings))
+        self._put(queue)
+        return queue_json(queue)
+
+    def _change(self, queue: Queue) -> JsonObject:
+        self._records.update_queue(queue)
+        self._put(queue)
+        return queue_json(queue)
+
+    def _put(self, queue: Queue) -> None:
+        self._queues[queue.name] = queue
+        self._dispatcher.put_queue(queue)
+
+    def _recently_finished(self, queue: Queue, task_id: str) -> bool:
+        finished_at = self._records.finished_at(queue, task_id)
+        return finished_at is not None and finished_at > time.time() - self._limits.task_name_tombstone_s
+
+    def _sweep(self) -> None:
+        """Forget what is past its time, now and every hour."""
+        now = time.time()
+        self._records.expire(
+            tasks_before=now - self._limits.task_retention_s,
+            names_before=now - self._limits.task_name_tombstone_s,
+            queues_before=now - self._limits.queue_name_tombstone_s,
+        )
+        self._sweeper = asyncio.get_running_loop().call_later(3600, self._sweep)
+
+
+def _masked(settings: JsonObject, body: Any, mask: list[str]) -> JsonObject:
+    """Return a queue's settings with the fields that a mask names taken from a body; absent there means the default."""
+    for path in mask:
+        *parents, leaf = [camel_case(name) for name in path.split(".")]
+        if len(parents) > 1 or (not parents and leaf in ("name", "state", "purgeTime")):
+            continue  # only the server sets these
+        target, source = settings, _camel_keys(body)
+        for name in parents:
+            target, source = target.setdefault(name, {}), _camel_keys(source.get(name))
+        target.pop(leaf, None)
+        if leaf in source:
+            target[leaf] = source[leaf]
+    return settings
+
+
+def _camel_keys(value: Any) -> JsonObject:
+    return {camel_case(name): field for name, field in value.items()} if isinstance(value, dict) else {}
+
+
+def _view(call: Call) -> View:
+    view = enum_member(View, call.query.get("responseView", 0))
+    if view is None:
+        raise invalid(f"Invalid value at 'response_view': {call.query['responseView']!r}")
+    return view
+
+
+def _page_size(call: Call, most: int) -> int:
+    size = call.query.get("pageSize", "0")
+    if not size.isdecimal():
+        raise invalid(f"Invalid value at 'page_size': {size!r}")
+    return min(int(size) or most, most)
+
+
+def _page(found: list[T], size: int, token_of: Callable[[T], str]) -> tuple[list[T], dict[str, str]]:
+    """Split what was found into one page and the token of the next, if there is one."""
+    page = found[:size]
+    return page, {"nextPageToken": token_of(page[-1])} if len(found) > size else {}

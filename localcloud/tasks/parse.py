@@ -1,0 +1,212 @@
+"""Google's JSON in: checks a Queue or a Task as a client sent it and fills in every default. Pure.
+
+Called by `api` with decoded bodies; out come frozen values. What can't be accepted is an `ApiError`, with the real
+service's words where those are recorded.
+"""
+
+import re
+from urllib.parse import quote, urlsplit
+
+from localcloud.protojson import Message, timestamp_text
+from localcloud.rest import ApiError
+from localcloud.tasks.resources import HttpMethod, HttpRequest, NewTask, QueueConfig, RetryConfig
+
+MAX_TASK_BYTES = 1024 * 1024
+MAX_HEADERS_BYTES = 80 * 1024
+MAX_URL_CHARS = 2083
+MAX_SCHEDULE_AHEAD_S = 30 * 24 * 3600.0
+MAX_DISPATCH_DEADLINE_S = 1800.0
+DEFAULT_DISPATCH_DEADLINE_S = 600.0
+DEFAULT_DISPATCHES_PER_SECOND = 500.0
+DEFAULT_CONCURRENT_DISPATCHES = 1000
+
+_QUEUE_NAME = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/queues/[A-Za-z0-9-]{1,100}", re.ASCII)
+_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
+# Headers that a task can't set: Cloud Tasks computes them, or they belong to the connection.
+_RESERVED_HEADER = re.compile(
+    r"host|content-length|user-agent|connection|keep-alive|transfer-encoding|te|upgrade|expect|"
+    r"x-(google|appengine|cloudtasks)-.*",
+    re.IGNORECASE,
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+def check_queue_name(name: str, parent: str) -> None:
+    """Check the name of a queue that is to be created in the location `parent`."""
+    if not _QUEUE_NAME.fullmatch(name):
+        raise invalid(
+            'Queue name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>".'
+        )
+    if not name.startswith(f"{parent}/"):
+        raise invalid(f"{name} must begin with {parent}.")
+
+
+def read_queue_config(queue: Message) -> QueueConfig:
+    """Check a Queue's settings; what is absent or zero gets the default."""
+    with queue:
+        queue.ignore("name", "state", "purgeTime")  # the name was taken by whoever needs it
+        queue.unsupported("httpTarget", "Queue.httpTarget")
+        queue.unsupported("appEngineRoutingOverride", "Queue.appEngineRoutingOverride")
+        rate, concurrent = _read_rate_limits(queue.message("rateLimits"))
+        retry = read_retry_config(queue.message("retryConfig")) or RetryConfig()
+        sampling_ratio = 0.0
+        if (logging := queue.message("stackdriverLoggingConfig")) is not None:
+            with logging:
+                sampling_ratio = logging.number("samplingRatio")
+    return QueueConfig(rate, concurrent, retry, sampling_ratio)
+
+
+def _read_rate_limits(message: Message | None) -> tuple[float, int]:
+    rate, concurrent = 0.0, 0
+    if message is not None:
+        with message:
+            message.ignore("maxBurstSize")
+            rate = message.number("maxDispatchesPerSecond")
+            concurrent = message.integer("maxConcurrentDispatches")
+    for name, value, most in (("maxDispatchesPerSecond", rate, 500), ("maxConcurrentDispatches", concurrent, 5000)):
+        if value < 0:
+            raise invalid(f"RateLimits.{name} cannot be negative.")
+        if value > most:
+            raise invalid(f"RateLimits.{name} must be less than or equal to {most}.")
+    return rate or DEFAULT_DISPATCHES_PER_SECOND, concurrent or DEFAULT_CONCURRENT_DISPATCHES
+
+
+def read_retry_config(message: Message | None) -> RetryConfig | None:
+    """Check a RetryConfig; what is absent or zero gets the default."""
+    if message is None:
+        return None
+    default = RetryConfig()
+    with message:
+        attempts = message.integer("maxAttempts")
+        duration_s = message.duration_s("maxRetryDuration")
+        min_s = message.duration_s("minBackoff")
+        max_s = message.duration_s("maxBackoff")
+        doublings = message.integer("maxDoublings")
+    if attempts < -1:
+        raise invalid("RetryConfig.maxAttempts must be greater or equal to -1.")
+    durations = {"maxRetryDuration": duration_s, "minBackoff": min_s, "maxBackoff": max_s, "maxDoublings": doublings}
+    for name, value in durations.items():
+        if value < 0:
+            raise invalid(f"RetryConfig.{name} cannot be negative.")
+    retry = RetryConfig(
+        max_attempts=attempts or default.max_attempts,
+        max_retry_duration_s=duration_s,
+        min_backoff_s=min_s or default.min_backoff_s,
+        max_backoff_s=max_s or default.max_backoff_s,
+        max_doublings=doublings or default.max_doublings,
+    )
+    if retry.min_backoff_s > retry.max_backoff_s:
+        raise invalid("RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff.")
+    return retry
+
+
+def read_task(task: Message, *, queue_name: str, now: float, min_dispatch_deadline_s: float) -> NewTask:
+    """Check a Task for CreateTask."""
+    with task:
+        task.ignore("createTime", "dispatchCount", "responseCount", "firstAttempt", "lastAttempt", "view")
+        task.unsupported("appEngineHttpRequest", "Task.appEngineHttpRequest")
+        task_id = _read_task_id(task.string("name"), queue_name)
+        schedule_time = task.timestamp("scheduleTime") or now
+        deadline_s = task.duration_s("dispatchDeadline") or DEFAULT_DISPATCH_DEADLINE_S
+        retry = read_retry_config(task.message("retryConfig"))
+        message = task.message("httpRequest")
+        if message is None:
+            raise invalid("Task.httpRequest is required.")
+        request = _read_http_request(message)
+    if schedule_time > now + MAX_SCHEDULE_AHEAD_S:
+        raise invalid(
+            f"The Task.scheduleTime, {timestamp_text(schedule_time)}, is too far in the future. "
+            "Schedule time must be no more than 720h in the future."
+        )
+    if not min_dispatch_deadline_s <= deadline_s <= MAX_DISPATCH_DEADLINE_S:
+        raise invalid(f"Task.dispatchDeadline must be between [{min_dispatch_deadline_s:g}s, 30m].")
+    return NewTask(task_id, request, max(schedule_time, now), deadline_s, retry)
+
+
+def _read_task_id(name: str, queue_name: str) -> str:
+    if not name:
+        return ""
+    named_queue, separator, task_id = name.partition("/tasks/")
+    if not separator:
+        raise invalid(
+            'Task name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>/'
+            'tasks/<TASK_ID>"'
+        )
+    if named_queue != queue_name:
+        raise invalid(
+            f"The queue name from request ('{queue_name}') must be the same as the queue name in the named task "
+            f"('{named_queue}')."
+        )
+    if not _TASK_ID.fullmatch(task_id):
+        raise invalid(
+            f'Task ID "{task_id}" can contain only letters ([A-Za-z]), numbers ([0-9]), hyphens (-), or underscores '
+            "(_). Task ID must between 1 and 500 characters."
+        )
+    return task_id
+
+
+def _read_http_request(message: Message) -> HttpRequest:
+    with message:
+        message.unsupported("oauthToken", "HttpRequest.oauthToken")
+        url = message.string("url")
+        method = message.choice("httpMethod", HttpMethod)
+        headers = message.texts("headers")
+        body = message.octets("body")
+        email, audience = _read_oidc_token(message.message("oidcToken"))
+    if method is HttpMethod.HTTP_METHOD_UNSPECIFIED:
+        method = HttpMethod.POST
+    if body and method not in (HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH):
+        raise invalid("HttpRequest.body is allowed only if the HTTP method is POST, PUT, or PATCH.")
+    _check_url(url)
+    headers_bytes = _check_headers(headers)
+    if headers_bytes + len(body) + len(url) > MAX_TASK_BYTES:
+        raise invalid("Task size too large")
+    kept = {name: value for name, value in headers.items() if not _RESERVED_HEADER.fullmatch(name)}
+    return HttpRequest(url, method, kept, body, email, audience or url if email else "")
+
+
+def _read_oidc_token(message: Message | None) -> tuple[str, str]:
+    if message is None:
+        return "", ""
+    with message:
+        email, audience = message.string("serviceAccountEmail"), message.string("audience")
+    if not email:
+        raise invalid("OidcToken.serviceAccountEmail is required.")
+    return email, audience
+
+
+def _check_url(url: str) -> None:
+    if not url:
+        raise invalid("HttpRequest.url is required.")
+    if not url.startswith(("http://", "https://")):
+        raise invalid("HttpTarget.url must start with 'http://' or 'https://'.")
+    try:
+        parts = urlsplit(encoded_url(url))
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        raise invalid("HttpRequest.url is not a valid URL.")
+    if len(encoded_url(url)) > MAX_URL_CHARS:
+        raise invalid(f"HttpRequest.url must be at most {MAX_URL_CHARS} characters after encoding.")
+
+
+def _check_headers(headers: dict[str, str]) -> int:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise invalid(f"HttpRequest.headers has an invalid header: {name[:80]!r}.")
+    size = sum(len(name) + len(value) for name, value in headers.items())
+    if size >= MAX_HEADERS_BYTES:
+        raise invalid("The size of HttpRequest.headers must be less than 80KB.")
+    return size
+
+
+def encoded_url(url: str) -> str:
+    """Return a URL with the characters percent-encoded that a request line can't carry, and nothing else changed."""
+    return quote(url.partition("#")[0], safe="%:/?&=+$,;@!'()*[]~")
+
+
+def invalid(message: str) -> ApiError:
+    """Return the error of a request that can't be right."""
+    return ApiError("INVALID_ARGUMENT", message)
