@@ -1,0 +1,229 @@
+"""A received Git pack: a file of compressed objects flows in, whole objects with their SHAs flow out.
+
+A pack comes from a server that need not be well-meaning: a few KB can claim to be gigabytes, and differences ("deltas")
+can pile up on each other. So sizes are read from the headers before anything is unpacked, objects above
+`max_object_bytes` never are, and what is unpacked at one time has a bound. The format:
+https://git-scm.com/docs/pack-format. Called by `git_remote`.
+"""
+
+import hashlib
+import mmap
+import zlib
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from dulwich.errors import ApplyDeltaError
+from dulwich.pack import apply_delta
+from headwater.errors import PermanentError, UpstreamError
+
+COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
+_NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
+_OFS_DELTA, _REF_DELTA = 6, 7
+_HEADER_BYTES = 12  # "PACK", version, number of objects
+_CHUNK = 65_536
+_MAX_OBJECTS = 1_000_000
+_MAX_SHIFT = 60  # no number in a pack has more bits
+_MAX_HELD_BYTES = 256_000_000  # bases that wait for the differences upon them
+
+
+class PackTooLarge(PermanentError):
+    """Unpacked, the pack would be larger than allowed."""
+
+
+class Unpacked(NamedTuple):
+    """One object. `sha` is hex; `content` is None for an object over the limit, `size` is known of both."""
+
+    kind: int
+    sha: str
+    size: int
+    content: bytes | None
+
+
+class _Packed(NamedTuple):
+    """One object as it lies in the pack; `data` is where its data starts, `base` what it is a difference to."""
+
+    kind: int
+    data: int
+    stored_size: int
+    size: int
+    base: int | bytes | None
+
+
+class PackFile:
+    """The objects of one pack. `sha_bytes` is 20, or 32 in repositories with SHA-256."""
+
+    def __init__(self, file: IO[bytes], *, max_object_bytes: int, max_total_bytes: int, sha_bytes: int = 20) -> None:
+        file.flush()
+        self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._hash = {20: hashlib.sha1, 32: hashlib.sha256}[sha_bytes]
+        self._sha_bytes = sha_bytes
+        self._max_object_bytes = max_object_bytes
+        self._packed: dict[int, _Packed] = {}
+        self._on_offset: dict[int, list[int]] = {}
+        self._on_sha: dict[bytes, list[int]] = {}
+        try:
+            self._check()
+            self._scan(max_total_bytes)
+        except (IndexError, StopIteration, zlib.error) as error:
+            raise UpstreamError("The Git server sent a broken pack; try again") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._bytes.close()
+
+    def objects(self, *kinds: int) -> Iterator[Unpacked]:
+        """Unpack the objects of these kinds, in no particular order.
+
+        An object over the limit comes without its content; one stored as a difference from or to such an object doesn't
+        come at all, its SHA can't be known.
+        """
+        done: set[int] = set()
+        try:
+            for offset, packed in self._packed.items():
+                if packed.kind in kinds:
+                    yield from self._with_its_deltas(offset, packed.kind, done)
+        except (ApplyDeltaError, ValueError) as error:
+            raise UpstreamError("The Git server sent a broken pack; try again") from error
+
+    def _check(self) -> None:
+        trailer = len(self._bytes) - self._sha_bytes
+        digest = self._hash(usedforsecurity=False)
+        for start in range(0, trailer, _CHUNK):
+            digest.update(self._bytes[start : min(start + _CHUNK, trailer)])
+        if trailer < _HEADER_BYTES or self._bytes[:4] != b"PACK" or digest.digest() != self._bytes[trailer:]:
+            raise UpstreamError("The Git server sent a pack that arrived incomplete or damaged; try again")
+
+    def _scan(self, max_total_bytes: int) -> None:
+        """Find where each object lies and how large it is, without keeping any."""
+        offset, total = _HEADER_BYTES, 0
+        count = int.from_bytes(self._bytes[8:12], "big")
+        if count > _MAX_OBJECTS:
+            raise PackTooLarge(f"it has more than {_MAX_OBJECTS:,} objects")
+        for _ in range(count):
+            kind, stored_size, data = read_object_header(self._bytes, offset)
+            if total + stored_size > max_total_bytes:
+                raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
+            base: int | bytes | None = None
+            if kind == _OFS_DELTA:
+                distance, data = _read_offset(self._bytes, data)
+                base = offset - distance
+                self._on_offset.setdefault(base, []).append(offset)
+            elif kind == _REF_DELTA:
+                base, data = self._bytes[data : data + self._sha_bytes], data + self._sha_bytes
+                self._on_sha.setdefault(base, []).append(offset)
+            end, start_of_content = _skip(self._bytes, data, stored_size)
+            size = stored_size if base is None else _delta_target_size(start_of_content)
+            total += size
+            if total > max_total_bytes:
+                raise PackTooLarge(f"it unpacks to more than {total} bytes")
+            self._packed[offset] = _Packed(kind, data, stored_size, size, base)
+            offset = end
+
+    def _with_its_deltas(self, offset: int, kind: int, done: set[int]) -> Iterator[Unpacked]:
+        """Unpack an object stored whole and all that are differences upon it, however indirectly.
+
+        `done` are the offsets seen before: a pack may hold an object twice, and the differences upon both are the same.
+        """
+        todo: list[tuple[int, bytes | None] | int] = [(offset, None)]
+        held = 0
+        while todo:
+            item = todo.pop()
+            if isinstance(item, int):  # all differences upon a base of this size are done
+                held -= item
+                continue
+            offset, base = item
+            packed = self._packed[offset]
+            if packed.size > self._max_object_bytes:
+                if base is None:
+                    yield Unpacked(kind, self._hash_large(packed), packed.size, None)
+                continue
+            content = self._unpack(packed, base)
+            sha = self._hash(b"%s %d\0" % (_NAMES[kind], len(content)), usedforsecurity=False)
+            sha.update(content)
+            yield Unpacked(kind, sha.hexdigest(), len(content), content)
+            upon = {*self._on_offset.get(offset, ()), *self._on_sha.get(sha.digest(), ())} - done
+            if upon:
+                done |= upon
+                held += len(content)
+                if held > _MAX_HELD_BYTES:
+                    raise PackTooLarge(f"its deltas need more than {_MAX_HELD_BYTES:,} bytes at once")
+                todo.append(len(content))
+                todo.extend((other, content) for other in upon)
+
+    def _unpack(self, packed: _Packed, base: bytes | None) -> bytes:
+        inflater = zlib.decompressobj()
+        pieces = []
+        position, left = packed.data, packed.stored_size
+        while not inflater.eof:
+            chunk = self._bytes[position : position + min(_CHUNK, left + 64)]
+            pieces.append(inflater.decompress(chunk))
+            position, left = position + len(chunk), max(0, left - len(pieces[-1]))
+        stored = b"".join(pieces)
+        return stored if base is None else b"".join(apply_delta(base, stored))
+
+    def _hash_large(self, packed: _Packed) -> str:
+        sha = self._hash(b"%s %d\0" % (_NAMES[packed.kind], packed.size), usedforsecurity=False)
+        inflater = zlib.decompressobj()
+        rest, position = b"", packed.data
+        while not inflater.eof:
+            if not rest:
+                rest, position = self._bytes[position : position + _CHUNK], position + _CHUNK
+            sha.update(inflater.decompress(rest, _CHUNK))
+            rest = inflater.unconsumed_tail
+        return sha.hexdigest()
+
+
+def read_object_header(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int, int]:
+    """Read an object's kind, its size and where its data starts; IndexError if the header isn't all there."""
+    byte = pack[offset]
+    kind, size, shift = byte >> 4 & 7, byte & 15, 4
+    while byte & 0x80 and shift < _MAX_SHIFT:
+        offset += 1
+        byte = pack[offset]
+        size |= (byte & 0x7F) << shift
+        shift += 7
+    return kind, size, offset + 1
+
+
+def _read_offset(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int]:
+    """Read how far back the base of a difference lies, and where the data starts."""
+    byte = pack[offset]
+    distance = byte & 0x7F
+    while byte & 0x80 and distance < 1 << _MAX_SHIFT:
+        offset += 1
+        byte = pack[offset]
+        distance = (distance + 1 << 7) | (byte & 0x7F)
+    return distance, offset + 1
+
+
+def _skip(pack: bytes | mmap.mmap, offset: int, size: int) -> tuple[int, bytes]:
+    """Find where compressed data of a stated unpacked size ends; returns that and the first bytes unpacked."""
+    inflater = zlib.decompressobj()
+    unpacked, head = 0, b""
+    while not inflater.eof:
+        chunk = pack[offset : offset + min(_CHUNK, size - unpacked + 64)]
+        piece = inflater.decompress(chunk, _CHUNK)
+        if not piece and not chunk:
+            raise zlib.error("the data ends too early")
+        # At the end both may hold what is left.
+        offset += len(chunk) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
+        head = head or piece[:32]
+        unpacked += len(piece)
+        if unpacked > size:
+            break
+    if unpacked != size:
+        raise zlib.error("the data is not of the size it claims")
+    return offset, head
+
+
+def _delta_target_size(delta: bytes) -> int:
+    """Read the size of what a difference results in: the second of the two numbers that it starts with."""
+    position = next(index for index, byte in enumerate(delta) if byte < 0x80) + 1
+    size = shift = 0
+    while shift < _MAX_SHIFT:
+        byte = delta[position]
+        size |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        position, shift = position + 1, shift + 7
+    return size

@@ -1,0 +1,176 @@
+"""The guard on outgoing connections: a host name flows in, a socket to an address that may be talked to flows out.
+
+Whoever fetches what a user named (`connectors`) does it through `guarded_http()`. The address is checked when the
+socket is made: the name is resolved once, every address it has is checked, and the socket goes to one of exactly those.
+So a name that resolves differently a moment later (DNS rebinding), a redirect, and odd spellings of an address
+(`http://0x7f.1`, `http://[::ffff:127.0.0.1]`) change nothing. TLS server name and Host header stay the URL's.
+
+Proxies of the environment (`HTTPS_PROXY` and the like) aren't used: a proxy resolves names by itself, past the check.
+"""
+
+import socket
+import ssl
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Literal
+
+from headwater.errors import PermanentError
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+Address = IPv4Address | IPv6Address
+Kind = Literal["public", "private", "loopback", "link-local", "metadata", "multicast", "unspecified", "reserved"]
+
+# Link-local ranges hold most clouds' metadata services; these hold the others: AWS and Google over IPv6, Alibaba,
+# Oracle, and Azure's wire server, which has a public address.
+METADATA = frozenset(
+    map(
+        ip_address,
+        ("169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
+)
+_SHARED = ip_network("100.64.0.0/10")  # carrier-grade NAT, RFC 6598; also Tailscale
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is reached
+_V4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated, but still an IPv4 address in disguise
+_MAX_ADDRESSES = 4  # tried one after the other, each with the whole connect time-out
+MAX_REDIRECTS = 5
+
+
+class Refused(PermanentError):
+    """The host has an address that this installation does not talk to."""
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """Find the IPv4 address that packets to this IPv6 address end up at, if there is one."""
+    if address.ipv4_mapped or address.sixtofour:
+        return address.ipv4_mapped or address.sixtofour
+    if address.teredo:
+        return address.teredo[1]
+    if address in _NAT64 or (address in _V4_COMPATIBLE and int(address) > 1):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+def classify(text: str) -> Kind:
+    """Say what kind of address this is; an IPv6 address that carries an IPv4 address is what that one is."""
+    address: Address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = _embedded(address) or address
+    if address in METADATA:
+        return "metadata"
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    kinds: tuple[tuple[bool, Kind], ...] = (
+        (address.is_link_local, "link-local"),
+        (address.is_multicast, "multicast"),
+        (address.is_unspecified, "unspecified"),
+        (address.is_loopback, "loopback"),
+        (address in _SHARED or site_local, "private"),
+        (address.is_reserved, "reserved"),
+        (not address.is_global, "private"),
+    )
+    return next((kind for applies, kind in kinds if applies), "public")
+
+
+def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """Resolve a host name and check every address it has.
+
+    Returns addresses as text, in the resolver's order. Raises Refused when one of them is not to be talked to (a name
+    with a public and a private address is up to something), socket.gaierror when the name isn't known.
+    """
+    infos = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    for address in addresses:
+        kind = classify(address)
+        if kind == "public" or (allow_private and kind in ("private", "loopback")):
+            continue
+        what = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
+        if kind in ("private", "loopback"):
+            raise Refused(
+                f"{what} a {kind} address; this installation doesn't fetch from private networks (FETCH_PRIVATE)"
+            )
+        article = "an" if kind == "unspecified" else "a"
+        raise Refused(f"{what} {article} {kind} address, which is never fetched from")
+    return addresses
+
+
+def connect(host: str, port: int, *, allow_private: bool, timeout: Any, options: Sequence[Any] = ()) -> socket.socket:
+    """Open a TCP connection to a host after checking its addresses.
+
+    `timeout` is in seconds, None, or urllib3's default marker; `options` are socket options. Raises Refused, or
+    OSError when no address answers.
+    """
+    last: OSError | None = None
+    for address in resolve(host, port, allow_private=allow_private)[:_MAX_ADDRESSES]:
+        try:
+            return create_connection((address, port), timeout, socket_options=list(options))
+        except OSError as error:
+            last = error
+    raise last or OSError(f"{host} has no address")
+
+
+class _Guarded(HTTPConnection):
+    """An HTTP connection whose socket comes from `connect()`."""
+
+    def __init__(self, *args: Any, allow_private: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.allow_private = allow_private
+
+    def _new_conn(self) -> socket.socket:
+        # The same errors as urllib3's own, so that what retries and explains them needn't know of the guard.
+        try:
+            return connect(
+                self._dns_host,
+                self.port,
+                allow_private=self.allow_private,
+                timeout=self.timeout,
+                options=self.socket_options or (),
+            )
+        except (socket.gaierror, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+
+class _GuardedTLS(_Guarded, HTTPSConnection):
+    """The same with TLS: HTTPSConnection wraps the socket it is given and checks the certificate for the URL's host."""
+
+
+class _GuardedPool(HTTPConnectionPool):
+    ConnectionCls = _Guarded
+
+
+class _GuardedTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedTLS
+
+
+class GuardedHttp(PoolManager):
+    """urllib3's PoolManager, each of whose connections passes the guard."""
+
+    def __init__(self, *, allow_private: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.allow_private = allow_private
+        self.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
+
+    def _new_pool(
+        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
+    ) -> HTTPConnectionPool:
+        context = dict(self.connection_pool_kw if request_context is None else request_context)
+        return super()._new_pool(scheme, host, port, {**context, "allow_private": self.allow_private})
+
+
+def guarded_http(
+    *, allow_private: bool, timeout_s: float = 60.0, ssl_context: ssl.SSLContext | None = None
+) -> GuardedHttp:
+    """Build the HTTP client for addresses that users named.
+
+    It follows at most MAX_REDIRECTS redirects, each checked anew, drops `Authorization` when one leads to another host,
+    and retries nothing: that is the ledger's business. `timeout_s` is for one read; connecting may take 10 s.
+    """
+    retries = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
+    timeout = Timeout(connect=min(10.0, timeout_s), read=timeout_s)
+    options = {"ssl_context": ssl_context} if ssl_context else {}
+    return GuardedHttp(allow_private=allow_private, retries=retries, timeout=timeout, **options)

@@ -1,0 +1,176 @@
+"""A Git server on loopback for tests: `git http-backend` behind Python's HTTP server, with counted bytes.
+
+    with serve(folder, partial=True) as server:
+        url = f"{server.url}/project.git"
+
+`folder` holds repositories, bare or not. `partial` turns on partial clone, `token` asks for Basic auth.
+"""
+
+import base64
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+GIT = shutil.which("git")
+
+
+@dataclass
+class Server:
+    """A running server: what it sent, and what came in. `answer` may take over a request and then returns True."""
+
+    url: str
+    bytes_sent: int = 0
+    requests: list[str] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
+    answer: Callable[[BaseHTTPRequestHandler], bool] | None = None
+
+    def reset(self) -> None:
+        """Forget what was counted."""
+        self.bytes_sent = 0
+        self.requests.clear()
+        self.authorizations.clear()
+
+
+@contextmanager
+def serve(repos_dir: Path, *, partial: bool, token: str | None = None, protocol_v2: bool = True) -> Iterator[Server]:
+    """Serve the repositories below a folder until the block ends."""
+    running = Server("")
+
+    class Handler(_Handler):
+        server_state = running
+        root, partial_clone, secret, v2 = repos_dir, partial, token, protocol_v2
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = False  # closing waits for what is still being sent
+    running.url = f"http://127.0.0.1:{listener.server_address[1]}"
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield running
+    finally:
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"  # each answer ends with its connection
+    server_state: Server
+    root: Path
+    partial_clone: bool
+    secret: str | None
+    v2: bool
+
+    def do_GET(self) -> None:
+        """Answer the first request of a fetch."""
+        self._respond()
+
+    def do_POST(self) -> None:
+        """Answer the other ones."""
+        self._respond()
+
+    def log_message(self, *args: object) -> None:
+        """Stay silent."""
+
+    def _respond(self) -> None:
+        state, sent = self.server_state, self.headers.get("Authorization")
+        state.requests.append(f"{self.command} {self.path}")
+        state.authorizations.append(sent)
+        if state.answer and state.answer(self):
+            return
+        if self.secret and _password(sent) != self.secret:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.end_headers()
+            return
+        self._run_backend()
+
+    def _run_backend(self) -> None:
+        """Run Git's own CGI program and pass on what it says."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        process = subprocess.Popen(
+            [GIT or "git", "http-backend"],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # it complains of clients that end a transfer
+            bufsize=0,
+        )
+        assert process.stdin
+        assert process.stdout
+        with process:
+            process.stdin.write(body)
+            process.stdin.close()
+            status, headers = 200, []
+            while line := process.stdout.readline().strip():
+                name, _, value = line.decode().partition(": ")
+                if name == "Status":
+                    status = int(value.split()[0])
+                else:
+                    headers.append((name, value))
+            try:
+                self.send_response(status)
+                for header in headers:
+                    self.send_header(*header)
+                self.end_headers()
+                while chunk := os.read(process.stdout.fileno(), 65_536):
+                    self.wfile.write(chunk)
+                    self.server_state.bytes_sent += len(chunk)
+            except ConnectionError:  # the client had enough
+                process.kill()
+
+    def _environment(self) -> dict[str, str]:
+        parts = urlsplit(self.path)
+        config = {"http.uploadpack": "true", "safe.directory": "*"}
+        if self.partial_clone:
+            config |= {"uploadpack.allowFilter": "true", "uploadpack.allowAnySHA1InWant": "true"}
+        return git_environment(config) | {
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": parts.path,
+            "QUERY_STRING": parts.query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": self.headers.get("Content-Length", "0"),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.v2 else "",
+        }
+
+
+def git_environment(config: dict[str, str] | None = None) -> dict[str, str]:
+    """Build an environment in which Git behaves the same on every machine."""
+    pairs = {"init.defaultBranch": "main", "user.name": "Test", "user.email": "test@example.org", **(config or {})}
+    given = {
+        f"GIT_CONFIG_{what}_{i}": v
+        for i, p in enumerate(pairs.items())
+        for what, v in zip(("KEY", "VALUE"), p, strict=True)
+    }
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_COUNT": str(len(pairs)),
+        **given,
+    }
+
+
+def git(*args: str | bytes | Path, cwd: Path | None = None, config: dict[str, str] | None = None) -> str:
+    """Run Git and return what it prints; raises when it fails."""
+    done = subprocess.run(
+        [GIT or "git", *args], cwd=cwd, env=git_environment(config), check=True, capture_output=True, timeout=120
+    )
+    return done.stdout.decode(errors="replace").strip()
+
+
+def _password(header: str | None) -> str | None:
+    if not header or not header.startswith("Basic "):
+        return None
+    return base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")[2]
