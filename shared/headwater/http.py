@@ -207,7 +207,7 @@ def _decode(request: flask.Request, kind: Any) -> Any:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise errors.UnprocessableContent(f"The body doesn't fit: {error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.BadRequest(f"The body isn't JSON: {error}.") from error
 
 
