@@ -1,0 +1,99 @@
+"""How fast is the embedder, and does its batching matter? `python -m bench.embedder`
+
+Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
+titles). The peer runs the same graph in the same onnxruntime the way it is usually done: 32 texts a batch as they come,
+padded to the batch's longest, session options as they are.
+"""
+
+import argparse
+import random
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from headwater import graph
+from headwater.embedder import load_embedder, load_tokenizer
+from headwater.minilm import MiniLMTokenizer
+from numpy.typing import NDArray
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+PARAGRAPH = """A queue hands each of its tasks to a worker at least once. The worker answers with success, or the queue
+tries again after a pause that doubles until it reaches its limit; so whatever the worker does must bear being done
+twice. Write down what was decided before acting on it, give every action a name, and let the second attempt find the
+first. """
+
+
+def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
+    """Cut one text for each length, in tokens of the model, [CLS] and [SEP] included."""
+    text = PARAGRAPH * 5
+    spans = load_tokenizer(graph.NAME, model_dir).spans([text])[0]
+    return [text[: spans[length - 3][1]] for length in lengths]
+
+
+def naive_embedder(model_dir: Path) -> Embed:
+    """Load the peer."""
+    session = onnxruntime.InferenceSession(model_dir / graph.NAME / "model.onnx", providers=["CPUExecutionProvider"])
+    tokenizer = MiniLMTokenizer(model_dir / graph.NAME)
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = []
+        for start in range(0, len(texts), 32):
+            ids = tokenizer.ids(texts[start : start + 32])
+            padded, mask = np.zeros((2, len(ids), max(map(len, ids))), np.int32)
+            for row, text_ids in enumerate(ids):
+                padded[row, : len(text_ids)] = text_ids
+                mask[row, : len(text_ids)] = 1
+            vectors.append(session.run(None, {"input_ids": padded, "attention_mask": mask})[0])
+        return np.concatenate(vectors)
+
+    return embed
+
+
+def texts_per_s(embed: Embed, texts: Sequence[str]) -> float:
+    """Measure the rate of one pass over the texts."""
+    start = time.perf_counter()
+    embed(texts)
+    return len(texts) / (time.perf_counter() - start)
+
+
+def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: int) -> None:
+    """Print both rates, the best of `rounds` turns taken alternately, and their ratio."""
+    assert (ours(texts) * peer(texts)).sum(axis=1).min() > 0.9999, "the two disagree"
+    rates = [(texts_per_s(ours, texts), texts_per_s(peer, texts)) for _ in range(rounds)]
+    our_rate, peer_rate = map(max, zip(*rates, strict=True))
+    print(
+        f"{label:<20}{our_rate:6.1f} texts/s, naive batches {peer_rate:6.1f} texts/s, ratio {our_rate / peer_rate:.2f}"
+    )
+
+
+def main() -> None:
+    """Load, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.embedder", description="Texts embedded per second.")
+    parser.add_argument("--model-dir", type=Path, default=Path(".headwater/models"), help="built there when missing")
+    parser.add_argument("--texts", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    graph.build(options.model_dir)
+
+    start = time.perf_counter()
+    embedder = load_embedder(graph.NAME, options.model_dir)
+    print(f"loaded in {time.perf_counter() - start:.2f} s")
+    full = make_texts([208] * options.texts, options.model_dir)
+    lengths = random.Random(1).choices(range(8, 257), k=options.texts)
+    mixed = make_texts(lengths, options.model_dir)
+    embedder.embed_documents(full + mixed)
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, before the peer loads")
+
+    peer = naive_embedder(options.model_dir)
+    compare("208 tokens", embedder.embed_documents, peer, full, options.rounds)
+    compare("8 to 256 tokens", embedder.embed_documents, peer, mixed, options.rounds)
+    constant = load_embedder("constant", options.model_dir)
+    print(f"{'constant model':<20}{texts_per_s(constant.embed_documents, full * 100):6.0f} texts/s")
+
+
+if __name__ == "__main__":
+    main()
