@@ -1,0 +1,168 @@
+"""Keeps services running: descriptions flow in, processes and their log lines flow out; `supervise.py` calls this."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import cycle
+from typing import Any
+
+from scripts.leash import Leash
+from scripts.stack import Service, StackError
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0
+STEADY_S = 30.0  # who has run this long is restarted at once
+MAX_FALSE_STARTS = 7  # before the first time that a service is ready: about 20 s
+START_TIMEOUT_S = 180.0
+PROBE_EVERY_S = 0.1
+LONGEST_LINE = 1_000_000
+_HIDDEN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
+_COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
+
+
+class Log:
+    """Prints lines behind a name each, coloured on a terminal."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._width = max(map(len, names))
+        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._colours = {name: next(_COLOURS) for name in names} if coloured else {}
+
+    def say(self, name: str, line: str) -> None:
+        """Print one line of a service, or of the supervisor itself."""
+        prefix = f"{name:<{self._width}} |"
+        if name in self._colours:
+            prefix = f"\x1b[{self._colours[name]}m{prefix}\x1b[0m"
+        print(f"{prefix} {_readable(line)}", flush=True)
+
+
+def _readable(line: str) -> str:
+    """Turn a JSON log line into one that people read; leave any other as it is."""
+    try:
+        entry: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+    except ValueError:
+        return line
+    if "message" not in entry:
+        return line
+    severity = [] if entry.get("severity", "INFO") == "INFO" else [str(entry["severity"])]
+    fields = [f"{name}={value}" for name, value in entry.items() if name not in _HIDDEN and "." not in name]
+    trace = "".join(f"\n    {step}" for step in entry.get("stack_trace", "").splitlines())
+    return " ".join([*severity, str(entry["message"]), *fields]) + trace
+
+
+class Keeper:
+    """Runs one service and starts it again whenever it ends, until it is told to let it end."""
+
+    def __init__(self, service: Service, *, leash: Leash, log: Log, on_start: Callable[[], None]) -> None:
+        self.service = service
+        self.pid: int | None = None
+        self.ready = asyncio.Event()
+        self._over = asyncio.Event()
+        self._leash = leash
+        self._log = log
+        self._on_start = on_start
+        self._wrong: str | None = "has not started"
+
+    async def keep(self) -> None:
+        """Start the service over and over; raises StackError when it can't even start once."""
+        pause_s, false_starts = FIRST_PAUSE_S, 0
+        while not self._over.is_set():
+            began = time.monotonic()
+            probing = asyncio.create_task(self._probe())
+            status = await run(self.service, leash=self._leash, log=self._log, on_pid=self._started)
+            probing.cancel()
+            self.pid = None
+            if self._over.is_set():
+                return
+            false_starts += not self.ready.is_set()
+            if false_starts == MAX_FALSE_STARTS:
+                raise StackError(f"{self.service.name} doesn't start: its last lines above say why")
+            if time.monotonic() - began > STEADY_S:
+                pause_s = FIRST_PAUSE_S
+            self._log.say(self.service.name, f"ended ({_reason(status)}), starting it again in {pause_s:g} s")
+            await self._pause(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def let_end(self) -> dict[int, signal.Signals]:
+        """Start the service no more; returns the process that is to be ended, if one runs, with its stop signal."""
+        self._over.set()
+        return {} if self.pid is None else {self.pid: self.service.stop_signal}
+
+    async def wait_until_ready(self) -> None:
+        """Wait for the first time that the service is ready; raises StackError when it takes too long."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self.ready.wait()
+        except TimeoutError as error:
+            raise StackError(f"{self.service.name} is not ready after {START_TIMEOUT_S:g} s: {self._wrong}") from error
+
+    def _started(self, pid: int) -> None:
+        self.pid = pid
+        if self._over.is_set():
+            os.killpg(pid, signal.SIGKILL)
+        self._on_start()
+
+    async def _pause(self, pause_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._over.wait()
+
+    async def _probe(self) -> None:
+        while self.pid is None or (wrong := await self.service.is_ready(self.pid)):
+            self._wrong = wrong if self.pid else "has not started"
+            await asyncio.sleep(PROBE_EVERY_S)
+        self.ready.set()
+
+
+async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int], None] = lambda _: None) -> int:
+    """Run a process to its end, printing what it prints; returns its exit status, negative for a signal."""
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *service.command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+        env=dict(service.environment),
+        start_new_session=True,
+        **service.popen,
+    )
+    leash.hold(process.pid, service.stop_signal)
+    os.close(writing)
+    on_pid(process.pid)
+    # Our own pipe, since asyncio's would count the process as running while anything it started keeps it open.
+    printing = asyncio.create_task(_print(reading, service.name, log))
+    status = await process.wait()
+    with suppress(ProcessLookupError):  # what it left behind holds its port
+        os.killpg(process.pid, signal.SIGKILL)
+    leash.release(process.pid)
+    await asyncio.wait({printing}, timeout=2)
+    printing.cancel()
+    return status
+
+
+async def _print(descriptor: int, name: str, log: Log) -> None:
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    pipe = os.fdopen(descriptor, "rb")
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        while line := await _line(reader):
+            log.say(name, line.decode(errors="replace").rstrip())
+    finally:
+        transport.close()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b"(a line of more than a megabyte was left out)"
+
+
+def _reason(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

