@@ -1,0 +1,185 @@
+"""A Git repository collected by the real steps: what is added, changed and removed, and what is embedded for it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import FreshDatabase
+from tests.pipeline import Pipeline, Repository, opened
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+SMALL = {
+    "README.md": "# Pump\n\nThe pump moves water. See [install](docs/install.md) and [[faq]].\n",
+    "docs/install.md": "---\ntitle: Installing\n---\n# Install\n\nScrew it to the wall.\n\n## Power\n\nPlug it in.\n",
+    "docs/faq.md": "# Questions\n\nWhy is it loud? Because it pumps.\n",
+    "docs/notes.txt": "not collected",
+}
+
+
+@pytest.fixture
+def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
+    with opened(database) as made:
+        yield made
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def test_a_first_collect_adds_and_embeds_everything(pipeline: Pipeline, repository: Repository) -> None:
+    commit = repository.write(SMALL)
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, run.snapshot, run.total, run.error) == ("succeeded", commit, 3, None)
+    counts = run.counts
+    assert (counts.listed, counts.added, counts.changed, counts.removed, counts.failed) == (3, 3, 0, 0, 0)
+    assert counts.chunks == counts.embedded + counts.reused
+    assert counts.embedded == pipeline.rows("select count(distinct input_hash) from chunks")[0][0]
+    assert pipeline.rows("select count(*) from vectors") == [(counts.embedded,)]
+    texts = pipeline.rows("""select substr(d.text, start_offset + 1, end_offset - start_offset)
+        from chunks c join documents d on d.id = c.document_id where d.key = 'docs/faq.md'""")
+    assert "Because it pumps." in texts[0][0]
+
+
+def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    pipeline.collect(pipeline.add_source(repository.url))
+    assert pipeline.rows("""select l.kind, t.key from relations l join documents t on t.id = l.target_document_id
+        order by 1""") == [("link", "docs/install.md"), ("wikilink", "docs/faq.md")]
+
+
+def test_a_link_follows_its_target_when_that_comes_and_goes(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    repository.write({"a.md": "# A\n\nSee [b](b.md).\n"})
+    pipeline.collect(source)
+    targets = "select t.key from relations l left join documents t on t.id = l.target_document_id"
+    assert pipeline.rows(targets) == [(None,)]
+    repository.write({"b.md": "# B\n\nHere.\n"})
+    pipeline.collect(source)
+    assert pipeline.rows(targets) == [("b.md",)]
+    repository.write({"b.md": None})
+    pipeline.collect(source)
+    assert pipeline.rows(targets) == [(None,)]
+
+
+def test_collecting_the_same_commit_again_does_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    before = pipeline.contents()
+    run = pipeline.collect(source)
+    assert (run.state, run.counts.unchanged, run.counts.chunks, run.counts.embedded) == ("succeeded", 3, 0, 0)
+    assert pipeline.contents() == before
+    kinds = pipeline.rows("select kind from steps where run_id = :r order by id", r=run.id)
+    assert kinds == [("list",), ("finish",)]
+
+
+def test_only_what_changed_is_fetched_and_only_new_texts_are_embedded(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write(
+        {
+            "docs/faq.md": None,
+            "docs/more.md": "# More\n\nWords.\n",
+            "docs/install.md": SMALL["docs/install.md"] + "\n## New\n\nNew text, long enough to stand alone.\n",
+        }
+    )
+    run = pipeline.collect(source)
+    counts = run.counts
+    assert (counts.added, counts.changed, counts.removed, counts.unchanged) == (1, 1, 1, 1)
+    assert 0 < counts.embedded < counts.chunks + 1
+    assert counts.embedded + counts.reused == counts.chunks
+    assert pipeline.rows("select key from documents where deleted_at is not null") == [("docs/faq.md",)]
+    assert pipeline.rows("""select count(*) from chunks c join documents d on d.id = c.document_id
+        where d.deleted_at is not null""") == [(0,)]
+
+
+def test_a_document_that_comes_back_is_added_and_pays_for_no_vector(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    before = pipeline.contents()
+    repository.write({"docs/faq.md": None})
+    pipeline.collect(source)
+    repository.write({"docs/faq.md": SMALL["docs/faq.md"]})
+    run = pipeline.collect(source)
+    assert (run.counts.added, run.counts.embedded) == (1, 0)
+    assert pipeline.contents() == before
+
+
+def test_a_file_that_moves_keeps_its_vectors(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write({"a.md": "# Same\n\nSame text.\n", "keep.md": "# K\n\nk\n"})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({"a.md": None, "b.md": "# Same\n\nSame text.\n"})
+    run = pipeline.collect(source)
+    assert (run.counts.added, run.counts.removed, run.counts.embedded, run.counts.reused) == (1, 1, 0, 1)
+
+
+def test_removing_most_of_a_source_is_withheld(pipeline: Pipeline, repository: Repository) -> None:
+    names = [f"d{n:02}.md" for n in range(30)]
+    repository.write({name: f"# {name}\n\ntext of {name}\n" for name in names})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({**dict.fromkeys(names[1:]), "new.md": "# New\n\nnew\n"})
+    run = pipeline.collect(source)
+    assert (run.state, run.pending_removals, run.counts.removed, run.counts.added) == ("partial", 29, 0, 1)
+    assert pipeline.rows("select count(*) from documents where deleted_at is null") == [(31,)]
+    repository.git("revert", "--no-edit", "HEAD")
+    assert pipeline.collect(source).pending_removals == 0
+    assert pipeline.rows("select pending_removals::text from sources") == [("[]",)]
+
+
+def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:
+    bad: dict[str, str | bytes | None] = {
+        "good.md": "# Good\n\nText.\n",
+        "huge.md": b"x" * 60_000_000,
+        "binary.md": bytes(range(256)) * 20,
+        "nul.md": "# Title\n\ntext\0text\n",
+        "latin.md": "# Caf\u00e9\n\ncaf\u00e9\n".encode("latin-1"),
+        "broken.md": "---\ntitle: [unclosed\n---\n# Still here\n\nBody.\n",
+        "line.md": "# Long\n\n" + "word " * 100_000 + "\n",
+        "unbroken.md": "# Long\n\n" + "w" * 500_000 + "\n",
+        "empty.md": b"",
+        "Case.md": "# One\n\none\n",
+        "case.md": "# Two\n\ntwo\n",
+        "caf\u00e9.md": "# NFC\n\nnfc\n",
+        "cafe\u0301.md": "# NFD\n\nnfd\n",
+    }
+    repository.write(bad)
+    source = pipeline.add_source(repository.url)
+    run = pipeline.collect(source)
+    failures = {failure.key: failure.reason for failure in run.failures}
+    warnings = {warning.key: warning.reason for warning in run.warnings}
+    assert run.state == "partial"
+    assert set(failures) == {"huge.md", "binary.md", "nul.md"}
+    assert "limit" in failures["huge.md"]
+    assert set(warnings) >= {"latin.md", "broken.md", "empty.md", "Case.md", "case.md", "caf\u00e9.md", "cafe\u0301.md"}
+    assert run.counts.added + run.counts.failed == run.total == len(bad)
+    assert pipeline.rows("select max(token_count) <= 254 from chunks") == [(True,)]
+    again = pipeline.collect(source)
+    assert (again.state, again.counts.unchanged) == ("succeeded", len(bad))
+
+
+def test_an_empty_repository_succeeds_with_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, run.total, run.counts.listed, run.counts.chunks) == ("succeeded", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "word"), [({"branch": "nope"}, "nope"), ({"path": "nope/here"}, "nope/here")], ids=["branch", "path"]
+)
+def test_a_listing_that_cannot_be_had_fails_the_run_with_the_reason(
+    pipeline: Pipeline, repository: Repository, config: dict[str, str], word: str
+) -> None:
+    repository.write(SMALL)
+    run = pipeline.collect(pipeline.add_source(repository.url, **config))
+    assert run.state == "failed"
+    assert run.error is not None
+    assert word in run.error["detail"]
