@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -36,6 +36,14 @@ class DocumentSummary(msgspec.Struct, frozen=True):
     fetched_at: dt.datetime
 
 
+class DocumentQuery(msgspec.Struct, frozen=True):
+    """Which documents are asked for: those with a key after `after`."""
+
+    source_id: uuid.UUID | None = None
+    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
 class DocumentList(msgspec.Struct, frozen=True):
     """A page of live documents by key; `next` goes into `after` for the next page, None at the end."""
 
@@ -51,13 +59,11 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
     return Document(**row._mapping)
 
 
-def read_documents(
-    tx: Connection, workspace_id: uuid.UUID, *, source_id: uuid.UUID | None, after: str, limit: int
-) -> DocumentList:
-    """Read a page of live documents whose keys come after `after`."""
-    values = {"workspace_id": workspace_id, "source_id": source_id, "after": after, "limit": limit + 1}
+def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
+    """Read a page of live documents."""
+    values = {"workspace_id": workspace_id, **msgspec.structs.asdict(query), "limit": query.limit + 1}
     rows = [DocumentSummary(**row._mapping) for row in tx.execute(_PAGE, values)]
-    return DocumentList(rows[:limit], rows[limit - 1].key if len(rows) > limit else None)
+    return DocumentList(rows[: query.limit], rows[query.limit - 1].key if len(rows) > query.limit else None)
 
 
 _ONE = sa.text("""

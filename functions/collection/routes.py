@@ -5,15 +5,14 @@ import uuid
 import msgspec
 from headwater.config import Settings
 from headwater.db import Database
-from headwater.errors import UnprocessableContent
 from headwater.http import Call, Route
 from headwater.tickets import Tickets
 
 from functions.collection import documents, runs, sources
 from functions.collection.connect import Connect
 from functions.collection.connectors import decode_config
-from functions.collection.documents import Document, DocumentList
-from functions.collection.runs import Run, RunList
+from functions.collection.documents import Document, DocumentList, DocumentQuery
+from functions.collection.runs import Run, RunList, RunQuery
 from functions.collection.sources import Credentials, NewSource, Source, SourceList
 
 
@@ -43,9 +42,16 @@ class Collection:
             Route("GET", source, self.read_source, "Read a source", answers=Source),
             Route("DELETE", source, self.delete_source, "Delete a source and its documents", status=204),
             Route("POST", f"{source}/collect", self.collect, "Collect a source now", answers=Started, status=202),
-            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", answers=RunList),
+            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
             Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
-            Route("GET", "/api/documents", self.list_documents, "List documents by key", answers=DocumentList),
+            Route(
+                "GET",
+                "/api/documents",
+                self.list_documents,
+                "List documents by key",
+                query=DocumentQuery,
+                answers=DocumentList,
+            ),
             Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", answers=Document),
         ]
 
@@ -82,27 +88,19 @@ class Collection:
         return Started(run_id)
 
     def list_runs(self, call: Call) -> RunList:
-        source_id, limit = call.query("source_id", uuid.UUID), _limit(call, 20)
+        query: RunQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
-            return RunList(runs.read_runs(tx, call.workspace_id, source_id, limit))
+            return RunList(runs.read_runs(tx, call.workspace_id, query.source_id, query.limit))
 
     def read_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:
             return runs.read_run(tx, call.path["id"])
 
     def list_documents(self, call: Call) -> DocumentList:
-        source_id, limit = call.query("source_id", uuid.UUID), _limit(call, 50)
-        after = call.query("after", str, "")
+        query: DocumentQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
-            return documents.read_documents(tx, call.workspace_id, source_id=source_id, after=after, limit=limit)
+            return documents.read_documents(tx, call.workspace_id, query)
 
     def read_document(self, call: Call) -> Document:
         with self.database.transaction(call.workspace_id) as tx:
             return documents.read_document(tx, call.workspace_id, call.path["id"])
-
-
-def _limit(call: Call, default: int) -> int:
-    limit: int = call.query("limit", int, default)
-    if not 1 <= limit <= 200:
-        raise UnprocessableContent("Query parameter limit: 1 to 200 is expected.")
-    return limit

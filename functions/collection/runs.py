@@ -6,7 +6,7 @@ counter that two workers could both want to raise.
 
 import datetime as dt
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -65,6 +65,13 @@ class Run(msgspec.Struct, frozen=True):
     error: dict[str, Any] | None
     created_at: dt.datetime
     finished_at: dt.datetime | None
+
+
+class RunQuery(msgspec.Struct, frozen=True):
+    """Which runs are asked for."""
+
+    source_id: uuid.UUID | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 20
 
 
 class RunList(msgspec.Struct, frozen=True):

@@ -38,12 +38,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, checked: who calls (`caller`), with what (`body`, `path`), and the raw `request`."""
+    """One request, checked: who calls (`caller`), with what (`path`, `args`, `body`), and the raw `request`."""
 
     request: flask.Request
     request_id: str
-    body: Any
     path: Mapping[str, Any]
+    args: Any
+    body: Any
     caller: Caller | None
 
     @property
@@ -68,16 +69,19 @@ class Call:
 class Route:
     """One thing that can be asked: method, path (werkzeug's rule syntax) and who answers it.
 
-    `body` is the struct that the request's JSON is decoded into, or None when it takes none. `answers` is the struct
-    that the OpenAPI page names for the success with `status`.
+    `query` and `body` are the structs that the query string and the JSON body are decoded into, or None for none.
+    `answers` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
+    events.
     """
 
     method: str
     path: str
     handle: Callable[[Call], Any]
     summary: str
+    query: Any = None
     body: Any = None
     answers: Any = None
+    streams: bool = False
     status: int = 200
     access: Access = "user"
 
@@ -135,7 +139,8 @@ class App:
             return flask.Response(status=204)
         route, path = self._match(request)
         caller = self.auth.check(route.access, request)
-        call = Call(request, request_id, _decode(request, route.body), path, caller)
+        args, body = _decode_query(request, route.query), _decode_body(request, route.body)
+        call = Call(request, request_id, path, args, body, caller)
         return _respond(route.handle(call), route.status, request)
 
     def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, Any]]:
@@ -192,7 +197,17 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
     return response
 
 
-def _decode(request: flask.Request, kind: Any) -> Any:
+def _decode_query(request: flask.Request, kind: Any) -> Any:
+    """Decode the query string as `kind`; 422 for values of another shape."""
+    if kind is None:
+        return None
+    try:
+        return msgspec.convert(request.args.to_dict(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise errors.UnprocessableContent(f"The query doesn't fit: {error}.") from error
+
+
+def _decode_body(request: flask.Request, kind: Any) -> Any:
     """Decode the JSON body as `kind`; 413, 400 for what isn't JSON, 422 for JSON of another shape."""
     if kind is None:
         return None

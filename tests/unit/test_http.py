@@ -18,6 +18,10 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
     more: Any = None
 
 
+class Count(msgspec.Struct):
+    n: int = 3
+
+
 def greet(call: Call) -> dict[str, Any]:
     return {"hello": call.body.name}
 
@@ -36,7 +40,7 @@ ROUTES = [
     Route("DELETE", "/api/things/<uuid:id>", lambda call: None, "Delete", status=204),
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
-    Route("GET", "/api/count", lambda call: {"n": call.query("n", int, 3)}, "Count"),
+    Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
 ]
