@@ -46,7 +46,7 @@ class RunningStack:
 
     def family(self) -> list[psutil.Process]:
         """Every process that the stack has started, with all that those started, but not the supervisor itself."""
-        return psutil.Process(self.supervisor.pid).children(recursive=True)
+        return list(psutil.Process(self.supervisor.pid).children(recursive=True))
 
     def get(self, part: str, path: str) -> bytes:
         """GET a path of one part."""
@@ -106,7 +106,7 @@ def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> 
     """Run `scripts/dev` until the block ends, however it ends."""
     base_port = base_port or free_base_port()
     log = data.with_name(f"{data.name}.log")
-    command = [ROOT / "scripts" / "dev", "--port", str(base_port), "--data", data, *arguments]
+    command = [str(ROOT / "scripts" / "dev"), "--port", str(base_port), "--data", str(data), *arguments]
     with log.open("ab") as output:
         supervisor = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     stack = RunningStack(data, base_port, supervisor, log)
