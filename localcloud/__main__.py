@@ -25,9 +25,6 @@ def main() -> None:
         sys.exit(f"localcloud: {error}")
     except OSError as error:  # the port is taken, or the address is not this machine's
         sys.exit(f"localcloud: {error.strerror or error}")
-    # The resolver's threads can't be stopped and may sit on a dead name for half a minute; nothing is left to be saved.
-    sys.stdout.flush()
-    os._exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +60,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
     await tasks.stop()
     outbound.close()
     store.close()
+    # asyncio would now wait for its resolver threads, which can't be stopped and may sit on a dead name for long.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

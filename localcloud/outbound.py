@@ -107,7 +107,8 @@ class Outbound:
             if reusable:
                 self._keep(origin, connection)
             else:
-                connection.writer.close()
+                # Not close(), which would first deliver what a target that overran its time has not read yet.
+                connection.writer.transport.abort()
 
     async def _first_head(self, connection: _Connection, message: bytes) -> Head:
         try:

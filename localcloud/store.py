@@ -63,7 +63,7 @@ def open_store(folder: Path, schemas: Iterable[str]) -> Store:
     path = folder / "localcloud.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=1, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
         connection.execute("pragma locking_mode = exclusive")
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")

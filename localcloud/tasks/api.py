@@ -279,8 +279,6 @@ def _masked(settings: JsonObject, body: Any, mask: list[str]) -> JsonObject:
     """Return a queue's settings with the fields that a mask names taken from a body; absent there means the default."""
     for path in mask:
         *parents, leaf = [camel_case(name) for name in path.split(".")]
-        if len(parents) > 1 or (not parents and leaf in ("name", "state", "purgeTime")):
-            continue  # only the server sets these
         target, source = settings, _camel_keys(body)
         for name in parents:
             target, source = target.setdefault(name, {}), _camel_keys(source.get(name))

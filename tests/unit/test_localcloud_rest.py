@@ -1,0 +1,83 @@
+"""From a request line and a body to a status and JSON."""
+
+import enum
+import json
+from typing import Any
+
+import pytest
+
+from localcloud.rest import ApiError, Call, Route, Router
+
+
+class State(enum.Enum):
+    RUNNING = 1
+
+
+def fail(call: Call) -> dict[str, Any]:
+    raise ApiError("ALREADY_EXISTS", "Queue already exists")
+
+
+def break_down(call: Call) -> dict[str, Any]:
+    raise ZeroDivisionError
+
+
+def show(call: Call) -> dict[str, Any]:
+    return {"path": dict(call.path), "query": dict(call.query), "body": call.body, "state": State.RUNNING}
+
+
+ROUTER = Router(
+    [
+        Route("GET", "/v2/{name=projects/*/locations/*/queues/*}", "GetQueue", show),
+        Route("POST", "/v2/{name=projects/*/queues/*}:pause", "PauseQueue", show),
+        Route("POST", "/v2/{queue=projects/*/queues/*}/tasks/{task_id=*}:buffer", "BufferTask"),
+        Route("POST", "/fail", "Fail", fail),
+        Route("POST", "/break", "Break", break_down),
+    ]
+)
+
+
+def answer(verb: str, target: str, body: bytes = b"") -> tuple[int, Any]:
+    status, payload = ROUTER.answer(verb, target, body)
+    return status, json.loads(payload)
+
+
+@pytest.mark.parametrize("host", ["", "http://127.0.0.1:1"])
+def test_a_method_is_found_by_its_template(host: str) -> None:
+    status, shown = answer("GET", f"{host}/v2/projects/a.b:c/locations/l/queues/q%20r?pageSize=2&$alt=json")
+    assert (status, shown["path"]) == (200, {"name": "projects/a.b:c/locations/l/queues/q r"})
+    assert shown["query"] == {"pageSize": "2", "$alt": "json"}
+    assert shown["body"] == {}
+
+
+def test_a_custom_verb_is_not_part_of_the_name() -> None:
+    assert answer("POST", "/v2/projects/p/queues/q:pause", b'{"a": 1}')[1]["path"] == {"name": "projects/p/queues/q"}
+
+
+def test_enums_leave_as_names_or_as_numbers() -> None:
+    path = "/v2/projects/p/locations/l/queues/q"
+    assert answer("GET", path + "?alt=json")[1]["state"] == "RUNNING"
+    assert answer("GET", path + "?%24alt=json%3Benum-encoding%3Dint")[1]["state"] == 1
+
+
+def test_an_error_has_googles_shape() -> None:
+    error = {"code": 409, "message": "Queue already exists", "status": "ALREADY_EXISTS"}
+    assert answer("POST", "/fail") == (409, {"error": error})
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "name"),
+    [("POST", "/v2/projects/p/queues/q/tasks/t:buffer", "BufferTask"), ("PUT", "/v2/x", "PUT /v2/x")],
+)
+def test_what_is_not_supported_is_501_with_its_name(verb: str, path: str, name: str) -> None:
+    status, body = answer(verb, path)
+    assert (status, body["error"]["status"]) == (501, "UNIMPLEMENTED")
+    assert body["error"]["message"].startswith(name)
+
+
+def test_a_defect_is_one_clients_500_and_a_line_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer("POST", "/break")[1]["error"]["status"] == "INTERNAL"
+    assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["stack_trace"]
+
+
+def test_a_body_that_is_not_json_is_400() -> None:
+    assert answer("POST", "/v2/projects/p/queues/q:pause", b"{")[0] == 400
