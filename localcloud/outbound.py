@@ -10,6 +10,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
@@ -68,10 +69,8 @@ class Outbound:
         message = _message(request, url)
         connection = self._take(origin)
         if connection is not None:
-            try:
+            with suppress(_StaleError):  # closed by the target while it lay idle: its right, no failure of the request
                 return await self._exchange(connection, origin, message, request.method)
-            except _StaleError:
-                pass  # the target closed it while it lay idle: its right, and no failure of the request
         return await self._exchange(await self._connect(origin), origin, message, request.method)
 
     def close(self) -> None:
