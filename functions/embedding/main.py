@@ -29,7 +29,7 @@ def app() -> App:
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     worker = Worker(database, settings, handlers(embedder), wake=tickets, holder=holder)
     drain = drain_route(worker, tickets, "embedding")
-    return App("embedding", settings, [*routes(database, embedder), drain], database.check_ready)
+    return App("embedding", settings, [*routes(settings, embedder), drain], database.check_ready)
 
 
 @functions_framework.http
