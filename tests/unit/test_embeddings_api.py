@@ -1,0 +1,99 @@
+"""`POST /v1/embeddings` speaks OpenAI's shape and refuses what it can't answer in full."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from headwater.embedder import load_embedder
+from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
+
+from functions.embedding.embeddings import MAX_INPUTS, EmbeddingsRequest, EmbeddingsResponse, create_embeddings
+
+EMBEDDER = load_embedder("constant", Path("no-model-files-needed"))
+
+
+def ask(**members: Any) -> EmbeddingsResponse:
+    """Ask as a client does: from JSON."""
+    body = msgspec.json.encode({"model": "constant"} | members)
+    return create_embeddings(msgspec.json.decode(body, type=EmbeddingsRequest), EMBEDDER)
+
+
+def refusal(**members: Any) -> UserError:
+    """Ask for what is refused, and return the error."""
+    with pytest.raises(UserError) as raised:
+        ask(**members)
+    return raised.value
+
+
+def test_vectors_come_as_numbers_or_as_the_base64_that_openais_client_decodes() -> None:
+    texts = ["one", "two words", "drei"]
+    expected = EMBEDDER.embed_documents(texts)
+    numbers = ask(input=texts, user="somebody").data
+    encoded = ask(input=texts, encoding_format="base64").data
+    assert [item.index for item in numbers] == [item.index for item in encoded] == [0, 1, 2]
+    np.testing.assert_array_equal(np.array([item.embedding for item in numbers], np.float32), expected)
+    decoded = [np.frombuffer(base64.b64decode(str(item.embedding)), "<f4") for item in encoded]
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_the_answer_has_exactly_openais_members() -> None:
+    answered = msgspec.to_builtins(ask(input="one"))
+    vector = answered["data"][0].pop("embedding")
+    assert np.linalg.norm(vector) == pytest.approx(1)
+    assert answered == {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0}],
+        "model": "constant",
+        "usage": {"prompt_tokens": 1, "total_tokens": 1},
+    }
+
+
+def test_one_text_is_a_list_of_one() -> None:
+    assert ask(input="one") == ask(input=["one"])
+
+
+def test_the_models_own_number_of_dimensions_may_be_named_and_no_other() -> None:
+    assert len(ask(input="one", dimensions=384).data) == 1
+    error = refusal(input="one", dimensions=256)
+    assert isinstance(error, BadRequest)
+    assert error.message == "dimensions: constant has 384, not 256."
+
+
+def test_another_model_is_not_found() -> None:
+    error = refusal(model="text-embedding-3-small", input="one")
+    assert isinstance(error, NotFound)
+    assert "this is constant" in error.message
+
+
+@pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
+def test_tokens_are_refused_with_the_way_around(tokens: list[Any]) -> None:
+    error = refusal(input=tokens)
+    assert isinstance(error, UnprocessableContent)
+    assert error.message.startswith("input[0]: tokens are not taken")
+    assert "check_embedding_ctx_length=False" in error.message
+
+
+def test_an_empty_text_is_refused_by_its_index() -> None:
+    assert refusal(input="").message == "input[0]: is empty."
+    assert refusal(input=["one", ""]).message == "input[1]: is empty."
+
+
+def test_the_number_of_texts_is_limited() -> None:
+    assert len(ask(input=["one"] * MAX_INPUTS).data) == 2048
+    assert refusal(input=["one"] * (MAX_INPUTS + 1)).message == "input: has 2049 texts; 1 to 2048 are taken."
+    assert refusal(input=[]).message == "input: has 0 texts; 1 to 2048 are taken."
+
+
+def test_a_text_over_the_models_limit_is_refused_and_never_cut() -> None:
+    assert ask(input=["one", "word " * 254]).usage.prompt_tokens == 255
+    error = refusal(input=["one", "word " * 255])
+    assert isinstance(error, BadRequest)
+    assert error.message == "input[1]: has 255 tokens; constant takes at most 254."
+
+
+def test_an_unknown_encoding_does_not_fit() -> None:
+    with pytest.raises(msgspec.ValidationError, match="encoding_format"):
+        ask(input="one", encoding_format="int8")
