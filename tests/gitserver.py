@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 GIT = shutil.which("git")
+
+
+@dataclass(frozen=True)
+class Symlink:
+    """A file that is a symbolic link."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Submodule:
+    """A folder that is another repository's commit."""
+
+    sha: str
+
+
+Name = str | bytes
+File = bytes | Symlink | Submodule | None
 
 
 @dataclass
@@ -162,12 +180,41 @@ def git_environment(config: dict[str, str] | None = None) -> dict[str, str]:
     }
 
 
-def git(*args: str | bytes | Path, cwd: Path | None = None, config: dict[str, str] | None = None) -> str:
+def git(*args: str | Path, cwd: Path | None = None, stdin: bytes = b"") -> str:
     """Run Git and return what it prints; raises when it fails."""
     done = subprocess.run(
-        [GIT or "git", *args], cwd=cwd, env=git_environment(config), check=True, capture_output=True, timeout=120
+        [GIT or "git", *args], cwd=cwd, env=git_environment(), input=stdin, check=True, capture_output=True, timeout=120
     )
     return done.stdout.decode(errors="replace").strip()
+
+
+def make_repository(folder: Path, files: Mapping[Name, File], *, object_format: str = "sha1") -> Path:
+    """Make a bare repository with one commit on `main`, or none without files."""
+    git("init", "--quiet", "--bare", f"--object-format={object_format}", folder)
+    if files:
+        commit(folder, files)
+    return folder
+
+
+def commit(repository: Path, files: Mapping[Name, File], *, branch: str = "main") -> str:
+    """Add a commit that writes these files (None deletes one) to what the branch holds; returns its SHA."""
+    ref = f"refs/heads/{branch}"
+    lines = [b"commit " + ref.encode(), b"committer Test <test@example.org> 1700000000 +0000", b"data 1\nx"]
+    if git("for-each-ref", ref, cwd=repository):
+        lines.append(b"from " + git("rev-parse", ref, cwd=repository).encode())
+    for name, file in files.items():
+        path = b'"%s"' % b"".join(b"\\%03o" % byte for byte in (name.encode() if isinstance(name, str) else name))
+        match file:
+            case None:
+                lines.append(b"D " + path)
+            case Submodule():
+                lines.append(b"M 160000 %s %s" % (file.sha.encode(), path))
+            case Symlink():
+                lines.append(b"M 120000 inline %s\ndata %d\n%s" % (path, len(file.target), file.target.encode()))
+            case bytes():
+                lines.append(b"M 100644 inline %s\ndata %d\n%s" % (path, len(file), file))
+    git("fast-import", "--quiet", cwd=repository, stdin=b"\n".join(lines) + b"\n")
+    return git("rev-parse", ref, cwd=repository)
 
 
 def _password(header: str | None) -> str | None:

@@ -10,7 +10,7 @@ Proxies of the environment (`HTTPS_PROXY` and the like) aren't used: a proxy res
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import create_connection
 
 Address = IPv4Address | IPv6Address
+Lookup = Callable[..., Sequence[tuple[Any, ...]]]
+"""What `socket.getaddrinfo` does: host, port and `type` flow in, tuples that end with a socket address flow out."""
 Kind = Literal["public", "private", "loopback", "link-local", "metadata", "multicast", "unspecified", "reserved"]
 
 # Link-local ranges hold most clouds' metadata services; these hold the others: AWS and Google over IPv6, Alibaba,
@@ -73,14 +75,14 @@ def classify(text: str) -> Kind:
     return next((kind for applies, kind in kinds if applies), "public")
 
 
-def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
+def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socket.getaddrinfo) -> list[str]:
     """Resolve a host name and check every address it has.
 
     Returns addresses as text, in the resolver's order. Raises Refused when one of them is not to be talked to (a name
     with a public and a private address is up to something), socket.gaierror when the name isn't known.
     """
-    infos = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    infos = lookup(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[-1][0]) for info in infos))
     for address in addresses:
         kind = classify(address)
         if kind == "public" or (allow_private and kind in ("private", "loopback")):
@@ -88,51 +90,41 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
         what = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
         if kind in ("private", "loopback"):
             raise Refused(
-                f"{what} a {kind} address; this installation doesn't fetch from private networks (FETCH_PRIVATE)"
+                f"{what} a {kind} address; this installation doesn't fetch from private networks (FETCH_PRIVATE)."
             )
         article = "an" if kind == "unspecified" else "a"
-        raise Refused(f"{what} {article} {kind} address, which is never fetched from")
+        raise Refused(f"{what} {article} {kind} address, which is never fetched from.")
     return addresses
 
 
-def connect(host: str, port: int, *, allow_private: bool, timeout: Any, options: Sequence[Any] = ()) -> socket.socket:
-    """Open a TCP connection to a host after checking its addresses.
-
-    `timeout` is in seconds, None, or urllib3's default marker; `options` are socket options. Raises Refused, or
-    OSError when no address answers.
-    """
-    last: OSError | None = None
-    for address in resolve(host, port, allow_private=allow_private)[:_MAX_ADDRESSES]:
-        try:
-            return create_connection((address, port), timeout, socket_options=list(options))
-        except OSError as error:
-            last = error
-    raise last or OSError(f"{host} has no address")
-
-
 class _Guarded(HTTPConnection):
-    """An HTTP connection whose socket comes from `connect()`."""
+    """An HTTP connection whose socket goes to a checked address; fails with the same errors as urllib3's own."""
 
-    def __init__(self, *args: Any, allow_private: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, allow_private: bool = False, lookup: Lookup = socket.getaddrinfo, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.allow_private = allow_private
+        self.lookup = lookup
 
     def _new_conn(self) -> socket.socket:
-        # The same errors as urllib3's own, so that what retries and explains them needn't know of the guard.
         try:
-            return connect(
-                self._dns_host,
-                self.port,
-                allow_private=self.allow_private,
-                timeout=self.timeout,
-                options=self.socket_options or (),
-            )
+            addresses = resolve(self._dns_host, self.port, allow_private=self.allow_private, lookup=self.lookup)
         except (socket.gaierror, UnicodeError) as error:
             raise NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
-        except OSError as error:
-            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        last: OSError | None = None
+        for address in addresses[:_MAX_ADDRESSES]:
+            try:
+                return create_connection((address, self.port), self.timeout, socket_options=self._options)
+            except OSError as error:
+                last = error
+        if isinstance(last, TimeoutError):
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from last
+        raise NewConnectionError(self, f"Failed to establish a new connection: {last}") from last
+
+    @property
+    def _options(self) -> list[tuple[int, int, int | bytes]]:
+        return list(self.socket_options or ())
 
 
 class _GuardedTLS(_Guarded, HTTPSConnection):
@@ -150,20 +142,24 @@ class _GuardedTLSPool(HTTPSConnectionPool):
 class GuardedHttp(PoolManager):
     """urllib3's PoolManager, each of whose connections passes the guard."""
 
-    def __init__(self, *, allow_private: bool, **options: Any) -> None:
+    def __init__(self, *, allow_private: bool, lookup: Lookup, **options: Any) -> None:
         super().__init__(**options)
-        self.allow_private = allow_private
+        self._guard = {"allow_private": allow_private, "lookup": lookup}
         self.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
 
     def _new_pool(
         self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
     ) -> HTTPConnectionPool:
         context = dict(self.connection_pool_kw if request_context is None else request_context)
-        return super()._new_pool(scheme, host, port, {**context, "allow_private": self.allow_private})
+        return super()._new_pool(scheme, host, port, {**context, **self._guard})
 
 
 def guarded_http(
-    *, allow_private: bool, timeout_s: float = 60.0, ssl_context: ssl.SSLContext | None = None
+    *,
+    allow_private: bool,
+    timeout_s: float = 60.0,
+    ssl_context: ssl.SSLContext | None = None,
+    lookup: Lookup = socket.getaddrinfo,
 ) -> GuardedHttp:
     """Build the HTTP client for addresses that users named.
 
@@ -173,4 +169,4 @@ def guarded_http(
     retries = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
     timeout = Timeout(connect=min(10.0, timeout_s), read=timeout_s)
     options = {"ssl_context": ssl_context} if ssl_context else {}
-    return GuardedHttp(allow_private=allow_private, retries=retries, timeout=timeout, **options)
+    return GuardedHttp(allow_private=allow_private, lookup=lookup, retries=retries, timeout=timeout, **options)

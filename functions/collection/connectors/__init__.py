@@ -76,11 +76,11 @@ class Connector(Protocol):
 def decode_config(kind: str, config: object) -> GitConfig:
     """Read a source's config, as it came in JSON; raises UnprocessableContent with the reason."""
     if kind != GitConfig.KIND:
-        raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {GitConfig.KIND}")
+        raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {GitConfig.KIND}.")
     try:
         return msgspec.convert(config, GitConfig).normalised()
     except msgspec.ValidationError as error:
-        raise UnprocessableContent(f"The config can't be read: {error}") from error
+        raise UnprocessableContent(f"The config can't be read: {error}.") from error
 
 
 def open_connector(kind: str, settings: Settings, blobs: Blobs, stage_prefix: str) -> Connector:
@@ -92,7 +92,7 @@ def open_connector(kind: str, settings: Settings, blobs: Blobs, stage_prefix: st
     from functions.collection.guard import guarded_http
 
     if kind != GitConnector.kind:
-        raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {GitConnector.kind}")
+        raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {GitConnector.kind}.")
     return GitConnector(
         http=guarded_http(allow_private=settings.fetch_private),
         blobs=blobs,

@@ -91,7 +91,7 @@ class GitConnector:
             client = GitHttp(config.url, http=self._http, token=token, deadline_s=deadline_s)
             return RemoteRepository(client, self._limits, Stage(self._blobs, self._stage_prefix))
         if not self._file_urls:
-            raise PermanentError("This installation doesn't read file: URLs (FETCH_FILE_URLS); use https")
+            raise PermanentError("This installation doesn't read file: URLs (FETCH_FILE_URLS); use https.")
         from functions.collection.connectors.git_local import LocalRepository
 
         return LocalRepository(path, self._limits)

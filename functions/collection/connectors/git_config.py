@@ -46,12 +46,12 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Build the test whether a path is wanted, by `include` and `exclude` alone."""
         if not self.include:
             raise UnprocessableContent(
-                '`include` has no pattern, so no file would be collected; for all of them: ["**"]'
+                '`include` has no pattern, so no file would be collected; for all of them: ["**"].'
             )
         try:
             included, excluded = compile_patterns(self.include), compile_patterns(self.exclude)
         except PatternError as error:
-            raise UnprocessableContent(f"A pattern can't be read: {error}") from error
+            raise UnprocessableContent(f"A pattern can't be read: {error}.") from error
         return lambda path: included(path) and not excluded(path)
 
     def file_path(self) -> str | None:
@@ -63,39 +63,39 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _checked_url(url: str) -> str:
     url = url.strip()
     if not url or len(url) > MAX_URL_CHARS or _CONTROL.search(url):
-        raise UnprocessableContent(f"`url` must be an address of 1 to {MAX_URL_CHARS} characters without spaces")
+        raise UnprocessableContent(f"`url` must be an address of 1 to {MAX_URL_CHARS} characters without spaces.")
     if "://" not in url and (scp := _SCP.fullmatch(url)):
-        raise UnprocessableContent(f"SSH isn't supported; use https: https://{scp[1]}/{scp[2]}")
+        raise UnprocessableContent(f"SSH isn't supported; use https: https://{scp[1]}/{scp[2]}.")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError as error:
-        raise UnprocessableContent(f"`url` can't be read: {error}") from error
+        raise UnprocessableContent(f"`url` can't be read: {error}.") from error
     if parts.scheme == "file":
         return _checked_file_url(url, parts)
     if parts.scheme not in ("http", "https"):
         advice = f"use https: https://{parts.hostname}{parts.path}" if parts.hostname else "use an https:// URL"
-        raise UnprocessableContent(f"{parts.scheme or 'No'} URLs can't be fetched; {advice}")
+        raise UnprocessableContent(f"{parts.scheme or 'No'} URLs can't be fetched; {advice}.")
     if parts.username is not None or parts.password is not None:
         raise UnprocessableContent(
-            "`url` holds a user name or password; give the secret as `token`, where it is encrypted"
+            "`url` holds a user name or password; give the secret as `token`, where it is encrypted."
         )
     if not parts.hostname:
-        raise UnprocessableContent("`url` names no host")
+        raise UnprocessableContent("`url` names no host.")
     if parts.query or parts.fragment:
-        raise UnprocessableContent("`url` has a ? or # part; give the address that `git clone` takes")
+        raise UnprocessableContent("`url` has a ? or # part; give the address that `git clone` takes.")
     if (page := _BROWSER_PAGE.fullmatch(parts.path)) and not parts.path.endswith(".git"):
         repository = f"{parts.scheme}://{parts.netloc}/{page['repo']}"
         path = f" and `path` {page['path']}" if page["path"] else ""
         raise UnprocessableContent(
-            f"`url` is a page about files; use {repository} with `branch` {page['branch']}{path}"
+            f"`url` is a page about files; use {repository} with `branch` {page['branch']}{path}."
         )
     return url.rstrip("/")
 
 
 def _checked_file_url(url: str, parts: SplitResult) -> str:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise UnprocessableContent("A file URL must be absolute, with three slashes: file:///home/me/repository")
+        raise UnprocessableContent("A file URL must be absolute, with three slashes: file:///home/me/repository.")
     return url.rstrip("/") if parts.path != "/" else url
 
 
@@ -103,7 +103,7 @@ def _checked_branch(branch: str | None) -> str | None:
     name = (branch or "").strip().removeprefix("refs/heads/")
     if name and (len(name) > 250 or _BAD_BRANCH.search(name)):
         raise UnprocessableContent(
-            "`branch` can't be the name of a branch; leave it out for the repository's default one"
+            "`branch` can't be the name of a branch; leave it out for the repository's default one."
         )
     return name or None
 
@@ -111,12 +111,12 @@ def _checked_branch(branch: str | None) -> str | None:
 def _checked_path(path: str | None) -> str | None:
     text = (path or "").strip()
     if text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", text):
-        raise UnprocessableContent("`path` is absolute; write it from the repository's root, without a leading /")
+        raise UnprocessableContent("`path` is absolute; write it from the repository's root, without a leading /.")
     text = text.rstrip("/")
     if ".." in text.split("/"):
         raise UnprocessableContent("`path` leaves the repository; write it from the repository's root, without ..")
     if text and ({"", "."} & set(text.split("/")) or "\x00" in text or len(text) > 1_000):
-        raise UnprocessableContent("`path` isn't a path from the repository's root, such as docs/guide")
+        raise UnprocessableContent("`path` isn't a path from the repository's root, such as docs/guide.")
     return text or None
 
 

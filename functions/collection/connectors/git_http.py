@@ -4,40 +4,23 @@ dulwich speaks the protocol; this is the transport beneath it: connections throu
 host only, limits on bytes and time while they stream, and errors that say what to do next.
 """
 
-import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 import urllib3
 from dulwich.client import AbstractHttpGitClient
-from dulwich.errors import GitProtocolError, HangupException
+from dulwich.errors import GitProtocolError
 from dulwich.object_store import ObjectStoreGraphWalker
-from headwater.errors import PermanentError, UpstreamError
-from urllib3.exceptions import (
-    HTTPError,
-    MaxRetryError,
-    NameResolutionError,
-    ResponseError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from dulwich.objects import valid_hexsha
+from headwater.errors import UpstreamError
 
-_ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+from functions.collection.connectors.git_errors import TransferTooLarge, check_answer, explained
+
 _MAX_REFS_BYTES = 64_000_000  # what a server may send that isn't a pack
-_FRAMING = 1.01  # pkt-lines and progress messages come on top of a pack
+_FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages come on top of a pack
 _CHUNK = 65_536
-
-
-class TransferTooLarge(PermanentError):
-    """The server sends more than was allowed; the transfer was aborted."""
-
-
-class NotThere(PermanentError):
-    """The server doesn't have, or doesn't give out, an object that was asked for."""
 
 
 class GitHttp(AbstractHttpGitClient):
@@ -50,7 +33,8 @@ class GitHttp(AbstractHttpGitClient):
         super().__init__(url, thin_packs=False, quiet=True)
         self.url = url
         self._http = http
-        self._origin = _origin(url)
+        with explained(url, url):
+            self._origin = _origin(url)
         self._auth = _basic_auth(token.strip(), self._host) if token else {}
         self._deadline = time.monotonic() + deadline_s
         self._timeout = urllib3.Timeout(connect=min(10.0, deadline_s), read=min(60.0, deadline_s))
@@ -61,7 +45,7 @@ class GitHttp(AbstractHttpGitClient):
 
     def capabilities(self) -> dict[bytes, bytes]:
         """Ask which features the server has, in protocol version 2; an empty dict for older servers."""
-        with self._explained():
+        with explained(self.url, self._host):
             server = self._discover_references(b"git-upload-pack", self._get_url(""))[1]
         if self.protocol_version != 2:
             return {}
@@ -71,9 +55,12 @@ class GitHttp(AbstractHttpGitClient):
     def refs(self, prefix: list[bytes]) -> dict[bytes, bytes]:
         """Ask for the refs that start with one of `prefix`, as name → hex SHA."""
         self._discovered = None
-        with self._explained():
+        with explained(self.url, self._host):
             refs = self._discover_references(b"git-upload-pack", self._get_url(""), ref_prefix=prefix)[0]
-        return {name: sha for name, sha in refs.items() if sha is not None}
+        found = {name: sha for name, sha in refs.items() if sha is not None}
+        if not all(map(valid_hexsha, found.values())):
+            raise UpstreamError(f"{self._host} sent what isn't Git's protocol (a bad SHA); try again later.")
+        return found
 
     def fetch_objects(
         self,
@@ -99,9 +86,9 @@ class GitHttp(AbstractHttpGitClient):
             return list(wants)
 
         walker = ObjectStoreGraphWalker([], lambda _sha: [])
-        with self._explained():
+        with explained(self.url, self._host):
             self._discover_references(b"git-upload-pack", self._get_url(""))
-            self._max_response_bytes = int(max_bytes * _FRAMING) + _CHUNK
+            self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
             self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
 
     # What dulwich's client leaves to its transport
@@ -131,7 +118,7 @@ class GitHttp(AbstractHttpGitClient):
             redirect=data is None,  # as git does: only the first request may be led elsewhere
         )
         try:
-            self._check(response, probing=data is None)
+            check_answer(response, self.url, has_token=bool(self._auth), probing=data is None)
         except BaseException:
             response.close()
             raise
@@ -140,27 +127,6 @@ class GitHttp(AbstractHttpGitClient):
         answer.content_type = response.headers.get("Content-Type", "")
         answer.redirect_location = final if final != url else ""
         return answer, self._reader(response)
-
-    def _check(self, response: urllib3.BaseHTTPResponse, *, probing: bool) -> None:
-        """Raise what a status or a content type means."""
-        status = response.status
-        retry_after_s = _retry_after_s(response.headers.get("Retry-After"))
-        if status == 429 or status >= 500 or (status == 403 and retry_after_s is not None):
-            raise UpstreamError(f"{self._host} answered HTTP {status}; try again later", retry_after_s)
-        if status in (401, 403):
-            lack = "its token is wrong, expired or may not read it" if self._auth else "it needs a token, or is private"
-            raise PermanentError(
-                f"{self.url} can't be read (HTTP {status}): {lack}; give one that may read the repository"
-            )
-        if status in (404, 410):
-            hint = "and that the token may read it" if self._auth else "or, if it is private, give a token"
-            raise PermanentError(f"There is no Git repository at {self.url} (HTTP {status}); check the URL {hint}")
-        if status != 200:
-            raise PermanentError(f"{self.url} answered HTTP {status}, which Git can't work with; check the URL")
-        if probing and response.headers.get("Content-Type", "").partition(";")[0].strip() != _ADVERTISEMENT:
-            raise PermanentError(
-                f"{self.url} is there but isn't a Git repository; give the address that `git clone` takes"
-            )
 
     def _reader(self, response: urllib3.BaseHTTPResponse) -> Callable[[int], bytes]:
         limit, taken = self._max_response_bytes, 0
@@ -176,7 +142,7 @@ class GitHttp(AbstractHttpGitClient):
                 if taken > limit:
                     raise TransferTooLarge(f"{self.url} sends more than {limit:,} bytes")
                 if time.monotonic() > self._deadline:
-                    raise UpstreamError(f"{self._host} is too slow: the transfer was given up; try again later")
+                    raise UpstreamError(f"{self._host} is too slow: the transfer was given up; try again later.")
             data = b"".join(pieces)
             if data.startswith(b"ERR "):  # an error packet, wherever the protocol stands; dulwich overlooks some
                 raise GitProtocolError(data[4:].decode(errors="replace").strip())
@@ -187,39 +153,6 @@ class GitHttp(AbstractHttpGitClient):
     @property
     def _host(self) -> str:
         return str(self._origin[1])
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what urllib3 and dulwich raise into errors that say what to do."""
-        try:
-            yield
-        except HTTPError as error:
-            raise self._explain(error) from error
-        except HangupException as error:
-            raise UpstreamError(f"{self._host} ended the transfer early; try again later") from error
-        except GitProtocolError as error:
-            said = str(error)[:200]
-            if "not our ref" in said or "not valid" in said or "unadvertised object" in said:
-                raise NotThere(f"{self._host} no longer has what was asked for ({said}); collect again") from error
-            raise UpstreamError(f"{self._host} and we don't understand each other: {said}; try again later") from error
-        except (ValueError, AssertionError) as error:  # how dulwich's parsers complain
-            raise UpstreamError(f"{self._host} sent what isn't Git's protocol ({error}); try again later") from error
-
-    def _explain(self, error: HTTPError) -> UpstreamError | PermanentError:
-        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if isinstance(cause, NameResolutionError):
-            return UpstreamError(f"The host {self._host} was not found; check the URL, or try again later")
-        if isinstance(cause, ResponseError):
-            return PermanentError(f"{self.url} redirects too often; check the URL")
-        if isinstance(cause, SSLError):
-            if "CERTIFICATE_VERIFY_FAILED" in str(cause) or isinstance(cause.args[0], ssl.CertificateError):
-                return PermanentError(
-                    f"The TLS certificate of {self._host} can't be trusted ({_short(cause)}); mend it there"
-                )
-            return UpstreamError(f"No TLS connection to {self._host} ({_short(cause)}); check that it speaks https")
-        if isinstance(cause, HTTPTimeoutError):
-            return UpstreamError(f"{self._host} did not answer in time; try again later")
-        return UpstreamError(f"{self._host} can't be reached ({_short(cause)}); check the URL, or try again later")
 
 
 def _origin(url: str) -> tuple[str | None, str | None, int | None]:
@@ -236,20 +169,3 @@ def _basic_auth(token: str, host: str) -> dict[str, str]:
     user = "x-token-auth" if host == "bitbucket.org" else "x-access-token"
     pair = token if ":" in token else f"{user}:{token}"
     return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-
-def _short(error: Exception) -> str:
-    """Give an error's last words: urllib3 puts the object's own name first."""
-    return str(error).rpartition(": ")[2][:200]
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """Read a Retry-After header, seconds or a date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -71,7 +71,7 @@ class LocalRepository:
         try:
             repo = Repo(self._path)
         except (NotGitRepository, OSError) as error:
-            raise PermanentError(f"There is no Git repository at {self._path}; check the URL") from error
+            raise PermanentError(f"There is no Git repository at {self._path}; check the URL.") from error
         with repo:
             yield repo
 
@@ -82,5 +82,5 @@ class LocalRepository:
             if total > self._limits.max_repo_bytes:
                 raise PermanentError(
                     f"{self._path} is over the limit for repositories of {self._limits.max_repo_bytes / 1e6:,.0f} MB "
-                    "(MAX_REPO_BYTES)"
+                    "(MAX_REPO_BYTES)."
                 )

@@ -65,7 +65,7 @@ class PackFile:
             self._check()
             self._scan(max_total_bytes)
         except (IndexError, StopIteration, zlib.error) as error:
-            raise UpstreamError("The Git server sent a broken pack; try again") from error
+            raise UpstreamError("The Git server sent a broken pack; try again.") from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -83,7 +83,7 @@ class PackFile:
                 if packed.kind in kinds:
                     yield from self._with_its_deltas(offset, packed.kind, done)
         except (ApplyDeltaError, ValueError) as error:
-            raise UpstreamError("The Git server sent a broken pack; try again") from error
+            raise UpstreamError("The Git server sent a broken pack; try again.") from error
 
     def _check(self) -> None:
         trailer = len(self._bytes) - self._sha_bytes
@@ -91,7 +91,7 @@ class PackFile:
         for start in range(0, trailer, _CHUNK):
             digest.update(self._bytes[start : min(start + _CHUNK, trailer)])
         if trailer < _HEADER_BYTES or self._bytes[:4] != b"PACK" or digest.digest() != self._bytes[trailer:]:
-            raise UpstreamError("The Git server sent a pack that arrived incomplete or damaged; try again")
+            raise UpstreamError("The Git server sent a pack that arrived incomplete or damaged; try again.")
 
     def _scan(self, max_total_bytes: int) -> None:
         """Find where each object lies and how large it is, without keeping any."""

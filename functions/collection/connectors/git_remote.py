@@ -15,7 +15,8 @@ from headwater.blobs import Blobs
 from headwater.errors import PermanentError, UpstreamError
 
 from functions.collection.connectors.git_config import GitConfig
-from functions.collection.connectors.git_http import GitHttp, NotThere, TransferTooLarge
+from functions.collection.connectors.git_errors import NotThere, TransferTooLarge
+from functions.collection.connectors.git_http import GitHttp
 from functions.collection.connectors.git_pack import (
     BLOB,
     COMMIT,
@@ -79,7 +80,7 @@ class RemoteRepository:
             limit = self._limits.max_repo_bytes
             raise PermanentError(
                 f"{self._client.url} is over the limit for repositories of {limit / 1e6:,.0f} MB (MAX_REPO_BYTES): "
-                f"{error.message}"
+                f"{error.message}."
             ) from error
 
     def blobs(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:
@@ -114,7 +115,7 @@ class RemoteRepository:
                 wants, file, max_bytes=max_bytes, depth=depth, filter_spec=filter_spec, on_data=on_data
             )
             if not file.tell():
-                raise UpstreamError(f"{self._client.url} sent nothing; try again later")
+                raise UpstreamError(f"{self._client.url} sent nothing; try again later.")
             pack = PackFile(
                 file,
                 max_object_bytes=max(_MAX_OBJECT_BYTES, self._limits.max_file_bytes),
@@ -147,7 +148,7 @@ class RemoteRepository:
                         return self._limited(sha, unpacked.size, unpacked.content)
         except _BlobTooLarge as error:
             return Blob(sha, None, too_large(error.size, limit))
-        raise UpstreamError(f"{self._client.url} left out the object {sha}; try again later")
+        raise UpstreamError(f"{self._client.url} left out the object {sha}; try again later.")
 
     def _limited(self, sha: str, size: int, content: bytes | None) -> Blob:
         if content is None or size > self._limits.max_file_bytes:
@@ -190,7 +191,7 @@ class RemoteRepository:
             del missing[blob.sha]
             yield blob
         if missing:
-            raise UpstreamError(f"The staged copy of {next(iter(missing))} is gone from the blob store; collect again")
+            raise UpstreamError(f"The staged copy of {next(iter(missing))} is gone from the blob store; collect again.")
 
     def _read_stage(self, commit: str, shas: Collection[str]) -> Iterator[Blob]:
         keys = {self._stage.content(commit, sha): sha for sha in shas}
@@ -231,5 +232,5 @@ def _walk_pack(pack: PackFile, commit: str, config: GitConfig) -> Walked:
     found = {unpacked.sha: unpacked.content for unpacked in pack.objects(COMMIT, TREE)}
     first_line = (found.get(commit) or b"").partition(b"\n")[0]
     if not first_line.startswith(b"tree "):
-        raise UpstreamError(f"The Git server left out the commit {commit}; try again later")
+        raise UpstreamError(f"The Git server left out the commit {commit}; try again later.")
     return walk(found.get, first_line.removeprefix(b"tree ").decode(), config.path, config.selector())

@@ -61,5 +61,5 @@ def unknown_branch(branch: str | None, branches: list[str]) -> PermanentError:
     shown = ", ".join(sorted(branches)[:_SHOWN_BRANCHES])
     more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
     if branch is None:
-        return PermanentError(f"The default branch has no commits; set `branch` to one of: {shown}{more}")
-    return PermanentError(f"There is no branch {branch!r}; there are: {shown}{more}")
+        return PermanentError(f"The default branch has no commits; set `branch` to one of: {shown}{more}.")
+    return PermanentError(f"There is no branch {branch!r}; there are: {shown}{more}.")

@@ -73,11 +73,11 @@ def _locate(read_tree: ReadTree, root: str, path: str | None) -> _Item:
         found = next((item for item in _children(read_tree, here) if item.path.rpartition(b"/")[2] == name), None)
         if found is None:
             raise PermanentError(
-                f"The repository has no {path!r}; mend the source's `path`, upper and lower case count"
+                f"The repository has no {path!r}; mend the source's `path`, upper and lower case count."
             )
         here = found
     if path and here.path != path.encode():
-        raise PermanentError(f"{here.path.decode(errors='replace')!r} is a file, so there is no {path!r}; mend `path`")
+        raise PermanentError(f"{here.path.decode(errors='replace')!r} is a file, so there is no {path!r}; mend `path`.")
     return here
 
 
@@ -93,14 +93,14 @@ def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
         children = _children(read_tree, item)
         visited += len(children)
         if visited > MAX_VISITED:  # trees can share subtrees: a few KB can describe billions of files
-            raise PermanentError(f"The repository has more than {MAX_VISITED:,} files; narrow the source with `path`")
+            raise PermanentError(f"The repository has more than {MAX_VISITED:,} files; narrow the source with `path`.")
         todo.extend(reversed(children))
 
 
 def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
     content = read_tree(folder.sha)
     if content is None:
-        raise UpstreamError(f"The Git server left out the folder {folder.path.decode(errors='replace')!r}; try again")
+        raise UpstreamError(f"The Git server left out the folder {folder.path.decode(errors='replace')!r}; try again.")
     prefix = folder.path + b"/" if folder.path else b""
     try:
         return [
@@ -108,5 +108,5 @@ def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
         ]
     except ObjectFormatException as error:
         raise PermanentError(
-            f"The folder {folder.path.decode(errors='replace')!r} is damaged in the repository"
+            f"The folder {folder.path.decode(errors='replace')!r} is damaged in the repository."
         ) from error

@@ -1,0 +1,86 @@
+"""The blob store in memory and in a folder; buckets go through the same obstore calls."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from headwater.blobs import Blobs, open_blobs
+from headwater.errors import ConfigError, UpstreamError
+
+
+@pytest.fixture(params=["memory", "folder"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return open_blobs("memory:///" if request.param == "memory" else (tmp_path / "a folder").as_uri())
+
+
+def test_what_was_put_is_read_again_until_it_is_replaced(blobs: Blobs) -> None:
+    assert blobs.get("staged/a") is None
+    assert not blobs.exists("staged/a")
+    blobs.put("staged/a", b"one")
+    blobs.put("staged/a", b"\0two")
+    blobs.put("staged/empty", b"")
+    assert blobs.get("staged/a") == b"\0two"
+    assert blobs.get("staged/empty") == b""
+    assert blobs.exists("staged/a")
+
+
+def test_deleting_a_prefix_takes_what_is_below_it_and_nothing_beside_it(blobs: Blobs) -> None:
+    for key in ("a/b/c", "a/b/d/e", "a/bc", "ab", "b"):
+        blobs.put(key, b"x")
+    blobs.delete_prefix("a/b")
+    assert [key for key in ("a/b/c", "a/b/d/e", "a/bc", "ab", "b") if blobs.exists(key)] == ["a/bc", "ab", "b"]
+    blobs.delete_prefix("a/b")
+    blobs.delete_prefix("never")
+
+
+def test_many_blobs_are_put_as_they_are_made_and_read_in_order(blobs: Blobs) -> None:
+    made = 0
+
+    def items() -> Iterator[tuple[str, bytes]]:
+        nonlocal made
+        for n in range(100):
+            made += 1
+            yield f"staged/{n}", b"%d" % n
+
+    blobs.put_all(items())
+    assert made == 100
+    keys = [f"staged/{n}" for n in range(99, -1, -1)]
+    assert list(blobs.get_all([*keys, "staged/none"])) == [
+        *((key, key.removeprefix("staged/").encode()) for key in keys),
+        ("staged/none", None),
+    ]
+    blobs.delete_prefix("staged")
+    assert not any(blobs.exists(key) for key in keys)
+
+
+def test_an_error_while_blobs_are_made_stops_the_putting(blobs: Blobs) -> None:
+    def items() -> Iterator[tuple[str, bytes]]:
+        yield "staged/a", b"a"
+        raise UpstreamError("broken off")
+
+    with pytest.raises(UpstreamError, match="broken off"):
+        blobs.put_all(items())
+
+
+def test_a_folder_outlives_the_process_that_filled_it(tmp_path: Path) -> None:
+    open_blobs(tmp_path.as_uri()).put("staged/a", b"a")
+    assert open_blobs(tmp_path.as_uri()).get("staged/a") == b"a"
+
+
+def test_a_failure_of_the_store_is_an_upstream_error(tmp_path: Path) -> None:
+    blobs = open_blobs((tmp_path / "folder").as_uri())
+    blobs.put("staged", b"a file where a folder is needed")
+    with pytest.raises(UpstreamError, match="could not be stored"):
+        blobs.put("staged/a", b"a")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "https://example.org/", "file:///", "file://host/x", "s3://", "gs:///x"]
+)
+def test_a_url_that_names_no_blob_store_is_refused_with_examples(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"BLOB_URL.*gs://bucket"):
+        open_blobs(url)
+
+
+def test_a_bucket_is_not_asked_for_anything_when_it_is_opened() -> None:
+    assert open_blobs("s3://bucket/prefix")

@@ -1,0 +1,134 @@
+"""What a Git source may be told, and how its documents' addresses are written."""
+
+import pytest
+from headwater.errors import UnprocessableContent
+
+from functions.collection.connectors import decode_config
+from functions.collection.connectors.git_config import GitConfig, document_url
+from functions.collection.connectors.media_types import media_type
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_a_config_needs_no_more_than_a_url() -> None:
+    config = decode_config("git", {"url": "https://github.com/o/r"})
+    assert config == GitConfig(url="https://github.com/o/r")
+    assert config.include == ("**/*.md", "**/*.mdx")
+
+
+def test_a_config_is_written_in_its_one_form() -> None:
+    raw = {"url": " https://h.example/o/r.git/ ", "branch": "refs/heads/dev", "path": "docs/", "exclude": ["a/"]}
+    assert decode_config("git", raw) == GitConfig(
+        url="https://h.example/o/r.git", branch="dev", path="docs", exclude=("a/",)
+    )
+    assert decode_config("git", {"url": "https://h.example/r", "branch": "", "path": ""}).branch is None
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("git@github.com:o/r.git", "https://github.com/o/r.git"),
+        ("ssh://git@github.com/o/r.git", "https://github.com/o/r.git"),
+        ("git://github.com/o/r.git", "https://github.com/o/r.git"),
+        ("ftp://h.example/r", "use https"),
+        ("github.com/o/r", "use an https:// URL"),
+        ("/srv/repository", "use an https:// URL"),
+        ("https://", "names no host"),
+        ("https://h.example:port/r", "can't be read"),
+        ("https://h.example/r?x=1", "`git clone`"),
+        ("https://h.example/r#readme", "`git clone`"),
+        ("https://h.example/a b", "without spaces"),
+        ("", "1 to 2000 characters"),
+        ("https://github.com/o/r/tree/main/docs", "https://github.com/o/r with `branch` main and `path` docs"),
+        ("https://gitlab.com/o/r/-/tree/main", "https://gitlab.com/o/r with `branch` main"),
+        ("file://host/srv/repository", "three slashes"),
+        ("file:relative", "three slashes"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched_is_refused_with_advice(url: str, advice: str) -> None:
+    with pytest.raises(UnprocessableContent) as caught:
+        decode_config("git", {"url": url})
+    assert advice in caught.value.message
+
+
+@pytest.mark.parametrize("url", ["https://user:s3cret@h.example/r", "https://s3cret@h.example/r"])
+def test_a_url_with_a_secret_in_it_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(UnprocessableContent, match="`token`") as caught:
+        decode_config("git", {"url": url})
+    assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "docs/../../x", "..", "/etc", "\\x", "C:/x", "a//b", "./a", "a/./b", "a\x00b"]
+)
+def test_a_path_that_leaves_the_repository_is_refused(path: str) -> None:
+    with pytest.raises(UnprocessableContent, match="`path`"):
+        decode_config("git", {"url": "https://h.example/r", "path": path})
+
+
+@pytest.mark.parametrize("branch", ["a b", "a..b", "-x", "a.lock", "a~1", "a:b", "/a", "a/", "@{u}", "x" * 300])
+def test_what_cannot_be_a_branch_is_refused(branch: str) -> None:
+    with pytest.raises(UnprocessableContent, match="`branch`"):
+        decode_config("git", {"url": "https://h.example/r", "branch": branch})
+
+
+@pytest.mark.parametrize(
+    ("raw", "complaint"),
+    [
+        ({}, "url"),
+        ({"url": 1}, "url"),
+        ({"url": "https://h.example/r", "brunch": "x"}, "brunch"),
+        ({"url": "https://h.example/r", "include": "*.md"}, "include"),
+        ({"url": "https://h.example/r", "include": []}, "`include`"),
+        ({"url": "https://h.example/r", "include": ["[a"]}, "[a"),
+        ({"url": "https://h.example/r", "exclude": ["a//b"]}, "a//b"),
+        ([], "object"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_refused_with_the_field(raw: object, complaint: str) -> None:
+    with pytest.raises(UnprocessableContent) as caught:
+        decode_config("git", raw)
+    assert complaint in caught.value.message
+
+
+def test_an_unknown_kind_of_source_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnprocessableContent, match=r"'hg'.*git"):
+        decode_config("hg", {})
+
+
+def test_excluded_files_are_not_wanted_even_when_included() -> None:
+    wanted = GitConfig(url="", include=("**/*.md",), exclude=("drafts/",)).selector()
+    assert wanted("a/drafts/x.md")
+    assert not wanted("drafts/x.md")
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://github.com/o/r.git", f"https://github.com/o/r/blob/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://www.github.com/o/r", f"https://www.github.com/o/r/blob/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://gitlab.com/g/s/r", f"https://gitlab.com/g/s/r/-/blob/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://gitlab.example.org/g/r.git", f"https://gitlab.example.org/g/r/-/blob/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://bitbucket.org/o/r", f"https://bitbucket.org/o/r/src/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://codeberg.org/o/r", f"https://codeberg.org/o/r/src/commit/{SHA}/a%20b/%C3%BC%23.md"),
+        ("https://git.example.org/r.git", None),
+        ("file:///github.com/o/r", None),
+    ],
+)
+def test_a_document_links_to_its_page_at_the_commit_where_the_host_has_one(url: str, page: str | None) -> None:
+    assert document_url(url, SHA, "a b/ü#.md") == page
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "expected"),
+    [
+        ("a/README.MD", b"", "text/markdown"),
+        ("a.mdx", b"", "text/markdown"),
+        ("a.rst", b"", "text/x-rst"),
+        ("LICENSE", b"text", "text/plain"),
+        ("a.ts", b"let a", "text/plain"),
+        ("a.bin", b"\x00\x01", "application/octet-stream"),
+    ],
+)
+def test_the_media_type_comes_from_the_name_then_from_the_bytes(key: str, content: bytes, expected: str) -> None:
+    assert media_type(key, content) == expected

@@ -1,0 +1,105 @@
+"""Which addresses are talked to. No socket is opened here: `lookup` stands for the resolver."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from functions.collection.guard import Lookup, Refused, classify, resolve
+
+KINDS = {
+    "93.184.216.34": "public",
+    "2606:2800:220:1:248:1893:25c8:1946": "public",
+    "10.0.0.1": "private",
+    "172.16.0.1": "private",
+    "192.168.1.1": "private",
+    "192.0.2.1": "private",
+    "198.18.0.1": "private",
+    "100.64.0.1": "private",
+    "fc00::1": "private",
+    "fec0::1": "private",
+    "2001:db8::1": "private",
+    "127.0.0.1": "loopback",
+    "127.255.255.254": "loopback",
+    "::1": "loopback",
+    "169.254.0.1": "link-local",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local",
+    "169.254.169.254": "metadata",
+    "fd00:ec2::254": "metadata",
+    "fd20:ce::254": "metadata",
+    "100.100.100.200": "metadata",
+    "192.0.0.192": "metadata",
+    "168.63.129.16": "metadata",
+    "224.0.0.1": "multicast",
+    "ff02::1": "multicast",
+    "0.0.0.0": "unspecified",
+    "::": "unspecified",
+    "255.255.255.255": "reserved",
+    "240.0.0.1": "reserved",
+    # IPv4 in IPv6: mapped, compatible, NAT64, 6to4, Teredo
+    "::ffff:127.0.0.1": "loopback",
+    "::ffff:10.0.0.1": "private",
+    "::ffff:169.254.169.254": "metadata",
+    "::ffff:93.184.216.34": "public",
+    "::127.0.0.1": "loopback",
+    "64:ff9b::7f00:1": "loopback",
+    "64:ff9b::a9fe:a9fe": "metadata",
+    "64:ff9b::5db8:d822": "public",
+    "2002:7f00:1::": "loopback",
+    "2002:a00:1::1": "private",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe": "loopback",
+}
+
+
+@pytest.mark.parametrize(("address", "kind"), KINDS.items())
+def test_every_address_is_known_for_what_it_is(address: str, kind: str) -> None:
+    assert classify(address) == kind
+
+
+def lookup_of(*addresses: str) -> Lookup:
+    def lookup(host: str, port: int, **_options: Any) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    return lookup
+
+
+@pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind != "public"])
+def test_only_public_addresses_are_talked_to(address: str) -> None:
+    with pytest.raises(Refused):
+        resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of(address))
+
+
+@pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind in ("public", "private", "loopback")])
+def test_private_and_loopback_addresses_pass_where_they_are_allowed(address: str) -> None:
+    assert resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address)) == [address]
+
+
+@pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind not in ("public", "private", "loopback")])
+def test_link_local_and_metadata_addresses_are_refused_always(address: str) -> None:
+    with pytest.raises(Refused, match="never fetched from"):
+        resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address))
+
+
+def test_a_name_with_one_private_address_among_public_ones_is_refused() -> None:
+    with pytest.raises(Refused):
+        resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("93.184.216.34", "10.0.0.1"))
+
+
+def test_a_refusal_names_the_host_its_address_and_the_setting() -> None:
+    with pytest.raises(Refused) as caught:
+        resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("10.0.0.1"))
+    assert caught.value.message == (
+        "docs.example.org resolves to 10.0.0.1, a private address; "
+        "this installation doesn't fetch from private networks (FETCH_PRIVATE)."
+    )
+    with pytest.raises(Refused, match=r"^10\.0\.0\.1 is a private address;"):
+        resolve("10.0.0.1", 443, allow_private=False, lookup=lookup_of("10.0.0.1"))
+    with pytest.raises(Refused, match=r"resolves to 0\.0\.0\.0, an unspecified address, which is never fetched from\."):
+        resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of("0.0.0.0"))
+
+
+@pytest.mark.parametrize("spelling", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_odd_spellings_of_loopback_are_seen_through(spelling: str) -> None:
+    with pytest.raises(Refused, match="loopback"):
+        resolve(spelling, 80, allow_private=False)
