@@ -1,0 +1,153 @@
+"""The citation filter: only citations of retrieved passages leave, whatever the pieces a text arrives in."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.chat.cite import CitationFilter
+
+
+def run(text: str, allowed: set[int]) -> str:
+    """Pass a text through in one piece."""
+    citations = CitationFilter(allowed)
+    return citations.feed(text) + citations.finish()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Install it [1].", "Install it [1]."),
+        ("Install it [9].", "Install it."),
+        ("Both [1][2] say so.", "Both [1][2] say so."),
+        ("Both [1][9][2] say so.", "Both [1][2] say so."),
+        ("A list [1, 3] is split.", "A list [1][3] is split."),
+        ("A list [1,9 ; 3] is sifted.", "A list [1][3] is sifted."),
+        ("A range [1-3] is spelled out.", "A range [1][2][3] is spelled out."),
+        ("A range [2\u20139] ends where the passages end.", "A range [2][3] ends where the passages end."),
+        ("A year [2019] is no passage.", "A year is no passage."),
+        ("Zero [0] and a padded [01].", "Zero and a padded [1]."),
+        ("It goes on [9] after.", "It goes on after."),
+        ("[9] begins and ends [9]", " begins and ends"),
+    ],
+)
+def test_a_citation_leaves_only_if_its_passage_was_retrieved(text: str, expected: str) -> None:
+    assert run(text, {1, 2, 3}) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[link](https://example.org/a[9])".replace("[9]", ""),
+        "[x] and [ ] and [^9] and []",
+        "- [ ] open\n- [x] done\n",
+        r"an escaped \[9] bracket",
+        "a span `rows[9]` of code",
+        "a span ``with ` rows[9]`` of code",
+        "```python\nrows[9]\n```\n",
+        "~~~\nrows[9]\n~~~\n",
+        "> ```\n> rows[9]\n> ```\n",
+        "1. ```\n   rows[9]\n   ```\n",
+        "````\n```\nrows[9]\n````\n",
+        "```\nnever closed [9]",
+        "an unfinished [9",
+        "trailing spaces  \n\nand a lone \\",
+    ],
+)
+def test_code_links_and_ordinary_brackets_are_left_alone(text: str) -> None:
+    assert run(text, set()) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a stray ` backtick [9] here", "a stray ` backtick here"),
+        ("`one` [9] `two`", "`one` `two`"),
+        ("`a [9]\nb` [9]", "`a\nb`"),
+        ("```\ncode[9]\n```\ntext [9]", "```\ncode[9]\n```\ntext"),
+        ("```not a fence``` [9]", "```not a fence```"),
+        ("```\ncode\n``` not closing [9]\n```\ntext [9]", "```\ncode\n``` not closing [9]\n```\ntext"),
+        (r"\` [9] \`", r"\` \`"),
+    ],
+)
+def test_what_only_looks_like_code_hides_no_citation(text: str, expected: str) -> None:
+    assert run(text, set()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see [1](https://evil.example)", "see [1] (https://evil.example)"),
+        ("see ![1](https://evil.example/a.png)", "see ![1] (https://evil.example/a.png)"),
+        ("see [docs][9](https://evil.example)", "see [docs] (https://evil.example)"),
+        ("[1]: https://evil.example\n", "[1] : https://evil.example\n"),
+        ("As said [1]: yes", "As said [1]: yes"),
+    ],
+)
+def test_a_citation_never_becomes_a_link_of_the_models_making(text: str, expected: str) -> None:
+    assert run(text, {1}) == expected
+
+
+def test_the_numbers_that_left_are_known() -> None:
+    citations = CitationFilter({1, 2, 3})
+    citations.feed("[1] `[2]` [3, 9]")
+    citations.finish()
+    assert citations.cited == {1, 3}
+
+
+def test_text_without_brackets_leaves_as_it_comes() -> None:
+    citations = CitationFilter({1})
+    assert [citations.feed(piece) for piece in ("Hel", "lo, wor", "ld [", "1", "] ")] == [
+        "Hel",
+        "lo, wor",
+        "ld",
+        "",
+        " [1]",
+    ]
+    assert citations.finish() == " "
+
+
+# Mostly what matters to the filter, so that its rules meet each other.
+_MARKDOWN = st.lists(
+    st.sampled_from(
+        [
+            *"`~[]()!:\\->*,; \n\t",
+            "```",
+            "\n```",
+            "~~~",
+            "\n",
+            "[1]",
+            "[9]",
+            " [2]",
+            "[1, 9]",
+            "[1-3]",
+            "[1]:",
+            "1.",
+            "é",
+        ]
+    )
+    | st.text(max_size=3),
+    max_size=30,
+).map("".join)
+
+
+@given(_MARKDOWN, st.data())
+def test_what_leaves_does_not_depend_on_how_the_text_was_cut(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=len(text))))
+    citations = CitationFilter({1, 2})
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert "".join(map(citations.feed, pieces)) + citations.finish() == run(text, {1, 2})
+
+
+@given(_MARKDOWN)
+def test_nothing_but_citations_and_spaces_ever_changes(text: str) -> None:
+    def bare(markdown: str) -> str:
+        return re.sub(r"\[[0-9,; \t\u2013-]*\]|\s", "", markdown)
+
+    assert bare(run(text, {1, 2})) == bare(text)
+
+
+@given(st.text(alphabet="ab [](),;:!?.-0123456789\n", max_size=80))
+def test_outside_of_code_no_unknown_number_is_cited(text: str) -> None:
+    assert {int(n) for n in re.findall(r"\[([0-9]+)\]", run(text, {1, 2}))} <= {1, 2}
