@@ -37,10 +37,10 @@ class Log:
         prefix = f"{name:<{self._width}} |"
         if name in self._colours:
             prefix = f"\x1b[{self._colours[name]}m{prefix}\x1b[0m"
-        print(f"{prefix} {_readable(line)}", flush=True)
+        print(f"{prefix} {readable(line)}", flush=True)
 
 
-def _readable(line: str) -> str:
+def readable(line: str) -> str:
     """Turn a JSON log line into one that people read; leave any other as it is."""
     try:
         entry: dict[str, Any] = json.loads(line) if line.startswith("{") else {}

@@ -206,6 +206,8 @@ def main() -> None:
     if all(stage.is_done() for stage in stages):
         return
     with alone():
+        if UNFINISHED.exists():
+            STAGES[0].stamp.unlink(missing_ok=True)
         for stage in stages:
             if not stage.is_done():
                 stage.do()

@@ -1,0 +1,118 @@
+"""Setting up: once, quickly the next time, and again when something is missing, moved or was interrupted.
+
+A small checkout of its own, whose lock file is empty, stands for the real one: pip has nothing to download.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.stacks import ROOT, wait_until
+
+BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with the scripts and nothing to install; its path has a space, as people's have."""
+    root = tmp_path / "a checkout"
+    (root / "scripts").mkdir(parents=True)
+    for name in ("_start.sh", "setup.py"):
+        shutil.copy(ROOT / "scripts" / name, root / "scripts" / name)
+    (root / "scripts" / "requirements.txt").write_text("# nothing\n")
+    dev = (ROOT / "scripts" / "dev").read_text()
+    (root / "scripts" / "dev").write_text(
+        dev.replace("\nset_up\n", "\nset_up packages\n").replace("-m scripts.supervise", "-V")
+    )
+    (root / "scripts" / "dev").chmod(0o755)
+    return root
+
+
+def run(*command: Path | str, path: str = "/usr/bin:/bin") -> "subprocess.CompletedProcess[str]":
+    """Run a command from another folder, with next to nothing in its environment."""
+    environment = {"PATH": path, "HOME": "/nonexistent"}
+    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def set_up(root: Path) -> str:
+    done = run(BASE_PYTHON, root / "scripts" / "setup.py", "packages")
+    assert done.returncode == 0, done.stderr
+    assert run(root / ".venv" / "bin" / "python", "-m", "pip", "--version").returncode == 0
+    return done.stdout
+
+
+def test_each_stage_is_told_once_and_skipped_until_its_inputs_change(checkout: Path, tmp_path: Path) -> None:
+    assert [line.split(" … ")[0] for line in set_up(checkout).splitlines()] == ["setup: environment", "setup: packages"]
+    assert set_up(checkout) == ""
+    (checkout / "scripts" / "requirements.txt").write_text("# still nothing\n")
+    assert set_up(checkout).startswith("setup: packages")
+    link = tmp_path / "headwater"
+    link.symlink_to(checkout / "scripts" / "dev")
+    assert run(link).stdout.startswith("Python 3.")
+
+
+def test_a_checkout_that_moved_or_lost_its_python_is_set_up_again(checkout: Path) -> None:
+    set_up(checkout)
+    moved = checkout.rename(checkout.with_name("moved"))
+    assert "setup: environment" in set_up(moved)
+    for link in (moved / ".venv" / "bin").glob("python*"):
+        link.unlink()
+    assert "setup: environment" in set_up(moved)
+
+
+def test_a_set_up_that_was_killed_starts_afresh(checkout: Path) -> None:
+    command = [str(BASE_PYTHON), str(checkout / "scripts" / "setup.py"), "packages"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as interrupted:
+        wait_until((checkout / ".venv" / ".unfinished").exists)
+        os.killpg(interrupted.pid, signal.SIGKILL)
+    for half in (checkout / ".venv" / "lib").glob("python*/site-packages/pip"):
+        shutil.rmtree(half / "_internal")
+    set_up(checkout)
+    assert not (checkout / ".venv" / ".unfinished").exists()
+
+
+def test_two_set_ups_at_once_wait_for_each_other(checkout: Path) -> None:
+    command = [str(BASE_PYTHON), str(checkout / "scripts" / "setup.py"), "packages"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("setup: packages" in text for text in said) == 1
+    assert set_up(checkout) == ""
+
+
+def test_a_failing_stage_says_why_and_is_tried_again(checkout: Path) -> None:
+    (checkout / "scripts" / "requirements.txt").write_text("headwater-no-such-file @ file:///nonexistent/x.whl\n")
+    failed = run(BASE_PYTHON, checkout / "scripts" / "setup.py", "packages")
+    assert failed.returncode == 1
+    assert "This failed: " in failed.stderr
+    assert "Traceback" not in failed.stderr
+    (checkout / "scripts" / "requirements.txt").write_text("# nothing\n")
+    assert "setup: packages" in set_up(checkout)
+
+
+def test_a_python_that_is_too_old_is_passed_over(checkout: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for tool in ("sh", "readlink", "dirname"):
+        (programs / tool).symlink_to(str(shutil.which(tool)))
+    (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "python3").chmod(0o755)
+    refused = run("/bin/sh", checkout / "scripts" / "dev", path=str(programs))
+    assert refused.returncode == 1
+    assert refused.stderr == "Headwater needs Python 3.11 or newer, and finds none on PATH.\n"
+    (programs / "python3.12").write_text('#!/bin/sh\necho "asked: $*"\n')
+    (programs / "python3.12").chmod(0o755)
+    assert "setup.py packages" in run("/bin/sh", checkout / "scripts" / "dev", path=str(programs)).stdout
+
+
+def test_the_check_of_a_finished_set_up_is_quick() -> None:
+    """The checkout that runs this is set up; half a second is promised, and ten catch a look at the network."""
+    began = time.monotonic()
+    assert run(sys.executable, ROOT / "scripts" / "setup.py").stdout == ""
+    assert time.monotonic() - began < 10

@@ -1,0 +1,67 @@
+"""The leash: whoever is held ends with its holder, and so does whatever it started."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from scripts.leash import Leash
+
+# Starts a child in a session of its own, which starts another, and both ignore SIGTERM; prints their pids.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+depth = int(sys.argv[1])
+if depth:
+    subprocess.Popen([sys.executable, "-c", sys.argv[2], str(depth - 1), sys.argv[2]], start_new_session=True)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+HOLDER = """
+import subprocess, sys, time
+from scripts.leash import Leash
+with Leash() as leash:
+    held = subprocess.Popen([sys.executable, "-c", sys.argv[1], "2", sys.argv[1]], start_new_session=True)
+    leash.hold(held.pid)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_descendants_end_with_a_holder_that_is_killed(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, STUBBORN], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        family = [psutil.Process(int(holder.stdout.readline())) for _ in range(3)]
+        holder.send_signal(number)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
+    program = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); print(); time.sleep(60)"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process, Leash() as leash:
+        assert process.stdout is not None
+        process.stdout.readline()
+        leash.hold(process.pid, signal.SIGINT)
+        leash.close()
+        assert process.wait(timeout=10) == 7
+
+
+def test_what_was_released_goes_on() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+        with Leash() as leash:
+            leash.hold(process.pid)
+            leash.release(process.pid)
+        assert process.poll() is None
+        process.kill()
+
+
+def test_a_signal_to_the_holders_group_does_not_end_the_watcher_early() -> None:
+    with Leash() as leash:
+        (watcher,) = [child for child in psutil.Process().children() if "scripts.leash" in child.cmdline()]
+        assert os.getpgid(watcher.pid) != os.getpgid(0)
+        leash.close()

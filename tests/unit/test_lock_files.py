@@ -1,0 +1,61 @@
+"""The lock files: current, hashed, and free of traces of the machine that wrote them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.locks import FILES, ROOT, fingerprint, header, outdated
+
+PYPROJECT = '[project]\nname = "x"\nversion = "{version}"\ndependencies = ["flask>={flask}"]\n'
+
+
+def checkout(folder: Path, pyproject: str) -> Path:
+    (folder / "pyproject.toml").write_text(pyproject)
+    for extra, path in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(header(extra, pyproject))
+    return folder
+
+
+def test_what_is_committed_is_locked() -> None:
+    assert outdated() == []
+
+
+def test_a_changed_dependency_makes_every_lock_file_outdated(tmp_path: Path) -> None:
+    root = checkout(tmp_path, PYPROJECT.format(version=1, flask=3))
+    assert outdated(root) == []
+    (root / "pyproject.toml").write_text(PYPROJECT.format(version=1, flask=4))
+    assert outdated(root) == list(FILES.values())
+
+
+def test_a_missing_lock_file_is_outdated(tmp_path: Path) -> None:
+    root = checkout(tmp_path, PYPROJECT.format(version=1, flask=3))
+    (root / FILES["job"]).unlink()
+    assert outdated(root) == [FILES["job"]]
+
+
+def test_only_dependencies_count() -> None:
+    assert fingerprint(PYPROJECT.format(version=1, flask=3)) == fingerprint(PYPROJECT.format(version=2, flask=3))
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=str)
+def test_every_package_is_pinned_and_hashed_and_torch_is_not_among_them(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    packages = re.findall(r"^(\S+)==\S+[^\n]*\\\n    --hash=sha256:", text, flags=re.MULTILINE)
+    assert len(packages) == sum(line[0].isalnum() for line in text.splitlines())
+    assert not {"torch", "transformers", "headwater"} & set(packages)
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=str)
+def test_no_lock_file_names_a_host_or_a_folder(path: Path) -> None:
+    assert not re.search(r"://|--find-links|--index-url|/opt/|/root/", (ROOT / path).read_text())
+
+
+@pytest.mark.parametrize("extra", ["chat", "collection", "embedding", "job"])
+def test_what_is_deployed_is_what_was_tested(extra: str) -> None:
+    def pins(path: Path) -> set[str]:
+        return {line.rstrip("\\ ") for line in (ROOT / path).read_text().splitlines() if line[0].isalnum()}
+
+    versions = {re.split("[; ]", pin)[0] for pin in pins(FILES["dev"])}
+    assert {re.split("[; ]", pin)[0] for pin in pins(FILES[extra])} <= versions
