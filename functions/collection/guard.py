@@ -36,7 +36,7 @@ METADATA = frozenset(
 _SHARED = ip_network("100.64.0.0/10")  # carrier-grade NAT, RFC 6598; also Tailscale
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is reached
 _V4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated, but still an IPv4 address in disguise
-_MAX_ADDRESSES = 4  # tried one after the other, each with the whole connect time-out
+_MAX_ADDRESSES = 3  # tried one after the other, each with the whole connect time-out
 MAX_REDIRECTS = 5
 
 

@@ -157,11 +157,17 @@ def test_a_listing_stays_pinned_while_the_branch_moves_on(reach: Reach, tmp_path
     assert files_of(source, config, listing)["a.md"].content == b"old\n"
 
 
-def test_a_file_over_the_limit_is_an_error_of_its_own_and_the_others_come(reach: Reach, tmp_path: Path) -> None:
-    size = 60_000_000
-    repository = make_repository(tmp_path / "r.git", {"a.md": b"a\n", "big.md": b"\n" * size, "z.md": b"z\n"})
-    source, config = connector(), GitConfig(url=reach(repository))
-    fetched = files_of(source, config, source.list(config, None, frozenset()))
+@pytest.fixture(scope="module")
+def with_a_big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files: dict[Name, File] = {"a.md": b"a\n", "big.md": b"\n" * 60_000_000, "z.md": b"z\n"}
+    return make_repository(tmp_path_factory.mktemp("big") / "r.git", files)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_over_the_limit_is_an_error_of_its_own_and_the_others_come(way: str, with_a_big_file: Path) -> None:
+    with reached(way, with_a_big_file.parent) as reach:
+        source, config = connector(), GitConfig(url=reach(with_a_big_file))
+        fetched = files_of(source, config, source.list(config, None, frozenset()))
     assert fetched["a.md"].content == b"a\n"
     assert fetched["z.md"].content == b"z\n"
     assert fetched["big.md"].content is None

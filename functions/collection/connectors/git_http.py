@@ -21,6 +21,7 @@ from functions.collection.connectors.git_errors import TransferTooLarge, check_a
 _MAX_REFS_BYTES = 64_000_000  # what a server may send that isn't a pack
 _FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages come on top of a pack
 _CHUNK = 65_536
+_CONNECT_S, _READ_S = 10.0, 60.0
 
 
 class GitHttp(AbstractHttpGitClient):
@@ -37,7 +38,6 @@ class GitHttp(AbstractHttpGitClient):
             self._origin = _origin(url)
         self._auth = _basic_auth(token.strip(), self._host) if token else {}
         self._deadline = time.monotonic() + deadline_s
-        self._timeout = urllib3.Timeout(connect=min(10.0, deadline_s), read=min(60.0, deadline_s))
         self._max_response_bytes = _MAX_REFS_BYTES
         self._discovered: Any = None
 
@@ -113,7 +113,7 @@ class GitHttp(AbstractHttpGitClient):
             url,
             body=data,
             headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
-            timeout=self._timeout,
+            timeout=urllib3.Timeout(connect=min(_CONNECT_S, self._left_s()), read=min(_READ_S, self._left_s())),
             preload_content=False,
             redirect=data is None,  # as git does: only the first request may be led elsewhere
         )
@@ -141,14 +141,20 @@ class GitHttp(AbstractHttpGitClient):
                 taken += len(piece)
                 if taken > limit:
                     raise TransferTooLarge(f"{self.url} sends more than {limit:,} bytes")
-                if time.monotonic() > self._deadline:
-                    raise UpstreamError(f"{self._host} is too slow: the transfer was given up; try again later.")
+                self._left_s()
             data = b"".join(pieces)
             if data.startswith(b"ERR "):  # an error packet, wherever the protocol stands; dulwich overlooks some
                 raise GitProtocolError(data[4:].decode(errors="replace").strip())
             return data
 
         return read
+
+    def _left_s(self) -> float:
+        """Tell how much time is left; raises UpstreamError when none is."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise UpstreamError(f"{self._host} is too slow: the transfer was given up; try again later.")
+        return left_s
 
     @property
     def _host(self) -> str:

@@ -1,0 +1,189 @@
+"""Packs as servers send them, good and hostile, written by hand into temporary files."""
+
+import hashlib
+import random
+import tempfile
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from headwater.errors import HeadwaterError, UpstreamError
+
+from functions.collection.connectors.git_pack import BLOB, TREE, PackFile, PackTooLarge, Unpacked
+
+OFS_DELTA, REF_DELTA = 6, 7
+
+
+def header(kind: int, size: int) -> bytes:
+    byte, size = kind << 4 | size & 15, size >> 4
+    written = bytearray()
+    while size:
+        written.append(byte | 0x80)
+        byte, size = size & 0x7F, size >> 7
+    return bytes([*written, byte])
+
+
+def packed(kind: int, content: bytes, base: bytes = b"") -> bytes:
+    return header(kind, len(content)) + base + zlib.compress(content)
+
+
+def number(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
+
+
+def insert(base_size: int, content: bytes) -> bytes:
+    """Write a difference that ignores its base, of up to 127 bytes."""
+    return number(base_size) + number(len(content)) + bytes([len(content)]) + content
+
+
+def doubled(base_size: int) -> bytes:
+    """Write a difference that is its base (up to 16 MB) twice."""
+    copy = b"\xf0" + base_size.to_bytes(3, "little")
+    return number(base_size) + number(2 * base_size) + copy + copy
+
+
+def sealed(*objects: bytes, count: int | None = None) -> bytes:
+    body = b"PACK\0\0\0\2" + (len(objects) if count is None else count).to_bytes(4, "big") + b"".join(objects)
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def sha_of(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def opened(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> Iterator[PackFile]:
+    with tempfile.TemporaryFile() as file:
+        file.write(pack)
+        with closing(PackFile(file, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes)) as opened_pack:
+            yield opened_pack
+
+
+def blobs(pack: bytes, **limits: int) -> dict[str, Unpacked]:
+    with opened(pack, **limits) as opened_pack:
+        found = list(opened_pack.objects(BLOB))
+    assert len({unpacked.sha for unpacked in found}) == len(found)
+    return {unpacked.sha: unpacked for unpacked in found}
+
+
+def test_whole_objects_come_with_their_sha() -> None:
+    one, two = b"one", bytes(900)
+    found = blobs(sealed(packed(BLOB, one), packed(TREE, b""), packed(BLOB, two), packed(BLOB, b"")))
+    assert {sha: unpacked.content for sha, unpacked in found.items()} == {
+        sha_of(one): one,
+        sha_of(two): two,
+        sha_of(b""): b"",
+    }
+
+
+def test_differences_are_resolved_by_offset_and_by_sha_in_any_order() -> None:
+    base = packed(BLOB, b"base")
+    by_offset = packed(OFS_DELTA, insert(4, b"offset"), bytes([len(base)]))
+    by_sha = packed(REF_DELTA, insert(4, b"by sha"), bytes.fromhex(sha_of(b"base")))
+    upon_it = packed(REF_DELTA, insert(6, b"twice"), bytes.fromhex(sha_of(b"by sha")))
+    for order in ((base, by_offset, by_sha, upon_it), (upon_it, by_sha, base, by_offset)):
+        found = blobs(sealed(*order))
+        assert {unpacked.content for unpacked in found.values()} == {b"base", b"offset", b"by sha", b"twice"}
+
+
+def test_an_object_over_the_limit_comes_with_its_sha_and_size_but_not_its_content() -> None:
+    large = bytes(100_000)
+    found = blobs(sealed(packed(BLOB, large), packed(BLOB, b"small")))
+    assert found[sha_of(large)] == Unpacked(BLOB, sha_of(large), 100_000, None)
+    assert found[sha_of(b"small")].content == b"small"
+
+
+def test_a_large_object_is_hashed_in_little_memory() -> None:
+    pack = sealed(packed(BLOB, bytes(50_000_000)))
+    tracemalloc.start()
+    try:
+        found = blobs(pack, max_total_bytes=60_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert [unpacked.size for unpacked in found.values()] == [50_000_000]
+
+
+def test_a_pack_that_unpacks_to_more_than_allowed_is_refused_before_it_is_unpacked() -> None:
+    with pytest.raises(PackTooLarge, match="more than"):
+        blobs(sealed(*[packed(BLOB, bytes(300_000))] * 4))
+    with pytest.raises(PackTooLarge, match="more than"):
+        blobs(sealed(header(BLOB, 10**12) + zlib.compress(b"")))
+    with pytest.raises(PackTooLarge, match="objects"):
+        blobs(sealed(packed(BLOB, b""), count=2_000_000))
+
+
+def test_differences_that_double_and_double_are_refused() -> None:
+    objects, size = [packed(BLOB, bytes(100))], 100
+    for _ in range(16):
+        distance = len(objects[-1])
+        assert distance < 0x80
+        objects.append(packed(OFS_DELTA, doubled(size), bytes([distance])))
+        size *= 2
+    with pytest.raises(PackTooLarge):
+        blobs(sealed(*objects), max_object_bytes=10_000_000)
+    found = blobs(sealed(*objects), max_object_bytes=500, max_total_bytes=100_000_000)
+    assert sorted(unpacked.size for unpacked in found.values()) == [100, 200, 400]
+
+
+def test_the_same_objects_many_times_over_are_each_unpacked_once() -> None:
+    base = [packed(BLOB, b"base")] * 50
+    upon = [packed(REF_DELTA, insert(4, b"upon"), bytes.fromhex(sha_of(b"base")))] * 50
+    again = [packed(REF_DELTA, insert(4, b"more"), bytes.fromhex(sha_of(b"upon")))] * 50
+    with opened(sealed(*base, *upon, *again)) as pack:
+        assert len(list(pack.objects(BLOB))) == 150
+
+
+def test_a_difference_without_its_base_is_left_out() -> None:
+    lost = packed(REF_DELTA, insert(4, b"lost"), bytes(20))
+    astray = packed(OFS_DELTA, insert(4, b"astray"), bytes([3]))
+    assert [unpacked.content for unpacked in blobs(sealed(packed(BLOB, b"a"), lost, astray)).values()] == [b"a"]
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        b"PACK",
+        sealed(packed(BLOB, b"a"))[:-1],
+        sealed(packed(BLOB, b"a")) + b"x",
+        b"JUNK" + sealed(packed(BLOB, b"a"))[4:],
+        sealed(packed(BLOB, b"a"), count=2),
+        sealed(header(BLOB, 2) + zlib.compress(b"a")),
+        sealed(header(BLOB, 1) + zlib.compress(b"aa")),
+        sealed(header(BLOB, 1) + b"not zlib"),
+        sealed(header(BLOB, 1) + zlib.compress(b"a")[:-4]),
+        sealed(b"\xff" * 1_000),
+        sealed(packed(OFS_DELTA, b"", b"\x01")),
+        sealed(packed(OFS_DELTA, b"\xff" * 8, b"\x01")),
+    ],
+)
+def test_a_broken_pack_is_refused(pack: bytes) -> None:
+    with pytest.raises((UpstreamError, PackTooLarge)):  # what is broken may also read like a huge size
+        blobs(pack)
+
+
+@pytest.mark.parametrize("delta", [b"\x04\x05\x90\xff", b"\x04\x05\x00", b"\x09\x05\x05right", b"\x04\x06\x05right"])
+def test_a_broken_difference_is_an_upstream_error(delta: bytes) -> None:
+    base = packed(BLOB, b"base")
+    with pytest.raises(UpstreamError):
+        blobs(sealed(base, packed(OFS_DELTA, delta, bytes([len(base)]))))
+
+
+def test_random_damage_is_never_more_than_an_error_of_ours() -> None:
+    base = packed(BLOB, b"base" * 20)
+    good = sealed(base, packed(OFS_DELTA, insert(80, b"offset"), bytes([len(base)])), packed(TREE, b"tree"))[:-20]
+    dice = random.Random(7)
+    for _ in range(500):
+        body = bytearray(good)
+        for _ in range(dice.randint(1, 4)):
+            body[dice.randrange(8, len(body))] = dice.randrange(256)
+        try:
+            blobs(bytes(body) + hashlib.sha1(body, usedforsecurity=False).digest())
+        except HeadwaterError:
+            continue
