@@ -41,7 +41,7 @@ def test_descendants_end_with_a_holder_that_is_killed(number: signal.Signals) ->
 
 
 def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
-    program = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); print(); time.sleep(60)"
+    program = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process, Leash() as leash:
         assert process.stdout is not None
