@@ -1,14 +1,17 @@
 """The Git connector against a real Git over real HTTP: the same listing and files however the repository is reached."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from headwater.blobs import Blobs, open_blobs
+from headwater.config import Settings
 from headwater.errors import PermanentError, UnprocessableContent
 
-from functions.collection.connectors import Fetched, Listing
+from functions.collection.connectors import Connector, Fetched, Listing, open_connector
 from functions.collection.connectors.git import NO_COMMIT, GitConnector, GitLimits
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.guard import guarded_http
@@ -196,3 +199,34 @@ def test_a_work_tree_can_be_read_by_its_folder(tmp_path: Path) -> None:
     source, config = connector(), GitConfig(url=(tmp_path / "work tree").as_uri())
     fetched = files_of(source, config, source.list(config, None, frozenset()))
     assert {key: file.content for key, file in fetched.items()} == WANTED
+
+
+def test_the_settings_decide_what_a_connector_may_read(tmp_path: Path) -> None:
+    config = GitConfig(url=make_repository(tmp_path / "r.git", FILES).as_uri())
+
+    def opened(**settings: object) -> Connector:
+        return open_connector("git", Settings(database_url="", **settings), open_blobs("memory:///"), "staged")  # type: ignore[arg-type]
+
+    assert len(opened(fetch_file_urls=True).list(config, None, frozenset()).entries) == len(WANTED)
+    with pytest.raises(UnprocessableContent, match="FETCH_FILE_URLS"):
+        opened().check(config, None)
+    with pytest.raises(PermanentError, match="MAX_REPO_BYTES"):
+        opened(fetch_file_urls=True, max_repo_bytes=100).list(config, None, frozenset())
+    with serve(tmp_path, partial=True) as server:
+        config = GitConfig(url=f"{server.url}/r.git")
+        with pytest.raises(UnprocessableContent, match="FETCH_PRIVATE"):
+            opened().check(config, None)
+        opened(fetch_private=True).check(config, None)
+        listing = opened(fetch_private=True).list(config, None, frozenset())
+        fetched = opened(fetch_private=True, max_file_bytes=100).fetch(config, None, listing.snapshot, listing.entries)
+        assert {file.key for file in fetched if file.error} == {"docs/guide.md", "docs/guide2.md", "docs/binary.md"}
+    with pytest.raises(UnprocessableContent, match="'hg'"):
+        open_connector("hg", Settings(database_url=""), open_blobs("memory:///"), "staged")
+
+
+def test_importing_the_connectors_loads_nothing_heavy() -> None:
+    heavy = "dulwich urllib3 obstore"
+    code = (
+        f"import sys, functions.collection.connectors; sys.exit(sorted(set({heavy.split()!r}) & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
