@@ -74,8 +74,8 @@ def main() -> None:
     """Load, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.embedder", description="Texts embedded per second.")
     parser.add_argument("--model-dir", type=Path, default=Path(".headwater/models"), help="built there when missing")
-    parser.add_argument("--texts", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     graph.build(options.model_dir)
 
