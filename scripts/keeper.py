@@ -48,10 +48,12 @@ def readable(line: str) -> str:
         return line
     if "message" not in entry:
         return line
-    severity = [] if entry.get("severity", "INFO") == "INFO" else [str(entry["severity"])]
+    severity = str(entry.get("severity", "INFO"))
     fields = [f"{name}={value}" for name, value in entry.items() if name not in _HIDDEN and "." not in name]
-    trace = "".join(f"\n    {step}" for step in entry.get("stack_trace", "").splitlines())
-    return " ".join([*severity, str(entry["message"]), *fields]) + trace
+    words = [*([] if severity == "INFO" else [severity]), str(entry["message"]), *fields]
+    # What is only a warning was foreseen: its message is enough.
+    trace = entry.get("stack_trace", "").splitlines() if severity in {"ERROR", "CRITICAL"} else []
+    return "\n    ".join([" ".join(words), *trace])
 
 
 class Keeper:

@@ -172,7 +172,11 @@ def supervise(stack: Stack) -> None:
 
 def main() -> None:
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(prog="scripts/dev", description="Run Headwater on this machine until Ctrl-C.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/dev",
+        description="Run Headwater on this machine until Ctrl-C.",
+        epilog="Settings, such as OPENAI_API_KEY, come from the environment, from .env in the data folder, or from .env here.",
+    )
     parser.add_argument("--port", type=int, default=BASE_PORT, help="first of six ports (default: %(default)s)")
     parser.add_argument(
         "--data", type=Path, default=ROOT / ".headwater", help="folder of all state (default: .headwater)"

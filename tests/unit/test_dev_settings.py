@@ -84,6 +84,7 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
         ('{"severity": "INFO", "message": "drained", "action": "drained", "count": 3}', "drained count=3"),
         ('{"severity": "ERROR", "message": "no", "logging.googleapis.com/trace": "t"}', "ERROR no"),
         ('{"severity": "ERROR", "message": "no", "stack_trace": "a\\nb"}', "ERROR no\n    a\n    b"),
+        ('{"severity": "WARNING", "message": "busy", "stack_trace": "a\\nb"}', "WARNING busy"),
     ],
 )
 def test_json_logs_are_shown_as_people_read(line: str, shown: str) -> None:
