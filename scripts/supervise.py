@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="scripts/dev",
         description="Run Headwater on this machine until Ctrl-C.",
-        epilog="Settings, such as OPENAI_API_KEY, come from the environment, from .env in the data folder, or from .env here.",
+        epilog="Settings, such as OPENAI_API_KEY, may come from the environment, from DATA/.env or from .env here.",
     )
     parser.add_argument("--port", type=int, default=BASE_PORT, help="first of six ports (default: %(default)s)")
     parser.add_argument(
