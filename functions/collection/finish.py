@@ -64,7 +64,8 @@ class Finish:
             tx.execute(_REMOVE, values)
             tx.execute(_UNLINK, values)
             tx.execute(_LINK, {"rows": as_rows(computed)})
-        slices = tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
+        is_settled = tx.execute(_IS_SETTLED, values).scalar_one()
+        slices = [] if is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
             tx.execute(_REUSED, {**values, "missing": sum(piece.n for piece in slices)})
         given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
@@ -129,14 +130,18 @@ _LINK = sa.text("""
     from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
 """)
 
-# Slices are ranges of hashes, so no two steps of a run embed the same text. A source that this run left as it was, and
-# that was complete for the active model, isn't looked through again.
+# A source that this run left as it was, and that was complete for the active model, isn't looked through again.
+_IS_SETTLED = sa.text("""
+    select not exists (select 1 from run_items i where i.run_id = r.id and i.action in ('added', 'changed'))
+      and s.embedded_model_id is not distinct from m.id
+    from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
+""")
+
+# Slices are ranges of hashes, so no two steps of a run embed the same text.
 _MISSING = sa.text("""
     with here as (
       select r.source_id, r.workspace_id, m.id as model_id
-      from runs r join sources s on s.id = r.source_id, embedding_models m
-      where r.id = :run_id and m.state = 'active' and (s.embedded_model_id is distinct from m.id
-        or exists (select 1 from run_items i where i.run_id = r.id and i.action in ('added', 'changed')))
+      from runs r, embedding_models m where r.id = :run_id and m.state = 'active'
     ), missing as (
       select distinct c.input_hash from here
       join documents d on d.source_id = here.source_id and d.deleted_at is null

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from threading import Lock
 
 from headwater.config import Settings
 from headwater.embedder import Embedder, load_embedder
@@ -13,9 +14,12 @@ from functions.embedding.embed import Embed
 def cached_embedder(settings: Settings) -> Callable[[str], Embedder]:
     """Return what gives the embedder of a model by its name; each is loaded once, when first wanted."""
 
-    @cache
+    load = cache(lambda name: load_embedder(name, settings.model_dir))
+    lock = Lock()
+
     def embedder(name: str) -> Embedder:
-        return load_embedder(name, settings.model_dir)
+        with lock:  # two requests at once would otherwise both load it
+            return load(name)
 
     return embedder
 
