@@ -1,0 +1,46 @@
+"""Following: the number of the last event that a client has flows in, all that come after it flow out.
+
+Works on any instance, wherever the answer is written: the log is asked again and again, and an answer whose writer has
+died is ended. Called by the route that clients come back to.
+"""
+
+import time
+from collections.abc import Iterator
+
+from headwater import logs
+from headwater.db import Database
+
+from functions.chat import log
+from functions.chat.stream import DONE, KEEP_ALIVE, KEEP_ALIVE_S, Event, broken_off, gone, sse
+
+POLL_S = 0.2
+
+
+def follow(
+    database: Database, answer: log.Answer, *, after: int, request_id: str, keep_alive_s: float = KEEP_ALIVE_S
+) -> Iterator[bytes]:
+    """Yield an answer's events with numbers over `after` as server-sent ones, until the last."""
+    spoke = time.monotonic()
+    try:
+        while True:
+            if events := _read(database, answer, after):
+                yield sse(events)
+                after, spoke = events[-1].seq, time.monotonic()
+                if events[-1].data == DONE:
+                    return
+            elif time.monotonic() - spoke >= keep_alive_s:
+                yield KEEP_ALIVE
+                spoke = time.monotonic()
+            time.sleep(POLL_S)
+    except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
+        logs.event("follow.failed", severity=40, error=error, answer_id=answer.id)
+        yield sse(broken_off(after, error, request_id))
+
+
+def _read(database: Database, answer: log.Answer, after: int) -> list[Event]:
+    with database.transaction(answer.workspace_id) as tx:
+        events = log.read(tx, answer, after)
+        if events or log.find_running(tx, answer.workspace_id, answer.conversation_id) == answer:
+            return events
+        # It has ended just now, or its events are gone: the conversation was deleted, or asked something else.
+        return log.read(tx, answer, after) or gone(after)

@@ -1,0 +1,38 @@
+"""chat: HTTP requests flow in; passages, streamed answers and conversations flow out.
+
+Served by functions-framework: `functions-framework --source functions/chat/main.py --target chat`.
+"""
+
+import threading
+from functools import cache
+
+import flask
+import functions_framework
+from headwater.config import get_settings
+from headwater.db import Database
+from headwater.http import App
+
+from functions.chat.embedders import Embedders
+from functions.chat.routes import routes
+
+
+@cache
+def app() -> App:
+    """Put the function together; opens nothing, and begins to load the embedder."""
+    settings = get_settings()
+    database = Database(settings.database_url, settings.database_pool_size)
+    embedders = Embedders(settings)
+    embedders.warm()
+    return App("chat", settings, routes(database, settings, embedders), database.check_ready)
+
+
+# The first requests come together; two apps would load two embedders.
+_building = threading.Lock()
+
+
+@functions_framework.http
+def chat(request: flask.Request) -> flask.Response:
+    """Answer one request."""
+    with _building:
+        serve = app()
+    return serve(request)

@@ -1,0 +1,193 @@
+"""The chat function's routes: search, chat, conversations. What is asked is checked here, nothing else is done here."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import flask
+import msgspec
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.embedder import Embedder
+from headwater.errors import UnprocessableContent
+from headwater.http import Call, Reply, Route
+
+from functions.chat import conversations, log
+from functions.chat.answer import Task, compose
+from functions.chat.conversations import Conversation, ConversationList
+from functions.chat.follow import follow
+from functions.chat.models import ChatModel, load_model
+from functions.chat.search import Passage, Search
+from functions.chat.stream import CONTENT_TYPE, HEADERS, Abort
+from functions.chat.write import Writer
+
+MAX_K = 50
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage that a search found: the document's `text[start:end]`, in Unicode code points."""
+
+    document_id: uuid.UUID
+    title: str
+    url: str | None
+    key: str
+    heading_path: list[str]
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+class Hits(msgspec.Struct, frozen=True):
+    """What a search found, the best first."""
+
+    hits: list[Hit]
+
+
+class PostedMessage(msgspec.Struct, frozen=True):
+    """A message as the AI SDK posts it; of a user's, the parts of type `text` count."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: list[dict[str, Any]]
+    id: str = ""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What `useChat` posts: a conversation's id and its messages, of which only the last is read."""
+
+    id: str
+    messages: list[PostedMessage]
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Whether an answer was being written that is stopped now."""
+
+    stopped: bool
+
+
+def routes(database: Database, settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:
+    """Return every route that people and programs call; opens and loads nothing."""
+    return Chat(database, settings, embedder).routes()
+
+
+class Chat:
+    """What the routes do, with what they need."""
+
+    def __init__(self, database: Database, settings: Settings, embedder: Callable[[str], Embedder]) -> None:
+        self.database = database
+        self.settings = settings
+        self.search = Search(database, embedder)
+
+    @cached_property
+    def model(self) -> ChatModel:
+        """The chat model; raises ConfigError each time it is wanted while it or its key is missing."""
+        return load_model(self.settings)
+
+    def routes(self) -> list[Route]:
+        one = "/api/conversations/<id>"
+        return [
+            Route("GET", "/api/search", self.find, "Search the passages", answers=Hits),
+            Route("POST", "/api/chat", self.chat, "Ask, and stream the answer (AI SDK UI messages)", body=Question),
+            Route("GET", "/api/chat/<id>/stream", self.resume, "Follow the answer that is being written"),
+            Route("POST", "/api/chat/<id>/stop", self.stop, "Stop the answer", answers=Stopped, status=202),
+            Route("GET", "/api/conversations", self.list_conversations, "List conversations", answers=ConversationList),
+            Route("GET", one, self.read_conversation, "Read a conversation", answers=Conversation),
+            Route("DELETE", one, self.delete_conversation, "Delete a conversation", status=204),
+        ]
+
+    def find(self, call: Call) -> Hits:
+        question = check_question(call.query("q", default=""), self.settings.max_question_chars, "q")
+        k = call.query("k", int, 10)
+        if not 1 <= k <= MAX_K:
+            raise UnprocessableContent(f"k is {k}; expected 1 to {MAX_K}.")
+        found = self.search(call.workspace_id, question, k, call.query("source_id", uuid.UUID))
+        return Hits([_hit(passage) for passage in found])
+
+    def chat(self, call: Call) -> flask.Response:
+        posted: Question = call.body
+        conversation_id = check_conversation_id(posted.id)
+        message_id, question = read_question(posted.messages, self.settings.max_question_chars)
+        model = self.model
+        with self.database.transaction(call.workspace_id) as tx:
+            answer, history = conversations.ask(tx, call.workspace_id, conversation_id, message_id, question)
+        groups = compose(Task(answer, question, history), self.search, model, self.settings.chat_timeout_s)
+        return _stream(Writer(self.database, answer, request_id=call.request_id).write(groups))
+
+    def resume(self, call: Call) -> flask.Response | Reply:
+        """Replay the running answer from its start.
+
+        A client that names the last event it has gets what came after it, also when the answer has ended since.
+        """
+        conversation_id = check_conversation_id(call.path["id"])
+        last_seen = call.request.headers.get("Last-Event-ID", "")
+        after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
+        with self.database.transaction(call.workspace_id) as tx:
+            answer, is_open = log.find_last(tx, call.workspace_id, conversation_id)
+            if answer is None or not (is_open or (after and log.read(tx, answer, after))):
+                return Reply(None, 204)
+        return _stream(follow(self.database, answer, after=after, request_id=call.request_id))
+
+    def stop(self, call: Call) -> Stopped:
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            conversations.check_exists(tx, call.workspace_id, conversation_id)
+            answer = log.find_running(tx, call.workspace_id, conversation_id)
+            try:
+                if answer:
+                    log.end(tx, answer, "stopped", Abort())
+            except log.Ended:
+                answer = None
+        return Stopped(answer is not None)
+
+    def list_conversations(self, call: Call) -> ConversationList:
+        with self.database.transaction(call.workspace_id) as tx:
+            return ConversationList(conversations.read_conversations(tx, call.workspace_id))
+
+    def read_conversation(self, call: Call) -> Conversation:
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            return conversations.read_conversation(tx, call.workspace_id, conversation_id)
+
+    def delete_conversation(self, call: Call) -> None:
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            conversations.delete_conversation(tx, call.workspace_id, conversation_id)
+
+
+def check_conversation_id(conversation_id: str) -> str:
+    """Return it; raises UnprocessableContent for what can't be an id."""
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", conversation_id):
+        raise UnprocessableContent("A conversation's id is 1 to 64 letters, digits, - and _.")
+    return conversation_id
+
+
+def check_question(question: str, max_chars: int, name: str) -> str:
+    """Return a question without what Postgres can't store; raises UnprocessableContent when it is empty or too long."""
+    if len(question) > max_chars:
+        raise UnprocessableContent(f"{name} has {len(question)} characters; at most {max_chars} are taken.")
+    question = question.replace("\0", "").strip()
+    if not question:
+        raise UnprocessableContent(f"{name} is empty; ask something.")
+    return question
+
+
+def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[str, str]:
+    """Read the id and the text of the last message; raises UnprocessableContent when that asks nothing."""
+    if not messages or messages[-1].role != "user":
+        raise UnprocessableContent("The last of `messages` must be the user's question.")
+    last = messages[-1]
+    if any(part.get("type") == "file" for part in last.parts):
+        raise UnprocessableContent("A question is text; files aren't taken.")
+    texts = [part.get("text") for part in last.parts if part.get("type") == "text"]
+    text = "\n".join(text for text in texts if isinstance(text, str))
+    return last.id, check_question(text, max_chars, "The question")
+
+
+def _hit(passage: Passage) -> Hit:
+    return msgspec.convert(passage, Hit, from_attributes=True)
+
+
+def _stream(events: Iterator[bytes]) -> flask.Response:
+    return flask.Response(events, headers=HEADERS, content_type=CONTENT_TYPE)

@@ -1,0 +1,118 @@
+"""Fakes, written by hand: a server on loopback that answers as OpenAI's and Anthropic's streaming APIs do."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class FakeProvider:
+    """What the server answers next, and what it was asked.
+
+    `wait` holds the first token back until it is set. `ends` says how a stream is over: `well`, `early` (closed
+    properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
+    """
+
+    url: str = ""
+    pieces: list[str] = field(default_factory=lambda: ["Yes", " [1]."])
+    status: int = 200
+    ends: str = "well"
+    wait: threading.Event | None = None
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def events(self, path: str) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
+        """Yield the events of a stream, each with its name or None."""
+        yield from self._openai() if path.endswith("/chat/completions") else self._anthropic()
+
+    def _openai(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
+        def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+            about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "fake"}
+            return {**about, "choices": [choice]}
+
+        yield None, chunk({"role": "assistant", "content": ""})
+        for piece in self.pieces:
+            yield None, chunk({"content": piece})
+        if self.ends == "well":
+            yield None, chunk({}, "stop")
+            yield None, "[DONE]"
+
+    def _anthropic(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "fake", "content": [], "usage": usage}
+        yield "message_start", {"message": {**message, "stop_reason": None, "stop_sequence": None}}
+        yield "content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}
+        for piece in self.pieces:
+            yield "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}}
+        if self.ends == "well":
+            yield "content_block_stop", {"index": 0}
+            stop = {"stop_reason": "end_turn", "stop_sequence": None}
+            yield "message_delta", {"delta": stop, "usage": {"output_tokens": 2}}
+            yield "message_stop", {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    provider: FakeProvider
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.provider.requests.append(json.loads(body))
+        self.provider.keys.append(self.headers.get("Authorization") or self.headers.get("X-Api-Key") or "")
+        if self.provider.status != 200:
+            self._refuse()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.provider.wait:
+            self.provider.wait.wait(30)
+        for name, data in self.provider.events(self.path):
+            self._send(name, data)
+        if self.provider.ends != "broken":
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
+
+    def _send(self, name: str | None, data: dict[str, Any] | str) -> None:
+        encoded = data if isinstance(data, str) else json.dumps({"type": name, **data} if name else data)
+        event = (f"event: {name}\n" if name else "") + f"data: {encoded}\n\n"
+        self.wfile.write(f"{len(event.encode()):x}\r\n{event}\r\n".encode())
+        self.wfile.flush()
+
+    def _refuse(self) -> None:
+        error = {"type": "error", "message": "secret words of the provider", "code": "fake"}
+        body = json.dumps({"type": "error", "error": error}).encode()
+        self.send_response(self.provider.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Retry-After-Ms", "1")  # so that the clients' own retries take no time
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
+        """Say nothing."""
+
+
+@contextmanager
+def fake_provider() -> Iterator[FakeProvider]:
+    """Run the server until the block ends."""
+    provider = FakeProvider()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
+    server.daemon_threads = True
+    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield provider
+    finally:
+        if provider.wait:
+            provider.wait.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
