@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from scripts.keeper import Keeper, Log, run
 from scripts.leash import Leash, end
 from scripts.postgres import PostgresError
@@ -102,9 +104,13 @@ class Supervisor:
 
     def _write_processes(self) -> None:
         """Tell other tools, and tests, what runs where."""
-        pids = {name: keeper.pid for name, keeper in self._keepers.items()}
-        ports = {name: service.port for name, service in self._services.items()}
-        known = {"url": self._stack.url("edge"), "pids": {"supervisor": os.getpid()} | pids, "ports": ports}
+        pids = {"supervisor": os.getpid()} | {name: keeper.pid for name, keeper in self._keepers.items()}
+        known = {
+            "url": self._stack.url("edge"),
+            "ports": {name: service.port for name, service in self._services.items()},
+            "pids": pids,
+            "born": {name: _born(pid) for name, pid in pids.items()},
+        }
         write_privately(self._stack.data / "processes.json", json.dumps(known, indent=2) + "\n")
 
 
@@ -141,6 +147,24 @@ def _runs(pid: str) -> bool:
     return True
 
 
+def _born(pid: int | None) -> float | None:
+    """Tell when a process started, which with its number makes it that one and no other."""
+    try:
+        return None if pid is None else float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def end_leftovers(data: Path) -> None:
+    """End what still runs of a supervisor that was killed together with its leash."""
+    try:
+        known = json.loads((data / "processes.json").read_text())
+    except FileNotFoundError:
+        return
+    born = known["born"]
+    end({pid: signal.SIGINT for name, pid in known["pids"].items() if pid and _born(pid) == born[name]})
+
+
 def check_ports(stack: Stack) -> None:
     """Raise StackError naming every port that something else listens on."""
     taken = []
@@ -161,6 +185,7 @@ def check_ports(stack: Stack) -> None:
 def supervise(stack: Stack) -> None:
     """Run a stack until it is stopped."""
     with alone(stack.data) as lock:
+        end_leftovers(stack.data)
         check_ports(stack)
         stack.cluster.prepare()
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(stack.settings().items())]

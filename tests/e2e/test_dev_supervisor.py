@@ -109,6 +109,18 @@ def test_ctrl_c_ends_everything() -> None:
         assert all(map(is_free, range(stack.base_port, stack.base_port + 6)))
 
 
+def test_what_outlives_supervisor_and_watcher_is_ended_by_the_next_start() -> None:
+    with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
+        family = stack.family()
+        (watcher,) = [process for process in family if "scripts.leash" in process.cmdline()]
+        stack.supervisor.kill()
+        watcher.kill()
+        stack.supervisor.wait()
+        assert not gone(family, timeout_s=1)
+        with running_stack(data, "--embedding-model", "constant", base_port=stack.base_port):
+            assert gone(family)
+
+
 def test_a_kill_ends_everything_and_the_next_start_finds_the_data() -> None:
     with temporary_data() as data:
         with running_stack(data, "--embedding-model", "constant") as stack:
@@ -122,6 +134,6 @@ def test_a_kill_ends_everything_and_the_next_start_finds_the_data() -> None:
             assert (data / "secrets.json").read_text() == secrets
 
 
-def gone(family: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(family, timeout=10)
+def gone(family: list[psutil.Process], timeout_s: float = 10) -> bool:
+    _, alive = psutil.wait_procs(family, timeout=timeout_s)
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
