@@ -1,0 +1,91 @@
+"""How long until a sleeping function answers? `python -m bench.cold_start`
+
+From the start of the process to the first 200: of `/heartbeat` for each function, beside a bare functions-framework
+function in the same turn; and of `/api/search` on `chat`, with the database connected and the embedder loaded.
+"""
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+from headwater.migrations import register_model, upgrade
+
+from scripts.postgres import temporary_cluster
+
+ROOT = Path(__file__).resolve().parent.parent
+BARE = "import functions_framework\n@functions_framework.http\ndef bare(request):\n    return 'ok'\n"
+
+
+def free_port() -> int:
+    """Find a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def first_answer(source: Path, target: str, path: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Start a function and ask until it answers 200; returns the seconds that took and the resident MB then."""
+    port = free_port()
+    options = ["--source", str(source), "--target", target, "--host", "127.0.0.1", "--port", str(port)]
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "functions_framework", *options], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    try:
+        while time.perf_counter() - started < 60:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60):
+                    seconds = time.perf_counter() - started
+                    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+                    return seconds, sum(member.memory_info().rss for member in family) / 1e6
+            except urllib.error.HTTPError as error:
+                raise SystemExit(f"{target} {path} answered {error.code}: {error.read().decode()[:500]}") from error
+            except OSError:
+                time.sleep(0.005)
+        raise SystemExit(f"{target} didn't answer within 60 s")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def main() -> None:
+    """Measure in turns and print medians."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cold_start", description="Seconds to the first answer.")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
+        (Path(folder) / "bare.py").write_text(BARE)
+        cluster.execute("create database bench")
+        url = cluster.url("bench", role="app", password="bench")
+        upgrade(cluster.url("bench"), url)
+        register_model(cluster.url("bench"), "all-MiniLM-L6-v2", 384)
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {**inherited, "DATABASE_URL": url, "MODEL_DIR": str(ROOT / ".headwater" / "models")}
+        measured: dict[str, list[tuple[float, float]]] = {}
+        main_of = {name: ROOT / "functions" / name / "main.py" for name in ("chat", "collection", "embedding")}
+        asked = [(Path(folder) / "bare.py", "bare", "/heartbeat")]
+        asked += [(main_of[name], name, "/heartbeat") for name in main_of]
+        asked += [(main_of["chat"], "chat", "/api/search?q=how+do+I+begin")]
+        for turn in range(options.rounds + 1):
+            for source, target, path in asked:
+                answer = first_answer(source, target, path, environment)
+                if turn:  # the first one also writes the bytecode
+                    measured.setdefault(f"{target} {path.partition('?')[0]}", []).append(answer)
+    bare = statistics.median(seconds for seconds, _ in measured["bare /heartbeat"])
+    for label, answers in measured.items():
+        seconds = statistics.median(seconds for seconds, _ in answers)
+        megabytes = statistics.median(megabytes for _, megabytes in answers)
+        print(f"{label:<24}{seconds:6.2f} s  {megabytes:5.0f} MB  {seconds / bare:5.2f} × the bare function")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Any one process of the running stack is killed with -9 in the middle of a collect: the run ends as if nothing was."""
+
+import json
+import os
+import shutil
+import signal
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from headwater.config import Settings
+from headwater.db import Database
+
+from scripts.stack import read_dotenv
+from tests.databases import FreshDatabase
+from tests.pipeline import Pipeline, Repository, opened
+from tests.stacks import RunningStack, running_stack, temporary_data, wait_until
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+DOCUMENTS = 600
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository with enough to do that a kill lands in the middle; some texts stand in several files."""
+    made = Repository(tmp_path_factory.mktemp("repository"))
+    section = "## Part {part} of {n}\n\nValve {n}.{part} opens when the water rises; see [next](d{next:03}.md).\n\n"
+    files: dict[str, str | bytes | None] = {}
+    for n in range(DOCUMENTS):
+        parts = "".join(section.format(n=n, part=part, next=(n + 1) % DOCUMENTS) * 6 for part in range(6))
+        files[f"docs/d{n:03}.md"] = f"# Document {n}\n\nThe same introduction in each of them.\n\n{parts}"
+    made.write(files)
+    return made
+
+
+@pytest.fixture(scope="module")
+def quick_stack() -> Iterator[RunningStack]:
+    """A stack whose leases and watchdog are so short that healing can be waited for."""
+    with temporary_data() as data:
+        data.mkdir()
+        (data / ".env").write_text("LEASE_S=3\nWATCHDOG_S=2\nFETCH_BATCH=16\nEMBED_BATCH=64\n")
+        with running_stack(data, "--embedding-model", "constant") as running:
+            yield running
+
+
+@pytest.fixture
+def undisturbed(database: FreshDatabase, repository: Repository) -> Iterator[tuple[list[Any], ...]]:
+    """What an undisturbed collect of the repository leaves behind."""
+    with opened(database) as pipeline:
+        assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
+        yield pipeline.contents()
+
+
+def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    url = f"http://127.0.0.1:{stack.ports['collection']}{path}"
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        content = response.read()
+    return json.loads(content) if content else None
+
+
+def read_run(stack: RunningStack, run_id: str) -> dict[str, Any]:
+    """Read a run; while its function or the database is down there is nothing new to say."""
+    try:
+        run: dict[str, Any] = call(stack, "GET", f"/api/runs/{run_id}")
+    except OSError:
+        return {"state": "running", "total": None, "counts": {"added": 0, "embedded": 0}}
+    return run
+
+
+@pytest.fixture
+def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
+    """The stack's own database, emptied after the test, to look into."""
+    settings = read_dotenv(quick_stack.data / "env")
+    found = FreshDatabase("stack", settings["DATABASE_URL"], settings["DATABASE_ADMIN_URL"])
+    pipeline = Pipeline(found)
+    yield pipeline
+    pipeline.database.close()
+    owner = Database(found.admin_url, 1)
+    with owner.transaction(Settings(database_url="x").local_workspace_id) as tx:
+        tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.tickets cascade"))
+    owner.close()
+
+
+@pytest.mark.parametrize("moment", ["fetching", "embedding"])
+@pytest.mark.parametrize("victim", ["collection", "embedding", "localcloud", "postgres", "chat", "edge"])
+def test_a_collect_survives_the_death_of_any_process(
+    quick_stack: RunningStack,
+    repository: Repository,
+    contents: Pipeline,
+    undisturbed: tuple[list[Any], ...],
+    victim: str,
+    moment: str,
+) -> None:
+    config = {"url": repository.url}
+    source = call(quick_stack, "POST", "/api/sources", {"kind": "git", "name": uuid.uuid4().hex, "config": config})
+    run_id = call(quick_stack, "POST", f"/api/sources/{source['id']}/collect")["run_id"]
+    counted = {"fetching": "added", "embedding": "embedded"}[moment]
+    wait_until(lambda: read_run(quick_stack, run_id)["counts"][counted] > 0)
+    os.kill(quick_stack.pids[victim], signal.SIGKILL)
+    wait_until(lambda: read_run(quick_stack, run_id)["state"] != "running", timeout_s=90)
+    run = read_run(quick_stack, run_id)
+    assert (run["state"], run["counts"]["added"], run["failures"]) == ("succeeded", DOCUMENTS, [])
+    assert run["counts"]["embedded"] + run["counts"]["reused"] == run["counts"]["chunks"]
+    assert contents.contents() == undisturbed
+    wait_until(lambda: contents.rows("select count(*) from steps where state in ('ready', 'running')") == [(0,)])
