@@ -1,12 +1,34 @@
-"""Fakes, written by hand: a server on loopback that answers as OpenAI's and Anthropic's streaming APIs do."""
+"""Fakes, written by hand: passages, and a server on loopback that streams as OpenAI's and Anthropic's APIs do."""
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from functions.chat.search import Passage
+
+
+def fake_passage(text: str, **changes: Any) -> Passage:
+    """Make a passage that is a whole document."""
+    values: dict[str, Any] = {
+        "document_id": uuid.UUID(int=1),
+        "key": "install.md",
+        "title": "Install",
+        "url": None,
+        "media_type": "text/markdown",
+        "heading_path": [],
+        "text": text,
+        "start": 0,
+        "end": len(text),
+        "score": 1.0,
+        "similarity": 0.5,
+        "overlap": 1.0,
+    }
+    return Passage(**(values | changes))
 
 
 @dataclass
@@ -44,8 +66,15 @@ class FakeProvider:
 
     def _anthropic(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
         usage = {"input_tokens": 1, "output_tokens": 1}
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "fake", "content": [], "usage": usage}
-        yield "message_start", {"message": {**message, "stop_reason": None, "stop_sequence": None}}
+        message = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "fake",
+            "content": [],
+            "usage": usage,
+        }
+        yield "message_start", {"message": {**message, "stop_reason": None, "stop_sequence": None, "usage": usage}}
         yield "content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}
         for piece in self.pieces:
             yield "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}}

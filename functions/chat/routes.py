@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import flask
 import msgspec
@@ -23,7 +23,13 @@ from functions.chat.search import Passage, Search
 from functions.chat.stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.write import Writer
 
-MAX_K = 50
+
+class SearchQuery(msgspec.Struct, frozen=True):
+    """What to search for, how many passages to find at most, and in which source alone."""
+
+    q: str = ""
+    k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
+    source_id: uuid.UUID | None = None
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,23 +92,20 @@ class Chat:
         return load_model(self.settings)
 
     def routes(self) -> list[Route]:
-        one = "/api/conversations/<id>"
         return [
-            Route("GET", "/api/search", self.find, "Search the passages", answers=Hits),
-            Route("POST", "/api/chat", self.chat, "Ask, and stream the answer (AI SDK UI messages)", body=Question),
-            Route("GET", "/api/chat/<id>/stream", self.resume, "Follow the answer that is being written"),
+            Route("GET", "/api/search", self.find, "Search the passages", query=SearchQuery, answers=Hits),
+            Route("POST", "/api/chat", self.chat, "Ask, and stream the answer", body=Question, streams=True),
+            Route("GET", "/api/chat/<id>/stream", self.resume, "Follow the answer being written", streams=True),
             Route("POST", "/api/chat/<id>/stop", self.stop, "Stop the answer", answers=Stopped, status=202),
-            Route("GET", "/api/conversations", self.list_conversations, "List conversations", answers=ConversationList),
-            Route("GET", one, self.read_conversation, "Read a conversation", answers=Conversation),
-            Route("DELETE", one, self.delete_conversation, "Delete a conversation", status=204),
+            Route("GET", "/api/conversations", self.list_all, "List conversations", answers=ConversationList),
+            Route("GET", "/api/conversations/<id>", self.read, "Read a conversation", answers=Conversation),
+            Route("DELETE", "/api/conversations/<id>", self.delete, "Delete a conversation", status=204),
         ]
 
     def find(self, call: Call) -> Hits:
-        question = check_question(call.query("q", default=""), self.settings.max_question_chars, "q")
-        k = call.query("k", int, 10)
-        if not 1 <= k <= MAX_K:
-            raise UnprocessableContent(f"k is {k}; expected 1 to {MAX_K}.")
-        found = self.search(call.workspace_id, question, k, call.query("source_id", uuid.UUID))
+        asked: SearchQuery = call.args
+        question = check_question(asked.q, self.settings.max_question_chars, "q")
+        found = self.search(call.workspace_id, question, asked.k, asked.source_id)
         return Hits([_hit(passage) for passage in found])
 
     def chat(self, call: Call) -> flask.Response:
@@ -141,16 +144,16 @@ class Chat:
                 answer = None
         return Stopped(answer is not None)
 
-    def list_conversations(self, call: Call) -> ConversationList:
+    def list_all(self, call: Call) -> ConversationList:
         with self.database.transaction(call.workspace_id) as tx:
             return ConversationList(conversations.read_conversations(tx, call.workspace_id))
 
-    def read_conversation(self, call: Call) -> Conversation:
+    def read(self, call: Call) -> Conversation:
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             return conversations.read_conversation(tx, call.workspace_id, conversation_id)
 
-    def delete_conversation(self, call: Call) -> None:
+    def delete(self, call: Call) -> None:
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             conversations.delete_conversation(tx, call.workspace_id, conversation_id)
