@@ -17,7 +17,7 @@ def fake_passage(text: str, **changes: Any) -> Passage:
     values: dict[str, Any] = {
         "document_id": uuid.UUID(int=1),
         "key": "install.md",
-        "title": "Install",
+        "title": "Guide",
         "url": None,
         "media_type": "text/markdown",
         "heading_path": [],

@@ -29,9 +29,9 @@ def test_the_worked_example_of_the_docstring_holds() -> None:
     assert quote.score == pytest.approx(1.0)
 
 
-def test_the_score_weighs_rare_words_headings_and_the_fake_passage() -> None:
+def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
     first = fake_passage(
-        "The port is set with PORT in the file. The port is open to all of them.", 1.0, heading_path=["Config"]
+        "The port is set with PORT in the file. The port is open to all of them.", heading_path=["Config"]
     )
     second = fake_passage("The port of a config is read at start.", score=0.5)
     port, config = log(1 + 3 / 3), log(1 + 3 / 1)
@@ -47,14 +47,9 @@ def test_a_long_sentence_counts_less() -> None:
     assert (first.score, second.score) == pytest.approx((1.0, 40 / 70))
 
 
-def test_at_most_five_are_quoted_and_three_of_a_fake_passage() -> None:
+def test_at_most_five_are_quoted_and_three_of_a_passage() -> None:
     many = " ".join(f"The cache number {n} is kept there." for n in range(9))
-    quotes = quoted(
-        "cache",
-        fake_passage(many),
-        fake_passage(many.replace("kept", "held")),
-        fake_passage(many.replace("kept", "put")),
-    )
+    quotes = quoted("cache", *[fake_passage(many.replace("kept", verb)) for verb in ("kept", "held", "put")])
     assert [n for n, _ in quotes] == [1, 1, 1, 2, 2]
 
 

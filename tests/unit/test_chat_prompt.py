@@ -18,19 +18,13 @@ PATH = ["Linux", "Debian"]
 
 
 def test_passages_are_numbered_from_one_and_stand_before_the_question() -> None:
-    [system, user] = build(
-        Asked(
-            "How?",
-            "How?",
-            [],
-            [fake_passage("Run apt.", heading_path=PATH), fake_passage("Run dpkg.", heading_path=PATH)],
-        )
-    )
+    passages = [fake_passage(text, heading_path=PATH) for text in ("Run apt.", "Run dpkg.")]
+    [system, user] = build(Asked("How?", "How?", [], passages))
     assert system == Turn("system", INSTRUCTIONS)
     assert user == Turn(
         "user",
-        'Passages:\n\n<passage n="1">\nFrom: Install > Linux > Debian\n\nRun apt.\n</passage>\n\n'
-        '<passage n="2">\nFrom: Install > Linux > Debian\n\nRun dpkg.\n</passage>\n\nQuestion: How?',
+        'Passages:\n\n<passage n="1">\nFrom: Guide > Linux > Debian\n\nRun apt.\n</passage>\n\n'
+        '<passage n="2">\nFrom: Guide > Linux > Debian\n\nRun dpkg.\n</passage>\n\nQuestion: How?',
     )
 
 

@@ -28,12 +28,8 @@ def test_the_last_message_is_the_question() -> None:
 
 
 def test_parts_that_are_no_text_are_left_out() -> None:
-    parts: list[dict[str, Any]] = [
-        {"type": "data-page", "data": 1},
-        {"type": "text", "text": 5},
-        {"type": "text", "text": " Why?\0 "},
-        {},
-    ]
+    parts: list[dict[str, Any]] = [{"type": "data-page", "data": 1}, {"type": "text", "text": 5}, {}]
+    parts.append({"type": "text", "text": " Why?\0 "})
     assert read_question([PostedMessage("user", parts)], 100) == ("", "Why?")
 
 

@@ -57,7 +57,7 @@ def test_each_part_has_exactly_the_fields_that_strict_readers_know() -> None:
         ErrorPart("Wait."),
         Abort(),
     ]
-    assert [json.loads(one) for one in data(*parts)] == [
+    assert [json.loads(one) for one in data(Start("m"), MODEL, *text, Finish(), ErrorPart("Wait."), Abort())] == [
         {"type": "start", "messageId": "m"},
         {"type": "data-model", "data": {"name": "extractive", "configured": False}},
         {"type": "text-start", "id": "t1"},
