@@ -47,16 +47,7 @@ def data(*parts: Part) -> list[str]:
 
 
 def test_each_part_has_exactly_the_fields_that_strict_readers_know() -> None:
-    parts: list[Part] = [
-        Start("m"),
-        MODEL,
-        TextStart(),
-        TextDelta(delta="a"),
-        TextEnd(),
-        Finish(),
-        ErrorPart("Wait."),
-        Abort(),
-    ]
+    text: list[Part] = [TextStart(), TextDelta(delta="a"), TextEnd()]
     assert [json.loads(one) for one in data(Start("m"), MODEL, *text, Finish(), ErrorPart("Wait."), Abort())] == [
         {"type": "start", "messageId": "m"},
         {"type": "data-model", "data": {"name": "extractive", "configured": False}},
