@@ -17,8 +17,8 @@ import urllib.request
 from pathlib import Path
 
 import psutil
-from headwater.migrations import register_model, upgrade
 
+from headwater.migrations import register_model, upgrade
 from scripts.postgres import temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent

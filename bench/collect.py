@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from headwater.config import Settings
-from headwater.db import Database
-from headwater.migrations import register_model, upgrade
 
 from bench.cold_start import free_port
 from functions.collection.sources import NewSource, create_source
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.migrations import register_model, upgrade
 from scripts.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
+
 from headwater import graph
 from headwater.embedder import load_embedder, load_tokenizer
 from headwater.minilm import MiniLMTokenizer
-from numpy.typing import NDArray
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import count
 
 from headwater.migrations import upgrade
-
 from scripts.postgres import Cluster
 
 TEMPLATE = "template_headwater"

@@ -1,20 +1,15 @@
-"""A collection without its processes: the real steps on a real database, drained here, each drain in an empty TMPDIR."""
+"""A collection without its processes: the real steps on a real database, each in an empty TMPDIR."""
 
 import os
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from headwater.config import Settings
-from headwater.db import Database
-from headwater.migrations import register_model
-from headwater.tickets import QUEUES
-from headwater.worker import Worker
 
 from functions.collection import runs, sources
 from functions.collection.runs import Run
@@ -22,6 +17,11 @@ from functions.collection.sources import NewSource, Source
 from functions.collection.steps import handlers as collection_handlers
 from functions.embedding.steps import cached_embedder
 from functions.embedding.steps import handlers as embedding_handlers
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.migrations import register_model
+from headwater.tickets import QUEUES
+from headwater.worker import Worker
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, settings_for
 
@@ -70,8 +70,8 @@ class Pipeline:
     def contents(self) -> tuple[list[Any], ...]:
         """Everything a collect leaves behind, without ids and times: equal for equal sources."""
         documents = "select key, title, text, fingerprint, deleted_at is null, error from documents order by key"
-        chunks = """select d.key, ordinal, start_offset, end_offset, heading_path, input_hash, token_count, lexemes::text
-            from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
+        chunks = """select d.key, ordinal, start_offset, end_offset, heading_path, input_hash, token_count,
+            lexemes::text from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
         vectors = "select input_hash, embedding::text from vectors order by input_hash"
         relations = """select d.key, l.kind, l.target, l.start_offset, t.key from relations l
             join documents d on d.id = l.document_id left join documents t on t.id = l.target_document_id
@@ -122,7 +122,7 @@ class Repository:
     def url(self) -> str:
         return self.folder.as_uri()
 
-    def write(self, files: dict[str, str | bytes | None]) -> str:
+    def write(self, files: Mapping[str, str | bytes | None]) -> str:
         """Write files (None: remove), commit, and return the commit."""
         for name, content in files.items():
             path = self.folder / name

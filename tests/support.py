@@ -4,9 +4,9 @@ import uuid
 from typing import Any
 
 import sqlalchemy as sa
+
 from headwater.config import Settings
 from headwater.db import Database
-
 from tests.databases import FreshDatabase
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")

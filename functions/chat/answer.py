@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 import msgspec
-from headwater.errors import UpstreamError
 
 from functions.chat.cite import CitationFilter
 from functions.chat.log import Answer
@@ -28,6 +27,7 @@ from functions.chat.stream import (
     TextEnd,
     TextStart,
 )
+from headwater.errors import UpstreamError
 
 PASSAGES = 8
 """How many passages a model reads at most."""

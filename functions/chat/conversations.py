@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
-from headwater.errors import Conflict, NotFound
 from sqlalchemy.engine import Connection
 
 from functions.chat import log
 from functions.chat.prompt import Turn
 from functions.chat.stream import StoredPart, TextPart
+from headwater.errors import Conflict, NotFound
 
 MAX_TITLE_CHARS = 80
 MAX_LISTED = 200

@@ -7,11 +7,10 @@ died is ended. Called by the route that clients come back to.
 import time
 from collections.abc import Iterator
 
-from headwater import logs
-from headwater.db import Database
-
 from functions.chat import log
 from functions.chat.stream import DONE, KEEP_ALIVE, KEEP_ALIVE_S, Event, broken_off, gone, sse
+from headwater import logs
+from headwater.db import Database
 
 POLL_S = 0.2
 

@@ -8,12 +8,12 @@ from functools import cache
 
 import flask
 import functions_framework
-from headwater.config import get_settings
-from headwater.db import Database
-from headwater.http import App
 
 from functions.chat.embedders import Embedders
 from functions.chat.routes import routes
+from headwater.config import get_settings
+from headwater.db import Database
+from headwater.http import App
 
 
 @cache

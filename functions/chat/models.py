@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from functions.chat.extract import Extractive
+from functions.chat.prompt import Asked, build
 from headwater import logs
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, UpstreamError
-
-from functions.chat.extract import Extractive
-from functions.chat.prompt import Asked, build
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -8,11 +8,6 @@ from typing import Annotated, Any, Literal
 
 import flask
 import msgspec
-from headwater.config import Settings
-from headwater.db import Database
-from headwater.embedder import Embedder
-from headwater.errors import UnprocessableContent
-from headwater.http import Call, Reply, Route
 
 from functions.chat import conversations, log
 from functions.chat.answer import Task, compose
@@ -22,6 +17,11 @@ from functions.chat.models import ChatModel, load_model
 from functions.chat.search import Passage, Search
 from functions.chat.stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.write import Writer
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.embedder import Embedder
+from headwater.errors import UnprocessableContent
+from headwater.http import Call, Reply, Route
 
 
 class SearchQuery(msgspec.Struct, frozen=True):

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from headwater.db import Database, as_rows
-from headwater.embedder import Embedder
 from sqlalchemy.engine import Connection
 
 from functions.chat.fuse import fuse
+from headwater.db import Database, as_rows
+from headwater.embedder import Embedder
 
 CANDIDATES = 100
 """How many chunks each of the two ways may name."""

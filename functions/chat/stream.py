@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+
 from headwater.errors import HeadwaterError, problem
 
 HEADERS = {

@@ -9,11 +9,10 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-from headwater import errors, logs
-from headwater.db import Database
-
 from functions.chat import log
 from functions.chat.stream import KEEP_ALIVE, KEEP_ALIVE_S, Event, Finish, Part, advise, broken_off, gone, sse
+from headwater import errors, logs
+from headwater.db import Database
 
 
 class Writer:

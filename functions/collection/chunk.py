@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from headwater.embedder import Tokenizer, embedding_input, input_hash
 
 from functions.collection.markdown import Block, trimmed
 from functions.collection.parse import Parsed
 from functions.collection.split import Measured, Range
+from headwater.embedder import Tokenizer, embedding_input, input_hash
 
 CHUNKER_VERSION = 1
 """Part of each document's fingerprint: raise it when the same page would be cut differently."""
@@ -81,7 +81,10 @@ def _count_headers(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[dict[
     Headers are counted by their words, which are few and come again and again: no tokenizer here joins across spaces.
     """
     headers = [
-        {path: embedding_input(page.title, path, "").split() for path in {(), *(block.heading_path for block in page.blocks)}}
+        {
+            path: embedding_input(page.title, path, "").split()
+            for path in {(), *(block.heading_path for block in page.blocks)}
+        }
         for page in parsed
     ]
     words = list({word for paths in headers for header in paths.values() for word in header})

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from headwater.config import Settings
-
 from functions.collection.connectors import Connector, open_connector
 from functions.collection.sources import Credentials
+from headwater.config import Settings
 
 Connect = Callable[[Credentials], Connector]
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
-from headwater.errors import NotFound
 from sqlalchemy.engine import Connection
+
+from headwater.errors import NotFound
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -10,12 +10,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from headwater.config import Settings
-from headwater.db import as_rows
-from headwater.embedder import load_tokenizer
-from headwater.errors import PermanentError
-from headwater.ledger import Step
-from headwater.worker import Done
 from sqlalchemy.engine import Connection
 
 from functions.collection.chunk import Chunk, chunk
@@ -24,6 +18,12 @@ from functions.collection.connectors import Entry, Fetched
 from functions.collection.list import FINGERPRINT_SUFFIX
 from functions.collection.parse import Parsed, parse
 from functions.collection.sources import Credentials, read_credentials
+from headwater.config import Settings
+from headwater.db import as_rows
+from headwater.embedder import load_tokenizer
+from headwater.errors import PermanentError
+from headwater.ledger import Step
+from headwater.worker import Done
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from headwater.config import Settings
-from headwater.db import as_rows
-from headwater.errors import PermanentError, problem
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
 from sqlalchemy.engine import Connection
 
 from functions.collection.connect import Connect
 from functions.collection.link import LinkResolver
 from functions.collection.runs import end_run
 from functions.collection.sources import Credentials, read_credentials
+from headwater.config import Settings
+from headwater.db import as_rows
+from headwater.errors import PermanentError, problem
+from headwater.ledger import NewStep, Step
+from headwater.worker import Done
 
 
 @dataclass(frozen=True)

@@ -1,54 +1,113 @@
-"""The `link` stage: where a link of one document points within its source. Pure; called by the `finish` step.
+"""Where links lead: a source's keys and links as written flow in; the keys they point at flow out.
 
-Relative and root-absolute paths are tried as written, then as people leave them out: `.md`, `.mdx`, and a folder's
-`index.md` or `README.md`. Wikilinks name a path or, as in Obsidian, only a file's stem, whatever its case, where one
-document alone has it.
+Called by the `finish` step, once all documents of a run are stored. Pure. Pages are found as the tools that publish or show
+them find them: with or without extension, by the folder of an index page, wikilinks by name from anywhere (Obsidian).
 """
 
 import posixpath
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
-_SUFFIXES = ("", ".md", ".mdx", "/index.md", "/index.mdx", "/README.md", "/readme.md")
-_AMBIGUOUS = ""
+PAGE_SUFFIXES = (".md", ".mdx")
+_INDEX_PAGES = ("index", "README", "readme", "_index")
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
 
 
 class LinkResolver:
-    """Resolves links between the documents with these keys."""
+    """An index over all keys of a source; built once, it answers in the time of a few look-ups."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = set(keys)
-        self._folded: dict[str, str] = {}
-        self._stems: dict[str, str] = {}
-        for key in self._keys:
-            _add(self._folded, key.casefold(), key)
-            _add(self._stems, posixpath.splitext(posixpath.basename(key))[0].casefold(), key)
+        self._keys = frozenset(keys)
+        self._folded: dict[str, list[str]] = defaultdict(list)
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for key in sorted(self._keys):
+            self._folded[_fold(key)].append(key)
+            name = _fold(key.rpartition("/")[2])
+            self._named[name].append(key)
+            if name.endswith(PAGE_SUFFIXES):
+                self._named[name.rpartition(".")[0]].append(key)
 
     def resolve(self, from_key: str, kind: str, target: str) -> str | None:
-        """Return the key that a link of `from_key` points to, or None when it is no document of the source."""
-        path = unquote(re.split(r"[#?]", target, maxsplit=1)[0]).strip()
-        if not path:
-            return from_key if target.startswith("#") else None
+        """Return the key that a link on `from_key` points at; None when it leads elsewhere or nowhere.
+
+        `kind` is "link" or "wikilink"; a target that is only a fragment is the page itself.
+        """
         if _SCHEME.match(target):
             return None
-        for candidate in _candidates(from_key, path):
-            if candidate in self._keys:
-                return candidate
-            if found := self._folded.get(candidate.casefold()):
-                return found
-        return self._stems.get(path.casefold().removesuffix(".md")) or None if kind == "wikilink" else None
+        path = target.partition("#")[0]
+        if not path.strip():
+            return from_key if "#" in target and from_key in self._keys else None
+        if kind == "wikilink":
+            return self._by_name(from_key, path.strip())
+        return self._by_path(from_key, path.partition("?")[0])
+
+    def _by_path(self, from_key: str, path: str) -> str | None:
+        decoded = unquote(path)
+        for written in (decoded, path) if decoded != path else (path,):
+            for base in _bases(from_key, written):
+                found = self._page(base)
+                if found is not None:
+                    return found
+        return None
+
+    def _page(self, path: str) -> str | None:
+        """Find a page at a path as written, by extension, or as the index of a folder; exact before folded."""
+        pages = [path] if path else []
+        if path and not path.endswith("/"):
+            pages += [path + suffix for suffix in PAGE_SUFFIXES]
+        folder = f"{path.rstrip('/')}/" if path else ""
+        pages += [f"{folder}{name}{suffix}" for name in _INDEX_PAGES for suffix in PAGE_SUFFIXES]
+        if path.endswith("/"):
+            pages += [path.rstrip("/") + suffix for suffix in PAGE_SUFFIXES]
+        for page in pages:
+            if page in self._keys:
+                return page
+        for page in pages:
+            alike = self._folded.get(_fold(page), ())
+            if len(alike) == 1:
+                return alike[0]
+        return None
+
+    def _by_name(self, from_key: str, path: str) -> str | None:
+        """Find a page by its name, or by the last part of its path; of several, the one beside the link or none."""
+        if path.startswith(("./", "../")):
+            return self._by_path(from_key, path)
+        wanted = _fold(path.strip("/"))
+        ends = tuple(f"/{wanted}{suffix}" for suffix in ("", *PAGE_SUFFIXES))
+        candidates = [key for key in self._named.get(wanted.rpartition("/")[2], ()) if f"/{_fold(key)}".endswith(ends)]
+        if len(candidates) > 1:
+            exact = [key for key in candidates if _stem(key).endswith(_stem(path.strip("/")))]
+            beside = [key for key in exact or candidates if posixpath.dirname(key) == posixpath.dirname(from_key)]
+            candidates = exact if len(exact) == 1 else beside
+        return candidates[0] if len(candidates) == 1 else None
 
 
-def _candidates(from_key: str, path: str) -> Iterator[str]:
-    """Yield the keys that a path may mean, the likeliest first."""
+def _bases(from_key: str, path: str) -> Iterator[str]:
+    """Yield where a path may start: a relative one at the page's folder, an absolute one at the root or a folder above.
+
+    A site's root is often a folder of its repository (`website/`), so absolute paths are tried there too, outermost first.
+    """
     folder = posixpath.dirname(from_key)
-    for base in dict.fromkeys((path.lstrip("/") if path.startswith("/") else posixpath.join(folder, path), path.lstrip("/"))):
-        normal = posixpath.normpath(base)
-        if not normal.startswith(".."):
-            yield from (normal.removeprefix("./") + suffix for suffix in _SUFFIXES)
+    if not path.startswith("/"):
+        folders = [folder]
+    else:
+        parts = folder.split("/") if folder else []
+        folders = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+    for start in folders:
+        joined = posixpath.normpath(posixpath.join("/", start, path.lstrip("/")))
+        climbs = posixpath.normpath(posixpath.join(start, path.lstrip("/"))).startswith("../")
+        if not climbs:
+            yield joined.lstrip("/") + ("/" if path.endswith("/") and joined != "/" else "")
 
 
-def _add(index: dict[str, str], name: str, key: str) -> None:
-    index[name] = _AMBIGUOUS if name in index else key
+def _stem(key: str) -> str:
+    root, suffix = posixpath.splitext(key)
+    return root if suffix.lower() in PAGE_SUFFIXES else key
+
+
+def _fold(key: str) -> str:
+    return unicodedata.normalize("NFC", key).casefold()

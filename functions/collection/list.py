@@ -10,11 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from headwater.config import Settings
-from headwater.db import as_rows
-from headwater.errors import PermanentError, problem
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
 from sqlalchemy.engine import Connection
 
 from functions.collection.chunk import CHUNKER_VERSION
@@ -23,6 +18,11 @@ from functions.collection.connectors import Listing
 from functions.collection.parse import PARSER_VERSION
 from functions.collection.runs import end_run
 from functions.collection.sources import Credentials, read_credentials
+from headwater.config import Settings
+from headwater.db import as_rows
+from headwater.errors import PermanentError, problem
+from headwater.ledger import NewStep, Step
+from headwater.worker import Done
 
 FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
 """Ends every stored fingerprint: a newer parser or chunker makes every document count as changed."""

@@ -8,16 +8,16 @@ from functools import cache
 
 import flask
 import functions_framework
+
+from functions.collection.connect import connect_with
+from functions.collection.routes import Collection
+from functions.collection.steps import handlers
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
 from headwater.http import App
 from headwater.tickets import Tickets
 from headwater.worker import Worker
-
-from functions.collection.connect import connect_with
-from functions.collection.routes import Collection
-from functions.collection.steps import handlers
 
 
 @cache

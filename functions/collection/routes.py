@@ -3,10 +3,6 @@
 import uuid
 
 import msgspec
-from headwater.config import Settings
-from headwater.db import Database
-from headwater.http import Call, Route
-from headwater.tickets import Tickets
 
 from functions.collection import documents, runs, sources
 from functions.collection.connect import Connect
@@ -14,6 +10,10 @@ from functions.collection.connectors import decode_config
 from functions.collection.documents import Document, DocumentList, DocumentQuery
 from functions.collection.runs import Run, RunList, RunQuery
 from functions.collection.sources import Credentials, NewSource, Source, SourceList
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.http import Call, Route
+from headwater.tickets import Tickets
 
 
 class Started(msgspec.Struct, frozen=True):

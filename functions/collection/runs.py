@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from headwater import ledger
 from headwater.errors import NotFound
 from headwater.ledger import NewStep
-from sqlalchemy.engine import Connection
 
 Engine = Literal["tickets", "job"]
 State = Literal["running", "succeeded", "partial", "failed", "cancelled"]

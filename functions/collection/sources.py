@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from headwater.config import Settings
-from headwater.errors import NotFound, PermanentError, UnprocessableContent
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
 from functions.collection.runs import Run, read_runs
+from headwater.config import Settings
+from headwater.errors import NotFound, PermanentError, UnprocessableContent
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

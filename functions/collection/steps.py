@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from headwater.config import Settings
-from headwater.worker import Handler
-
 from functions.collection.connect import connect_with
 from functions.collection.fetch import Fetch
 from functions.collection.finish import Finish
 from functions.collection.list import ListSource
+from headwater.config import Settings
+from headwater.worker import Handler
 
 
 def handlers(settings: Settings) -> Mapping[str, Handler]:

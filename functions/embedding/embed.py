@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from headwater.db import as_rows
 from headwater.embedder import Embedder, embedding_input
 from headwater.ledger import Step
 from headwater.worker import Done
-from sqlalchemy.engine import Connection
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
 from headwater.embedder import Embedder
 from headwater.errors import BadRequest, NotFound, UnprocessableContent
 

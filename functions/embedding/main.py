@@ -8,15 +8,15 @@ from functools import cache
 
 import flask
 import functions_framework
+
+from functions.embedding.routes import routes
+from functions.embedding.steps import cached_embedder, handlers
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
 from headwater.http import App
 from headwater.tickets import Tickets
 from headwater.worker import Worker
-
-from functions.embedding.routes import routes
-from functions.embedding.steps import cached_embedder, handlers
 
 
 @cache

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
+from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse, create_embeddings
 from headwater.config import Settings
 from headwater.embedder import Embedder
 from headwater.http import Call, Route
-
-from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse, create_embeddings
 
 
 def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from threading import Lock
 
+from functions.embedding.embed import Embed
 from headwater.config import Settings
 from headwater.embedder import Embedder, load_embedder
 from headwater.worker import Handler
-
-from functions.embedding.embed import Embed
 
 
 def cached_embedder(settings: Settings) -> Callable[[str], Embedder]:

@@ -6,12 +6,6 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
-from headwater import ledger, logs
-from headwater.config import Settings
-from headwater.db import ENGINE, Database
-from headwater.errors import NotFound
-from headwater.tickets import QUEUES
-from headwater.worker import Worker
 
 from functions.collection import runs
 from functions.collection.runs import Run
@@ -19,6 +13,12 @@ from functions.collection.steps import handlers as collection_handlers
 from functions.embedding.steps import cached_embedder
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.progress import progress_line, summary
+from headwater import ledger, logs
+from headwater.config import Settings
+from headwater.db import ENGINE, Database
+from headwater.errors import NotFound
+from headwater.tickets import QUEUES
+from headwater.worker import Worker
 
 _NAP_S = 0.2
 _TELL_EVERY_S = 2.0

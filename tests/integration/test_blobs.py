@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from headwater.blobs import Blobs, open_blobs
 from headwater.errors import ConfigError, UpstreamError
 

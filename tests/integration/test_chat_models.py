@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from headwater.config import Settings
-from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 
 from functions.chat.models import load_model
 from functions.chat.prompt import INSTRUCTIONS, Asked, Turn
+from headwater.config import Settings
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from tests.fakes import FakeProvider, fake_passage, fake_provider
 
 ASKED = Asked("How?", "How?", [Turn("user", "Hello"), Turn("assistant", "Hello!")], [fake_passage("Run pip.")])

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from headwater.blobs import open_blobs
 
 from functions.collection.connectors.git import GitConnector
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.guard import guarded_http
+from headwater.blobs import open_blobs
 from tests.gitserver import GIT, git, serve
 
 DATA = os.environ.get("HEADWATER_DATA", "")

@@ -8,13 +8,13 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from headwater.blobs import Blobs, open_blobs
-from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent, UpstreamError
 
 from functions.collection.connectors import Entry
 from functions.collection.connectors.git import GitConnector, GitLimits
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.guard import guarded_http
+from headwater.blobs import Blobs, open_blobs
+from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent, UpstreamError
 from tests.gitserver import GIT, File, Name, Server, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from headwater.errors import HeadwaterError, UpstreamError
 
 from functions.collection.connectors.git_pack import BLOB, TREE, PackFile, PackTooLarge, Unpacked
+from headwater.errors import HeadwaterError, UpstreamError
 
 OFS_DELTA, REF_DELTA = 6, 7
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.errors import LeaseLost
 from headwater.ledger import NewStep, Step
-
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 

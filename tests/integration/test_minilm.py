@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from headwater import graph
-from headwater.embedder import Embedder, Tokenizer, load_embedder, load_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from headwater import graph
+from headwater.embedder import Embedder, Tokenizer, load_embedder, load_tokenizer
 
 NAME = "all-MiniLM-L6-v2"
 LONG = "A task that is delivered twice must have the effect of one. " * 40

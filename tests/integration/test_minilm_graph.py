@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from headwater import graph
 from headwater.errors import ConfigError
 

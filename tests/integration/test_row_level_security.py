@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from headwater.db import ENGINE, Database, NotReady
-from headwater.migrations import register_model
 from sqlalchemy.exc import ProgrammingError
 
+from headwater.db import ENGINE, Database, NotReady
+from headwater.migrations import register_model
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 

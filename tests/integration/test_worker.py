@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.errors import PermanentError, UpstreamError
 from headwater.ledger import NewStep, Step
 from headwater.worker import MAX_LOST_LEASES, Done, Worker
-from sqlalchemy.engine import Connection
-
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace, settings_for
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import flask
 import pytest
+
 from headwater.auth import Auth
 from headwater.config import Settings
 from headwater.errors import HeadwaterError

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from headwater.errors import UpstreamError
 
 from functions.chat.pump import pump
+from headwater.errors import UpstreamError
 
 
 def test_nothing_is_lost_and_the_order_holds() -> None:

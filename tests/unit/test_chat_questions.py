@@ -4,8 +4,6 @@ import uuid
 from typing import Any
 
 import pytest
-from headwater.config import Settings
-from headwater.errors import ConfigError, PermanentError, UnprocessableContent, UpstreamError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +11,8 @@ from functions.chat.conversations import MAX_TITLE_CHARS, message_ids, shorten
 from functions.chat.models import LanguageModel, explain, load_model
 from functions.chat.routes import PostedMessage, check_conversation_id, read_question
 from functions.chat.search import any_of, halfvec, is_relevant
+from headwater.config import Settings
+from headwater.errors import ConfigError, PermanentError, UnprocessableContent, UpstreamError
 from tests.fakes import fake_passage
 
 WORKSPACE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)

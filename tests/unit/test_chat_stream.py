@@ -2,8 +2,6 @@
 
 import json
 
-from headwater.errors import UpstreamError
-
 from functions.chat.stream import (
     DONE,
     Abort,
@@ -29,6 +27,7 @@ from functions.chat.stream import (
     gone,
     sse,
 )
+from headwater.errors import UpstreamError
 
 SOURCE = SourcePart(
     source_id="1",

@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
 from headwater.config import Settings, read_settings
 from headwater.errors import ConfigError
 

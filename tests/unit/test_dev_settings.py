@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from headwater.config import read_settings
 
+from headwater.config import read_settings
 from scripts.keeper import readable
 from scripts.stack import Stack, StackError, read_dotenv
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headwater.embedder import embedding_input, input_hash, load_embedder, load_tokenizer
 from headwater.errors import ConfigError
 from headwater.minilm import length_batches
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOWHERE = Path("no-such-folder")
 

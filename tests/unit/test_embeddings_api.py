@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from headwater.embedder import load_embedder
-from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
 
 from functions.embedding.embeddings import MAX_INPUTS, EmbeddingsRequest, EmbeddingsResponse, create_embeddings
+from headwater.embedder import load_embedder
+from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
 
 EMBEDDER = load_embedder("constant", Path("no-model-files-needed"))
 

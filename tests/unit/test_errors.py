@@ -1,6 +1,7 @@
 """The error tree and its one shape."""
 
 import pytest
+
 from headwater import errors
 
 

@@ -1,11 +1,11 @@
 """What a Git source may be told, and how its documents' addresses are written."""
 
 import pytest
-from headwater.errors import UnprocessableContent
 
 from functions.collection.connectors import decode_config
 from functions.collection.connectors.git_config import GitConfig, document_url
 from functions.collection.connectors.media_types import media_type
+from headwater.errors import UnprocessableContent
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 

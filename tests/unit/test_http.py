@@ -7,6 +7,7 @@ import flask
 import msgspec
 import pytest
 from flask.testing import FlaskClient
+
 from headwater.config import Settings
 from headwater.errors import UpstreamError
 from headwater.http import MAX_BODY_BYTES, App, Call, Reply, Route

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from localcloud.attempt import DEADLINE_EXCEEDED, Outcome, answer
+from localcloud.http_target import HttpMethod, HttpRequest
 from localcloud.outbound import OutboundResponse
-from localcloud.tasks.attempt import DEADLINE_EXCEEDED, Outcome, answer, attempt_json, next_attempt, request_of
-from localcloud.tasks.resources import HttpMethod, HttpRequest, RetryConfig, Task
+from localcloud.tasks.attempt import attempt_json, next_attempt, request_of
+from localcloud.tasks.resources import RetryConfig, Task
 
 RETRY = RetryConfig(max_attempts=100, min_backoff_s=10, max_backoff_s=300, max_doublings=3)
 TASK = Task(

@@ -1,5 +1,6 @@
 """From a request line and a body to a status and JSON."""
 
+import asyncio
 import enum
 import json
 from typing import Any
@@ -37,7 +38,7 @@ ROUTER = Router(
 
 
 def answer(verb: str, target: str, body: bytes = b"") -> tuple[int, Any]:
-    status, payload = ROUTER.answer(verb, target, body)
+    status, payload = asyncio.run(ROUTER.answer(verb, target, body))
     return status, json.loads(payload)
 
 

@@ -1,10 +1,11 @@
 """The retry decision, with the worked numbers of its docstring."""
 
 import pytest
-from headwater.errors import NotFound, PermanentError, UpstreamError
-from headwater.retry import GiveUp, Retry, backoff_s, decide
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headwater.errors import NotFound, PermanentError, UpstreamError
+from headwater.retry import GiveUp, Retry, backoff_s, decide
 
 
 def test_the_longest_waits_are_those_of_the_docstring() -> None:

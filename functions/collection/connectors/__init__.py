@@ -10,11 +10,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import msgspec
+
+from functions.collection.connectors.git_config import GitConfig
 from headwater.blobs import Blobs
 from headwater.config import Settings
 from headwater.errors import UnprocessableContent
-
-from functions.collection.connectors.git_config import GitConfig
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import urllib3
-from headwater.blobs import Blobs
-from headwater.errors import PermanentError, UnprocessableContent, UpstreamError
 
 from functions.collection.connectors import Entry, Fetched, Listing
 from functions.collection.connectors.git_config import GitConfig, document_url
 from functions.collection.connectors.git_repository import GitLimits, Repository
 from functions.collection.connectors.media_types import media_type
+from headwater.blobs import Blobs
+from headwater.errors import PermanentError, UnprocessableContent, UpstreamError
 
 __all__ = ["NO_COMMIT", "GitConnector", "GitLimits"]
 

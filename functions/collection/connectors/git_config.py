@@ -9,9 +9,9 @@ from typing import ClassVar
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
-from headwater.errors import UnprocessableContent
 
 from functions.collection.connectors.globs import PatternError, compile_patterns
+from headwater.errors import UnprocessableContent
 
 MAX_URL_CHARS = 2_000
 _SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w.-]+):(?!/)(.+)")  # git@github.com:owner/name.git

@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 
 import urllib3.exceptions as http
 from dulwich.errors import GitProtocolError, HangupException
-from headwater.errors import PermanentError, UpstreamError
 from urllib3 import BaseHTTPResponse
+
+from headwater.errors import PermanentError, UpstreamError
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _NOT_THERE = ("not our ref", "not valid", "unadvertised object")  # what servers say of an object they don't give out

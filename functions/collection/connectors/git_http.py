@@ -14,9 +14,9 @@ from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import GitProtocolError
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import valid_hexsha
-from headwater.errors import UpstreamError
 
 from functions.collection.connectors.git_errors import TransferTooLarge, check_answer, explained
+from headwater.errors import UpstreamError
 
 _MAX_REFS_BYTES = 64_000_000  # what a server may send that isn't a pack
 _FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages come on top of a pack

@@ -12,11 +12,11 @@ from dulwich.errors import NotGitRepository
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 from dulwich.repo import Repo
-from headwater.errors import PermanentError
 
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.connectors.git_repository import Blob, GitLimits, too_large, unknown_branch
 from functions.collection.connectors.git_tree import Walked, walk
+from headwater.errors import PermanentError
 
 
 class LocalRepository:

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 
 from dulwich.errors import ApplyDeltaError
 from dulwich.pack import apply_delta
+
 from headwater.errors import PermanentError, UpstreamError
 
 COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4

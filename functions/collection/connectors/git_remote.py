@@ -11,8 +11,6 @@ from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 
 import msgspec
-from headwater.blobs import Blobs
-from headwater.errors import PermanentError, UpstreamError
 
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.connectors.git_errors import NotThere, TransferTooLarge
@@ -27,6 +25,8 @@ from functions.collection.connectors.git_pack import (
 )
 from functions.collection.connectors.git_repository import Blob, GitLimits, too_large, unknown_branch
 from functions.collection.connectors.git_tree import Walked, walk
+from headwater.blobs import Blobs
+from headwater.errors import PermanentError, UpstreamError
 
 _MAX_OBJECT_BYTES = 64_000_000  # a tree or a base of a difference may be larger than a file that is taken
 _MAX_EXPANSION = 20  # unpacked to packed, of limits: text packs to a fifth or less, a bomb to a thousandth

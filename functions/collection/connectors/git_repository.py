@@ -5,10 +5,10 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 import msgspec
-from headwater.errors import PermanentError
 
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.connectors.git_tree import Walked
+from headwater.errors import PermanentError
 
 _SHOWN_BRANCHES = 10
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from dulwich.errors import ObjectFormatException
 from dulwich.objects import S_ISGITLINK, parse_tree
+
 from headwater.errors import PermanentError, UpstreamError
 
 MAX_KEY_BYTES = 2_000  # a key must fit into an index row of Postgres (2,704 bytes) with what else is in it
