@@ -1,0 +1,48 @@
+"""Writes `docs/openapi.json` from the routes of every function: `python -m scripts.openapi`
+
+The web build copies it to where the Worker serves it, `/api/openapi.json`.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from functions.chat.embedders import Embedders
+from functions.chat.routes import routes as chat_routes
+from functions.collection.connect import connect_with
+from functions.collection.routes import Collection
+from functions.embedding.routes import routes as embedding_routes
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.http import Route
+from headwater.openapi import describe
+from headwater.tickets import Tickets
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "openapi.json"
+
+
+def all_routes() -> dict[str, list[Route]]:
+    """Return the routes of each function, on a database that is never opened."""
+    settings = Settings(database_url="postgresql+pg8000://app@localhost/none")
+    database = Database(settings.database_url)
+    tickets = Tickets(database, settings)
+    embedders = Embedders(settings)
+    return {
+        "chat": chat_routes(database, settings, embedders),
+        "collection": Collection(database, settings, tickets, connect_with(settings)).routes(),
+        "embedding": embedding_routes(settings, embedders),
+    }
+
+
+def page() -> str:
+    """Return the page as it is to be."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    routes = [route for routes in all_routes().values() for route in routes]
+    described: dict[str, Any] = describe(routes, title="Headwater", version=version)
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
