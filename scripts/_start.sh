@@ -5,16 +5,19 @@ python=$root/.venv/bin/python
 # Child processes share bytecode, and import nothing that only the caller's shell knows about.
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-is_recent() {
-  command -v "$1" >/dev/null 2>&1 && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+is_python() {
+  command -v "$1" >/dev/null 2>&1 && "$1" -c "import sys; v = sys.version_info; sys.exit(not ($2))" >/dev/null 2>&1
 }
 
 set_up() {
-  for candidate in "$python" python3 python3.14 python3.13 python3.12 python3.11; do
-    if is_recent "$candidate"; then
-      "$candidate" "$root/scripts/setup.py" "$@"
-      return
-    fi
+  # First the releases that every locked package is built for, then whatever is newer.
+  for condition in '(3, 11) <= v < (3, 15)' 'v >= (3, 11)'; do
+    for candidate in "$python" python3 python3.14 python3.13 python3.12 python3.11; do
+      if is_python "$candidate" "$condition"; then
+        "$candidate" "$root/scripts/setup.py" "$@"
+        return
+      fi
+    done
   done
   echo "Headwater needs Python 3.11 or newer, and finds none on PATH." >&2
   exit 1

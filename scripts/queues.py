@@ -10,6 +10,7 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import Conflict
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import tasks_v2
+
 from headwater.config import get_settings
 from headwater.tickets import QUEUES
 

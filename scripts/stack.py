@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from headwater.config import Settings
-
 from scripts.postgres import Cluster
 from scripts.probe import answers
 
