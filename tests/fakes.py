@@ -35,8 +35,8 @@ def fake_passage(text: str, **changes: Any) -> Passage:
 class FakeProvider:
     """What the server answers next, and what it was asked.
 
-    `wait` holds the first token back until it is set. `ends` says how a stream is over: `well`, `early` (closed
-    properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
+    `wait` holds everything after `wait_after` pieces back until it is set. `ends` says how a stream is over: `well`,
+    `early` (closed properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
     """
 
     url: str = ""
@@ -44,12 +44,20 @@ class FakeProvider:
     status: int = 200
     ends: str = "well"
     wait: threading.Event | None = None
+    wait_after: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
     def events(self, path: str) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
         """Yield the events of a stream, each with its name or None."""
         yield from self._openai() if path.endswith("/chat/completions") else self._anthropic()
+
+    def _pieces(self) -> Iterator[str]:
+        for n, piece in enumerate([*self.pieces, ""]):
+            if n == self.wait_after and self.wait:
+                self.wait.wait(30)
+            if piece:
+                yield piece
 
     def _openai(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
         def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
@@ -58,7 +66,7 @@ class FakeProvider:
             return {**about, "choices": [choice]}
 
         yield None, chunk({"role": "assistant", "content": ""})
-        for piece in self.pieces:
+        for piece in self._pieces():
             yield None, chunk({"content": piece})
         if self.ends == "well":
             yield None, chunk({}, "stop")
@@ -76,7 +84,7 @@ class FakeProvider:
         }
         yield "message_start", {"message": {**message, "stop_reason": None, "stop_sequence": None, "usage": usage}}
         yield "content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}
-        for piece in self.pieces:
+        for piece in self._pieces():
             yield "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}}
         if self.ends == "well":
             yield "content_block_stop", {"index": 0}
@@ -100,8 +108,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if self.provider.wait:
-            self.provider.wait.wait(30)
         for name, data in self.provider.events(self.path):
             self._send(name, data)
         if self.provider.ends != "broken":

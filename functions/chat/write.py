@@ -75,7 +75,7 @@ class Writer:
                     return log.end(tx, self.answer, ending, last)
                 except log.Ended:
                     return log.read(tx, self.answer, self._sent) or gone(self._sent)
-        except errors.UpstreamError as error:
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
             # Nothing can be stored. The client is told all the same, and a reader will find that the lease has run out.
             self._log("answer.not_ended", error=error, severity=40)
             return broken_off(self._sent, error, self.request_id)
