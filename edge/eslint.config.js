@@ -1,0 +1,29 @@
+import js from "@eslint/js";
+import reactHooks from "eslint-plugin-react-hooks";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+export default defineConfig(
+  globalIgnores(["node_modules", "web/dist", ".wrangler"]),
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        project: ["./tsconfig.json", "./worker/tsconfig.json", "./web/tsconfig.json"],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      // noPropertyAccessFromIndexSignature asks for the opposite.
+      "@typescript-eslint/dot-notation": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      eqeqeq: "error",
+      "max-lines": ["error", 250],
+      "max-lines-per-function": ["error", { max: 80, skipComments: true }],
+    },
+  },
+  { files: ["web/src/**"], extends: [reactHooks.configs.flat["recommended-latest"]] },
+  { files: ["**/*.test.{ts,tsx}"], rules: { "max-lines-per-function": "off" } },
+);

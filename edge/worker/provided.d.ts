@@ -1,0 +1,10 @@
+/** What vitest's global set-up hands to the Worker's tests. */
+
+import "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The base URL of the stand-in for the functions (testing/upstream.ts). */
+    upstream: string;
+  }
+}

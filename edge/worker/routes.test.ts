@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { targetOf } from "./routes";
+
+describe("targetOf", () => {
+  it.each([
+    ["/api/chat", "chat"],
+    ["/api/chat/c1/stream", "chat"],
+    ["/api/chat/c1/stop", "chat"],
+    ["/api/conversations", "chat"],
+    ["/api/conversations/c1", "chat"],
+    ["/api/search", "chat"],
+    ["/v1/chat/completions", "chat"],
+    ["/api/embedding-models", "embedding"],
+    ["/api/embedding-models/all-MiniLM-L6-v2", "embedding"],
+    ["/v1/embeddings", "embedding"],
+    ["/api/sources", "collection"],
+    ["/api/sources/1/collect", "collection"],
+    ["/api/runs/1", "collection"],
+    ["/api/documents/1", "collection"],
+    ["/env", "env"],
+    ["/api/openapi.json", "openapi"],
+  ])("sends %s to %s", (path, target) => {
+    expect(targetOf(path)).toBe(target);
+  });
+
+  it.each([
+    "/tasks/drain",
+    "/cron/tick",
+    "/heartbeat",
+    "/ready",
+    "/api",
+    "/api/",
+    "/api/chatter",
+    "/v1/models",
+    "/api/tasks/drain",
+  ])("lets nobody answer %s", (path) => {
+    expect(targetOf(path)).toBe("nobody");
+  });
+});

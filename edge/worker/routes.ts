@@ -1,0 +1,27 @@
+/** Who answers a path: the table that decides, and nothing else. Pure. */
+
+export type Service = "chat" | "collection" | "embedding";
+export type Target = Service | "env" | "openapi" | "nobody";
+
+const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
+  ["/api/chat", "chat"],
+  ["/api/conversations", "chat"],
+  ["/api/search", "chat"],
+  ["/v1/chat/completions", "chat"],
+  ["/api/embedding-models", "embedding"],
+  ["/v1/embeddings", "embedding"],
+  ["/api/sources", "collection"],
+  ["/api/runs", "collection"],
+  ["/api/documents", "collection"],
+];
+
+/**
+ * Find who answers `pathname`. Functions have routes for Cloud Tasks and Cloud Scheduler too (`/tasks/…`, `/cron/…`)
+ * and for probes; they are not in the table, so nobody reaches them from outside.
+ */
+export function targetOf(pathname: string): Target {
+  if (pathname === "/env") return "env";
+  if (pathname === "/api/openapi.json") return "openapi";
+  const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
+  return match ? match[1] : "nobody";
+}
