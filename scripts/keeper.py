@@ -19,6 +19,7 @@ STEADY_S = 30.0  # who has run this long is restarted at once
 MAX_FALSE_STARTS = 7  # before the first time that a service is ready: about 20 s
 START_TIMEOUT_S = 180.0
 PROBE_EVERY_S = 0.1
+SILENCE_S, MAX_SILENCES = 2.0, 4
 LONGEST_LINE = 1_000_000
 _HIDDEN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
@@ -73,7 +74,9 @@ class Keeper:
         pause_s, false_starts = FIRST_PAUSE_S, 0
         while not self._over.is_set():
             began = time.monotonic()
+            watching = asyncio.create_task(self._watch())
             status = await run(self.service, leash=self._leash, log=self._log, on_pid=self._started)
+            watching.cancel()
             self.pid = None
             if self._over.is_set():
                 return
@@ -106,6 +109,27 @@ class Keeper:
         if self._over.is_set():
             os.killpg(pid, signal.SIGKILL)
         self._on_start()
+
+    async def _watch(self) -> None:
+        """Once it has answered, kill a service that may hang when it is silent several times in a row."""
+        if not self.service.may_hang:
+            return
+        while await self._is_silent():
+            await asyncio.sleep(SILENCE_S)
+        silences = 0
+        while silences < MAX_SILENCES:
+            await asyncio.sleep(SILENCE_S)
+            silences = silences + 1 if await self._is_silent() else 0
+        if self.pid is not None:
+            self._log.say(self.service.name, "doesn't answer any more")
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def _is_silent(self) -> bool:
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                return self.pid is None or await self.service.is_ready(self.pid) is not None
+        except TimeoutError:
+            return True
 
     async def _pause(self, pause_s: float) -> None:
         with suppress(TimeoutError):

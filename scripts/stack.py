@@ -48,7 +48,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A process that is kept running; `is_ready` is asked with its pid."""
+    """A process that is kept running; `is_ready` is asked with its pid. One that `may_hang` is asked for ever."""
 
     name: str
     port: int
@@ -57,6 +57,7 @@ class Service:
     is_ready: Callable[[int], Awaitable[str | None]]
     stop_signal: signal.Signals = signal.SIGTERM
     popen: Mapping[str, Any] = field(default_factory=dict)
+    may_hang: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
         },
         is_ready=answers(port, "/env"),
         popen={"cwd": ROOT / "edge"},
+        may_hang=True,  # when its workerd crashes, wrangler starts another but holds all requests for half a minute
     )
 
 

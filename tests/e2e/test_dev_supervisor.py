@@ -99,6 +99,13 @@ def test_what_is_killed_is_started_again(own: RunningStack, part: str) -> None:
     assert f"{part:<10} | ended (killed by SIGKILL), starting it again".encode() in own.log.read_bytes()
 
 
+def test_a_worker_whose_runtime_crashed_answers_again(own: RunningStack) -> None:
+    for process in own.family():
+        if process.name() == "workerd":
+            process.kill()
+    wait_until(lambda: answers(own, "edge", "/env"))
+
+
 def test_ctrl_c_ends_everything() -> None:
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
         family = stack.family()
