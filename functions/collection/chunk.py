@@ -3,7 +3,7 @@
 Called by the `fetch` step with a batch of pages. Pure. A chunk follows the page's structure:
 
 - A section (a heading and all beneath it) that fits the model is one chunk.
-- One that doesn't is its own text and its subsections; of these, neighbours are joined while they stay under the target.
+- One that doesn't is its own text and its subsections; neighbours among these are joined while under the target.
 - A section's own text that doesn't fit is cut between its blocks, or inside one that doesn't fit by itself (`split`).
 - A heading, or a line that ends in a colon, goes with what it introduces. What is tiny is joined with a neighbour.
 
@@ -28,7 +28,7 @@ TARGET_TOKENS = 200
 """What a chunk of many pieces aims for, its header included."""
 TINY_TOKENS = 40
 HEADER_SHARE = 3
-"""Title and headings may use at most one in so many of the model's tokens; the outermost headings are left out first."""
+"""Title and headings may use one in so many of the model's tokens; the outermost headings are left out first."""
 
 Path = tuple[str, ...]
 
@@ -115,7 +115,7 @@ def _sections(blocks: Sequence[Block]) -> _Section:
 def _measure(section: _Section) -> None:
     for child in section.children:
         _measure(child)
-    parts = [*section.blocks[:1], *section.children[:1]]
+    parts: list[Block | _Section] = [*section.blocks[:1], *section.children[:1]]
     if parts:
         section.start = parts[0].start
         section.end = (section.children or section.blocks)[-1].end
@@ -180,22 +180,25 @@ class _Plan:
         return [_Piece(start, end, section.path) for start, end in ranges]
 
     def units(self, blocks: Sequence[Block], room: int) -> Iterator[Range]:
-        """Yield what stays together: blocks with the headings and lines that introduce them, or parts of those too long."""
-        lead: int | None = None
+        """Yield what stays together: blocks with what introduces them, or the parts of those that are too long."""
+        lead: list[Block] = []
         for index, block in enumerate(blocks):
-            following = blocks[index + 1] if index + 1 < len(blocks) else None
-            start = block.start if lead is None else lead
-            if following and self.introduces(block) and self.measured.fits(start, following.start, room // 2):
-                lead = start
+            start = lead[0].start if lead else block.start
+            beyond = blocks[index + 1].start if index + 1 < len(blocks) else None
+            if beyond and self.introduces(block) and self.measured.fits(start, beyond, room // 2):
+                lead.append(block)
                 continue
-            lead = None
             if self.measured.fits(start, block.end, room):
                 yield start, block.end
-                continue
-            taken = self.measured.count(start, block.start)
-            first, *rest = self.measured.split(block.start, block.end, block.kind, room - taken)
-            yield start, first[1]
-            yield from rest
+            else:
+                if lead and lead[-1].kind != "heading":
+                    yield start, lead[-1].end
+                    start = block.start
+                taken = self.measured.count(start, block.start)
+                first, *rest = self.measured.split(block.start, block.end, block.kind, room - taken)
+                yield start, first[1]
+                yield from rest
+            lead = []
 
     def introduces(self, block: Block) -> bool:
         return block.kind == "heading" or (block.kind == "text" and self.page.text[block.end - 1] == ":")
@@ -205,13 +208,12 @@ class _Plan:
         kept: list[_Piece] = []
         for index, piece in enumerate(pieces):
             if kept:
-                following = pieces[index + 1] if index + 1 < len(pieces) else None
-                nearer = following and len(_common(piece, following)) > len(_common(kept[-1], piece))
-                joined = _Piece(kept[-1].start, piece.end, _common(kept[-1], piece))
-                if (self.tiny(kept[-1]) or (self.tiny(piece) and not nearer)) and self.fits(
-                    joined.start, joined.end, joined.path
-                ):
-                    kept[-1] = joined
+                before = kept[-1]
+                path = _common(before, piece)
+                nearer = index + 1 < len(pieces) and len(_common(piece, pieces[index + 1])) > len(path)
+                wanted = self.tiny(before) or (self.tiny(piece) and not nearer)
+                if wanted and self.fits(before.start, piece.end, path):
+                    kept[-1] = _Piece(before.start, piece.end, path)
                     continue
             kept.append(piece)
         return kept
@@ -220,7 +222,7 @@ class _Plan:
         return self.measured.count(piece.start, piece.end) < TINY_TOKENS
 
     def settle(self, piece: _Piece) -> list[Chunk]:
-        """Make a chunk of a piece; one cut inside a word is counted anew, as its part of the word may have other tokens."""
+        """Make a chunk of a piece; one cut inside a word is counted anew: part of a word may have other tokens."""
         text = self.page.text
         shown, tokens = self.header(piece.path)
         source = embedding_input(self.page.title, shown, text[piece.start : piece.end])
@@ -246,6 +248,6 @@ def _common(one: _Piece, other: _Piece) -> Path:
 
 
 def _ends_words(text: str, at: int) -> bool:
-    """Tell whether no word goes on across a cut; tokenizers drop the other control characters and join what they part."""
+    """Tell whether no word goes on across a cut; tokenizers drop other control characters and join what they part."""
     around = text[max(at - 1, 0) : at + 1]
     return len(around) < 2 or any(char in " \t\n" or (char > "\x9f" and char.isspace()) for char in around)

@@ -22,7 +22,7 @@ MAX_NESTING = 100
 _OPENING = re.compile(r"---[ \t]*\n")
 _CLOSING = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _FIRST_KEY = re.compile(r"\s*(?:#[^\n]*\n\s*)*[\w\"'][^\n]*?:(?:\s|$)")
-_INLINE_NESTING = re.compile(r"(?:[-?:][ \t]+|[\[{]\s*){%d}" % MAX_NESTING)
+_INLINE_NESTING = re.compile(rf"(?:[-?:][ \t]++|[\[{{]\s*+){{{MAX_NESTING}}}")
 _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 
@@ -44,8 +44,8 @@ class _TooBig(Exception):
 def read_front_matter(text: str) -> FrontMatter:
     """Read the `---` block at the top of a page.
 
-    A block that isn't a mapping, nor looks like a broken one, is a page that opens with a thematic break: its body starts
-    at 0. A mapping that can't be read is left out of the body. Both are named in the warning.
+    A block that isn't a mapping, nor looks like a broken one, is a page that opens with a thematic break: its body
+    starts at 0. A mapping that can't be read is left out of the body. Both are named in the warning.
     """
     opening = _OPENING.match(text)
     # The opening line's own end counts as the start of the closing one's: `---\n---` is an empty block.
@@ -87,7 +87,7 @@ def _nests_too_deep(source: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Say in one line what is wrong and where, by the line of the file (the block's first line is the file's second)."""
+    """Say in one line what is wrong and on which line of the file; the block's first line is the file's second."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"{error.problem} on line {error.problem_mark.line + 2}"
     return str(error).partition("\n")[0] or type(error).__name__

@@ -1,7 +1,7 @@
 """What stands inside a block: ranges of a page's text flow in; links and the plain text of headings flow out.
 
-Called by `parse` and `markdown`. Every pattern here is linear in what it is given: quantifiers are possessive, or what they
-run over is bounded, so that no page can stall a worker.
+Called by `parse`, `markdown` and `mdx`. Every pattern here is linear in what it is given: quantifiers are possessive,
+or what they run over is bounded, so that no page can stall a worker.
 """
 
 import html
@@ -14,7 +14,9 @@ import msgspec
 MAX_HEADING_CHARS = 300
 MAX_HEADING_MARKUP_CHARS = 1_000
 
-_TAGS = "a|abbr|b|br|big|center|cite|code|del|div|em|font|i|img|ins|kbd|mark|p|s|samp|small|span|strong|sub|sup|tt|u|var|wbr"
+_TAGS = (
+    "a|abbr|b|br|big|center|cite|code|del|div|em|font|i|img|ins|kbd|mark|p|s|samp|small|span|strong|sub|sup|tt|u|var"
+)
 _MARKUP = re.compile(
     rf"""
       \\(?P<escaped>[!-/:-@\[-`{{-~])
@@ -31,7 +33,7 @@ _MARKUP = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _MARKED = re.compile(r"[\\`*_\[<&~]")
-_ATTRIBUTES = re.compile(r"\s*\{[:#.][^{}]*\}\s*$")
+_ATTRIBUTES = re.compile(r"\{[:#.][^{}]*\}$")
 
 _DEFINITION = re.compile(
     r"""^[ \t>]*+\[(?!\^)(?P<label>[^\[\]\n]{1,500})\]:[ \t]*+\n?[ \t>]*+(?P<dest><[^<>\n]*+>|[^\s<]\S*+)"""
@@ -62,7 +64,7 @@ _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """A link as written: `text[start:end]` is its whole markup, `target` where it points (with `#fragment`, without label)."""
+    """A link as written: `text[start:end]` is its whole markup, `target` where it points, with its `#fragment`."""
 
     kind: Literal["link", "wikilink"]
     target: str
@@ -80,7 +82,7 @@ def find_references(text: str, start: int, end: int) -> dict[str, str]:
 
 
 def find_links(text: str, start: int, end: int, references: Mapping[str, str]) -> Iterator[Link]:
-    """Yield the links of a block in order: inline, by reference, automatic and wikilinks; no images, nothing inside code."""
+    """Yield a block's links in order: inline, by reference, automatic and wikilinks; no images, nothing inside code."""
     if not references and not _LINK_SIGN.search(text, start, end):
         return
     unclosed: set[int] = set()
@@ -93,23 +95,26 @@ def find_links(text: str, start: int, end: int, references: Mapping[str, str]) -
             position = at + 2
         elif sign == "`":
             position = after_code(text, at, end, unclosed)
-        elif sign == "<":
-            if auto := _AUTOLINK.match(text, at, end):
-                yield Link("link", auto[1], at, auto.end())
-                position = auto.end()
         else:
-            embedded = at > start and text[at - 1] == "!"
-            if wiki := _WIKILINK.match(text, at, end):
-                position = wiki.end()
-                target = wiki[1].rstrip("\\").strip()
-                if target and not embedded:
-                    yield Link("wikilink", target, at, position)
-            elif match := _LINK.match(text, at, end):
-                resolved = _destination(match, references)
-                if resolved is not None:
-                    position = match.end()
-                    if resolved and not embedded:
-                        yield Link("link", resolved, at, position)
+            link, position = _link_at(text, at, end, references)
+            if link and not (at > start and text[at - 1] == "!"):
+                yield link
+
+
+def _link_at(text: str, at: int, end: int, references: Mapping[str, str]) -> tuple[Link | None, int]:
+    """Read the link that begins at `<` or `[`, if one does, and tell where to go on; one without target is skipped."""
+    kind: Literal["link", "wikilink"] = "link"
+    if text[at] == "<":
+        match = _AUTOLINK.match(text, at, end)
+        target = match[1] if match else None
+    elif match := _WIKILINK.match(text, at, end):
+        kind, target = "wikilink", match[1].rstrip("\\").strip()
+    else:
+        match = _LINK.match(text, at, end)
+        target = _destination(match, references) if match else None
+    if match is None or target is None:
+        return None, at + 1
+    return (Link(kind, target, at, match.end()) if target else None), match.end()
 
 
 def _destination(match: re.Match[str], references: Mapping[str, str]) -> str | None:
@@ -124,7 +129,7 @@ def _destination(match: re.Match[str], references: Mapping[str, str]) -> str | N
 def after_code(text: str, at: int, end: int, unclosed: set[int]) -> int:
     """Skip a code span, or only the backticks when nothing closes them.
 
-    `unclosed` remembers run lengths that have no partner further on, so that the search for one happens once per length.
+    `unclosed` remembers lengths of runs that have no partner further on, so that each is searched for once.
     """
     if code := _CODE.match(text, at, end):
         return code.end()
@@ -153,8 +158,10 @@ def _target(written: str) -> str:
 
 
 def plain_text(markup: str, references: Mapping[str, str]) -> str:
-    """Strip a heading's inline markup and anchors, as a reader would see it: ``## `Foo` [bar](x) {#id}`` reads "Foo bar"."""
-    markup = _ATTRIBUTES.sub("", markup.strip()[:MAX_HEADING_MARKUP_CHARS])
+    """Strip a heading's inline markup and anchor, as a reader sees it: ``A `b` [c](d) {#id}`` reads "A b c"."""
+    markup = markup.strip()[:MAX_HEADING_MARKUP_CHARS]
+    if markup.endswith("}"):
+        markup = _ATTRIBUTES.sub("", markup)
     if _MARKED.search(markup):
         markup = _plain(markup, references)
     plain = " ".join(markup.split())

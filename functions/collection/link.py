@@ -1,7 +1,7 @@
 """Where links lead: a source's keys and links as written flow in; the keys they point at flow out.
 
-Called by the `finish` step, once all documents of a run are stored. Pure. Pages are found as the tools that publish or show
-them find them: with or without extension, by the folder of an index page, wikilinks by name from anywhere (Obsidian).
+Called by the `finish` step, once all documents of a run are stored. Pure. Pages are found as the tools that show them
+find them: with or without extension, by the folder of an index page, wikilinks by name from anywhere (Obsidian).
 """
 
 import posixpath
@@ -87,21 +87,16 @@ class LinkResolver:
 
 
 def _bases(from_key: str, path: str) -> Iterator[str]:
-    """Yield where a path may start: a relative one at the page's folder, an absolute one at the root or a folder above.
+    """Yield where a path may lead: a relative one from the page's folder, an absolute one from a site's root.
 
-    A site's root is often a folder of its repository (`website/`), so absolute paths are tried there too, outermost first.
+    That is often a folder of the repository (`website/`): all above the page are tried, outermost first.
     """
-    folder = posixpath.dirname(from_key)
-    if not path.startswith("/"):
-        folders = [folder]
-    else:
-        parts = folder.split("/") if folder else []
-        folders = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-    for start in folders:
-        joined = posixpath.normpath(posixpath.join("/", start, path.lstrip("/")))
-        climbs = posixpath.normpath(posixpath.join(start, path.lstrip("/"))).startswith("../")
-        if not climbs:
-            yield joined.lstrip("/") + ("/" if path.endswith("/") and joined != "/" else "")
+    parts = from_key.split("/")[:-1]
+    starts = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+    for start in starts if path.startswith("/") else starts[-1:]:
+        joined = posixpath.normpath(posixpath.join(start, path.lstrip("/")))
+        if joined.partition("/")[0] != "..":
+            yield "" if joined == "." else joined + "/" * path.endswith("/")
 
 
 def _stem(key: str) -> str:

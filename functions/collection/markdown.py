@@ -1,56 +1,17 @@
 """The block structure of Markdown: a page's text flows in; blocks in order, each with its headings, flow out.
 
-Called by `parse`. A line scanner of our own instead of a full parser: only where blocks begin and end and what they are is
-needed, for thousands of pages a second. It follows CommonMark 0.31 with GitHub's tables, flattened: what lists and quotes
-hold comes out as `list` and `quote`, except code and tables, which keep their kind. A block is a range of whole lines.
-
-Each construct has one method: it takes the line where its block starts, records the block, returns the line after it.
+Called by `parse`; `scan` finds the blocks' lines.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import Literal, NamedTuple
 
 import msgspec
 
 from functions.collection.inline import plain_text
+from functions.collection.scan import ATX, Kind, Scanner
 
-Kind = Literal["heading", "text", "code", "table", "list", "quote", "html", "rule", "jsx"]
-
-MAX_NESTED_QUOTES = 6
-MAX_MARKERS_ON_A_LINE = 32
-
-_ATX = re.compile(r"(#{1,6})(?:[ \t]|$)")
-_ATX_TEXT = re.compile(r"#{1,6}[ \t]*(.*?)(?:(?:^|[ \t])#+)?[ \t]*$", re.DOTALL)
-_SETEXT = re.compile(r"(?:=+|-+)[ \t]*$")
-_FENCE = re.compile(r"(`{3,}(?!.*`)|~{3,})")
-_RULE = re.compile(r"([-*_])(?:[ \t]*+\1){2,}[ \t]*$")
-_MARKER = re.compile(r"([-+*]|(\d{1,9})[.)])(?=[ \t]|$)([ \t]*)")
-_DELIMITER_ROW = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*$")
-_ESCAPED_PIPE = re.compile(r"\\.")
-# What may end a paragraph without a blank line begins with one of these (or a digit).
-_INTERRUPTING = frozenset("#`~>-*_+<=|:0123456789")
-
-_HTML_NAMES = (
-    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt|fieldset|"
-    "figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|"
-    "noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
-)
-_ATTRIBUTE = r"""(?:\s++[A-Za-z_:][\w.:-]*+(?:\s*+=\s*+(?:[^\s"'=<>`]++|'[^']*+'|"[^"]*+"))?+)"""
-# CommonMark 4.6: how a block of HTML starts, and what a line must hold to be its last (None: it ends before a blank line).
-_HTML: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = (
-    (
-        re.compile(r"<(?:script|pre|style|textarea)(?:[\s>]|$)", re.IGNORECASE),
-        re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE),
-    ),
-    (re.compile(r"<!--"), re.compile(r"-->")),
-    (re.compile(r"<\?"), re.compile(r"\?>")),
-    (re.compile(r"<![A-Za-z]"), re.compile(r">")),
-    (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
-    (re.compile(rf"</?(?:{_HTML_NAMES})(?:[\s>]|/>|$)", re.IGNORECASE), None),
-)
-_HTML_LONE_TAG = re.compile(rf"<(?:[A-Za-z][A-Za-z0-9-]*+{_ATTRIBUTE}*+\s*+/?|/[A-Za-z][A-Za-z0-9-]*+\s*+)>[ \t]*$")
+__all__ = ["Block", "Kind", "read_blocks", "trimmed"]
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -65,31 +26,17 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     heading_path: tuple[str, ...]
 
 
-class _Span(NamedTuple):
-    """Lines `first` up to, without, `last`; `level` is a heading's."""
-
-    kind: Kind
-    first: int
-    last: int
-    level: int = 0
-
-
-class _Line(NamedTuple):
-    """Where a block starts: the line's number, the column and the index of its first character, and that character on."""
-
-    number: int
-    column: int
-    body: str
-
-
 def read_blocks(text: str, *, mdx: bool, references: Mapping[str, str]) -> list[Block]:
-    """Read a page's blocks; in MDX neither indented code nor HTML exists, and its JSX must have been blanked out before."""
+    """Read a page's blocks in order. MDX has neither indented code nor HTML; its JSX must have been blanked out before.
+
+    `references` are the page's link definitions: they decide what in a heading is a link and what only brackets.
+    """
     lines = text.split("\n")
     offsets = [0, *accumulate(map(len, lines))]  # without line breaks: line n starts at offsets[n] + n
     blocks: list[Block] = []
     headings: list[tuple[int, str]] = []
     path: tuple[str, ...] = ()
-    for kind, first, last, level in _Scanner(lines, mdx=mdx).run():
+    for kind, first, last, level in Scanner(lines, mdx=mdx).run():
         start, end = trimmed(text, offsets[first] + first, offsets[last] + last - 1)
         if start >= end:
             continue
@@ -113,267 +60,9 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _heading_markup(written: str) -> str:
     """Take the inline part out of `## Heading ##`, or out of lines with an underline."""
-    if _ATX.match(written):
-        text = _ATX_TEXT.match(written)
-        return text[1] if text else ""
-    return written.rpartition("\n")[0]
-
-
-def _indent(line: str) -> int:
-    """Count the columns before a line's first character; a tab reaches to the next multiple of four."""
-    width = len(line) - len(line.lstrip(" \t"))
-    return len(line[:width].expandtabs(4)) if "\t" in line[:width] else width
-
-
-class _Scanner:
-    """One pass over lines; `items` holds the columns at which the contents of the open list items begin."""
-
-    def __init__(self, lines: Sequence[str], *, mdx: bool, depth: int = 0) -> None:
-        self.lines = lines
-        self.mdx = mdx
-        self.depth = depth
-        self.items: list[int] = []
-        self.spans: list[_Span] = []
-        self.constructs: dict[str, Callable[[_Line, int], int | None]] = {
-            "#": self.atx_heading,
-            "`": self.fence,
-            "~": self.fence,
-            ">": self.quote,
-            "<": self.html,
-            "-": self.rule_or_item,
-            "*": self.rule_or_item,
-            "+": self.rule_or_item,
-            "_": self.rule_or_item,
-            **dict.fromkeys("0123456789", self.rule_or_item),
-        }
-        if mdx:
-            del self.constructs["<"]
-
-    def run(self) -> list[_Span]:
-        number, count = 0, len(self.lines)
-        while number < count:
-            line = self.lines[number]
-            body = line.lstrip(" \t")
-            if not body:
-                number += 1
-                continue
-            column = _indent(line)
-            while self.items and column < self.items[-1]:
-                self.items.pop()
-            number = self.block(_Line(number, column, body))
-        return self.spans
-
-    def block(self, line: _Line) -> int:
-        base = self.items[-1] if self.items else 0
-        if line.column - base >= 4 and not self.mdx:
-            return self.indented_code(line.number, base)
-        construct = self.constructs.get(line.body[0])
-        after = construct(line, base) if construct else None
-        return self.paragraph(line, base) if after is None else after
-
-    def add(self, kind: Kind, first: int, last: int, level: int = 0) -> int:
-        if self.items and kind not in ("code", "table", "quote"):
-            kind, level = "list", 0
-        if kind in ("list", "quote") and self.spans:
-            previous = self.spans[-1]
-            if previous.kind == kind and (kind == "list" or previous.last == first):
-                self.spans[-1] = _Span(kind, previous.first, last)
-                return last
-        self.spans.append(_Span(kind, first, last, level))
-        return last
-
-    def atx_heading(self, line: _Line, base: int) -> int | None:
-        heading = _ATX.match(line.body)
-        return self.add("heading", line.number, line.number + 1, len(heading[1])) if heading else None
-
-    def fence(self, line: _Line, base: int) -> int | None:
-        """Code up to a fence of the same character at least as long, or to the end of what holds it."""
-        opening = _FENCE.match(line.body)
-        if not opening:
-            return None
-        sign, fence = opening[1][0], opening[1]
-        lines = self.lines
-        for number in range(line.number + 1, len(lines)):
-            candidate = lines[number]
-            if base and candidate and not candidate.isspace() and _indent(candidate) < base:
-                return self.add("code", line.number, number)
-            if sign in candidate:
-                stripped = candidate.strip(" \t")
-                closes = stripped.startswith(fence) and not stripped.strip(sign)
-                if closes and (self.mdx or _indent(candidate) - base < 4):
-                    return self.add("code", line.number, number + 1)
-        return self.add("code", line.number, len(lines))
-
-    def indented_code(self, first: int, base: int) -> int:
-        last = first + 1
-        for number in range(first + 1, len(self.lines)):
-            line = self.lines[number]
-            if line and not line.isspace():
-                if _indent(line) - base < 4:
-                    break
-                last = number + 1
-        return self.add("code", first, last)
-
-    def rule_or_item(self, line: _Line, base: int) -> int | None:
-        if _RULE.match(line.body):
-            return self.add("rule", line.number, line.number + 1)
-        source = self.lines[line.number]
-        at = len(source) - len(line.body)
-        opened = 0
-        while opened < MAX_MARKERS_ON_A_LINE and (marker := _MARKER.match(source, at)):
-            opened += 1
-            if "\t" in source:
-                start, text = (len(source[:index].expandtabs(4)) for index in (marker.end(1), marker.end()))
-            else:
-                start, text = marker.end(1), marker.end()
-            empty = marker.end() == len(source)
-            self.items.append(text if 1 <= text - start <= 4 and not empty else start + 1)
-            at = marker.end()
-            if empty or text - start > 4:
-                break
-        if not opened:
-            return None
-        if at == len(source):
-            after = self.add("list", line.number, line.number + 1)
-            if after < len(self.lines) and not self.lines[after].strip(" \t"):
-                self.items.pop()  # an item begins with at most one blank line (CommonMark 5.2)
-            return after
-        return self.block_in_item(_Line(line.number, len(source[:at].expandtabs(4)), source[at:]))
-
-    def block_in_item(self, line: _Line) -> int:
-        """What follows a marker on its own line; the marker itself belongs to it."""
-        base = self.items[-1]
-        if line.column - base >= 4 and not self.mdx:
-            return self.indented_code(line.number, base)
-        construct = None if _MARKER.match(line.body) else self.constructs.get(line.body[0])
-        after = construct(line, base) if construct else None
-        return self.paragraph(line, base) if after is None else after
-
-    def quote(self, line: _Line, base: int) -> int:
-        """The lines that begin with `>`, read as a page of their own, then the lines that lazily continue its paragraph."""
-        inner = [line.body[1:].removeprefix(" ")]
-        number, count = line.number + 1, len(self.lines)
-        while number < count:
-            source = self.lines[number]
-            body = source.lstrip(" \t")
-            if not body.startswith(">") or not base <= _indent(source) < base + 4:
-                break
-            inner.append(body[1:].removeprefix(" "))
-            number += 1
-        if self.depth == MAX_NESTED_QUOTES:
-            return self.add("quote", line.number, number)
-        spans = _Scanner(inner, mdx=self.mdx, depth=self.depth + 1).run()
-        done = line.number
-        for kind, first, last, _ in spans:
-            if kind in ("code", "table"):
-                if done < line.number + first:
-                    self.add("quote", done, line.number + first)
-                self.add(kind, line.number + first, line.number + last)
-                done = line.number + last
-        if spans and spans[-1].kind in ("text", "list", "quote") and spans[-1].last == len(inner):
-            while number < count and self.continues(number, base):
-                number += 1
-        if done < number:
-            self.add("quote", done, number)
-        return number
-
-    def continues(self, number: int, base: int) -> bool:
-        """Tell whether a line goes on with the paragraph above it."""
-        line = self.lines[number]
-        body = line.lstrip(" \t")
-        if not body:
-            return False
-        return body[0] not in _INTERRUPTING or not self.interrupts(body, _indent(line), base)
-
-    def interrupts(self, body: str, column: int, base: int) -> bool:
-        """Tell whether a line that isn't blank ends the paragraph above it."""
-        holder = base if column >= base else next((item for item in reversed(self.items) if item <= column), 0)
-        if column - holder >= 4:
-            return False
-        sign = body[0]
-        if sign == "#":
-            return _ATX.match(body) is not None
-        if sign in "`~":
-            return _FENCE.match(body) is not None
-        if sign == ">":
-            return True
-        if sign == "<":
-            return not self.mdx and any(start.match(body) for start, _ in _HTML)
-        if sign in "-*_" and _RULE.match(body):
-            return True
-        marker = _MARKER.match(body)
-        if not marker:
-            return False
-        # Within the same container only an item with text, and numbered 1, may break into a paragraph (CommonMark 5.2).
-        return column < base or (marker.end() < len(body) and marker[2] in (None, "1"))
-
-    def html(self, line: _Line, base: int) -> int | None:
-        for start, last in _HTML:
-            if start.match(line.body):
-                return self.html_until(last, line, base)
-        return self.html_until(None, line, base) if _HTML_LONE_TAG.match(line.body) else None
-
-    def html_until(self, last: re.Pattern[str] | None, line: _Line, base: int) -> int:
-        if last and last.search(line.body):
-            return self.add("html", line.number, line.number + 1)
-        for number in range(line.number + 1, len(self.lines)):
-            source = self.lines[number]
-            blank = not source or source.isspace()
-            if (blank and last is None) or (base and not blank and _indent(source) < base):
-                return self.add("html", line.number, number)
-            if last and last.search(source):
-                return self.add("html", line.number, number + 1)
-        return self.add("html", line.number, len(self.lines))
-
-    def paragraph(self, line: _Line, base: int) -> int:
-        """Text up to a blank line or what may interrupt it; it may turn out a heading (underlined) or end in a table's head."""
-        first = line.number
-        lines = self.lines
-        number, count = first + 1, len(lines)
-        while number < count:
-            source = lines[number]
-            if not source:
-                break
-            if source[0].isalpha():
-                number += 1
-                continue
-            body = source.lstrip(" \t")
-            if not body:
-                break
-            sign = body[0]
-            if sign in _INTERRUPTING:
-                column = _indent(source)
-                inside = base <= column < base + 4
-                if inside and sign in "=-" and _SETEXT.match(body):
-                    return self.add("heading", first, number + 1, 1 if sign == "=" else 2)
-                if inside and sign in "|:-" and self.is_table(number):
-                    if first < number - 1:
-                        self.add("text", first, number - 1)
-                    return self.table(number, base)
-                if self.interrupts(body, column, base):
-                    break
-            number += 1
-        return self.add("text", first, number)
-
-    def is_table(self, delimiters: int) -> bool:
-        """Tell whether a line is the row of dashes under a table's head of as many cells."""
-        row = self.lines[delimiters]
-        head = self.lines[delimiters - 1]
-        return "|" in head and _DELIMITER_ROW.match(row.strip(" \t")) is not None and _cells(head) == _cells(row)
-
-    def table(self, delimiters: int, base: int) -> int:
-        number = delimiters + 1
-        while number < len(self.lines):
-            source = self.lines[number]
-            column = _indent(source)
-            if column < base or not self.continues(number, base):
-                break
-            number += 1
-        return self.add("table", delimiters - 1, number)
-
-
-def _cells(row: str) -> int:
-    row = row.strip(" \t")
-    if "\\" in row:
-        row = _ESCAPED_PIPE.sub("", row)
-    return row.removeprefix("|").removesuffix("|").count("|") + 1
+    opening = ATX.match(written)
+    if not opening:
+        return written.rpartition("\n")[0]
+    text = written[opening.end(1) :].strip(" \t")
+    unclosed = text.rstrip("#")
+    return text if unclosed and unclosed[-1] not in " \t" else unclosed

@@ -1,13 +1,14 @@
 """What MDX adds to Markdown: a page's text flows in; the same text without its JavaScript and JSX flows out.
 
-Called by `parse`. What is left out is replaced by spaces, so that every offset stays valid: the page is stored as it was
-written, while blocks, headings and links are read from the blanked text. What stands between tags stays, and so does
-code. Tags whose attributes hold sentences (the rows of a table of properties) are told apart, to be a block of their own.
+Called by `parse`. What is left out is replaced by spaces, so that every offset stays valid: the page is stored as it
+was written, while blocks, headings and links are read from the blanked text. What stands between tags stays, and so
+does code. Tags whose attributes hold sentences (a table of properties, say) are told apart, to be blocks of their own.
 
 One pass with a stack of what is open, as a lexer has it; whatever is never closed is prose.
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from functions.collection.inline import after_code
@@ -19,7 +20,7 @@ _SPECIAL = re.compile(
     | (?P<blank>\n[ \t]*+(?=\n))
     | (?P<comment><!--)
     | (?P<tag></?(?:[A-Za-z](?!\w*+://)[\w.:-]*+|(?=>)))
-    | [\\`{}>"']
+    | (?P<escape>\\) | (?P<code>`) | (?P<brace>[{}]) | (?P<within>[>"'])
     """,
     re.MULTILINE | re.VERBOSE,
 )
@@ -38,7 +39,7 @@ _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
 class _Open(NamedTuple):
-    """A tag or an expression that has begun; an expression may hold blank lines when it begins its line or is in a tag."""
+    """A tag or an expression that has begun; an expression that begins its line or is in a tag may hold blank lines."""
 
     sign: str
     start: int
@@ -73,43 +74,53 @@ class _Lexer:
 
     def ranges(self) -> list[tuple[int, int]]:
         """Find what is no prose, as ranges in no order; they may lie within one another."""
+        # Each takes a token and returns where to go on.
+        tokens: dict[str | None, Callable[[re.Match[str]], int]] = {
+            "esm": self.esm,
+            "fence": self.fence,
+            "blank": self.blank,
+            "comment": self.comment,
+            "tag": self.tag,
+            "escape": lambda match: match.end() + 1,
+            "code": lambda match: after_code(self.text, match.start(), len(self.text), self.unclosed_ticks),
+            "brace": self.brace,
+            "within": self.within,
+        }
         position = 0
         while match := _SPECIAL.search(self.text, position):
-            position = max(self.token(match), match.start() + 1)
+            position = max(tokens[match.lastgroup](match), match.start() + 1)
         return self.found
 
-    def token(self, match: re.Match[str]) -> int:
-        """Take one token and return where to go on."""
-        kind, at, end = match.lastgroup, match.start(), match.end()
-        in_tag = bool(self.open) and self.open[-1].sign == "<"
-        if kind == "blank":
-            if in_tag or (self.open and not self.open[-1].flow):
-                self.open.clear()
-            return end
-        if kind == "esm":
-            return end if self.open else self.esm(at)
-        if kind == "fence":
+    def in_tag(self) -> bool:
+        return bool(self.open) and self.open[-1].sign == "<"
+
+    def blank(self, match: re.Match[str]) -> int:
+        if self.open and (self.in_tag() or not self.open[-1].flow):
             self.open.clear()
-            return self.after_fence(match)
-        if kind == "comment":
-            return self.comment(at)
-        if kind == "tag":
-            self.begin("<", at)
-            return end
-        sign = match[0]
-        if sign == "\\":
-            return end + 1
-        if sign == "`":
-            return after_code(self.text, at, len(self.text), self.unclosed_ticks)
-        if sign == "{":
-            self.begin("{", at)
-        elif sign == "}":
-            self.close("{", end)
-        elif in_tag and sign == ">":
-            self.close("<", end)
-        elif in_tag:
-            return self.after_quote(sign, end)
-        return end
+        return match.end()
+
+    def tag(self, match: re.Match[str]) -> int:
+        self.begin("<", match.start())
+        return match.end()
+
+    def brace(self, match: re.Match[str]) -> int:
+        if match[0] == "{":
+            self.begin("{", match.start())
+        else:
+            while self.in_tag():
+                self.open.pop()
+            self.close(match.end())
+        return match.end()
+
+    def within(self, match: re.Match[str]) -> int:
+        """What means something only within a tag: its end, and values in quotes (closed in the same paragraph)."""
+        if not self.in_tag():
+            return match.end()
+        if match[0] == ">":
+            self.close(match.end())
+            return match.end()
+        closing = self.text.find(match[0], match.end())
+        return closing + 1 if closing >= 0 and "\n\n" not in self.text[match.end() : closing] else match.end()
 
     def begin(self, sign: str, at: int) -> None:
         within = self.open[-1] if self.open else None
@@ -120,36 +131,31 @@ class _Lexer:
         before = self.text[max(0, at - 80) : at]
         return not before.rpartition("\n")[2].strip()
 
-    def close(self, sign: str, end: int) -> None:
-        while sign == "{" and self.open and self.open[-1].sign == "<":
-            self.open.pop()
-        if self.open and self.open[-1].sign == sign:
+    def close(self, end: int) -> None:
+        if self.open:
             self.found.append((self.open.pop().start, end))
 
-    def after_quote(self, sign: str, end: int) -> int:
-        """Skip an attribute's value; a quote that isn't closed within its paragraph is only a quote."""
-        closing = self.text.find(sign, end)
-        return closing + 1 if closing >= 0 and "\n\n" not in self.text[end:closing] else end
-
-    def after_fence(self, match: re.Match[str]) -> int:
+    def fence(self, match: re.Match[str]) -> int:
+        """Skip a block of code; what was open before it was prose."""
+        self.open.clear()
         fence = match["fence"]
         closing = re.compile(rf"^[ \t>]*+{fence}{fence[0]}*+[ \t]*$", re.MULTILINE).search(self.text, match.end())
         return closing.end() if closing else len(self.text)
 
-    def comment(self, at: int) -> int:
-        closing = self.text.find("-->", at) if self.comment_may_close else -1
+    def comment(self, match: re.Match[str]) -> int:
+        closing = self.text.find("-->", match.end()) if self.comment_may_close else -1
         self.comment_may_close = closing >= 0
         if closing < 0:
-            return at + 4
-        self.found.append((at, closing + 3))
+            return match.end()
+        self.found.append((match.start(), closing + 3))
         return closing + 3
 
-    def esm(self, at: int) -> int:
+    def esm(self, match: re.Match[str]) -> int:
         """Take imports and exports: up to a blank line, or past it while a bracket is open."""
-        text = self.text
+        text, at = self.text, match.start()
         opens_paragraph = at < 2 or text[at - 2] == "\n"
-        if not opens_paragraph or not _ESM.match(text, at):
-            return at + 6
+        if self.open or not opens_paragraph or not _ESM.match(text, at):
+            return match.end()
         depth = 0
         first_blank = None
         for token in _ESM_TOKEN.finditer(text, at):

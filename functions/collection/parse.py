@@ -1,7 +1,7 @@
 """The `parse` stage: a file's bytes flow in; its text, title, metadata, blocks and links flow out.
 
-Called by the `fetch` step, for each file it fetched, and by nothing else that writes. Pure: no clock, no session, no network.
-Reading Markdown never fails: what can't be understood is text. Only bytes that aren't text are refused.
+Called by the `fetch` step for each file it fetched. Pure: no clock, no session, no network. Reading Markdown never
+fails: what can't be understood is text. Only bytes that aren't text are refused.
 """
 
 import re
@@ -93,7 +93,7 @@ def _with_components(blocks: list[Block], components: list[tuple[int, int]]) -> 
 
 
 def _decode(content: bytes) -> tuple[str, list[str]]:
-    """Decode by the byte order mark, else as UTF-8, and normalise line breaks; the second result tells what was replaced."""
+    """Decode by the byte order mark, else as UTF-8, and normalise line breaks; the list tells what was replaced."""
     warnings: list[str] = []
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", errors="replace")

@@ -1,8 +1,8 @@
 """Cutting what is too long for one chunk: a range of a page flows in; ranges that fit, each at the best cut, flow out.
 
-Called by `chunk`. A block is cut where its kind has joints (a code's blank lines, a table's rows, a list's items, a text's
-sentences), what is still too long at lines, then at words, and a word without end wherever the room ends. Ranges neither
-overlap nor begin or end with space.
+Called by `chunk`. A block is cut where its kind has joints (a code's blank lines, a table's rows, a list's items, a
+text's sentences), what is still too long at lines, then at words, and an endless word wherever the room ends. Ranges
+neither overlap nor begin or end with space.
 """
 
 import re
@@ -68,8 +68,8 @@ class Measured:
             return self._cut(start, end, room)
         cuts = [joint.end() for joint in joints[0].finditer(self.text, start, end)]
         ranges: list[Range] = []
-        for first, last in zip([start, *cuts], [*cuts, end], strict=True):
-            first, last = trimmed(self.text, first, last)
+        for between in zip([start, *cuts], [*cuts, end], strict=True):
+            first, last = trimmed(self.text, *between)
             if first < last:
                 ranges += self._split(first, last, joints[1:], room)
         return ranges
