@@ -107,7 +107,7 @@ class Keeper:
     def _started(self, pid: int) -> None:
         self.pid = pid
         if self._over.is_set():
-            os.killpg(pid, signal.SIGKILL)
+            _kill_group(pid)
         self._on_start()
 
     async def _watch(self) -> None:
@@ -122,7 +122,7 @@ class Keeper:
             silences = silences + 1 if await self._is_silent() else 0
         if self.pid is not None:
             self._log.say(self.service.name, "doesn't answer any more")
-            os.killpg(self.pid, signal.SIGKILL)
+            _kill_group(self.pid)
 
     async def _is_silent(self) -> bool:
         try:
@@ -155,12 +155,16 @@ async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int
     # Our own pipe, since asyncio's would count the process as running while anything it started keeps it open.
     printing = asyncio.create_task(_print(reading, service.name, log))
     status = await process.wait()
-    with suppress(ProcessLookupError):  # what it left behind holds its port
-        os.killpg(process.pid, signal.SIGKILL)
+    _kill_group(process.pid)  # what it left behind holds its port
     leash.release(process.pid)
     await asyncio.wait({printing}, timeout=2)
     printing.cancel()
     return status
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 async def _print(descriptor: int, name: str, log: Log) -> None:

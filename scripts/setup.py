@@ -26,7 +26,7 @@ PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
 UNFINISHED = VENV / ".unfinished"
-NOT_SOURCES = {"node_modules", "dist", ".wrangler"}
+NOT_THE_APP = {"node_modules", "dist", ".wrangler", "worker", "tests"}
 
 
 class SetupError(Exception):
@@ -147,7 +147,7 @@ def npm(*arguments: str) -> None:
 def web_sources() -> Iterator[Path]:
     """List what the web app is built from."""
     for folder, folders, files in os.walk(EDGE):
-        folders[:] = sorted(set(folders) - NOT_SOURCES)
+        folders[:] = sorted(set(folders) - NOT_THE_APP)
         yield from (Path(folder) / file for file in sorted(files))
 
 
