@@ -137,7 +137,8 @@ _IS_SETTLED = sa.text("""
     from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
 """)
 
-# Slices are ranges of hashes, so no two steps of a run embed the same text.
+# Slices are ranges of hashes, so no two steps of a run embed the same text. The lateral look-up keeps the planner, which
+# knows nothing yet of tables that a first run has just filled, from comparing every chunk with every vector.
 _MISSING = sa.text("""
     with here as (
       select r.source_id, r.workspace_id, m.id as model_id
@@ -146,8 +147,9 @@ _MISSING = sa.text("""
       select distinct c.input_hash from here
       join documents d on d.source_id = here.source_id and d.deleted_at is null
       join chunks c on c.document_id = d.id
-      where not exists (select 1 from vectors v where v.model_id = here.model_id
-        and v.workspace_id = here.workspace_id and v.input_hash = c.input_hash)
+      left join lateral (select true as found from vectors v where v.model_id = here.model_id
+        and v.workspace_id = here.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
+      where vector.found is null
     ), numbered as (
       select encode(input_hash, 'hex') collate "C" as hash,
         (row_number() over (order by input_hash) - 1) / cast(:slice as integer) as slice from missing
