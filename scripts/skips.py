@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.tools import can_be_had
 
-_NEED = re.compile(r"needs (\S+): ")
+_NEED = re.compile(r"needs ([\w.-]+)")
 
 
 def reasons(report: str) -> list[tuple[str, str]]:
