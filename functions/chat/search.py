@@ -89,9 +89,20 @@ class Search:
             "n": CANDIDATES,
         }
         with self.database.transaction(workspace_id) as tx:
-            dense = [] if vector is None else _spans(tx, _DENSE, values)
-            best = fuse(dense, _spans(tx, _LEXICAL, values))[:k]
+            best = fuse(_dense(tx, values), _spans(tx, _LEXICAL, values))[:k]
             return _read(tx, best, values)
+
+
+def _dense(tx: Connection, values: Mapping[str, Any]) -> list[Span]:
+    """Rank by vectors, exactly.
+
+    Joining the nearest few hundred vectors to what is live is several times faster than joining all of them first, and
+    as exact if that leaves enough. It doesn't where most vectors are of texts that are gone, or of other sources.
+    """
+    if values["vector"] is None:
+        return []
+    found = [] if values["source_id"] else _spans(tx, _NEAREST, {**values, "few": 4 * CANDIDATES})
+    return found if len(found) == CANDIDATES else _spans(tx, _DENSE, values)
 
 
 def _spans(tx: Connection, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Span]:
@@ -127,6 +138,16 @@ _ASKED = sa.text("""
       select lexeme from unnest(to_tsvector('english', :question)) order by positions[1], lexeme limit :n) as terms
     from (values (1)) one left join embedding_models m on m.state = 'active' and exists (
       select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id)
+""")
+
+_NEAREST = sa.text(f"""
+    with nearest as materialized (
+      select input_hash, embedding <=> cast(:vector as halfvec) as distance from vectors
+      where model_id = :model_id and workspace_id = :workspace_id order by distance limit :few)
+    select c.document_id, c.start_offset, c.end_offset
+    from nearest v join chunks c on c.input_hash = v.input_hash join documents d on d.id = c.document_id
+    where {_LIVE}
+    order by v.distance, c.id limit :n
 """)
 
 _DENSE = sa.text(f"""

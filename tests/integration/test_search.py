@@ -133,6 +133,24 @@ def test_only_the_active_models_vectors_count(chat: Chatting, database: FreshDat
     assert chat.search(q="cat") == []
 
 
+def test_vectors_of_texts_that_are_gone_hide_none_of_those_that_are_there(chat: Chatting) -> None:
+    chat.add_document("live.md", "A feline.", vectors=[axis(0, 1, 0.5)])
+    chat.rows(
+        """insert into vectors (model_id, workspace_id, input_hash, embedding)
+        select model_id, workspace_id, sha256(n::text::bytea), cast(:v as halfvec)
+        from vectors, generate_series(1, 500) n""",
+        v=str(axis(0)),
+    )
+    assert keys(chat.search(q="cat")) == ["live.md"]
+
+
+def test_among_many_the_nearest_are_found_in_order(chat: Chatting) -> None:
+    text = "".join(f"{n:03} " for n in range(150))
+    nearness = [axis(0, 1, 0.2 + n / 200) for n in range(150)]
+    chat.add_document("a.md", text, cuts=range(4, 600, 4), vectors=nearness)
+    assert [hit["text"] for hit in chat.search(q="cat", k=3)] == ["149 ", "148 ", "147 "]
+
+
 def test_a_passage_knows_how_it_fits_the_question(chat: Chatting) -> None:
     chat.add_document("near.md", "The cat sat.", vectors=[axis(0, 1, 0.75)])
     chat.add_document("bare.md", "The cat sat on a mat.", vectors=())
