@@ -7,9 +7,16 @@ import signal
 import sys
 from pathlib import Path
 
+from localcloud.discovery import Discovery
 from localcloud.logs import emit
 from localcloud.outbound import Outbound
 from localcloud.rest import Route, Router
+from localcloud.run.api import CloudRunJobs
+from localcloud.run.images import ImageError, Images, read_images
+from localcloud.run.records import SCHEMA as RUN_SCHEMA
+from localcloud.scheduler.api import CloudScheduler
+from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
+from localcloud.scheduler.targets import Targets
 from localcloud.server import Server
 from localcloud.store import StoreError, open_store
 from localcloud.tasks.api import CloudTasks, Limits
@@ -20,8 +27,8 @@ def main() -> None:
     """Read the command line and serve; exits with 1 and one line on stderr when it can't."""
     arguments = _parser().parse_args()
     try:
-        asyncio.run(_serve(arguments))
-    except StoreError as error:
+        asyncio.run(_serve(arguments, read_images(arguments.image)))
+    except (ImageError, StoreError) as error:
         sys.exit(f"localcloud: {error}")
     except OSError as error:  # the port is taken, or the address is not this machine's
         sys.exit(f"localcloud: {error.strerror or error}")
@@ -39,25 +46,53 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="least dispatchDeadline of a task; the real service's is %(default)s, tests may want less",
     )
+    parser.add_argument(
+        "--location",
+        default="local",
+        help="location where gcloud looks when it is not told one (default: %(default)s); any other works as well",
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="the command that Cloud Run jobs with this container image run; may be given several times",
+    )
+    parser.add_argument(
+        "--termination-grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="time between SIGTERM and SIGKILL when a task of a job is to end (default: %(default)s, as in Cloud Run)",
+    )
     return parser
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
+async def _serve(arguments: argparse.Namespace, images: Images) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    store = open_store(arguments.data, [TASKS_SCHEMA])
+    store = open_store(arguments.data, [TASKS_SCHEMA, RUN_SCHEMA, SCHEDULER_SCHEMA])
     outbound = Outbound()
-    tasks = CloudTasks(store, outbound, Limits(min_dispatch_deadline_s=arguments.min_dispatch_deadline))
+    targets = Targets(outbound)
+    services = (
+        CloudTasks(store, outbound, Limits(min_dispatch_deadline_s=arguments.min_dispatch_deadline)),
+        CloudRunJobs(store, arguments.data, images, grace_s=arguments.termination_grace),
+        CloudScheduler(store, targets),
+    )
     heartbeat = Route("GET", "/heartbeat", "heartbeat", lambda _: {"status": "ok"})
-    server = Server(Router([heartbeat, *tasks.routes]))
+    routes = [heartbeat, *Discovery(arguments.location).routes, *(route for each in services for route in each.routes)]
+    targets.router = Router(routes)
+    server = Server(targets.router)
     port = await server.bind(arguments.host, arguments.port)
-    tasks.start()
+    for service in services:
+        service.start()
     await server.listen()
     emit("INFO", f"localcloud listens on http://{arguments.host}:{port}", action="start", port=port)
     await stopped.wait()
     await server.close()
-    await tasks.stop()
+    for service in services:
+        await service.stop()
     outbound.close()
     store.close()
     # asyncio would now wait for its resolver threads, which can't be stopped and may sit on a dead name for long.

@@ -2,7 +2,7 @@
 
 Cloud Run verifies the caller's token and replaces its signature by a marker before the container sees it, so an
 application can only read the claims. Tokens made here look exactly so; anything that verifies signatures itself
-refuses them, as it should.
+refuses them, as it should. Access tokens, which only Google's own APIs can read, are one constant.
 """
 
 import base64
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 LIFETIME_S = 3600
+ACCESS_TOKEN = "ya29.localcloud"  # noqa: S105 - opens nothing
 
 
 def id_token(email: str, audience: str, now: float) -> str:

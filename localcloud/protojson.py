@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from localcloud.rest import ApiError
+from localcloud.rest import ApiError, JsonObject
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -59,9 +59,23 @@ class Message:
             raise self._invalid(name, value)
         return value
 
-    def integer(self, name: str) -> int:
-        """Return an integer (JSON may quote it), 0 when absent."""
-        value = self._fields.pop(name, 0)
+    def strings(self, name: str) -> list[str]:
+        """Return a list of texts, [] when absent."""
+        value = self._fields.pop(name, [])
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self._invalid(name, value)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return a truth value, False when absent."""
+        value = self._fields.pop(name, False)
+        if not isinstance(value, bool):
+            raise self._invalid(name, value)
+        return value
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """Return an integer (JSON may quote it), the default when absent."""
+        value = self._fields.pop(name, default)
         try:
             if isinstance(value, bool) or int(value) != float(value):
                 raise self._invalid(name, value)
@@ -119,6 +133,13 @@ class Message:
             raise self._invalid(name, value)
         return value
 
+    def messages(self, name: str) -> "list[Message]":
+        """Return a list of messages within this one, [] when absent."""
+        value = self._fields.pop(name, [])
+        if not isinstance(value, list):
+            raise self._invalid(name, value)
+        return [Message(item, f"{self._path}.{name}[{index}]") for index, item in enumerate(value)]
+
     def message(self, name: str) -> "Message | None":
         """Return a message within this one, None when absent."""
         value = self._fields.pop(name, None)
@@ -143,6 +164,23 @@ def camel_case(name: str) -> str:
     """Return a field's JSON name; both that and the original are accepted: `rate_limits` gives `rateLimits`."""
     first, *rest = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def masked(settings: JsonObject, body: Any, mask: list[str]) -> JsonObject:
+    """Return settings with the fields that an update mask names taken from a body; absent there means the default."""
+    for path in mask:
+        *parents, leaf = [camel_case(name) for name in path.split(".")]
+        target, source = settings, _camel_keys(body)
+        for name in parents:
+            target, source = target.setdefault(name, {}), _camel_keys(source.get(name))
+        target.pop(leaf, None)
+        if leaf in source:
+            target[leaf] = source[leaf]
+    return settings
+
+
+def _camel_keys(value: Any) -> JsonObject:
+    return {camel_case(name): field for name, field in value.items()} if isinstance(value, dict) else {}
 
 
 def duration_text(seconds: float) -> str:

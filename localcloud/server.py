@@ -1,17 +1,21 @@
 """The port: reads HTTP/1.1 requests from connections that stay open and writes what the router answers.
 
-Started and stopped by `__main__`. Handlers are plain functions on the one event loop, so that no method ever runs
-beside another and no state needs a lock; what takes time (dispatching) runs in tasks of its own.
+Started and stopped by `__main__`. Handlers are functions on the one event loop that run to their end (a few then wait),
+so that no method runs beside another and no state needs a lock; what takes time (dispatching) runs in tasks of its own.
 """
 
 import asyncio
+import ipaddress
 import json
 from contextlib import suppress
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, body_length, read_body, read_head, write_head
 from localcloud.rest import ApiError, Router
 
+# Names that no public DNS server answers for: a Host with one of these was not brought here by a web page's own name.
+_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".test")
 MAX_BODY_BYTES = 10 * 1024 * 1024  # Google's limit of a REST request
 
 
@@ -68,7 +72,7 @@ class Server:
         except ApiError as error:
             return _refuse(writer, error)
         verb, target, _ = head.first_line
-        status, payload = self._router.answer(verb, target, body)
+        status, payload = await self._router.answer(verb, target, body, head.headers.get("host", ""))
         _write_response(writer, status, payload, keep_alive=head.keeps_alive)
         await writer.drain()
         return head.keeps_alive
@@ -79,6 +83,9 @@ async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
     if "origin" in head.headers:
         # Only browsers send Origin: without this, any web page could have requests made in the laptop's own network.
         raise ApiError("PERMISSION_DENIED", "localcloud does not answer web pages (the request has an Origin header).")
+    if head.first_line[1].startswith("/") and not _is_private(head.headers.get("host", "localhost")):
+        # A web page whose name was pointed at this machine (DNS rebinding) sends no Origin when it reads.
+        raise ApiError("PERMISSION_DENIED", "localcloud answers on private names only: 127.0.0.1, localhost and such.")
     too_large = ApiError("INVALID_ARGUMENT", f"Request payload size exceeds the limit: {MAX_BODY_BYTES} bytes.")
     if (body_length(head.headers) or 0) > MAX_BODY_BYTES:
         raise too_large
@@ -88,6 +95,16 @@ async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise too_large
     return bytes(body)
+
+
+def _is_private(host: str) -> bool:
+    """Say whether a Host header is an address, a name of one word or a name under a private suffix."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(_PRIVATE_SUFFIXES)
+    return True
 
 
 def _refuse(writer: asyncio.StreamWriter, error: ApiError) -> bool:

@@ -7,21 +7,18 @@ well as in the records, tasks in the records only.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
-from localcloud.outbound import Outbound
-from localcloud.protojson import Message, camel_case, enum_member
-from localcloud.rest import ApiError, Call, Handler, JsonObject, Route
+from localcloud.attempt import Sender
+from localcloud.paging import page_of, page_size
+from localcloud.protojson import Message, enum_member, masked
+from localcloud.rest import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.store import Store
 from localcloud.tasks.dispatch import Dispatcher
-from localcloud.tasks.parse import check_queue_name, invalid, read_queue_config, read_task
+from localcloud.tasks.parse import check_queue_name, read_queue_config, read_task
 from localcloud.tasks.records import Records
 from localcloud.tasks.render import queue_config_json, queue_json, task_json
 from localcloud.tasks.resources import Queue, QueueState, View
-
-T = TypeVar("T")
 
 _LOCATION = "projects/*/locations/*"
 _QUEUE = f"{_LOCATION}/queues/*"
@@ -36,9 +33,6 @@ _UNSUPPORTED = {
     "TestIamPermissions": ("POST", f"/v2/{{resource={_QUEUE}}}:testIamPermissions"),
     "GetCmekConfig": ("GET", f"/v2/{{name={_LOCATION}}}/cmekConfig"),
     "UpdateCmekConfig": ("PATCH", f"/v2/{{name={_LOCATION}}}/cmekConfig"),
-    "GetOperation": ("GET", f"/v2/{{name={_LOCATION}/operations/*}}"),
-    "ListLocations": ("GET", "/v2/{name=projects/*}/locations"),
-    "GetLocation": ("GET", f"/v2/{{name={_LOCATION}}}"),
 }
 _NO_QUEUE = "Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize."
 _NO_ENTITY = "Requested entity was not found."
@@ -59,7 +53,7 @@ class Limits:
 class CloudTasks:
     """The service: its routes, and its dispatcher between `start` and `stop`."""
 
-    def __init__(self, store: Store, outbound: Outbound, limits: Limits) -> None:
+    def __init__(self, store: Store, outbound: Sender, limits: Limits) -> None:
         self._records = Records(store)
         self._dispatcher = Dispatcher(self._records, outbound)
         self._limits = limits
@@ -120,8 +114,8 @@ class CloudTasks:
         prefix = f"{call.path['parent']}/queues/"
         names = sorted(name for name in self._queues if name.startswith(prefix))
         after = call.query.get("pageToken", "")
-        size = _page_size(call, self._limits.max_queues_per_page)
-        page, token = _page([name for name in names if name > after], size, str)
+        size = page_size(call, self._limits.max_queues_per_page)
+        page, token = page_of([name for name in names if name > after], size, str)
         return {"queues": [queue_json(self._queues[name]) for name in page], **token}
 
     def get_queue(self, call: Call) -> JsonObject:
@@ -136,7 +130,7 @@ class CloudTasks:
         if queue is None:
             check_queue_name(name, name.partition("/queues/")[0])
             return self._create(name, Message(call.body, "queue"))
-        settings = _masked(queue_config_json(queue.config), call.body, mask) if mask else call.body
+        settings = masked(queue_config_json(queue.config), call.body, mask) if mask else call.body
         return self._change(replace(queue, config=read_queue_config(Message(settings, "queue"))))
 
     def pause_queue(self, call: Call) -> JsonObject:
@@ -195,9 +189,9 @@ class CloudTasks:
         token = call.query.get("pageToken", "0")
         if not token.isdecimal():
             raise invalid("Invalid page token.")
-        size = _page_size(call, self._limits.max_tasks_per_page)
+        size = page_size(call, self._limits.max_tasks_per_page)
         found = self._records.tasks(queue, after_id=int(token), limit=size + 1)
-        page, next_page = _page(found, size, lambda task: str(task.id))
+        page, next_page = page_of(found, size, lambda task: str(task.id))
         return {"tasks": [task_json(task, queue.name, _view(call)) for task in page], **next_page}
 
     def get_task(self, call: Call) -> JsonObject:
@@ -275,38 +269,8 @@ class CloudTasks:
         self._sweeper = asyncio.get_running_loop().call_later(3600, self._sweep)
 
 
-def _masked(settings: JsonObject, body: Any, mask: list[str]) -> JsonObject:
-    """Return a queue's settings with the fields that a mask names taken from a body; absent there means the default."""
-    for path in mask:
-        *parents, leaf = [camel_case(name) for name in path.split(".")]
-        target, source = settings, _camel_keys(body)
-        for name in parents:
-            target, source = target.setdefault(name, {}), _camel_keys(source.get(name))
-        target.pop(leaf, None)
-        if leaf in source:
-            target[leaf] = source[leaf]
-    return settings
-
-
-def _camel_keys(value: Any) -> JsonObject:
-    return {camel_case(name): field for name, field in value.items()} if isinstance(value, dict) else {}
-
-
 def _view(call: Call) -> View:
     view = enum_member(View, call.query.get("responseView", 0))
     if view is None:
         raise invalid(f"Invalid value at 'response_view': {call.query['responseView']!r}")
     return view
-
-
-def _page_size(call: Call, most: int) -> int:
-    size = call.query.get("pageSize", "0")
-    if not size.isdecimal():
-        raise invalid(f"Invalid value at 'page_size': {size!r}")
-    return min(int(size) or most, most)
-
-
-def _page(found: list[T], size: int, token_of: Callable[[T], str]) -> tuple[list[T], dict[str, str]]:
-    """Split what was found into one page and the token of the next, if there is one."""
-    page = found[:size]
-    return page, {"nextPageToken": token_of(page[-1])} if len(found) > size else {}

@@ -7,22 +7,11 @@ or a hold ends, and a queue with nothing to do has no timer at all.
 
 import asyncio
 import time
-import traceback
 from dataclasses import dataclass, field
 
-from localcloud.http1 import ProtocolError
+from localcloud.attempt import Outcome, Sender, attempt
 from localcloud.logs import emit
-from localcloud.outbound import Outbound
-from localcloud.tasks.attempt import (
-    DEADLINE_EXCEEDED,
-    UNREACHABLE,
-    Outcome,
-    answer,
-    attempt_json,
-    bounded_retry_after,
-    next_attempt,
-    request_of,
-)
+from localcloud.tasks.attempt import attempt_json, bounded_retry_after, next_attempt, request_of
 from localcloud.tasks.pacing import Hold, TokenBucket
 from localcloud.tasks.records import Records
 from localcloud.tasks.resources import Queue, QueueState, Task
@@ -46,7 +35,7 @@ class _Lane:
 class Dispatcher:
     """Dispatches the tasks of all queues on the running event loop."""
 
-    def __init__(self, records: Records, outbound: Outbound) -> None:
+    def __init__(self, records: Records, outbound: Sender) -> None:
         self._records = records
         self._outbound = outbound
         self._lanes: dict[int, _Lane] = {}
@@ -84,8 +73,8 @@ class Dispatcher:
         for lane in self._lanes.values():
             if lane.timer is not None:
                 lane.timer.cancel()
-        for attempt in self._attempts:
-            attempt.cancel()
+        for running in self._attempts:
+            running.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)
 
     def _sleep(self, lane: _Lane, seconds: float) -> None:
@@ -114,36 +103,20 @@ class Dispatcher:
 
     def _start(self, lane: _Lane, task: Task) -> None:
         lane.in_flight += 1
-        attempt = asyncio.get_running_loop().create_task(self._attempt(lane, task))
-        self._attempts.add(attempt)
-        attempt.add_done_callback(self._attempts.discard)
+        running = asyncio.get_running_loop().create_task(self._attempt(lane, task))
+        self._attempts.add(running)
+        running.add_done_callback(self._attempts.discard)
 
     async def _attempt(self, lane: _Lane, task: Task) -> None:
         try:
-            outcome = await self._send(lane, task)
+            outcome = await attempt(
+                self._outbound, lambda now: request_of(task, lane.queue.short_id, now), task.dispatch_deadline_s
+            )
             self._settle(lane, task, outcome)
         finally:
             lane.in_flight -= 1
         if lane.queue.id in self._lanes:
             self.wake(lane.queue)
-
-    async def _send(self, lane: _Lane, task: Task) -> Outcome:
-        """Make the request; every way in which it can end is an outcome."""
-        dispatched_at = time.time()
-        status, reason = UNREACHABLE, ""
-        try:
-            async with asyncio.timeout(task.dispatch_deadline_s) as deadline:
-                response = await self._outbound.send(request_of(task, lane.queue.short_id, dispatched_at))
-            return answer(response, dispatched_at=dispatched_at, now=time.time())
-        except (OSError, ProtocolError) as error:
-            if deadline.expired():
-                status, reason = DEADLINE_EXCEEDED, f"no answer within {task.dispatch_deadline_s:g}s"
-            else:
-                reason = str(error) or type(error).__name__
-        except Exception as error:  # noqa: BLE001 - the boundary: a defect must fail this attempt, not lose the task
-            emit("ERROR", "an attempt broke", action="tasks.attempt", stack_trace=traceback.format_exc())
-            reason = repr(error)
-        return Outcome(dispatched_at, time.time(), status, answered=False, reason=reason)
 
     def _settle(self, lane: _Lane, task: Task, outcome: Outcome) -> None:
         """Write down how an attempt ended and what follows; a task deleted meanwhile stays deleted."""

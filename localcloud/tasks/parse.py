@@ -5,15 +5,13 @@ service's words where those are recorded.
 """
 
 import re
-from urllib.parse import quote, urlsplit
 
+from localcloud.http_target import read_http_request
 from localcloud.protojson import Message, timestamp_text
-from localcloud.rest import ApiError
-from localcloud.tasks.resources import HttpMethod, HttpRequest, NewTask, QueueConfig, RetryConfig
+from localcloud.rest import invalid
+from localcloud.tasks.resources import NewTask, QueueConfig, RetryConfig
 
 MAX_TASK_BYTES = 1024 * 1024
-MAX_HEADERS_BYTES = 80 * 1024
-MAX_URL_CHARS = 2083
 MAX_SCHEDULE_AHEAD_S = 30 * 24 * 3600.0
 MAX_DISPATCH_DEADLINE_S = 1800.0
 DEFAULT_DISPATCH_DEADLINE_S = 600.0
@@ -22,14 +20,6 @@ DEFAULT_CONCURRENT_DISPATCHES = 1000
 
 _QUEUE_NAME = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/queues/[A-Za-z0-9-]{1,100}", re.ASCII)
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
-# Headers that a task can't set: Cloud Tasks computes them, or they belong to the connection.
-_RESERVED_HEADER = re.compile(
-    r"host|content-length|user-agent|connection|keep-alive|transfer-encoding|te|upgrade|expect|"
-    r"x-(google|appengine|cloudtasks)-.*",
-    re.IGNORECASE,
-)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 def check_queue_name(name: str, parent: str) -> None:
@@ -113,7 +103,9 @@ def read_task(task: Message, *, queue_name: str, now: float, min_dispatch_deadli
         message = task.message("httpRequest")
         if message is None:
             raise invalid("Task.httpRequest is required.")
-        request = _read_http_request(message)
+        request = read_http_request(message, what="HttpRequest", url_field="url", with_oauth=False)
+    if request.size_bytes > MAX_TASK_BYTES:
+        raise invalid("Task size too large")
     if schedule_time > now + MAX_SCHEDULE_AHEAD_S:
         raise invalid(
             f"The Task.scheduleTime, {timestamp_text(schedule_time)}, is too far in the future. "
@@ -144,69 +136,3 @@ def _read_task_id(name: str, queue_name: str) -> str:
             "(_). Task ID must between 1 and 500 characters."
         )
     return task_id
-
-
-def _read_http_request(message: Message) -> HttpRequest:
-    with message:
-        message.unsupported("oauthToken", "HttpRequest.oauthToken")
-        url = message.string("url")
-        method = message.choice("httpMethod", HttpMethod)
-        headers = message.texts("headers")
-        body = message.octets("body")
-        email, audience = _read_oidc_token(message.message("oidcToken"))
-    if method is HttpMethod.HTTP_METHOD_UNSPECIFIED:
-        method = HttpMethod.POST
-    if body and method not in (HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH):
-        raise invalid("HttpRequest.body is allowed only if the HTTP method is POST, PUT, or PATCH.")
-    _check_url(url)
-    headers_bytes = _check_headers(headers)
-    if headers_bytes + len(body) + len(url) > MAX_TASK_BYTES:
-        raise invalid("Task size too large")
-    kept = {name: value for name, value in headers.items() if not _RESERVED_HEADER.fullmatch(name)}
-    return HttpRequest(url, method, kept, body, email, audience or url if email else "")
-
-
-def _read_oidc_token(message: Message | None) -> tuple[str, str]:
-    if message is None:
-        return "", ""
-    with message:
-        email, audience = message.string("serviceAccountEmail"), message.string("audience")
-    if not email:
-        raise invalid("OidcToken.serviceAccountEmail is required.")
-    return email, audience
-
-
-def _check_url(url: str) -> None:
-    if not url:
-        raise invalid("HttpRequest.url is required.")
-    if not url.startswith(("http://", "https://")):
-        raise invalid("HttpTarget.url must start with 'http://' or 'https://'.")
-    try:
-        parts = urlsplit(encoded_url(url))
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        named = False
-    if not named:
-        raise invalid("HttpRequest.url is not a valid URL.")
-    if len(encoded_url(url)) > MAX_URL_CHARS:
-        raise invalid(f"HttpRequest.url must be at most {MAX_URL_CHARS} characters after encoding.")
-
-
-def _check_headers(headers: dict[str, str]) -> int:
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise invalid(f"HttpRequest.headers has an invalid header: {name[:80]!r}.")
-    size = sum(len(name) + len(value) for name, value in headers.items())
-    if size >= MAX_HEADERS_BYTES:
-        raise invalid("The size of HttpRequest.headers must be less than 80KB.")
-    return size
-
-
-def encoded_url(url: str) -> str:
-    """Return a URL with the characters percent-encoded that a request line can't carry, and nothing else changed."""
-    return quote(url.partition("#")[0], safe="%:/?&=+$,;@!'()*[]~")
-
-
-def invalid(message: str) -> ApiError:
-    """Return the error of a request that can't be right."""
-    return ApiError("INVALID_ARGUMENT", message)

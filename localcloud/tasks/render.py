@@ -2,9 +2,10 @@
 
 import base64
 
+from localcloud.http_target import HttpRequest
 from localcloud.protojson import duration_text, timestamp_text
 from localcloud.rest import JsonObject
-from localcloud.tasks.resources import USER_AGENT, HttpRequest, Queue, QueueConfig, RetryConfig, Task, View
+from localcloud.tasks.resources import USER_AGENT, Queue, QueueConfig, RetryConfig, Task, View
 
 
 def queue_json(queue: Queue) -> JsonObject:

@@ -7,6 +7,7 @@ import enum
 import math
 from dataclasses import dataclass
 
+from localcloud.http_target import HttpRequest
 from localcloud.rest import JsonObject
 
 USER_AGENT = "Google-Cloud-Tasks"
@@ -19,19 +20,6 @@ class QueueState(enum.Enum):
     RUNNING = 1
     PAUSED = 2
     DISABLED = 3
-
-
-class HttpMethod(enum.Enum):
-    """HttpMethod."""
-
-    HTTP_METHOD_UNSPECIFIED = 0
-    POST = 1
-    GET = 2
-    HEAD = 3
-    PUT = 4
-    DELETE = 5
-    PATCH = 6
-    OPTIONS = 7
 
 
 class View(enum.Enum):
@@ -82,18 +70,6 @@ class Queue:
     def short_id(self) -> str:
         """The last part of its name."""
         return self.name.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """The request that a task makes; `headers` without those that Cloud Tasks sets itself."""
-
-    url: str
-    method: HttpMethod
-    headers: dict[str, str]
-    body: bytes
-    oidc_email: str
-    oidc_audience: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""One attempt at a target, and what its end means: shared by Cloud Tasks and Cloud Scheduler.
+
+In flow an `OutboundRequest` and a deadline, out flows an `Outcome`, whatever happens.
+"""
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from localcloud.http1 import ProtocolError
+from localcloud.logs import emit
+from localcloud.outbound import OutboundRequest, OutboundResponse
+
+DEADLINE_EXCEEDED = 504
+UNREACHABLE = 503
+
+# google.rpc.Code of an HTTP status: the mapping in google/rpc/code.proto.
+_RPC_CODES = {
+    400: (3, "INVALID_ARGUMENT"),
+    401: (16, "UNAUTHENTICATED"),
+    403: (7, "PERMISSION_DENIED"),
+    404: (5, "NOT_FOUND"),
+    409: (10, "ABORTED"),
+    429: (8, "RESOURCE_EXHAUSTED"),
+    499: (1, "CANCELLED"),
+    500: (13, "INTERNAL"),
+    501: (12, "UNIMPLEMENTED"),
+    503: (14, "UNAVAILABLE"),
+    504: (4, "DEADLINE_EXCEEDED"),
+}
+
+
+class Sender(Protocol):
+    """Makes requests: `Outbound`, or what stands before it."""
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. `answered` is False when no answer came; `status` then stands for the reason (503, 504)."""
+
+    dispatched_at: float
+    ended_at: float
+    status: int
+    answered: bool
+    retry_after_s: float = 0.0
+    reason: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the target has taken it: 200 to 299, nothing else; a redirect is a failure."""
+        return self.answered and 200 <= self.status <= 299
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the target asked to be called less."""
+        return self.answered and self.status in (429, 503)
+
+    @property
+    def executed(self) -> bool:
+        """Whether it counts as an execution: answers of 5xx do not."""
+        return self.answered and self.status < 500
+
+    @property
+    def rpc_code(self) -> tuple[int, str]:
+        """Number and name of the google.rpc.Code that a failure is reported with."""
+        if self.status in _RPC_CODES:
+            return _RPC_CODES[self.status]
+        if 400 <= self.status <= 499:
+            return 9, "FAILED_PRECONDITION"
+        return (13, "INTERNAL") if 500 <= self.status <= 599 else (2, "UNKNOWN")
+
+
+async def attempt(sender: Sender, request_at: Callable[[float], OutboundRequest], deadline_s: float) -> Outcome:
+    """Make the request that `request_at` gives for the present; every way in which that can end is an outcome."""
+    dispatched_at = time.time()
+    status, reason = UNREACHABLE, ""
+    try:
+        async with asyncio.timeout(deadline_s) as deadline:
+            response = await sender.send(request_at(dispatched_at))
+        return answer(response, dispatched_at=dispatched_at, now=time.time())
+    except (OSError, ProtocolError) as error:
+        if deadline.expired():
+            status, reason = DEADLINE_EXCEEDED, f"no answer within {deadline_s:g}s"
+        else:
+            reason = str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001 - the boundary: a defect must fail this attempt, not lose what it is for
+        emit("ERROR", "an attempt broke", action="attempt", stack_trace=traceback.format_exc())
+        reason = repr(error)
+    return Outcome(dispatched_at, time.time(), status, answered=False, reason=reason)
+
+
+def answer(response: OutboundResponse, *, dispatched_at: float, now: float) -> Outcome:
+    """Return the outcome of an attempt that got an answer."""
+    retry_after_s = retry_after(response.headers.get("retry-after", ""), now)
+    return Outcome(dispatched_at, now, response.status, answered=True, retry_after_s=retry_after_s)
+
+
+def retry_after(value: str, now: float) -> float:
+    """Return the seconds that a Retry-After (RFC 9110, 10.2.3) asks for, in seconds or by a date; 0 for neither."""
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except ValueError:
+        return 0.0

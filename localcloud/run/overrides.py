@@ -1,0 +1,72 @@
+"""What a client may change for one execution of a job: RunJobRequest.Overrides. Pure; the APIs read, `service` applies.
+
+Arguments replace, variables merge, a task count and a timeout replace:
+https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run#Overrides.
+"""
+
+from dataclasses import dataclass, replace
+
+from localcloud.protojson import Message
+from localcloud.rest import invalid
+from localcloud.run.parse import check_template, read_environment
+from localcloud.run.resources import Container, ExecutionTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerOverride:
+    """Changes to the container of this name, or to the only one when it is ''."""
+
+    name: str
+    args: tuple[str, ...]
+    clear_args: bool
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Changes to an execution; 0 changes nothing."""
+
+    containers: tuple[ContainerOverride, ...] = ()
+    task_count: int = 0
+    timeout_s: int = 0
+
+
+def read_overrides(message: Message | None) -> Overrides:
+    """Check Overrides as either API writes them: the timeout is a duration in the one, a number in the other."""
+    if message is None:
+        return Overrides()
+    with message:
+        return Overrides(
+            containers=tuple(_read_container(item) for item in message.messages("containerOverrides")),
+            task_count=message.integer("taskCount"),
+            timeout_s=message.integer("timeoutSeconds") or int(message.duration_s("timeout")),
+        )
+
+
+def _read_container(message: Message) -> ContainerOverride:
+    with message:
+        override = ContainerOverride(
+            name=message.string("name"),
+            args=tuple(message.strings("args")),
+            clear_args=message.flag("clearArgs"),
+            environment=read_environment(message),
+        )
+    if override.clear_args and override.args:
+        raise invalid("ContainerOverride.args must be empty when clearArgs is set.")
+    return override
+
+
+def apply(overrides: Overrides, template: ExecutionTemplate) -> ExecutionTemplate:
+    """Return the template of the one execution that the overrides are for. Errors: ApiError."""
+    container = template.task.container
+    for override in overrides.containers:
+        if override.name not in ("", container.name):
+            raise invalid(f"The job has no container named {override.name!r}.")
+        container = _apply_to_container(override, container)
+    task = replace(template.task, container=container, timeout_s=overrides.timeout_s or template.task.timeout_s)
+    return check_template(replace(template, task=task, task_count=overrides.task_count or template.task_count))
+
+
+def _apply_to_container(override: ContainerOverride, container: Container) -> Container:
+    args = () if override.clear_args else override.args or container.args
+    return replace(container, args=args, environment={**container.environment, **override.environment})

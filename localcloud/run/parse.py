@@ -1,0 +1,97 @@
+"""Google's JSON in, what both APIs of Cloud Run have in common: containers, limits, names. Pure.
+
+Called by `parse_v2` and `parse_v1`. What would change what runs and can't be had here is refused by its name; what
+only says where or with how much it runs is kept, or ignored, and documented as without effect.
+"""
+
+import re
+
+from localcloud.protojson import Message
+from localcloud.rest import ApiError, invalid
+from localcloud.run.resources import Container, ExecutionTemplate, TaskTemplate
+
+MAX_TASKS = 10_000
+MAX_RETRIES = 10
+MAX_TIMEOUT_S = 7 * 24 * 3600
+
+_JOB_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_UNSUPPORTED = [
+    "sourceCode",
+    "volumeMounts",
+    "workingDir",
+    "livenessProbe",
+    "startupProbe",
+    "readinessProbe",
+    "dependsOn",
+    "baseImageUri",
+    "envFrom",
+    "securityContext",
+]
+
+
+def check_job_id(job_id: str) -> None:
+    """Check the name of a job that is to be created."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise invalid(
+            f"Job name {job_id!r} must use only lowercase alphanumeric characters and dashes, cannot begin or end with "
+            "a dash, must begin with a letter, and cannot be longer than 63 characters."
+        )
+
+
+def read_container(containers: list[Message]) -> Container:
+    """Check the one container of a task."""
+    if len(containers) > 1:
+        raise ApiError("UNIMPLEMENTED", "A job with several containers is not supported by localcloud.")
+    if not containers:
+        raise invalid("A job needs a container.")
+    with containers[0] as message:
+        message.ignore("ports", "imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy", "buildInfo")
+        for name in _UNSUPPORTED:
+            message.unsupported(name, f"Container.{name}")
+        container = Container(
+            image=message.string("image"),
+            name=message.string("name"),
+            command=tuple(message.strings("command")),
+            args=tuple(message.strings("args")),
+            environment=read_environment(message),
+            limits=_read_limits(message.message("resources")),
+        )
+    if not container.image:
+        raise invalid("Container.image is required.")
+    return container
+
+
+def read_environment(container: Message) -> dict[str, str]:
+    """Return a container's variables; of several with one name the last counts."""
+    environment: dict[str, str] = {}
+    for variable in container.messages("env"):
+        with variable:
+            variable.unsupported("valueSource", "EnvVar.valueSource (a secret)")
+            variable.unsupported("valueFrom", "EnvVar.valueFrom (a secret)")
+            name = variable.string("name")
+            environment[name] = variable.string("value")
+        if not name or "=" in name or "\0" in name + environment[name]:
+            raise invalid(f"Not a variable: {name[:80]!r}")
+    return environment
+
+
+def _read_limits(message: Message | None) -> dict[str, str]:
+    if message is None:
+        return {}
+    with message:
+        message.ignore("requests", "cpuIdle", "startupCpuBoost")
+        return message.texts("limits")
+
+
+def check_template(template: ExecutionTemplate) -> ExecutionTemplate:
+    """Check the numbers of a template and return it."""
+    task: TaskTemplate = template.task
+    if not 1 <= template.task_count <= MAX_TASKS:
+        raise invalid(f"The task count must be between 1 and {MAX_TASKS}.")
+    if template.parallelism < 0:
+        raise invalid("The parallelism cannot be negative.")
+    if not 0 <= task.max_retries <= MAX_RETRIES:
+        raise invalid(f"The number of retries must be between 0 and {MAX_RETRIES}.")
+    if not 1 <= task.timeout_s <= MAX_TIMEOUT_S:
+        raise invalid(f"The task timeout must be between 1s and {MAX_TIMEOUT_S}s.")
+    return template

@@ -1,0 +1,140 @@
+"""Makes the requests: each job's when its schedule says so, again when one failed, never two at once for one job.
+
+`api` tells it of jobs; it sends their requests and writes down in `records` how they ended. A job sleeps until its next
+time, and a tick that comes while an execution is outstanding waits for its end; several of them become one. Ticks that
+were missed while nobody ran this program don't come later; what was outstanding is taken up.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from localcloud.attempt import Outcome, Sender, attempt
+from localcloud.logs import emit
+from localcloud.scheduler.attempt import next_retry, request_of, status_json
+from localcloud.scheduler.clock import Clock, Timer
+from localcloud.scheduler.records import Records
+from localcloud.scheduler.resources import Execution, Job, JobState
+
+
+class Dispatcher:
+    """Runs the jobs on the running event loop."""
+
+    def __init__(self, records: Records, sender: Sender, clock: Clock) -> None:
+        self._records = records
+        self._sender = sender
+        self._clock = clock
+        self._timers: dict[int, Timer] = {}
+        self._running: set[int] = set()
+        self._attempts: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Take up what the last process left."""
+        now = self._clock.now()
+        for job in self._records.jobs():
+            missed = job.outstanding is None and job.schedule_time is not None and job.schedule_time <= now
+            self.put(self._records.reschedule(job, job.config.next_tick(now)) if missed else job)
+
+    async def stop(self) -> None:
+        """Give up the attempts under way; the next process makes them again."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for running in self._attempts:
+            running.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
+
+    def put(self, job: Job) -> None:
+        """Begin with a job, or go on with its new state, settings or time."""
+        self.drop(job)
+        if job.schedule_time is not None and job.id not in self._running:
+            self._timers[job.id] = self._clock.call_at(job.schedule_time, partial(self._due, job.id))
+
+    def drop(self, job: Job) -> None:
+        """Forget a job; an attempt under way ends unheard."""
+        timer = self._timers.pop(job.id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def run(self, job: Job) -> Job:
+        """Make an attempt now, whatever the job's state and even beside one that is under way."""
+        now = self._clock.now()
+        if job.outstanding is not None or job.id in self._running:
+            job = self._records.attempted(job, now)
+            self._spawn(self._run_beside(job, now))
+            return job
+        return self._begin(job, now)
+
+    def _due(self, row_id: int) -> None:
+        job = self._records.job_at(row_id)
+        if job is None or job.schedule_time is None or row_id in self._running:
+            return
+        if job.outstanding is None:
+            self._begin(job, job.schedule_time)
+        else:
+            self._start(job)
+
+    def _begin(self, job: Job, tick: float) -> Job:
+        return self._start(self._records.begin(job, Execution(tick, self._clock.now(), failures=0)))
+
+    def _start(self, job: Job) -> Job:
+        self.drop(job)
+        job = self._records.attempted(job, self._clock.now())
+        self._running.add(job.id)
+        self._spawn(self._attempt(job))
+        return job
+
+    def _spawn(self, attempt_to_make: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.get_running_loop().create_task(attempt_to_make)
+        self._attempts.add(running)
+        running.add_done_callback(self._attempts.discard)
+
+    async def _attempt(self, job: Job) -> None:
+        assert job.outstanding is not None
+        try:
+            outcome = await self._send(job, job.outstanding.tick)
+        finally:
+            self._running.discard(job.id)
+        now = self._records.job_at(job.id)
+        if now is not None:
+            self.put(self._settle(now, outcome))
+
+    async def _run_beside(self, job: Job, tick: float) -> None:
+        outcome = await self._send(job, tick)
+        now = self._records.job_at(job.id)
+        if now is not None:
+            self._records.note(now, status_json(outcome))
+
+    async def _send(self, job: Job, tick: float) -> Outcome:
+        outcome = await attempt(self._sender, lambda now: request_of(job, tick, now), job.config.attempt_deadline_s)
+        if not outcome.succeeded:
+            _report(job, outcome)
+        return outcome
+
+    def _settle(self, job: Job, outcome: Outcome) -> Job:
+        """Write down how an attempt ended and what follows."""
+        status, execution = status_json(outcome), job.outstanding
+        if execution is None:  # paused or changed meanwhile, which gave it up
+            return self._records.note(job, status)
+        if job.state is not JobState.ENABLED:
+            return self._records.finish(job, status, schedule_time=None)
+        tick = job.config.next_tick(execution.begun_at)
+        if not outcome.succeeded:
+            retry_at = next_retry(execution, job.config.retry, self._clock.now())
+            if retry_at is not None and retry_at < tick:
+                return self._records.retry(job, status, failures=execution.failures + 1, schedule_time=retry_at)
+        return self._records.finish(job, status, schedule_time=tick)
+
+
+def _report(job: Job, outcome: Outcome) -> None:
+    emit(
+        "WARNING",
+        "attempt failed",
+        action="scheduler.attempt",
+        job=job.name,
+        url=job.config.request.url.partition("?")[0],
+        status=outcome.status,
+        reason=outcome.reason or None,
+        retry_count=job.outstanding.failures if job.outstanding else None,
+        duration_ms=round((outcome.ended_at - outcome.dispatched_at) * 1000),
+    )

@@ -1,0 +1,62 @@
+"""Google's JSON out: writes a Job for a client, and a job's settings for the database. Pure."""
+
+import base64
+
+from localcloud.http_target import HttpRequest
+from localcloud.protojson import duration_text, timestamp_text
+from localcloud.rest import JsonObject
+from localcloud.scheduler.attempt import own_headers
+from localcloud.scheduler.resources import Job, JobConfig, RetryConfig
+
+
+def job_json(job: Job) -> JsonObject:
+    """Write a Job."""
+    result: JsonObject = {
+        "name": job.name,
+        **job_config_json(job.config),
+        "state": job.state,
+        "userUpdateTime": timestamp_text(job.user_update_time),
+    }
+    result["httpTarget"]["headers"] = own_headers(job.config.request)
+    if job.status is not None:
+        result["status"] = job.status
+    if job.schedule_time is not None:
+        result["scheduleTime"] = timestamp_text(job.schedule_time)
+    if job.last_attempt_time is not None:
+        result["lastAttemptTime"] = timestamp_text(job.last_attempt_time)
+    return result
+
+
+def job_config_json(config: JobConfig) -> JsonObject:
+    """Write what a client may set on a job; `read_job_config` reads it back."""
+    result: JsonObject = {
+        "schedule": config.schedule,
+        "timeZone": config.time_zone,
+        "httpTarget": _http_target_json(config.request),
+        "attemptDeadline": duration_text(config.attempt_deadline_s),
+        "retryConfig": _retry_config_json(config.retry),
+    }
+    if config.description:
+        result["description"] = config.description
+    return result
+
+
+def _http_target_json(request: HttpRequest) -> JsonObject:
+    result: JsonObject = {"uri": request.url, "httpMethod": request.method.name, "headers": request.headers}
+    if request.body:
+        result["body"] = base64.b64encode(request.body).decode()
+    if request.oidc_email:
+        result["oidcToken"] = {"serviceAccountEmail": request.oidc_email, "audience": request.oidc_audience}
+    if request.oauth_email:
+        result["oauthToken"] = {"serviceAccountEmail": request.oauth_email, "scope": request.oauth_scope}
+    return result
+
+
+def _retry_config_json(retry: RetryConfig) -> JsonObject:
+    return {
+        "retryCount": retry.retry_count,
+        "maxRetryDuration": duration_text(retry.max_retry_duration_s),
+        "minBackoffDuration": duration_text(retry.min_backoff_s),
+        "maxBackoffDuration": duration_text(retry.max_backoff_s),
+        "maxDoublings": retry.max_doublings,
+    }

@@ -1,0 +1,59 @@
+"""Where a job's request goes: out to its target, or to Google's own APIs, and those are here.
+
+Called by the dispatcher in place of `Outbound`. A URL of googleapis.com is answered by this process: that is how a
+schedule starts a Cloud Run job, and why nothing here ever reaches Google. Redirects are followed, since the answer of
+the redirected request is the one that counts (HttpTarget).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urljoin, urlsplit
+
+from localcloud.attempt import Sender
+from localcloud.http1 import ProtocolError
+from localcloud.http_target import encoded_url
+from localcloud.outbound import OutboundRequest, OutboundResponse
+from localcloud.rest import Router
+
+MAX_REDIRECTS = 10
+
+
+class Targets:
+    """Sends requests, to ourselves once there is a router."""
+
+    def __init__(self, outbound: Sender) -> None:
+        self._outbound = outbound
+        self.router = Router([])
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._send(request)
+            location = response.headers.get("location")
+            if response.status not in (301, 302, 303, 307, 308) or not location:
+                return response
+            request = _redirected(request, response.status, location)
+        raise ProtocolError(f"more than {MAX_REDIRECTS} redirects")
+
+    async def _send(self, request: OutboundRequest) -> OutboundResponse:
+        host = urlsplit(request.url).hostname or ""
+        if not f".{host}".endswith(".googleapis.com"):
+            return await self._outbound.send(request)
+        status, _ = await self.router.answer(request.method, request.url, request.body)
+        return OutboundResponse(status, {})
+
+
+def _redirected(request: OutboundRequest, status: int, location: str) -> OutboundRequest:
+    """Return the request that a redirect asks for (RFC 9110, 15.4): with GET unless the method is to be kept."""
+    url = encoded_url(urljoin(request.url, location))
+    if not url.startswith(("http://", "https://")):
+        raise ProtocolError(f"a redirect to {url[:80]!r}")
+    if urlsplit(url).netloc != urlsplit(request.url).netloc:
+        request = replace(request, headers=_without(request.headers, "authorization"))
+    if status in (307, 308) or request.method in ("GET", "HEAD"):
+        return replace(request, url=url)
+    return OutboundRequest("GET", url, _without(request.headers, "content-type"), b"")
+
+
+def _without(headers: Sequence[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    return [header for header in headers if header[0].lower() != name]
