@@ -14,12 +14,15 @@ import msgspec
 from functions.chat.cite import CitationFilter
 from functions.chat.prompt import Asked
 from functions.chat.search import Passage
+from functions.chat.sentences import sentences
 
 MAX_QUOTES = 5
 MAX_QUOTES_OF_ONE = 3
-MIN_SHARE_OF_BEST = 0.35
+MIN_SHARE_OF_BEST = 0.25
 LONG_WORDS = 40
 _MIN_CHARS, _MAX_CHARS = 20, 600
+_MIN_LETTERS = 0.7  # code whose fence is in another chunk has fewer
+_SAYS_NOTHING = re.compile(r"\[[^\]]*\]\([^)]*\)\.?|.*:", re.DOTALL)  # a link alone; what announces something else
 _BLOCK_LINES, _BLOCK_CHARS = 12, 600
 
 INTRODUCTION = "No language model is configured (`CHAT_MODEL`), so this is what the documents themselves say:\n\n"
@@ -52,7 +55,7 @@ class Extractive:
 
 
 def choose(question: str, passages: Sequence[Passage]) -> list[Quote]:
-    """Choose at most five sentences, those of the best passage first, and in their order there.
+    """Choose at most five sentences: the best one's passage first, and within a passage in their order.
 
     score = c · p · min(1, 40 / words), where
 
@@ -60,8 +63,8 @@ def choose(question: str, passages: Sequence[Passage]) -> list[Quote]:
       ½ if only the passage's title or headings do, else 0; idf(t) = ln(1 + N / n(t)), with t in n(t) of N sentences;
     - p = the passage's own score / the best passage's score.
 
-    Kept is what reaches 35 % of the best, three sentences of a passage at most. When no sentence holds a word of the
-    question (passages can be found by their sense alone), each of the first passages gives its first sentence.
+    Kept is what reaches a quarter of the best score, three sentences of a passage at most. When no sentence holds a
+    word of the question (passages can be found by their sense alone), the first passages give their first sentences.
 
     Worked example: the question "install headwater", one passage with "Install it with pip on any system." and "It
     needs Python 3.11 or newer, nothing else.". N = 2, only `install` occurs: c = 1 and 0, the first alone is quoted.
@@ -111,51 +114,13 @@ def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Passage]) -> li
 
 
 def _can_be_quoted(text: str) -> bool:
-    """Tell whether a span stands by itself: long enough, its code closed, and nothing in it reads as a citation."""
-    if not _MIN_CHARS <= len(text) <= _MAX_CHARS or text.endswith(":"):  # whatever the colon announces is missing
+    """Tell whether a span says something by itself, with its code closed and nothing in it that reads as a citation."""
+    if not _MIN_CHARS <= len(text) <= _MAX_CHARS or _SAYS_NOTHING.fullmatch(text):
+        return False
+    if sum(char.isalpha() or char.isspace() for char in text) < _MIN_LETTERS * len(text):
         return False
     citations = CitationFilter(())
     return citations.feed(f"{text} [0]") + citations.finish() == text
-
-
-# Headings, tables, rules, HTML and JSX, directives, link definitions.
-_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*){3,}$|=+\s*$|(import|export)\s)")
-_INDENTED_CODE = re.compile(r"\t| {4}")
-_MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*(?:\[!\w+\]\s*$)?")
-_FENCE = re.compile(r"[\s>]*(?:```|~~~)")
-_SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*\s+(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
-)
-
-
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the [start, end) of each sentence of a Markdown text's prose; none reaches over a paragraph's end."""
-    for first, last in _paragraphs(text):
-        ends = [found.end() for found in _SENTENCE_END.finditer(text, first, last)]
-        for start, end in zip([first, *ends], [*ends, last], strict=True):
-            span = text[start:end]
-            if span.strip():
-                yield start + len(span) - len(span.lstrip()), start + len(span.rstrip())
-
-
-def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the [start, end) of each paragraph, list item and line of a quotation, without their marks."""
-    start: int | None = None
-    at, in_code = 0, False
-    for line in text.split("\n"):
-        is_fence = _FENCE.match(line) is not None
-        mark = _MARK.match(line)
-        is_code = in_code or is_fence or (start is None and not mark and _INDENTED_CODE.match(line))
-        continues = not is_code and line.strip() and not _NOT_PROSE.match(line)
-        if start is not None and (mark or not continues):
-            yield start, at
-            start = None
-        if start is None and continues:
-            start = at + (mark.end() if mark else 0)
-        in_code ^= is_fence
-        at += len(line) + 1
-    if start is not None:
-        yield start, len(text)
 
 
 def terms(text: str) -> set[str]:
@@ -165,7 +130,8 @@ def terms(text: str) -> set[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in re.findall(r"[^\W_]+", text.lower()) if len(word) > 1 or not word.isascii()]
+    """Split into words and numbers, so that WSL2 is WSL 2; single letters and digits say too little."""
+    return [word for word in re.findall(r"[^\W\d_]+|\d+", text.lower()) if len(word) > 1 or not word.isascii()]
 
 
 def _stem(word: str) -> str:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat.cite import CitationFilter
-from functions.chat.extract import INTRODUCTION, Extractive, choose, sentences, terms
+from functions.chat.extract import INTRODUCTION, Extractive, choose, terms
 from functions.chat.prompt import Asked
 from functions.chat.search import Passage
+from functions.chat.sentences import sentences
 from tests.fakes import fake_passage
 
 
@@ -87,6 +88,8 @@ def test_a_passage_without_prose_is_quoted_as_it_stands() -> None:
         ("```\ncode. Not prose.\n```\nProse.", ["Prose."]),
         ("1. First thing.\n2. Second thing.\n- [x] Done thing.", ["First thing.", "Second thing.", "Done thing."]),
         ("> [!NOTE]\n> A quoted line.\n> And one more.", ["A quoted line.", "And one more."]),
+        ("cut(off);\n```\nProse after it.", ["Prose after it."]),
+        ("Prose before.\n```c\ncut(off);", ["Prose before."]),
         ("Text.\n\n    indented code\n\nText again.", ["Text.", "Text again."]),
         ("[ref]: https://example.org\nText.", ["Text."]),
         ("\u4e00\u53e5\u3002\u4e24\u53e5\u3002", ["\u4e00\u53e5\u3002", "\u4e24\u53e5\u3002"]),
@@ -102,6 +105,8 @@ def test_sentences_are_found_in_markdown(text: str, expected: list[str]) -> None
     [
         "It says so, as [3] has shown before.",
         "It is done as follows:",
+        "[A link to the cache and no more](cache.md)",
+        '"short": "${env.INCLUDE};${env.ROOT}\\\\x",',
         "Too short.",
     ],
 )

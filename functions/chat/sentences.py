@@ -1,0 +1,52 @@
+"""Sentences: a Markdown text flows in, where each sentence of its prose stands flows out. Pure.
+
+Called by `extract`. Headings, tables, code and markup are no prose; a chunk may begin or end in the middle of any.
+"""
+
+import re
+from collections.abc import Iterator
+
+# Headings, tables, rules, HTML and JSX, directives, link definitions.
+_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*){3,}$|=+\s*$|(import|export)\s)")
+_INDENTED_CODE = re.compile(r"\t| {4}")
+_MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*(?:\[!\w+\]\s*$)?")
+_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)
+_SENTENCE_END = re.compile(
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*\s+(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
+)
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the [start, end) of each sentence of a Markdown text's prose; none reaches over a paragraph's end."""
+    for first, last in _paragraphs(text):
+        ends = [found.end() for found in _SENTENCE_END.finditer(text, first, last)]
+        for start, end in zip([first, *ends], [*ends, last], strict=True):
+            span = text[start:end]
+            if span.strip():
+                yield start + len(span) - len(span.lstrip()), start + len(span.rstrip())
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the [start, end) of each paragraph, list item and line of a quotation, without their marks."""
+    start: int | None = None
+    at, in_code = 0, _starts_in_code(text)
+    for line in text.split("\n"):
+        is_fence = _FENCE.match(line) is not None
+        mark = _MARK.match(line)
+        is_code = in_code or is_fence or (start is None and not mark and _INDENTED_CODE.match(line))
+        continues = not is_code and line.strip() and not _NOT_PROSE.match(line)
+        if start is not None and (mark or not continues):
+            yield start, at
+            start = None
+        if start is None and continues:
+            start = at + (mark.end() if mark else 0)
+        in_code ^= is_fence
+        at += len(line) + 1
+    if start is not None:
+        yield start, len(text)
+
+
+def _starts_in_code(text: str) -> bool:
+    """Tell whether the first fence of a text that was cut out of another closes what was opened before."""
+    fences = _FENCE.findall(text)
+    return len(fences) % 2 == 1 and not fences[0].strip()
