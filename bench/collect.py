@@ -92,7 +92,8 @@ def measure_langchain(cluster: Cluster, repository: Path) -> tuple[float, float]
         """Costs next to nothing, as our constant embedder does."""
 
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            return np.random.default_rng(0).standard_normal((len(texts), 384)).astype(np.float32).tolist()
+            vectors: list[list[float]] = np.random.default_rng(0).standard_normal((len(texts), 384)).tolist()
+            return vectors
 
         def embed_query(self, text: str) -> list[float]:
             return self.embed_documents([text])[0]

@@ -50,8 +50,9 @@ class Pipeline:
 
     def drain(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Run every due step; each step in a temporary folder of its own, as if on a machine of its own."""
-        while not stop() and sum(self._one_step(queue) for queue in QUEUES):
-            pass
+        ran = 1
+        while ran and not stop():
+            ran = sum(self._one_step(queue) for queue in QUEUES)
 
     def collect(self, source: Source) -> Run:
         """Collect a source to its end."""
