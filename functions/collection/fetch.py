@@ -70,7 +70,7 @@ class Fetch:
         parsed = dict(_parse_each(fetched, {entry.key: entry.fingerprint for entry in gathered.entries}, rows))
         chunked = chunk(list(parsed.values()), self.tokenizer(gathered.model))
         for key, chunks in zip(parsed, chunked, strict=True):
-            rows.chunks.extend(_chunk_row(key, piece) for piece in chunks)
+            rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
             rows.relations.extend(
                 {"k": key, "kind": link.kind, "target": link.target, "s": link.start, "e": link.end}
                 for link in parsed[key].links
@@ -123,7 +123,8 @@ def _parse_each(fetched: Iterator[Fetched], fingerprints: dict[str, str], rows: 
         yield file.key, parsed
 
 
-def _chunk_row(key: str, piece: Chunk) -> dict[str, Any]:
+def _chunk_row(key: str, page: Parsed, piece: Chunk) -> dict[str, Any]:
+    """Make a chunk's row; `words` are for its lexemes only, the chunk itself is a range of its document's text."""
     return {
         "k": key,
         "n": piece.ordinal,
@@ -132,6 +133,7 @@ def _chunk_row(key: str, piece: Chunk) -> dict[str, Any]:
         "path": piece.heading_path,
         "hash": piece.input_hash.hex(),
         "tokens": piece.token_count,
+        "words": " ".join((page.title, *piece.heading_path, page.text[piece.start : piece.end])),
     }
 
 
@@ -174,9 +176,9 @@ _CHUNKS = sa.text(f"""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
       token_count, lexemes)
     select d.workspace_id, d.id, n, s, e, path, decode(hash, 'hex'), tokens,
-      to_tsvector('english', d.title || ' ' || array_to_string(path, ' ') || ' ' || substr(d.text, s + 1, e - s))
+      to_tsvector('english', words)
     from json_to_recordset(cast(:rows as json)) as r
-      (k text, n integer, s integer, e integer, path text[], hash text, tokens integer)
+      (k text, n integer, s integer, e integer, path text[], hash text, tokens integer, words text)
     join ({_DOCUMENT}) on d.key = r.k and runs.id = :run_id
 """)
 
