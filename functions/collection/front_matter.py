@@ -14,14 +14,14 @@ import yaml
 
 MAX_YAML_CHARS = 262_144
 # What the values may grow to once aliases are expanded: one for each value and one for each of its characters.
-MAX_SIZE = 4 * MAX_YAML_CHARS
+MAX_SIZE = 2 * MAX_YAML_CHARS
 MAX_DEPTH = 20
 # The loaders recurse once per level, the C one on the C stack: what nests deeper never reaches them.
 MAX_NESTING = 100
 
 _OPENING = re.compile(r"---[ \t]*\n")
 _CLOSING = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_FIRST_KEY = re.compile(r"\s*(?:#[^\n]*\n\s*)*[\w\"'][^\n]*?:(?:\s|$)")
+_FIRST_KEY = re.compile(r"\s*(?:#[^\n]*\n\s*)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
 _INLINE_NESTING = re.compile(rf"(?:[-?:][ \t]++|[\[{{]\s*+){{{MAX_NESTING}}}")
 _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")

@@ -27,8 +27,8 @@ _MARKUP = re.compile(
     | <(?P<url>(?:https?|mailto):[^<>\s]*+)>
     | <!--.*?--> | </?(?:{_TAGS})\b[^<>]*+>
     | (?P<entity>&(?:\#\d{{1,7}}|\#[xX][\da-fA-F]{{1,6}}|[A-Za-z]\w{{1,30}});)
-    | (?P<star>\*{{1,3}}|~~)(?=\S)(?P<starred>.+?)(?<=\S)(?P=star)
-    | (?<!\w)(?P<bar>_{{1,3}})(?=\S)(?P<barred>.+?)(?<=\S)(?P=bar)(?!\w)
+    | (?P<star>\*{{1,3}}|~~)(?=\S)(?P<starred>.{{1,200}}?)(?<=\S)(?P=star)
+    | (?<!\w)(?P<bar>_{{1,3}})(?=\S)(?P<barred>.{{1,200}}?)(?<=\S)(?P=bar)(?!\w)
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
