@@ -1,12 +1,17 @@
-"""A real localcloud process and an HTTP target on loopback, for tests.
+"""A real localcloud process, the stock clients and gcloud that talk to it, and an HTTP target on loopback, for tests.
 
 with localcloud(folder) as cloud, http_target() as target:
     queue = cloud.create_queue("q")
     cloud.create_task(queue, target.url)
     [hit] = target.wait_for(1)
+
+with localcloud(folder, *SHELL_IMAGE) as cloud:
+    job = cloud.create_job("j", "exit 3")
+    assert cloud.ended(cloud.execute(job)).failed_count == 1
 """
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +24,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
+import urllib3
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
+from google.cloud.run_v2 import Execution, ExecutionsClient, JobsClient, TasksClient
 from google.cloud.tasks_v2 import CloudTasksClient
 
+ROOT = Path(__file__).resolve().parent.parent
 LOCATION = "projects/demo/locations/here"
+# Jobs with the image `shell` run their first argument as a script.
+SHELL_IMAGE = ("--image", "shell=/bin/sh -c")
 PATIENCE_S = 20.0
 FAST_RETRIES = {"min_backoff": {"nanos": 10_000_000}, "max_backoff": {"nanos": 50_000_000}}
 
@@ -35,6 +46,14 @@ def wait_until(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
     return value
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process still does anything."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Cloud:
@@ -49,11 +68,18 @@ class Cloud:
         started = wait_until(lambda: self.events or self.process.poll() is not None)
         assert started is not True, "localcloud did not start"
         self.url = f"http://127.0.0.1:{self.events[0]['port']}"
-        self.client = CloudTasksClient(
-            transport="rest",
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options=ClientOptions(api_endpoint=self.url),
-        )
+        self.client = CloudTasksClient(**self._connection())
+        self.jobs: Any = JobsClient(**self._connection())
+        self.executions: Any = ExecutionsClient(**self._connection())
+        self.job_tasks: Any = TasksClient(**self._connection())
+        self._http = urllib3.PoolManager()
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "transport": "rest",
+            "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            "client_options": ClientOptions(api_endpoint=self.url),
+        }
 
     def _read_events(self) -> None:
         assert self.process.stdout is not None
@@ -65,8 +91,17 @@ class Cloud:
         self.process.send_signal(number)
         code = self.process.wait(PATIENCE_S)
         self._reader.join()
-        self.client.transport.close()  # type: ignore[no-untyped-call]
+        clients: tuple[Any, ...] = (self.client, self.jobs, self.executions, self.job_tasks)
+        for client in clients:
+            client.transport.close()
+        self._http.clear()
         return code
+
+    def rest(self, verb: str, path: str, body: Any = None, *, host: str | None = None) -> tuple[int, Any]:
+        """Make a plain request and return status and JSON; `host` is the Host header."""
+        headers = {"Host": host} if host else {}
+        response = self._http.request(verb, self.url + path, json=body, headers=headers, retries=False)
+        return response.status, response.json()
 
     def create_queue(self, queue_id: str, **settings: Any) -> str:
         """Create a queue that retries fast unless told otherwise; returns its name."""
@@ -86,6 +121,65 @@ class Cloud:
     def task_ids(self, queue: str) -> list[str]:
         """Return the short ids of a queue's tasks."""
         return [task.name.rpartition("/")[2] for task in self.client.list_tasks(parent=queue)]
+
+    def create_job(self, job_id: str, script: str, **settings: Any) -> str:
+        """Create a job of one task that runs a shell script and is never retried, unless told otherwise."""
+        variables = [{"name": name, "value": value} for name, value in settings.pop("env", {}).items()]
+        container = {"image": "registry.example/demo/shell:v1", "args": [script], "env": variables}
+        execution: dict[str, Any] = {
+            name: settings.pop(name) for name in ("task_count", "parallelism") if name in settings
+        }
+        job = {"template": {**execution, "template": {"containers": [container], "max_retries": 0, **settings}}}
+        self.jobs.create_job(parent=LOCATION, job=job, job_id=job_id).result(PATIENCE_S)
+        return f"{LOCATION}/jobs/{job_id}"
+
+    def execute(self, job: str, **overrides: Any) -> str:
+        """Begin an execution of a job; returns its name."""
+        return str(self.jobs.run_job(request={"name": job, "overrides": overrides}).metadata.name)
+
+    def ended(self, execution: str) -> Execution:
+        """Return an execution once it has ended."""
+        found: Execution = wait_until(
+            lambda: (now := self.executions.get_execution(name=execution)).completion_time and now
+        )
+        return found
+
+    def logs(self, execution: str, task: int = 0, attempt: int = 0) -> str:
+        """Return what an attempt at a task has written so far, '' before it began."""
+        short = execution.rpartition("/")[2]
+        _, found = self.rest("GET", f"/localcloud/executions/{short}/logs?task={task}&attempt={attempt}")
+        return found["logs"][0]["text"] if found["logs"] else ""
+
+    def says(self, execution: str, words: str, task: int = 0, attempt: int = 0) -> None:
+        """Wait until an attempt has written certain words."""
+        wait_until(lambda: words in self.logs(execution, task, attempt))
+
+
+class Gcloud:
+    """The real gcloud, as `scripts/gcloud-local` starts it against a localcloud."""
+
+    def __init__(self, cloud: Cloud, data: Path) -> None:
+        self._command = [str(ROOT / "scripts" / "gcloud-local"), "--endpoint", cloud.url, "--data", str(data)]
+
+    @staticmethod
+    def is_missing() -> bool:
+        """Tell whether there is none on this machine."""
+        return shutil.which("gcloud") is None
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        command = [*self._command, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a command that must succeed; returns its stdout."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command that must succeed; returns what it prints as JSON."""
+        return json.loads(self(*arguments, "--format=json"))
 
 
 @contextmanager

@@ -107,7 +107,7 @@ class Executor:
                 if begun is None:  # deleted
                     return
                 result = await self._attempt(run, begun)
-                if run.stop.is_set() and not result.succeeded:
+                if result is None:  # cancelled
                     return
                 state = TaskState.RUNNING
                 if result.succeeded:
@@ -119,7 +119,8 @@ class Executor:
                 if state is not TaskState.RUNNING:
                     return
 
-    async def _attempt(self, run: _Run, task: Task) -> Result:
+    async def _attempt(self, run: _Run, task: Task) -> Result | None:
+        """Run a task's process to its end; returns None when it was stopped."""
         execution = run.execution
         container = execution.template.task.container
         argv = self._images.argv(container)
@@ -134,7 +135,7 @@ class Executor:
             ended = await self._processes.run(command, timeout_s=execution.template.task.timeout_s, stop=run.stop)
         except (OSError, ValueError) as error:  # too long, a NUL in it, no more processes
             return Result(None, None, f"The container could not be started: {error}")
-        return result_of(ended)
+        return None if ended.stopped else result_of(ended)
 
     def _finish(self, run: _Run) -> None:
         """Write down what the ends of its tasks make of an execution, unless it is gone."""

@@ -30,10 +30,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended: by an exit code, or by a signal, which a shell would report as -1, -2, …"""
+    """How a process ended: by an exit code, or by signal N as -N; and whether it did only because it had to."""
 
     code: int
     timed_out: bool = False
+    stopped: bool = False
 
 
 class Processes:
@@ -76,16 +77,16 @@ class Processes:
         exited = asyncio.ensure_future(process.wait())
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait({exited, stopped}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        timed_out = not exited.done() and not stopped.done()
+        was_running, was_stopped = not exited.done(), stopped.done()
         stopped.cancel()
-        if not exited.done():
+        if was_running:
             leash.signal_group(process.pid, signal.SIGTERM)
             await asyncio.wait({exited}, timeout=self._grace_s)
         leash.signal_group(process.pid, signal.SIGKILL)  # the process, or what it left behind
         code = await exited
         self._tell("release", process.pid)
         self._running.discard(process)
-        return Ended(code, timed_out=timed_out)
+        return Ended(code, timed_out=was_running and not was_stopped, stopped=was_running and was_stopped)
 
     async def _spawn(self, command: Command) -> asyncio.subprocess.Process:
         command.output.parent.mkdir(parents=True, exist_ok=True)
