@@ -3,36 +3,27 @@
 Served by functions-framework: `functions-framework --source functions/chat/main.py --target chat`.
 """
 
-import threading
-from functools import cache
-
 import flask
 import functions_framework
 
-from functions.chat.embedders import Embedders
 from functions.chat.routes import routes
 from headwater.config import get_settings
 from headwater.db import Database
-from headwater.http import App
+from headwater.embedder import Embedders
+from headwater.http import App, once
 
 
-@cache
+@once
 def app() -> App:
     """Put the function together; opens nothing, and begins to load the embedder."""
     settings = get_settings()
     database = Database(settings.database_url, settings.database_pool_size)
-    embedders = Embedders(settings)
-    embedders.warm()
+    embedders = Embedders(settings.model_dir)
+    embedders.warm(settings.embedding_model)
     return App("chat", settings, routes(database, settings, embedders), database.check_ready)
-
-
-# The first requests come together; two apps would load two embedders.
-_building = threading.Lock()
 
 
 @functions_framework.http
 def chat(request: flask.Request) -> flask.Response:
     """Answer one request."""
-    with _building:
-        serve = app()
-    return serve(request)
+    return app()(request)

@@ -92,6 +92,7 @@ class Chat:
         return load_model(self.settings)
 
     def routes(self) -> list[Route]:
+        """Return them."""
         return [
             Route("GET", "/api/search", self.find, "Search the passages", query=SearchQuery, answers=Hits),
             Route("POST", "/api/chat", self.chat, "Ask, and stream the answer", body=Question, streams=True),
@@ -103,12 +104,14 @@ class Chat:
         ]
 
     def find(self, call: Call) -> Hits:
+        """Search."""
         asked: SearchQuery = call.args
         question = check_question(asked.q, self.settings.max_question_chars, "q")
         found = self.search(call.workspace_id, question, asked.k, asked.source_id)
         return Hits([_hit(passage) for passage in found])
 
     def chat(self, call: Call) -> flask.Response:
+        """Store the question, then stream its answer as it is written."""
         posted: Question = call.body
         conversation_id = check_conversation_id(posted.id)
         message_id, question = read_question(posted.messages, self.settings.max_question_chars)
@@ -133,6 +136,7 @@ class Chat:
         return _stream(follow(self.database, answer, after=after, request_id=call.request_id))
 
     def stop(self, call: Call) -> Stopped:
+        """End the running answer; its writer notices within a second."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             conversations.check_exists(tx, call.workspace_id, conversation_id)
@@ -145,15 +149,18 @@ class Chat:
         return Stopped(answer is not None)
 
     def list_all(self, call: Call) -> ConversationList:
+        """List the caller's conversations."""
         with self.database.transaction(call.workspace_id) as tx:
             return ConversationList(conversations.read_conversations(tx, call.workspace_id))
 
     def read(self, call: Call) -> Conversation:
+        """Read a conversation with its messages."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             return conversations.read_conversation(tx, call.workspace_id, conversation_id)
 
     def delete(self, call: Call) -> None:
+        """Delete a conversation; an answer that is being written ends."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             conversations.delete_conversation(tx, call.workspace_id, conversation_id)
