@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
 MAX_YAML_CHARS = 262_144
 # What the values may grow to once aliases are expanded: one for each value and one for each of its characters.
 MAX_SIZE = 2 * MAX_YAML_CHARS
@@ -24,9 +22,10 @@ _CLOSING = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _FIRST_KEY = re.compile(r"\s*(?:#[^\n]*\n\s*)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
 _INLINE_NESTING = re.compile(rf"(?:[-?:][ \t]++|[\[{{]\s*+){{{MAX_NESTING}}}")
 _BRACKET = re.compile(r"[\[\]{}]")
+_TOO_BIG = "it nests too deep or expands to too many values"
+# What PyYAML's constructors let slip when a value doesn't suit its tag, as in `!!bool maybe` or `2024-13-45`.
+_UNTAGGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class FrontMatter(NamedTuple):
@@ -37,8 +36,8 @@ class FrontMatter(NamedTuple):
     warning: str | None
 
 
-class _TooBig(Exception):
-    """The values nest too deep or are too many, as an alias that contains itself makes them."""
+class _Unreadable(Exception):
+    """The block can't become metadata; the message says why."""
 
 
 def read_front_matter(text: str) -> FrontMatter:
@@ -56,12 +55,10 @@ def read_front_matter(text: str) -> FrontMatter:
     body_start = min(closing.end() + 1, len(text))
     try:
         loaded = _load(source)
-    except _TooBig:
-        return FrontMatter({}, body_start, "front matter ignored: it nests too deep or expands to too many values")
-    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+    except _Unreadable as error:
         if not _FIRST_KEY.match(source):
             body_start = 0
-        return FrontMatter({}, body_start, f"front matter ignored: {_reason(error)}")
+        return FrontMatter({}, body_start, f"front matter ignored: {error}")
     if loaded is None:
         return FrontMatter({}, body_start, None)
     if not isinstance(loaded, dict):
@@ -70,9 +67,19 @@ def read_front_matter(text: str) -> FrontMatter:
 
 
 def _load(source: str) -> Any:
+    import yaml  # only pages with front matter need it
+
     if _nests_too_deep(source):
-        raise _TooBig
-    return _Safe().convert(yaml.load(source, _Loader))  # noqa: S506 (a safe loader in either form)
+        raise _Unreadable(_TOO_BIG)
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _Safe().convert(yaml.load(source, loader))  # noqa: S506 (a safe loader in either form)
+    except yaml.MarkedYAMLError as error:
+        # The block's first line is the file's second.
+        line = f" on line {error.problem_mark.line + 2}" if error.problem_mark else ""
+        raise _Unreadable(f"{error.problem}{line}") from error
+    except (yaml.YAMLError, *_UNTAGGED) as error:
+        raise _Unreadable(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
 def _nests_too_deep(source: str) -> bool:
@@ -86,13 +93,6 @@ def _nests_too_deep(source: str) -> bool:
     return _INLINE_NESTING.search(source) is not None
 
 
-def _reason(error: Exception) -> str:
-    """Say in one line what is wrong and on which line of the file; the block's first line is the file's second."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"{error.problem} on line {error.problem_mark.line + 2}"
-    return str(error).partition("\n")[0] or type(error).__name__
-
-
 class _Safe:
     """Turns what YAML can hold into what JSON can, counting as it goes."""
 
@@ -102,7 +102,7 @@ class _Safe:
     def convert(self, value: Any, depth: int = 0) -> Any:
         self.size += 1
         if self.size > MAX_SIZE or depth > MAX_DEPTH:
-            raise _TooBig
+            raise _Unreadable(_TOO_BIG)
         if isinstance(value, Mapping):
             return {str(self.scalar(key)): self.convert(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set):

@@ -73,6 +73,12 @@ def test_a_page_that_opens_with_a_rule_keeps_what_follows(source: str) -> None:
         ("a: !!python/object:os.system x", "could not determine a constructor"),
         ("{a: b}: c", "unhashable key"),
         ("tab:\n\t- x", "on line 3"),
+        ("a: !!bool maybe", "maybe"),
+        ("a: !!timestamp soon", "'NoneType' object"),
+        ("a: !!int ''", "index out of range"),
+        ("a: !!binary é", "failed to convert"),
+        ("a: 0x" + "f" * 9000, "Exceeds the limit"),
+        ("a: " + "9" * 9000, "Exceeds the limit"),
     ],
 )
 def test_broken_yaml_is_left_out_and_named(source: str, reason: str) -> None:
