@@ -8,13 +8,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from functions.chat.embedders import Embedders
 from functions.chat.routes import routes as chat_routes
 from functions.collection.connect import connect_with
 from functions.collection.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.db import Database
+from headwater.embedder import Embedders
 from headwater.http import Route
 from headwater.openapi import describe
 from headwater.tickets import Tickets
@@ -28,7 +28,7 @@ def all_routes() -> dict[str, list[Route]]:
     settings = Settings(database_url="postgresql+pg8000://app@localhost/none")
     database = Database(settings.database_url)
     tickets = Tickets(database, settings)
-    embedders = Embedders(settings)
+    embedders = Embedders(settings.model_dir)
     return {
         "chat": chat_routes(database, settings, embedders),
         "collection": Collection(database, settings, tickets, connect_with(settings)).routes(),

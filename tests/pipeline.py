@@ -15,10 +15,10 @@ from functions.collection import runs, sources
 from functions.collection.runs import Run
 from functions.collection.sources import NewSource, Source
 from functions.collection.steps import handlers as collection_handlers
-from functions.embedding.steps import cached_embedder
 from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
 from headwater.db import Database
+from headwater.embedder import Embedders
 from headwater.migrations import register_model
 from headwater.tickets import QUEUES
 from headwater.worker import Worker
@@ -80,7 +80,7 @@ class Pipeline:
         return tuple(self.rows(statement) for statement in (documents, chunks, vectors, relations))
 
     def _one_step(self, queue: str) -> int:
-        kinds = {**collection_handlers(self.settings), **embedding_handlers(cached_embedder(self.settings))}
+        kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings.model_dir))}
         worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test")
         claimed: list[None] = []
         with _empty_tmpdir():

@@ -4,7 +4,6 @@ Served by functions-framework: `functions-framework --source functions/collectio
 """
 
 import uuid
-from functools import cache
 
 import flask
 import functions_framework
@@ -15,12 +14,12 @@ from functions.collection.steps import handlers
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
-from headwater.http import App
+from headwater.http import App, once
 from headwater.tickets import Tickets
 from headwater.worker import Worker
 
 
-@cache
+@once
 def app() -> App:
     """Put the function together; opens nothing yet."""
     settings = get_settings()

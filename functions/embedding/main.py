@@ -4,32 +4,32 @@ Served by functions-framework: `functions-framework --source functions/embedding
 """
 
 import uuid
-from functools import cache
 
 import flask
 import functions_framework
 
 from functions.embedding.routes import routes
-from functions.embedding.steps import cached_embedder, handlers
+from functions.embedding.steps import handlers
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
-from headwater.http import App
+from headwater.embedder import Embedders
+from headwater.http import App, once
 from headwater.tickets import Tickets
 from headwater.worker import Worker
 
 
-@cache
+@once
 def app() -> App:
     """Put the function together; opens nothing and loads no model yet."""
     settings = get_settings()
     database = Database(settings.database_url, settings.database_pool_size)
     tickets = Tickets(database, settings)
-    embedder = cached_embedder(settings)
+    embedders = Embedders(settings.model_dir)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    worker = Worker(database, settings, handlers(embedder), wake=tickets, holder=holder)
+    worker = Worker(database, settings, handlers(embedders), wake=tickets, holder=holder)
     drain = drain_route(worker, tickets, "embedding")
-    return App("embedding", settings, [*routes(settings, embedder), drain], database.check_ready)
+    return App("embedding", settings, [*routes(settings, embedders), drain], database.check_ready)
 
 
 @functions_framework.http

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from functions.collection import runs
 from functions.collection.runs import Run
 from functions.collection.steps import handlers as collection_handlers
-from functions.embedding.steps import cached_embedder
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.progress import progress_line, summary
 from headwater import ledger, logs
 from headwater.config import Settings
 from headwater.db import ENGINE, Database
+from headwater.embedder import Embedders
 from headwater.errors import NotFound
 from headwater.tickets import QUEUES
 from headwater.worker import Worker
@@ -102,7 +102,7 @@ def collect(settings: Settings, source_id: uuid.UUID) -> int:
 
 def _work(database: Database, settings: Settings, stop: Stop, is_open: Callable[[], bool]) -> int:
     """Run due steps of every queue while `is_open`; naps when all that is open is in other hands, or not due yet."""
-    steps = {**collection_handlers(settings), **embedding_handlers(cached_embedder(settings))}
+    steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings.model_dir))}
     holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
     worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=holder)
     ran = 0

@@ -6,11 +6,12 @@ Importing this loads neither numpy nor onnxruntime: `load_tokenizer` and `load_e
 
 import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from headwater import minilm
+from headwater import logs, minilm
 from headwater.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +68,36 @@ def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> 
     """
     _check(name)
     return ConstantEmbedder() if name == "constant" else minilm.MiniLM(model_dir / name, threads=threads)
+
+
+class Embedders:
+    """The models of a process: each is loaded once, when it is first wanted; safe to ask from several threads."""
+
+    def __init__(self, model_dir: Path) -> None:
+        self._model_dir = model_dir
+        self._lock = threading.Lock()
+        self._loaded: dict[str, Embedder] = {}
+
+    def __call__(self, name: str) -> Embedder:
+        """Return a model, loaded now if it wasn't yet; raises ConfigError when it isn't there."""
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load_embedder(name, self._model_dir)
+            return self._loaded[name]
+
+    def warm(self, name: str) -> None:
+        """Begin to load a model on a thread, while the first request is still being read.
+
+        Python waits for the thread before it ends: stopped inside onnxruntime, it would take the process down by
+        `terminate`.
+        """
+        threading.Thread(target=self._warm, args=(name,), name="warm").start()
+
+    def _warm(self, name: str) -> None:
+        try:
+            self(name)
+        except ConfigError as error:  # whoever needs it meets the same error, and answers it
+            logs.event("embedder.missing", severity=30, error=error)
 
 
 def _check(name: str) -> None:

@@ -5,10 +5,12 @@ Each function's `main.py` builds one `App` and hands it every request that funct
 
 import hashlib
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import flask
@@ -53,16 +55,6 @@ class Call:
         if self.caller is None:
             raise errors.Unauthorized("This route needs a caller.")
         return self.caller.workspace_id
-
-    def query(self, name: str, kind: type = str, default: Any = None) -> Any:
-        """Read one query parameter as `kind`; raises UnprocessableContent when it can't be."""
-        raw = self.request.args.get(name)
-        if raw is None:
-            return default
-        try:
-            return msgspec.convert(raw, kind, strict=False)
-        except msgspec.ValidationError as error:
-            raise errors.UnprocessableContent(f"Query parameter {name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -167,6 +159,18 @@ class App:
                 "Authorization, Content-Type, If-None-Match, Last-Event-ID"
             )
             response.headers["Access-Control-Max-Age"] = "7200"
+
+
+def once(build: Callable[[], App]) -> Callable[[], App]:
+    """Have `build` run on the first request only, although the first requests come together on several threads."""
+    building = threading.Lock()
+    built = cache(build)
+
+    def get() -> App:
+        with building:
+            return built()
+
+    return get
 
 
 def problem_response(error: BaseException, request_id: str) -> flask.Response:

@@ -1,0 +1,45 @@
+"""The models of a process: each is loaded once, however many ask."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from headwater.embedder import Embedder, Embedders, load_embedder
+from headwater.errors import ConfigError
+
+
+def test_many_who_ask_at_once_get_the_same_one() -> None:
+    load = Embedders(Path("unused"))
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> int:
+        together.wait(30)
+        return id(load("constant"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
+
+
+def test_a_model_that_is_not_there_is_an_error_each_time_it_is_wanted(tmp_path: Path) -> None:
+    load = Embedders(tmp_path)
+    load.warm("all-MiniLM-L6-v2")  # says so in the log, and leaves the error to whoever needs it
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"python -m headwater\.graph"):
+            load("all-MiniLM-L6-v2")
+
+
+def test_a_process_waits_for_a_model_that_is_being_loaded_before_it_ends() -> None:
+    over = threading.Event()
+
+    class Slow(Embedders):
+        def __call__(self, name: str) -> Embedder:
+            over.wait(30)
+            return load_embedder(name, Path("unused"))
+
+    Slow(Path("unused")).warm("constant")
+    warming = next(thread for thread in threading.enumerate() if thread.name == "warm")
+    over.set()
+    warming.join()
+    assert not warming.daemon
