@@ -21,6 +21,8 @@ START_TIMEOUT_S = 180.0
 PROBE_EVERY_S = 0.1
 SILENCE_S, MAX_SILENCES = 2.0, 4
 LONGEST_LINE = 1_000_000
+# Waits until the leash holds the process: there is no moment at which our death would leave it behind.
+_GATE = ("/bin/sh", "-c", 'read -r held && exec "$@" </dev/null', "sh")
 _HIDDEN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
 
@@ -140,9 +142,11 @@ class Keeper:
 async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int], None] = lambda _: None) -> int:
     """Run a process to its end, printing what it prints; returns its exit status, negative for a signal."""
     reading, writing = os.pipe()
+    gate, gatekeeper = os.pipe()
     process = await asyncio.create_subprocess_exec(
+        *_GATE,
         *service.command,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=gate,
         stdout=writing,
         stderr=writing,
         env=dict(service.environment),
@@ -150,7 +154,9 @@ async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int
         **service.popen,
     )
     leash.hold(process.pid, service.stop_signal)
-    os.close(writing)
+    os.write(gatekeeper, b"held\n")
+    for descriptor in (gate, gatekeeper, writing):
+        os.close(descriptor)
     on_pid(process.pid)
     # Our own pipe, since asyncio's would count the process as running while anything it started keeps it open.
     printing = asyncio.create_task(_print(reading, service.name, log))
