@@ -104,6 +104,7 @@ class Scanner:
         return self.items[-1] if self.items else 0
 
     def run(self) -> list[Span]:
+        """Read all lines."""
         number, count = 0, len(self.lines)
         while number < count:
             line = self.lines[number]
@@ -117,10 +118,12 @@ class Scanner:
             number = self.block(_Line(number, column, body))
         return self.spans
 
-    def block(self, line: _Line) -> int:
+    def block(self, line: _Line, *, after_marker: bool = False) -> int:
+        """Read the block that starts here; behind a list's markers, on their line, one marker more is text."""
         if line.column - self.base >= 4 and not self.mdx:
             return self.indented_code(line.number)
-        construct = self.constructs.get(line.body[0])
+        is_text = after_marker and _MARKER.match(line.body)
+        construct = None if is_text else self.constructs.get(line.body[0])
         after = construct(line) if construct else None
         return self.paragraph(line) if after is None else after
 
@@ -197,15 +200,7 @@ class Scanner:
             if after < len(self.lines) and not self.lines[after].strip(" \t"):
                 self.items.pop()  # an item begins with at most one blank line (CommonMark 5.2)
             return after
-        return self.block_in_item(_Line(line.number, len(source[:at].expandtabs(4)), source[at:]))
-
-    def block_in_item(self, line: _Line) -> int:
-        """What follows a marker on its own line; the marker itself belongs to it."""
-        if line.column - self.base >= 4 and not self.mdx:
-            return self.indented_code(line.number)
-        construct = None if _MARKER.match(line.body) else self.constructs.get(line.body[0])
-        after = construct(line) if construct else None
-        return self.paragraph(line) if after is None else after
+        return self.block(_Line(line.number, len(source[:at].expandtabs(4)), source[at:]), after_marker=True)
 
     def quote(self, line: _Line) -> int:
         """The lines that begin with `>`, read as a page of their own, then those that lazily continue its paragraph."""
