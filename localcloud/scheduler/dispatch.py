@@ -33,8 +33,12 @@ class Dispatcher:
         """Take up what the last process left."""
         now = self._clock.now()
         for job in self._records.jobs():
-            missed = job.outstanding is None and job.schedule_time is not None and job.schedule_time <= now
-            self.put(self._records.reschedule(job, job.config.next_tick(now)) if missed else job)
+            if job.outstanding is not None:
+                self.put(self._records.take_up(job, now))
+            elif job.schedule_time is not None and job.schedule_time <= now:
+                self.put(self._records.reschedule(job, job.config.next_tick(now)))
+            else:
+                self.put(job)
 
     async def stop(self) -> None:
         """Give up the attempts under way; the next process makes them again."""

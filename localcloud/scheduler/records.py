@@ -88,6 +88,10 @@ class Records:
             *(execution.tick, execution.begun_at, execution.failures, execution.tick),
         )
 
+    def take_up(self, job: Job, now: float) -> Job:
+        """Go on with an execution that another process began: as if now, so that no time before counts as waiting."""
+        return self._update(job, "begun_at = ?", now)
+
     def attempted(self, job: Job, now: float) -> Job:
         """Write down that an attempt begins."""
         return self._update(job, "last_attempt_time = ?", now)

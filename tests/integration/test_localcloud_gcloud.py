@@ -1,26 +1,23 @@
-"""The real gcloud against localcloud, where gcloud is installed."""
+"""The real gcloud against localcloud, by way of `scripts/gcloud-local`, where gcloud is installed."""
 
-import json
 import os
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cloud import Cloud, Target, http_target, localcloud
+from tests.cloud import ROOT, SHELL_IMAGE, Cloud, Gcloud, Target, http_target, localcloud, wait_until
 
-GCLOUD = shutil.which("gcloud")
-Gcloud = Callable[..., str]
+PLACE = "projects/local/locations/local"
 
-pytestmark = pytest.mark.skipif(GCLOUD is None, reason="gcloud is not installed")
+needs_gcloud = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Run a localcloud."""
-    with localcloud(tmp_path / "data") as running:
+    with localcloud(tmp_path_factory.mktemp("cloud"), *SHELL_IMAGE, "--termination-grace", "1") as running:
         yield running
 
 
@@ -31,40 +28,27 @@ def target() -> Iterator[Target]:
         yield running
 
 
-@pytest.fixture
-def gcloud(tmp_path: Path, cloud: Cloud) -> Gcloud:
-    """Return a function that runs `gcloud tasks …` in a configuration of its own and returns its stdout."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
-        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        "CLOUDSDK_CORE_PROJECT": "demo",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS": f"{cloud.url}/",
-    }
-
-    def run(*arguments: str) -> str:
-        command = [str(GCLOUD), "tasks", *arguments, "--location=here", "--format=json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+@pytest.fixture(scope="module")
+def gcloud(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Gcloud:
+    """Return gcloud with a configuration of its own."""
+    return Gcloud(cloud, tmp_path_factory.mktemp("gcloud"))
 
 
+@needs_gcloud
 def test_gcloud_makes_a_queue_and_a_task_in_it(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
-    gcloud("queues", "create", "q", "--max-attempts=5", "--min-backoff=1s", "--max-concurrent-dispatches=3")
-    described = json.loads(gcloud("queues", "describe", "q"))
+    tasks = ("tasks", "queues")
+    gcloud(*tasks, "create", "q", "--max-attempts=5", "--min-backoff=1s", "--max-concurrent-dispatches=3")
+    [described] = gcloud.json(*tasks, "list")
+    assert described["name"] == "projects/local/locations/local/queues/q"
     assert described["retryConfig"]["maxAttempts"] == 5
     assert described["retryConfig"]["minBackoff"] == "1s"
     assert described["rateLimits"]["maxConcurrentDispatches"] == 3
-    assert [queue["name"] for queue in json.loads(gcloud("queues", "list"))] == [described["name"]]
-    gcloud("queues", "update", "q", "--max-attempts=7", "--clear-min-backoff")
-    gcloud("queues", "pause", "q")
+    gcloud(*tasks, "update", "q", "--max-attempts=7", "--clear-min-backoff")
+    gcloud(*tasks, "pause", "q")
     create = ("create-http-task", "t", "--queue=q", f"--url={target.url}", "--body-content=hello")
-    gcloud(*create, "--header=Content-Type:text/plain", "--oidc-service-account-email=a@demo.iam.gserviceaccount.com")
-    queue = cloud.client.get_queue(name="projects/demo/locations/here/queues/q")
+    identity = "--oidc-service-account-email=a@local.iam.gserviceaccount.com"
+    gcloud("tasks", *create, "--header=Content-Type:text/plain", identity)
+    queue = cloud.client.get_queue(name=described["name"])
     assert (queue.state.name, queue.retry_config.max_attempts) == ("PAUSED", 7)
     assert queue.retry_config.min_backoff.total_seconds() == 0.1
     assert target.hits == []
@@ -72,3 +56,92 @@ def test_gcloud_makes_a_queue_and_a_task_in_it(gcloud: Gcloud, cloud: Cloud, tar
     [hit] = target.wait_for(1)
     assert (hit.body, hit.headers["Content-Type"]) == (b"hello", "text/plain")
     assert hit.headers["Authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
+
+
+@needs_gcloud
+def test_gcloud_deploys_a_job_and_executes_it(gcloud: Gcloud, cloud: Cloud) -> None:
+    jobs = ("run", "jobs")
+    settings = ("--image=gcr.io/p/shell:v1", "--max-retries=1", "--task-timeout=30", "--memory=1Gi")
+    gcloud(*jobs, "deploy", "j", *settings, "--set-env-vars=A=a,B=b", "--args=exit 1")
+    script = 'echo "$0 $A$B $CLOUD_RUN_TASK_INDEX/$CLOUD_RUN_TASK_COUNT"'
+    overrides = (f"--args={script},arg", "--tasks=2", "--update-env-vars=B=c")
+    done = gcloud.json(*jobs, "execute", "j", *overrides, "--wait")
+    assert (done["status"]["succeededCount"], done["spec"]["taskCount"]) == (2, 2)
+    name = done["metadata"]["name"]
+    assert [cloud.logs(name, task) for task in (0, 1)] == ["arg ac 0/2\n", "arg ac 1/2\n"]
+    logs = gcloud(*jobs, "logs", "read", "j")
+    assert sorted(line.split(" ", 2)[2] for line in logs.splitlines()) == ["arg ac 0/2", "arg ac 1/2"]
+    failed = gcloud.run(*jobs, "execute", "j", "--wait")
+    assert (failed.returncode, "The execution failed" in failed.stderr) == (1, True)
+    [job] = gcloud.json(*jobs, "list")
+    assert job["status"]["latestCreatedExecution"]["completionStatus"] == "EXECUTION_FAILED"
+
+
+@needs_gcloud
+def test_gcloud_cancels_an_execution_and_deletes_its_job(gcloud: Gcloud, cloud: Cloud) -> None:
+    jobs = ("run", "jobs")
+    script = "trap 'echo told; exit 0' TERM; echo began; while :; do sleep 0.05; done"
+    container = {"image": "shell", "args": [script]}
+    cloud.rest("POST", f"/v2/{PLACE}/jobs?jobId=stop", {"template": {"template": {"containers": [container]}}})
+    gcloud(*jobs, "execute", "stop", "--async")
+    [begun] = cloud.executions.list_executions(parent=f"{PLACE}/jobs/stop")
+    name = begun.name.rpartition("/")[2]
+    cloud.says(name, "began")
+    gcloud(*jobs, "executions", "cancel", name)
+    assert "told" in cloud.logs(name)
+    [listed] = gcloud.json(*jobs, "executions", "list", "--job=stop")
+    assert (listed["metadata"]["name"], listed["status"]["conditions"][-1]["reason"]) == (name, "Cancelled")
+    gcloud(*jobs, "delete", "stop")
+    assert cloud.rest("GET", f"/localcloud/executions/{name}/logs")[0] == 404
+    missing = gcloud.run(*jobs, "deploy", "lost", "--image=gcr.io/p/unknown")
+    assert (missing.returncode, "Image 'gcr.io/p/unknown' not found" in missing.stderr) == (1, True)
+
+
+@needs_gcloud
+def test_gcloud_schedules_requests_and_starts_jobs(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
+    scheduler = ("scheduler", "jobs")
+    every = ("--schedule=0 3 * * *", "--time-zone=Europe/Berlin", "--max-retry-attempts=2", "--attempt-deadline=60s")
+    identity = "--oidc-service-account-email=a@local.iam.gserviceaccount.com"
+    gcloud(*scheduler, "create", "http", "s", *every, f"--uri={target.url}", "--message-body=hi", identity)
+    gcloud(*scheduler, "update", "http", "s", "--schedule=30 4 * * MON", "--update-headers=X-Own=1")
+    gcloud(*scheduler, "pause", "s")
+    [listed] = gcloud.json(*scheduler, "list")
+    assert (listed["schedule"], listed["state"]) == ("30 4 * * MON", "PAUSED")
+    assert (listed["attemptDeadline"], listed["retryConfig"]["retryCount"]) == ("60s", 2)
+    gcloud(*scheduler, "run", "s")
+    [hit] = target.wait_for(1)
+    assert (hit.body, hit.headers["X-CloudScheduler-JobName"], hit.headers["X-Own"]) == (b"hi", "s", "1")
+    container = {"image": "shell", "args": ["echo good morning"]}
+    cloud.rest("POST", f"/v2/{PLACE}/jobs?jobId=nightly", {"template": {"template": {"containers": [container]}}})
+    url = f"https://run.googleapis.com/v2/{PLACE}/jobs/nightly:run"
+    account = "--oauth-service-account-email=a@local.iam.gserviceaccount.com"
+    gcloud(*scheduler, "create", "http", "starter", "--schedule=0 3 * * *", f"--uri={url}", account)
+    cloud.rest("POST", f"/v1/{PLACE}/jobs/starter:run")
+    [execution] = wait_until(lambda: list(cloud.executions.list_executions(parent=f"{PLACE}/jobs/nightly")))
+    cloud.says(execution.name, "good morning")
+    gcloud(*scheduler, "delete", "s")
+    assert cloud.rest("GET", f"/v1/{PLACE}/jobs/s")[0] == 404
+
+
+def gcloud_local(*arguments: str, path: str | None = None) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
+    command = [str(ROOT / "scripts" / "gcloud-local"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+@needs_gcloud
+def test_where_no_localcloud_answers_it_says_so_at_once(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("AUTH_MODE=local\nTASKS_ENDPOINT='http://127.0.0.1:1'\n")
+    done = gcloud_local("--data", str(tmp_path), "tasks", "queues", "list")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("gcloud-local: no localcloud answers at http://127.0.0.1:1 ")
+
+
+def test_where_gcloud_is_missing_it_says_so(tmp_path: Path) -> None:
+    for tool in ("sh", "dirname", "readlink"):
+        (tmp_path / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
+    done = gcloud_local("run", "jobs", "list", path=str(tmp_path))
+    assert (done.returncode, done.stderr) == (
+        1,
+        "gcloud-local: gcloud is not installed (https://cloud.google.com/sdk/docs/install)\n",
+    )
