@@ -137,8 +137,8 @@ _IS_SETTLED = sa.text("""
     from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
 """)
 
-# Slices are ranges of hashes, so no two steps of a run embed the same text. The lateral look-up keeps the planner, which
-# knows nothing yet of tables that a first run has just filled, from comparing every chunk with every vector.
+# Slices are ranges of hashes, so no two steps of a run embed the same text. The lateral look-up keeps the planner,
+# which knows nothing yet of tables that a first run has just filled, from comparing every chunk with every vector.
 _MISSING = sa.text("""
     with here as (
       select r.source_id, r.workspace_id, m.id as model_id

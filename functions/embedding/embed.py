@@ -85,8 +85,8 @@ _MISSING = sa.text("""
     join chunks c on c.workspace_id = r.workspace_id
       and c.input_hash between decode(:first, 'hex') and decode(:last, 'hex')
     join documents d on d.id = c.document_id and d.source_id = r.source_id and d.deleted_at is null
-    left join lateral (select true as found from vectors v
-      where v.model_id = m.id and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
+    left join lateral (select true as found from vectors v where v.model_id = m.id
+      and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
     where r.id = :run_id and vector.found is null
     order by c.input_hash
 """)

@@ -49,6 +49,8 @@ class Database:
             with self.engine.begin() as tx:
                 tx.execute(_SET_SCOPE, {"scope": str(scope)})
                 yield tx
+        except OSError as error:  # pg8000 lets a socket that breaks under it through as it is
+            raise DatabaseUnavailable(f"The connection to the database broke: {error}. Try again shortly.") from error
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             raise DatabaseUnavailable(f"The database doesn't answer: {_short(error)}. Try again shortly.") from error
         except sa.exc.DBAPIError as error:
@@ -92,6 +94,7 @@ def create_engine(url: str, pool_size: int = 4) -> Engine:
         parsed.set(query=query),
         pool_size=pool_size,
         max_overflow=2,
+        hide_parameters=True,  # texts and questions have no place in a log
         pool_pre_ping=True,
         pool_recycle=300,
         connect_args=arguments,
