@@ -2,7 +2,8 @@
 
 A ticket is not an address: it says only "drain this queue". It may be lost, doubled or late; the ledger decides what is
 done. A bounded number is outstanding for each queue, counted in the table `tickets`. The watchdog is a delayed ticket
-that is sent again while any step is open; it heals whatever a crash left behind.
+that is sent again while any step is open; it heals whatever a crash left behind. However many open work, two watchdogs
+at most are on their way: they come at fixed times, and each time is a task's name, which Cloud Tasks takes once.
 """
 
 import uuid
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 QUEUES = ("collection", "embedding")
 
-_SEND_FOR_S = 15.0
-"""How long a send is tried again: as long as a queue service takes to come back from a restart."""
+_WATCHDOGS = uuid.UUID("5b9f3c0e-6f0c-4c0b-9d7e-3f6a3f1c7a11")
+"""The namespace of the watchdogs' ids."""
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -39,6 +40,9 @@ class Ticket(msgspec.Struct, frozen=True):
 class Tickets:
     """Send tickets through the stock Cloud Tasks client."""
 
+    send_for_s = 15.0
+    """How long a send is tried again: as long as a queue service takes to come back from a restart."""
+
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
@@ -49,20 +53,22 @@ class Tickets:
         Called after a commit, which nothing can take back: a ticket that can't be sent is logged, and the watchdog
         sends it.
         """
+        due = datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None
         for queue in queues:
             try:
-                for ticket_id in self._missing(queue, delay_s):
-                    self._send(Ticket(queue, ticket_id), delay_s)
+                for ticket_id in [uuid.uuid4()] if due else self._missing(queue):
+                    self._send(Ticket(queue, ticket_id), due)
             except UpstreamError as error:
                 logs.event("ticket.not_sent", severity=30, error=error, queue=queue)
 
     def arm_watchdog(self) -> None:
-        """Send the delayed ticket that looks after open work.
+        """Send the delayed ticket that looks after open work, unless one for the same time is on its way.
 
         Call it before the commit that opens work: a crash right after that commit is then healed too. Raises
         UpstreamError when Cloud Tasks can't be reached.
         """
-        self._send(Ticket("collection", uuid.uuid4(), watch=True), self.settings.watchdog_s)
+        due = watchdog_due(datetime.now(UTC), self.settings.watchdog_s)
+        self._send(Ticket("collection", uuid.uuid5(_WATCHDOGS, due.isoformat()), watch=True), due)
 
     def watch(self) -> None:
         """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
@@ -83,29 +89,27 @@ class Tickets:
             tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
         self.wake([ticket.queue])
 
-    def _missing(self, queue: str, delay_s: float) -> list[uuid.UUID]:
-        if delay_s:
-            return [uuid.uuid4()]
+    def _missing(self, queue: str) -> list[uuid.UUID]:
         with self.database.transaction(ENGINE) as tx:
             values = {"queue": queue, "most": self.settings.max_tickets, "for_s": self.settings.dispatch_deadline_s}
             return list(tx.execute(_ISSUE, values).scalars())
 
-    def _send(self, ticket: Ticket, delay_s: float) -> None:
+    def _send(self, ticket: Ticket, due: datetime | None) -> None:
         from google.api_core import exceptions
         from google.api_core.retry import Retry, if_exception_type
-        from google.auth.exceptions import TransportError
-        from requests.exceptions import ConnectionError as RequestsConnectionError
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from requests.exceptions import RequestException
 
-        passing = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestsConnectionError)
-        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=_SEND_FOR_S)
+        passing = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
+        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=self.send_for_s)
         try:
-            self._client.create_task(request=self._request(ticket, delay_s), retry=retry)
+            self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_for_s)
         except exceptions.Conflict:
-            return  # an earlier try of this very send has arrived: the name is random
-        except (exceptions.GoogleAPIError, TransportError, RequestsConnectionError) as error:
+            return  # an earlier try of this very send has arrived, or this watchdog is on its way
+        except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise UpstreamError(f"Cloud Tasks doesn't take the ticket: {str(error)[:300]}") from error
 
-    def _request(self, ticket: Ticket, delay_s: float) -> dict[str, Any]:
+    def _request(self, ticket: Ticket, due: datetime | None) -> dict[str, Any]:
         settings = self.settings
         base = {"collection": settings.collection_url, "embedding": settings.embedding_url}[ticket.queue].rstrip("/")
         parent = self._client.queue_path(settings.google_cloud_project, settings.cloud_region, ticket.queue)
@@ -119,8 +123,8 @@ class Tickets:
                 "oidc_token": {"service_account_email": settings.tasks_service_account, "audience": base},
             },
         }
-        if delay_s:
-            task["schedule_time"] = datetime.now(UTC) + timedelta(seconds=delay_s)
+        if due:
+            task["schedule_time"] = due
         return {"parent": parent, "task": task}
 
     @cached_property
@@ -137,6 +141,15 @@ class Tickets:
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
             client_options=ClientOptions(api_endpoint=self.settings.tasks_endpoint),
         )
+
+
+def watchdog_due(now: datetime, period_s: float) -> datetime:
+    """Return when a watchdog that is armed now comes: at a multiple of half a period, half to a whole one away.
+
+    With a period of 30 s: armed at 12:00:01 or 12:00:14 at 12:00:30, armed then at 12:01:00.
+    """
+    half_s = period_s / 2
+    return datetime.fromtimestamp((now.timestamp() // half_s + 2) * half_s, UTC)
 
 
 _ISSUE = sa.text("""
