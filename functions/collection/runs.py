@@ -84,17 +84,17 @@ class RunList(msgspec.Struct, frozen=True):
 def start_run(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, engine: Engine) -> tuple[uuid.UUID, bool]:
     """Open a run of a source with its first step, or find the one that is open.
 
-    Returns the run's id and whether it is new. Raises NotFound for a source that isn't in the workspace.
+    Returns the run's id and whether it is new. An open run that a job began, and may have died over, is from now on
+    also served by tickets when they ask. Raises NotFound for a source that isn't in the workspace.
     """
-    values = {"workspace_id": workspace_id, "source_id": source_id, "engine": engine}
-    run_id = tx.execute(_START, values).scalar_one_or_none()
-    if run_id is not None:
-        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "")])
-        return run_id, True
-    open_id = tx.execute(_OPEN, values).scalar_one_or_none()
-    if open_id is None:
+    new_id = uuid.uuid4()
+    values = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "engine": engine}
+    run_id: uuid.UUID | None = tx.execute(_START, values).scalar_one_or_none()
+    if run_id is None:
         raise NotFound(f"No source {source_id} is here.")
-    return open_id, False
+    if run_id == new_id:
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "")])
+    return run_id, run_id == new_id
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:
@@ -133,16 +133,15 @@ def _as_run(tx: Connection, row: Any) -> Run:
     return Run(**{**row._mapping, "counts": counts, "failures": failures, "warnings": warnings})
 
 
+# One statement: between an insert and a look for the open run, that run could end.
 _START = sa.text("""
-    insert into runs (workspace_id, source_id, kind, engine)
-    select workspace_id, id, 'collect', :engine from sources where id = :source_id and workspace_id = :workspace_id
-    on conflict (source_id) where state = 'running' do nothing
+    insert into runs (id, workspace_id, source_id, kind, engine)
+    select cast(:id as uuid), workspace_id, id, 'collect', :engine
+    from sources where id = :source_id and workspace_id = :workspace_id
+    on conflict (source_id) where state = 'running' do update
+      set engine = case when excluded.engine = 'tickets' then 'tickets' else runs.engine end
     returning id
 """)
-
-_OPEN = sa.text(
-    "select id from runs where source_id = :source_id and workspace_id = :workspace_id and state = 'running'"
-)
 
 _END = sa.text("""
     update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb), finished_at = now()

@@ -90,8 +90,13 @@ def read_sources(tx: Connection, workspace_id: uuid.UUID) -> list[Source]:
 
 
 def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
-    """Delete a source with its documents and runs; vectors stay, so that adding it again pays for nothing twice."""
+    """Delete a source with its documents and runs; vectors stay, so that adding it again pays for nothing twice.
+
+    Waits for steps that are being written: whoever writes one holds its row and goes on to the source's, so that
+    deleting in the other order would end in a deadlock.
+    """
     values = {"id": source_id, "workspace_id": workspace_id}
+    tx.execute(_LOCK_STEPS, values)
     deleted = tx.execute(sa.text("delete from sources where id = :id and workspace_id = :workspace_id"), values)
     if not deleted.rowcount:
         raise NotFound(f"No source {source_id} is here.")
@@ -140,6 +145,11 @@ _SELECT = sa.text("""
     from sources s
     where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or id = :source_id)
     order by created_at, id
+""")
+
+_LOCK_STEPS = sa.text("""
+    select s.id from steps s join runs r on r.id = s.run_id
+    where r.source_id = :id and r.workspace_id = :workspace_id and s.state = 'running' order by s.id for update of s
 """)
 
 _CREDENTIALS = sa.text("""

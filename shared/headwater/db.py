@@ -5,6 +5,7 @@ always: in AUTOCOMMIT, pg8000 behind a transaction-mode pooler was seen to retur
 """
 
 import json
+import re
 import ssl
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,8 +33,8 @@ class NotReady(HeadwaterError):
 class Database:
     """Connections to one database, pooled; opens none before the first transaction."""
 
-    def __init__(self, url: str, pool_size: int = 4) -> None:
-        self.engine = create_engine(url, pool_size)
+    def __init__(self, url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0) -> None:
+        self.engine = create_engine(url, pool_size, pool_timeout_s=pool_timeout_s)
 
     def close(self) -> None:
         """Close every connection; the next transaction opens new ones."""
@@ -43,7 +44,7 @@ class Database:
     def transaction(self, scope: Scope) -> Iterator[Connection]:
         """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
 
-        Raises DatabaseUnavailable when the database can't be reached, or goes away.
+        Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us.
         """
         try:
             with self.engine.begin() as tx:
@@ -53,6 +54,8 @@ class Database:
             raise DatabaseUnavailable(f"The connection to the database broke: {error}. Try again shortly.") from error
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             raise DatabaseUnavailable(f"The database doesn't answer: {_short(error)}. Try again shortly.") from error
+        except sa.exc.TimeoutError as error:
+            raise DatabaseUnavailable("Every connection to the database is in use. Try again shortly.") from error
         except sa.exc.DBAPIError as error:
             if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
                 raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
@@ -73,10 +76,11 @@ class Database:
                 raise NotReady(f"The schema is at {version}, {HEAD} is needed. Run `python -m functions.job migrate`.")
 
 
-def create_engine(url: str, pool_size: int = 4) -> Engine:
-    """Make an engine on pg8000.
+def create_engine(url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0) -> Engine:
+    """Make an engine on pg8000; at peaks it opens two connections more than it keeps.
 
-    `?sslmode=require` encrypts, `?sslmode=verify-full` also verifies against the system's certificates.
+    `?sslmode=require` encrypts; `verify-ca` also verifies against the system's certificates, `verify-full` the host's
+    name too.
     """
     parsed = sa.make_url(url)
     if parsed.drivername != "postgresql+pg8000":
@@ -85,20 +89,26 @@ def create_engine(url: str, pool_size: int = 4) -> Engine:
     mode = query.pop("sslmode", "disable")
     arguments: dict[str, Any] = {"application_name": "headwater"}
     if mode != "disable":
-        context = ssl.create_default_context()
-        if mode != "verify-full":
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        arguments["ssl_context"] = context
+        arguments["ssl_context"] = tls_context(mode)
     return sa.create_engine(
         parsed.set(query=query),
         pool_size=pool_size,
         max_overflow=2,
+        pool_timeout=pool_timeout_s,
         hide_parameters=True,  # texts and questions have no place in a log
         pool_pre_ping=True,
         pool_recycle=300,
         connect_args=arguments,
     )
+
+
+def tls_context(mode: str) -> ssl.SSLContext:
+    """Make what libpq's `sslmode` of that name means."""
+    context = ssl.create_default_context()
+    context.check_hostname = mode == "verify-full"
+    if mode not in ("verify-ca", "verify-full"):
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def as_rows(rows: Sequence[Any]) -> str:
@@ -109,10 +119,18 @@ def as_rows(rows: Sequence[Any]) -> str:
     return json.dumps(rows, ensure_ascii=False, default=str)
 
 
+def storable(text: str) -> str:
+    """Replace what Postgres can't store as text: NUL characters and lone surrogates."""
+    return _NOT_STORABLE.sub("\ufffd", text)
+
+
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+
 _SET_SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
 
-_UNAVAILABLE = {"08", "53", "57"}
-"""SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
+_UNAVAILABLE = {"08", "28", "3D", "53", "57"}
+"""SQLSTATE classes: connection exception, invalid authorization, invalid catalog name (all three at connecting),
+insufficient resources, operator intervention."""
 
 
 def _sqlstate(error: sa.exc.DBAPIError) -> str:

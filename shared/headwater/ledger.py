@@ -87,11 +87,6 @@ def fail(tx: Connection, step: Step, error: str) -> None:
     tx.execute(_FAIL, {"id": step.id, "error": error})
 
 
-def give_back(tx: Connection, step: Step) -> None:
-    """Return a step that hasn't been worked on, such as at SIGTERM; not a failure."""
-    tx.execute(_GIVE_BACK, {"id": step.id, "fence": step.fence})
-
-
 def take_back(tx: Connection) -> int:
     """Return every step whose lease has run out to `ready`; returns how many."""
     return tx.execute(_TAKE_BACK).rowcount
@@ -169,12 +164,10 @@ _FAIL = sa.text("""
     where id = :id
 """)
 
-_GIVE_BACK = sa.text("""
-    update steps set state = 'ready', lease_until = null where id = :id and fence = :fence and state = 'running'
-""")
-
+# A step whose row is locked is being written by its holder, who is alive however late.
 _TAKE_BACK = sa.text("""
-    update steps set state = 'ready', lease_until = null where state = 'running' and lease_until < now()
+    update steps set state = 'ready', lease_until = null
+    where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)
 """)
 
 _FAN_IN = sa.text("""

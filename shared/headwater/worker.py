@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from headwater import ledger, logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.db import ENGINE, Database, storable
 from headwater.errors import DatabaseUnavailable, LeaseLost
 from headwater.ledger import NewStep, Step
 from headwater.retry import GiveUp, decide
@@ -133,11 +133,11 @@ class Worker:
         logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **fields)
         try:
             if isinstance(decision, GiveUp):
-                self._give_up(handler, step, decision.reason)
+                self._give_up(handler, step, storable(decision.reason))
             else:
                 with self.database.transaction(step.workspace_id) as tx:
                     ledger.lock(tx, step)
-                    ledger.try_again(tx, step, decision.delay_s, str(error)[:500])
+                    ledger.try_again(tx, step, decision.delay_s, storable(str(error)[:500]))
                 self.wake.wake([step.queue], decision.delay_s)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)

@@ -152,3 +152,23 @@ def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: 
     work(db, database, handler)
     assert handler.applied == []
     assert "workers died" in handler.given_up[0]
+
+
+def test_a_reason_that_postgres_cannot_store_still_ends_the_step(db: Database, database: FreshDatabase) -> None:
+    def refuse(_: Step) -> None:
+        raise PermanentError("the server said \0 and \ud800")
+
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert handler.given_up == ["the server said \ufffd and \ufffd"]
+    assert states(db) == {"fetcha": "failed", "finish0": "ready"}
+
+
+def test_a_passing_error_that_postgres_cannot_store_still_puts_the_step_back(
+    db: Database, database: FreshDatabase
+) -> None:
+    def stumble(_: Step) -> None:
+        raise ValueError("bad bytes: \0\udcff")
+
+    work(db, database, Recorded(stumble))
+    assert states(db) == {"fetcha": "ready"}

@@ -1,0 +1,163 @@
+"""The database's edges: what can't be had is 503, what is logged holds no values, what deletes waits its turn."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from functions.collection import runs, sources
+from headwater import ledger
+from headwater.db import ENGINE, Database, tls_context
+from headwater.errors import DatabaseUnavailable, NotFound
+from headwater.ledger import NewStep
+from tests.databases import FreshDatabase
+from tests.support import WORKSPACE, add_run, add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 4)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+def source_of(db: Database, run_id: uuid.UUID) -> uuid.UUID:
+    with db.transaction(WORKSPACE) as tx:
+        found: uuid.UUID = tx.execute(sa.text("select source_id from runs where id = :id"), {"id": run_id}).scalar_one()
+    return found
+
+
+def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: FreshDatabase) -> None:
+    small = Database(database.url, 1, pool_timeout_s=0.1)
+    with small.transaction(ENGINE), small.transaction(ENGINE), small.transaction(ENGINE):
+        with pytest.raises(DatabaseUnavailable), small.transaction(ENGINE):
+            pass
+    small.close()
+
+
+def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) -> None:
+    elsewhere = Database(database.url.replace(database.name, "nowhere"))
+    with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ENGINE):
+        pass
+
+
+def test_an_error_tells_no_values(db: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("select 1 / cast(:n as integer), cast(:t as text)"), {"n": 0, "t": "words of a page"})
+    assert "words of a page" not in str(failed.value)
+
+
+def test_tls_verifies_what_its_mode_says() -> None:
+    require, ca, full = (tls_context(mode) for mode in ("require", "verify-ca", "verify-full"))
+    assert [c.verify_mode.name for c in (require, ca, full)] == ["CERT_NONE", "CERT_REQUIRED", "CERT_REQUIRED"]
+    assert [c.check_hostname for c in (require, ca, full)] == [False, False, True]
+
+
+def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -> None:
+    run_id = add_run(db)
+    source_id = source_of(db, run_id)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
+    assert step is not None
+    errors: list[Exception] = []
+
+    def delete() -> None:
+        try:
+            with db.transaction(WORKSPACE) as tx:
+                sources.delete_source(tx, WORKSPACE, source_id)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=delete)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        thread.start()
+        _wait_for_a_lock(db)
+        tx.execute(
+            sa.text("""insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+                values (:w, :s, 'k', 'f', 't', 'text/markdown', '')"""),
+            {"w": WORKSPACE, "s": source_id},
+        )
+        ledger.complete(tx, step, {})
+    thread.join()
+    assert errors == []
+    with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
+        sources.read_source(tx, WORKSPACE, source_id)
+
+
+def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)  # a worker that is writing what it computed
+        with db.transaction(ENGINE) as other:
+            other.execute(sa.text("set local lock_timeout = '2s'"))
+            assert ledger.take_back(other) == 0
+        ledger.complete(tx, step, {})
+
+
+def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Database) -> None:
+    source_id = source_of(db, add_run(db))
+    over = threading.Event()
+    errors: list[Exception] = []
+
+    def end() -> None:
+        while not over.is_set():
+            with db.transaction(WORKSPACE) as tx:
+                tx.execute(sa.text("update runs set state = 'failed', finished_at = now() where state = 'running'"))
+
+    def collect() -> None:
+        try:
+            for _ in range(150):
+                with db.transaction(WORKSPACE) as tx:
+                    runs.start_run(tx, WORKSPACE, source_id, "tickets")
+        except Exception as error:
+            errors.append(error)
+
+    ender, collectors = threading.Thread(target=end), [threading.Thread(target=collect) for _ in range(2)]
+    for thread in (ender, *collectors):
+        thread.start()
+    for thread in collectors:
+        thread.join()
+    over.set()
+    ender.join()
+    assert errors == []
+
+
+def test_a_run_that_a_job_left_open_is_taken_over_by_tickets(db: Database) -> None:
+    source_id = source_of(db, add_run(db))
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update runs set engine = 'job'"))
+    with db.transaction(WORKSPACE) as tx:
+        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "tickets")
+        assert not is_new
+        assert runs.read_run(tx, run_id).engine == "tickets"
+    with db.transaction(WORKSPACE) as tx:
+        assert runs.start_run(tx, WORKSPACE, source_id, "job") == (run_id, False)
+        assert runs.read_run(tx, run_id).engine == "tickets"
+
+
+def test_a_source_that_is_not_here_is_not_collected(db: Database) -> None:
+    with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
+        runs.start_run(tx, WORKSPACE, uuid.uuid4(), "tickets")
+
+
+def _wait_for_a_lock(db: Database) -> None:
+    waiting = sa.text("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with db.transaction(ENGINE) as tx:
+            if tx.execute(waiting).scalar():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
