@@ -7,8 +7,6 @@ from pathlib import Path
 from scripts.locks import outdated
 from scripts.setup import ROOT, npm_command
 
-SHELL = ("scripts/_start.sh", "scripts/dev", "scripts/test", "scripts/check", "scripts/lock", ".ci/run")
-
 
 def main() -> None:
     """Run every check, also after one has failed; exit with 1 when any did."""
@@ -18,11 +16,16 @@ def main() -> None:
         _run("ruff", tool / "ruff", "check"),
         _run("ruff format", tool / "ruff", "format", "--check"),
         _run("mypy", tool / "mypy"),
-        *(_run(f"sh -n {script}", "/bin/sh", "-n", ROOT / script) for script in SHELL),
+        *(_run(f"sh -n {script.relative_to(ROOT)}", "/bin/sh", "-n", script) for script in _shell_scripts()),
         _run("edge", *npm, folder=ROOT / "edge", environment=environment),
         _locks_are_current(),
     ]
     sys.exit(not all(passed))
+
+
+def _shell_scripts() -> list[Path]:
+    files = [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]
+    return sorted(path for path in files if path.is_file() and path.suffix in {"", ".sh"})
 
 
 def _run(name: str, *command: str | Path, folder: Path = ROOT, environment: dict[str, str] | None = None) -> bool:
