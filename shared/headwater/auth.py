@@ -1,11 +1,11 @@
 """Who is calling: a request flows in, a `Caller` flows out, or an error.
 
 `AUTH_MODE=local` trusts this machine: only loopback peers, and only pages that this machine served (Host and Origin are
-checked, so that neither DNS rebinding nor a foreign page gets in). Google's own calls carry an ID token.
+checked, so that neither DNS rebinding nor a foreign page gets in). Google's own calls carry an ID token; where no Cloud
+Run has checked it, they too must come from this machine.
 """
 
 import base64
-import binascii
 import time
 import uuid
 from typing import Any, Literal
@@ -41,6 +41,8 @@ class Auth:
         if access == "public":
             return None
         if access == "google":
+            if not self.settings.on_cloud_run:
+                self._check_local(request)
             self._check_google(request)
             return None
         return self._check_local(request)
@@ -49,10 +51,10 @@ class Auth:
         if request.remote_addr not in {"127.0.0.1", "::1"}:
             raise Forbidden("AUTH_MODE=local serves this machine only.")
         for name in ("Host", "X-Forwarded-Host"):
-            if (host := request.headers.get(name)) and urlsplit(f"//{host}").hostname not in _LOOPBACK_HOSTS:
+            if (host := request.headers.get(name)) and _hostname(f"//{host}") not in _LOOPBACK_HOSTS:
                 raise Forbidden(f"{name} {host!r} isn't this machine; AUTH_MODE=local serves localhost only.")
         origin = request.headers.get("Origin")
-        if origin and origin not in self.settings.cors_origins and urlsplit(origin).hostname not in _LOOPBACK_HOSTS:
+        if origin and origin not in self.settings.cors_origins and _hostname(origin) not in _LOOPBACK_HOSTS:
             raise Forbidden(f"Pages of {origin} may not call; name it in CORS_ORIGINS if they should.")
         return Caller(self.settings.local_workspace_id, "local")
 
@@ -63,14 +65,24 @@ class Auth:
         closed to the public on Cloud Run, and bound to loopback on a laptop.
         """
         claims = _claims(request.headers.get("Authorization", ""))
+        issuer, expires_at = claims.get("iss"), claims.get("exp")
         expected = self.settings.tasks_service_account
         audiences = {url.rstrip("/") for url in (self.settings.collection_url, self.settings.embedding_url) if url}
-        if claims.get("iss") not in _GOOGLE_ISSUERS or str(claims.get("aud", "")).rstrip("/") not in audiences:
+        is_google = isinstance(issuer, str) and issuer in _GOOGLE_ISSUERS
+        if not is_google or str(claims.get("aud", "")).rstrip("/") not in audiences:
             raise Unauthorized("The ID token isn't Google's or is meant for another service.")
         if not expected or claims.get("email") != expected or claims.get("email_verified") is not True:
             raise Forbidden("The ID token is of another account than TASKS_SERVICE_ACCOUNT.")
-        if not float(claims.get("exp", 0)) > time.time() - _CLOCK_SKEW_S:
+        if not isinstance(expires_at, int | float) or not expires_at > time.time() - _CLOCK_SKEW_S:
             raise Unauthorized("The ID token has expired.")
+
+
+def _hostname(url: str) -> str | None:
+    """Read a URL's host, None when there is none or it can't be read."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _claims(authorization: str) -> dict[str, Any]:
@@ -81,5 +93,5 @@ def _claims(authorization: str) -> dict[str, Any]:
         raise Unauthorized("This route is for Cloud Tasks: it needs an ID token that Cloud Run has checked.")
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), type=dict[str, Any])
-    except (binascii.Error, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise Unauthorized("The ID token can't be read.") from error

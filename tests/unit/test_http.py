@@ -112,6 +112,8 @@ def test_a_query_parameter_is_read_as_its_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
     problem_of(client().get("/api/count?n=five"), 422)
+    problem_of(client().get("/api/count?n=%00"), 422)
+    problem_of(client().get("/api/count?n=5&word=%00"), 422)
 
 
 def test_a_reply_has_its_own_status_and_headers() -> None:
@@ -139,7 +141,17 @@ def test_configured_origins_may_call_and_others_may_not() -> None:
     problem_of(client().get(THING, headers={"Origin": "https://evil.example"}), 403)
 
 
-@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example:80"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
+        {"X-Forwarded-Host": "evil.example:80"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+    ],
+)
 def test_a_name_that_is_not_this_machine_is_refused(headers: dict[str, str]) -> None:
     problem_of(client().get(THING, headers=headers), 403)
 
