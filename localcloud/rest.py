@@ -79,7 +79,7 @@ class Router:
         try:
             url = _split(target)
             query = dict(parse_qsl(url.query, keep_blank_values=True))
-            result = self._call(verb, unquote(url.path), query, body, url.netloc or host)
+            result = self._call(verb, unquote(url.path), query, body=body, host=url.netloc or host)
             status, result = 200, await result if inspect.isawaitable(result) else result
         except ApiError as error:
             status, result = error.http_status, error.body
@@ -96,7 +96,7 @@ class Router:
         return status, json.dumps(result, default=_enum_number if numbers else _enum_name).encode()
 
     def _call(
-        self, verb: str, path: str, query: Mapping[str, str], body: bytes, host: str
+        self, verb: str, path: str, query: Mapping[str, str], *, body: bytes, host: str
     ) -> JsonObject | Awaitable[JsonObject]:
         for route_verb, pattern, route in self._routes:
             if route_verb == verb and (match := pattern.fullmatch(path)):

@@ -115,7 +115,7 @@ class Executor:
                 elif begun.failures >= template.max_retries:
                     state = TaskState.FAILED
                 self._records.end_attempt(begun, state, result, time.time())
-                _report(run.execution, begun, result, state)
+                _report(run.execution, begun, result, state, output=self._output(run, begun))
                 if state is not TaskState.RUNNING:
                     return
 
@@ -126,16 +126,15 @@ class Executor:
         argv = self._images.argv(container)
         if argv is None:  # it was known when the execution began, to another localcloud
             return Result(None, None, f"Image '{container.image}' not found.")
-        command = Command(
-            argv,
-            environment(os.environ, execution, task),
-            self._logs.path(execution.execution_id, task.index, task.attempt),
-        )
+        command = Command(argv, environment(os.environ, execution, task), self._output(run, task))
         try:
             ended = await self._processes.run(command, timeout_s=execution.template.task.timeout_s, stop=run.stop)
         except (OSError, ValueError) as error:  # too long, a NUL in it, no more processes
             return Result(None, None, f"The container could not be started: {error}")
         return None if ended.stopped else result_of(ended)
+
+    def _output(self, run: _Run, task: Task) -> Path:
+        return self._logs.path(run.execution.execution_id, task.index, task.attempt)
 
     def _finish(self, run: _Run) -> None:
         """Write down what the ends of its tasks make of an execution, unless it is gone."""
@@ -163,7 +162,7 @@ class Executor:
         )
 
 
-def _report(execution: Execution, task: Task, result: Result, state: TaskState) -> None:
+def _report(execution: Execution, task: Task, result: Result, state: TaskState, *, output: Path) -> None:
     if not result.succeeded:
         emit(
             "WARNING" if state is TaskState.RUNNING else "ERROR",
@@ -174,4 +173,5 @@ def _report(execution: Execution, task: Task, result: Result, state: TaskState) 
             attempt=task.attempt,
             exit_code=result.exit_code,
             signal=result.term_signal,
+            output=output,
         )

@@ -90,7 +90,11 @@ def _read_execution_template(message: Message) -> ExecutionTemplate:
     with template:
         template.ignore("metadata")
         task = _read_task_spec(template.message("spec"))
-    return check_template(ExecutionTemplate(task, labels, annotations, parallelism, task_count))
+    return check_template(
+        ExecutionTemplate(
+            task=task, labels=labels, annotations=annotations, parallelism=parallelism, task_count=task_count
+        )
+    )
 
 
 def _read_task_spec(message: Message | None) -> TaskTemplate:

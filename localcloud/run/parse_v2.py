@@ -67,7 +67,11 @@ def _read_execution_template(message: Message) -> ExecutionTemplate:
     task, environment = _read_task_template(template)
     if environment.value:
         annotations[ENVIRONMENT_ANNOTATION] = environment.name.rpartition("_")[2].lower()
-    return check_template(ExecutionTemplate(task, labels, annotations, parallelism, task_count))
+    return check_template(
+        ExecutionTemplate(
+            task=task, labels=labels, annotations=annotations, parallelism=parallelism, task_count=task_count
+        )
+    )
 
 
 def _read_task_template(message: Message) -> tuple[TaskTemplate, ExecutionEnvironment]:

@@ -283,9 +283,17 @@ def _json(outcome: JsonObject) -> str:
 
 def _job(row: Any) -> Job:
     id_, project, location, job_id, uid, generation, config, create_time, update_time, execution_count = row
-    read = config_from_json(json.loads(config))
-    place = Place(project, location)
-    return Job(id_, place, job_id, uid, generation, read, create_time, update_time, execution_count)
+    return Job(
+        id=id_,
+        place=Place(project, location),
+        job_id=job_id,
+        uid=uid,
+        generation=generation,
+        config=config_from_json(json.loads(config)),
+        create_time=create_time,
+        update_time=update_time,
+        execution_count=execution_count,
+    )
 
 
 def _execution(row: Any, counts: Counts) -> Execution:
@@ -309,5 +317,13 @@ def _execution(row: Any, counts: Counts) -> Execution:
 
 def _task(row: Any) -> Task:
     execution_row, index, state, attempt, failures, start_time, completion_time, result = row
-    read = Result(**json.loads(result)) if result else None
-    return Task(execution_row, index, TaskState[state], attempt, failures, start_time, completion_time, read)
+    return Task(
+        execution_row=execution_row,
+        index=index,
+        state=TaskState[state],
+        attempt=attempt,
+        failures=failures,
+        start_time=start_time,
+        completion_time=completion_time,
+        result=Result(**json.loads(result)) if result else None,
+    )

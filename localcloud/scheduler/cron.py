@@ -15,8 +15,8 @@ becomes 03:00) and October (03:00 becomes 02:00):
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -88,18 +88,66 @@ class Cron:
                 yield from _moments(datetime(day.year, day.month, day.day, hour, minute), zone, self.is_interval)
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One of the five: what it is called, its least and greatest value, and the names that stand for values."""
+
+    name: str
+    low: int
+    high: int
+    names: Mapping[str, int] = field(default_factory=dict)
+
+    def values(self, text: str) -> tuple[int, ...]:
+        """Return the values that a field's text means, in order."""
+        return tuple(sorted({value for item in text.split(",") for value in self._span(item)}))
+
+    def _span(self, item: str) -> range:
+        span, slash, step = item.partition("/")
+        first, dash, last = span.partition("-")
+        if slash and (not step.isdecimal() or not int(step)):
+            raise CronError(f"{self.name}: {step!r} is not a step")
+        if slash and span != "*" and not dash:
+            raise CronError(f"{self.name}: a step needs a range or *: {item!r}")
+        if span == "*":
+            start, end = self.low, self.high
+        else:
+            start = self._number(first)
+            end = self._number(last) if dash else start
+        if start > end:
+            raise CronError(f"{self.name}: {item!r} begins after its end")
+        return range(start, end + 1, int(step or 1))
+
+    def _number(self, text: str) -> int:
+        if text in self.names:
+            return self.names[text]
+        if not (text.isascii() and text.isdecimal()):
+            raise CronError(f"{self.name}: {text!r} is not a number" + (" or a name" if self.names else ""))
+        if not self.low <= int(text) <= self.high:
+            raise CronError(f"{self.name}: {text} is not between {self.low} and {self.high}")
+        return int(text)
+
+
+_MINUTE = _Field("minute", 0, 59)
+_HOUR = _Field("hour", 0, 23)
+_DAY_OF_MONTH = _Field("day of the month", 1, 31)
+_MONTH = _Field("month", 1, 12, _MONTHS)
+_WEEKDAY = _Field("day of the week", 0, 7, _WEEKDAYS)
+
+
 def parse(schedule: str) -> Cron:
     """Read a schedule. Errors: CronError."""
-    fields = schedule.split()
+    fields = schedule.upper().split()
     if len(fields) != 5:
         raise CronError(f"five fields are expected (minute hour day month weekday), not {len(fields)}")
-    minute, hour, day, month, weekday = (field.upper() for field in fields)
+    minute, hour, day, month, weekday = fields
+    # The star of a weekday ends with Saturday, so that its steps don't come to Sunday by two ways.
+    last_weekday = weekday.replace("*", "0-6") if weekday.startswith("*") else weekday
     cron = Cron(
-        minutes=_values("minute", minute, 0, 59),
-        hours=_values("hour", hour, 0, 23),
-        days=frozenset(_values("day of the month", day, 1, 31)),
-        months=frozenset(_values("month", month, 1, 12, _MONTHS)),
-        weekdays=frozenset(value % 7 for value in _values("day of the week", weekday, 0, 7, _WEEKDAYS)),
+        minutes=_MINUTE.values(minute),
+        hours=_HOUR.values(hour),
+        days=frozenset(_DAY_OF_MONTH.values(day)),
+        months=frozenset(_MONTH.values(month)),
+        weekdays=frozenset(value % 7 for value in _WEEKDAY.values(last_weekday)),
         any_day=day.startswith("*"),
         any_weekday=weekday.startswith("*"),
         is_interval=minute.startswith("*") or hour.startswith("*"),
@@ -107,40 +155,6 @@ def parse(schedule: str) -> Cron:
     if cron.any_weekday and all(min(cron.days) > _LONGEST_MONTHS.get(month, 31) for month in cron.months):
         raise CronError(f"no such month has a day {min(cron.days)}")
     return cron
-
-
-def _values(what: str, field: str, low: int, high: int, names: dict[str, int] | None = None) -> tuple[int, ...]:
-    """Return the values of a field, in order."""
-    values: set[int] = set()
-    for item in field.split(","):
-        span, slash, step_text = item.partition("/")
-        first, dash, last = span.partition("-")
-        step = 1
-        if slash:
-            if not step_text.isdecimal() or not int(step_text):
-                raise CronError(f"{what}: {step_text!r} is not a step")
-            if span != "*" and not dash:
-                raise CronError(f"{what}: a step needs a range or *: {item!r}")
-            step = int(step_text)
-        if span == "*":
-            start, end = low, min(high, 6) if high == 7 else high
-        else:
-            start = _number(what, first, low, high, names or {})
-            end = _number(what, last, low, high, names or {}) if dash else start
-        if start > end:
-            raise CronError(f"{what}: {item!r} begins after its end")
-        values.update(range(start, end + 1, step))
-    return tuple(sorted(values))
-
-
-def _number(what: str, text: str, low: int, high: int, names: dict[str, int]) -> int:
-    if text in names:
-        return names[text]
-    if not (text.isascii() and text.isdecimal()):
-        raise CronError(f"{what}: {text!r} is not a number" + (" or a name" if names else ""))
-    if not low <= int(text) <= high:
-        raise CronError(f"{what}: {text} is not between {low} and {high}")
-    return int(text)
 
 
 def _moments(wall: datetime, zone: ZoneInfo, is_interval: bool) -> Iterator[float]:

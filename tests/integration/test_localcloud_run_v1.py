@@ -111,3 +111,12 @@ def test_public_names_and_web_pages_are_refused(cloud: Cloud) -> None:
     assert cloud.rest("GET", f"{BASE}/jobs", host="attacker.example:8791")[0] == 403
     for host in ("localhost:1", "[::1]:1", "localcloud:8791", "10.0.0.7", "host.docker.internal:8791"):
         assert cloud.rest("GET", f"{BASE}/jobs", host=host)[0] == 200
+
+
+def test_what_gcloud_asks_on_the_way_is_answered(cloud: Cloud) -> None:
+    for version in ("v1", "v2"):
+        _, found = cloud.rest("GET", f"/{version}/projects/demo/locations")
+        assert [location["locationId"] for location in found["locations"]] == ["local"]
+        assert cloud.rest("GET", f"/{version}/projects/demo/locations/any")[1]["locationId"] == "any"
+    assert cloud.rest("GET", "/v1/projects/demo/services/run.googleapis.com")[1]["state"] == "ENABLED"
+    assert cloud.rest("GET", "/v1/apps/demo")[1]["locationId"] == "local"
