@@ -26,6 +26,11 @@ def show(call: Call) -> dict[str, Any]:
     return {"path": dict(call.path), "query": dict(call.query), "body": call.body, "state": State.RUNNING}
 
 
+async def wait(call: Call) -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return {"host": call.host}
+
+
 ROUTER = Router(
     [
         Route("GET", "/v2/{name=projects/*/locations/*/queues/*}", "GetQueue", show),
@@ -33,6 +38,7 @@ ROUTER = Router(
         Route("POST", "/v2/{queue=projects/*/queues/*}/tasks/{task_id=*}:buffer", "BufferTask"),
         Route("POST", "/fail", "Fail", fail),
         Route("POST", "/break", "Break", break_down),
+        Route("POST", "/wait", "Wait", wait),
     ]
 )
 
@@ -82,3 +88,18 @@ def test_a_defect_is_one_clients_500_and_a_line_in_the_log(capsys: pytest.Captur
 
 def test_a_body_that_is_not_json_is_400() -> None:
     assert answer("POST", "/v2/projects/p/queues/q:pause", b"{")[0] == 400
+
+
+def test_a_handler_may_wait() -> None:
+    assert answer("POST", "/wait") == (200, {"host": ""})
+
+
+def test_the_host_is_that_of_an_absolute_target_or_else_that_of_the_header() -> None:
+    for target, expected in (("http://here-run.local/wait", "here-run.local"), ("/wait", "localhost:1")):
+        _, payload = asyncio.run(ROUTER.answer("POST", target, b"", "localhost:1"))
+        assert json.loads(payload) == {"host": expected}
+
+
+@pytest.mark.parametrize("target", ["http://[", "cloudresourcemanager.googleapis.com:443"])
+def test_what_is_no_target_is_no_defect(target: str) -> None:
+    assert answer("CONNECT", target)[0] in (400, 501)
