@@ -3,6 +3,7 @@
 Only this module reads the environment. `docs/settings.md` names each field, and a test holds it to that.
 """
 
+import base64
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -25,7 +26,7 @@ class Settings:
 
     database_url: str = _setting("Postgres as the role `app`: `postgresql+pg8000://app:…@host/db`.")
     database_admin_url: str = _setting("Postgres as the owner, for migrations; session mode, never a pooler.", "")
-    database_pool_size: int = _setting("Connections an instance keeps open at most.", 4)
+    database_pool_size: int = _setting("Connections an instance keeps open; at peaks it opens two more.", 4)
 
     auth_mode: str = _setting("Who may call: `local` (this machine only).", "local")
     local_workspace_id: UUID = _setting(
@@ -102,9 +103,17 @@ def _convert(kind: Any, raw: str) -> Any:
     return kind(raw)
 
 
+_AT_LEAST_ONE = ("database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts")
+_AT_LEAST_ONE += ("fetch_batch", "embed_batch")
+
+
 def _contradictions(settings: Settings) -> list[str]:
-    """Find settings that are fine alone and wrong together."""
-    found = []
+    """Find settings that are of the right type and can't work, alone or together."""
+    found = [f"{name.upper()}: expected at least 1" for name in _AT_LEAST_ONE if getattr(settings, name) < 1]
+    if settings.secret_key and not _is_fernet_key(settings.secret_key):
+        found.append("SECRET_KEY: expected 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them")
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        found.append(f"LOG_LEVEL: {settings.log_level!r} is not known; expected DEBUG, INFO, WARNING or ERROR")
     if settings.auth_mode != "local":
         found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local")
     if settings.auth_mode == "local" and settings.on_cloud_run:
@@ -116,6 +125,13 @@ def _contradictions(settings: Settings) -> list[str]:
     if not 15 <= settings.dispatch_deadline_s <= 1800:
         found.append("DISPATCH_DEADLINE_S: Cloud Tasks takes 15 to 1800")
     return found
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == 32
+    except ValueError:
+        return False
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -41,6 +41,25 @@ def test_a_worker_budget_over_the_dispatch_deadline_is_refused() -> None:
         read_settings({**LEAST, "WORKER_BUDGET_S": "700"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_S", "0"),
+        ("FETCH_BATCH", "0"),
+        ("EMBED_BATCH", "0"),
+        ("MAX_TICKETS", "0"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("WATCHDOG_S", "0.5"),
+        ("SECRET_KEY", "c2hvcnQ="),
+        ("SECRET_KEY", "n\u00f6"),
+        ("LOG_LEVEL", "verbose"),
+    ],
+)
+def test_a_value_that_nothing_could_work_with_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_settings({**LEAST, name: value})
+
+
 @pytest.mark.parametrize("spec", fields(Settings), ids=lambda spec: spec.name)
 def test_the_settings_page_names_each_setting_with_its_help(spec: "object") -> None:
     page = DOCS.read_text()
