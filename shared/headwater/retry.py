@@ -7,10 +7,12 @@ Architecture Blog, 2015. With base 1 s and cap 300 s, and `random` = 1, the fail
 
 from dataclasses import dataclass
 
-from headwater.errors import PermanentError, UpstreamError, UserError
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError, UserError
 
 BASE_S = 1.0
 CAP_S = 300.0
+MAX_ASKED_S = 3600.0
+"""What asks for more is asked again after this: a run isn't held for days by one header."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,13 @@ def backoff_s(attempt: int, random: float) -> float:
 def decide(error: BaseException, *, attempt: int, max_attempts: int, random: float) -> Retry | GiveUp:
     """Decide what follows an error, the `attempt`-th (from 0) of its step.
 
-    What another side asks to wait (`Retry-After`) is waited at least, with the jitter on top so that not all come back
-    at once.
+    What another side asks to wait (`Retry-After`) is waited at least, up to `MAX_ASKED_S`, with the jitter on top so
+    that not all come back at once.
     """
     if isinstance(error, PermanentError | UserError):
         return GiveUp(error.message)
-    reason = error.message if isinstance(error, UpstreamError) else f"Unexpected {type(error).__name__}; see the log."
+    reason = error.message if isinstance(error, HeadwaterError) else f"Unexpected {type(error).__name__}; see the log."
     if attempt + 1 >= max_attempts:
         return GiveUp(f"{reason} Given up after {attempt + 1} attempts.")
     asked = error.retry_after_s if isinstance(error, UpstreamError) else None
-    return Retry((asked or 0.0) + backoff_s(attempt, random))
+    return Retry(min(asked or 0.0, MAX_ASKED_S) + backoff_s(attempt, random))

@@ -21,6 +21,10 @@ def test_what_the_other_side_asks_for_is_waited_at_least() -> None:
     assert decide(UpstreamError("busy", 30), attempt=0, max_attempts=5, random=0.5) == Retry(30.5)
 
 
+def test_nobody_is_waited_for_longer_than_an_hour() -> None:
+    assert decide(UpstreamError("busy", 1e20), attempt=0, max_attempts=5, random=0.5) == Retry(3600.5)
+
+
 @pytest.mark.parametrize("error", [PermanentError("no"), NotFound("no")])
 def test_what_will_fail_again_is_not_tried_again(error: Exception) -> None:
     assert decide(error, attempt=0, max_attempts=5, random=0.5) == GiveUp("no")
