@@ -48,11 +48,11 @@ class Pipeline:
         with self.database.transaction(self.workspace_id) as tx:
             return runs.start_run(tx, self.workspace_id, source.id, "job")[0]
 
-    def drain(self, stop: Callable[[], bool] = lambda: False) -> None:
+    def drain(self, stop: Callable[[], bool] = lambda: False, queues: Sequence[str] = QUEUES) -> None:
         """Run every due step; each step in a temporary folder of its own, as if on a machine of its own."""
         ran = 1
         while ran and not stop():
-            ran = sum(self._one_step(queue) for queue in QUEUES)
+            ran = sum(self.step(queue) for queue in queues)
 
     def collect(self, source: Source) -> Run:
         """Collect a source to its end."""
@@ -79,12 +79,12 @@ class Pipeline:
             order by d.key, l.start_offset, l.target"""
         return tuple(self.rows(statement) for statement in (documents, chunks, vectors, relations))
 
-    def _one_step(self, queue: str) -> int:
+    def step(self, queue: str) -> int:
+        """Run the next due step of a queue; returns how many there were."""
         kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings.model_dir))}
         worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test")
-        claimed: list[None] = []
         with _empty_tmpdir():
-            return worker.drain(queue, stop=lambda: bool(claimed), on_claim=lambda: claimed.append(None))
+            return worker.drain(queue, stop=iter((False, True)).__next__)
 
 
 @contextmanager

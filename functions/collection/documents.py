@@ -38,7 +38,7 @@ class DocumentSummary(msgspec.Struct, frozen=True):
 
 
 class DocumentQuery(msgspec.Struct, frozen=True):
-    """Which documents are asked for: those with a key after `after`."""
+    """Which documents are asked for: those after `after`, which is a page's `next`, or a key."""
 
     source_id: uuid.UUID | None = None
     after: str = ""
@@ -62,9 +62,25 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
 
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
     """Read a page of live documents."""
-    values = {"workspace_id": workspace_id, **msgspec.structs.asdict(query), "limit": query.limit + 1}
-    rows = [DocumentSummary(**row._mapping) for row in tx.execute(_PAGE, values)]
-    return DocumentList(rows[: query.limit], rows[query.limit - 1].key if len(rows) > query.limit else None)
+    after_key, after_id = _read_place(query.after)
+    values = {"workspace_id": workspace_id, "source_id": query.source_id, "key": after_key, "id": after_id}
+    rows = [DocumentSummary(**row._mapping) for row in tx.execute(_PAGE, {**values, "limit": query.limit + 1})]
+    page = rows[: query.limit]
+    return DocumentList(page, _place(page[-1]) if len(rows) > query.limit else None)
+
+
+def _place(document: DocumentSummary) -> str:
+    """Say where a page ends: a key alone doesn't, since two sources may both hold it."""
+    return f"{document.key}\t{document.id}"
+
+
+def _read_place(after: str) -> tuple[str, uuid.UUID]:
+    """Read what `_place` wrote; a mere key stands for the last document that has it."""
+    key, _, last = after.rpartition("\t")
+    try:
+        return key, uuid.UUID(last)
+    except ValueError:
+        return after, uuid.UUID(int=2**128 - 1)
 
 
 _ONE = sa.text("""
@@ -75,5 +91,5 @@ _ONE = sa.text("""
 _PAGE = sa.text("""
     select id, source_id, key, title, url, fetched_at from documents
     where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)
-      and deleted_at is null and key > :after order by key, id limit :limit
+      and deleted_at is null and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
 """)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.chunk import Chunk, chunk
 from functions.collection.connect import Connect
 from functions.collection.connectors import Entry, Fetched
-from functions.collection.list import FINGERPRINT_SUFFIX
+from functions.collection.list import FINGERPRINT_SUFFIX, bare_fingerprint
 from functions.collection.parse import Parsed, parse
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
@@ -56,7 +56,7 @@ class Fetch:
     def gather(self, tx: Connection, step: Step) -> Batch:
         """Read the batch's pending items."""
         items = tx.execute(_ITEMS, {"run_id": step.run_id, "batch": step.payload["batch"]})
-        entries = [Entry(item.key, item.fingerprint.removesuffix(FINGERPRINT_SUFFIX)) for item in items]
+        entries = [Entry(item.key, bare_fingerprint(item.fingerprint)) for item in items]
         model = tx.execute(sa.text("select name from embedding_models where state = 'active'")).scalar_one_or_none()
         if model is None:
             raise PermanentError("No embedding model is registered. Run `python -m functions.job migrate`.")

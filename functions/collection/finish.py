@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connect import Connect
 from functions.collection.link import LinkResolver
-from functions.collection.runs import end_run
+from functions.collection.runs import count, end_run
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.db import as_rows
@@ -67,10 +67,12 @@ class Finish:
         is_settled = tx.execute(_IS_SETTLED, values).scalar_one()
         slices = [] if is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
-            tx.execute(_REUSED, {**values, "missing": sum(piece.n for piece in slices)})
+            tx.execute(_REUSED, {**values, "rest": sum(piece.n for piece in slices)})
         given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
         if slices and given_up is None:
             return Done(then=[_embed(step, n, piece) for n, piece in enumerate(slices)])
+        if not slices:  # what another source's run embedded in the meantime was there for this one to use
+            tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
         tx.execute(_SETTLED, {**values, "embedded": not slices})
         is_partial = given_up is not None or tx.execute(_IS_PARTIAL, values).scalar_one()
         error = problem(PermanentError(f"Not everything could be embedded: {given_up}")) if given_up else None
@@ -158,9 +160,9 @@ _MISSING = sa.text("""
 """)
 
 _REUSED = sa.text("""
-    update runs set reused = greatest(0, (
+    update runs set reused = greatest(reused, (
       select coalesce(sum((result ->> 'chunks')::bigint), 0) from steps where run_id = :run_id and kind = 'fetch'
-    ) - cast(:missing as integer)) where id = :run_id
+    ) - cast(:rest as integer)) where id = :run_id
 """)
 
 _GIVEN_UP = sa.text("""

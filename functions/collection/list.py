@@ -85,6 +85,14 @@ class ListSource:
         end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
 
 
+def bare_fingerprint(stored: str) -> str:
+    """Return the source's own fingerprint; whichever versions end it, since a run may outlive a release.
+
+    `bare_fingerprint("7f3a.1.2") == "7f3a"`
+    """
+    return stored.rsplit(".", FINGERPRINT_SUFFIX.count("."))[0]
+
+
 def listing_rows(listing: Listing) -> list[dict[str, Any]]:
     """Turn a listing into rows: `k` key, `f` stored fingerprint, `w` warning or None."""
     clashes = find_clashes([entry.key for entry in listing.entries])

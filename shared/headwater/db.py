@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headwater.errors import DatabaseUnavailable, HeadwaterError
+from headwater.errors import DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 ENGINE: Literal["*"] = "*"
 """The scope of the ledger itself, which sees the steps and runs of every workspace and nothing else."""
@@ -44,7 +44,8 @@ class Database:
     def transaction(self, scope: Scope) -> Iterator[Connection]:
         """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
 
-        Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us.
+        Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us;
+        UnprocessableContent for text that Postgres can't hold.
         """
         try:
             with self.engine.begin() as tx:
@@ -57,6 +58,10 @@ class Database:
         except sa.exc.TimeoutError as error:
             raise DatabaseUnavailable("Every connection to the database is in use. Try again shortly.") from error
         except sa.exc.DBAPIError as error:
+            if _sqlstate(error) in _NOT_TEXT:
+                raise UnprocessableContent(
+                    "Text with a NUL character can't be stored or found."
+                ) from error
             if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
                 raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
             raise
@@ -127,6 +132,9 @@ def storable(text: str) -> str:
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 _SET_SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
+
+_NOT_TEXT = {"22021", "22P05"}
+"""SQLSTATE of a NUL in a text, and of one in JSON."""
 
 _UNAVAILABLE = {"08", "28", "3D", "53", "57"}
 """SQLSTATE classes: connection exception, invalid authorization, invalid catalog name (all three at connecting),

@@ -69,14 +69,13 @@ class Worker:
         self.wake = wake
         self.holder = holder
 
-    def drain(self, queue: str, stop: Callable[[], bool], on_claim: Callable[[], None] = lambda: None) -> int:
+    def drain(self, queue: str, stop: Callable[[], bool]) -> int:
         """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
 
         Raises DatabaseUnavailable; the step at hand is then taken back when its lease runs out.
         """
         ran = 0
         while not stop() and (step := self._claim(queue)) is not None:
-            on_claim()
             self.run(step)
             ran += 1
         return ran

@@ -89,6 +89,19 @@ def test_a_query_that_does_not_fit_is_refused(
     assert_problem(clients[name].get(f"{route.path}?{query}"), 422)
 
 
+def test_nul_characters_are_refused_wherever_they_stand(clients: dict[str, httpx.Client]) -> None:
+    collection = clients["collection"]
+    assert_problem(collection.get("/api/documents?after=%00"), 422)
+    source = {"kind": "git", "name": "docs", "config": {"url": "https://git.example/a/b"}}
+    for change in (
+        {"name": "a\0"},
+        {"kind": "\0"},
+        {"config": {"url": "https://git.example/\0"}},
+        {"config": {"url": "https://git.example/a/b", "exclude": ["\0"]}},
+    ):
+        assert_problem(collection.post("/api/sources", json={**source, **change}), 422)
+
+
 @pytest.mark.parametrize("name", ["chat", "collection", "embedding"])
 def test_an_unknown_path_is_404(clients: dict[str, httpx.Client], name: str) -> None:
     for path in ("/", "/api", "/api/nothing", "/api/sources/", "/%2e%2e/etc", "/api/documents/" + "x" * 5000):

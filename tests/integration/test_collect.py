@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from functions.collection.documents import DocumentQuery, read_documents
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 
@@ -183,3 +185,41 @@ def test_a_listing_that_cannot_be_had_fails_the_run_with_the_reason(
     assert run.state == "failed"
     assert run.error is not None
     assert word in run.error["detail"]
+
+
+def test_two_sources_with_the_same_texts_both_count_every_chunk(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    runs = [pipeline.start(pipeline.add_source(repository.url)) for _ in range(2)]
+    pipeline.drain(queues=["collection"])  # both find that nothing has a vector yet
+    pipeline.drain()
+    for run in map(pipeline.read, runs):
+        counts = run.counts
+        assert (run.state, counts.embedded + counts.reused) == ("succeeded", counts.chunks)
+
+
+def test_pages_of_documents_miss_none_that_two_sources_both_hold(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    for _ in range(3):
+        pipeline.collect(pipeline.add_source(repository.url))
+    seen, after = [], ""
+    while True:
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            page = read_documents(tx, pipeline.workspace_id, DocumentQuery(after=after, limit=2))
+        seen += [(document.key, document.id) for document in page.documents]
+        if page.next is None:
+            break
+        after = page.next
+    assert len(seen) == len(set(seen)) == 9
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        rest = read_documents(tx, pipeline.workspace_id, DocumentQuery(after="README.md"))
+    assert {document.key for document in rest.documents} == {key for key, _ in seen if key > "README.md"}
+
+
+def test_a_run_goes_on_under_a_release_with_another_parser(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    run_id = pipeline.start(pipeline.add_source(repository.url))
+    pipeline.step("collection")
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        tx.execute(sa.text("update run_items set fingerprint = split_part(fingerprint, '.', 1) || '.0.0'"))
+    pipeline.drain()
+    assert (pipeline.read(run_id).state, pipeline.read(run_id).counts.added) == ("succeeded", 3)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from functions.collection import runs, sources
 from headwater import ledger
 from headwater.db import ENGINE, Database, tls_context
-from headwater.errors import DatabaseUnavailable, NotFound
+from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.ledger import NewStep
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
@@ -49,6 +49,14 @@ def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) ->
     elsewhere = Database(database.url.replace(database.name, "nowhere"))
     with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ENGINE):
         pass
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"), [("select :v = name from workspaces", "a\0b"), ("select cast(:v as jsonb)", '["\\u0000"]')]
+)
+def test_text_that_postgres_cannot_hold_is_the_callers_to_mend(db: Database, statement: str, value: str) -> None:
+    with pytest.raises(UnprocessableContent, match="NUL"), db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(statement), {"v": value})
 
 
 def test_an_error_tells_no_values(db: Database) -> None:
