@@ -1,0 +1,88 @@
+// What the browser's checks share: a Chromium that talks to nobody else, and questions about a page.
+
+import { chromium } from "playwright-core";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Locator} Locator */
+/** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Look */
+
+const QUIET = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Start the system's Chromium, or the one that CHROMIUM names. */
+export function launch() {
+  return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: QUIET });
+}
+
+/**
+ * Open a page of its own that looks like `look`; what it complains about (CSP, errors, failed loads) goes to `complaints`.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {Look} look
+ * @param {string[]} complaints
+ * @returns {Promise<Page>}
+ */
+export async function open(browser, look, complaints) {
+  const context = await browser.newContext({ ...look, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+  });
+  return page;
+}
+
+/** @param {unknown} condition @param {string} message @returns {asserts condition} */
+export function expect(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+/** @param {Page} page @param {string} where */
+export async function expectNoSidewaysScroll(page, where) {
+  const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(excess <= 0, `${where}: the page is ${excess} px wider than the window`);
+}
+
+/**
+ * Go through the page with Tab, from its beginning: the first stop is the skip link, and each stop shows that it has the
+ * focus.
+ *
+ * @param {Page} page
+ * @param {number} stops
+ */
+export async function expectVisibleFocus(page, stops) {
+  await page.evaluate(() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+  });
+  for (let stop = 1; stop <= stops; stop++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) return null;
+      // The composer draws the outline around the whole of itself.
+      const drawn = element.matches(".composer textarea") ? element.closest(".composer") : element;
+      const style = getComputedStyle(drawn ?? element);
+      return { name: element.textContent.trim().slice(0, 40) || element.tagName, outline: style.outlineStyle };
+    });
+    if (!focused) return;
+    if (stop === 1)
+      expect(focused.name === "Skip to content", `the first Tab stop is ${focused.name}, not the skip link`);
+    expect(focused.outline !== "none", `Tab stop ${stop} (${focused.name}) doesn't show that it has the focus`);
+  }
+}
+
+/** Tell whether some of `element` is in the visible part of `within`. @param {Locator} element @param {Locator} within */
+export async function isWithinView(element, within) {
+  const [inner, outer] = await Promise.all([element.boundingBox(), within.boundingBox()]);
+  if (!inner || !outer) return false;
+  return inner.y + inner.height > outer.y && inner.y < outer.y + outer.height && inner.height > 0;
+}

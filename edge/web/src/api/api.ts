@@ -1,0 +1,82 @@
+/** The functions' HTTP API, typed. Every call throws a ProblemError, or the browser's TypeError without a connection. */
+
+import { parseProblem, ProblemError } from "./problem";
+import type { Conversation, ConversationSummary, Document, NewSource, Run, Source } from "./types";
+
+export async function listSources(signal?: AbortSignal): Promise<Source[]> {
+  return (await readJson<{ sources: Source[] }>("/api/sources", signal)).sources;
+}
+
+export async function addSource(source: NewSource): Promise<Source> {
+  return (await send("POST", "/api/sources", source)).json() as Promise<Source>;
+}
+
+export async function deleteSource(id: string): Promise<void> {
+  await send("DELETE", `/api/sources/${encodeURIComponent(id)}`);
+}
+
+/** Start to collect a source, or find the run that is open; returns the run's id. */
+export async function collect(sourceId: string): Promise<string> {
+  const response = await send("POST", `/api/sources/${encodeURIComponent(sourceId)}/collect`);
+  return ((await response.json()) as { run_id: string }).run_id;
+}
+
+export interface Versioned<T> {
+  value: T;
+  etag: string | null;
+}
+
+/** Read a run unless it is still the one with `etag`: then null. */
+export async function readRun(id: string, etag: string | null, signal?: AbortSignal): Promise<Versioned<Run> | null> {
+  const headers: HeadersInit = etag === null ? {} : { "if-none-match": etag };
+  // Without `no-store` the browser would answer a 304 from its own cache and never show it.
+  const response = await fetch(`/api/runs/${encodeURIComponent(id)}`, { headers, cache: "no-store", ...given(signal) });
+  if (response.status === 304) return null;
+  const value = (await (await checked(response)).json()) as Run;
+  return { value, etag: response.headers.get("etag") };
+}
+
+export function readDocument(id: string, signal?: AbortSignal): Promise<Document> {
+  return readJson(`/api/documents/${encodeURIComponent(id)}`, signal);
+}
+
+export async function listConversations(signal?: AbortSignal): Promise<ConversationSummary[]> {
+  return (await readJson<{ conversations: ConversationSummary[] }>("/api/conversations", signal)).conversations;
+}
+
+export function readConversation(id: string, signal?: AbortSignal): Promise<Conversation> {
+  return readJson(`/api/conversations/${encodeURIComponent(id)}`, signal);
+}
+
+export async function deleteConversation(id: string): Promise<void> {
+  await send("DELETE", `/api/conversations/${encodeURIComponent(id)}`);
+}
+
+export async function stopAnswer(conversationId: string): Promise<void> {
+  await send("POST", `/api/chat/${encodeURIComponent(conversationId)}/stop`);
+}
+
+async function readJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await checked(await fetch(path, given(signal)));
+  return (await response.json()) as T;
+}
+
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  const content =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  return checked(await fetch(path, { method, ...content }));
+}
+
+async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  const problem = parseProblem(await response.text());
+  const fallback = {
+    title: "Something went wrong",
+    detail: `The answer was ${response.status} ${response.statusText}.`,
+  };
+  throw new ProblemError({ status: response.status, ...(problem ?? fallback) });
+}
+
+function given(signal: AbortSignal | undefined): RequestInit {
+  return signal ? { signal } : {};
+}

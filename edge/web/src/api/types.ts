@@ -1,0 +1,127 @@
+/** What the functions answer. The whole API is described by /api/openapi.json. */
+
+import type { UIMessage } from "ai";
+
+export interface GitConfig {
+  url: string;
+  branch: string | null;
+  path: string | null;
+  include: string[];
+  exclude: string[];
+}
+
+export interface NewSource {
+  kind: "git";
+  name: string;
+  config: GitConfig;
+  token: string | null;
+}
+
+export interface Source {
+  id: string;
+  kind: string;
+  name: string;
+  config: Partial<GitConfig>;
+  has_token: boolean;
+  created_at: string;
+  /** How many live documents it has. */
+  documents: number;
+  last_run: Run | null;
+}
+
+export interface Counts {
+  listed: number;
+  added: number;
+  changed: number;
+  removed: number;
+  unchanged: number;
+  failed: number;
+  chunks: number;
+  embedded: number;
+  reused: number;
+}
+
+/** What there is to say about one key. */
+export interface Reason {
+  key: string;
+  reason: string;
+}
+
+export type RunState = "running" | "succeeded" | "partial" | "failed" | "cancelled";
+
+/** One collect of one source; no count ever falls. */
+export interface Run {
+  id: string;
+  source_id: string;
+  state: RunState;
+  snapshot: string | null;
+  /** Documents in the listing; null until that is known. */
+  total: number | null;
+  counts: Counts;
+  failures: Reason[];
+  warnings: Reason[];
+  pending_removals: number;
+  error: Problem | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export interface Document {
+  id: string;
+  source_id: string;
+  key: string;
+  title: string;
+  url: string | null;
+  media_type: string;
+  text: string;
+  fetched_at: string;
+  deleted_at: string | null;
+}
+
+export interface ConversationSummary {
+  id: string;
+  title: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Conversation {
+  id: string;
+  title: string;
+  messages: Message[];
+}
+
+/** Where a cited passage stands; `start` and `end` count Unicode code points of the document's text. */
+export interface Citation {
+  documentId: string;
+  start: number;
+  end: number;
+  headingPath: string[];
+  url: string | null;
+  text: string;
+}
+
+/** Stored messages tell how they ended; one that is being written has no metadata. */
+export interface MessageMetadata {
+  state: "complete" | "stopped" | "interrupted" | "failed";
+}
+
+/** Which model answers; `configured` is false for the built-in one that only quotes. */
+export interface Model {
+  name: string;
+  configured: boolean;
+}
+
+// A type and not an interface: the AI SDK wants an index signature, which only a type has by itself.
+// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
+export type MessageData = { model: Model };
+
+export type Message = UIMessage<MessageMetadata | undefined, MessageData>;
+
+/** Problem details (RFC 9457). */
+export interface Problem {
+  title: string;
+  detail: string;
+  status?: number;
+  request_id?: string | null;
+}

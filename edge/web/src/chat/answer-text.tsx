@@ -1,0 +1,59 @@
+import { createContext, memo, useContext, useMemo, type ReactNode } from "react";
+import Markdown, { type Components, type Options } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import remend from "remend";
+import { markdownComponents } from "../ui/markdown-components";
+import { rehypeCitations } from "./citations";
+import { OpenPassage } from "./open-passage";
+import type { Passage } from "./parts";
+
+const Passages = createContext<readonly Passage[]>([]);
+
+const components: Components = {
+  ...markdownComponents,
+  // The only buttons in this tree are those that rehypeCitations made.
+  button: ({ node }) => <CitationButton n={String(node?.properties["dataCites"])} />,
+};
+
+interface Props {
+  text: string;
+  passages: readonly Passage[];
+  isStreaming: boolean;
+}
+
+/** An answer's Markdown; while it streams, what is still open (`**bold`) is closed, so that it doesn't flicker. */
+export const AnswerText = memo(function AnswerText({ text, passages, isStreaming }: Props): ReactNode {
+  const known = passages.map((passage) => passage.n).join(" ");
+  const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
+    () => [[rehypeCitations, { known: new Set(known.split(" ")) }]],
+    [known],
+  );
+  return (
+    <Passages value={passages}>
+      <div className={isStreaming ? "prose streaming" : "prose"}>
+        <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
+          {isStreaming ? remend(text, { linkMode: "text-only" }) : text}
+        </Markdown>
+      </div>
+    </Passages>
+  );
+});
+
+function CitationButton({ n }: { n: string }): ReactNode {
+  const passage = useContext(Passages).find((candidate) => candidate.n === n);
+  const open = useContext(OpenPassage);
+  if (!passage) return `[${n}]`;
+  return (
+    <button
+      type="button"
+      className="cite"
+      aria-label={`Citation ${n}: ${passage.title}`}
+      title={passage.title}
+      onClick={() => {
+        open(passage);
+      }}
+    >
+      {n}
+    </button>
+  );
+}

@@ -1,0 +1,45 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import Markdown from "react-markdown";
+import remarkGfm from "remark-gfm";
+import { describe, expect, it } from "vitest";
+import { rehypeCitations, splitCitations } from "./citations";
+
+const KNOWN = new Set(["1", "2", "12"]);
+
+describe("splitCitations", () => {
+  it.each([
+    ["Yes [1].", ["Yes ", { cites: "1" }, "."]],
+    ["[12][2]", [{ cites: "12" }, { cites: "2" }]],
+    ["no citation", ["no citation"]],
+    ["[1", ["[1"]],
+    ["", []],
+  ])("splits %j", (text, pieces) => {
+    expect(splitCitations(text, KNOWN)).toEqual(pieces);
+  });
+
+  it("leaves numbers alone that no source has", () => {
+    expect(splitCitations("[3] and [1]", KNOWN)).toEqual(["[3] and ", { cites: "1" }]);
+  });
+});
+
+describe("rehypeCitations", () => {
+  function html(markdown: string): string {
+    return renderToStaticMarkup(
+      <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={[[rehypeCitations, { known: KNOWN }]]}>
+        {markdown}
+      </Markdown>,
+    );
+  }
+
+  it("makes buttons of citations wherever text is", () => {
+    expect(html("**Bold [1]**")).toBe('<p><strong>Bold <button data-cites="1">1</button></strong></p>');
+    expect(html("- a [1][2]")).toContain('<button data-cites="1">1</button><button data-cites="2">2</button>');
+    expect(html("|a|\n|-|\n|b [2]|")).toContain('<td>b <button data-cites="2">2</button></td>');
+  });
+
+  it("takes brackets in code and in links for what they are", () => {
+    expect(html("`a[1]`")).toBe("<p><code>a[1]</code></p>");
+    expect(html("```\na[1]\n```")).toContain("a[1]");
+    expect(html("[see \\[1\\]](https://example.com)")).toBe('<p><a href="https://example.com">see [1]</a></p>');
+  });
+});

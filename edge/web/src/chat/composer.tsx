@@ -1,0 +1,52 @@
+import { useState, type KeyboardEvent, type ReactNode, type SubmitEvent } from "react";
+import { SendIcon, StopIcon } from "../ui/icons";
+
+interface Props {
+  isBusy: boolean;
+  onAsk: (text: string) => void;
+  onStop: () => void;
+}
+
+/** Where one asks. Enter sends, Shift+Enter begins a new line. */
+export function Composer({ isBusy, onAsk, onStop }: Props): ReactNode {
+  const [text, setText] = useState("");
+
+  const ask = (event: SubmitEvent | KeyboardEvent): void => {
+    event.preventDefault();
+    const question = text.trim();
+    if (question === "" || isBusy) return;
+    onAsk(question);
+    setText("");
+  };
+
+  return (
+    <form className="composer" onSubmit={ask}>
+      <label htmlFor="question" className="hidden">
+        Question
+      </label>
+      <textarea
+        id="question"
+        rows={1}
+        value={text}
+        autoFocus
+        placeholder="Ask what your team has written…"
+        onChange={(event) => {
+          setText(event.target.value);
+        }}
+        onKeyDown={(event) => {
+          // While an input method composes a word, Enter belongs to it.
+          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) ask(event);
+        }}
+      />
+      {isBusy ? (
+        <button type="button" className="round" aria-label="Stop answering" onClick={onStop}>
+          <StopIcon />
+        </button>
+      ) : (
+        <button type="submit" className="round primary" aria-label="Ask" aria-disabled={text.trim() === ""}>
+          <SendIcon />
+        </button>
+      )}
+    </form>
+  );
+}

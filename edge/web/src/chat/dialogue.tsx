@@ -1,0 +1,83 @@
+import { useEffect, type ReactNode } from "react";
+import type { Message } from "../api/types";
+import { chatPath } from "../shell/route";
+import { navigate } from "../shell/router";
+import { ProblemNote } from "../ui/problem-note";
+import { Answer, Waiting } from "./answer";
+import { Composer } from "./composer";
+import { EmptyChat } from "./empty-chat";
+import { textOf } from "./parts";
+import { useConversation } from "./use-conversation";
+import { useStickToEnd } from "./use-stick-to-end";
+
+interface Props {
+  id: string;
+  /** What is stored of it; null when it is new. */
+  stored: Message[] | null;
+  /** Called when a question was asked or answered, which changes the list of conversations. */
+  onChange: () => void;
+}
+
+/** Questions and answers, and where the next question is written. */
+export function Dialogue({ id, stored, onChange }: Props): ReactNode {
+  const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored);
+  const questions = messages.filter((message) => message.role === "user").length;
+  const scroller = useStickToEnd(questions);
+  const isOpen = messages.at(-1)?.role === "user";
+
+  useEffect(() => {
+    if (status === "answering" || status === "idle") onChange();
+  }, [status, onChange]);
+
+  return (
+    <div className="dialogue">
+      <div className="scroller" ref={scroller}>
+        <div className="thread" role="log" aria-label="Conversation">
+          {messages.length === 0 && !problem && <EmptyChat />}
+          {messages.map((message, index) =>
+            message.role === "user" ? (
+              <p key={message.id} className="question">
+                {textOf(message)}
+              </p>
+            ) : (
+              <Answer
+                key={message.id}
+                message={message}
+                isStreaming={status === "answering" && index === messages.length - 1}
+              />
+            ),
+          )}
+          {isOpen && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
+          {isOpen && status === "idle" && !problem && <Unanswered onAskAgain={askAgain} />}
+          {problem && (
+            <ProblemNote problem={problem}>
+              <button type="button" onClick={askAgain}>
+                Try again
+              </button>
+            </ProblemNote>
+          )}
+        </div>
+      </div>
+      <Composer
+        isBusy={status === "waiting" || status === "answering"}
+        onStop={stop}
+        onAsk={(text) => {
+          if (messages.length === 0) navigate(chatPath(id), { replace: true });
+          ask(text);
+        }}
+      />
+    </div>
+  );
+}
+
+/** Nobody is writing an answer to the last question: it was stopped, or its writer died, before the first word. */
+function Unanswered({ onAskAgain }: { onAskAgain: () => void }): ReactNode {
+  return (
+    <p className="note">
+      This question has no answer.{" "}
+      <button type="button" className="inline" onClick={onAskAgain}>
+        Ask again
+      </button>
+    </p>
+  );
+}

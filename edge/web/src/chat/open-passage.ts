@@ -1,0 +1,5 @@
+import { createContext } from "react";
+import type { Passage } from "./parts";
+
+/** Shows a passage in its document. */
+export const OpenPassage = createContext<(passage: Passage) => void>(() => undefined);

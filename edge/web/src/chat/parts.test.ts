@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import type { Citation, Message } from "../api/types";
+import { modelOf, passagesOf, sortPassages, textOf, type Passage } from "./parts";
+
+const CITATION: Citation = { documentId: "d1", start: 3, end: 9, headingPath: ["A", "B"], url: null, text: "passage" };
+
+const MESSAGE: Message = {
+  id: "m1",
+  role: "assistant",
+  metadata: undefined,
+  parts: [
+    { type: "data-model", data: { name: "extractive", configured: false } },
+    {
+      type: "source-document",
+      sourceId: "1",
+      mediaType: "text/markdown",
+      title: "A title",
+      filename: "docs/a.md",
+      providerMetadata: { headwater: { ...CITATION } },
+    },
+    { type: "source-document", sourceId: "2", mediaType: "text/markdown", title: "Another tool's source" },
+    { type: "text", text: "An answer [1]." },
+  ],
+};
+
+describe("a message", () => {
+  it("tells its text", () => {
+    expect(textOf(MESSAGE)).toBe("An answer [1].");
+  });
+
+  it("tells the passages that carry a place in a document, and only those", () => {
+    expect(passagesOf(MESSAGE)).toEqual([{ ...CITATION, n: "1", title: "A title", key: "docs/a.md" }]);
+  });
+
+  it("tells which model wrote it", () => {
+    expect(modelOf(MESSAGE)).toEqual({ name: "extractive", configured: false });
+    expect(modelOf({ ...MESSAGE, parts: [] })).toBeNull();
+  });
+});
+
+describe("sortPassages", () => {
+  const passages = ["1", "2", "3", "10"].map((n): Passage => ({ ...CITATION, n, title: n, key: n }));
+
+  it("puts the cited ones first, in the order in which they are cited", () => {
+    const { cited, others } = sortPassages("See [10], [2] and again [10].", passages);
+    expect(cited.map((passage) => passage.n)).toEqual(["10", "2"]);
+    expect(others.map((passage) => passage.n)).toEqual(["1", "3"]);
+  });
+});

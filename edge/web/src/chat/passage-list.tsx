@@ -1,0 +1,37 @@
+import { useContext, type ReactNode } from "react";
+import { OpenPassage } from "./open-passage";
+import type { Passage } from "./parts";
+
+/** The passages under an answer: which document, where in it. */
+export function PassageList({ passages, label }: { passages: readonly Passage[]; label: string }): ReactNode {
+  const open = useContext(OpenPassage);
+  return (
+    <ol className="passages" aria-label={label}>
+      {passages.map((passage) => (
+        <li key={passage.n}>
+          <button
+            type="button"
+            className="passage"
+            onClick={() => {
+              open(passage);
+            }}
+          >
+            <span className="cite" aria-hidden="true">
+              {passage.n}
+            </span>
+            <span className="passage-where">
+              <span className="passage-title">{passage.title}</span>
+              <span className="small muted">{[...trail(passage), passage.key].join(" · ")}</span>
+            </span>
+          </button>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** The headings above a passage, without the document's own title. */
+function trail(passage: Passage): string[] {
+  const headings = passage.headingPath.filter((heading) => heading !== passage.title);
+  return headings.length > 0 ? [headings.join(" › ")] : [];
+}

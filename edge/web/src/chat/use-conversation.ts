@@ -1,0 +1,100 @@
+/** A conversation flows in as it was stored; it flows out as it goes on. `useChat`, and what it leaves to the app. */
+
+import { Chat, useChat } from "@ai-sdk/react";
+import { DefaultChatTransport, type ChatTransport } from "ai";
+import { useEffect, useState } from "react";
+import { readConversation, stopAnswer } from "../api/api";
+import { problemOf } from "../api/problem";
+import type { Message, Problem } from "../api/types";
+
+const RENDER_EVERY_MS = 50;
+
+type Reconnect = ChatTransport<Message>["reconnectToStream"];
+
+export interface ConversationState {
+  messages: Message[];
+  /** `checking` whether an answer is being written already; `waiting` until the answer begins. */
+  status: "checking" | "idle" | "waiting" | "answering";
+  problem: Problem | null;
+  ask: (text: string) => void;
+  /** Ask the last question once more; after a broken connection, look for its answer first. */
+  askAgain: () => void;
+  stop: () => void;
+}
+
+/**
+ * Follow conversation `id`, of which `stored` is known (null: it is new).
+ *
+ * An answer that is being written when the page is loaded, or when a connection breaks, is resumed from its beginning.
+ * One that ended meanwhile is in the history, which is then read again.
+ */
+export function useConversation(id: string, stored: Message[] | null): ConversationState {
+  const [isChecking, setIsChecking] = useState(stored !== null);
+  const [hasBegun, setHasBegun] = useState(stored !== null);
+  const [chat] = useState(() =>
+    createChat(id, stored, () => {
+      setIsChecking(false);
+    }),
+  );
+  const { messages, status, error } = useChat({ chat, resume: hasBegun, throttle: RENDER_EVERY_MS });
+  if (!hasBegun && status === "streaming") setHasBegun(true);
+  useEffect(() => () => void chat.stop(), [chat]);
+
+  return {
+    messages,
+    status: { submitted: "waiting", streaming: "answering", ready: isChecking ? "checking" : "idle", error: "idle" }[
+      status
+    ] as ConversationState["status"],
+    problem: error ? problemOf(error) : null,
+    ask: (text) => void chat.sendMessage({ text }),
+    askAgain: () => void (error instanceof TypeError ? chat.resumeStream() : chat.regenerate()),
+    stop: () => void stop(chat),
+  };
+}
+
+/** Asks with the new question only, since the function knows the rest; tells whether there was something to resume. */
+class Transport extends DefaultChatTransport<Message> {
+  readonly #onReconnected: (found: boolean) => void;
+
+  constructor(onReconnected: (found: boolean) => void) {
+    super({ prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }) });
+    this.#onReconnected = onReconnected;
+  }
+
+  override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
+    const stream = await super.reconnectToStream(options);
+    this.#onReconnected(stream !== null);
+    return stream;
+  }
+}
+
+function createChat(id: string, stored: Message[] | null, onChecked: () => void): Chat<Message> {
+  const transport = new Transport((found) => {
+    void (found ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+  });
+  const chat = new Chat<Message>({ id, messages: stored ?? [], transport });
+  return chat;
+}
+
+/** Nothing is being written: read what was, unless the last answer is known to its end. */
+async function catchUp(chat: Chat<Message>): Promise<void> {
+  const last = chat.lastMessage;
+  if (last?.role === "assistant" && last.metadata) return;
+  try {
+    const { messages } = await readConversation(chat.id);
+    if (chat.status === "ready") chat.messages = messages;
+  } catch {
+    // What is shown stays; one can ask again.
+  }
+}
+
+async function stop(chat: Chat<Message>): Promise<void> {
+  // Whatever becomes of this, the answer stops being shown.
+  stopAnswer(chat.id).catch(() => undefined);
+  await chat.stop();
+  chat.messages = chat.messages.map((message, index) =>
+    index === chat.messages.length - 1 && message.role === "assistant"
+      ? { ...message, metadata: { state: "stopped" } }
+      : message,
+  );
+}

@@ -1,0 +1,36 @@
+import type { ReactNode } from "react";
+import type { Document } from "../api/types";
+import { useTitle } from "../shell/use-title";
+import { ProblemNote } from "../ui/problem-note";
+import { DocumentView } from "./document-view";
+import type { Range } from "./offsets";
+import { useDocument } from "./use-document";
+
+/** One document on a page of its own, which can be linked to. */
+export function DocumentPage({ id, passage }: { id: string; passage: Range | null }): ReactNode {
+  const { value: document, problem, reload } = useDocument(id);
+  useTitle(document?.title ?? "Document");
+  return (
+    <div className="column">
+      {problem && (
+        <ProblemNote problem={problem}>
+          <button type="button" onClick={reload}>
+            Try again
+          </button>
+        </ProblemNote>
+      )}
+      {!document && !problem && <p className="muted">Loading…</p>}
+      {document && (
+        <>
+          {!opensWithTitle(document) && <h1>{document.title}</h1>}
+          <DocumentView document={document} passage={passage} />
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Most documents begin with their title: it needn't be shown twice. */
+function opensWithTitle({ text, title }: Document): boolean {
+  return text.trimStart().startsWith(`# ${title}\n`);
+}

@@ -1,0 +1,76 @@
+import { useEffect, useId, useLayoutEffect, useRef, type ReactNode } from "react";
+import { documentPath } from "../shell/route";
+import { Link } from "../shell/router";
+import { CloseIcon } from "../ui/icons";
+import { ProblemNote } from "../ui/problem-note";
+import { useMedia } from "../ui/use-media";
+import { DocumentView } from "./document-view";
+import type { Range } from "./offsets";
+import { useDocument } from "./use-document";
+
+interface Props {
+  documentId: string;
+  passage: Range;
+  onClose: () => void;
+}
+
+/** The document that an answer cites: beside the answer where there is room, over it where there is not. */
+export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNode {
+  const { value: document, problem } = useDocument(documentId);
+  const titleId = useId();
+  const dialog = useDialog(onClose);
+  return (
+    <dialog
+      ref={dialog}
+      className="panel"
+      aria-labelledby={titleId}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <div className="panel-bar">
+        <h2 id={titleId}>{document?.title ?? "Document"}</h2>
+        <Link href={documentPath(documentId, passage)} className="small">
+          Open as a page
+        </Link>
+        <button type="button" className="plain" aria-label="Close document" onClick={onClose}>
+          <CloseIcon />
+        </button>
+      </div>
+      <div className="panel-body" tabIndex={0} role="region" aria-label="Document text">
+        {problem && <ProblemNote problem={problem} />}
+        {!document && !problem && <p className="muted">Loading…</p>}
+        {document && <DocumentView document={document} passage={passage} />}
+      </div>
+    </dialog>
+  );
+}
+
+/** Show the dialog, modal on narrow screens; Escape closes it in both. */
+function useDialog(onClose: () => void): React.RefObject<HTMLDialogElement | null> {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const isNarrow = useMedia("(max-width: 63.99rem)");
+
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    if (isNarrow) element?.showModal();
+    else element?.show();
+    return () => {
+      element?.close();
+    };
+  }, [isNarrow]);
+
+  useEffect(() => {
+    if (isNarrow) return; // A modal dialog has Escape of its own.
+    const closeOnEscape = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog:modal")) onClose();
+    };
+    document.addEventListener("keydown", closeOnEscape);
+    return () => {
+      document.removeEventListener("keydown", closeOnEscape);
+    };
+  }, [isNarrow, onClose]);
+
+  return dialog;
+}

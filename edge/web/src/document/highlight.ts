@@ -1,0 +1,67 @@
+/** A rendered Markdown tree and a range of its source flow in; the tree with that range in `<mark>` flows out. Pure. */
+
+import type { Element, ElementContent, Parents, Root, Text } from "hast";
+import type { Range } from "./offsets";
+
+/**
+ * A rehype plugin that marks what was made from `source[range.start:range.end]` (UTF-16 code units).
+ *
+ * Every text node knows which stretch of the source it was made from, or its parent does (code blocks).
+ */
+export function rehypeHighlight({ source, range }: { source: string; range: Range }): (tree: Root) => void {
+  return (tree) => {
+    mark(tree, source, range);
+  };
+}
+
+function mark(parent: Parents, source: string, range: Range): void {
+  parent.children = (parent.children as ElementContent[]).flatMap((child): ElementContent[] => {
+    if (child.type === "text") return markText(child, parent, source, range);
+    if (child.type === "element") mark(child, source, range);
+    return [child];
+  });
+}
+
+function markText(text: Text, parent: Parents, source: string, range: Range): ElementContent[] {
+  const { start, end } = stretchOf(text, parent, source);
+  if (start >= range.end || end <= range.start) return [text];
+  const offsets = align(text.value, source.slice(start, end));
+  const from = offsets.findIndex((offset) => start + offset >= range.start);
+  const to = offsets.findLastIndex((offset) => start + offset < range.end) + 1;
+  const marked = text.value.slice(Math.max(from, 0), to);
+  if (from < 0 || marked.trim() === "") return [text];
+  return [
+    ...textNodes(text.value.slice(0, from)),
+    { type: "element", tagName: "mark", properties: {}, children: textNodes(marked) } satisfies Element,
+    ...textNodes(text.value.slice(to)),
+  ];
+}
+
+/** The stretch of the source that a text node was made from; empty when nothing tells. */
+function stretchOf(text: Text, parent: Parents, source: string): Range {
+  const start = (text.position ?? parent.position)?.start.offset;
+  const end = (text.position ?? parent.position)?.end.offset;
+  if (start === undefined || end === undefined || parent.type === "root") return { start: 0, end: 0 };
+  const fence = text.position ? null : /^ {0,3}(```|~~~).*\n/.exec(source.slice(start, end));
+  return { start: start + (fence?.[0].length ?? 0), end };
+}
+
+/**
+ * For each unit of `value`, its offset in `source`, which has the same text and Markdown's own signs between.
+ *
+ * Example: the value "a*b" of the source "a\\*b" is at 0, 2, 3.
+ */
+export function align(value: string, source: string): number[] {
+  let at = 0;
+  return Array.from({ length: value.length }, (_, unit) => {
+    const found = source.indexOf(value.charAt(unit), at);
+    // A character reference such as `&amp;` may have no counterpart: it stays where the one before it was.
+    if (found < 0) return Math.max(at - 1, 0);
+    at = found + 1;
+    return found;
+  });
+}
+
+function textNodes(value: string): Text[] {
+  return value === "" ? [] : [{ type: "text", value }];
+}

@@ -1,0 +1,27 @@
+import { memo, useMemo, type ReactNode } from "react";
+import Markdown, { type Options } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import { markdownComponents } from "../ui/markdown-components";
+import { rehypeHighlight } from "./highlight";
+import type { Range } from "./offsets";
+
+/** A document's Markdown as a page to read, with what was made of the range (UTF-16 code units) marked. */
+export const MarkdownView = memo(function MarkdownView({
+  text,
+  range,
+}: {
+  text: string;
+  range: Range | null;
+}): ReactNode {
+  const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
+    () => (range ? [[rehypeHighlight, { source: text, range }]] : []),
+    [text, range],
+  );
+  return (
+    <div className="prose">
+      <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={markdownComponents}>
+        {text}
+      </Markdown>
+    </div>
+  );
+});

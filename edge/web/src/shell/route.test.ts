@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { chatPath, documentPath, parseRoute } from "./route";
+
+function route(path: string): ReturnType<typeof parseRoute> {
+  return parseRoute(new URL(path, "http://127.0.0.1:8787"));
+}
+
+describe("parseRoute", () => {
+  it.each([
+    ["/", { page: "chat", id: null }],
+    ["/chat/c1", { page: "chat", id: "c1" }],
+    ["/sources", { page: "sources" }],
+    ["/sources/", { page: "sources" }],
+    ["/documents/d1", { page: "document", id: "d1", passage: null }],
+    ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10 } }],
+    ["/documents", { page: "missing" }],
+    ["/sources/1", { page: "missing" }],
+    ["/chat/a/b", { page: "missing" }],
+    ["/elsewhere", { page: "missing" }],
+    ["/chat/%E0%A4%A", { page: "chat", id: "%E0%A4%A" }],
+  ])("reads %s", (path, expected) => {
+    expect(route(path)).toEqual(expected);
+  });
+
+  it.each(["start=a&end=3", "start=3&end=3", "start=5&end=3", "start=-1&end=3", "start=1", "start=1e3&end=2000"])(
+    "takes %s for no passage",
+    (query) => {
+      expect(route(`/documents/d1?${query}`)).toMatchObject({ passage: null });
+    },
+  );
+
+  it("reads the paths that it writes, whatever the id", () => {
+    expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?" });
+    const passage = { start: 3, end: 9 };
+    expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
+  });
+});

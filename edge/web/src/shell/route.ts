@@ -1,0 +1,43 @@
+/** A URL flows in, which page it shows flows out; and back. Pure. */
+
+import type { Range } from "../document/offsets";
+
+export type Route =
+  | { page: "chat"; id: string | null }
+  | { page: "sources" }
+  | { page: "document"; id: string; passage: Range | null }
+  | { page: "missing" };
+
+export function parseRoute(url: URL): Route {
+  const [page = "", id, ...rest] = url.pathname.split("/").filter(Boolean).map(decode);
+  if (rest.length > 0) return { page: "missing" };
+  if (page === "") return { page: "chat", id: null };
+  if (page === "chat") return { page: "chat", id: id ?? null };
+  if (page === "sources" && id === undefined) return { page: "sources" };
+  if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url.searchParams) };
+  return { page: "missing" };
+}
+
+export function chatPath(id: string): string {
+  return `/chat/${encodeURIComponent(id)}`;
+}
+
+export function documentPath(id: string, passage: Range | null): string {
+  const query = passage ? `?start=${passage.start}&end=${passage.end}` : "";
+  return `/documents/${encodeURIComponent(id)}${query}`;
+}
+
+function passageOf(query: URLSearchParams): Range | null {
+  const [start, end] = [query.get("start"), query.get("end")].map((text) =>
+    /^\d+$/.test(text ?? "") ? Number(text) : NaN,
+  );
+  return start !== undefined && end !== undefined && start < end ? { start, end } : null;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // A stray percent sign: what was typed is the best there is.
+  }
+}

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import type { Counts, Run, RunState } from "../api/types";
+import { progressOf, type Progress } from "./progress";
+
+function run(total: number | null, counts: Partial<Counts> = {}, state: RunState = "running"): Run {
+  const none = {
+    listed: 0,
+    added: 0,
+    changed: 0,
+    removed: 0,
+    unchanged: 0,
+    failed: 0,
+    chunks: 0,
+    embedded: 0,
+    reused: 0,
+  };
+  return {
+    id: "r1",
+    source_id: "s1",
+    state,
+    snapshot: null,
+    total,
+    counts: { ...none, ...counts },
+    failures: [],
+    warnings: [],
+    pending_removals: 0,
+    error: null,
+    created_at: "2026-01-01T00:00:00Z",
+    finished_at: null,
+  };
+}
+
+describe("progressOf", () => {
+  it("knows no fraction until the listing is known", () => {
+    expect(progressOf(run(null))).toEqual({ runId: "r1", fraction: null, text: "Listing documents…" });
+  });
+
+  it("gives the first quarter to documents and the rest to embedding", () => {
+    expect(progressOf(run(10, { unchanged: 4, failed: 1 })).fraction).toBe(0.125);
+    expect(progressOf(run(10, { added: 9, changed: 1, chunks: 100 })).fraction).toBe(0.25);
+    expect(progressOf(run(10, { added: 10, chunks: 100, embedded: 40, reused: 10 })).fraction).toBe(0.625);
+    expect(progressOf(run(10, { added: 10, chunks: 100, embedded: 100 })).fraction).toBe(1);
+  });
+
+  it("says in words how many of how many", () => {
+    expect(progressOf(run(657, { added: 400, failed: 12, chunks: 4321, embedded: 1200, reused: 30 })).text).toBe(
+      "412 of 657 documents · 1,230 of 4,321 chunks embedded",
+    );
+    expect(progressOf(run(657, { unchanged: 12 })).text).toBe("12 of 657 documents");
+  });
+
+  it("is at the end when the run has ended well, whatever the counts", () => {
+    expect(progressOf(run(0, {}, "succeeded")).fraction).toBe(1);
+    expect(progressOf(run(657, { unchanged: 657 }, "succeeded")).fraction).toBe(1);
+    expect(progressOf(run(10, { added: 9, failed: 1, chunks: 50, embedded: 49 }, "partial")).fraction).toBe(1);
+  });
+
+  it("stays where it was when the run has failed", () => {
+    const before = progressOf(run(10, { added: 5 }));
+    expect(progressOf(run(10, { added: 5 }, "failed"), before).fraction).toBe(before.fraction);
+    expect(progressOf(run(null, {}, "failed")).fraction).toBeNull();
+  });
+
+  it("never goes back while chunks are still being made", () => {
+    const steps = [
+      run(null),
+      run(100, { added: 10, chunks: 50 }),
+      run(100, { added: 10, chunks: 50, embedded: 50 }),
+      run(100, { added: 20, chunks: 400, embedded: 50 }),
+      run(100, { added: 60, unchanged: 40, chunks: 3000, embedded: 60 }),
+      run(100, { added: 60, unchanged: 40, chunks: 3000, embedded: 3000 }),
+    ];
+    let before: Progress | null = null;
+    for (const step of steps) {
+      const now: Progress = progressOf(step, before);
+      expect(now.fraction ?? 0).toBeGreaterThanOrEqual(before?.fraction ?? 0);
+      before = now;
+    }
+    expect(before?.fraction).toBe(1);
+  });
+
+  it("begins anew with the next run", () => {
+    expect(progressOf(run(10), { runId: "r0", fraction: 1, text: "" }).fraction).toBe(0);
+  });
+});

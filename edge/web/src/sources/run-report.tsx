@@ -1,0 +1,88 @@
+import type { ReactNode } from "react";
+import type { Reason, Run, RunState } from "../api/types";
+import { ProblemNote } from "../ui/problem-note";
+import { TimeAgo } from "../ui/time-ago";
+
+const STATES: Record<RunState, string> = {
+  running: "Collecting",
+  succeeded: "Collected",
+  partial: "Collected in part",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
+
+/** What a run came to: counts, failures, warnings, and why it ended if it did so early. */
+export function RunReport({ run }: { run: Run }): ReactNode {
+  const { added, changed, removed, unchanged, failed } = run.counts;
+  return (
+    <div className="report">
+      <p className="report-line">
+        <span className={`state ${run.state}`}>{STATES[run.state]}</span>
+        {run.finished_at && (
+          <span className="muted">
+            <TimeAgo at={run.finished_at} />
+          </span>
+        )}
+      </p>
+      {run.total !== null && (
+        <dl className="counts">
+          <Count n={added} label="added" />
+          <Count n={changed} label="changed" />
+          <Count n={removed} label="removed" />
+          <Count n={unchanged} label="unchanged" />
+          {failed > 0 && <Count n={failed} label="failed" />}
+        </dl>
+      )}
+      {run.state === "succeeded" && run.total === 0 && (
+        <p className="note">No file matched. Check the branch, the folder and the patterns of this source.</p>
+      )}
+      {run.pending_removals > 0 && <Withheld count={run.pending_removals} />}
+      {run.error && <ProblemNote problem={run.error} />}
+      <Reasons reasons={run.failures} one="document failed" many="documents failed" open />
+      <Reasons reasons={run.warnings} one="warning" many="warnings" />
+    </div>
+  );
+}
+
+function Count({ n, label }: { n: number; label: string }): ReactNode {
+  return (
+    <div className={n === 0 ? "count zero" : "count"}>
+      <dt>{label}</dt>
+      <dd>{n.toLocaleString("en")}</dd>
+    </div>
+  );
+}
+
+function Withheld({ count }: { count: number }): ReactNode {
+  return (
+    <p className="note">
+      {count.toLocaleString("en")} documents are missing from the listing. So many at once are more often a wrong branch
+      than a clean-up, so they have been kept.
+    </p>
+  );
+}
+
+interface ReasonsProps {
+  reasons: Reason[];
+  one: string;
+  many: string;
+  open?: boolean;
+}
+
+function Reasons({ reasons, one, many, open = false }: ReasonsProps): ReactNode {
+  if (reasons.length === 0) return null;
+  return (
+    <details className="reasons" open={open}>
+      <summary>
+        {reasons.length.toLocaleString("en")} {reasons.length === 1 ? one : many}
+      </summary>
+      <ul>
+        {reasons.map(({ key, reason }) => (
+          <li key={`${key} ${reason}`}>
+            <code>{key}</code> <span className="muted">{reason}</span>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

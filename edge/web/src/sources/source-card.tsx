@@ -1,0 +1,144 @@
+import { useId, useState, type ReactNode } from "react";
+import { collect, deleteSource } from "../api/api";
+import { problemOf } from "../api/problem";
+import type { Problem, Source } from "../api/types";
+import { ConfirmDialog } from "../ui/confirm-dialog";
+import { ProblemNote } from "../ui/problem-note";
+import { ProgressBar } from "./progress-bar";
+import { progressOf } from "./progress";
+import { RunReport } from "./run-report";
+import { useRun } from "./use-run";
+
+interface Props {
+  source: Source;
+  /** It has just been added: collecting it is the next thing to do. */
+  isNew: boolean;
+  /** Called when what the list tells of this source has changed. */
+  onChange: () => void;
+}
+
+/** One source: what it is, what became of its last run, and what can be done with it. */
+export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
+  const titleId = useId();
+  const { runId, start, problem } = useCollect(source);
+  const { followed, problem: pollProblem } = useRun(runId, onChange);
+  const [isDoomed, setIsDoomed] = useState(false);
+  const run = followed?.run ?? source.last_run;
+  const isRunning = run?.state === "running" || (runId !== null && run?.id !== runId);
+  return (
+    <article className="card" aria-labelledby={titleId}>
+      <header className="card-head">
+        <div className="card-title">
+          <h2 id={titleId}>{source.name}</h2>
+          <p className="small muted address">{describe(source)}</p>
+        </div>
+        <p className="card-size">
+          <strong>{source.documents.toLocaleString("en")}</strong>{" "}
+          <span className="small muted">{source.documents === 1 ? "document" : "documents"}</span>
+        </p>
+      </header>
+      {run && (followed ?? isRunning) && (
+        <ProgressBar
+          progress={followed?.progress ?? progressOf(run)}
+          state={run.state}
+          label={`Collecting ${source.name}`}
+        />
+      )}
+      {isRunning && pollProblem && <p className="note">{pollProblem.detail} Trying again…</p>}
+      {run && !isRunning && <RunReport run={run} />}
+      {!run && !isRunning && <p className="muted">Never collected. Collect it to be able to ask about it.</p>}
+      {problem && <ProblemNote problem={problem} />}
+      <div className="actions">
+        <button
+          type="button"
+          className="primary"
+          ref={focusIf(isNew)}
+          onClick={isRunning ? undefined : start}
+          aria-disabled={isRunning}
+        >
+          {isRunning ? "Collecting…" : "Collect now"}
+        </button>
+        <button
+          type="button"
+          className="plain"
+          aria-label={`Delete source ${source.name}`}
+          onClick={() => {
+            setIsDoomed(true);
+          }}
+        >
+          Delete
+        </button>
+      </div>
+      {isDoomed && (
+        <DeleteSource
+          source={source}
+          onDone={onChange}
+          onCancel={() => {
+            setIsDoomed(false);
+          }}
+        />
+      )}
+    </article>
+  );
+}
+
+const focus = (element: HTMLElement | null): void => element?.focus();
+
+function focusIf(condition: boolean): ((element: HTMLElement | null) => void) | undefined {
+  return condition ? focus : undefined;
+}
+
+/** Which run is to be followed: the one that was started here, or the one that was open already. */
+function useCollect(source: Source): { runId: string | null; start: () => void; problem: Problem | null } {
+  const open = source.last_run?.state === "running" ? source.last_run.id : null;
+  const [started, setStarted] = useState<string | null>(open);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const start = (): void => {
+    setProblem(null);
+    collect(source.id).then(setStarted, (error: unknown) => {
+      setProblem(problemOf(error));
+    });
+  };
+  return { runId: open ?? started, start, problem };
+}
+
+function DeleteSource({
+  source,
+  onDone,
+  onCancel,
+}: {
+  source: Source;
+  onDone: () => void;
+  onCancel: () => void;
+}): ReactNode {
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const remove = (): void => {
+    setIsBusy(true);
+    deleteSource(source.id).then(onDone, (error: unknown) => {
+      setIsBusy(false);
+      setProblem(problemOf(error));
+    });
+  };
+  return (
+    <ConfirmDialog
+      title={`Delete ${source.name}?`}
+      confirm="Delete source"
+      busy={isBusy}
+      onConfirm={remove}
+      onCancel={onCancel}
+    >
+      <p>
+        Its {source.documents.toLocaleString("en")} documents will no longer be found, and answers that cite them will
+        lose their passages. The repository itself is not touched.
+      </p>
+      {problem && <ProblemNote problem={problem} />}
+    </ConfirmDialog>
+  );
+}
+
+function describe({ config, has_token: hasToken }: Source): string {
+  const { url = "", branch, path } = config;
+  const parts = [url, branch && `branch ${branch}`, path && `in ${path}`, hasToken && "with a token"];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,71 @@
+import { useState, type ReactNode } from "react";
+import { listSources } from "../api/api";
+import { useTitle } from "../shell/use-title";
+import { PlusIcon } from "../ui/icons";
+import { ProblemNote } from "../ui/problem-note";
+import { useLoad } from "../ui/use-load";
+import { SourceCard } from "./source-card";
+import { SourceForm } from "./source-form";
+
+/** Where documents come from: add a source, collect it, see what came of it. */
+export function SourcesPage(): ReactNode {
+  useTitle("Sources");
+  const { value: sources, problem, reload } = useLoad(listSources);
+  const [isAdding, setIsAdding] = useState(false);
+  const [newId, setNewId] = useState<string | null>(null);
+  const isEmpty = sources?.length === 0;
+  const showForm = isAdding || isEmpty;
+  return (
+    <div className="column">
+      <div className="page-head">
+        <h1>Sources</h1>
+        {sources && !showForm && (
+          <button
+            type="button"
+            onClick={() => {
+              setIsAdding(true);
+            }}
+          >
+            <PlusIcon />
+            Add source
+          </button>
+        )}
+      </div>
+      {isEmpty && (
+        <p className="lead">
+          A source is a Git repository of Markdown files. Collecting it reads the files, cuts them into passages and
+          makes those searchable; the next time, only what has changed is read.
+        </p>
+      )}
+      {problem && (
+        <ProblemNote problem={problem}>
+          <button type="button" onClick={reload}>
+            Try again
+          </button>
+        </ProblemNote>
+      )}
+      {!sources && !problem && <p className="muted">Loading…</p>}
+      {showForm && (
+        <SourceForm
+          onAdded={(added) => {
+            setIsAdding(false);
+            setNewId(added.id);
+            reload();
+          }}
+          onCancel={
+            isEmpty
+              ? null
+              : () => {
+                  setIsAdding(false);
+                }
+          }
+        />
+      )}
+      <div className="cards">
+        {sources?.map((source) => (
+          <SourceCard key={source.id} source={source} isNew={source.id === newId} onChange={reload} />
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,18 @@
+import type { ReactNode } from "react";
+import type { Problem } from "../api/types";
+
+/** An error in words: what happened, what to do, and the id to look for in the logs. */
+export function ProblemNote({ problem, children }: { problem: Problem; children?: ReactNode }): ReactNode {
+  return (
+    <div className="problem" role="alert">
+      <p className="problem-title">{problem.title}</p>
+      {problem.detail && <p>{problem.detail}</p>}
+      {problem.request_id && (
+        <p className="small muted">
+          Request id <code>{problem.request_id}</code>
+        </p>
+      )}
+      {children && <div className="actions">{children}</div>}
+    </div>
+  );
+}
