@@ -153,9 +153,7 @@ async function citedAs(page, n) {
   /** @type {unknown} */
   const stored = await response.json();
   const { messages } = /** @type {{ messages: { parts: Part[] }[] }} */ (stored);
-  const part = conversation.messages
-    .at(-1)
-    ?.parts.find(({ type, sourceId }) => type === "source-document" && sourceId === n);
+  const part = messages.at(-1)?.parts.find(({ type, sourceId }) => type === "source-document" && sourceId === n);
   expect(part?.providerMetadata, `the stored answer has no source ${n}`);
   return part.providerMetadata.headwater;
 }
