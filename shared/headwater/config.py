@@ -103,13 +103,13 @@ def _convert(kind: Any, raw: str) -> Any:
     return kind(raw)
 
 
-_AT_LEAST_ONE = ("database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts")
-_AT_LEAST_ONE += ("fetch_batch", "embed_batch")
+_AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts"}
+_AT_LEAST_ONE |= {"fetch_batch", "embed_batch"}
 
 
 def _contradictions(settings: Settings) -> list[str]:
     """Find settings that are of the right type and can't work, alone or together."""
-    found = [f"{name.upper()}: expected at least 1" for name in _AT_LEAST_ONE if getattr(settings, name) < 1]
+    found = [f"{name.upper()}: expected at least 1" for name in sorted(_AT_LEAST_ONE) if getattr(settings, name) < 1]
     if settings.secret_key and not _is_fernet_key(settings.secret_key):
         found.append("SECRET_KEY: expected 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -59,9 +59,7 @@ class Database:
             raise DatabaseUnavailable("Every connection to the database is in use. Try again shortly.") from error
         except sa.exc.DBAPIError as error:
             if _sqlstate(error) in _NOT_TEXT:
-                raise UnprocessableContent(
-                    "Text with a NUL character can't be stored or found."
-                ) from error
+                raise UnprocessableContent("Text with a NUL character can't be stored or found.") from error
             if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
                 raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
             raise
@@ -94,7 +92,7 @@ def create_engine(url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0)
     mode = query.pop("sslmode", "disable")
     arguments: dict[str, Any] = {"application_name": "headwater"}
     if mode != "disable":
-        arguments["ssl_context"] = tls_context(mode)
+        arguments["ssl_context"] = tls_context(str(mode))
     return sa.create_engine(
         parsed.set(query=query),
         pool_size=pool_size,
