@@ -10,7 +10,15 @@ export default defineConfig({
         test: { name: "worker", include: ["worker/**/*.test.ts"], globalSetup: ["worker/testing/upstream.ts"] },
       },
       { test: { name: "web", include: ["web/src/**/*.test.{ts,tsx}"], environment: "node" } },
-      { test: { name: "stack", include: ["tests/*.test.ts"], environment: "node", testTimeout: 60_000 } },
+      {
+        test: {
+          name: "stack",
+          include: ["tests/*.test.ts"],
+          environment: "node",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

@@ -16,9 +16,11 @@ const QUIET = [
   "--disable-sync",
 ];
 
-/** Start the system's Chromium, or the one that CHROMIUM names. */
+/** The system's Chromium, or the browser that the environment's CHROMIUM names. */
+export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
 export function launch() {
-  return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: QUIET });
+  return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
 }
 
 /**

@@ -1,0 +1,142 @@
+/** A stand-in for the functions that a chat needs, on a real socket; it answers slowly, and can break its connections. */
+
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "[1]"];
+const WORD_EVERY_MS = 150;
+const CITATION = { documentId: "d1", start: 0, end: 4, headingPath: [], url: null, text: "Text" };
+const SOURCE = {
+  type: "source-document",
+  sourceId: "1",
+  mediaType: "text/markdown",
+  title: "A title",
+  filename: "a.md",
+};
+
+interface Answer {
+  id: string;
+  events: string[];
+  readers: Set<ServerResponse>;
+}
+
+interface Question {
+  id: string;
+  messages: { id: string; parts: { text: string }[] }[];
+}
+
+/** An in-memory chat function with one slow answer to everything. */
+export class ChatFunction {
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #conversations = new Map<string, unknown[]>();
+  readonly #running = new Map<string, Answer>();
+  /** What was asked, and which conversations were asked to stop. */
+  readonly asked: string[] = [];
+  readonly stopped: string[] = [];
+
+  async start(): Promise<string> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  get isAnswering(): boolean {
+    return this.#running.size > 0;
+  }
+
+  /** Break every stream, as a network does; the answers go on. */
+  breakConnections(): void {
+    for (const { readers } of this.#running.values()) for (const reader of readers) reader.destroy();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    for await (const chunk of request) body += String(chunk);
+    const [, , resource = "", id = "", action = ""] = (request.url ?? "").split("/");
+    if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
+    else if (resource === "chat" && action === "stop") this.#stop(id, response);
+    else if (resource === "chat") follow(this.#running.get(id), response);
+    else if (resource === "conversations" && id === "") send(response, 200, { conversations: this.#list() });
+    else if (resource === "conversations") this.#read(id, response);
+    else send(response, 200, { sources: [] });
+  }
+
+  #list(): unknown[] {
+    const now = new Date().toISOString();
+    return [...this.#conversations.keys()].map((id) => ({ id, title: "A question", created_at: now, updated_at: now }));
+  }
+
+  #read(id: string, response: ServerResponse): void {
+    const messages = this.#conversations.get(id);
+    if (messages) send(response, 200, { id, title: "A question", messages });
+    else send(response, 404, { title: "Not found", detail: `No conversation ${id} is here.`, status: 404 });
+  }
+
+  #ask({ id, messages }: Question, response: ServerResponse): void {
+    const question = messages.at(-1)?.parts[0]?.text ?? "";
+    this.asked.push(question);
+    if (this.#running.has(id) || question === "refuse") {
+      send(response, 409, { title: "Conflict", detail: "An answer is still being written.", status: 409 });
+      return;
+    }
+    const parts = [{ type: "text", text: question }];
+    const stored = { id: messages.at(-1)?.id, role: "user", parts, metadata: { state: "complete" } };
+    this.#conversations.set(id, [...(this.#conversations.get(id) ?? []), stored]);
+    const answer: Answer = { id: crypto.randomUUID(), events: [], readers: new Set() };
+    this.#running.set(id, answer);
+    void this.#write(id, answer);
+    follow(answer, response);
+  }
+
+  #stop(id: string, response: ServerResponse): void {
+    this.stopped.push(id);
+    send(response, 202, { stopped: this.#running.delete(id) });
+  }
+
+  async #write(conversation: string, answer: Answer): Promise<void> {
+    const source = { ...SOURCE, providerMetadata: { headwater: CITATION } };
+    publish(answer, { type: "start", messageId: answer.id }, source, { type: "text-start", id: "t1" });
+    let text = "";
+    for (const word of WORDS) {
+      await new Promise((next) => setTimeout(next, WORD_EVERY_MS));
+      if (!this.#running.has(conversation)) break;
+      text += `${word} `;
+      publish(answer, { type: "text-delta", id: "t1", delta: `${word} ` });
+    }
+    const state = this.#running.delete(conversation) ? "complete" : "stopped";
+    const message = { id: answer.id, role: "assistant", parts: [source, { type: "text", text }], metadata: { state } };
+    this.#conversations.get(conversation)?.push(message);
+    publish(answer, { type: "text-end", id: "t1" }, { type: state === "complete" ? "finish" : "abort" }, "[DONE]");
+    for (const reader of answer.readers) reader.end();
+  }
+}
+
+function publish(answer: Answer, ...parts: unknown[]): void {
+  for (const part of parts) {
+    const event = `data: ${typeof part === "string" ? part : JSON.stringify(part)}\n\n`;
+    answer.events.push(event);
+    for (const reader of answer.readers) reader.write(event);
+  }
+}
+
+function follow(answer: Answer | undefined, response: ServerResponse): void {
+  if (!answer) {
+    response.writeHead(204).end();
+    return;
+  }
+  response.writeHead(200, { "content-type": "text/event-stream", "x-vercel-ai-ui-message-stream": "v1" });
+  response.write(answer.events.join(""));
+  answer.readers.add(response);
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  response.writeHead(status, { "content-type": type }).end(JSON.stringify(body));
+}

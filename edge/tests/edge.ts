@@ -1,0 +1,70 @@
+/** The edge as `scripts/dev` runs it: `wrangler dev` on a free port, in front of any base URL. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const EDGE = resolve(import.meta.dirname, "..");
+const WRANGLER = join(EDGE, "node_modules/wrangler/bin/wrangler.js");
+const START_TIMEOUT_MS = 45_000;
+/** Nothing is told to anybody, looked up anywhere, or written outside of the folder that is given. */
+const QUIET = { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_WRITE_LOGS: "false" };
+
+export interface Edge {
+  url: string;
+  close: () => Promise<void>;
+}
+
+/** Serve the files in `assets`, and the API from `functions`. */
+export async function startEdge(assets: string, functions: string): Promise<Edge> {
+  const state = await mkdtemp(join(tmpdir(), "edge-"));
+  const port = await freePort();
+  const services = ["CHAT_URL", "COLLECTION_URL", "EMBEDDING_URL"].map((name) => `--var=${name}:${functions}`);
+  const options = ["--ip=127.0.0.1", `--port=${port}`, "--inspector-port=0", "--show-interactive-dev-session=false"];
+  const child = spawn(
+    process.execPath,
+    [WRANGLER, "dev", ...options, `--persist-to=${state}`, `--assets=${assets}`, ...services],
+    {
+      cwd: EDGE,
+      env: { ...process.env, ...QUIET, XDG_CONFIG_HOME: state, WRANGLER_REGISTRY_PATH: join(state, "registry") },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += String(data)));
+  const close = async (): Promise<void> => {
+    const exited = once(child, "exit");
+    if (child.exitCode === null && child.kill("SIGTERM")) await exited;
+    await rm(state, { recursive: true, force: true });
+  };
+  const url = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await answers(url))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await close();
+      throw new Error(`wrangler dev hasn't started:\n${output}`);
+    }
+  }
+  return { url, close };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/env`, { signal: AbortSignal.timeout(1000) })).ok;
+  } catch {
+    await new Promise((again) => setTimeout(again, 200));
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,85 @@
+/** What only the whole of `wrangler dev` shows: the assets layer before the Worker, and real connections that break. */
+
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startUpstream } from "../worker/testing/upstream";
+import { startEdge, type Edge } from "./edge";
+
+const PAGE = "<!doctype html><title>The app</title>";
+
+let assets: string;
+let upstream: Awaited<ReturnType<typeof startUpstream>>;
+let edge: Edge;
+
+beforeAll(async () => {
+  assets = await mkdtemp(join(tmpdir(), "assets-"));
+  await mkdir(join(assets, "api"));
+  await writeFile(join(assets, "index.html"), PAGE);
+  await writeFile(join(assets, "api", "openapi.json"), '{"openapi":"3.1.0"}');
+  upstream = await startUpstream();
+  edge = await startEdge(assets, upstream.url);
+});
+
+afterAll(async () => {
+  await edge.close();
+  await upstream.close();
+  await rm(assets, { recursive: true });
+});
+
+describe("the assets layer", () => {
+  it.each(["/", "/sources", "/chat/c1", "/documents/d1?start=1&end=2"])(
+    "answers %s with the app's page",
+    async (path) => {
+      expect(await (await fetch(edge.url + path)).text()).toBe(PAGE);
+    },
+  );
+
+  it("leaves the API's description to the Worker, which finds the file", async () => {
+    const response = await fetch(`${edge.url}/api/openapi.json`);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    expect(await response.json()).toEqual({ openapi: "3.1.0" });
+  });
+
+  it.each(["/api", "/api/nothing", "/v1", "/tasks/drain", "/cron/tick", "/heartbeat", "/ready"])(
+    "doesn't take %s for a page, not even for a browser",
+    async (path) => {
+      const response = await fetch(edge.url + path, { headers: { accept: "text/html", "sec-fetch-mode": "navigate" } });
+      expect(response.status).toBe(404);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+    },
+  );
+});
+
+describe("a function behind it", () => {
+  it("sees the public host and the page that asks", async () => {
+    const response = await fetch(`${edge.url}/api/sources`, { headers: { origin: edge.url } });
+    const { headers } = (await response.json()) as { headers: Record<string, string> };
+    expect(headers).toMatchObject({ origin: edge.url, "x-forwarded-host": new URL(edge.url).host });
+  });
+
+  it("streams to the browser event by event", async () => {
+    const response = await ask("whole");
+    const times: number[] = [];
+    for await (const chunk of response.body as ReadableStream<Uint8Array>) if (chunk.length > 0) times.push(Date.now());
+    // Five events, 100 ms apart: a layer that kept them back would send all at once.
+    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(200);
+  });
+
+  it("is read to its end when the browser has gone", async () => {
+    const browser = new AbortController();
+    const response = await ask("left", browser.signal);
+    await (response.body as ReadableStream<Uint8Array>).getReader().read();
+    browser.abort();
+    await expect.poll(() => streamed("left"), { timeout: 5000 }).toEqual({ sent: 5, finished: true });
+  });
+
+  function ask(name: string, signal: AbortSignal | null = null): Promise<Response> {
+    return fetch(`${edge.url}/api/chat?stream=${name}`, { method: "POST", signal });
+  }
+
+  async function streamed(name: string): Promise<unknown> {
+    return (await fetch(`${edge.url}/api/chat?stream=${name}`)).json();
+  }
+});
