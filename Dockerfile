@@ -30,7 +30,7 @@ ENV PORT=8080 THREADS=8
 # `--preload` imports the function before the port is bound, so that no request waits for that. Cloud Run gives ten
 # seconds to end. THREADS is the service's concurrency.
 CMD exec gunicorn --preload --no-control-socket --bind :$PORT --workers 1 \
-    --threads $THREADS --timeout 0 --graceful-timeout 8 "functions_framework:create_app('chat', 'functions/chat/main.py')"
+    --threads $THREADS --timeout 0 --keep-alive 620 --graceful-timeout 8 "functions_framework:create_app('chat', 'functions/chat/main.py')"
 
 FROM base AS collection
 COPY functions/collection/requirements.txt ./
@@ -43,7 +43,7 @@ RUN python -m compileall -q shared functions
 USER headwater
 ENV PORT=8080 THREADS=8
 CMD exec gunicorn --preload --no-control-socket --bind :$PORT --workers 1 \
-    --threads $THREADS --timeout 0 --graceful-timeout 8 "functions_framework:create_app('collection', 'functions/collection/main.py')"
+    --threads $THREADS --timeout 0 --keep-alive 620 --graceful-timeout 8 "functions_framework:create_app('collection', 'functions/collection/main.py')"
 
 FROM base AS embedding
 COPY functions/embedding/requirements.txt ./
@@ -56,7 +56,7 @@ RUN python -m compileall -q shared functions
 USER headwater
 ENV PORT=8080 THREADS=4
 CMD exec gunicorn --preload --no-control-socket --bind :$PORT --workers 1 \
-    --threads $THREADS --timeout 0 --graceful-timeout 8 "functions_framework:create_app('embedding', 'functions/embedding/main.py')"
+    --threads $THREADS --timeout 0 --keep-alive 620 --graceful-timeout 8 "functions_framework:create_app('embedding', 'functions/embedding/main.py')"
 
 # The job runs the steps of both.
 FROM base AS job

@@ -156,13 +156,16 @@ def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
 
 def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Service:
     port = stack.port(name)
-    source = str(ROOT / "functions" / name / "main.py")
-    options = ("--source", source, "--target", name, "--host", HOST, "--port", str(port))
+    app = f"functions_framework:create_app({name!r}, {str(ROOT / 'functions' / name / 'main.py')!r})"
+    threads = str(THREADS[name])
+    # As in the images. gunicorn would close idle connections after 2 s, just when the Worker asks again over one.
+    options = ["--bind", f"{HOST}:{port}", "--workers", "1", "--threads", threads, "--timeout", "0"]
+    options += ["--keep-alive", "620", "--graceful-timeout", "2", "--preload", "--no-control-socket"]
     return Service(
         name=name,
         port=port,
-        command=(sys.executable, "-m", "functions_framework", *options),
-        environment={**environment, "THREADS": str(THREADS[name])},
+        command=(sys.executable, "-m", "gunicorn", *options, app),
+        environment=environment,
         is_ready=answers(port, "/ready"),
         popen={"cwd": ROOT},
     )

@@ -17,7 +17,7 @@ DATA = Path(os.environ.get("HEADWATER_DATA", "/nonexistent"))
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git: clones bundles with it"),
-    pytest.mark.skipif(not DATA.is_dir(), reason="needs data: HEADWATER_DATA names no folder"),
+    pytest.mark.skipif(not DATA.is_dir(), reason="needs HEADWATER_DATA: it names no folder"),
 ]
 
 
