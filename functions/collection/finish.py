@@ -64,7 +64,9 @@ class Finish:
             tx.execute(_REMOVE, values)
             tx.execute(_UNLINK, values)
             tx.execute(_LINK, {"rows": as_rows(computed)})
-        is_settled = tx.execute(_IS_SETTLED, values).scalar_one()
+        is_settled = tx.execute(_IS_SETTLED, values).scalar_one_or_none()
+        if is_settled is None:
+            raise PermanentError("No embedding model is registered. Run `python -m functions.job migrate`.")
         slices = [] if is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
             tx.execute(_REUSED, {**values, "rest": sum(piece.n for piece in slices)})

@@ -223,3 +223,10 @@ def test_a_run_goes_on_under_a_release_with_another_parser(pipeline: Pipeline, r
         tx.execute(sa.text("update run_items set fingerprint = split_part(fingerprint, '.', 1) || '.0.0'"))
     pipeline.drain()
     assert (pipeline.read(run_id).state, pipeline.read(run_id).counts.added) == ("succeeded", 3)
+
+
+def test_without_an_embedding_model_the_run_says_what_to_do(database: FreshDatabase, repository: Repository) -> None:
+    pipeline = Pipeline(database)
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, "migrate" in str(run.error)) == ("failed", True)
+    pipeline.database.close()
