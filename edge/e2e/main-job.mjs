@@ -73,6 +73,8 @@ async function collect(page, name) {
     );
     await page.waitForTimeout(200);
   }
+  const documents = card.getByText(/^[1-9][\d,]* documents?$/);
+  await documents.waitFor();
   await shot(page, "3-collected");
   const state = await end.innerText();
   expect(state.startsWith("Collected"), `the collect ended as ${state}: ${await card.innerText()}`);

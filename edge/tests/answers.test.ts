@@ -96,6 +96,15 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer", () => {
     await expectWholeAnswer();
   });
 
+  it("isn't asked for anew when it only couldn't be looked for", async () => {
+    await ask("reload in vain");
+    chat.failuresToFollow = 1;
+    await page.reload();
+    await page.getByRole("alert").getByText("The database does not answer.").waitFor();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expectWholeAnswer();
+  });
+
   it("stops when one says so, and keeps what there is", async () => {
     await ask("stop");
     await page.getByRole("button", { name: "Stop answering" }).click();
@@ -105,6 +114,9 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer", () => {
     expect(page.url()).toContain(chat.stopped[0]);
     await page.reload();
     await page.getByText("You stopped this answer.").waitFor();
+    await page.getByRole("button", { name: "Ask again" }).click();
+    await page.getByRole("list", { name: "Sources" }).waitFor();
+    expect(await page.getByRole("article", { name: "Answer" }).allInnerTexts()).toEqual([expect.stringMatching(WHOLE)]);
   });
 
   it("that is refused says why", async () => {

@@ -14,6 +14,7 @@ const SOURCE = {
   title: "A title",
   filename: "a.md",
 };
+const UNREACHABLE = { title: "Not reachable", detail: "The database does not answer.", status: 503 };
 
 interface Answer {
   id: string;
@@ -34,6 +35,8 @@ export class ChatFunction {
   /** What was asked, and which conversations were asked to stop. */
   readonly asked: string[] = [];
   readonly stopped: string[] = [];
+  /** How many of the next attempts to follow an answer are to fail. */
+  failuresToFollow = 0;
 
   async start(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
@@ -62,6 +65,7 @@ export class ChatFunction {
     const [, , resource = "", id = "", action = ""] = (request.url ?? "").split("/");
     if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
     else if (resource === "chat" && action === "stop") this.#stop(id, response);
+    else if (resource === "chat" && this.failuresToFollow-- > 0) send(response, 503, UNREACHABLE);
     else if (resource === "chat") follow(this.#running.get(id), response);
     else if (resource === "conversations" && id === "") send(response, 200, { conversations: this.#list() });
     else if (resource === "conversations") this.#read(id, response);

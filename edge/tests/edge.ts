@@ -38,7 +38,7 @@ export async function startEdge(assets: string, functions: string): Promise<Edge
   const close = async (): Promise<void> => {
     const exited = once(child, "exit");
     if (child.exitCode === null && child.kill("SIGTERM")) await exited;
-    await rm(state, { recursive: true, force: true });
+    await rm(state, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
   const url = `http://127.0.0.1:${port}`;
   const deadline = Date.now() + START_TIMEOUT_MS;

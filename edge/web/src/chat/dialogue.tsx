@@ -23,7 +23,9 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
   const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored);
   const questions = messages.filter((message) => message.role === "user").length;
   const scroller = useStickToEnd(questions);
-  const isOpen = messages.at(-1)?.role === "user";
+  const last = messages.at(-1);
+  const isOpen = last?.role === "user";
+  const isBroken = last?.role === "assistant" && last.metadata !== undefined && last.metadata.state !== "complete";
 
   useEffect(() => {
     if (status === "answering" || status === "idle") onChange();
@@ -48,7 +50,14 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
             ),
           )}
           {isOpen && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
-          {isOpen && status === "idle" && !problem && <Unanswered onAskAgain={askAgain} />}
+          {(isOpen || isBroken) && status === "idle" && !problem && (
+            <div className="actions">
+              {isOpen && <p className="note">This question has no answer.</p>}
+              <button type="button" onClick={askAgain}>
+                Ask again
+              </button>
+            </div>
+          )}
           {problem && (
             <ProblemNote problem={problem}>
               <button type="button" onClick={askAgain}>
@@ -67,17 +76,5 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
         }}
       />
     </div>
-  );
-}
-
-/** Nobody is writing an answer to the last question: it was stopped, or its writer died, before the first word. */
-function Unanswered({ onAskAgain }: { onAskAgain: () => void }): ReactNode {
-  return (
-    <p className="note">
-      This question has no answer.{" "}
-      <button type="button" className="inline" onClick={onAskAgain}>
-        Ask again
-      </button>
-    </p>
   );
 }

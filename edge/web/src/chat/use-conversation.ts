@@ -1,7 +1,7 @@
 /** A conversation flows in as it was stored; it flows out as it goes on. `useChat`, and what it leaves to the app. */
 
 import { Chat, useChat } from "@ai-sdk/react";
-import { DefaultChatTransport, type ChatTransport } from "ai";
+import { DefaultChatTransport, type ChatStatus, type ChatTransport } from "ai";
 import { useEffect, useState } from "react";
 import { readConversation, stopAnswer } from "../api/api";
 import { problemOf } from "../api/problem";
@@ -9,6 +9,7 @@ import type { Message, Problem } from "../api/types";
 
 const RENDER_EVERY_MS = 50;
 
+type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
 
 export interface ConversationState {
@@ -31,7 +32,7 @@ export interface ConversationState {
 export function useConversation(id: string, stored: Message[] | null): ConversationState {
   const [isChecking, setIsChecking] = useState(stored !== null);
   const [hasBegun, setHasBegun] = useState(stored !== null);
-  const [chat] = useState(() =>
+  const [{ chat, transport }] = useState(() =>
     createChat(id, stored, () => {
       setIsChecking(false);
     }),
@@ -42,38 +43,59 @@ export function useConversation(id: string, stored: Message[] | null): Conversat
 
   return {
     messages,
-    status: { submitted: "waiting", streaming: "answering", ready: isChecking ? "checking" : "idle", error: "idle" }[
-      status
-    ] as ConversationState["status"],
+    status: statusOf(status, isChecking),
     problem: error ? problemOf(error) : null,
     ask: (text) => void chat.sendMessage({ text }),
-    askAgain: () => void (error instanceof TypeError ? chat.resumeStream() : chat.regenerate()),
+    askAgain: () => {
+      // Where only the connection is lost, the answer isn't.
+      const isLost = transport.isReconnecting || error instanceof TypeError;
+      void (isLost ? chat.resumeStream() : chat.regenerate());
+    },
     stop: () => void stop(chat),
   };
+}
+
+function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
+  if (status === "submitted") return "waiting";
+  if (status === "streaming") return "answering";
+  return status === "ready" && isChecking ? "checking" : "idle";
 }
 
 /** Asks with the new question only, since the function knows the rest; tells whether there was something to resume. */
 class Transport extends DefaultChatTransport<Message> {
   readonly #onReconnected: (found: boolean) => void;
+  /** An answer is being looked for, or the last attempt to do so has failed. */
+  isReconnecting = false;
 
   constructor(onReconnected: (found: boolean) => void) {
     super({ prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }) });
     this.#onReconnected = onReconnected;
   }
 
+  override sendMessages(...options: Parameters<ChatTransport<Message>["sendMessages"]>): Stream {
+    this.isReconnecting = false;
+    return super.sendMessages(...options);
+  }
+
   override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
+    this.isReconnecting = true;
     const stream = await super.reconnectToStream(options);
+    this.isReconnecting = false;
     this.#onReconnected(stream !== null);
     return stream;
   }
 }
 
-function createChat(id: string, stored: Message[] | null, onChecked: () => void): Chat<Message> {
+function createChat(
+  id: string,
+  stored: Message[] | null,
+  onChecked: () => void,
+): { chat: Chat<Message>; transport: Transport } {
   const transport = new Transport((found) => {
     void (found ? Promise.resolve() : catchUp(chat)).finally(onChecked);
   });
   const chat = new Chat<Message>({ id, messages: stored ?? [], transport });
-  return chat;
+  return { chat, transport };
 }
 
 /** Nothing is being written: read what was, unless the last answer is known to its end. */
