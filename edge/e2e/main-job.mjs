@@ -73,11 +73,10 @@ async function collect(page, name) {
     );
     await page.waitForTimeout(200);
   }
-  const documents = card.getByText(/^[1-9][\d,]* documents?$/);
-  await documents.waitFor();
-  await shot(page, "3-collected");
   const state = await end.innerText();
   expect(state.startsWith("Collected"), `the collect ended as ${state}: ${await card.innerText()}`);
+  await card.getByText(/^[1-9][\d,]* documents?$/).waitFor();
+  await shot(page, "3-collected");
   const seen = await watched.jsonValue();
   seen.forEach((value, index) => {
     expect(index === 0 || value >= (seen[index - 1] ?? 0), `the bar went back: ${seen.join(", ")}`);

@@ -11,7 +11,13 @@ const EDGE = resolve(import.meta.dirname, "..");
 const WRANGLER = join(EDGE, "node_modules/wrangler/bin/wrangler.js");
 const START_TIMEOUT_MS = 45_000;
 /** Nothing is told to anybody, looked up anywhere, or written outside of the folder that is given. */
-const QUIET = { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_WRITE_LOGS: "false" };
+const QUIET = {
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  // The banner comes with a look-up of the newest version.
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_WRITE_LOGS: "false",
+};
 
 export interface Edge {
   url: string;
