@@ -145,7 +145,8 @@ def npm(*arguments: str) -> None:
 
 
 def web_sources() -> Iterator[Path]:
-    """List what the web app is built from."""
+    """List what the web app is built from: its own sources, and the API's description that it serves."""
+    yield ROOT / "docs" / "openapi.json"
     for folder, folders, files in os.walk(EDGE):
         folders[:] = sorted(set(folders) - NOT_THE_APP)
         yield from (Path(folder) / file for file in sorted(files))
