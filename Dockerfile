@@ -5,7 +5,7 @@ ARG PYTHON=python:3.11-slim
 
 FROM ${PYTHON} AS base
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
-    PYTHONUNBUFFERED=1 PYTHONPATH=/app/shared:/app MODEL_DIR=/app/models
+    PYTHONUNBUFFERED=1 PYTHONPATH=/app/shared:/app MODEL_DIR=/app/models ORT_DISABLE_TELEMETRY=1
 WORKDIR /app
 RUN useradd --system --no-create-home headwater
 

@@ -5,6 +5,9 @@ python=$root/.venv/bin/python
 # Child processes share bytecode, and import nothing that only the caller's shell knows about.
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
+# onnxruntime would tell its maker how it is used.
+export ORT_DISABLE_TELEMETRY=1
+
 is_python() {
   command -v "$1" >/dev/null 2>&1 && "$1" -c "import sys; v = sys.version_info; sys.exit(not ($2))" >/dev/null 2>&1
 }
