@@ -46,15 +46,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _migrate(settings: Settings) -> int:
-    from headwater.embedder import load_embedder
+    from headwater.embedder import model_dim
     from headwater.errors import ConfigError
     from headwater.migrations import HEAD, register_model, upgrade
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")
     upgrade(settings.database_admin_url, settings.database_url)
-    model = load_embedder(settings.embedding_model, settings.model_dir)
-    register_model(settings.database_admin_url, model.name, model.dim)
+    register_model(settings.database_admin_url, settings.embedding_model, model_dim(settings.embedding_model))
     print(f"migrated to {HEAD}, embedding model {settings.embedding_model}")
     return 0
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MODELS = (minilm.NAME, "constant")
+MODELS = {minilm.NAME: minilm.DIM, "constant": minilm.DIM}
+"""The models that can be loaded, each with the length of its vectors."""
 
 
 class Tokenizer(Protocol):
@@ -100,6 +101,12 @@ class Embedders:
             logs.event("embedder.missing", severity=30, error=error)
 
 
+def model_dim(name: str) -> int:
+    """Return the length of a model's vectors without loading it; raises ConfigError for an unknown name."""
+    _check(name)
+    return MODELS[name]
+
+
 def _check(name: str) -> None:
     if name not in MODELS:
         raise ConfigError(f"The embedding model {name!r} is not known; expected one of: {', '.join(MODELS)}")
@@ -143,7 +150,7 @@ class ConstantEmbedder:
     """
 
     name = "constant"
-    dim = 384
+    dim = minilm.DIM
 
     def __init__(self) -> None:
         self.tokenizer = WordTokenizer()

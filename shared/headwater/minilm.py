@@ -87,6 +87,7 @@ class MiniLM:
         """Load the graph from `folder`; `threads` work on one batch, by default one for each core."""
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         self.tokenizer = MiniLMTokenizer(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or _cores()
