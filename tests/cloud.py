@@ -232,7 +232,7 @@ class Target:
         self._server = _Listener(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/work"
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
 
     def answer_in_turn(self, *replies: Reply | int) -> None:
         """Give these answers one after the other, and 200 from then on."""

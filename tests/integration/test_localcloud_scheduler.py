@@ -378,7 +378,7 @@ def test_what_was_outstanding_is_made_again_after_a_restart_and_what_was_missed_
         clock.time = datetime.fromisoformat("2026-03-02T10:42:00Z").timestamp()
         async with scheduler(tmp_path, clock) as running:
             found = (await hits(target, 4))[2:]
-            assert sorted(hit.path for hit in found) == ["/work/busy", "/work/failing"]
+            assert sorted(hit.path for hit in found) == ["/hook/busy", "/hook/failing"]
             assert ticks(found) == ["10:05:00"] * 2
             for job_id in ("busy", "failing"):
                 await running.settled(f"{LOCATION}/jobs/{job_id}", comes_at("10:45:00"))

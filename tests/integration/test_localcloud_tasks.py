@@ -60,7 +60,7 @@ def test_retries_carry_the_headers_recorded_from_the_real_service(cloud: Cloud, 
         ("4", "2", "500", ""),
         ("5", "3", "302", ""),
     ]
-    assert {(hit.method, hit.path, hit.body) for hit in hits} == {("POST", "/work", b"payload")}
+    assert {(hit.method, hit.path, hit.body) for hit in hits} == {("POST", "/hook", b"payload")}
     for hit in hits:
         assert hit.headers["User-Agent"] == "Google-Cloud-Tasks"
         assert hit.headers["X-CloudTasks-QueueName"] == queue.rpartition("/")[2]
@@ -273,7 +273,7 @@ def test_headers_are_the_tasks_own_but_for_those_that_cloud_tasks_sets(
     headers = {"Host": "evil", "User-Agent": "mine", "X-Google-Thing": "1", "content-type": "text/x", "X-Mixed": "é"}
     cloud.create_task(queue, target.url + "/ü?a=b c", http_request={"headers": headers, "http_method": "PUT"})
     [hit] = target.wait_for(1)
-    assert (hit.method, hit.path) == ("PUT", "/work/%C3%BC?a=b%20c")
+    assert (hit.method, hit.path) == ("PUT", "/hook/%C3%BC?a=b%20c")
     assert hit.headers["Host"] in target.url
     assert hit.headers["User-Agent"] == "Google-Cloud-Tasks"
     assert hit.headers["content-type"] == "text/x"

@@ -8,7 +8,7 @@ wanted; `blobs` reads it there, and stages it again should it be gone. Packs lie
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import msgspec
 
@@ -128,14 +128,14 @@ class RemoteRepository:
     def _by_sha(self, shas: list[str]) -> Iterator[Blob]:
         """Fetch blobs in one request, or, where that is too much at once, one by one."""
         missing = dict.fromkeys(shas)
-        try:
-            with self._pack([sha.encode() for sha in shas], max_bytes=self._limits.max_batch_bytes) as pack:
-                for unpacked in pack.objects(BLOB):
-                    if unpacked.sha in missing:
-                        del missing[unpacked.sha]
-                        yield self._limited(unpacked.sha, unpacked.size, unpacked.content)
-        except (TransferTooLarge, PackTooLarge):
-            pass  # what is missing is fetched alone
+        every = [sha.encode() for sha in shas]
+        most = self._limits.max_batch_bytes
+        # What is still missing when it was too much is fetched alone.
+        with suppress(TransferTooLarge, PackTooLarge), self._pack(every, max_bytes=most) as pack:
+            for unpacked in pack.objects(BLOB):
+                if unpacked.sha in missing:
+                    del missing[unpacked.sha]
+                    yield self._limited(unpacked.sha, unpacked.size, unpacked.content)
         for sha in missing:
             yield self._alone(sha)
 
