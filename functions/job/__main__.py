@@ -46,15 +46,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _migrate(settings: Settings) -> int:
+    from headwater.db import REVISION
     from headwater.embedder import model_dim
     from headwater.errors import ConfigError
-    from headwater.migrations import HEAD, register_model, upgrade
+    from headwater.migrations import register_model, upgrade
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")
     upgrade(settings.database_admin_url, settings.database_url)
     register_model(settings.database_admin_url, settings.embedding_model, model_dim(settings.embedding_model))
-    print(f"migrated to {HEAD}, embedding model {settings.embedding_model}")
+    print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
     return 0
 
 

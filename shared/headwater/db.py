@@ -17,6 +17,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from headwater.errors import DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
+REVISION = "0001"
+"""The newest migration, whose schema this code needs."""
+
 ENGINE: Literal["*"] = "*"
 """The scope of the ledger itself, which sees the steps and runs of every workspace and nothing else."""
 
@@ -66,8 +69,6 @@ class Database:
 
     def check_ready(self) -> None:
         """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""
-        from headwater.migrations import HEAD
-
         with self.transaction(ENGINE) as tx:
             role = tx.execute(sa.text("select rolsuper or rolbypassrls from pg_roles where rolname = current_user"))
             if role.scalar_one():
@@ -75,8 +76,10 @@ class Database:
             if tx.execute(sa.text("select to_regclass('headwater.alembic_version') is null")).scalar_one():
                 raise NotReady("The database has no schema yet. Run `python -m functions.job migrate`.")
             version = tx.execute(sa.text("select version_num from headwater.alembic_version")).scalar_one_or_none()
-            if version is None or str(version) < HEAD:
-                raise NotReady(f"The schema is at {version}, {HEAD} is needed. Run `python -m functions.job migrate`.")
+            if version is None or str(version) < REVISION:
+                raise NotReady(
+                    f"The schema is at {version}, {REVISION} is needed. Run `python -m functions.job migrate`."
+                )
 
 
 def create_engine(url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0) -> Engine:

@@ -11,12 +11,9 @@ from sqlalchemy.engine import Connection
 from headwater.db import create_engine
 from headwater.errors import ConfigError
 
-HEAD = "0001"
-"""The newest revision; `/ready` asks for it."""
-
 
 def upgrade(admin_url: str, app_url: str) -> None:
-    """Bring the schema to `HEAD` and make the role that `app_url` names able to log in.
+    """Bring the schema to `headwater.db.REVISION` and make the role that `app_url` names able to log in.
 
     Safe to repeat and to run twice at once. Raises ConfigError when a URL can't serve.
     """
