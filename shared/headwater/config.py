@@ -49,7 +49,10 @@ class Settings:
     watchdog_s: float = _setting("How often open work is looked after.", 30.0, "s")
     max_attempts: int = _setting("Failures after which a step is given up.", 5)
 
-    blob_url: str = _setting("Where raw bytes are staged: `file:///…`, `gs://…` or `s3://…`.", "memory:///")
+    blob_url: str = _setting(
+        "Where raw bytes are staged: `file:///…`, `gs://…`, `s3://…`; `memory:///` serves one process only.",
+        "memory:///",
+    )
     max_repo_bytes: int = _setting("Repositories larger than this are refused.", 2 * 1024**3, "bytes")
     max_file_bytes: int = _setting("Files larger than this fail, the run goes on.", 10_000_000, "bytes")
     max_delete_ratio: float = _setting(
