@@ -92,7 +92,7 @@ class Stack:
             "GOOGLE_CLOUD_PROJECT": "local",
             "CLOUD_REGION": "local",
             "TASKS_ENDPOINT": self.url("localcloud"),
-            "TASKS_SERVICE_ACCOUNT": "headwater@local.iam.gserviceaccount.com",
+            "INVOKER_SERVICE_ACCOUNT": "headwater@local.iam.gserviceaccount.com",
             "COLLECTION_URL": self.url("collection"),
             "EMBEDDING_URL": self.url("embedding"),
             "BLOB_URL": (self.data / "blobs").as_uri(),

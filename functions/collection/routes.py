@@ -37,11 +37,28 @@ class Collection:
         return [
             Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
             Route(
-                "POST", "/api/sources", self.create_source, "Add a source", body=NewSource, answers=Source, status=201
+                "POST",
+                "/api/sources",
+                self.create_source,
+                "Add a source",
+                body=NewSource,
+                answers=Source,
+                status=201,
+                access="editor",
             ),
             Route("GET", source, self.read_source, "Read a source", answers=Source),
-            Route("DELETE", source, self.delete_source, "Delete a source and its documents", status=204),
-            Route("POST", f"{source}/collect", self.collect, "Collect a source now", answers=Started, status=202),
+            Route(
+                "DELETE", source, self.delete_source, "Delete a source and its documents", status=204, access="editor"
+            ),
+            Route(
+                "POST",
+                f"{source}/collect",
+                self.collect,
+                "Collect a source now",
+                answers=Started,
+                status=202,
+                access="editor",
+            ),
             Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
             Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
             Route(

@@ -8,7 +8,7 @@ Run has checked it, they too must come from this machine.
 import base64
 import time
 import uuid
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import flask
@@ -16,6 +16,12 @@ import msgspec
 
 from headwater.config import Settings
 from headwater.errors import Forbidden, Unauthorized
+
+if TYPE_CHECKING:
+    from headwater.http import Access
+
+Role = Literal["reader", "editor", "owner"]
+"""Each may what those before it may."""
 
 _LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 _GOOGLE_ISSUERS = {"https://accounts.google.com", "accounts.google.com"}
@@ -28,6 +34,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     workspace_id: uuid.UUID
     subject: str
+    role: Role
 
 
 class Auth:
@@ -36,8 +43,8 @@ class Auth:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def check(self, access: Literal["public", "user", "google"], request: flask.Request) -> Caller | None:
-        """Return the caller of a `user` route, None for the others; raises Unauthorized or Forbidden."""
+    def check(self, access: "Access", request: flask.Request) -> Caller | None:
+        """Return who calls, None for routes with access `public` or `google`; raises Unauthorized or Forbidden."""
         if access == "public":
             return None
         if access == "google":
@@ -56,7 +63,7 @@ class Auth:
         origin = request.headers.get("Origin")
         if origin and origin not in self.settings.cors_origins and _hostname(origin) not in _LOOPBACK_HOSTS:
             raise Forbidden(f"Pages of {origin} may not call; name it in CORS_ORIGINS if they should.")
-        return Caller(self.settings.local_workspace_id, "local")
+        return Caller(self.settings.local_workspace_id, "local", "owner")
 
     def _check_google(self, request: flask.Request) -> None:
         """Let Cloud Tasks in: the claims of the token that Cloud Run has verified and whose signature it removed.
@@ -66,13 +73,13 @@ class Auth:
         """
         claims = _claims(request.headers.get("Authorization", ""))
         issuer, expires_at = claims.get("iss"), claims.get("exp")
-        expected = self.settings.tasks_service_account
+        expected = self.settings.invoker_service_account
         audiences = {url.rstrip("/") for url in (self.settings.collection_url, self.settings.embedding_url) if url}
         is_google = isinstance(issuer, str) and issuer in _GOOGLE_ISSUERS
         if not is_google or str(claims.get("aud", "")).rstrip("/") not in audiences:
             raise Unauthorized("The ID token isn't Google's or is meant for another service.")
         if not expected or claims.get("email") != expected or claims.get("email_verified") is not True:
-            raise Forbidden("The ID token is of another account than TASKS_SERVICE_ACCOUNT.")
+            raise Forbidden("The ID token is of another account than INVOKER_SERVICE_ACCOUNT.")
         if not isinstance(expires_at, int | float) or not expires_at > time.time() - _CLOCK_SKEW_S:
             raise Unauthorized("The ID token has expired.")
 

@@ -28,17 +28,26 @@ class Settings:
     database_admin_url: str = _setting("Postgres as the owner, for migrations; session mode, never a pooler.", "")
     database_pool_size: int = _setting("Connections an instance keeps open; at peaks it opens two more.", 4)
 
-    auth_mode: str = _setting("Who may call: `local` (this machine only).", "local")
+    auth_mode: str = _setting("Who may call: `local` (this machine only), or `jwt` (tokens and API keys).", "local")
+    auth_issuer: str = _setting("`iss` that tokens must have.", "")
+    auth_audience: tuple[str, ...] = _setting("`aud` that tokens must have, one of these, separated by commas.", ())
+    auth_jwks_url: str = _setting("Where the issuer publishes its keys (JWKS); for ES256, RS256 and EdDSA tokens.", "")
+    auth_secret: str = _setting("Secret shared with the issuer, of 32 bytes or more; for HS256 tokens.", "")
+    sign_up: str = _setting(
+        "Who gets a workspace: `open` (every valid token), or `invited` (only who is a member already).", "open"
+    )
     local_workspace_id: UUID = _setting(
         "The workspace that `AUTH_MODE=local` works in.", UUID("00000000-0000-4000-8000-000000000001")
     )
     cors_origins: tuple[str, ...] = _setting("Origins whose pages may call the API, separated by commas.", ())
     secret_key: str = _setting("Fernet key that encrypts the sources' tokens.", "")
 
-    google_cloud_project: str = _setting("Project of the Cloud Tasks queues.", "local")
-    cloud_region: str = _setting("Region of the Cloud Tasks queues.", "local")
+    google_cloud_project: str = _setting("Project of the queues and the job.", "local")
+    cloud_region: str = _setting("Region of the queues and the job.", "local")
     tasks_endpoint: str = _setting("Base URL of the Cloud Tasks API; empty for Google's own.", "")
-    tasks_service_account: str = _setting("E-mail address that Cloud Tasks calls the functions as.", "")
+    invoker_service_account: str = _setting(
+        "E-mail address that Cloud Tasks and Cloud Scheduler call the functions as.", ""
+    )
     collection_url: str = _setting("Base URL of the collection function, as Cloud Tasks calls it.", "")
     embedding_url: str = _setting("Base URL of the embedding function, as Cloud Tasks calls it.", "")
     max_tickets: int = _setting("Tickets outstanding for one queue at most.", 4)
@@ -48,6 +57,16 @@ class Settings:
     lease_s: float = _setting("How long a step stays with a worker that gives no sign of life.", 30.0, "s")
     watchdog_s: float = _setting("How often open work is looked after.", 30.0, "s")
     max_attempts: int = _setting("Failures after which a step is given up.", 5)
+
+    tick_s: float = _setting("How often Cloud Scheduler calls `/cron/tick`; no schedule may be finer.", 900.0, "s")
+    job_name: str = _setting("The Cloud Run job that bulk runs go to; empty for none.", "")
+    run_endpoint: str = _setting("Base URL of the Cloud Run Admin API; empty for Google's own.", "")
+    bulk_threshold: int = _setting("A run with more changed documents than this goes to the job.", 1000)
+    max_job_workers: int = _setting("Job workers that one execution is started with at most.", 4)
+    job_patience_s: float = _setting(
+        "How long a run waits for a job that claims nothing before tickets go on with it.", 180.0, "s"
+    )
+    job_idle_s: float = _setting("A job worker that found nothing due for this long ends.", 60.0, "s")
 
     blob_url: str = _setting(
         "Where raw bytes are staged: `file:///…`, `gs://…`, `s3://…`; `memory:///` serves one process only.",
@@ -107,7 +126,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts"}
-_AT_LEAST_ONE |= {"fetch_batch", "embed_batch"}
+_AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s"}
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -117,8 +136,8 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("SECRET_KEY: expected 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         found.append(f"LOG_LEVEL: {settings.log_level!r} is not known; expected DEBUG, INFO, WARNING or ERROR")
-    if settings.auth_mode != "local":
-        found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local")
+    if settings.auth_mode not in ("local", "jwt"):
+        found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local or jwt")
     if settings.auth_mode == "local" and settings.on_cloud_run:
         found.append("AUTH_MODE: local works only off Cloud Run; there anybody could call")
     if settings.fetch_file_urls and settings.on_cloud_run:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headwater.errors import DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration, whose schema this code needs."""
 
 ENGINE: Literal["*"] = "*"

@@ -26,7 +26,8 @@ from headwater.config import Settings
 MAX_BODY_BYTES = 1_000_000
 """Bodies over this are refused before they are parsed; the largest honest one is a batch of 2,048 short texts."""
 
-Access = Literal["public", "user", "google"]
+Access = Literal["public", "reader", "editor", "owner", "google"]
+"""Who may ask: anybody, callers with at least that role, or Google's own services."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Call:
 
     @property
     def workspace_id(self) -> uuid.UUID:
-        """The caller's workspace; only routes with access `user` have one."""
+        """The caller's workspace; routes with access `public` or `google` have none."""
         if self.caller is None:
             raise errors.Unauthorized("This route needs a caller.")
         return self.caller.workspace_id
@@ -75,7 +76,7 @@ class Route:
     answers: Any = None
     streams: bool = False
     status: int = 200
-    access: Access = "user"
+    access: Access = "reader"
 
 
 class App:

@@ -26,7 +26,7 @@ class Problem(msgspec.Struct):
 
 def describe(routes: Sequence[Route], *, title: str, version: str) -> dict[str, Any]:
     """Describe every route that people and programs may call."""
-    shown = [route for route in routes if route.access == "user"]
+    shown = [route for route in routes if route.access not in ("public", "google")]
     kinds = [kind for route in shown for kind in (route.query, route.body, route.answers) if kind is not None]
     unique = list(dict.fromkeys([Problem, *kinds]))
     schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")

@@ -120,7 +120,7 @@ class Tickets:
                 "url": f"{base}/tasks/drain",
                 "headers": {"Content-Type": "application/json"},
                 "body": msgspec.json.encode(ticket),
-                "oidc_token": {"service_account_email": settings.tasks_service_account, "audience": base},
+                "oidc_token": {"service_account_email": settings.invoker_service_account, "audience": base},
             },
         }
         if due:

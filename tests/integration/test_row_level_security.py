@@ -35,6 +35,14 @@ _FILL = """
       insert into vectors (model_id, workspace_id, input_hash, embedding) values (1, :w, '\\x00', '[1,0]')
     ), conversation as (
       insert into conversations (workspace_id, id, title) values (:w, 'c', 't')
+    ), member as (
+      insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
+    ), key as (
+      insert into api_keys (workspace_id, name, hash, hint, role, created_by)
+      values (:w, 'k', cast(cast(:w as text) as bytea), 'abcd', 'reader', 's')
+    ), schedule as (
+      insert into schedules (source_id, workspace_id, cron, time_zone, next_due_at)
+      select id, :w, '0 3 * * *', 'UTC', now() from sources
     )
     select 1
 """
@@ -86,11 +94,14 @@ def test_no_workspace_can_write_or_change_rows_of_another(db: Database) -> None:
             tx.execute(sa.text(f"update {table} set workspace_id = :w"), {"w": OTHER_WORKSPACE})
 
 
-def test_the_engine_sees_the_ledger_of_all_and_nothing_else(db: Database) -> None:
+ENGINE_SEES = {"runs", "steps", "members", "api_keys", "schedules"}
+
+
+def test_the_engine_sees_what_it_works_by_of_all_and_nothing_else(db: Database) -> None:
     for table in tables(db):
         with db.transaction(ENGINE) as tx:
             seen = set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
-        assert seen == ({WORKSPACE, OTHER_WORKSPACE} if table in ("runs", "steps") else set()), table
+        assert seen == ({WORKSPACE, OTHER_WORKSPACE} if table in ENGINE_SEES else set()), table
 
 
 def test_without_a_workspace_nothing_is_seen(db: Database) -> None:

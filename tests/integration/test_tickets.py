@@ -48,7 +48,7 @@ def target(url: str) -> dict[str, object]:
         "tasks_endpoint": url,
         "watchdog_s": 3600,
     }
-    where["tasks_service_account"] = "tasks@demo.iam.gserviceaccount.com"
+    where["invoker_service_account"] = "tasks@demo.iam.gserviceaccount.com"
     return {**where, "collection_url": "http://127.0.0.1:9", "embedding_url": "http://127.0.0.1:9"}
 
 

@@ -33,7 +33,7 @@ def check_token(token: str, k_service: str = "collection", **headers: str) -> No
     settings = Settings(
         database_url="x",
         collection_url="https://collection.example/",
-        tasks_service_account=str(GOOD["email"]),
+        invoker_service_account=str(GOOD["email"]),
         k_service=k_service,
     )
     given = {"Authorization": f"Bearer e30.{token}", **headers}
