@@ -10,7 +10,10 @@ from localcloud.run.resources import Execution, Result, Task
 
 
 def environment(base: Mapping[str, str], execution: Execution, task: Task) -> dict[str, str]:
-    """Return localcloud's own environment, which stands for the image's, then the container's, then the contract's."""
+    """Return localcloud's own environment, which stands for the image's, then the container's, then the contract's.
+
+    What is a secret in the container has the value that localcloud's own environment gives it.
+    """
     return {
         **base,
         **execution.template.task.container.environment,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from localcloud.protojson import Message
 from localcloud.rest import invalid
-from localcloud.run.parse import check_template, read_environment
-from localcloud.run.resources import Container, ExecutionTemplate
+from localcloud.run.parse import check_template, read_variables
+from localcloud.run.resources import Container, ExecutionTemplate, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class ContainerOverride:
     args: tuple[str, ...]
     clear_args: bool
     environment: dict[str, str]
+    secrets: dict[str, Secret]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,13 @@ def read_overrides(message: Message | None) -> Overrides:
 
 def _read_container(message: Message) -> ContainerOverride:
     with message:
+        environment, secrets = read_variables(message)
         override = ContainerOverride(
             name=message.string("name"),
             args=tuple(message.strings("args")),
             clear_args=message.flag("clearArgs"),
-            environment=read_environment(message),
+            environment=environment,
+            secrets=secrets,
         )
     if override.clear_args and override.args:
         raise invalid("ContainerOverride.args must be empty when clearArgs is set.")
@@ -69,4 +72,11 @@ def apply(overrides: Overrides, template: ExecutionTemplate) -> ExecutionTemplat
 
 def _apply_to_container(override: ContainerOverride, container: Container) -> Container:
     args = () if override.clear_args else override.args or container.args
-    return replace(container, args=args, environment={**container.environment, **override.environment})
+    kept = {name: value for name, value in container.environment.items() if name not in override.secrets}
+    secrets = {name: secret for name, secret in container.secrets.items() if name not in override.environment}
+    return replace(
+        container,
+        args=args,
+        environment={**kept, **override.environment},
+        secrets={**secrets, **override.secrets},
+    )

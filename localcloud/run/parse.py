@@ -8,7 +8,7 @@ import re
 
 from localcloud.protojson import Message
 from localcloud.rest import ApiError, invalid
-from localcloud.run.resources import Container, ExecutionTemplate, TaskTemplate
+from localcloud.run.resources import Container, ExecutionTemplate, Secret, TaskTemplate
 
 MAX_TASKS = 10_000
 MAX_RETRIES = 10
@@ -48,12 +48,14 @@ def read_container(containers: list[Message]) -> Container:
         message.ignore("ports", "imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy", "buildInfo")
         for name in _UNSUPPORTED:
             message.unsupported(name, f"Container.{name}")
+        environment, secrets = read_variables(message)
         container = Container(
             image=message.string("image"),
             name=message.string("name"),
             command=tuple(message.strings("command")),
             args=tuple(message.strings("args")),
-            environment=read_environment(message),
+            environment=environment,
+            secrets=secrets,
             limits=_read_limits(message.message("resources")),
         )
     if not container.image:
@@ -61,18 +63,41 @@ def read_container(containers: list[Message]) -> Container:
     return container
 
 
-def read_environment(container: Message) -> dict[str, str]:
-    """Return a container's variables; of several with one name the last counts."""
+def read_variables(container: Message) -> tuple[dict[str, str], dict[str, Secret]]:
+    """Return a container's variables with their values, and those that are secrets; the last of one name counts."""
     environment: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
     for variable in container.messages("env"):
         with variable:
-            variable.unsupported("valueSource", "EnvVar.valueSource (a secret)")
-            variable.unsupported("valueFrom", "EnvVar.valueFrom (a secret)")
-            name = variable.string("name")
-            environment[name] = variable.string("value")
-        if not name or "=" in name or "\0" in name + environment[name]:
+            name, value = variable.string("name"), variable.string("value")
+            secret = _read_secret(variable)
+        if not name or "=" in name or "\0" in name + value:
             raise invalid(f"Not a variable: {name[:80]!r}")
-    return environment
+        environment.pop(name, None)
+        secrets.pop(name, None)
+        if secret is None:
+            environment[name] = value
+        else:
+            secrets[name] = secret
+    return environment, secrets
+
+
+def _read_secret(variable: Message) -> Secret | None:
+    """Read which secret a variable's value is, as the v2 API (`valueSource`) or the v1 API (`valueFrom`) writes it."""
+    reference = variable.message("valueSource") or variable.message("valueFrom")
+    if reference is None:
+        return None
+    with reference:
+        reference.unsupported("configMapKeyRef", "EnvVar.valueFrom.configMapKeyRef")
+        key = reference.message("secretKeyRef")
+    if key is None:
+        raise invalid("EnvVar: secretKeyRef is required.")
+    with key:
+        key.ignore("optional", "localObjectReference")
+        secret = Secret(key.string("secret") or key.string("name"), key.string("version") or key.string("key"))
+    if not secret.name:
+        raise invalid("EnvVar: secretKeyRef names no secret.")
+    return Secret(secret.name, secret.version or "latest")
 
 
 def _read_limits(message: Message | None) -> dict[str, str]:

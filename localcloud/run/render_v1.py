@@ -170,7 +170,13 @@ def _container_json(container: Container) -> JsonObject:
         "name": container.name,
         "command": list(container.command),
         "args": list(container.args),
-        "env": [{"name": name, "value": value} for name, value in container.environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in container.environment.items()),
+            *(
+                {"name": name, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.version}}}
+                for name, secret in container.secrets.items()
+            ),
+        ],
     }
     resources = {"resources": {"limits": container.limits}} if container.limits else {}
     return {"image": container.image, **{name: value for name, value in fields.items() if value}, **resources}

@@ -201,7 +201,13 @@ def _container_json(container: Container) -> JsonObject:
         "image": container.image,
         "command": list(container.command),
         "args": list(container.args),
-        "env": [{"name": name, "value": value} for name, value in container.environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in container.environment.items()),
+            *(
+                {"name": name, "valueSource": {"secretKeyRef": {"secret": secret.name, "version": secret.version}}}
+                for name, secret in container.secrets.items()
+            ),
+        ],
         "resources": {"limits": container.limits},
     }
 

@@ -62,14 +62,26 @@ class ExecutionState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A version of a secret in Secret Manager, which is not here: its variable keeps localcloud's own value."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
-    """What runs in a task. `command` replaces what the image runs; `limits` are kept and have no effect."""
+    """What runs in a task. `command` replaces what the image runs; `limits` are kept and have no effect.
+
+    `secrets` are the variables whose values are secrets.
+    """
 
     image: str
     name: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
     limits: dict[str, str] = field(default_factory=dict)
 
 
@@ -222,7 +234,9 @@ def template_from_json(value: dict[str, Any]) -> ExecutionTemplate:
     """Read what `dataclasses.asdict` made of an ExecutionTemplate, as the database keeps it."""
     task = value["task"]
     container = task["container"]
-    read = Container(**{**container, "command": tuple(container["command"]), "args": tuple(container["args"])})
+    secrets = {name: Secret(**secret) for name, secret in container.get("secrets", {}).items()}
+    words = {"command": tuple(container["command"]), "args": tuple(container["args"])}
+    read = Container(**{**container, **words, "secrets": secrets})
     return ExecutionTemplate(**{**value, "task": TaskTemplate(**{**task, "container": read})})
 
 

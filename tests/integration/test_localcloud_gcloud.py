@@ -63,6 +63,7 @@ def test_gcloud_deploys_a_job_and_executes_it(gcloud: Gcloud, cloud: Cloud) -> N
     jobs = ("run", "jobs")
     settings = ("--image=gcr.io/p/shell:v1", "--max-retries=1", "--task-timeout=30", "--memory=1Gi")
     gcloud(*jobs, "deploy", "j", *settings, "--set-env-vars=A=a,B=b", "--args=exit 1")
+    gcloud(*jobs, "deploy", "j", "--image=gcr.io/p/shell:v1", "--update-secrets=PATH=path:latest")
     script = 'echo "$0 $A$B $CLOUD_RUN_TASK_INDEX/$CLOUD_RUN_TASK_COUNT"'
     overrides = (f"--args={script},arg", "--tasks=2", "--update-env-vars=B=c")
     done = gcloud.json(*jobs, "execute", "j", *overrides, "--wait")
