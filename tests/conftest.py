@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scripts.postgres import Cluster, temporary_cluster
 from tests.databases import FreshDatabase, fresh_database, make_template
+
+# No example is failed for being slow: machines are busy.
+settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("headwater")
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.chatting import Chatting, chatting, kinds, sent
 from tests.databases import FreshDatabase
 
-ROBUST = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ROBUST = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),

@@ -36,7 +36,7 @@ def test_our_own_pages_fit_the_model(tokenizer: Tokenizer) -> None:
         check_chunks(page, chunks, tokenizer)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(words=st.lists(WORDS, min_size=50, max_size=400).map("".join))
 def test_any_text_fits_the_model(tokenizer: Tokenizer, words: str) -> None:
     page = parse("page.md", words.replace("\0", "").encode(errors="ignore"), "text/markdown")

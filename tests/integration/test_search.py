@@ -194,7 +194,7 @@ def test_odd_questions_find_something_or_nothing_and_never_fail(chat: Chatting, 
     assert keys(chat.search(q=question)) == ["a.md"]  # by the vector, whatever the words are
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
 def test_whatever_is_asked_search_answers(chat: Chatting, question: str) -> None:
     response = chat.client.get("/api/search", query_string={"q": question})
