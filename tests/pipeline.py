@@ -19,6 +19,7 @@ from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.embedder import Embedders
+from headwater.lifetime import Lifetime
 from headwater.migrations import register_model
 from headwater.tickets import QUEUES
 from headwater.worker import Worker
@@ -82,7 +83,7 @@ class Pipeline:
     def step(self, queue: str) -> int:
         """Run the next due step of a queue; returns how many there were."""
         kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings.model_dir))}
-        worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test")
+        worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test", lifetime=Lifetime())
         with _empty_tmpdir():
             return worker.drain(queue, stop=iter((False, True)).__next__)
 

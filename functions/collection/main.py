@@ -15,6 +15,7 @@ from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
 from headwater.http import App, once
+from headwater.lifetime import get_lifetime
 from headwater.tickets import Tickets
 from headwater.worker import Worker
 
@@ -25,9 +26,9 @@ def app() -> App:
     settings = get_settings()
     database = Database(settings.database_url, settings.database_pool_size)
     tickets = Tickets(database, settings)
-    worker = Worker(
-        database, settings, handlers(settings), wake=tickets, holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    )
+    holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
+    steps = handlers(settings)
+    worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     routes = Collection(database, settings, tickets, connect_with(settings)).routes()
     drain = drain_route(worker, tickets, "collection")
     return App("collection", settings, [*routes, drain], database.check_ready)

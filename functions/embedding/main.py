@@ -15,6 +15,7 @@ from headwater.db import Database
 from headwater.drain import drain_route
 from headwater.embedder import Embedders
 from headwater.http import App, once
+from headwater.lifetime import get_lifetime
 from headwater.tickets import Tickets
 from headwater.worker import Worker
 
@@ -27,7 +28,8 @@ def app() -> App:
     tickets = Tickets(database, settings)
     embedders = Embedders(settings.model_dir)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    worker = Worker(database, settings, handlers(embedders), wake=tickets, holder=holder)
+    steps = handlers(embedders)
+    worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
     return App("embedding", settings, [*routes(settings, embedders), drain], database.check_ready)
 

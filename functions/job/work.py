@@ -17,6 +17,7 @@ from headwater.config import Settings
 from headwater.db import ENGINE, Database
 from headwater.embedder import Embedders
 from headwater.errors import NotFound
+from headwater.lifetime import Lifetime, get_lifetime
 from headwater.tickets import QUEUES
 from headwater.worker import Worker
 
@@ -31,42 +32,26 @@ class NobodyToWake:
         """Do nothing."""
 
 
-class Stop:
-    """Becomes true when Cloud Run, or a person, asks the process to end."""
+class Turn:
+    """Becomes true when it is time to tell progress again."""
 
     def __init__(self) -> None:
-        self.asked = False
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-
-    def __call__(self) -> bool:
-        return self.asked
-
-
-class Turn:
-    """Becomes true when it is time to tell progress again, or to stop."""
-
-    def __init__(self, stop: Stop) -> None:
-        self.stop = stop
         self.until = time.monotonic() + _TELL_EVERY_S
 
     def __call__(self) -> bool:
-        return self.stop() or time.monotonic() > self.until
+        return time.monotonic() > self.until
 
 
 def drain(settings: Settings) -> int:
     """Work until no step of any run is open; returns the exit code."""
     database = Database(settings.database_url, 2)
-    stop = Stop()
+    lifetime = _mortal()
 
     def is_open() -> bool:
         with database.transaction(ENGINE) as tx:
             return ledger.has_open_steps(tx)
 
-    ran = _work(database, settings, stop, is_open)
+    ran = _work(database, settings, lifetime, is_open)
     logs.event("job.drained", steps=ran, worker=settings.cloud_run_task_index)
     return 0
 
@@ -74,7 +59,7 @@ def drain(settings: Settings) -> int:
 def collect(settings: Settings, source_id: uuid.UUID) -> int:
     """Collect a source, or go on with its open run, telling progress; returns the exit code."""
     database = Database(settings.database_url, 2)
-    stop = Stop()
+    lifetime = _mortal()
     workspace_id = _workspace_of(settings, database, source_id)
     with database.transaction(workspace_id) as tx:
         run_id, is_new = runs.start_run(tx, workspace_id, source_id, "job")
@@ -94,20 +79,20 @@ def collect(settings: Settings, source_id: uuid.UUID) -> int:
             print(progress_line(run), flush=True)
         return run.state == "running"
 
-    _work(database, settings, stop, is_open)
+    _work(database, settings, lifetime, is_open)
     ended = read()
     print(summary(ended), flush=True)
     return 1 if ended.state in ("failed", "running") else 0
 
 
-def _work(database: Database, settings: Settings, stop: Stop, is_open: Callable[[], bool]) -> int:
+def _work(database: Database, settings: Settings, lifetime: Lifetime, is_open: Callable[[], bool]) -> int:
     """Run due steps of every queue while `is_open`; naps when all that is open is in other hands, or not due yet."""
     steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings.model_dir))}
     holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
-    worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=holder)
+    worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=holder, lifetime=lifetime)
     ran = 0
-    while not stop() and is_open():
-        turn = Turn(stop)
+    while not lifetime.is_ending() and is_open():
+        turn = Turn()
         now = sum(worker.drain(queue, stop=turn) for queue in QUEUES)
         ran += now
         if not now:
@@ -116,6 +101,14 @@ def _work(database: Database, settings: Settings, stop: Stop, is_open: Callable[
                 ledger.fan_in(tx)
             time.sleep(_NAP_S)
     return ran
+
+
+def _mortal() -> Lifetime:
+    """Give the process's lifetime, which ends when Cloud Run, or a person, asks."""
+    lifetime = get_lifetime()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lifetime.end)
+    return lifetime
 
 
 def _workspace_of(settings: Settings, database: Database, source_id: uuid.UUID) -> uuid.UUID:

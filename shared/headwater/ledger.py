@@ -1,8 +1,9 @@
 """The ledger of steps: what is to be done flows in, who does it now and what came of it flows out.
 
 A step goes `ready → running → done`, back to `ready` to be tried again, or to `failed` or `cancelled`. `fence` rises on
-every claim, so a worker that lost its lease finds out when it wants to write; `attempt` rises on failures only. Every
-function here works in the transaction it is given, and only the database's clock counts.
+every claim, so a worker that lost its lease finds out when it wants to write; `attempt` rises on failures only, `lost`
+with every lease that ran out. Every function here works in the transaction it is given, and only the database's clock
+counts.
 """
 
 import json
@@ -40,6 +41,7 @@ class Step:
     key: str
     payload: dict[str, Any]
     attempt: int
+    lost: int
     fence: int
 
 
@@ -85,6 +87,11 @@ def try_again(tx: Connection, step: Step, delay_s: float, error: str) -> None:
 def fail(tx: Connection, step: Step, error: str) -> None:
     """Give a locked step up for good."""
     tx.execute(_FAIL, {"id": step.id, "error": error})
+
+
+def give_back(tx: Connection, step: Step) -> bool:
+    """Return an unfinished step to `ready`, due at once, as if it had never been claimed; False when it isn't ours."""
+    return tx.execute(_GIVE_BACK, {"id": step.id, "fence": step.fence}).rowcount == 1
 
 
 def take_back(tx: Connection) -> int:
@@ -137,7 +144,7 @@ _CLAIM = sa.text("""
     update steps set state = 'running', fence = fence + 1, holder = :holder,
       lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
     from next where steps.id = next.id
-    returning steps.id, run_id, workspace_id, queue, kind, key, payload, attempt, fence
+    returning steps.id, run_id, workspace_id, queue, kind, key, payload, attempt, lost, fence
 """)
 
 _RENEW = sa.text("""
@@ -164,9 +171,13 @@ _FAIL = sa.text("""
     where id = :id
 """)
 
+_GIVE_BACK = sa.text("""
+    update steps set state = 'ready', lease_until = null where id = :id and fence = :fence and state = 'running'
+""")
+
 # A step whose row is locked is being written by its holder, who is alive however late.
 _TAKE_BACK = sa.text("""
-    update steps set state = 'ready', lease_until = null
+    update steps set state = 'ready', lease_until = null, lost = lost + 1
     where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)
 """)
 

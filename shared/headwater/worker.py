@@ -20,10 +20,14 @@ from headwater.config import Settings
 from headwater.db import ENGINE, Database, storable
 from headwater.errors import DatabaseUnavailable, LeaseLost
 from headwater.ledger import NewStep, Step
+from headwater.lifetime import Lifetime
 from headwater.retry import GiveUp, decide
 
 MAX_LOST_LEASES = 5
 """A step that so many workers died over is given up: it may be what kills them."""
+
+_LOOK_S = 0.5
+"""How often a worker that is busy looks whether the process is over."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +62,33 @@ class Wake(Protocol):
 
 
 class Worker:
-    """Run steps with `handlers`, by kind."""
+    """Run steps with `handlers`, by kind, for as long as the process lives."""
 
     def __init__(
-        self, database: Database, settings: Settings, handlers: Mapping[str, Handler], *, wake: Wake, holder: str
+        self,
+        database: Database,
+        settings: Settings,
+        handlers: Mapping[str, Handler],
+        *,
+        wake: Wake,
+        holder: str,
+        lifetime: Lifetime,
     ) -> None:
         self.database = database
         self.settings = settings
         self.handlers = handlers
         self.wake = wake
         self.holder = holder
+        self.lifetime = lifetime
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
         """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
 
-        Raises DatabaseUnavailable; the step at hand is then taken back when its lease runs out.
+        The end of the process stops it, too. Raises DatabaseUnavailable; the step at hand is then taken back when its
+        lease runs out.
         """
         ran = 0
-        while not stop() and (step := self._claim(queue)) is not None:
+        while not (stop() or self.lifetime.is_ending()) and (step := self._claim(queue)) is not None:
             self.run(step)
             ran += 1
         return ran
@@ -85,10 +98,10 @@ class Worker:
         started = time.monotonic()
         handler = self.handlers[step.kind]
         try:
-            if step.fence - step.attempt > MAX_LOST_LEASES:
+            if step.lost >= MAX_LOST_LEASES:
                 self._give_up(handler, step, f"{MAX_LOST_LEASES} workers died over this step.")
                 return
-            with self._renewing(step):
+            with self._holding(step):
                 with self.database.transaction(step.workspace_id) as tx:
                     gathered = handler.gather(tx, step)
                 computed = handler.compute(gathered)
@@ -149,22 +162,46 @@ class Worker:
         self._after(step, set())
 
     @contextmanager
-    def _renewing(self, step: Step) -> Iterator[None]:
-        """Renew the lease while the block runs: leases are short, so that what a dead worker held is soon free."""
-        over = threading.Event()
+    def _holding(self, step: Step) -> Iterator[None]:
+        """Renew the lease while the block runs: leases are short, so that what a dead worker held is soon free.
 
-        def renew() -> None:
-            while not over.wait(self.settings.lease_s / 3):
-                try:
-                    with self.database.transaction(step.workspace_id) as tx:
-                        ledger.renew(tx, step, self.settings.lease_s)
-                except DatabaseUnavailable as error:
-                    logs.event("step.renew_failed", severity=30, error=error, step_id=step.id)
+        When the process is over before the block is, the step is given back; what the block still does is dropped.
+        """
+        done = threading.Event()
 
-        thread = threading.Thread(target=renew, name=f"renew-{step.id}", daemon=True)
+        def hold() -> None:
+            renew_s = self.settings.lease_s / 3
+            renewed = time.monotonic()
+            while not done.wait(min(renew_s, _LOOK_S)):
+                if self.lifetime.is_over():
+                    self._give_back(step)
+                    return
+                if time.monotonic() - renewed >= renew_s:
+                    renewed = time.monotonic()
+                    self._renew(step)
+
+        thread = threading.Thread(target=hold, name=f"hold-{step.id}", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
+            done.set()
             thread.join()
+
+    def _renew(self, step: Step) -> None:
+        try:
+            with self.database.transaction(step.workspace_id) as tx:
+                ledger.renew(tx, step, self.settings.lease_s)
+        except DatabaseUnavailable as error:
+            logs.event("step.renew_failed", severity=30, error=error, step_id=step.id)
+
+    def _give_back(self, step: Step) -> None:
+        try:
+            with self.database.transaction(step.workspace_id) as tx:
+                is_given_back = ledger.give_back(tx, step)
+        except DatabaseUnavailable as error:
+            logs.event("step.not_given_back", severity=30, error=error, step_id=step.id)
+            return
+        if is_given_back:
+            logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
+            self.wake.wake([step.queue])

@@ -70,10 +70,26 @@ def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(
         assert ledger.take_back(tx) == 1
     again = claim(db)
     assert again is not None
-    assert (again.fence, again.attempt) == (lost.fence + 1, lost.attempt)
+    assert (again.fence, again.attempt, again.lost) == (lost.fence + 1, lost.attempt, 1)
     with pytest.raises(LeaseLost):
         complete(db, lost)
     complete(db, again)
+
+
+def test_a_step_that_was_given_back_is_due_at_once_and_its_former_holder_can_write_nothing(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        assert ledger.give_back(tx, step)
+        assert not ledger.give_back(tx, step)
+    with pytest.raises(LeaseLost):
+        complete(db, step)
+    again = claim(db)
+    assert again is not None
+    assert (again.fence, again.attempt, again.lost) == (step.fence + 1, 0, 0)
+    with db.transaction(WORKSPACE) as tx:
+        assert not ledger.give_back(tx, step)
 
 
 def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:

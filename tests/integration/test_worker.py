@@ -12,6 +12,7 @@ from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.errors import PermanentError, UpstreamError
 from headwater.ledger import NewStep, Step
+from headwater.lifetime import Lifetime
 from headwater.worker import MAX_LOST_LEASES, Done, Worker
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace, settings_for
@@ -59,9 +60,11 @@ def db(database: FreshDatabase) -> Iterator[Database]:
     made.close()
 
 
-def work(db: Database, database: FreshDatabase, handler: Recorded, **changes: Any) -> Woken:
-    woken = Woken()
-    worker = Worker(db, settings_for(database, **changes), {"fetch": handler}, wake=woken, holder="test")
+def work(
+    db: Database, database: FreshDatabase, handler: Recorded, *, lifetime: Lifetime | None = None, **changes: Any
+) -> Woken:
+    woken, settings, lifetime = Woken(), settings_for(database, **changes), lifetime or Lifetime()
+    worker = Worker(db, settings, {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
     worker.drain("collection", stop=lambda: False)
     return woken
 
@@ -145,9 +148,49 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database
     assert set(taken_back) == {0}
 
 
+def test_a_process_that_has_to_end_finishes_its_step_and_claims_no_other(db: Database, database: FreshDatabase) -> None:
+    lifetime = Lifetime()
+
+    def end(step: Step) -> str:
+        lifetime.end()
+        return step.key
+
+    handler = Recorded(end, then=[NewStep("collection", "fetch", "b")])
+    work(db, database, handler, lifetime=lifetime)
+    assert handler.applied == ["a"]
+    assert states(db) == {"fetcha": "done", "fetchb": "ready"}
+
+
+def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
+    db: Database, database: FreshDatabase
+) -> None:
+    lifetime = Lifetime(finish_s=0.0)
+    given_back = threading.Event()
+
+    class Waking(Woken):
+        def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+            super().wake(queues, delay_s)
+            given_back.set()
+
+    def outlast(step: Step) -> str:
+        lifetime.end()
+        assert given_back.wait(30)
+        return step.key
+
+    handler, woken = Recorded(outlast), Waking()
+    worker = Worker(db, settings_for(database), {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
+    worker.drain("collection", stop=lambda: False)
+    assert handler.applied == []
+    assert woken.calls == [(["collection"], False)]
+    with db.transaction(ENGINE) as tx:
+        again = ledger.claim(tx, "collection", ["fetch"], "another", 30)
+    assert again is not None
+    assert (again.attempt, again.lost, again.fence) == (0, 0, 2)
+
+
 def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
     with db.transaction(ENGINE) as tx:
-        tx.execute(sa.text("update steps set fence = :n"), {"n": MAX_LOST_LEASES})
+        tx.execute(sa.text("update steps set lost = :n"), {"n": MAX_LOST_LEASES})
     handler = Recorded()
     work(db, database, handler)
     assert handler.applied == []

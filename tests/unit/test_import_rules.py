@@ -11,7 +11,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"headwater": "shared/headwater", "functions": "functions", "localcloud": "localcloud"}
 FUNCTIONS = ("chat", "collection", "embedding")
-LIGHT = ("auth", "config", "db", "embedder", "errors", "http", "ledger", "logs", "retry", "tickets", "worker")
+LIGHT = (
+    "auth",
+    "config",
+    "db",
+    "embedder",
+    "errors",
+    "http",
+    "ledger",
+    "lifetime",
+    "logs",
+    "retry",
+    "tickets",
+    "worker",
+)
 HEAVY = {"alembic", "cryptography", "dulwich", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
 HEAVY |= {"langchain_core", "markdown_it", "numpy", "obstore", "onnxruntime", "tokenizers", "requests", "urllib3"}
 

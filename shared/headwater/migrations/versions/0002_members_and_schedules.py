@@ -57,6 +57,9 @@ alter table runs add column trigger text not null default 'api'
   constraint ck_runs_trigger check (trigger in ('api', 'schedule', 'job'));
 alter table runs add column execution text;
 alter table runs add column job_asked_at timestamptz;
+
+-- How often a lease of the step ran out: what was given back, by a process that had to end, doesn't count.
+alter table steps add column lost integer not null default 0;
 """
 
 _SCOPE = "(select current_setting('app.workspace_id', true))"
@@ -81,3 +84,4 @@ def downgrade() -> None:
     op.execute("drop table members, api_keys, schedules")
     op.execute("alter table conversations drop column subject")
     op.execute("alter table runs drop column trigger, drop column execution, drop column job_asked_at")
+    op.execute("alter table steps drop column lost")

@@ -1,0 +1,36 @@
+"""How near its end a process is, with a clock of the test's own."""
+
+import signal
+
+import pytest
+
+from headwater.lifetime import FINISH_S, Lifetime
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The clock: its first element is the time."""
+    return [100.0]
+
+
+def test_a_process_that_nobody_ends_lives_on(now: list[float]) -> None:
+    lifetime = Lifetime(clock=lambda: now[0])
+    now[0] += 1e6
+    assert (lifetime.is_ending(), lifetime.is_over()) == (False, False)
+
+
+def test_what_is_being_done_has_some_seconds_to_finish(now: list[float]) -> None:
+    lifetime = Lifetime(clock=lambda: now[0])
+    lifetime.end()
+    now[0] += FINISH_S - 0.1
+    assert (lifetime.is_ending(), lifetime.is_over()) == (True, False)
+    now[0] += 0.1
+    assert lifetime.is_over()
+
+
+def test_a_second_signal_gains_no_time(now: list[float]) -> None:
+    lifetime = Lifetime(clock=lambda: now[0])
+    lifetime.end(signal.SIGTERM, None)
+    now[0] += FINISH_S
+    lifetime.end(signal.SIGTERM, None)
+    assert lifetime.is_over()
