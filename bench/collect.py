@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def run_job(environment: dict[str, str], source_id: str) -> tuple[float, float, str]:
     """Collect in a process of its own; returns seconds, peak resident MB, and its last line."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "functions.job", "--source", source_id]
+    command = [sys.executable, "-m", "functions.job", "collect", "--source", source_id]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     watched, peak = psutil.Process(process.pid), [0.0]
 

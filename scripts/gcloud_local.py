@@ -1,7 +1,7 @@
 """`scripts/gcloud-local [--endpoint URL] [--data DIR] ARGS…`: the real gcloud, against localcloud instead of Google.
 
     scripts/gcloud-local tasks queues list
-    scripts/gcloud-local run jobs execute collect --args=--source,ID --wait
+    scripts/gcloud-local run jobs execute headwater --args=collect,--source=ID --wait
 
 Every request goes to localcloud as if to an HTTP proxy, so nothing reaches Google. The endpoint is that of
 --endpoint, of $HEADWATER_LOCALCLOUD, of the stack that runs on the data folder, or http://127.0.0.1:8791. gcloud's

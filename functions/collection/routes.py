@@ -9,7 +9,7 @@ from functions.collection.connect import Connect
 from functions.collection.connectors import decode_config
 from functions.collection.documents import Document, DocumentList, DocumentQuery
 from functions.collection.runs import Run, RunList, RunQuery
-from functions.collection.sources import Credentials, NewSource, Source, SourceList
+from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.http import Call, Route
@@ -47,6 +47,15 @@ class Collection:
                 access="editor",
             ),
             Route("GET", source, self.read_source, "Read a source", answers=Source),
+            Route(
+                "PATCH",
+                source,
+                self.change_source,
+                "Change a source's name or schedule",
+                body=SourceChanges,
+                answers=Source,
+                access="editor",
+            ),
             Route(
                 "DELETE", source, self.delete_source, "Delete a source and its documents", status=204, access="editor"
             ),
@@ -90,6 +99,10 @@ class Collection:
         with self.database.transaction(call.workspace_id) as tx:
             return sources.read_source(tx, call.workspace_id, call.path["id"])
 
+    def change_source(self, call: Call) -> Source:
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.change_source(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+
     def delete_source(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
             sources.delete_source(tx, call.workspace_id, call.path["id"])
@@ -100,7 +113,7 @@ class Collection:
             sources.read_source(tx, call.workspace_id, call.path["id"])
         self.tickets.arm_watchdog()
         with self.database.transaction(call.workspace_id) as tx:
-            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "tickets")
+            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api")
         self.tickets.wake(["collection"])
         return Started(run_id)
 

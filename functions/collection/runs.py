@@ -17,6 +17,7 @@ from headwater.errors import NotFound
 from headwater.ledger import NewStep
 
 Engine = Literal["tickets", "job"]
+Trigger = Literal["api", "schedule", "job"]
 State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 
 MAX_REASONS = 1000
@@ -50,12 +51,19 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One collect of one source; `total` is None until the listing is known, `error` is a problem."""
+    """One collect of one source; `total` is None until the listing is known, `error` is a problem.
+
+    `trigger` is what started it. `engine` is what works on it: `job` with the `execution` that does, once that is
+    known, else `tickets`; `notice` tells when it had to be another than was meant.
+    """
 
     id: uuid.UUID
     source_id: uuid.UUID
     kind: str
+    trigger: Trigger
     engine: Engine
+    execution: str | None
+    notice: str | None
     state: State
     snapshot: str | None
     total: int | None
@@ -81,14 +89,17 @@ class RunList(msgspec.Struct, frozen=True):
     runs: list[Run]
 
 
-def start_run(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, engine: Engine) -> tuple[uuid.UUID, bool]:
+def start_run(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, trigger: Trigger, execution: str | None = None
+) -> tuple[uuid.UUID, bool]:
     """Open a run of a source with its first step, or find the one that is open.
 
-    Returns the run's id and whether it is new. An open run that a job began, and may have died over, is from now on
-    also served by tickets when they ask. Raises NotFound for a source that isn't in the workspace.
+    Returns the run's id and whether it is new. What a job starts, the job works on; `execution` is which, and is noted
+    on an open run too. Raises NotFound for a source that isn't in the workspace.
     """
     new_id = uuid.uuid4()
-    values = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "engine": engine}
+    values: dict[str, Any] = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "trigger": trigger}
+    values |= {"engine": "job" if trigger == "job" else "tickets", "execution": execution}
     run_id: uuid.UUID | None = tx.execute(_START, values).scalar_one_or_none()
     if run_id is None:
         raise NotFound(f"No source {source_id} is here.")
@@ -135,11 +146,12 @@ def _as_run(tx: Connection, row: Any) -> Run:
 
 # One statement: between an insert and a look for the open run, that run could end.
 _START = sa.text("""
-    insert into runs (id, workspace_id, source_id, kind, engine)
-    select cast(:id as uuid), workspace_id, id, 'collect', :engine
+    insert into runs (id, workspace_id, source_id, kind, trigger, engine, execution, job_asked_at)
+    select cast(:id as uuid), workspace_id, id, 'collect', :trigger, :engine, cast(:execution as text),
+      case when :engine = 'job' then now() end
     from sources where id = :source_id and workspace_id = :workspace_id
     on conflict (source_id) where state = 'running' do update
-      set engine = case when excluded.engine = 'tickets' then 'tickets' else runs.engine end
+      set execution = coalesce(excluded.execution, runs.execution)
     returning id
 """)
 
@@ -166,7 +178,8 @@ _COUNT = sa.text("""
 """)
 
 _SELECT = """
-    select id, source_id, kind, engine, state, snapshot, total, counts, pending_removals, error, created_at, finished_at
+    select id, source_id, kind, trigger, engine, execution, notice, state, snapshot, total, counts, pending_removals,
+      error, created_at, finished_at
     from runs
 """
 

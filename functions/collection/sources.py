@@ -1,4 +1,4 @@
-"""Sources: what a team wants gathered. Created, listed and deleted here; their tokens are encrypted and write-only."""
+"""Sources: what a team wants gathered. Created, listed, changed, deleted; their tokens are encrypted and write-only."""
 
 import datetime as dt
 import uuid
@@ -7,25 +7,44 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
 from functions.collection.runs import Run, read_runs
+from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.config import Settings
 from headwater.errors import NotFound, PermanentError, UnprocessableContent
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A source to be created; `config` is the connector's own, `token` is never told again."""
+    """A source to be created; `config` is the connector's own, `token` is never told again.
+
+    `schedule` is a cron expression of five fields by which it is collected, None for never; `time_zone` is whose clocks
+    that means.
+    """
 
     kind: str
     name: str
     config: dict[str, Any]
     token: str | None = None
+    schedule: str | None = None
+    time_zone: str = "UTC"
+
+
+class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule."""
+
+    name: str | UnsetType = UNSET
+    schedule: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A source as it is told; `documents` counts the live ones."""
+    """A source as it is told; `documents` counts the live ones.
+
+    `next_runs` are the next times of its schedule, in UTC; each is started by the tick that follows it.
+    """
 
     id: uuid.UUID
     kind: str
@@ -34,6 +53,9 @@ class Source(msgspec.Struct, frozen=True):
     has_token: bool
     created_at: dt.datetime
     documents: int
+    schedule: str | None
+    time_zone: str | None
+    next_runs: list[dt.datetime]
     last_run: Run | None
 
 
@@ -67,7 +89,29 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
     tx.execute(
         sa.text("insert into workspaces (id, name) values (:id, 'local') on conflict do nothing"), {"id": workspace_id}
     )
-    return read_source(tx, workspace_id, tx.execute(_INSERT, values).scalar_one())
+    source_id: uuid.UUID = tx.execute(_INSERT, values).scalar_one()
+    if new.schedule is not None:
+        set_schedule(tx, workspace_id, source_id, Schedule(new.schedule, new.time_zone), settings.tick_s)
+    return read_source(tx, workspace_id, source_id)
+
+
+def change_source(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
+) -> Source:
+    """Change what is said to be changed of a source; raises NotFound, or UnprocessableContent for what can't be."""
+    source = read_source(tx, workspace_id, source_id)
+    if changes.name is not UNSET:
+        check_name(changes.name)
+        values = {"id": source_id, "name": changes.name.strip()}
+        tx.execute(sa.text("update sources set name = :name where id = :id"), values)
+    if changes.schedule is None:
+        remove_schedule(tx, source_id)
+    elif changes.schedule is not UNSET:
+        zone = changes.time_zone if changes.time_zone is not UNSET else source.time_zone or "UTC"
+        set_schedule(tx, workspace_id, source_id, Schedule(changes.schedule, zone), settings.tick_s)
+    elif changes.time_zone is not UNSET:
+        change_time_zone(tx, workspace_id, source_id, changes.time_zone, settings.tick_s)
+    return read_source(tx, workspace_id, source_id)
 
 
 def check_name(name: str) -> None:
@@ -112,8 +156,11 @@ def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> C
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
     sources = []
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
+        told = dict(row._mapping)
+        now = told.pop("now")
+        times = [] if row.schedule is None else next_runs(Schedule(row.schedule, row.time_zone), now)
         last = read_runs(tx, workspace_id, row.id, 1)
-        sources.append(Source(**row._mapping, last_run=last[0] if last else None))
+        sources.append(Source(**told, next_runs=times, last_run=last[0] if last else None))
     return sources
 
 
@@ -140,11 +187,12 @@ _INSERT = sa.text("""
 """)
 
 _SELECT = sa.text("""
-    select id, kind, name, config, token is not null as has_token, created_at,
-      (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents
-    from sources s
-    where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or id = :source_id)
-    order by created_at, id
+    select s.id, s.kind, s.name, s.config, s.token is not null as has_token, s.created_at,
+      (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents,
+      c.cron as schedule, c.time_zone, now() as now
+    from sources s left join schedules c on c.source_id = s.id
+    where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
+    order by s.created_at, s.id
 """)
 
 _LOCK_STEPS = sa.text("""

@@ -1,8 +1,8 @@
 """The Cloud Run job's command line: what is to be done flows in, progress lines and an exit code flow out.
 
-    python -m functions.job                  drain the ledger until nothing is open
-    python -m functions.job --source ID      collect a source (also: collect --source ID)
-    python -m functions.job migrate          bring the database to this revision
+    python -m functions.job                        drain the ledger until nothing is open (also: drain)
+    python -m functions.job collect --source ID    collect a source, or go on with its open run
+    python -m functions.job migrate                bring the database to this revision
 
 `CLOUD_RUN_TASK_INDEX` and `CLOUD_RUN_TASK_COUNT` tell which of how many job workers this process is.
 """
@@ -23,29 +23,38 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = get_settings()
         logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level)
-        if options.command == "migrate":
-            return _migrate(settings)
-        from functions.job.work import collect, drain
-
-        if options.source is not None:
-            return collect(settings, options.source)
-        return drain(settings)
+        code: int = options.run(settings, options)
     except HeadwaterError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
+    return code
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m functions.job", description="Headwater's Cloud Run job.")
-    parser.add_argument("command", nargs="?", choices=("collect", "drain", "migrate"), help="default: drain")
-    parser.add_argument("--source", type=uuid.UUID, metavar="ID", help="collect this source and wait for its end")
-    options = parser.parse_args(arguments)
-    if options.command == "collect" and options.source is None:
-        parser.error("collect needs --source ID")
-    return options
+    commands = parser.add_subparsers(metavar="COMMAND", help="default: drain")
+    parser.set_defaults(run=_drain)
+    commands.add_parser("drain", help="work until nothing is open").set_defaults(run=_drain)
+    collect = commands.add_parser("collect", help="collect a source and wait for its end")
+    collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
+    collect.set_defaults(run=_collect)
+    commands.add_parser("migrate", help="bring the database to this revision").set_defaults(run=_migrate)
+    return parser.parse_args(arguments)
 
 
-def _migrate(settings: Settings) -> int:
+def _drain(settings: Settings, _: argparse.Namespace) -> int:
+    from functions.job.work import drain
+
+    return drain(settings)
+
+
+def _collect(settings: Settings, options: argparse.Namespace) -> int:
+    from functions.job.work import collect
+
+    return collect(settings, options.source)
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> int:
     from headwater.db import REVISION
     from headwater.embedder import model_dim
     from headwater.errors import ConfigError

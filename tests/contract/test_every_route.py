@@ -67,8 +67,9 @@ def test_a_method_that_the_path_does_not_take_is_405(clients: dict[str, httpx.Cl
 
 @pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if "<" in r.path and not r.streams], ids=named)
 def test_an_unknown_id_is_404(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
-    assert_problem(clients[name].request(route.method, path_of(route)), 404)
-    assert_problem(clients[name].request(route.method, path_of(route, "%00")), 404, 422)
+    body: dict[str, str] | None = None if route.body is None else {}
+    assert_problem(clients[name].request(route.method, path_of(route), json=body), 404)
+    assert_problem(clients[name].request(route.method, path_of(route, "%00"), json=body), 404, 422)
 
 
 @pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if r.body is not None], ids=named)

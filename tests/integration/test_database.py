@@ -127,7 +127,7 @@ def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Datab
     def collect() -> None:
         for _ in range(150):
             with db.transaction(WORKSPACE) as tx:
-                runs.start_run(tx, WORKSPACE, source_id, "tickets")
+                runs.start_run(tx, WORKSPACE, source_id, "api")
 
     with ThreadPoolExecutor(3) as pool:
         ender, *collectors = pool.submit(end), pool.submit(collect), pool.submit(collect)
@@ -137,22 +137,25 @@ def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Datab
         future.result()
 
 
-def test_a_run_that_a_job_left_open_is_taken_over_by_tickets(db: Database) -> None:
+def test_an_open_run_is_found_with_the_engine_that_it_has(db: Database) -> None:
     source_id = source_of(db, add_run(db))
     with db.transaction(WORKSPACE) as tx:
-        tx.execute(sa.text("update runs set engine = 'job'"))
-    with db.transaction(WORKSPACE) as tx:
-        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "tickets")
+        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-a1")
         assert not is_new
-        assert runs.read_run(tx, run_id).engine == "tickets"
+        run = runs.read_run(tx, run_id)
+        assert (run.trigger, run.engine, run.execution) == ("api", "tickets", "headwater-a1")
+        runs.end_run(tx, run_id, "failed")
     with db.transaction(WORKSPACE) as tx:
-        assert runs.start_run(tx, WORKSPACE, source_id, "job") == (run_id, False)
-        assert runs.read_run(tx, run_id).engine == "tickets"
+        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-b2")
+        assert is_new
+        assert runs.start_run(tx, WORKSPACE, source_id, "api") == (run_id, False)
+        run = runs.read_run(tx, run_id)
+        assert (run.trigger, run.engine, run.execution) == ("job", "job", "headwater-b2")
 
 
 def test_a_source_that_is_not_here_is_not_collected(db: Database) -> None:
     with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
-        runs.start_run(tx, WORKSPACE, uuid.uuid4(), "tickets")
+        runs.start_run(tx, WORKSPACE, uuid.uuid4(), "api")
 
 
 def _wait_for_a_lock(db: Database) -> None:

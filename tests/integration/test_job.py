@@ -67,7 +67,7 @@ def test_one_command_collects_a_source_and_tells_what_it_came_to(
     pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
 ) -> None:
     source = pipeline.add_source(repository.url)
-    job = run_job(pipeline, "--source", str(source.id))
+    job = run_job(pipeline, "collect", "--source", str(source.id))
     output = job.communicate(timeout=60)[0]
     assert job.returncode == 0, output
     assert "succeeded: 200 added" in output
@@ -105,8 +105,8 @@ def test_a_worker_asked_to_end_finishes_its_step_and_ends(pipeline: Pipeline, re
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["--source", "00000000-0000-4000-8000-000000000009"], 1, "No source"),
-        (["--source", "x"], 2, "invalid UUID"),
+        (["collect", "--source", "00000000-0000-4000-8000-000000000009"], 1, "No source"),
+        (["collect", "--source", "x"], 2, "invalid UUID"),
         (["collect"], 2, "--source"),
         (["nonsense"], 2, "invalid choice"),
     ],

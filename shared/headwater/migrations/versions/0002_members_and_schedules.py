@@ -52,11 +52,12 @@ alter table conversations add column subject text not null default 'local';
 create index ix_conversations_subject on conversations (workspace_id, subject, updated_at desc);
 
 -- `trigger`: what started the run. `execution`: the job's execution that works on it, once that has been asked for at
--- `job_asked_at`.
+-- `job_asked_at`. `notice`: what is to be said of the run as a whole.
 alter table runs add column trigger text not null default 'api'
   constraint ck_runs_trigger check (trigger in ('api', 'schedule', 'job'));
 alter table runs add column execution text;
 alter table runs add column job_asked_at timestamptz;
+alter table runs add column notice text;
 
 -- How often a lease of the step ran out: what was given back, by a process that had to end, doesn't count.
 alter table steps add column lost integer not null default 0;
@@ -83,5 +84,6 @@ def downgrade() -> None:
     """Take the tables away, with who was in them."""
     op.execute("drop table members, api_keys, schedules")
     op.execute("alter table conversations drop column subject")
-    op.execute("alter table runs drop column trigger, drop column execution, drop column job_asked_at")
+    op.execute("alter table runs drop column trigger, drop column execution")
+    op.execute("alter table runs drop column job_asked_at, drop column notice")
     op.execute("alter table steps drop column lost")

@@ -1,0 +1,138 @@
+"""Schedules of sources: what is refused and why, and when the rest comes, changes of the clock included."""
+
+import datetime as dt
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.collection.cron import check_schedule, least_distance_s, times_after
+from headwater.errors import UnprocessableContent
+from localcloud.scheduler import cron as localcloud
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def faces(cron: str, zone: str, day: str) -> list[str]:
+    """Tell what the clocks of a zone show when an expression comes on a day."""
+    start = dt.datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
+    found = [time.astimezone(ZoneInfo(zone)) for time in islice(times_after(cron, zone, _just_before(start)), 30)]
+    return [f"{time:%H:%M}" for time in found if time.date() == start.date()]
+
+
+def _just_before(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC) - dt.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "spring", "autumn"),
+    [
+        ("30 2 * * *", "Europe/Berlin", ["03:00"], ["02:30"]),
+        ("0,30 2 * * *", "Europe/Berlin", ["03:00"], ["02:00", "02:30"]),
+        ("5 2,3 * * *", "Europe/Berlin", ["03:00", "03:05"], ["02:05", "03:05"]),
+        ("0 1-4 * * *", "Europe/Berlin", ["01:00", "03:00", "04:00"], ["01:00", "02:00", "03:00", "04:00"]),
+        ("0 */2 * * *", "Europe/Berlin", ["00:00", "04:00", "06:00"], ["00:00", "02:00", "02:00", "04:00"]),
+        ("15 * * * *", "Europe/Berlin", ["00:15", "01:15", "03:15"], ["00:15", "01:15", "02:15", "02:15", "03:15"]),
+        ("*/15 2 * * *", "Europe/Berlin", [], ["02:00", "02:15", "02:30", "02:45"] * 2),
+        ("30 1 * * *", "America/New_York", ["01:30"], ["01:30"]),
+        ("30 2 * * *", "America/New_York", ["03:00"], ["02:30"]),
+        ("0 * * * *", "America/New_York", ["00:00", "01:00", "03:00"], ["00:00", "01:00", "01:00", "02:00"]),
+    ],
+)
+def test_both_changes_of_the_clock(cron: str, zone: str, spring: list[str], autumn: list[str]) -> None:
+    days = {"Europe/Berlin": ("2026-03-29", "2026-10-25"), "America/New_York": ("2026-03-08", "2026-11-01")}[zone]
+    for day, expected in zip(days, (spring, autumn), strict=True):
+        assert faces(cron, zone, day)[: len(expected) or 1] == expected
+
+
+def test_nothing_comes_again_from_within_an_hour_that_is_repeated() -> None:
+    second_two_o_clock = dt.datetime(2026, 10, 25, 1, 0, tzinfo=dt.UTC)
+    assert next(times_after("30 2 * * *", "Europe/Berlin", second_two_o_clock)).day == 26
+
+
+_minutes = st.sampled_from(["*", "0", "30", "7", "*/15", "*/20", "0,30", "10-50/20"])
+_hours = st.sampled_from(["*", "*/2", "2", "1-3", "0,23", "3", "1,2"])
+_days = st.sampled_from(["*", "1", "15", "1-7", "*/10", "29,30,31"])
+_weekdays = st.sampled_from(["*", "MON", "1-5", "SUN,WED", "*/3", "7"])
+_zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo"])
+_changes = [dt.datetime(2026, 3, 7), dt.datetime(2026, 3, 28), dt.datetime(2026, 10, 24), dt.datetime(2026, 10, 31)]
+
+
+@given(
+    st.tuples(_minutes, _hours, _days, st.just("*"), _weekdays).map(" ".join),
+    _zones,
+    st.sampled_from(_changes),
+    st.integers(0, 48 * 60),
+)
+@settings(max_examples=300)
+def test_an_implementation_of_its_own_comes_to_the_same_times(
+    cron: str, zone: str, start: dt.datetime, minutes: int
+) -> None:
+    after = start.replace(tzinfo=dt.UTC) + dt.timedelta(minutes=minutes)
+    ours = [time.timestamp() for time in islice(times_after(cron, zone, after), 12)]
+    theirs = [after.timestamp()]
+    while len(theirs) <= len(ours):
+        theirs.append(localcloud.parse(cron).next(theirs[-1], ZoneInfo(zone)))
+    assert ours == theirs[1:]
+
+
+@pytest.mark.parametrize(
+    ("cron", "distance_s"),
+    [
+        ("0 3 * * *", 86_400),
+        ("55 23 * * *", 86_400),
+        ("0,10 3 1 1 *", 600),
+        ("55 0,23 * * *", 3_600),
+        ("5,55 0,23 * * *", 600),
+        ("5,55 0,23 1 * *", 3_000),
+        ("5,55 0,23 1,31 1,12 *", 600),
+        ("*/15 * * * *", 900),
+        ("*/14 * * * *", 240),
+        ("5 2,3 * * *", 3_600),
+    ],
+)
+def test_the_least_distance_is_that_of_the_clocks_face(cron: str, distance_s: int) -> None:
+    assert least_distance_s(cron) == distance_s
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "told"),
+    [
+        ("*/10 * * * *", "UTC", "comes again after 10 minutes"),
+        ("0,5 3 1 1 *", "UTC", "comes again after 5 minutes"),
+        ("nonsense", "UTC", "five fields"),
+        ("", "UTC", "five fields"),
+        ("0 0 3 * * *", "UTC", "five fields"),
+        ("0 3 * * " + "MON," * 30, "UTC", "five fields"),
+        ("61 * * * *", "UTC", "bad minute"),
+        ("0 25 * * *", "UTC", "bad hour"),
+        ("0 3 30 2 *", "UTC", "bad day-of-month"),
+        ("0 3 * * \0", "UTC", "bad day-of-week"),
+        ("0 3 29 2 MON#5,TUE", "Mars/Olympus", "time_zone"),
+        ("0 3 * * *", "Europe", "time_zone"),
+        ("0 3 * * *", "../../etc/passwd", "time_zone"),
+        ("0 3 * * *", "right/Europe/Berlin", "time_zone"),
+        ("0 3 * * *", "Z" * 5000, "time_zone"),
+        ("0 3 * * *", "UTC\0", "time_zone"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(cron: str, zone: str, told: str) -> None:
+    with pytest.raises(UnprocessableContent, match=told) as refused:
+        check_schedule(cron, zone, tick_s=900, now=NOW)
+    assert len(refused.value.message) < 400
+
+
+@pytest.mark.parametrize("cron", ["*/15 * * * *", "0 3 * * mon-fri", "0 3 L * *", "0 3 * * 5L", "0 0 29 2 *"])
+def test_what_can_be_is_taken(cron: str) -> None:
+    check_schedule(cron, "America/New_York", tick_s=900, now=NOW)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_taken_or_refused(cron: str) -> None:
+    try:
+        check_schedule(cron, "UTC", tick_s=900, now=NOW)
+    except UnprocessableContent:
+        return
+    assert least_distance_s(cron) >= 900
