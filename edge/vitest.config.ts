@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // Other tests may keep the machine busy.
+    testTimeout: 30_000,
     projects: [
       {
         // In workerd, the runtime that Cloudflare runs.

@@ -10,14 +10,25 @@ import subprocess
 from pathlib import Path
 
 # Each tool with the programs it is found by, and the Debian package that brings them.
-TOOLS = {"chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"), "git": (("git",), "git")}
+TOOLS = {
+    "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "git": (("git",), "git"),
+    "pgbouncer": (("pgbouncer",), "pgbouncer"),
+}
+# Debian keeps servers where only root's PATH goes.
+_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 _APT = {"DEBIAN_FRONTEND": "noninteractive"}
 _TIMEOUT_S = 600
 
 
+def program(tool: str) -> str | None:
+    """Find a tool's program."""
+    return next(filter(None, (shutil.which(name, path=_PATH) for name in TOOLS[tool][0])), None)
+
+
 def missing() -> list[str]:
-    """List the tools that aren't on PATH."""
-    return [tool for tool, (programs, _) in TOOLS.items() if not any(map(shutil.which, programs))]
+    """List the tools that aren't here."""
+    return [tool for tool in TOOLS if program(tool) is None]
 
 
 def can_be_had(tool: str) -> bool:

@@ -1,14 +1,14 @@
 """Fixtures for every kind of test: a Postgres for the session, a migrated database for one test or one module."""
 
-import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from scripts.postgres import Cluster, temporary_cluster
+from tests import ports
 from tests.databases import FreshDatabase, fresh_database, make_template
 
 # No example is failed for being slow: machines are busy.
@@ -16,16 +16,18 @@ settings.register_profile("headwater", deadline=None, suppress_health_check=[Hea
 settings.load_profile("headwater")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a report with any output travel from the process that ran the test: lone surrogates can't be sent."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Find a port of 127.0.0.1 that nothing listens on now."""
-    return _free_port
+    return ports.free_port
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def postgres() -> Iterator[Cluster]:
     """One private cluster for the whole session; gone afterwards, even when pytest is killed."""
     with (
         tempfile.TemporaryDirectory(prefix="headwater-test-") as folder,
-        temporary_cluster(Path(folder) / "pg", _free_port()) as cluster,
+        temporary_cluster(Path(folder) / "pg", ports.free_port()) as cluster,
     ):
         yield cluster
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +14,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 150.0
+PORTS = 6
 FUNCTIONS = ("chat", "collection", "embedding")
 
 
@@ -72,27 +74,6 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
         time.sleep(0.05)
 
 
-def free_base_port() -> int:
-    """Find the first of six ports in a row that nothing listens on."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base: int = probe.getsockname()[1]
-        if base < 65_000 and all(map(is_free, range(base, base + 6))):
-            return base
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nothing listens on a port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 @contextmanager
 def temporary_data() -> Iterator[Path]:
     """A data folder that Postgres can reach whoever runs the tests."""
@@ -104,7 +85,7 @@ def temporary_data() -> Iterator[Path]:
 @contextmanager
 def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> Iterator[RunningStack]:
     """Run `scripts/dev` until the block ends, however it ends."""
-    base_port = base_port or free_base_port()
+    base_port = base_port or free_port(in_a_row=PORTS)
     log = data.with_name(f"{data.name}.log")
     command = [str(ROOT / "scripts" / "dev"), "--port", str(base_port), "--data", str(data), *arguments]
     with log.open("ab") as output:

@@ -14,7 +14,7 @@ import { startEdge, type Edge } from "./edge";
 const WEB = resolve(import.meta.dirname, "../web");
 const WHOLE = /one two three four five six seven eight nine ten/;
 
-describe.skipIf(!existsSync(CHROMIUM))("an answer", () => {
+describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   let assets: string;
   let chat: ChatFunction;
   let edge: Edge;

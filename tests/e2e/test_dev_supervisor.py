@@ -11,12 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.ports import free_port, is_free
 from tests.stacks import (
     FUNCTIONS,
     ROOT,
     RunningStack,
-    free_base_port,
-    is_free,
     running_stack,
     temporary_data,
     wait_until,
@@ -77,7 +76,7 @@ def test_secrets_stay_readable_to_their_owner_alone(own: RunningStack) -> None:
 
 
 def test_a_second_one_on_the_same_data_is_refused(own: RunningStack) -> None:
-    done = dev("--data", own.data, "--port", str(free_base_port()))
+    done = dev("--data", own.data, "--port", str(free_port()))
     assert done.returncode != 0
     assert f"already running on {own.data} (process {own.supervisor.pid})" in done.stderr
     assert answers(own, "chat", "/ready")

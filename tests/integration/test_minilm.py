@@ -54,7 +54,7 @@ def _carried() -> Golden:
 
 def _from_the_data_folder() -> Golden:
     if not (folder := os.environ.get("HEADWATER_DATA")):
-        pytest.skip("HEADWATER_DATA is not set: it names a folder with minilm_golden.json")
+        pytest.skip("needs HEADWATER_DATA: a folder with minilm_golden.json")
     content = json.loads(Path(folder, "minilm_golden.json").read_text("utf-8"))
     return Golden(content["texts"], np.array(content["vectors"], np.float32))
 
