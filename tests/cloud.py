@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCATION = "projects/demo/locations/here"
 # Jobs with the image `shell` run their first argument as a script.
 SHELL_IMAGE = ("--image", "shell=/bin/sh -c")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 FAST_RETRIES = {"min_backoff": {"nanos": 10_000_000}, "max_backoff": {"nanos": 50_000_000}}
 
 

@@ -85,9 +85,9 @@ def is_open(reader: "subprocess.Popen[str]") -> bool:
 
 
 def result_of(reader: "subprocess.Popen[str]") -> dict[str, Any]:
-    output, _ = reader.communicate(timeout=60)
-    assert reader.returncode == 0
-    result: dict[str, Any] = json.loads(output)
+    assert reader.stdout
+    result: dict[str, Any] = json.loads(reader.stdout.read())
+    assert reader.wait(timeout=60) == 0
     return result
 
 

@@ -97,7 +97,7 @@ def test_a_worker_asked_to_end_finishes_its_step_and_ends(pipeline: Pipeline, re
     worker = run_job(pipeline)
     wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
     worker.send_signal(signal.SIGTERM)
-    worker.communicate(timeout=20)
+    worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert pipeline.rows("select count(*) from steps where state = 'running'") == [(0,)]
 

@@ -35,7 +35,7 @@ def test_descendants_end_with_a_holder_that_is_killed(number: signal.Signals) ->
         assert holder.stdout is not None
         family = [psutil.Process(int(holder.stdout.readline())) for _ in range(3)]
         holder.send_signal(number)
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
 
 
@@ -47,7 +47,7 @@ def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
         process.stdout.readline()
         leash.hold(process.pid, signal.SIGINT)
         leash.close()
-        assert process.wait(timeout=10) == 7
+        assert process.wait(timeout=60) == 7
 
 
 def test_what_was_released_goes_on() -> None:

@@ -96,7 +96,7 @@ def test_data_outlives_a_kill_of_the_server(folder: Path, free_port: Callable[[]
         cluster.execute("create table kept (n int)", "insert into kept values (7)")
         backends = psutil.Process(server.pid).children()
         server.kill()
-    psutil.wait_procs(backends, timeout=10)  # while they live, the next server refuses to start
+    psutil.wait_procs(backends, timeout=60)  # while they live, the next server refuses to start
     with running(cluster):
         assert one(cluster, "select n from kept") == 7
     cluster.destroy()
@@ -124,7 +124,7 @@ def test_a_pid_file_that_names_a_foreign_process_does_not_hold_it_up(
 def test_a_server_that_was_left_running_is_ended_first(folder: Path, free_port: Callable[[], int]) -> None:
     cluster = Cluster(folder, free_port())
     with running(cluster) as left, running(cluster):
-        assert left.wait(timeout=5) == 0
+        assert left.wait(timeout=60) == 0
     cluster.destroy()
 
 
@@ -167,5 +167,5 @@ def test_the_cluster_ends_with_a_process_that_is_killed(folder: Path, free_port:
         server = psutil.Process(int(owner.stdout.readline()))
         backends = server.children()
         owner.kill()
-    _, alive = psutil.wait_procs([server, *backends], timeout=10)
+    _, alive = psutil.wait_procs([server, *backends], timeout=60)
     assert not alive
