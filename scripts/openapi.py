@@ -28,7 +28,7 @@ def all_routes() -> dict[str, list[Route]]:
     settings = Settings(database_url="postgresql+pg8000://app@localhost/none")
     database = Database(settings.database_url)
     tickets = Tickets(database, settings)
-    embedders = Embedders(settings.model_dir)
+    embedders = Embedders(settings)
     return {
         "chat": chat_routes(database, settings, embedders),
         "collection": Collection(database, settings, tickets, connect_with(settings)).routes(),

@@ -82,7 +82,7 @@ class Pipeline:
 
     def step(self, queue: str) -> int:
         """Run the next due step of a queue; returns how many there were."""
-        kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings.model_dir))}
+        kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings))}
         worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test", lifetime=Lifetime())
         with _empty_tmpdir():
             return worker.drain(queue, stop=iter((False, True)).__next__)

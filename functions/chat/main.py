@@ -18,7 +18,7 @@ def app() -> App:
     """Put the function together; opens nothing, and begins to load the embedder."""
     settings = get_settings()
     database = Database(settings.database_url, settings.database_pool_size)
-    embedders = Embedders(settings.model_dir)
+    embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
     return App("chat", settings, routes(database, settings, embedders), database.check_ready)
 

@@ -26,7 +26,7 @@ def app() -> App:
     settings = get_settings()
     database = Database(settings.database_url, settings.database_pool_size)
     tickets = Tickets(database, settings)
-    embedders = Embedders(settings.model_dir)
+    embedders = Embedders(settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     steps = handlers(embedders)
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())

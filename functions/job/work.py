@@ -87,7 +87,7 @@ def collect(settings: Settings, source_id: uuid.UUID) -> int:
 
 def _work(database: Database, settings: Settings, lifetime: Lifetime, is_open: Callable[[], bool]) -> int:
     """Run due steps of every queue while `is_open`; naps when all that is open is in other hands, or not due yet."""
-    steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings.model_dir))}
+    steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings))}
     holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
     worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=holder, lifetime=lifetime)
     ran = 0

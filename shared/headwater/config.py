@@ -81,7 +81,12 @@ class Settings:
     fetch_private: bool = _setting("Whether sources may lie on private and loopback addresses.", False)
     fetch_file_urls: bool = _setting("Whether sources may be `file:` URLs; only ever locally.", False)
 
-    embedding_model: str = _setting("`all-MiniLM-L6-v2`, or `constant` for tests.", "all-MiniLM-L6-v2")
+    embedding_model: str = _setting(
+        "`all-MiniLM-L6-v2`; `openai:MODEL` for a hosted one; `constant` for tests.", "all-MiniLM-L6-v2"
+    )
+    embedding_base_url: str = _setting("Another server that speaks OpenAI's embeddings protocol.", "")
+    embedding_dim: int = _setting("Length of a hosted model's vectors; 0 for what is known of OpenAI's own.", 0)
+    embedding_timeout_s: float = _setting("How long a hosted model may take for a batch.", 60.0, "s")
     model_dir: Path = _setting("Folder of the ONNX models.", Path(".headwater/models"))
     embed_batch: int = _setting("Texts that one embed step takes.", 128)
 

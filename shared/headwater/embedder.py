@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from headwater import logs, minilm
+from headwater import hosted, logs, minilm
+from headwater.config import Settings
 from headwater.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODELS = {minilm.NAME: minilm.DIM, "constant": minilm.DIM}
-"""The models that can be loaded, each with the length of its vectors."""
+"""The models that run in the process itself, each with the length of its vectors."""
 
 
 class Tokenizer(Protocol):
@@ -56,14 +57,17 @@ class Embedder(Protocol):
 def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     """Load the tokenizer of a model; a twentieth of the model's own cost.
 
+    A hosted model's texts are measured in words: none of them keeps a tokenizer where it could be had.
     Raises ConfigError when the name is unknown or the model has not been built in `model_dir`.
     """
+    if hosted.is_hosted(name):
+        return WordTokenizer()
     _check(name)
     return WordTokenizer() if name == "constant" else minilm.MiniLMTokenizer(model_dir / name)
 
 
 def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> Embedder:
-    """Load a model; `threads` compute one batch, by default one for each core.
+    """Load a model of this process; `threads` compute one batch, by default one for each core.
 
     Raises ConfigError when the name is unknown or the model has not been built in `model_dir`.
     """
@@ -74,8 +78,8 @@ def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> 
 class Embedders:
     """The models of a process: each is loaded once, when it is first wanted; safe to ask from several threads."""
 
-    def __init__(self, model_dir: Path) -> None:
-        self._model_dir = model_dir
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         self._loaded: dict[str, Embedder] = {}
 
@@ -83,8 +87,14 @@ class Embedders:
         """Return a model, loaded now if it wasn't yet; raises ConfigError when it isn't there."""
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_embedder(name, self._model_dir)
+                self._loaded[name] = self._load(name)
             return self._loaded[name]
+
+    def _load(self, name: str) -> Embedder:
+        model_dir = self._settings.model_dir
+        if hosted.is_hosted(name):
+            return hosted.HostedEmbedder(name, self._settings, load_tokenizer(name, model_dir))
+        return load_embedder(name, model_dir)
 
     def warm(self, name: str) -> None:
         """Begin to load a model on a thread, while the first request is still being read.
@@ -101,15 +111,19 @@ class Embedders:
             logs.event("embedder.missing", severity=30, error=error)
 
 
-def model_dim(name: str) -> int:
+def model_dim(name: str, settings: Settings) -> int:
     """Return the length of a model's vectors without loading it; raises ConfigError for an unknown name."""
+    if hosted.is_hosted(name):
+        return hosted.hosted_dim(name, settings)
     _check(name)
     return MODELS[name]
 
 
 def _check(name: str) -> None:
     if name not in MODELS:
-        raise ConfigError(f"The embedding model {name!r} is not known; expected one of: {', '.join(MODELS)}")
+        raise ConfigError(
+            f"The embedding model {name!r} is not known; expected one of: {', '.join(MODELS)}, openai:MODEL"
+        )
 
 
 def embedding_input(title: str, heading_path: Sequence[str], text: str) -> str:

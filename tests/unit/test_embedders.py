@@ -2,16 +2,20 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headwater.config import Settings
 from headwater.embedder import Embedder, Embedders, load_embedder
 from headwater.errors import ConfigError
 
+SETTINGS = Settings(database_url="unused")
+
 
 def test_many_who_ask_at_once_get_the_same_one() -> None:
-    load = Embedders(Path("unused"))
+    load = Embedders(SETTINGS)
     together = threading.Barrier(8)
 
     def ask(_: int) -> int:
@@ -23,7 +27,7 @@ def test_many_who_ask_at_once_get_the_same_one() -> None:
 
 
 def test_a_model_that_is_not_there_is_an_error_each_time_it_is_wanted(tmp_path: Path) -> None:
-    load = Embedders(tmp_path)
+    load = Embedders(replace(SETTINGS, model_dir=tmp_path))
     load.warm("all-MiniLM-L6-v2")  # says so in the log, and leaves the error to whoever needs it
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"python -m headwater\.graph"):
@@ -38,7 +42,7 @@ def test_a_process_waits_for_a_model_that_is_being_loaded_before_it_ends() -> No
             over.wait(30)
             return load_embedder(name, Path("unused"))
 
-    Slow(Path("unused")).warm("constant")
+    Slow(SETTINGS).warm("constant")
     warming = next(thread for thread in threading.enumerate() if thread.name == "warm")
     over.set()
     warming.join()

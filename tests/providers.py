@@ -1,0 +1,103 @@
+"""A server on loopback that embeds by OpenAI's protocol, fails as providers do, and counts what it was sent.
+
+Texts get vectors drawn from their hash, so that equal texts have equal vectors whoever asks, and when.
+"""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+import numpy as np
+
+Answer = int | Literal["ok", "close", "half", "hang"]
+"""An HTTP status; `close` ends the connection unanswered, `half` in the middle of the answer, `hang` never answers."""
+
+
+@dataclass
+class EmbeddingProvider:
+    """What the server answers next (`ok` once `answers` is used up), and what it was asked."""
+
+    dim: int
+    url: str = ""
+    answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
+    retry_after_s: int = 1
+    batches: list[list[str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, key: str, request: dict[str, Any]) -> Answer:
+        """Write a request down, and say how it is to be answered."""
+        with self.lock:
+            self.batches.append(request["input"])
+            self.keys.append(key)
+            self.models.append(request["model"])
+            return next(self.answers, "ok")
+
+    def vectors(self, request: dict[str, Any]) -> bytes:
+        """Answer well."""
+        as_base64 = request.get("encoding_format") == "base64"
+        data = []
+        for index, text in enumerate(request["input"]):
+            drawn = np.frombuffer(hashlib.shake_256(text.encode()).digest(self.dim), np.uint8)
+            vector = drawn.astype("<f4") - np.float32(127.5)
+            embedding = base64.b64encode(vector.tobytes()).decode() if as_base64 else vector.tolist()
+            data.append({"object": "embedding", "index": index, "embedding": embedding})
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return json.dumps({"object": "list", "model": request["model"], "data": data, "usage": usage}).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    provider: EmbeddingProvider
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = self.provider.take(self.headers.get("Authorization", ""), request)
+        if answer == "hang":
+            self.provider.over.wait(60)
+        if answer in ("hang", "close"):
+            self.close_connection = True
+        elif isinstance(answer, int):
+            error = {"message": "secret words of the provider", "type": "fake"}
+            self._send(answer, json.dumps({"error": error}).encode())
+        else:
+            self._send(200, self.provider.vectors(request), whole=answer == "ok")
+
+    def _send(self, status: int, body: bytes, *, whole: bool = True) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status == 429:
+            self.send_header("Retry-After", str(self.provider.retry_after_s))
+        self.end_headers()
+        self.wfile.write(body if whole else body[: len(body) // 2])
+        self.close_connection = not whole
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
+        """Say nothing."""
+
+
+@contextmanager
+def embedding_provider(*, dim: int) -> Iterator[EmbeddingProvider]:
+    """Run the server until the block ends."""
+    provider = EmbeddingProvider(dim)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
+    server.daemon_threads = True
+    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield provider
+    finally:
+        provider.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
