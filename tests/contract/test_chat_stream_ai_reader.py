@@ -86,7 +86,8 @@ def is_open(reader: "subprocess.Popen[str]") -> bool:
 
 def result_of(reader: "subprocess.Popen[str]") -> dict[str, Any]:
     assert reader.stdout
-    result: dict[str, Any] = json.loads(reader.stdout.read())
+    with reader.stdout as output:
+        result: dict[str, Any] = json.loads(output.read())
     assert reader.wait(timeout=60) == 0
     return result
 
