@@ -16,6 +16,7 @@ from headwater.config import Settings
 from headwater.db import Database
 from headwater.embedder import Embedders
 from headwater.http import Route
+from headwater.lifetime import Lifetime
 from headwater.openapi import describe
 from headwater.tickets import Tickets
 
@@ -30,7 +31,7 @@ def all_routes() -> dict[str, list[Route]]:
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
     return {
-        "chat": chat_routes(database, settings, embedders),
+        "chat": chat_routes(database, settings, embedders, Lifetime()),
         "collection": Collection(database, settings, tickets, connect_with(settings)).routes(),
         "embedding": embedding_routes(settings, embedders),
     }

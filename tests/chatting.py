@@ -15,13 +15,14 @@ from functions.chat.search import halfvec
 from headwater.db import Database
 from headwater.embedder import ConstantEmbedder, Embedder, embedding_input, input_hash
 from headwater.http import App
+from headwater.lifetime import Lifetime
 from headwater.migrations import register_model
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, settings_for
 
 
 class Sent(NamedTuple):
-    """One server-sent event; `part` is the decoded JSON, or a string if it is none."""
+    """One server-sent event; `id` is 0 when it has none, `part` the decoded JSON, or a string if it is none."""
 
     id: int
     part: Any
@@ -41,7 +42,9 @@ class Chatting:
         self.settings = settings_for(database, local_workspace_id=workspace_id, **changes)
         self.database = Database(database.url, 4)
         self.workspace_id = workspace_id
-        app = App("chat", self.settings, routes(self.database, self.settings, embedder), self.database.check_ready)
+        self.lifetime = Lifetime()
+        served = routes(self.database, self.settings, embedder, self.lifetime)
+        app = App("chat", self.settings, served, self.database.check_ready)
         server = flask.Flask("chat")
         methods = ["GET", "POST", "DELETE", "PUT"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
@@ -163,9 +166,10 @@ def sent(stream: bytes) -> list[Sent]:
     found = []
     for block in stream.decode().split("\n\n"):
         if block and not block.startswith(":"):
-            id_line, data_line = block.split("\n")
+            *id_lines, data_line = block.split("\n")
             data = data_line.removeprefix("data: ")
-            found.append(Sent(int(id_line.removeprefix("id: ")), json.loads(data) if data[0] == "{" else data))
+            number = int(id_lines[0].removeprefix("id: ")) if id_lines else 0
+            found.append(Sent(number, json.loads(data) if data[0] == "{" else data))
     return found
 
 

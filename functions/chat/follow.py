@@ -1,22 +1,32 @@
 """Following: the number of the last event that a client has flows in, all that come after it flow out.
 
 Works on any instance, wherever the answer is written: the log is asked again and again, and an answer whose writer has
-died is ended. Called by the route that clients come back to.
+died is ended. When this process is over the stream ends, and the client may come back to another. Called by the route
+that clients come back to.
 """
 
 import time
 from collections.abc import Iterator
 
 from functions.chat import log
-from functions.chat.stream import DONE, KEEP_ALIVE, KEEP_ALIVE_S, Event, broken_off, gone, sse
+from functions.chat.stream import DONE, KEEP_ALIVE, KEEP_ALIVE_S, ErrorPart, Event, advise, broken_off, gone, sse
 from headwater import logs
 from headwater.db import Database
+from headwater.lifetime import Lifetime
 
 POLL_S = 0.2
 
+OVER = ErrorPart("The server had to end this connection. Open the conversation again to see how the answer goes on.")
+
 
 def follow(
-    database: Database, answer: log.Answer, *, after: int, request_id: str, keep_alive_s: float = KEEP_ALIVE_S
+    database: Database,
+    answer: log.Answer,
+    *,
+    after: int,
+    request_id: str,
+    lifetime: Lifetime,
+    keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Iterator[bytes]:
     """Yield an answer's events with numbers over `after` as server-sent ones, until the last."""
     spoke = time.monotonic()
@@ -30,10 +40,13 @@ def follow(
             elif time.monotonic() - spoke >= keep_alive_s:
                 yield KEEP_ALIVE
                 spoke = time.monotonic()
+            if lifetime.is_over():
+                yield sse(broken_off(OVER))
+                return
             time.sleep(POLL_S)
     except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
         logs.event("follow.failed", severity=40, error=error, answer_id=answer.id)
-        yield sse(broken_off(after, error, request_id))
+        yield sse(broken_off(advise(error, request_id)))
 
 
 def _read(database: Database, answer: log.Answer, after: int) -> list[Event]:

@@ -11,6 +11,7 @@ from headwater.config import get_settings
 from headwater.db import Database
 from headwater.embedder import Embedders
 from headwater.http import App, once
+from headwater.lifetime import get_lifetime
 
 
 @once
@@ -20,7 +21,7 @@ def app() -> App:
     database = Database(settings.database_url, settings.database_pool_size)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
-    return App("chat", settings, routes(database, settings, embedders), database.check_ready)
+    return App("chat", settings, routes(database, settings, embedders, get_lifetime()), database.check_ready)
 
 
 @functions_framework.http

@@ -22,6 +22,7 @@ from headwater.db import Database
 from headwater.embedder import Embedder
 from headwater.errors import UnprocessableContent
 from headwater.http import Call, Reply, Route
+from headwater.lifetime import Lifetime
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
@@ -73,17 +74,22 @@ class Stopped(msgspec.Struct, frozen=True):
     stopped: bool
 
 
-def routes(database: Database, settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:
+def routes(
+    database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
+) -> list[Route]:
     """Return every route that people and programs call; opens and loads nothing."""
-    return Chat(database, settings, embedder).routes()
+    return Chat(database, settings, embedder, lifetime).routes()
 
 
 class Chat:
     """What the routes do, with what they need."""
 
-    def __init__(self, database: Database, settings: Settings, embedder: Callable[[str], Embedder]) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
+    ) -> None:
         self.database = database
         self.settings = settings
+        self.lifetime = lifetime
         self.search = Search(database, embedder)
 
     @cached_property
@@ -119,7 +125,8 @@ class Chat:
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.workspace_id, conversation_id, message_id, question)
         groups = compose(Task(answer, question, history), self.search, model, self.settings.chat_timeout_s)
-        return _stream(Writer(self.database, answer, request_id=call.request_id).write(groups))
+        writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
+        return _stream(writer.write(groups))
 
     def resume(self, call: Call) -> flask.Response | Reply:
         """Replay the running answer from its start.
@@ -133,7 +140,8 @@ class Chat:
             answer, is_open = log.find_last(tx, call.workspace_id, conversation_id)
             if answer is None or not (is_open or (after and log.read(tx, answer, after))):
                 return Reply(None, 204)
-        return _stream(follow(self.database, answer, after=after, request_id=call.request_id))
+        following = follow(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
+        return _stream(following)
 
     def stop(self, call: Call) -> Stopped:
         """End the running answer; its writer notices within a second."""

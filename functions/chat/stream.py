@@ -123,7 +123,7 @@ StoredPart = TextPart | SourcePart | ModelPart
 
 
 class Event(NamedTuple):
-    """One event of an answer: its number, from 1, and a part as JSON, or `DONE`."""
+    """One event of an answer: its number in the log, from 1, or 0 outside of it, and a part as JSON, or `DONE`."""
 
     seq: int
     data: str
@@ -135,8 +135,9 @@ def encode(part: Part) -> str:
 
 
 def sse(events: Iterable[Event]) -> bytes:
-    r"""Write events as server-sent ones: `sse([Event(1, "{}")]) == b"id: 1\ndata: {}\n\n"`."""
-    return "".join(f"id: {event.seq}\ndata: {event.data}\n\n" for event in events).encode()
+    r"""Write events as server-sent ones: `sse([Event(1, "{}")]) == b"id: 1\ndata: {}\n\n"`; 0 is no id."""
+    lines = (f"id: {event.seq}\ndata: {event.data}" if event.seq else f"data: {event.data}" for event in events)
+    return "".join(f"{line}\n\n" for line in lines).encode()
 
 
 def fold(data: Iterable[str]) -> list[StoredPart]:
@@ -164,9 +165,9 @@ def gone(after: int) -> list[Event]:
     return [Event(after + 1, encode(Abort())), Event(after + 2, DONE)]
 
 
-def broken_off(after: int, error: Exception, request_id: str) -> list[Event]:
-    """Compose the end of a stream that can't go on, for a client that has its first `after` events."""
-    return [Event(after + 1, encode(advise(error, request_id))), Event(after + 2, DONE)]
+def broken_off(last: ErrorPart) -> list[Event]:
+    """Compose the end of a stream that can't go on, while its answer may; who comes back misses nothing of that."""
+    return [Event(0, encode(last)), Event(0, DONE)]
 
 
 def advise(error: Exception, request_id: str) -> ErrorPart:

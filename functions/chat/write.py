@@ -13,17 +13,25 @@ from functions.chat import log
 from functions.chat.stream import KEEP_ALIVE, KEEP_ALIVE_S, Event, Finish, Part, advise, broken_off, gone, sse
 from headwater import errors, logs
 from headwater.db import Database
+from headwater.lifetime import Lifetime
 
 
 class Writer:
     """Writes one answer; `keep_alive_s` is how often it gives a sign of life."""
 
     def __init__(
-        self, database: Database, answer: log.Answer, *, request_id: str, keep_alive_s: float = KEEP_ALIVE_S
+        self,
+        database: Database,
+        answer: log.Answer,
+        *,
+        request_id: str,
+        lifetime: Lifetime,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.database = database
         self.answer = answer
         self.request_id = request_id
+        self.lifetime = lifetime
         self.keep_alive_s = keep_alive_s
         self._sent = 0  # the number of the last event that the client has
 
@@ -31,15 +39,16 @@ class Writer:
         """Store and yield groups of parts, then the answer's end: complete, or failed if `groups` raises.
 
         Somebody else may end the answer first: then their end is passed on. When this is closed, because the client
-        has gone, the answer ends as interrupted.
+        has gone, or the process is over, the answer ends as interrupted.
         """
         started = time.monotonic()
         ending: log.Ending = "interrupted"
         last: Part = log.INTERRUPTED
         try:
             with closing(groups):
-                yield from self._send(groups)
-            ending, last = "complete", Finish()
+                is_whole = yield from self._send(groups)
+            if is_whole:
+                ending, last = "complete", Finish()
         except log.Ended:
             ending = "stopped"
         except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
@@ -49,13 +58,18 @@ class Writer:
             # Also when the client has gone, and nothing can be yielded any more.
             events = self._end(ending, last)
             duration_ms = round((time.monotonic() - started) * 1000, 1)
-            self._log("answer", ending=ending, events=events[-1].seq, duration_ms=duration_ms)
+            self._log("answer", ending=ending, events=events[-1].seq or self._sent, duration_ms=duration_ms)
         yield sse(events)
 
-    def _send(self, groups: Iterable[list[Part]]) -> Iterator[bytes]:
-        """Store each group, then yield it; a comment when there has been nothing for long. Raises Ended."""
+    def _send(self, groups: Iterable[list[Part]]) -> Generator[bytes, None, bool]:
+        """Store each group, then yield it; a comment when there has been nothing for long.
+
+        Returns whether that was all of them, and not the process over first; raises Ended.
+        """
         spoke = time.monotonic()
         for parts in groups:
+            if self.lifetime.is_over():
+                return False
             with self.database.transaction(self.answer.workspace_id) as tx:
                 events = log.append(tx, self.answer, parts)
             if events:
@@ -66,6 +80,7 @@ class Writer:
             else:
                 continue
             spoke = time.monotonic()
+        return True
 
     def _end(self, ending: log.Ending, last: Part) -> list[Event]:
         """End the answer, or find how it was ended already; returns the events that the client doesn't have yet."""
@@ -78,7 +93,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the boundary, as above
             # Nothing can be stored. The client is told all the same, and a reader will find that the lease has run out.
             self._log("answer.not_ended", error=error, severity=40)
-            return broken_off(self._sent, error, self.request_id)
+            return broken_off(advise(error, self.request_id))
 
     def _log(self, action: str, *, severity: int = 20, error: Exception | None = None, **fields: Any) -> None:
         logs.event(action, severity=severity, error=error, answer_id=self.answer.id, **fields)

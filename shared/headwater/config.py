@@ -102,6 +102,7 @@ class Settings:
     chat_timeout_s: float = _setting("How long a language model may take to answer.", 120.0, "s")
     max_question_chars: int = _setting("Longest question taken.", 32_000, "characters")
 
+    threads: int = _setting("Requests that an instance answers at once: the service's concurrency.", 8)
     k_service: str = _setting("Set by Cloud Run in a service.", "")
     cloud_run_job: str = _setting("Set by Cloud Run in a job.", "")
     cloud_run_task_index: int = _setting("Set by Cloud Run: which job worker this is.", 0)
@@ -131,7 +132,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts"}
-_AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s"}
+_AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads"}
 
 
 def _contradictions(settings: Settings) -> list[str]:

@@ -162,7 +162,7 @@ def test_a_missing_key_is_a_problem_before_anything_is_stored(database: FreshDat
 
 
 def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None:
-    writer = Writer(chat.database, begun(chat), request_id="r", keep_alive_s=0.0)
+    writer = Writer(chat.database, begun(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
 
     def parts() -> Generator[list[Part], None, None]:
         yield [Start("m")]

@@ -1,5 +1,6 @@
 """Coming back to an answer, on any instance: replayed, continued, stopped, or found dead."""
 
+import json
 import threading
 from collections.abc import Iterator
 
@@ -7,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from functions.chat import log
-from functions.chat.follow import follow
-from functions.chat.stream import DONE, KEEP_ALIVE
+from functions.chat.follow import OVER, follow
+from functions.chat.stream import DONE, KEEP_ALIVE, encode
 from headwater.errors import DatabaseUnavailable
 from tests.chatting import Chatting, Sent, chatting, instance, kinds, sent, text_of
 from tests.databases import FreshDatabase
@@ -176,6 +177,45 @@ def test_a_writer_that_died_is_noticed_by_whoever_follows(
     assert sent(writer.data) == events
 
 
+def test_an_answer_that_outlasts_its_process_ends_as_interrupted_and_can_be_asked_for_again(
+    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+) -> None:
+    writer = Reading(chat.post("c1", QUESTION))
+    writer.until("text-delta")
+    chat.lifetime.end(finish_s=0.0)
+    # The model is still silent: the writer notices all the same.
+    assert kinds(writer.all())[-4:] == ["text-delta", "text-end", "error", "[DONE]"]
+    assert "ask again" in writer.all()[-2].part["errorText"]
+    answer = elsewhere.messages("c1")[1]
+    assert (answer["metadata"]["state"], answer["parts"][-1]["text"]) == ("interrupted", "Hello")
+    finish(provider)
+    assert kinds(elsewhere.ask("c1", QUESTION, trigger="regenerate-message"))[-2:] == ["finish", "[DONE]"]
+    assert [message["metadata"]["state"] for message in elsewhere.messages("c1")] == ["complete", "complete"]
+
+
+def test_an_answer_may_finish_while_its_process_ends(chat: Chatting, provider: FakeProvider) -> None:
+    writer = Reading(chat.post("c1", QUESTION))
+    writer.until("text-delta")
+    chat.lifetime.end()
+    finish(provider)
+    assert kinds(writer.all())[-2:] == ["finish", "[DONE]"]
+
+
+def test_a_follower_whose_process_is_over_can_go_on_at_another(
+    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+) -> None:
+    writer = Reading(chat.post("c1", QUESTION))
+    writer.until("text-delta")
+    follower = Reading(resume(elsewhere))
+    seen = [event for event in follower.until("text-delta") if event.id]
+    elsewhere.lifetime.end(finish_s=0.0)
+    told = follower.all()[len(seen) :]
+    assert [(event.id, event.part) for event in told] == [(0, json.loads(encode(OVER))), (0, DONE)]
+    finish(provider)
+    rest = Reading(resume(chat, str(seen[-1].id)))
+    assert seen + rest.all() == writer.all()
+
+
 def test_a_writer_that_died_does_not_block_the_conversation(
     chat: Chatting, elsewhere: Chatting, provider: FakeProvider
 ) -> None:
@@ -216,7 +256,7 @@ def test_a_follower_gives_signs_of_life(chat: Chatting, provider: FakeProvider) 
     with chat.database.transaction(WORKSPACE) as tx:
         answer, _ = log.find_last(tx, WORKSPACE, "c1")
     assert answer
-    following = follow(chat.database, answer, after=0, request_id="r", keep_alive_s=0.0)
+    following = follow(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
     assert sent(next(following))
     assert next(following) == KEEP_ALIVE
     finish(provider)
@@ -229,6 +269,7 @@ def test_a_follower_whose_database_goes_away_is_told(chat: Chatting) -> None:
             raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")
 
     answer = log.Answer(WORKSPACE, "c1", WORKSPACE)
-    events = sent(b"".join(follow(Gone(), answer, after=4, request_id="r")))  # type: ignore[arg-type]
-    assert [event.id for event in events] == [5, 6]
+    following = follow(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
+    events = sent(b"".join(following))
+    assert [event.id for event in events] == [0, 0]
     assert events[0].part == {"type": "error", "errorText": "The database doesn't answer. Try again shortly."}

@@ -164,7 +164,7 @@ def test_a_process_that_has_to_end_finishes_its_step_and_claims_no_other(db: Dat
 def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
     db: Database, database: FreshDatabase
 ) -> None:
-    lifetime = Lifetime(finish_s=0.0)
+    lifetime = Lifetime()
     given_back = threading.Event()
 
     class Waking(Woken):
@@ -173,7 +173,7 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
             given_back.set()
 
     def outlast(step: Step) -> str:
-        lifetime.end()
+        lifetime.end(finish_s=0.0)
         assert given_back.wait(30)
         return step.key
 

@@ -27,7 +27,6 @@ from functions.chat.stream import (
     gone,
     sse,
 )
-from headwater.errors import UpstreamError
 
 SOURCE = SourcePart(
     source_id="1",
@@ -108,8 +107,12 @@ def test_an_open_text_is_closed_before_the_end() -> None:
 
 def test_a_stream_that_cannot_go_on_ends_properly_all_the_same() -> None:
     assert gone(7) == [Event(8, encode(Abort())), Event(9, DONE)]
-    ended = broken_off(7, UpstreamError("Ask again."), "request-1")
-    assert ended == [Event(8, encode(ErrorPart("Ask again."))), Event(9, DONE)]
+    ended = broken_off(ErrorPart("Ask again."))
+    assert ended == [Event(0, encode(ErrorPart("Ask again."))), Event(0, DONE)]
+
+
+def test_what_is_not_in_the_log_has_no_id_to_come_back_with() -> None:
+    assert sse([Event(3, "{}"), Event(0, DONE)]) == b"id: 3\ndata: {}\n\ndata: [DONE]\n\n"
 
 
 def test_an_unforeseen_error_keeps_its_words_to_itself() -> None:

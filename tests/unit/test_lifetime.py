@@ -34,3 +34,9 @@ def test_a_second_signal_gains_no_time(now: list[float]) -> None:
     now[0] += FINISH_S
     lifetime.end(signal.SIGTERM, None)
     assert lifetime.is_over()
+
+
+def test_who_has_less_time_says_so(now: list[float]) -> None:
+    lifetime = Lifetime(clock=lambda: now[0])
+    lifetime.end(finish_s=0.0)
+    assert lifetime.is_over()
