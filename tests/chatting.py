@@ -44,7 +44,7 @@ class Chatting:
         self.workspace_id = workspace_id
         self.lifetime = Lifetime()
         served = routes(self.database, self.settings, embedder, self.lifetime)
-        app = App("chat", self.settings, served, self.database.check_ready)
+        app = App("chat", self.settings, served, self.database)
         server = flask.Flask("chat")
         methods = ["GET", "POST", "DELETE", "PUT"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)

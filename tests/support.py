@@ -13,6 +13,11 @@ WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
 OTHER_WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000002")
 
 
+def unopened_database() -> Database:
+    """Make a database for what never asks it anything."""
+    return Database("postgresql+pg8000://app@127.0.0.1:9/none", 1)
+
+
 def settings_for(database: FreshDatabase, **changes: Any) -> Settings:
     """Make settings that work in a test's database with the constant embedder."""
     values: dict[str, Any] = {

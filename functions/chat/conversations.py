@@ -1,7 +1,8 @@
 """Conversations: posted questions flow in, stored conversations and messages flow out.
 
 The stored history is the truth: of what a client posts only its last message is read, which is the new question, or one
-that was asked before and is to be answered anew. Every function works in the transaction it is given.
+that was asked before and is to be answered anew. A conversation is its asker's alone: another caller of the same
+workspace who names the same id has another conversation. Every function works in the transaction it is given.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 from functions.chat import log
 from functions.chat.prompt import Turn
 from functions.chat.stream import StoredPart, TextPart
+from headwater.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.errors import Conflict, NotFound
 
 MAX_TITLE_CHARS = 80
@@ -61,17 +63,31 @@ class Conversation(msgspec.Struct, frozen=True):
     messages: list[UIMessage]
 
 
+def row_id(caller: Caller, conversation_id: str) -> str:
+    """Return under which id a caller's conversation is stored, and its answers found: no two callers' are the same.
+
+    The laptop's caller, who is alone, has them stored under his own.
+    """
+    if caller.subject == LOCAL:
+        return conversation_id
+    return str(uuid.uuid5(caller.workspace_id, f"{caller.subject}/{conversation_id}"))
+
+
 def ask(
-    tx: Connection, workspace_id: uuid.UUID, conversation_id: str, message_id: str, question: str
+    tx: Connection, caller: Caller, conversation_id: str, message_id: str, question: str
 ) -> tuple[log.Answer, list[Turn]]:
     """Store a question and begin its answer; returns that, and what was said before.
 
     A question whose id is known is asked anew: what came after it goes. Raises Conflict while an answer is written.
     """
+    workspace_id, client_id = caller.workspace_id, conversation_id
+    conversation_id = row_id(caller, client_id)
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
-    tx.execute(_ENSURE_WORKSPACE, values)
+    if caller.subject == LOCAL:
+        ensure_local_workspace(tx, workspace_id)
     # Holds the conversation's row until the transaction ends, so that questions come one after the other.
-    tx.execute(_ENSURE, {**values, "title": shorten(question)})
+    named = {"subject": caller.subject, "client_id": client_id, "title": shorten(question)}
+    tx.execute(_ENSURE, {**values, **named})
     if log.find_running(tx, workspace_id, conversation_id):
         raise Conflict("An answer is still being written in this conversation. Wait for it, or stop it.")
     ids = message_ids(workspace_id, conversation_id, message_id)
@@ -109,17 +125,17 @@ def shorten(question: str) -> str:
     return (cut[: cut.rfind(" ")] if cut.rfind(" ") > MAX_TITLE_CHARS // 2 else cut[:-1]).rstrip(" ,.;:") + "…"
 
 
-def read_conversations(tx: Connection, workspace_id: uuid.UUID) -> list[ConversationSummary]:
-    """List conversations, the last asked first, at most 200."""
-    rows = tx.execute(_LIST, {"workspace_id": workspace_id, "n": MAX_LISTED})
+def read_conversations(tx: Connection, caller: Caller) -> list[ConversationSummary]:
+    """List the caller's conversations, the last asked first, at most 200."""
+    rows = tx.execute(_LIST, {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": MAX_LISTED})
     return [ConversationSummary(**row._mapping) for row in rows]
 
 
-def read_conversation(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> Conversation:
+def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
     """Read a conversation with its messages; raises NotFound. An answer whose writer has died is ended first."""
-    values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
-    title = _title(tx, values)
-    log.find_running(tx, workspace_id, conversation_id)
+    title = read_title(tx, caller, conversation_id)
+    values = _mine(caller, conversation_id)
+    log.find_running(tx, caller.workspace_id, values["conversation_id"])
     messages = []
     for row in tx.execute(_MESSAGES, values):
         parts = msgspec.convert(row.parts, list[StoredPart])
@@ -127,33 +143,32 @@ def read_conversation(tx: Connection, workspace_id: uuid.UUID, conversation_id: 
     return Conversation(conversation_id, title, messages)
 
 
-def delete_conversation(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> None:
+def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
+    """Read a conversation's title; raises NotFound unless it is the caller's."""
+    title: str | None = tx.execute(_TITLE, _mine(caller, conversation_id)).scalar_one_or_none()
+    if title is None:
+        raise NotFound(f"No conversation {conversation_id} is here.")
+    return title
+
+
+def delete_conversation(tx: Connection, caller: Caller, conversation_id: str) -> None:
     """Delete a conversation with its messages; raises NotFound."""
-    values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
-    if tx.execute(_DELETE, values).rowcount == 0:
+    if tx.execute(_DELETE, _mine(caller, conversation_id)).rowcount == 0:
         raise NotFound(f"No conversation {conversation_id} is here.")
 
 
-def check_exists(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> None:
-    """Raise NotFound unless the conversation is there."""
-    _title(tx, {"workspace_id": workspace_id, "conversation_id": conversation_id})
+def _mine(caller: Caller, conversation_id: str) -> dict[str, Any]:
+    stored = row_id(caller, conversation_id)
+    return {"workspace_id": caller.workspace_id, "conversation_id": stored, "subject": caller.subject}
 
 
 def _turn(role: Literal["user", "assistant"], parts: Sequence[dict[str, Any]]) -> Turn:
     return Turn(role, "\n".join(part["text"] for part in parts if part["type"] == "text"))
 
 
-def _title(tx: Connection, values: dict[str, Any]) -> str:
-    title = tx.execute(_TITLE, values).scalar_one_or_none()
-    if title is None:
-        raise NotFound(f"No conversation {values['conversation_id']} is here.")
-    return str(title)
-
-
-_ENSURE_WORKSPACE = sa.text("insert into workspaces (id, name) values (:workspace_id, 'local') on conflict do nothing")
-
 _ENSURE = sa.text("""
-    insert into conversations (workspace_id, id, title) values (:workspace_id, :conversation_id, :title)
+    insert into conversations (workspace_id, id, subject, client_id, title)
+    values (:workspace_id, :conversation_id, :subject, :client_id, :title)
     on conflict (workspace_id, id) do update set updated_at = now()
 """)
 
@@ -177,11 +192,14 @@ _MESSAGES = sa.text(f"""
     select id, role, parts, state, created_at from messages where {_HERE} and state <> 'streaming' order by ordinal
 """)
 
+# `client_id` is null in what was stored before callers had names; `id` was what the client called it then.
 _LIST = sa.text("""
-    select id, title, created_at, updated_at from conversations
-    where workspace_id = :workspace_id order by updated_at desc, id limit :n
+    select coalesce(client_id, id) as id, title, created_at, updated_at from conversations
+    where workspace_id = :workspace_id and subject = :subject order by updated_at desc, conversations.id limit :n
 """)
 
-_TITLE = sa.text("select title from conversations where workspace_id = :workspace_id and id = :conversation_id")
+_MINE = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
 
-_DELETE = sa.text("delete from conversations where workspace_id = :workspace_id and id = :conversation_id")
+_TITLE = sa.text(f"select title from conversations where {_MINE}")
+
+_DELETE = sa.text(f"delete from conversations where {_MINE}")

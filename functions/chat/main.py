@@ -21,7 +21,7 @@ def app() -> App:
     database = Database(settings.database_url, settings.database_pool_size)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
-    return App("chat", settings, routes(database, settings, embedders, get_lifetime()), database.check_ready)
+    return App("chat", settings, routes(database, settings, embedders, get_lifetime()), database)
 
 
 @functions_framework.http

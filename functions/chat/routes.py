@@ -123,7 +123,7 @@ class Chat:
         message_id, question = read_question(posted.messages, self.settings.max_question_chars)
         model = self.model
         with self.database.transaction(call.workspace_id) as tx:
-            answer, history = conversations.ask(tx, call.workspace_id, conversation_id, message_id, question)
+            answer, history = conversations.ask(tx, call.known_caller, conversation_id, message_id, question)
         groups = compose(Task(answer, question, history), self.search, model, self.settings.chat_timeout_s)
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
@@ -133,7 +133,7 @@ class Chat:
 
         A client that names the last event it has gets what came after it, also when the answer has ended since.
         """
-        conversation_id = check_conversation_id(call.path["id"])
+        conversation_id = _row_id(call)
         last_seen = call.request.headers.get("Last-Event-ID", "")
         after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
         with self.database.transaction(call.workspace_id) as tx:
@@ -145,10 +145,9 @@ class Chat:
 
     def stop(self, call: Call) -> Stopped:
         """End the running answer; its writer notices within a second."""
-        conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            conversations.check_exists(tx, call.workspace_id, conversation_id)
-            answer = log.find_running(tx, call.workspace_id, conversation_id)
+            conversations.read_title(tx, call.known_caller, check_conversation_id(call.path["id"]))
+            answer = log.find_running(tx, call.workspace_id, _row_id(call))
             try:
                 if answer:
                     log.end(tx, answer, "stopped", Abort())
@@ -159,19 +158,19 @@ class Chat:
     def list_all(self, call: Call) -> ConversationList:
         """List the caller's conversations."""
         with self.database.transaction(call.workspace_id) as tx:
-            return ConversationList(conversations.read_conversations(tx, call.workspace_id))
+            return ConversationList(conversations.read_conversations(tx, call.known_caller))
 
     def read(self, call: Call) -> Conversation:
         """Read a conversation with its messages."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            return conversations.read_conversation(tx, call.workspace_id, conversation_id)
+            return conversations.read_conversation(tx, call.known_caller, conversation_id)
 
     def delete(self, call: Call) -> None:
         """Delete a conversation; an answer that is being written ends."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            conversations.delete_conversation(tx, call.workspace_id, conversation_id)
+            conversations.delete_conversation(tx, call.known_caller, conversation_id)
 
 
 def check_conversation_id(conversation_id: str) -> str:
@@ -201,6 +200,10 @@ def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[st
     texts = [part.get("text") for part in last.parts if part.get("type") == "text"]
     text = "\n".join(text for text in texts if isinstance(text, str))
     return last.id, check_question(text, max_chars, "The question")
+
+
+def _row_id(call: Call) -> str:
+    return conversations.row_id(call.known_caller, check_conversation_id(call.path["id"]))
 
 
 def _hit(passage: Passage) -> Hit:

@@ -31,7 +31,7 @@ def app() -> App:
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     routes = Collection(database, settings, tickets, connect_with(settings)).routes()
     drain = drain_route(worker, tickets, "collection")
-    return App("collection", settings, [*routes, drain], database.check_ready)
+    return App("collection", settings, [*routes, drain], database)
 
 
 @functions_framework.http

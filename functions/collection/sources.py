@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors import decode_config
 from functions.collection.runs import Run, read_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
+from headwater.callers import ensure_local_workspace
 from headwater.config import Settings
 from headwater.errors import NotFound, PermanentError, UnprocessableContent
 
@@ -86,9 +87,7 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
         "config": config,
         "token": _encrypt(new.token, settings) if new.token else None,
     }
-    tx.execute(
-        sa.text("insert into workspaces (id, name) values (:id, 'local') on conflict do nothing"), {"id": workspace_id}
-    )
+    ensure_local_workspace(tx, workspace_id)
     source_id: uuid.UUID = tx.execute(_INSERT, values).scalar_one()
     if new.schedule is not None:
         set_schedule(tx, workspace_id, source_id, Schedule(new.schedule, new.time_zone), settings.tick_s)

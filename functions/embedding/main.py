@@ -31,7 +31,7 @@ def app() -> App:
     steps = handlers(embedders)
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
-    return App("embedding", settings, [*routes(settings, embedders), drain], database.check_ready)
+    return App("embedding", settings, [*routes(settings, embedders), drain], database)
 
 
 @functions_framework.http

@@ -60,7 +60,7 @@ def collect(settings: Settings, source_id: uuid.UUID) -> int:
     """Collect a source, or go on with its open run, telling progress; returns the exit code."""
     database = Database(settings.database_url, 2)
     lifetime = _mortal()
-    workspace_id = _workspace_of(settings, database, source_id)
+    workspace_id = _workspace_of(database, source_id)
     with database.transaction(workspace_id) as tx:
         run_id, is_new = runs.start_run(tx, workspace_id, source_id, "job")
     print(f"run {run_id} {'started' if is_new else 'goes on'}", flush=True)
@@ -111,10 +111,13 @@ def _mortal() -> Lifetime:
     return lifetime
 
 
-def _workspace_of(settings: Settings, database: Database, source_id: uuid.UUID) -> uuid.UUID:
+def _workspace_of(database: Database, source_id: uuid.UUID) -> uuid.UUID:
     """Find the workspace that a source is in; raises NotFound."""
-    workspace_id = settings.local_workspace_id
-    with database.transaction(workspace_id) as tx:
-        if tx.execute(sa.text("select 1 from sources where id = :id"), {"id": source_id}).scalar() is None:
-            raise NotFound(f"No source {source_id} is here. `GET /api/sources` lists them.")
+    with database.transaction(ENGINE) as tx:
+        workspace_id: uuid.UUID | None = tx.execute(_WORKSPACE_OF, {"id": source_id}).scalar_one()
+    if workspace_id is None:
+        raise NotFound(f"No source {source_id} is here. `GET /api/sources` lists them.")
     return workspace_id
+
+
+_WORKSPACE_OF = sa.text("select workspace_of_source(:id)")

@@ -10,9 +10,13 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from headwater.errors import ConfigError
+
+LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+"""Names of this machine, as `urlsplit` tells them."""
 
 
 def _setting(help_text: str, default: Any = MISSING, unit: str = "") -> Any:
@@ -38,6 +42,10 @@ class Settings:
     )
     local_workspace_id: UUID = _setting(
         "The workspace that `AUTH_MODE=local` works in.", UUID("00000000-0000-4000-8000-000000000001")
+    )
+    google_jwks_url: str = _setting(
+        "Where Google publishes the keys of its ID tokens; asked only where Cloud Run hasn't checked them.",
+        "https://www.googleapis.com/oauth2/v3/certs",
     )
     cors_origins: tuple[str, ...] = _setting("Origins whose pages may call the API, separated by commas.", ())
     secret_key: str = _setting("Fernet key that encrypts the sources' tokens.", "")
@@ -142,10 +150,7 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("SECRET_KEY: expected 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         found.append(f"LOG_LEVEL: {settings.log_level!r} is not known; expected DEBUG, INFO, WARNING or ERROR")
-    if settings.auth_mode not in ("local", "jwt"):
-        found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local or jwt")
-    if settings.auth_mode == "local" and settings.on_cloud_run:
-        found.append("AUTH_MODE: local works only off Cloud Run; there anybody could call")
+    found += _auth_contradictions(settings)
     if settings.fetch_file_urls and settings.on_cloud_run:
         found.append("FETCH_FILE_URLS: works only off Cloud Run")
     if not settings.worker_budget_s < settings.dispatch_deadline_s:
@@ -153,6 +158,40 @@ def _contradictions(settings: Settings) -> list[str]:
     if not 15 <= settings.dispatch_deadline_s <= 1800:
         found.append("DISPATCH_DEADLINE_S: Cloud Tasks takes 15 to 1800")
     return found
+
+
+def _auth_contradictions(settings: Settings) -> list[str]:
+    found = []
+    if settings.auth_mode not in ("local", "jwt"):
+        found.append(f"AUTH_MODE: {settings.auth_mode!r} is not known; expected local or jwt")
+    if settings.auth_mode == "local" and settings.on_cloud_run:
+        found.append("AUTH_MODE: local works only off Cloud Run; there anybody could call")
+    if settings.sign_up not in ("open", "invited"):
+        found.append(f"SIGN_UP: {settings.sign_up!r} is not known; expected open or invited")
+    if settings.auth_mode == "jwt":
+        missing = [name for name in ("auth_issuer", "auth_audience") if not getattr(settings, name)]
+        found += [
+            f"{name.upper()}: AUTH_MODE=jwt needs it, or tokens made for others would be taken" for name in missing
+        ]
+        if not settings.auth_jwks_url and not settings.auth_secret:
+            found.append("AUTH_JWKS_URL or AUTH_SECRET: AUTH_MODE=jwt needs one of them to verify tokens with")
+    if settings.auth_secret and len(settings.auth_secret.encode()) < 32:
+        found.append("AUTH_SECRET: expected at least 32 bytes (RFC 7518, 3.2); a shorter one can be guessed")
+    for name in ("auth_jwks_url", "google_jwks_url"):
+        if (url := getattr(settings, name)) and not _is_private(url):
+            found.append(
+                f"{name.upper()}: expected https://…, or http:// on this machine; anybody between could forge keys"
+            )
+    return found
+
+
+def _is_private(url: str) -> bool:
+    """Tell whether nobody can change on its way what is read from a URL."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+    except ValueError:
+        return False
 
 
 def _is_fernet_key(key: str) -> bool:

@@ -21,7 +21,7 @@ REVISION = "0002"
 """The newest migration, whose schema this code needs."""
 
 ENGINE: Literal["*"] = "*"
-"""The scope of the ledger itself, which sees the steps and runs of every workspace and nothing else."""
+"""The scope of what works for every workspace: it sees runs and steps, who may call, schedules, and nothing else."""
 
 Scope = uuid.UUID | Literal["*"]
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import flask
 import msgspec
@@ -20,14 +20,13 @@ from werkzeug.exceptions import NotFound as WerkzeugNotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
 from headwater import errors, logs
-from headwater.auth import Auth, Caller
+from headwater.auth import Access, Auth
+from headwater.callers import Caller
 from headwater.config import Settings
+from headwater.db import Database
 
 MAX_BODY_BYTES = 1_000_000
 """Bodies over this are refused before they are parsed; the largest honest one is a batch of 2,048 short texts."""
-
-Access = Literal["public", "reader", "editor", "owner", "google"]
-"""Who may ask: anybody, callers with at least that role, or Google's own services."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,15 @@ class Call:
 
     @property
     def workspace_id(self) -> uuid.UUID:
-        """The caller's workspace; routes with access `public` or `google` have none."""
+        """The caller's workspace."""
+        return self.known_caller.workspace_id
+
+    @property
+    def known_caller(self) -> Caller:
+        """Who calls; routes with access `public` or `google` have nobody."""
         if self.caller is None:
             raise errors.Unauthorized("This route needs a caller.")
-        return self.caller.workspace_id
+        return self.caller
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Route:
 
     `query` and `body` are the structs that the query string and the JSON body are decoded into, or None for none.
     `answers` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
-    events.
+    events. `any_scope` lets API keys in that are meant for other functions.
     """
 
     method: str
@@ -77,21 +81,22 @@ class Route:
     streams: bool = False
     status: int = 200
     access: Access = "reader"
+    any_scope: bool = False
 
 
 class App:
     """Serve `routes`; call it with a flask request."""
 
-    def __init__(self, service: str, settings: Settings, routes: Sequence[Route], ready: Callable[[], None]) -> None:
+    def __init__(self, service: str, settings: Settings, routes: Sequence[Route], database: Database) -> None:
         self.service = service
         self.settings = settings
-        self.auth = Auth(settings)
+        self.auth = Auth(settings, database, service)
         self.routes = [
             *routes,
             Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
             Route("GET", "/ready", self._ready, "Database, schema and role are as they must be", access="public"),
         ]
-        self._check_ready = ready
+        self._check_ready = database.check_ready
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         logs.configure(settings.log_level)
 
@@ -131,7 +136,7 @@ class App:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return flask.Response(status=204)
         route, path = self._match(request)
-        caller = self.auth.check(route.access, request)
+        caller = self.auth.check(route.access, request, any_scope=route.any_scope)
         args, body = _decode_query(request, route.query), _decode_body(request, route.body)
         call = Call(request, request_id, path, args, body, caller)
         return _respond(route.handle(call), route.status, request)
@@ -157,7 +162,7 @@ class App:
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
             response.headers["Access-Control-Allow-Headers"] = (
-                "Authorization, Content-Type, If-None-Match, Last-Event-ID"
+                "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Workspace"
             )
             response.headers["Access-Control-Max-Age"] = "7200"
 
@@ -182,6 +187,8 @@ def problem_response(error: BaseException, request_id: str) -> flask.Response:
     )
     if isinstance(error, errors.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.UpstreamError) and error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     return response

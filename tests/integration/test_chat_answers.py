@@ -12,6 +12,7 @@ from functions.chat.conversations import ask
 from functions.chat.extract import INTRODUCTION
 from functions.chat.stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
 from functions.chat.write import Writer
+from headwater.callers import Caller
 from scripts.postgres import Cluster
 from tests.chatting import Chatting, chatting, instance, kinds, sent, text_of
 from tests.databases import FreshDatabase
@@ -178,7 +179,7 @@ def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None
 def begun(chat: Chatting, conversation_id: str = "c1") -> log.Answer:
     """Begin an answer that nobody writes yet."""
     with chat.database.transaction(WORKSPACE) as tx:
-        return ask(tx, WORKSPACE, conversation_id, "m1", "How do I install the compass?")[0]
+        return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
 
 
 def test_one_answer_is_written_at_a_time(model_chat: Chatting, provider: FakeProvider) -> None:

@@ -36,6 +36,35 @@ def test_local_mode_is_refused_on_cloud_run(name: str) -> None:
         read_settings({**LEAST, name: "x"})
 
 
+JWT = {"AUTH_MODE": "jwt", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "a", "AUTH_SECRET": "s" * 32}
+
+
+def test_tokens_can_be_checked_by_a_secret_or_by_published_keys_or_both() -> None:
+    keys = {"AUTH_JWKS_URL": "https://issuer.example/.well-known/jwks.json"}
+    for change in ({}, keys, {**keys, "AUTH_SECRET": ""}, {"AUTH_JWKS_URL": "http://localhost:8000/jwks"}):
+        assert read_settings({**LEAST, **JWT, **change}).auth_mode == "jwt"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTH_ISSUER", ""),
+        ("AUTH_AUDIENCE", ""),
+        ("AUTH_SECRET", ""),
+        ("AUTH_SECRET", "s" * 31),
+        ("AUTH_JWKS_URL", "http://issuer.example/jwks"),
+        ("AUTH_JWKS_URL", "file:///jwks"),
+        ("AUTH_JWKS_URL", "https://[::1"),
+        ("GOOGLE_JWKS_URL", "http://www.googleapis.com/oauth2/v3/certs"),
+        ("SIGN_UP", "closed"),
+        ("AUTH_MODE", "none"),
+    ],
+)
+def test_settings_that_let_the_wrong_tokens_in_are_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_settings({**LEAST, **JWT, name: value})
+
+
 def test_a_worker_budget_over_the_dispatch_deadline_is_refused() -> None:
     with pytest.raises(ConfigError, match="WORKER_BUDGET_S"):
         read_settings({**LEAST, "WORKER_BUDGET_S": "700"})

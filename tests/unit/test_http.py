@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from headwater.config import Settings
 from headwater.errors import UpstreamError
 from headwater.http import MAX_BODY_BYTES, App, Call, Reply, Route
+from tests.support import unopened_database
 
 
 class Greeting(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,7 +51,7 @@ THING = "/api/things/00000000-0000-4000-8000-000000000000"
 
 def client(**changes: Any) -> FlaskClient:
     settings = Settings(**({"database_url": "x", "cors_origins": ("https://app.example",)} | changes))
-    app = App("test", settings, ROUTES, lambda: None)
+    app = App("test", settings, ROUTES, unopened_database())
     server = flask.Flask("test")
     methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)

@@ -25,7 +25,7 @@ LIGHT = (
     "tickets",
     "worker",
 )
-HEAVY = {"alembic", "cryptography", "dulwich", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
+HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
 HEAVY |= {"langchain_core", "markdown_it", "numpy", "obstore", "onnxruntime", "tokenizers", "requests", "urllib3"}
 
 

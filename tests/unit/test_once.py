@@ -5,6 +5,7 @@ import time
 
 from headwater.config import Settings
 from headwater.http import App, once
+from tests.support import unopened_database
 
 
 def test_requests_that_come_together_share_one_app() -> None:
@@ -13,7 +14,7 @@ def test_requests_that_come_together_share_one_app() -> None:
     @once
     def app() -> App:
         time.sleep(0.05)
-        built.append(App("test", Settings(database_url="x"), [], lambda: None))
+        built.append(App("test", Settings(database_url="x"), [], unopened_database()))
         return built[-1]
 
     got: list[App] = []

@@ -47,8 +47,10 @@ create table schedules (
 -- The tick asks what is due.
 create index ix_schedules_due on schedules (next_due_at);
 
--- Conversations are private to who asked; those of before belong to the laptop's only caller.
+-- Conversations are private to who asked; those of before belong to the laptop's only caller. Several callers may call
+-- theirs the same (`client_id`), so `id` is made of both; in rows without a `client_id` it is that itself.
 alter table conversations add column subject text not null default 'local';
+alter table conversations add column client_id text;
 create index ix_conversations_subject on conversations (workspace_id, subject, updated_at desc);
 
 -- `trigger`: what started the run. `execution`: the job's execution that works on it, once that has been asked for at
@@ -61,6 +63,13 @@ alter table runs add column notice text;
 
 -- How often a lease of the step ran out: what was given back, by a process that had to end, doesn't count.
 alter table steps add column lost integer not null default 0;
+"""
+
+# The job is given a source's id and nothing else. It learns the workspace's id by this, and nothing more of any source.
+_FUNCTION = """
+create function workspace_of_source(source uuid) returns uuid language sql stable security definer
+  set search_path = headwater, pg_temp
+  return (select workspace_id from headwater.sources where id = source)
 """
 
 _SCOPE = "(select current_setting('app.workspace_id', true))"
@@ -78,12 +87,18 @@ def upgrade() -> None:
         op.execute(f"alter table {table} enable row level security")
         op.execute(f"create policy workspace on {table} using ({visible}) with check ({visible})")
         op.execute(f"grant select, insert, update, delete on {table} to app")
+    op.execute(f"create policy engine on workspaces for select using ({_SCOPE} = '*')")
+    op.execute(_FUNCTION)
+    op.execute("revoke execute on function workspace_of_source from public")
+    op.execute("grant execute on function workspace_of_source to app")
 
 
 def downgrade() -> None:
     """Take the tables away, with who was in them."""
     op.execute("drop table members, api_keys, schedules")
-    op.execute("alter table conversations drop column subject")
+    op.execute("drop function workspace_of_source")
+    op.execute("drop policy engine on workspaces")
+    op.execute("alter table conversations drop column subject, drop column client_id")
     op.execute("alter table runs drop column trigger, drop column execution")
     op.execute("alter table runs drop column job_asked_at, drop column notice")
     op.execute("alter table steps drop column lost")

@@ -1,0 +1,123 @@
+"""An issuer of tokens on loopback: signs with keys of its own, publishes them as a JWKS, rotates, and can be down."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+ISSUER = "https://issuer.example/auth/v1"
+AUDIENCE = "authenticated"
+
+
+class FakeIssuer:
+    """Signs with the newest of its keys; publishes all of them."""
+
+    def __init__(self, algorithm: str) -> None:
+        self.algorithm = algorithm
+        self.url = ""
+        self.asked = 0
+        self.status = 200
+        self.content: bytes | None = None
+        """What is published instead of the keys."""
+        self.wait: threading.Event | None = None
+        """Holds answers back until it is set."""
+        self.keys: dict[str, Any] = {}
+        self.rotate()
+
+    def rotate(self, *, keep: bool = True) -> None:
+        """Sign with a new key from now on; without `keep` the older ones aren't published any more."""
+        number = len(self.keys)
+        if not keep:
+            self.keys.clear()
+        self.keys[f"key-{number}"] = private_key(self.algorithm, number)
+
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        """Sign claims as they are."""
+        kid, key = list(self.keys.items())[-1]
+        given = {name: value for name, value in ({"kid": kid} | header).items() if value is not None}
+        return jwt.encode(claims, key, self.algorithm, headers=given)
+
+    def token(self, subject: str = "ada", **changes: Any) -> str:
+        """Make a token that is right but for the changes; None leaves a claim out."""
+        return self.sign(good_claims(subject, **changes))
+
+    def key_set(self) -> dict[str, Any]:
+        """Describe the public keys."""
+        return {"keys": [{**public_jwk(key), "kid": kid, "use": "sig"} for kid, key in self.keys.items()]}
+
+
+def good_claims(subject: str = "ada", **changes: Any) -> dict[str, Any]:
+    """Make claims that are right but for the changes; None leaves a claim out."""
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600} | changes
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+@cache
+def private_key(algorithm: str, number: int) -> Any:
+    """Make a key, the same for the same number: RSA keys take a while."""
+    if algorithm == "RS256":
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else ed25519.Ed25519PrivateKey.generate()
+
+
+def public_jwk(key: Any) -> dict[str, Any]:
+    """Describe the public half of a key."""
+    public = key.public_key()
+    if isinstance(key, rsa.RSAPrivateKey):
+        return RSAAlgorithm.to_jwk(public, as_dict=True)
+    kind = ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else OKPAlgorithm
+    described: dict[str, Any] = kind.to_jwk(public, as_dict=True)
+    return described
+
+
+def unsigned(claims: dict[str, Any], signature: str = "", **header: Any) -> str:
+    """Compose a token without a signature, or with one that is none."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"} | header, claims)]
+    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), signature])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    issuer: FakeIssuer
+
+    def do_GET(self) -> None:
+        self.issuer.asked += 1
+        if self.issuer.wait:
+            self.issuer.wait.wait(30)
+        content = json.dumps(self.issuer.key_set()).encode() if self.issuer.content is None else self.issuer.content
+        self.send_response(self.issuer.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
+        """Say nothing."""
+
+
+@contextmanager
+def fake_issuer(algorithm: str = "ES256") -> Iterator[FakeIssuer]:
+    """Run an issuer until the block ends."""
+    issuer = FakeIssuer(algorithm)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"issuer": issuer}))
+    server.daemon_threads = True
+    issuer.url = f"http://127.0.0.1:{server.server_address[1]}/.well-known/jwks.json"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield issuer
+    finally:
+        if issuer.wait:
+            issuer.wait.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
