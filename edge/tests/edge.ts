@@ -2,13 +2,14 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const EDGE = resolve(import.meta.dirname, "..");
 const WRANGLER = join(EDGE, "node_modules/wrangler/bin/wrangler.js");
+const SERVICES = ["CHAT_URL", "COLLECTION_URL", "EMBEDDING_URL"];
 const START_TIMEOUT_MS = 45_000;
 /** Nothing is told to anybody, looked up anywhere, or written outside of the folder that is given. */
 const QUIET = {
@@ -24,15 +25,27 @@ export interface Edge {
   close: () => Promise<void>;
 }
 
-/** Serve the files in `assets`, and the API from `functions`. */
-export async function startEdge(assets: string, functions: string): Promise<Edge> {
+/** Serve the files in `assets`, and the API from `functions`; with variables and secrets as on Cloudflare. */
+export async function startEdge(
+  assets: string,
+  functions: string,
+  { variables = {}, secrets = {} }: { variables?: Record<string, string>; secrets?: Record<string, string> } = {},
+): Promise<Edge> {
   const state = await mkdtemp(join(tmpdir(), "edge-"));
   const port = await freePort();
-  const services = ["CHAT_URL", "COLLECTION_URL", "EMBEDDING_URL"].map((name) => `--var=${name}:${functions}`);
+  const services = Object.fromEntries(SERVICES.map((name) => [name, functions]));
+  const given = Object.entries({ ...services, ...variables }).map(([name, value]) => `--var=${name}:${value}`);
+  const secretFile = join(state, "secrets.env");
+  await writeFile(
+    secretFile,
+    Object.entries(secrets)
+      .map(([name, value]) => `${name}='${value}'\n`)
+      .join(""),
+  );
   const options = ["--ip=127.0.0.1", `--port=${port}`, "--inspector-port=0", "--show-interactive-dev-session=false"];
   const child = spawn(
     process.execPath,
-    [WRANGLER, "dev", ...options, `--persist-to=${state}`, `--assets=${assets}`, ...services],
+    [WRANGLER, "dev", ...options, `--persist-to=${state}`, `--assets=${assets}`, `--env-file=${secretFile}`, ...given],
     {
       cwd: EDGE,
       env: { ...process.env, ...QUIET, XDG_CONFIG_HOME: state, WRANGLER_REGISTRY_PATH: join(state, "registry") },

@@ -1,29 +1,33 @@
 /** One request flows in, goes to a function, and its answer flows back: unbuffered, and with nothing changed but headers. */
 
 import type { Env } from "./env";
+import { googleToken } from "./google-token";
 import { forwardedHeaders } from "./headers";
 import { keepReading } from "./keep-reading";
-import { problemResponse } from "./problem";
+import { unavailable } from "./problem";
 import type { Service } from "./routes";
 
 const RETRY_AFTER_S = 5;
 
+/** Ask `service`; throws a 503 Refusal when it isn't there or lets nobody in. */
 export async function forward(
   service: Service,
   request: Request,
   { env, ctx, requestId }: { env: Env; ctx: ExecutionContext; requestId: string },
 ): Promise<Response> {
-  const answer = await ask(urlOf(service, request, env), request, requestId);
-  if (answer === null) return unreachable(service, env, requestId);
+  const url = urlOf(service, request, env);
+  const headers = forwardedHeaders(request, requestId, await googleToken(url.origin, env, ctx));
+  const answer = await ask(url, request, headers);
+  if (answer === null) throw notThere(service, env);
+  if (isOfThePlatform(answer)) throw await keptOut(service, answer);
   const body: ReadableStream<Uint8Array> | null = answer.body;
   return body && isQuestion(request) ? new Response(keepReading(body, ctx), answer) : answer;
 }
 
 /** Send `request` on; null when nothing answers there. */
-async function ask(url: URL, request: Request, requestId: string): Promise<Response | null> {
-  const { method, body } = request;
+async function ask(url: URL, { method, body }: Request, headers: Headers): Promise<Response | null> {
   try {
-    return await fetch(url, { method, body, headers: forwardedHeaders(request, requestId), redirect: "manual" });
+    return await fetch(url, { method, body, headers, redirect: "manual" });
   } catch (error) {
     console.error(JSON.stringify({ severity: "ERROR", message: "No answer", url: url.origin, error: String(error) }));
     return null;
@@ -44,18 +48,26 @@ function isQuestion(request: Request): boolean {
   return request.method === "POST" && new URL(request.url).pathname === "/api/chat";
 }
 
-function unreachable(service: Service, env: Env, requestId: string): Response {
+/** Functions answer errors as JSON; Cloud Run's own, when it lets nobody in or has no instance, are pages. */
+function isOfThePlatform(answer: Response): boolean {
+  return answer.status >= 400 && (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
+}
+
+async function keptOut(service: Service, answer: Response): Promise<Error> {
+  await answer.body?.cancel();
+  const message = `Cloud Run answered ${answer.status} instead of the ${service} function`;
+  const isRefusal = answer.status === 401 || answer.status === 403;
+  const advice = isRefusal
+    ? "The Worker's service account needs roles/run.invoker on it, and the Worker's URL of it must be the service's own."
+    : "It has no instance to spare; try again in some seconds.";
+  console.error(JSON.stringify({ severity: "ERROR", message, error: advice }));
+  return unavailable(`${message}. ${advice}`, RETRY_AFTER_S);
+}
+
+function notThere(service: Service, env: Env): Error {
   const advice =
     env.AUTH_MODE === "local"
       ? "If you have just started Headwater, wait a few seconds and try again; else look at what scripts/dev prints."
       : "Try again in a few seconds; if it stays so, tell whoever runs this installation the request id.";
-  return problemResponse(
-    {
-      status: 503,
-      title: "Not reachable",
-      detail: `The ${service} function does not answer. ${advice}`,
-      headers: { "retry-after": String(RETRY_AFTER_S) },
-    },
-    requestId,
-  );
+  return unavailable(`The ${service} function does not answer. ${advice}`, RETRY_AFTER_S);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { forwardedHeaders } from "./headers";
 
 function forwarded(headers: Record<string, string>, url = "https://hw.example.com/api/sources"): Headers {
-  return forwardedHeaders(new Request(url, { headers }), "r1");
+  return forwardedHeaders(new Request(url, { headers }), "r1", null);
 }
 
 describe("forwardedHeaders", () => {
@@ -19,8 +19,16 @@ describe("forwardedHeaders", () => {
     "X-Forwarded-Prefix",
     "Forwarded",
     "X-Real-IP",
+    "Cookie",
   ])("takes away %s, which only a trusted sender may set", (name) => {
     expect(forwarded({ [name]: "forged" }).get(name)).toBeNull();
+  });
+
+  it("lets the Worker in with its own token, over one that was sent along", () => {
+    const request = new Request("https://hw.example.com/api/sources", {
+      headers: { "X-Serverless-Authorization": "Bearer forged" },
+    });
+    expect(forwardedHeaders(request, "r1", "google").get("x-serverless-authorization")).toBe("Bearer google");
   });
 
   it("keeps who the user is and which page asks", () => {

@@ -1,48 +1,8 @@
-import { env as bindings } from "cloudflare:workers";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { describe, expect, inject, it } from "vitest";
 import packageJson from "../package.json";
-import type { Env } from "./env";
 import worker from "./index";
-
-const LOCAL = "http://127.0.0.1:8787";
-/** The discard port, where nothing listens. */
-const NOWHERE = "http://127.0.0.1:9";
-
-interface Seen {
-  method: string;
-  url: string;
-  headers: Record<string, string>;
-  body: string;
-}
-
-function settings(changes: Partial<Env> = {}): Env {
-  const upstream = inject("upstream");
-  return {
-    ...(bindings as unknown as Env),
-    CHAT_URL: `${upstream}/`,
-    COLLECTION_URL: upstream,
-    EMBEDDING_URL: upstream,
-    ...changes,
-  };
-}
-
-async function ask(
-  path: string,
-  init?: RequestInit<IncomingRequestCfProperties>,
-  changes?: Partial<Env>,
-): Promise<Response> {
-  const request = new Request<unknown, IncomingRequestCfProperties>(new URL(path, LOCAL), init);
-  return worker.fetch(request, settings(changes), createExecutionContext());
-}
-
-async function problemOf(response: Response): Promise<Record<string, unknown>> {
-  expect(response.headers.get("content-type")).toBe("application/problem+json");
-  const problem = await response.json<Record<string, unknown>>();
-  expect(problem).toMatchObject({ type: "about:blank", status: response.status });
-  expect(problem["request_id"]).toBe(response.headers.get("x-request-id"));
-  return problem;
-}
+import { ask, LOCAL, NOWHERE, problemOf, settings, type Seen } from "./testing/ask";
 
 describe("a request to a function", () => {
   it("keeps its method, query, body, user and page", async () => {
@@ -135,7 +95,8 @@ describe("what is no function's", () => {
 
   it("/env tells name, version and how one signs in", async () => {
     const response = await ask("/env");
-    expect(await response.json()).toEqual({ name: "Headwater", version: packageJson.version, authMode: "local" });
+    const described = { name: "Headwater", version: packageJson.version, authMode: "local", signInUrl: null };
+    expect(await response.json()).toEqual(described);
     expect(response.headers.get("x-request-id")).toBeTruthy();
   });
 
@@ -160,6 +121,6 @@ describe("local mode", () => {
   });
 
   it("is the only mode that does", async () => {
-    expect((await ask("https://hw.example.com/api/sources", {}, { AUTH_MODE: "jwt" })).status).toBe(200);
+    expect((await ask("https://hw.example.com/api/sources", {}, { AUTH_MODE: "jwt" })).status).toBe(401);
   });
 });

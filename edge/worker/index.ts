@@ -2,56 +2,103 @@
  * The edge: browsers' requests flow in, the functions' answers flow out.
  *
  * Files and pages of the web app are served by the assets layer before this runs (see `run_worker_first` in
- * wrangler.jsonc). The Worker holds no product logic.
+ * wrangler.jsonc). The Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that
+ * are nobody's, callers who aren't anybody, those who ask too often, and what may be kept.
  */
 
+import { findAnswer, keepAnswer } from "./answer-cache";
+import { allowOrigin, isPreflight, preflight } from "./cors";
 import { describe, type Env } from "./env";
 import { forward } from "./forward";
+import { identify, Unauthorized, type Caller } from "./identify";
+import { learn, limitAttempts, limitCaller, limitNobody } from "./limits";
 import { isLoopback } from "./loopback";
-import { problemResponse } from "./problem";
+import { problemResponse, Refusal, type Problem } from "./problem";
 import { REQUEST_ID, requestIdOf } from "./request-id";
-import { targetOf } from "./routes";
+import { targetOf, type Service } from "./routes";
+import { secure } from "./security-headers";
+
+const DESCRIPTION_MAX_AGE_S = 300;
+
+interface Context {
+  readonly env: Env;
+  readonly ctx: ExecutionContext;
+  readonly requestId: string;
+}
 
 export default {
   async fetch(request, env, ctx) {
     const requestId = requestIdOf(request.headers);
-    const response = await answer(request, env, ctx, requestId);
-    if (response.headers.has(REQUEST_ID)) return response;
-    const named = new Response(response.body, response);
-    named.headers.set(REQUEST_ID, requestId);
-    return named;
+    const answered = await answer(request, { env, ctx, requestId }).catch((error: unknown) =>
+      problemResponse(problemOf(error, requestId), requestId),
+    );
+    const response = new Response(answered.body, answered);
+    if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
+    secure(response.headers, new URL(request.url));
+    allowOrigin(response.headers, request, env);
+    return response;
   },
 } satisfies ExportedHandler<Env>;
 
-function answer(request: Request, env: Env, ctx: ExecutionContext, requestId: string): Response | Promise<Response> {
+async function answer(request: Request, context: Context): Promise<Response> {
+  const { env } = context;
   const { hostname, pathname } = new URL(request.url);
-  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) return notThisMachine(hostname, requestId);
+  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw notThisMachine(hostname);
   const target = targetOf(pathname);
-  switch (target) {
-    case "env":
-      return describe(env);
-    case "openapi":
-      return openapi(request, env, requestId);
-    case "nobody":
-      return nothingHere(pathname, requestId);
-    default:
-      return forward(target, request, { env, ctx, requestId });
+  if (target === "nobody") throw nothingHere(pathname);
+  if (isPreflight(request)) return preflight(request, env);
+  if (target === "env") return describe(env);
+  if (target === "openapi") return openapi(request, env);
+  return askFunction(target, request, context);
+}
+
+/** Who is calling is settled before anything is looked up or woken. */
+async function askFunction(service: Service, request: Request, context: Context): Promise<Response> {
+  const { env, ctx } = context;
+  const caller = await admit(request, env);
+  const kept = await findAnswer(request, caller);
+  if (kept) return kept;
+  const fresh = await forward(service, request, context);
+  learn(caller, fresh.status);
+  return keepAnswer(request, caller, fresh, ctx);
+}
+
+async function admit(request: Request, env: Env): Promise<Caller> {
+  try {
+    const caller = await identify(request, env);
+    await limitCaller(request, caller, env);
+    return caller;
+  } catch (error) {
+    if (error instanceof Unauthorized) await (error.attempt ? limitAttempts : limitNobody)(request, env);
+    throw error;
   }
 }
 
 /** The API's description is a file of the web app's build; where it was left out, the app's page comes instead. */
-async function openapi(request: Request, env: Env, requestId: string): Promise<Response> {
+async function openapi(request: Request, env: Env): Promise<Response> {
   const file = await env.ASSETS.fetch(request);
-  const isPage = file.headers.get("content-type")?.startsWith("text/html") ?? false;
-  return isPage ? nothingHere("/api/openapi.json", requestId) : file;
+  if (file.headers.get("content-type")?.startsWith("text/html")) throw nothingHere("/api/openapi.json");
+  const response = new Response(file.body, file);
+  response.headers.set("Cache-Control", `public, max-age=${DESCRIPTION_MAX_AGE_S}`);
+  return response;
 }
 
-function nothingHere(pathname: string, requestId: string): Response {
+function nothingHere(pathname: string): Refusal {
   const detail = `Nothing is at ${pathname}. The API is described at /api/openapi.json.`;
-  return problemResponse({ status: 404, title: "Not found", detail }, requestId);
+  return new Refusal({ status: 404, title: "Not found", detail });
 }
 
-function notThisMachine(hostname: string, requestId: string): Response {
+function notThisMachine(hostname: string): Refusal {
   const detail = `AUTH_MODE=local serves this machine only, not ${hostname}. Open http://127.0.0.1 with the same port.`;
-  return problemResponse({ status: 403, title: "Forbidden", detail }, requestId);
+  return new Refusal({ status: 403, title: "Forbidden", detail });
+}
+
+function problemOf(error: unknown, requestId: string): Problem {
+  if (error instanceof Refusal) return error.problem;
+  const { stack } = error instanceof Error ? error : { stack: String(error) };
+  console.error(
+    JSON.stringify({ severity: "ERROR", message: "The Worker failed", request_id: requestId, error: stack }),
+  );
+  const detail = "The Worker failed. Tell whoever runs this installation the request id.";
+  return { status: 500, title: "Internal error", detail };
 }

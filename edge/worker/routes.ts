@@ -13,7 +13,13 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/sources", "collection"],
   ["/api/runs", "collection"],
   ["/api/documents", "collection"],
+  ["/api/me", "collection"],
+  ["/api/members", "collection"],
+  ["/api/keys", "collection"],
 ];
+
+/** Ways to write a path that one server may read otherwise than the next. */
+const AMBIGUOUS = /%2f|%5c|%00|\/\//i;
 
 /**
  * Find who answers `pathname`. Functions have routes for Cloud Tasks and Cloud Scheduler too (`/tasks/…`, `/cron/…`)
@@ -22,6 +28,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
 export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
+  if (AMBIGUOUS.test(pathname)) return "nobody";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   return match ? match[1] : "nobody";
 }

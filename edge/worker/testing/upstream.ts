@@ -1,12 +1,14 @@
 /**
  * A stand-in for the functions, on a real socket: it tells what it saw, and streams as slowly as a test wants.
  *
+ * The query of a request says how it is answered: `stream=NAME` slowly, `control=` and `vary=` with those headers, `status=`
+ * with that status, `page` as Cloud Run itself does. Requests with `of=NAME` are counted; `/counted?of=NAME` tells.
  * Started by vitest before the Worker's tests; its URL is provided to them as `upstream`. Runs in Node.
  */
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
+import { json, listen, textOf, type Standing } from "./standing";
 
 const EVENTS = 5;
 const EVENT_EVERY_MS = 100;
@@ -17,43 +19,53 @@ interface Progress {
   finished: boolean;
 }
 
+interface State {
+  readonly streams: Map<string, Progress>;
+  readonly counts: Map<string, number>;
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startUpstream();
   project.provide("upstream", server.url);
   return server.close;
 }
 
-export async function startUpstream(): Promise<{ url: string; close: () => Promise<void> }> {
-  const streams = new Map<string, Progress>();
-  const server = createServer((request, response) => void serve(request, response, streams));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.closeAllConnections();
-      server.close(() => {
-        resolve();
-      });
-    });
-  return { url: `http://127.0.0.1:${port.toString()}`, close };
+export function startUpstream(): Promise<Standing> {
+  const state: State = { streams: new Map(), counts: new Map() };
+  return listen((request, response) => serve(request, response, state));
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  streams: Map<string, Progress>,
-): Promise<void> {
+async function serve(request: IncomingMessage, response: ServerResponse, state: State): Promise<void> {
   const url = new URL(request.url ?? "/", "http://upstream");
-  const name = url.searchParams.get("stream");
-  if (name !== null && request.method === "POST") {
-    await stream(response, name, streams);
+  const asked = url.searchParams;
+  const count = counted(url, state.counts);
+  const name = asked.get("stream");
+  if (url.pathname === "/counted") {
+    json(response, 200, { count });
+  } else if (name !== null && request.method === "POST") {
+    await stream(response, name, state.streams);
   } else if (name !== null) {
-    json(response, streams.get(name) ?? { sent: 0, finished: false });
-  } else if (url.searchParams.has("cached")) {
+    json(response, 200, state.streams.get(name) ?? { sent: 0, finished: false });
+  } else if (asked.has("cached")) {
     response.writeHead(304, { etag: '"1"', "x-request-id": "from-the-function" }).end();
+  } else if (asked.has("page")) {
+    response.writeHead(Number(asked.get("page")), { "content-type": "text/html; charset=UTF-8" }).end("<h1>Error</h1>");
   } else {
-    json(response, { method: request.method, url: request.url, headers: request.headers, body: await textOf(request) });
+    for (const [header, value] of Object.entries({ "cache-control": asked.get("control"), vary: asked.get("vary") })) {
+      if (value !== null) response.setHeader(header, value);
+    }
+    if (count > 0) response.setHeader("etag", `"${count.toString()}"`);
+    const seen = { method: request.method, url: request.url, headers: request.headers, body: await textOf(request) };
+    json(response, Number(asked.get("status") ?? "200"), { ...seen, count });
   }
+}
+
+function counted(url: URL, counts: Map<string, number>): number {
+  const name = url.searchParams.get("of");
+  if (name === null) return 0;
+  const count = (counts.get(name) ?? 0) + (url.pathname === "/counted" ? 0 : 1);
+  counts.set(name, count);
+  return count;
 }
 
 async function stream(response: ServerResponse, name: string, streams: Map<string, Progress>): Promise<void> {
@@ -74,14 +86,4 @@ async function stream(response: ServerResponse, name: string, streams: Map<strin
 /** Reads a flag that an event sets, which the compiler takes for a constant. */
 function isTrue(flag: boolean): boolean {
   return flag;
-}
-
-function json(response: ServerResponse, body: unknown): void {
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const chunk of request) text += String(chunk);
-  return text;
 }

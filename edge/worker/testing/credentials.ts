@@ -1,0 +1,124 @@
+/** Keys and tokens that tests make: users' tokens of an issuer, API keys, the Worker's own credentials. Runs anywhere. */
+
+import { exportJWK, exportPKCS8, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import { checksumOf } from "../api-key";
+import type { GoogleAccount, GoogleCounts } from "./google";
+
+export const ISSUER = "https://issuer.example/auth/v1";
+export const AUDIENCE = "authenticated";
+
+/** An issuer of users' tokens with one key, published at `url`. */
+export class Issuer {
+  private constructor(
+    readonly url: string,
+    readonly algorithm: string,
+    public privateKey: CryptoKey,
+    public publicJwk: JWK,
+  ) {}
+
+  /** Publish a new issuer's key at the stand-in `base`. */
+  static async start(base: string, algorithm = "ES256"): Promise<Issuer> {
+    const { privateKey, publicJwk } = await keyPair(algorithm);
+    const issuer = new Issuer(`${base}/${crypto.randomUUID()}`, algorithm, privateKey, publicJwk);
+    await issuer.publish({ keys: [publicJwk] });
+    return issuer;
+  }
+
+  async publish(set: { keys?: JWK[]; status?: number }): Promise<void> {
+    await fetch(this.url, { method: "PUT", body: JSON.stringify(set) });
+  }
+
+  /** Sign with another key from now on, which isn't published yet. */
+  async rotate(): Promise<void> {
+    Object.assign(this, await keyPair(this.algorithm));
+  }
+
+  /** How often the keys have been read. */
+  async reads(): Promise<number> {
+    const answer = await fetch(`${this.url}/count`);
+    return ((await answer.json()) as { count: number }).count;
+  }
+
+  /** A good token, with whatever of it a test changes; undefined takes a claim away. */
+  token(changes: Record<string, unknown> = {}, { key = this.privateKey, header = {} } = {}): Promise<string> {
+    const claims = claimsOf(changes);
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: this.algorithm, kid: this.publicJwk.kid ?? "", ...header })
+      .sign(key);
+  }
+
+  /** The Worker's variables that trust this issuer. */
+  get variables(): Record<string, string> {
+    return { AUTH_MODE: "jwt", AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: `other, ${AUDIENCE}`, AUTH_JWKS_URL: this.url };
+  }
+}
+
+export function claimsOf(changes: Record<string, unknown> = {}): JWTPayload {
+  const now = Math.floor(Date.now() / 1000);
+  return { iss: ISSUER, aud: AUDIENCE, sub: `user-${crypto.randomUUID()}`, iat: now, exp: now + 600, ...changes };
+}
+
+/** An API key as the collection function makes them. */
+export function apiKey(): string {
+  const text = `hw_${crypto.randomUUID().replaceAll("-", "")}`;
+  return text + checksumOf(text);
+}
+
+async function keyPair(algorithm: string): Promise<{ privateKey: CryptoKey; publicJwk: JWK }> {
+  const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+  const publicJwk = { ...(await exportJWK(publicKey)), kid: crypto.randomUUID(), alg: algorithm };
+  return { privateKey, publicJwk };
+}
+
+/** A service account at the stand-in for Google, which can be asked for tokens by key or by federation. */
+export class Account {
+  static readonly provider = "projects/1/locations/global/workloadIdentityPools/headwater/providers/worker";
+  static readonly email = "headwater-worker@p.iam.gserviceaccount.com";
+
+  private constructor(
+    readonly url: string,
+    private readonly privateKey: CryptoKey,
+    private readonly publicKey: JWK,
+  ) {}
+
+  static async start(base: string, behaviour: Partial<GoogleAccount> = {}): Promise<Account> {
+    const { privateKey, publicJwk } = await keyPair("RS256");
+    const account = new Account(`${base}/${crypto.randomUUID()}`, privateKey, publicJwk);
+    await account.behave(behaviour);
+    return account;
+  }
+
+  async behave(behaviour: Partial<GoogleAccount>): Promise<void> {
+    const known = { lifetimeS: 3600, provider: Account.provider, issuer: "https://hw.example.com" };
+    const body = JSON.stringify({ publicKey: this.publicKey, ...known, ...behaviour });
+    await fetch(this.url, { method: "PUT", body });
+  }
+
+  async counts(): Promise<GoogleCounts> {
+    return (await fetch(this.url)).json() as Promise<GoogleCounts>;
+  }
+
+  /** The Worker's variables and secret for the way by a key … */
+  async byKey(): Promise<Record<string, string>> {
+    const key = {
+      type: "service_account",
+      client_email: Account.email,
+      private_key_id: this.publicKey.kid,
+      private_key: await exportPKCS8(this.privateKey),
+      token_uri: `${this.url}/token`,
+    };
+    return { GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(key) };
+  }
+
+  /** … and by workload identity federation. */
+  async byFederation(): Promise<Record<string, string>> {
+    return {
+      WORKLOAD_KEY: JSON.stringify({ ...(await exportJWK(this.privateKey)), kid: this.publicKey.kid }),
+      GOOGLE_WORKLOAD_PROVIDER: Account.provider,
+      GOOGLE_WORKLOAD_ISSUER: "https://hw.example.com",
+      GOOGLE_SERVICE_ACCOUNT: Account.email,
+      GOOGLE_STS_URL: `${this.url}/sts`,
+      GOOGLE_IAM_CREDENTIALS_URL: `${this.url}/iam`,
+    };
+  }
+}

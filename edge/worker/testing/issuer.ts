@@ -1,0 +1,45 @@
+/**
+ * A stand-in for issuers of users' tokens: `PUT /NAME` publishes a set of keys, or makes it fail with `{"status": 500}`;
+ * `GET /NAME` is read by the Worker and counted; `GET /NAME/count` tells how often. Runs in Node.
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TestProject } from "vitest/node";
+import { json, listen, textOf, type Standing } from "./standing";
+
+interface Published {
+  keys?: unknown[];
+  status?: number;
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await startIssuer();
+  project.provide("issuer", server.url);
+  return server.close;
+}
+
+export function startIssuer(): Promise<Standing> {
+  const published = new Map<string, Published>();
+  const counts = new Map<string, number>();
+  return listen((request, response) => serve(request, response, published, counts));
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  published: Map<string, Published>,
+  counts: Map<string, number>,
+): Promise<void> {
+  const [, name = "", what] = (request.url ?? "").split("/");
+  const count = counts.get(name) ?? 0;
+  if (request.method === "PUT") {
+    published.set(name, JSON.parse(await textOf(request)) as Published);
+    json(response, 200, {});
+  } else if (what === "count") {
+    json(response, 200, { count });
+  } else {
+    counts.set(name, count + 1);
+    const { status = 200, ...set } = published.get(name) ?? { status: 404 };
+    json(response, status, set);
+  }
+}

@@ -1,0 +1,5 @@
+/** A file that is imported as its text. */
+declare module "*?raw" {
+  const text: string;
+  export default text;
+}
