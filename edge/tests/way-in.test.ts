@@ -12,6 +12,7 @@ import { startUpstream } from "../worker/testing/upstream";
 import { startEdge, type Edge } from "./edge";
 
 const QUESTIONS = 20;
+const SIGN_IN_URL = "https://issuer.example/authorize?redirect_to={redirect}&nonce={nonce}";
 
 let assets: string;
 let standing: Standing[];
@@ -28,9 +29,8 @@ beforeAll(async () => {
   functions = upstream.url;
   issuer = await Issuer.start(issuers.url);
   account = await Account.start(google.url);
-  const signInUrl = "https://issuer.example/authorize?redirect_to={redirect}&nonce={nonce}";
   edge = await startEdge(assets, functions, {
-    variables: { ...issuer.variables, SIGN_IN_URL: signInUrl, CORS_ORIGINS: "https://a.example,https://b.example" },
+    variables: { ...issuer.variables, SIGN_IN_URL, CORS_ORIGINS: "https://a.example,https://b.example" },
     secrets: await account.byKey(),
   });
 });
@@ -70,11 +70,7 @@ describe("the way in", () => {
   });
 
   it("is told by /env", async () => {
-    const described = (await (await ask("/env", null)).json()) as Record<string, unknown>;
-    expect(described).toMatchObject({
-      authMode: "jwt",
-      signInUrl: expect.stringContaining("{redirect}&nonce={nonce}"),
-    });
+    expect(await (await ask("/env", null)).json()).toMatchObject({ authMode: "jwt", signInUrl: SIGN_IN_URL });
   });
 
   it("is closed to junk, which wakes no function", async () => {
@@ -105,11 +101,15 @@ describe("the way in", () => {
   it("keeps what may be kept, for the user whose it is", async () => {
     const name = crypto.randomUUID();
     const path = `/api/documents/d1?of=${name}&control=${encodeURIComponent("private, max-age=60")}`;
-    const read = async (sub: string): Promise<unknown> => (await ask(path, await issuer.token({ sub }))).json();
-    const own = await read("a");
-    expect(await read("b")).toMatchObject({ count: 2 });
-    await expect.poll(() => read("a")).toEqual(own);
-    expect(await countOf(name)).toBe(2);
+    const read = async (sub: string): Promise<number> => {
+      const response = await ask(path, await issuer.token({ sub }));
+      return ((await response.json()) as { count: number }).count;
+    };
+    let own = await read("a");
+    // It is put away after it has been given out.
+    await expect.poll(async () => own === (own = await read("a"))).toBe(true);
+    expect(await read("b")).toBe(own + 1);
+    expect(await read("a")).toBe(own);
   });
 
   it("has a limit to questions", async () => {
