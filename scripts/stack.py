@@ -33,6 +33,10 @@ THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 _NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
 _NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE"}
 
+# What the Worker checks of callers, as the functions do, and what it tells the web app.
+_WORKER_VARIABLES = ("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "SIGN_IN_URL", "CORS_ORIGINS")
+_WORKER_SECRETS = ("AUTH_SECRET",)
+
 # The Worker asks the network for nothing when it starts, and reports to nobody.
 _QUIET_WRANGLER = {
     "CLOUDFLARE_CF_FETCH_ENABLED": "false",
@@ -86,7 +90,6 @@ class Stack:
         """Give the settings that follow from what the stack itself makes; Postgres must have been prepared."""
         kept = _kept_secrets(self.data / "secrets.json")
         return {
-            "AUTH_MODE": "local",
             "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=kept["app_password"]),
             "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
             "GOOGLE_CLOUD_PROJECT": "local",
@@ -108,7 +111,7 @@ class Stack:
         files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
         # Nothing of ours is behind a proxy, and some clients would ask one even for this machine's own address.
         direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
-        return files | inherited | dict(self.given) | self.own_settings() | direct
+        return {"AUTH_MODE": "local"} | files | inherited | dict(self.given) | self.own_settings() | direct
 
     def settings(self) -> dict[str, str]:
         """Give what `DIR/env` holds: of that environment, what Headwater reads."""
@@ -176,6 +179,12 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=warn"]
     options += [f"--persist-to={stack.data / 'edge'}"]
     options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
+    options += [f"--var={name}:{environment[name]}" for name in _WORKER_VARIABLES if environment.get(name)]
+    # A command line can be read by every user of this machine. The file is named even when it is empty: without,
+    # wrangler would look for others.
+    secrets_file = stack.data / "worker-secrets.env"
+    write_privately(secrets_file, to_dotenv({name: environment.get(name, "") for name in _WORKER_SECRETS}))
+    options += [f"--env-file={secrets_file}"]
     return Service(
         name="edge",
         port=port,
@@ -204,6 +213,18 @@ def read_dotenv(path: Path) -> dict[str, str]:
         except ValueError as error:
             raise StackError(f"{path}, line {number}: expected NAME=value") from error
     return settings
+
+
+def to_dotenv(settings: Mapping[str, str]) -> str:
+    """Write settings as wrangler reads them, which expands `$` even in quotes; raises StackError for what it can't."""
+    lines = []
+    for name, value in settings.items():
+        quote = next((sign for sign in "'`" if sign not in value), None)
+        if quote is None or "\n" in value:
+            raise StackError(f"{name} holds both ' and `, or more than one line: wrangler can't be told it")
+        escaped = value.replace("$", r"\$")
+        lines += [f"{name}={quote}{escaped}{quote}\n"]
+    return "".join(lines)
 
 
 def _kept_secrets(path: Path) -> dict[str, str]:

@@ -41,13 +41,13 @@ describe("an issuer's keys", () => {
     expect(await issuer.reads()).toBe(2);
   });
 
-  it("stay good for an hour while the issuer can't be reached, and no longer", async () => {
+  it("stay good for a day while the issuer can't be reached, and no longer", async () => {
     await verify();
     await issuer.publish({ status: 500 });
-    pass(3500);
+    pass(86_300);
     await verify();
     expect(await issuer.reads()).toBe(2);
-    pass(3600);
+    pass(700);
     await expect(verify()).rejects.toThrow(KeysUnreachable);
   });
 

@@ -5,11 +5,11 @@ import { createRemoteJWKSet, customFetch, type RemoteJWKSet } from "jose";
 const TIMEOUT_MS = 5_000;
 /** Keys are read again after this long, or sooner for a key that isn't known, then at most once in COOLDOWN_MS. */
 const MAX_AGE_MS = 600_000;
-const COOLDOWN_MS = 30_000;
+const COOLDOWN_MS = 5_000;
 /** After a failure the issuer is left alone this long … */
 export const REST_MS = 10_000;
 /** … and keys that it published go on being good this long while it can't be reached. */
-const STALE_MS = 3_600_000;
+const STALE_MS = 86_400_000;
 
 export class KeysUnreachable extends Error {}
 

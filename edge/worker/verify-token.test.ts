@@ -6,6 +6,7 @@ import { claimsOf, Issuer } from "./testing/credentials";
 import { BadToken, verifyToken } from "./verify-token";
 
 const SECRET = "a secret of at least thirty-two bytes";
+const NAME = "Nobody may be called what the token's `sub` says.";
 const now = (): number => Math.floor(Date.now() / 1000);
 let issuer: Issuer;
 
@@ -46,6 +47,10 @@ describe("no good is", () => {
     ["one for somebody else", { aud: "somebody-else" }, "The token is meant for something else."],
     ["one for nobody", { aud: undefined }, "The token is meant for something else."],
     ["one of nobody", { sub: undefined }, "The token names no subject."],
+    ["one that calls itself the laptop's user", { sub: "local" }, NAME],
+    ["one that calls itself an API key", { sub: "key:1" }, NAME],
+    ["one with a name that can't be printed", { sub: "a\nb" }, NAME],
+    ["one with a name without end", { sub: "a".repeat(256) }, NAME],
     ["one of an empty name", { sub: "" }, "The token names no subject."],
   ])("%s", async (_, claims, message) => {
     await expect(verify(await issuer.token(claims))).rejects.toThrow(

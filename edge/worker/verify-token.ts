@@ -11,6 +11,10 @@ const PUBLISHED_KEYS = ["ES256", "RS256", "EdDSA"];
 /** An HS256 key shorter than its hash can be guessed (RFC 7518, 3.2). */
 const MIN_SECRET_BYTES = 32;
 
+const PRINTABLE = /^(?:[^\p{C}\p{Z}]| ){1,255}$/u;
+/** What the functions call callers of their own making. */
+const RESERVED = /^(?:local|deployment|key:.*)$/;
+
 /** A token that isn't good; the message may be shown. `expired` ones were good once. */
 export class BadToken extends Error {
   constructor(
@@ -67,6 +71,8 @@ function algorithmOf(token: string): string {
 
 function subjectOf({ sub }: JWTPayload): string {
   if (typeof sub !== "string" || sub === "") throw new BadToken("The token names no subject.");
+  if (!PRINTABLE.test(sub) || RESERVED.test(sub))
+    throw new BadToken("Nobody may be called what the token's `sub` says.");
   return sub;
 }
 

@@ -12,7 +12,7 @@ from functions.collection.runs import Run, RunList, RunQuery
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
 from headwater.db import Database
-from headwater.http import Call, Route
+from headwater.http import Call, Reply, Route
 from headwater.tickets import Tickets
 
 
@@ -131,6 +131,12 @@ class Collection:
         with self.database.transaction(call.workspace_id) as tx:
             return documents.read_documents(tx, call.workspace_id, query)
 
-    def read_document(self, call: Call) -> Document:
+    def read_document(self, call: Call) -> Reply:
+        """Read a document; whoever opens several citations of it within a minute is answered by the Worker."""
         with self.database.transaction(call.workspace_id) as tx:
-            return documents.read_document(tx, call.workspace_id, call.path["id"])
+            document = documents.read_document(tx, call.workspace_id, call.path["id"])
+        return Reply(document, headers=_KEPT_FOR_A_MINUTE)
+
+
+_KEPT_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
+"""By the caller's browser and the Worker; never for another caller, or for the same one in another workspace."""

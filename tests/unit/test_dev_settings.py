@@ -6,7 +6,7 @@ import pytest
 
 from headwater.config import read_settings
 from scripts.keeper import readable
-from scripts.stack import Stack, StackError, read_dotenv
+from scripts.stack import Stack, StackError, read_dotenv, to_dotenv
 
 
 @pytest.fixture
@@ -42,12 +42,29 @@ def test_the_command_line_wins_over_both(stack: Stack, monkeypatch: pytest.Monke
     assert given.settings()["EMBEDDING_MODEL"] == "all-MiniLM-L6-v2"
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_ADMIN_URL", "TASKS_ENDPOINT", "BLOB_URL", "AUTH_MODE"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_ADMIN_URL", "TASKS_ENDPOINT", "BLOB_URL"])
 def test_a_variable_left_over_in_a_shell_leads_to_nobodys_production(
     stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "production")
     assert stack.environment()[name] != "production"
+
+
+def test_the_worker_checks_callers_as_the_functions_do_and_no_command_line_holds_a_secret(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "it's $HOME, \\n and 32 bytes or more"
+    (stack.data / ".env").write_text("AUTH_MODE=jwt\nAUTH_ISSUER=https://issuer.example\nAUTH_AUDIENCE='a,b'\n")
+    monkeypatch.setenv("AUTH_SECRET", secret)
+    edge = stack.services()["edge"]
+    assert {"--var=AUTH_MODE:jwt", "--var=AUTH_ISSUER:https://issuer.example", "--var=AUTH_AUDIENCE:a,b"} <= set(
+        edge.command
+    )
+    assert not any(secret in word for word in edge.command)
+    file = stack.data / "worker-secrets.env"
+    assert f"--env-file={file}" in edge.command
+    assert file.read_text() == "AUTH_SECRET=`it's \\$HOME, \\n and 32 bytes or more`\n"
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_variable_of_cloud_run_is_not_passed_on(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +83,11 @@ def test_a_dotenv_file_reads_like_a_shell_would(tmp_path: Path) -> None:
     file.write_text("# a comment\n\nexport A=1\nB='two words'\nC=\nD=x=y\n")
     assert read_dotenv(file) == {"A": "1", "B": "two words", "C": "", "D": "x=y"}
     assert read_dotenv(tmp_path / "none") == {}
+
+
+def test_a_secret_that_wrangler_cannot_be_told_is_named() -> None:
+    with pytest.raises(StackError, match="AUTH_SECRET"):
+        to_dotenv({"AUTH_SECRET": "'`"})
 
 
 @pytest.mark.parametrize("line", ["just words", "A='unclosed"])
