@@ -1,5 +1,6 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { returnFromIssuer } from "./session/leave-and-return";
 import { App } from "./shell/app";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -9,7 +10,10 @@ import "./styles/prose.css";
 import "./styles/chat.css";
 import "./styles/document.css";
 import "./styles/sources.css";
+import "./styles/session.css";
+import "./styles/workspace.css";
 
+returnFromIssuer();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(

@@ -1,6 +1,6 @@
 /** The functions' HTTP API, typed. Every call throws a ProblemError, or the browser's TypeError without a connection. */
 
-import { parseProblem, ProblemError } from "./problem";
+import { call, checked, given, readJson, send } from "./call";
 import type { Conversation, ConversationSummary, Document, NewSource, Run, Source } from "./types";
 
 export async function listSources(signal?: AbortSignal): Promise<Source[]> {
@@ -30,7 +30,7 @@ export interface Versioned<T> {
 export async function readRun(id: string, etag: string | null, signal?: AbortSignal): Promise<Versioned<Run> | null> {
   const headers: HeadersInit = etag === null ? {} : { "if-none-match": etag };
   // Without `no-store` the browser would answer a 304 from its own cache and never show it.
-  const response = await fetch(`/api/runs/${encodeURIComponent(id)}`, { headers, cache: "no-store", ...given(signal) });
+  const response = await call(`/api/runs/${encodeURIComponent(id)}`, { headers, cache: "no-store", ...given(signal) });
   if (response.status === 304) return null;
   const value = (await (await checked(response)).json()) as Run;
   return { value, etag: response.headers.get("etag") };
@@ -54,29 +54,4 @@ export async function deleteConversation(id: string): Promise<void> {
 
 export async function stopAnswer(conversationId: string): Promise<void> {
   await send("POST", `/api/chat/${encodeURIComponent(conversationId)}/stop`);
-}
-
-async function readJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await checked(await fetch(path, given(signal)));
-  return (await response.json()) as T;
-}
-
-async function send(method: string, path: string, body?: unknown): Promise<Response> {
-  const content =
-    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-  return checked(await fetch(path, { method, ...content }));
-}
-
-async function checked(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  const problem = parseProblem(await response.text());
-  const fallback = {
-    title: "Something went wrong",
-    detail: `The answer was ${response.status} ${response.statusText}.`,
-  };
-  throw new ProblemError({ status: response.status, ...(problem ?? fallback) });
-}
-
-function given(signal: AbortSignal | undefined): RequestInit {
-  return signal ? { signal } : {};
 }

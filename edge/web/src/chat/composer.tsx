@@ -1,22 +1,21 @@
-import { useState, type KeyboardEvent, type ReactNode, type SubmitEvent } from "react";
+import type { KeyboardEvent, ReactNode, SubmitEvent } from "react";
 import { SendIcon, StopIcon } from "../ui/icons";
 
 interface Props {
+  text: string;
+  onChange: (text: string) => void;
   isBusy: boolean;
   onAsk: (text: string) => void;
   onStop: () => void;
 }
 
 /** Where one asks. Enter sends, Shift+Enter begins a new line. */
-export function Composer({ isBusy, onAsk, onStop }: Props): ReactNode {
-  const [text, setText] = useState("");
-
+export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
     if (question === "" || isBusy) return;
     onAsk(question);
-    setText("");
   };
 
   return (
@@ -31,7 +30,7 @@ export function Composer({ isBusy, onAsk, onStop }: Props): ReactNode {
         autoFocus
         placeholder="Ask what your team has written…"
         onChange={(event) => {
-          setText(event.target.value);
+          onChange(event.target.value);
         }}
         onKeyDown={(event) => {
           // While an input method composes a word, Enter belongs to it.

@@ -5,6 +5,7 @@ import { navigate } from "../shell/router";
 import { ProblemNote } from "../ui/problem-note";
 import { Answer, Waiting } from "./answer";
 import { Composer } from "./composer";
+import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { textOf } from "./parts";
 import { useConversation } from "./use-conversation";
@@ -20,7 +21,13 @@ interface Props {
 
 /** Questions and answers, and where the next question is written. */
 export function Dialogue({ id, stored, onChange }: Props): ReactNode {
-  const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored);
+  const unasked = useDraft("new");
+  const own = useDraft(id);
+  const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored, (question, isFirst) => {
+    (isFirst ? unasked : own)[1](question);
+    if (isFirst) navigate("/", { replace: true });
+  });
+  const [draft, writeDraft] = stored === null && messages.length === 0 ? unasked : own;
   const questions = messages.filter((message) => message.role === "user").length;
   const scroller = useStickToEnd(questions);
   const last = messages.at(-1);
@@ -70,7 +77,10 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
       <Composer
         isBusy={status === "waiting" || status === "answering"}
         onStop={stop}
+        text={draft}
+        onChange={writeDraft}
         onAsk={(text) => {
+          writeDraft("");
           if (messages.length === 0) navigate(chatPath(id), { replace: true });
           ask(text);
         }}

@@ -1,16 +1,21 @@
 import type { ReactNode } from "react";
 import { listSources } from "../api/api";
+import { useMay } from "../session/me";
 import { Link } from "../shell/router";
 import { useLoad } from "../ui/use-load";
 
 /** A conversation that hasn't begun: says what can be asked, or what is to be done first. */
 export function EmptyChat(): ReactNode {
   const { value: sources } = useLoad(listSources);
+  const mayEdit = useMay("editor");
   const documents = sources?.reduce((sum, source) => sum + source.documents, 0) ?? 0;
   return (
     <div className="empty">
       <h1>Ask what your team has written</h1>
-      {sources?.length === 0 && (
+      {sources && documents === 0 && !mayEdit && (
+        <p>Nothing has been collected yet. An editor or owner of this workspace can do that.</p>
+      )}
+      {mayEdit && sources?.length === 0 && (
         <>
           <p>
             Nothing has been collected yet. Add a Git repository of Markdown files, collect it, and come back with a
@@ -23,7 +28,7 @@ export function EmptyChat(): ReactNode {
           </p>
         </>
       )}
-      {sources && sources.length > 0 && documents === 0 && (
+      {mayEdit && sources && sources.length > 0 && documents === 0 && (
         <>
           <p>There is a source, but no document has been collected from it yet.</p>
           <p>

@@ -4,13 +4,18 @@ import { Chat, useChat } from "@ai-sdk/react";
 import { DefaultChatTransport, type ChatStatus, type ChatTransport } from "ai";
 import { useEffect, useState } from "react";
 import { readConversation, stopAnswer } from "../api/api";
+import { call } from "../api/call";
 import { problemOf } from "../api/problem";
 import type { Message, Problem } from "../api/types";
+import { currentSession } from "../session/session";
+import { textOf } from "./parts";
 
 const RENDER_EVERY_MS = 50;
 
 type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
+/** Takes back a question that was not let in, for its writer has to sign in first. */
+type TakeBack = (question: string, isFirst: boolean) => void;
 
 export interface ConversationState {
   messages: Message[];
@@ -27,13 +32,14 @@ export interface ConversationState {
  * Follow conversation `id`, of which `stored` is known (null: it is new).
  *
  * An answer that is being written when the page is loaded, or when a connection breaks, is resumed from its beginning.
- * One that ended meanwhile is in the history, which is then read again.
+ * One that ended meanwhile is in the history, which is then read again. A question that is asked with a token that has
+ * expired leaves the conversation again, by `takeBack` of the first call.
  */
-export function useConversation(id: string, stored: Message[] | null): ConversationState {
+export function useConversation(id: string, stored: Message[] | null, takeBack: TakeBack): ConversationState {
   const [isChecking, setIsChecking] = useState(stored !== null);
   const [hasBegun, setHasBegun] = useState(stored !== null);
   const [{ chat, transport }] = useState(() =>
-    createChat(id, stored, () => {
+    createChat(id, stored, takeBack, () => {
       setIsChecking(false);
     }),
   );
@@ -44,7 +50,7 @@ export function useConversation(id: string, stored: Message[] | null): Conversat
   return {
     messages,
     status: statusOf(status, isChecking),
-    problem: error ? problemOf(error) : null,
+    problem: error && !isUnauthorized(error) ? problemOf(error) : null,
     ask: (text) => void chat.sendMessage({ text }),
     askAgain: () => {
       // Where only the connection is lost, the answer isn't.
@@ -64,21 +70,37 @@ function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["s
 /** Asks with the new question only, since the function knows the rest; tells whether there was something to resume. */
 class Transport extends DefaultChatTransport<Message> {
   readonly #onReconnected: (found: boolean) => void;
+  readonly #onRefused: () => void;
+  #isAsking = false;
   /** An answer is being looked for, or the last attempt to do so has failed. */
   isReconnecting = false;
 
-  constructor(onReconnected: (found: boolean) => void) {
-    super({ prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }) });
-    this.#onReconnected = onReconnected;
+  constructor(on: { reconnected: (found: boolean) => void; refused: () => void }) {
+    super({
+      fetch: async (input, init) => {
+        const [isAsking, session] = [this.#isAsking, currentSession()];
+        try {
+          return await call(input, init);
+        } finally {
+          // This request was refused, or another was, and with the page that makes way for the sign-in this one was aborted.
+          if (isAsking && session && currentSession() === null) this.#onRefused();
+        }
+      },
+      prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }),
+    });
+    this.#onReconnected = on.reconnected;
+    this.#onRefused = on.refused;
   }
 
-  override sendMessages(...options: Parameters<ChatTransport<Message>["sendMessages"]>): Stream {
+  override sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
     this.isReconnecting = false;
-    return super.sendMessages(...options);
+    this.#isAsking = options.trigger === "submit-message";
+    return super.sendMessages(options);
   }
 
   override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
     this.isReconnecting = true;
+    this.#isAsking = false;
     const stream = await super.reconnectToStream(options);
     this.isReconnecting = false;
     this.#onReconnected(stream !== null);
@@ -89,13 +111,25 @@ class Transport extends DefaultChatTransport<Message> {
 function createChat(
   id: string,
   stored: Message[] | null,
+  takeBack: TakeBack,
   onChecked: () => void,
 ): { chat: Chat<Message>; transport: Transport } {
-  const transport = new Transport((found) => {
-    void (found ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+  const transport = new Transport({
+    reconnected: (found) => {
+      void (found ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+    },
+    refused: () => {
+      const question = chat.lastMessage;
+      chat.messages = chat.messages.slice(0, -1);
+      if (question) takeBack(textOf(question), chat.messages.length === 0);
+    },
   });
   const chat = new Chat<Message>({ id, messages: stored ?? [], transport });
   return { chat, transport };
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return problemOf(error).status === 401;
 }
 
 /** Nothing is being written: read what was, unless the last answer is known to its end. */

@@ -1,12 +1,23 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
+import { Gate } from "../session/gate";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
+import { WorkspacePage } from "../workspace/workspace-page";
+import { AccountMenu } from "./account-menu";
 import type { Route } from "./route";
 import { Link, useRoute } from "./router";
 
 export function App(): ReactNode {
+  return (
+    <Gate>
+      <Shell />
+    </Gate>
+  );
+}
+
+function Shell(): ReactNode {
   const route = useRoute();
   const main = useFocusOnTurn(route.page);
   return (
@@ -17,7 +28,7 @@ export function App(): ReactNode {
       <header className="top">
         <Link href="/" className="brand">
           <BrandMark />
-          Headwater
+          <span>Headwater</span>
         </Link>
         <nav aria-label="Pages">
           <NavLink href="/" current={route.page === "chat"}>
@@ -27,6 +38,7 @@ export function App(): ReactNode {
             Sources
           </NavLink>
         </nav>
+        <AccountMenu />
       </header>
       <main id="main" ref={main} tabIndex={-1} className={`page-${route.page}`}>
         <Page route={route} />
@@ -49,6 +61,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <ChatPage id={route.id} />;
     case "sources":
       return <SourcesPage />;
+    case "workspace":
+      return <WorkspacePage />;
     case "document":
       return <DocumentPage key={route.id} id={route.id} passage={route.passage} />;
     case "missing":

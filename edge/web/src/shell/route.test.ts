@@ -11,6 +11,8 @@ describe("parseRoute", () => {
     ["/chat/c1", { page: "chat", id: "c1" }],
     ["/sources", { page: "sources" }],
     ["/sources/", { page: "sources" }],
+    ["/workspace", { page: "workspace" }],
+    ["/workspace/1", { page: "missing" }],
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
     ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10 } }],
     ["/documents", { page: "missing" }],

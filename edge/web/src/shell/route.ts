@@ -5,6 +5,7 @@ import type { Range } from "../document/offsets";
 export type Route =
   | { page: "chat"; id: string | null }
   | { page: "sources" }
+  | { page: "workspace" }
   | { page: "document"; id: string; passage: Range | null }
   | { page: "missing" };
 
@@ -14,6 +15,7 @@ export function parseRoute(url: URL): Route {
   if (page === "") return { page: "chat", id: null };
   if (page === "chat") return { page: "chat", id: id ?? null };
   if (page === "sources" && id === undefined) return { page: "sources" };
+  if (page === "workspace" && id === undefined) return { page: "workspace" };
   if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url.searchParams) };
   return { page: "missing" };
 }

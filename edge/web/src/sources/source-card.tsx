@@ -2,6 +2,7 @@ import { useId, useState, type ReactNode } from "react";
 import { collect, deleteSource } from "../api/api";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
+import { useMay } from "../session/me";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { ProblemNote } from "../ui/problem-note";
 import { ProgressBar } from "./progress-bar";
@@ -23,6 +24,7 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
   const [isDoomed, setIsDoomed] = useState(false);
+  const mayEdit = useMay("editor");
   const run = followed?.run ?? source.last_run;
   const isRunning = run?.state === "running" || (runId !== null && run?.id !== runId);
   return (
@@ -46,29 +48,33 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       )}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Trying again…</p>}
       {run && !isRunning && <RunReport run={run} />}
-      {!run && !isRunning && <p className="muted">Never collected. Collect it to be able to ask about it.</p>}
+      {!run && !isRunning && (
+        <p className="muted">Never collected.{mayEdit && " Collect it to be able to ask about it."}</p>
+      )}
       {problem && <ProblemNote problem={problem} />}
-      <div className="actions">
-        <button
-          type="button"
-          className="primary"
-          ref={focusIf(isNew)}
-          onClick={isRunning ? undefined : start}
-          aria-disabled={isRunning}
-        >
-          {isRunning ? "Collecting…" : "Collect now"}
-        </button>
-        <button
-          type="button"
-          className="plain"
-          aria-label={`Delete source ${source.name}`}
-          onClick={() => {
-            setIsDoomed(true);
-          }}
-        >
-          Delete
-        </button>
-      </div>
+      {mayEdit && (
+        <div className="actions">
+          <button
+            type="button"
+            className="primary"
+            ref={focusIf(isNew)}
+            onClick={isRunning ? undefined : start}
+            aria-disabled={isRunning}
+          >
+            {isRunning ? "Collecting…" : "Collect now"}
+          </button>
+          <button
+            type="button"
+            className="plain"
+            aria-label={`Delete source ${source.name}`}
+            onClick={() => {
+              setIsDoomed(true);
+            }}
+          >
+            Delete
+          </button>
+        </div>
+      )}
       {isDoomed && (
         <DeleteSource
           source={source}

@@ -1,4 +1,5 @@
-import { useId, type ReactNode } from "react";
+import type { ReactNode } from "react";
+import { Field } from "../ui/field";
 import type { SourceFields } from "./new-source";
 
 interface Props {
@@ -7,7 +8,7 @@ interface Props {
 }
 
 export function SourceFormFields({ fields, onChange }: Props): ReactNode {
-  const bind = (name: keyof SourceFields): Pick<FieldProps, "value" | "onChange"> => ({
+  const bind = (name: keyof SourceFields): { value: string; onChange: (value: string) => void } => ({
     value: fields[name],
     onChange: (value) => {
       onChange({ [name]: value });
@@ -25,7 +26,7 @@ export function SourceFormFields({ fields, onChange }: Props): ReactNode {
       <Field
         label="Access token"
         optional
-        secret
+        type="password"
         hint="For a private repository. Stored encrypted, and never shown again."
         {...bind("token")}
       />
@@ -45,51 +46,5 @@ export function SourceFormFields({ fields, onChange }: Props): ReactNode {
         </div>
       </details>
     </>
-  );
-}
-
-interface FieldProps {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  hint?: string;
-  required?: boolean;
-  optional?: boolean;
-  secret?: boolean;
-  lines?: boolean;
-}
-
-function Field({ label, value, onChange, hint, required, optional, secret, lines }: FieldProps): ReactNode {
-  const id = useId();
-  const shared = {
-    id,
-    value,
-    "aria-describedby": hint ? `${id}-hint` : undefined,
-    spellCheck: false,
-    onChange: (event: { target: { value: string } }) => {
-      onChange(event.target.value);
-    },
-  };
-  return (
-    <div className="field">
-      <label htmlFor={id}>
-        {label} {optional && <span className="small muted">optional</span>}
-      </label>
-      {lines ? (
-        <textarea rows={2} className="code" {...shared} />
-      ) : (
-        <input
-          type={secret ? "password" : "text"}
-          required={required}
-          autoComplete={secret ? "new-password" : "off"}
-          {...shared}
-        />
-      )}
-      {hint && (
-        <p id={`${id}-hint`} className="small muted">
-          {hint}
-        </p>
-      )}
-    </div>
   );
 }

@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { listSources } from "../api/api";
+import { useMay } from "../session/me";
 import { useTitle } from "../shell/use-title";
 import { PlusIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
@@ -13,13 +14,14 @@ export function SourcesPage(): ReactNode {
   const { value: sources, problem, reload } = useLoad(listSources);
   const [isAdding, setIsAdding] = useState(false);
   const [newId, setNewId] = useState<string | null>(null);
+  const mayEdit = useMay("editor");
   const isEmpty = sources?.length === 0;
-  const showForm = isAdding || isEmpty;
+  const showForm = mayEdit && (isAdding || isEmpty);
   return (
     <div className="column">
       <div className="page-head">
         <h1>Sources</h1>
-        {sources && !showForm && (
+        {mayEdit && sources && !showForm && (
           <button
             type="button"
             onClick={() => {
@@ -37,6 +39,7 @@ export function SourcesPage(): ReactNode {
           makes those searchable; the next time, only what has changed is read.
         </p>
       )}
+      {isEmpty && !mayEdit && <p>There is none yet. An editor or owner of this workspace can add one.</p>}
       {problem && (
         <ProblemNote problem={problem}>
           <button type="button" onClick={reload}>

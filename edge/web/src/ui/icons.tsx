@@ -66,3 +66,12 @@ export function ListIcon(): ReactNode {
     </Icon>
   );
 }
+
+export function PersonIcon(): ReactNode {
+  return (
+    <Icon>
+      <circle cx="12" cy="8" r="3.5" />
+      <path d="M5 20c.8-4 3.500-6 7-6s6.200 2 7 6" />
+    </Icon>
+  );
+}

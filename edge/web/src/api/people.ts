@@ -1,0 +1,101 @@
+/** Who may call: this installation's way to sign in, who is signed in, members and API keys. */
+
+import { checked, given, readJson, send } from "./call";
+
+/** What `GET /env` tells everybody. */
+export interface Installation {
+  name: string;
+  version: string;
+  authMode: string;
+  /** Where the browser is sent to sign in, a template; absent or empty: API keys only. */
+  signInUrl?: string | null;
+}
+
+export type Role = "reader" | "editor" | "owner";
+
+export interface Workspace {
+  id: string;
+  name: string;
+  role: Role;
+}
+
+/** Who is calling, and for which workspace. */
+export interface Me {
+  subject: string;
+  role: Role;
+  workspace_id: string;
+  /** Every workspace that the caller is a member of, the oldest membership first. */
+  workspaces: Workspace[];
+}
+
+export interface Member {
+  subject: string;
+  role: Role;
+  name: string | null;
+  created_at: string;
+}
+
+export type Scope = "chat" | "collection" | "embedding";
+
+export interface NewKey {
+  name: string;
+  role: Role;
+  /** The functions that it opens; none: all. */
+  scopes: Scope[];
+  expires_at: string | null;
+}
+
+export interface Key extends NewKey {
+  id: string;
+  /** The part of it that may be shown. */
+  hint: string;
+  created_by: string;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+/** A key as it is told once, when it is made. */
+export interface MadeKey extends Key {
+  key: string;
+}
+
+export async function readInstallation(signal?: AbortSignal): Promise<Installation> {
+  return (await checked(await fetch("/env", given(signal)))).json() as Promise<Installation>;
+}
+
+export function readMe(signal?: AbortSignal): Promise<Me> {
+  return readJson("/api/me", signal);
+}
+
+/** Ask whether a token is good, without signing in with it; throws a ProblemError when it isn't. */
+export async function checkToken(token: string): Promise<void> {
+  await checked(await fetch("/api/me", { headers: { authorization: `Bearer ${token}` } }));
+}
+
+export async function listMembers(signal?: AbortSignal): Promise<Member[]> {
+  return (await readJson<{ members: Member[] }>("/api/members", signal)).members;
+}
+
+export async function addMember(member: Pick<Member, "subject" | "role" | "name">): Promise<void> {
+  await send("POST", "/api/members", member);
+}
+
+export async function changeRole(subject: string, role: Role): Promise<void> {
+  await send("PATCH", `/api/members/${encodeURIComponent(subject)}`, { role });
+}
+
+export async function removeMember(subject: string): Promise<void> {
+  await send("DELETE", `/api/members/${encodeURIComponent(subject)}`);
+}
+
+export async function listKeys(signal?: AbortSignal): Promise<Key[]> {
+  return (await readJson<{ keys: Key[] }>("/api/keys", signal)).keys;
+}
+
+export async function makeKey(key: NewKey): Promise<MadeKey> {
+  return (await send("POST", "/api/keys", key)).json() as Promise<MadeKey>;
+}
+
+export async function revokeKey(id: string): Promise<void> {
+  await send("DELETE", `/api/keys/${encodeURIComponent(id)}`);
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { claimsOf, readReturn, signInUrl, type Attempt } from "./sign-in";
+
+const ATTEMPT: Attempt = { nonce: "n 1", state: "s1", from: "/sources", hasState: false };
+const HOME = "https://docs.example.com/";
+
+function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown): string =>
+    btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(value))))
+      .replace(/\+/g, "-")
+      .replace(/\//g, "_")
+      .replace(/=/g, "");
+  return `${part({ alg: "ES256" })}.${part(claims)}.c2ln`;
+}
+
+function back(parameters: Record<string, string>, attempt: Attempt | null = ATTEMPT): ReturnType<typeof readReturn> {
+  return readReturn(new URL(`${HOME}#${new URLSearchParams(parameters)}`), attempt);
+}
+
+describe("signInUrl", () => {
+  it("fills in the template, encoded", () => {
+    const template = "https://issuer.example.com/authorize?to={redirect}&n={nonce}&s={state}&again={nonce}";
+    expect(signInUrl(template, HOME, ATTEMPT)).toBe(
+      "https://issuer.example.com/authorize?to=https%3A%2F%2Fdocs.example.com%2F&n=n%201&s=s1&again=n%201",
+    );
+  });
+
+  it.each(["javascript:alert(1)", "authorize?to={redirect}", "data:text/html,x"])("goes to no %s", (template) => {
+    expect(signInUrl(template, HOME, ATTEMPT)).toBeNull();
+  });
+});
+
+describe("readReturn", () => {
+  const token = jwt({ sub: "ada" });
+
+  it.each(["", "#main", "?start=1&end=2", "?error=x", "#state=s1"])(
+    "leaves %j alone when nobody is signing in",
+    (rest) => {
+      expect(readReturn(new URL(HOME + rest), null)).toBeNull();
+    },
+  );
+
+  it("takes an access token that is a JWT, and nothing that comes with it", () => {
+    expect(back({ access_token: token, refresh_token: "r", expires_in: "3600" })).toEqual({ token });
+  });
+
+  it("takes an ID token with the nonce of the sign-in that began here", () => {
+    const idToken = jwt({ sub: "ada", nonce: ATTEMPT.nonce });
+    expect(back({ id_token: idToken })).toEqual({ token: idToken });
+    expect(back({ id_token: idToken, access_token: "ya29.opaque" })).toEqual({ token: idToken });
+  });
+
+  it.each([{ nonce: "another" }, {}])("takes no ID token with %j", (claims) => {
+    expect(back({ id_token: jwt(claims) })).toEqual({
+      reason: expect.stringMatching(/belongs to another sign-in/) as unknown,
+    });
+    expect(back({ id_token: jwt(claims), access_token: token })).toHaveProperty("reason");
+  });
+
+  it("takes no token that nobody asked for in this tab", () => {
+    expect(back({ access_token: token }, null)).toEqual({
+      reason: expect.stringMatching(/nobody had asked for/) as unknown,
+    });
+  });
+
+  it("wants its state back where the issuer was given it", () => {
+    const attempt = { ...ATTEMPT, hasState: true };
+    expect(back({ access_token: token, state: "s1" }, attempt)).toEqual({ token });
+    expect(back({ access_token: token, state: "s2" }, attempt)).toHaveProperty("reason");
+    expect(back({ access_token: token }, attempt)).toHaveProperty("reason");
+  });
+
+  it("says what the issuer said, in the fragment or in the query", () => {
+    const said = { reason: "The issuer said: No access for you" };
+    expect(back({ error: "access_denied", error_description: "No access for you" })).toEqual(said);
+    expect(readReturn(new URL(`${HOME}?error=x&error_description=No+access+for+you`), ATTEMPT)).toEqual(said);
+    expect(back({ error: "access_denied" })).toEqual({ reason: "The issuer said: access_denied" });
+  });
+
+  it("says that an opaque token is of no use", () => {
+    expect(back({ access_token: "ya29.opaque" })).toEqual({ reason: expect.stringMatching(/not a JWT/) as unknown });
+  });
+});
+
+describe("claimsOf", () => {
+  it("reads claims in any script", () => {
+    expect(claimsOf(jwt({ name: "Žofia 👋" }))).toEqual({ name: "Žofia 👋" });
+  });
+
+  it.each(["", "a.b", "a.%.c", "a.bnVsbA.c", "a.W10.c", "a.eyJ.c"])("finds none in %j", (text) => {
+    expect(claimsOf(text)).toBeNull();
+  });
+});

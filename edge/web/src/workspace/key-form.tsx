@@ -1,0 +1,90 @@
+import { useState, type ReactNode, type SubmitEvent } from "react";
+import { makeKey, type MadeKey, type Role } from "../api/people";
+import { problemOf } from "../api/problem";
+import type { Problem } from "../api/types";
+import { useAccount } from "../session/me";
+import { Choice, Field } from "../ui/field";
+import { ProblemNote } from "../ui/problem-note";
+import { EXPIRIES, NEW_KEY, SCOPES, toNewKey, type KeyFields } from "./new-key";
+import { rolesUpTo } from "./roles";
+
+/** Make an API key: what it is for, what it may do, how long. */
+export function KeyForm({ onMade }: { onMade: (made: MadeKey) => void }): ReactNode {
+  const { me } = useAccount();
+  const [fields, setFields] = useState<KeyFields>(NEW_KEY);
+  const [isBusy, setIsBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const set = (change: Partial<KeyFields>): void => {
+    setFields((before) => ({ ...before, ...change }));
+  };
+
+  const make = (event: SubmitEvent): void => {
+    event.preventDefault();
+    setIsBusy(true);
+    setProblem(null);
+    makeKey(toNewKey(fields, new Date()))
+      .then(onMade, (error: unknown) => {
+        setProblem(problemOf(error));
+      })
+      .finally(() => {
+        setIsBusy(false);
+      });
+  };
+
+  return (
+    <details className="more">
+      <summary>Make a key</summary>
+      <form className="more-fields" aria-label="Make a key" onSubmit={make}>
+        <Field
+          label="Name"
+          hint="What it is for"
+          required
+          value={fields.name}
+          onChange={(name) => {
+            set({ name });
+          }}
+        />
+        <Choice
+          label="Role"
+          value={fields.role}
+          options={rolesUpTo(me.role)}
+          onChange={(role) => {
+            set({ role: role as Role });
+          }}
+        />
+        <Choice
+          label="Expires"
+          value={fields.expiry}
+          options={EXPIRIES.map(({ value, text }) => [value, text])}
+          onChange={(expiry) => {
+            set({ expiry });
+          }}
+        />
+        <fieldset className="field">
+          <legend>
+            Only for <span className="small muted">none chosen: everything</span>
+          </legend>
+          {SCOPES.map(([scope, text]) => (
+            <label key={scope} className="check">
+              <input
+                type="checkbox"
+                checked={fields.scopes.includes(scope)}
+                onChange={(event) => {
+                  const others = fields.scopes.filter((chosen) => chosen !== scope);
+                  set({ scopes: event.target.checked ? [...others, scope] : others });
+                }}
+              />
+              {text}
+            </label>
+          ))}
+        </fieldset>
+        {problem && <ProblemNote problem={problem} />}
+        <div className="actions">
+          <button type="submit" disabled={isBusy}>
+            Make key
+          </button>
+        </div>
+      </form>
+    </details>
+  );
+}

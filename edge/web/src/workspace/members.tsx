@@ -1,0 +1,176 @@
+import { useState, type ReactNode, type SubmitEvent } from "react";
+import { addMember, changeRole, listMembers, removeMember, type Member, type Role } from "../api/people";
+import { problemOf } from "../api/problem";
+import type { Problem } from "../api/types";
+import { useAccount } from "../session/me";
+import { ConfirmDialog } from "../ui/confirm-dialog";
+import { Choice, Field } from "../ui/field";
+import { ProblemNote } from "../ui/problem-note";
+import { TimeAgo } from "../ui/time-ago";
+import { useLoad } from "../ui/use-load";
+import { rolesUpTo } from "./roles";
+
+/** The members of the workspace: add one, change a role, remove one. */
+export function Members(): ReactNode {
+  const { me, reload: reloadMe } = useAccount();
+  const { value: members, problem, reload } = useLoad(listMembers);
+  const [refusal, setRefusal] = useState<Problem | null>(null);
+  const [leaving, setLeaving] = useState<Member | null>(null);
+
+  const change = (subject: string, doing: Promise<void>): Promise<void> => {
+    setRefusal(null);
+    return doing.then(
+      () => {
+        setLeaving(null);
+        if (subject === me.subject) reloadMe();
+        reload();
+      },
+      (error: unknown) => {
+        setLeaving(null);
+        setRefusal(problemOf(error));
+        reload();
+      },
+    );
+  };
+
+  return (
+    <section className="card" aria-labelledby="members">
+      <h2 id="members">Members</h2>
+      {problem && (
+        <ProblemNote problem={problem}>
+          <button type="button" onClick={reload}>
+            Try again
+          </button>
+        </ProblemNote>
+      )}
+      {!members && !problem && <p className="muted">Loading…</p>}
+      <ul className="rows" aria-label="Members">
+        {members?.map((member) => (
+          <MemberRow
+            key={`${member.subject} ${member.role}`}
+            member={member}
+            isMe={member.subject === me.subject}
+            onRole={(role) => void change(member.subject, changeRole(member.subject, role))}
+            onRemove={() => {
+              setLeaving(member);
+            }}
+          />
+        ))}
+      </ul>
+      {refusal && <ProblemNote problem={refusal} />}
+      <AddMember onAdded={reload} />
+      {leaving && (
+        <ConfirmDialog
+          title={`Remove ${leaving.name ?? leaving.subject}?`}
+          confirm="Remove member"
+          onConfirm={() => void change(leaving.subject, removeMember(leaving.subject))}
+          onCancel={() => {
+            setLeaving(null);
+          }}
+        >
+          <p>
+            {leaving.subject === me.subject ? "You" : "They"} will no longer see this workspace. Sources and documents
+            stay.
+          </p>
+        </ConfirmDialog>
+      )}
+    </section>
+  );
+}
+
+interface RowProps {
+  member: Member;
+  isMe: boolean;
+  onRole: (role: Role) => void;
+  onRemove: () => void;
+}
+
+function MemberRow({ member, isMe, onRole, onRemove }: RowProps): ReactNode {
+  const { me } = useAccount();
+  const [role, setRole] = useState(member.role);
+  const shown = member.name ?? member.subject;
+  return (
+    <li className="row">
+      <div className="row-what">
+        <p>
+          <span className="row-name">{shown}</span> {isMe && <span className="muted">you</span>}
+        </p>
+        <p className="small muted">
+          {member.name !== null && <code>{member.subject}</code>} since <TimeAgo at={member.created_at} />
+        </p>
+      </div>
+      <select
+        aria-label={`Role of ${shown}`}
+        value={role}
+        onChange={(event) => {
+          setRole(event.target.value as Role);
+        }}
+      >
+        {rolesUpTo(me.role).map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+      {role !== member.role && (
+        <button
+          type="button"
+          className="primary"
+          aria-label={`Save role of ${shown}`}
+          onClick={() => {
+            onRole(role);
+          }}
+        >
+          Save
+        </button>
+      )}
+      <button type="button" className="plain" aria-label={`Remove ${shown}`} onClick={onRemove}>
+        Remove
+      </button>
+    </li>
+  );
+}
+
+function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
+  const { me } = useAccount();
+  const [subject, setSubject] = useState("");
+  const [name, setName] = useState("");
+  const [role, setRole] = useState<string>("reader");
+  const [problem, setProblem] = useState<Problem | null>(null);
+
+  const add = (event: SubmitEvent): void => {
+    event.preventDefault();
+    setProblem(null);
+    addMember({ subject: subject.trim(), role: role as Role, name: name.trim() || null }).then(
+      () => {
+        setSubject("");
+        setName("");
+        onAdded();
+      },
+      (error: unknown) => {
+        setProblem(problemOf(error));
+      },
+    );
+  };
+
+  return (
+    <details className="more">
+      <summary>Add a member</summary>
+      <form className="more-fields" aria-label="Add a member" onSubmit={add}>
+        <Field
+          label="Subject"
+          hint="What the issuer calls them: the sub of their token. Their refusal at the sign-in tells it."
+          required
+          value={subject}
+          onChange={setSubject}
+        />
+        <Field label="Name" optional hint="To tell members apart" value={name} onChange={setName} />
+        <Choice label="Role" value={role} onChange={setRole} options={rolesUpTo(me.role)} />
+        {problem && <ProblemNote problem={problem} />}
+        <div className="actions">
+          <button type="submit">Add member</button>
+        </div>
+      </form>
+    </details>
+  );
+}

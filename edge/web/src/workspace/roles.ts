@@ -1,0 +1,11 @@
+/** Roles as they can be chosen. */
+
+import type { Role } from "../api/people";
+import { includes } from "../session/me";
+
+const ROLES: readonly Role[] = ["reader", "editor", "owner"];
+
+/** The roles that somebody with `role` may give, for a choice. */
+export function rolesUpTo(role: Role): (readonly [value: Role, text: string])[] {
+  return ROLES.filter((candidate) => includes(role, candidate)).map((candidate) => [candidate, candidate]);
+}
