@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The main job, in a real browser: add a source, collect it, ask, check the citation.
+// The main job, in a real browser: add a source, schedule and collect it, ask, check the citation.
 //
 //   node e2e/main-job.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION
 //
@@ -9,6 +9,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, expectNoSidewaysScroll, expectVisibleFocus, isWithinView, launch, open } from "./browser.mjs";
+import { schedule } from "./schedule.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{ documentId: string, start: number, end: number, text: string }} Citation */
@@ -198,6 +199,7 @@ async function main() {
     const page = (current = await open(browser, { viewport: DESK, colorScheme: "light" }, complaints));
     const name = await addSource(page);
     console.log(`ok added ${name}`);
+    console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
     console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
     await expectVisibleFocus(page, 8);
     await ask(page);

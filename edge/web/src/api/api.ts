@@ -1,7 +1,7 @@
 /** The functions' HTTP API, typed. Every call throws a ProblemError, or the browser's TypeError without a connection. */
 
 import { call, checked, given, readJson, send } from "./call";
-import type { Conversation, ConversationSummary, Document, NewSource, Run, Source } from "./types";
+import type { Conversation, ConversationSummary, Document, NewSource, Run, Source, SourceChanges } from "./types";
 
 export async function listSources(signal?: AbortSignal): Promise<Source[]> {
   return (await readJson<{ sources: Source[] }>("/api/sources", signal)).sources;
@@ -9,6 +9,10 @@ export async function listSources(signal?: AbortSignal): Promise<Source[]> {
 
 export async function addSource(source: NewSource): Promise<Source> {
   return (await send("POST", "/api/sources", source)).json() as Promise<Source>;
+}
+
+export async function changeSource(id: string, changes: SourceChanges): Promise<void> {
+  await send("PATCH", `/api/sources/${encodeURIComponent(id)}`, changes);
 }
 
 export async function deleteSource(id: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseProblem, ProblemError, problemOf } from "./problem";
+import { parseProblem, ProblemError, problemOf, refusalOf } from "./problem";
 
 const BODY =
   '{"type":"about:blank","title":"Conflict","status":409,"detail":"Wait for it.","request_id":"r1","extra":1}';
@@ -41,5 +41,18 @@ describe("problemOf", () => {
 
   it("has words for anything else", () => {
     expect(problemOf("odd").detail).toBe("odd");
+  });
+});
+
+describe("refusalOf", () => {
+  const fields = ["schedule", "time_zone"];
+
+  it("finds the field that was refused, and the reason", () => {
+    const problem = { title: "Unprocessable Content", detail: "schedule: it comes too often: every minute." };
+    expect(refusalOf(problem, fields)).toEqual({ field: "schedule", reason: "It comes too often: every minute." });
+  });
+
+  it.each(["name: too long.", "The database does not answer: try again.", ""])("finds no field in %j", (detail) => {
+    expect(refusalOf({ title: "", detail }, fields)).toBeNull();
   });
 });

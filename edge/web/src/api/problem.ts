@@ -28,6 +28,13 @@ export function problemOf(error: unknown): Problem {
   return parseProblem(error.message) ?? { title: "Something went wrong", detail: error.message };
 }
 
+/** Find which of a form's `fields` a problem is about (its detail begins "field: …"), and why it was refused. */
+export function refusalOf(problem: Problem, fields: readonly string[]): { field: string; reason: string } | null {
+  const [, field = "", reason = ""] = /^(\w+): (.+)$/s.exec(problem.detail) ?? [];
+  if (!fields.includes(field)) return null;
+  return { field, reason: reason.charAt(0).toUpperCase() + reason.slice(1) };
+}
+
 /** Read problem+json; null when `body` is something else. */
 export function parseProblem(body: string): Problem | null {
   let value: unknown;

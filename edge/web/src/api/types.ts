@@ -15,7 +15,14 @@ export interface NewSource {
   name: string;
   config: GitConfig;
   token: string | null;
+  /** When it is collected by itself, a cron expression; null: never. */
+  schedule: string | null;
+  /** Whose clocks `schedule` means. */
+  time_zone?: string;
 }
+
+/** What is left out stays; `schedule: null` removes the schedule. */
+export type SourceChanges = Partial<Pick<NewSource, "name" | "schedule" | "time_zone">>;
 
 export interface Source {
   id: string;
@@ -26,6 +33,10 @@ export interface Source {
   created_at: string;
   /** How many live documents it has. */
   documents: number;
+  schedule: string | null;
+  time_zone: string | null;
+  /** The next times of the schedule. */
+  next_runs: string[];
   last_run: Run | null;
 }
 

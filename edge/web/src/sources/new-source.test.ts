@@ -1,5 +1,8 @@
 import { expect, it } from "vitest";
 import { EMPTY, nameFromUrl, toNewSource } from "./new-source";
+import { scheduleFields } from "./schedule";
+
+const NEVER = scheduleFields(null, "Europe/Berlin");
 
 it.each([
   ["https://github.com/acme/handbook.git", "handbook"],
@@ -14,7 +17,7 @@ it.each([
 
 it("sends what was left empty as null, and patterns as a list", () => {
   const fields = { ...EMPTY, url: " https://example.com/acme/wiki.git ", exclude: "**/old/**\n\n drafts/* " };
-  expect(toNewSource(fields)).toEqual({
+  expect(toNewSource(fields, NEVER)).toEqual({
     kind: "git",
     name: "wiki",
     config: {
@@ -25,17 +28,26 @@ it("sends what was left empty as null, and patterns as a list", () => {
       exclude: ["**/old/**", "drafts/*"],
     },
     token: null,
+    schedule: null,
   });
 });
 
+it("sends a schedule with the zone whose clocks it means", () => {
+  const schedule = scheduleFields("0 3 * * 1-5", "Europe/Berlin");
+  expect(toNewSource(EMPTY, schedule)).toMatchObject({ schedule: "0 3 * * 1-5", time_zone: "Europe/Berlin" });
+});
+
 it("keeps a name that was chosen, branch, folder and token", () => {
-  const source = toNewSource({
-    ...EMPTY,
-    url: "https://e.com/x",
-    name: "Docs",
-    branch: "main",
-    path: "docs",
-    token: "t",
-  });
+  const source = toNewSource(
+    {
+      ...EMPTY,
+      url: "https://e.com/x",
+      name: "Docs",
+      branch: "main",
+      path: "docs",
+      token: "t",
+    },
+    NEVER,
+  );
   expect(source).toMatchObject({ name: "Docs", token: "t", config: { branch: "main", path: "docs" } });
 });

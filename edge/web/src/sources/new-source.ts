@@ -1,6 +1,7 @@
 /** What is typed into the form flows in, what the API wants flows out. Pure. */
 
 import type { NewSource } from "../api/types";
+import { cronOf, type ScheduleFields } from "./schedule";
 
 export interface SourceFields {
   url: string;
@@ -33,7 +34,8 @@ export function nameFromUrl(url: string): string {
   return (last ?? "").replace(/\.git$/, "");
 }
 
-export function toNewSource(fields: SourceFields): NewSource {
+export function toNewSource(fields: SourceFields, schedule: ScheduleFields): NewSource {
+  const cron = cronOf(schedule);
   const config = {
     url: fields.url.trim(),
     branch: fields.branch.trim() || null,
@@ -46,6 +48,8 @@ export function toNewSource(fields: SourceFields): NewSource {
     name: fields.name.trim() || nameFromUrl(fields.url),
     config,
     token: fields.token.trim() || null,
+    schedule: cron,
+    ...(cron !== null && { time_zone: schedule.timeZone }),
   };
 }
 

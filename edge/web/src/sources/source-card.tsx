@@ -1,13 +1,14 @@
 import { useId, useState, type ReactNode } from "react";
-import { collect, deleteSource } from "../api/api";
+import { collect } from "../api/api";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { useMay } from "../session/me";
-import { ConfirmDialog } from "../ui/confirm-dialog";
 import { ProblemNote } from "../ui/problem-note";
 import { ProgressBar } from "./progress-bar";
 import { progressOf } from "./progress";
 import { RunReport } from "./run-report";
+import { ScheduleLine } from "./schedule-line";
+import { SourceActions } from "./source-actions";
 import { useRun } from "./use-run";
 
 interface Props {
@@ -23,7 +24,6 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
-  const [isDoomed, setIsDoomed] = useState(false);
   const mayEdit = useMay("editor");
   const run = followed?.run ?? source.last_run;
   const isRunning = run?.state === "running" || (runId !== null && run?.id !== runId);
@@ -39,6 +39,7 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
           <span className="small muted">{source.documents === 1 ? "document" : "documents"}</span>
         </p>
       </header>
+      <ScheduleLine source={source} />
       {run && (followed ?? isRunning) && (
         <ProgressBar
           progress={followed?.progress ?? progressOf(run)}
@@ -53,45 +54,10 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       )}
       {problem && <ProblemNote problem={problem} />}
       {mayEdit && (
-        <div className="actions">
-          <button
-            type="button"
-            className="primary"
-            ref={focusIf(isNew)}
-            onClick={isRunning ? undefined : start}
-            aria-disabled={isRunning}
-          >
-            {isRunning ? "Collecting…" : "Collect now"}
-          </button>
-          <button
-            type="button"
-            className="plain"
-            aria-label={`Delete source ${source.name}`}
-            onClick={() => {
-              setIsDoomed(true);
-            }}
-          >
-            Delete
-          </button>
-        </div>
-      )}
-      {isDoomed && (
-        <DeleteSource
-          source={source}
-          onDone={onChange}
-          onCancel={() => {
-            setIsDoomed(false);
-          }}
-        />
+        <SourceActions source={source} isNew={isNew} onCollect={isRunning ? null : start} onChange={onChange} />
       )}
     </article>
   );
-}
-
-const focus = (element: HTMLElement | null): void => element?.focus();
-
-function focusIf(condition: boolean): ((element: HTMLElement | null) => void) | undefined {
-  return condition ? focus : undefined;
 }
 
 /** Which run is to be followed: the one that was started here, or the one that was open already. */
@@ -106,41 +72,6 @@ function useCollect(source: Source): { runId: string | null; start: () => void; 
     });
   };
   return { runId: open ?? started, start, problem };
-}
-
-function DeleteSource({
-  source,
-  onDone,
-  onCancel,
-}: {
-  source: Source;
-  onDone: () => void;
-  onCancel: () => void;
-}): ReactNode {
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [isBusy, setIsBusy] = useState(false);
-  const remove = (): void => {
-    setIsBusy(true);
-    deleteSource(source.id).then(onDone, (error: unknown) => {
-      setIsBusy(false);
-      setProblem(problemOf(error));
-    });
-  };
-  return (
-    <ConfirmDialog
-      title={`Delete ${source.name}?`}
-      confirm="Delete source"
-      busy={isBusy}
-      onConfirm={remove}
-      onCancel={onCancel}
-    >
-      <p>
-        Its {source.documents.toLocaleString("en")} documents will no longer be found, and answers that cite them will
-        lose their passages. The repository itself is not touched.
-      </p>
-      {problem && <ProblemNote problem={problem} />}
-    </ConfirmDialog>
-  );
 }
 
 function describe({ config, has_token: hasToken }: Source): string {

@@ -5,9 +5,11 @@ import type { SourceFields } from "./new-source";
 interface Props {
   fields: SourceFields;
   onChange: (change: Partial<SourceFields>) => void;
+  /** Fields that come before those that few need. */
+  children: ReactNode;
 }
 
-export function SourceFormFields({ fields, onChange }: Props): ReactNode {
+export function SourceFormFields({ fields, onChange, children }: Props): ReactNode {
   const bind = (name: keyof SourceFields): { value: string; onChange: (value: string) => void } => ({
     value: fields[name],
     onChange: (value) => {
@@ -30,6 +32,7 @@ export function SourceFormFields({ fields, onChange }: Props): ReactNode {
         hint="For a private repository. Stored encrypted, and never shown again."
         {...bind("token")}
       />
+      {children}
       <details className="more">
         <summary>More</summary>
         <div className="more-fields">

@@ -1,9 +1,11 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { addSource } from "../api/api";
-import { problemOf } from "../api/problem";
+import { problemOf, refusalOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { EMPTY, nameFromUrl, toNewSource, type SourceFields } from "./new-source";
+import { ownTimeZone, scheduleFields } from "./schedule";
+import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
 
 interface Props {
@@ -16,14 +18,16 @@ interface Props {
 export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
   const titleId = useId();
   const [fields, setFields] = useState<SourceFields>(EMPTY);
+  const [schedule, setSchedule] = useState(() => scheduleFields(null, ownTimeZone()));
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const refused = problem && refusalOf(problem, ["schedule", "time_zone"]);
 
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
     setIsBusy(true);
     setProblem(null);
-    addSource(toNewSource(fields))
+    addSource(toNewSource(fields, schedule))
       .then(onAdded, (error: unknown) => {
         setProblem(problemOf(error));
       })
@@ -40,8 +44,16 @@ export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
         onChange={(change) => {
           setFields((before) => follow(before, change));
         }}
-      />
-      {problem && <ProblemNote problem={problem} />}
+      >
+        <ScheduleFormFields
+          fields={schedule}
+          refused={refused}
+          onChange={(change) => {
+            setSchedule((before) => ({ ...before, ...change }));
+          }}
+        />
+      </SourceFormFields>
+      {problem && !refused && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>
           {isBusy ? "Looking at the repository…" : "Add source"}

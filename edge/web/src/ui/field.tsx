@@ -13,12 +13,13 @@ interface FieldProps extends Said {
   onChange: (value: string) => void;
   type?: "text" | "password" | "time" | "date";
   required?: boolean;
+  autoFocus?: boolean;
   /** Several lines, of code. */
   lines?: boolean;
 }
 
 /** A labelled field, with a hint and, where it was refused, the reason beside it. */
-export function Field({ value, onChange, type = "text", required, lines, ...said }: FieldProps): ReactNode {
+export function Field({ value, onChange, type = "text", required, autoFocus, lines, ...said }: FieldProps): ReactNode {
   const change = (event: { target: { value: string } }): void => {
     onChange(event.target.value);
   };
@@ -32,6 +33,7 @@ export function Field({ value, onChange, type = "text", required, lines, ...said
             type={type}
             value={value}
             required={required}
+            autoFocus={autoFocus}
             spellCheck={false}
             autoComplete={type === "password" ? "new-password" : "off"}
             onChange={change}

@@ -1,0 +1,78 @@
+import { useMemo, type ReactNode } from "react";
+import { Choice, Field } from "../ui/field";
+import { RHYTHMS, timeZones, WEEKDAYS, type Rhythm, type ScheduleFields } from "./schedule";
+
+interface Props {
+  fields: ScheduleFields;
+  onChange: (change: Partial<ScheduleFields>) => void;
+  /** Which of the API's fields was refused, and why. */
+  refused: { field: string; reason: string } | null;
+}
+
+/** When a source is collected by itself: a rhythm in words or a cron expression, and whose clocks it means. */
+export function ScheduleFormFields({ fields, onChange, refused }: Props): ReactNode {
+  const { rhythm, timeZone } = fields;
+  const zones = useMemo(
+    () => timeZones(timeZone).map((zone): [string, string] => [zone, zone.replaceAll("_", " ")]),
+    [timeZone],
+  );
+  const scheduleError = refused?.field === "schedule" ? refused.reason : null;
+  const isCron = rhythm === "cron";
+  return (
+    <div className="more-fields schedule-fields" role="group" aria-label="Schedule">
+      <Choice
+        label="Collect"
+        value={rhythm}
+        options={RHYTHMS}
+        error={isCron ? null : scheduleError}
+        onChange={(chosen) => {
+          onChange({ rhythm: chosen as Rhythm });
+        }}
+      />
+      {rhythm === "weekly" && (
+        <Choice
+          label="On"
+          value={fields.weekday}
+          options={WEEKDAYS}
+          onChange={(weekday) => {
+            onChange({ weekday });
+          }}
+        />
+      )}
+      {(rhythm === "daily" || rhythm === "weekdays" || rhythm === "weekly") && (
+        <Field
+          label="At"
+          type="time"
+          required
+          value={fields.time}
+          onChange={(time) => {
+            onChange({ time });
+          }}
+        />
+      )}
+      {isCron && (
+        <Field
+          label="Cron expression"
+          hint="Minute, hour, day of the month, month, day of the week"
+          required
+          value={fields.cron}
+          error={scheduleError}
+          onChange={(cron) => {
+            onChange({ cron });
+          }}
+        />
+      )}
+      {rhythm !== "never" && (
+        <Choice
+          label="Time zone"
+          value={timeZone}
+          options={zones}
+          error={refused?.field === "time_zone" ? refused.reason : null}
+          onChange={(zone) => {
+            onChange({ timeZone: zone });
+          }}
+        />
+      )}
+    </div>
+  );
+}

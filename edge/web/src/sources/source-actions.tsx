@@ -1,0 +1,85 @@
+import { useState, type ReactNode } from "react";
+import type { Source } from "../api/types";
+import { DeleteSource } from "./delete-source";
+import { SourceEdit } from "./source-edit";
+
+interface Props {
+  source: Source;
+  /** It has just been added: collecting it is the next thing to do. */
+  isNew: boolean;
+  /** Collects it; null while a run is open. */
+  onCollect: (() => void) | null;
+  onChange: () => void;
+}
+
+/** What an editor can do with a source. */
+export function SourceActions({ source, isNew, onCollect, onChange }: Props): ReactNode {
+  const [isDoomed, setIsDoomed] = useState(false);
+  const [isEditing, setIsEditing] = useState(false);
+  const [wasEdited, setWasEdited] = useState(false);
+  const endEditing = (): void => {
+    setIsEditing(false);
+    setWasEdited(true);
+  };
+  if (isEditing) {
+    return (
+      <SourceEdit
+        source={source}
+        onSaved={() => {
+          endEditing();
+          onChange();
+        }}
+        onCancel={endEditing}
+      />
+    );
+  }
+  return (
+    <div className="actions">
+      <button
+        type="button"
+        className="primary"
+        ref={focusIf(isNew && !wasEdited)}
+        onClick={onCollect ?? undefined}
+        aria-disabled={onCollect === null}
+      >
+        {onCollect ? "Collect now" : "Collecting…"}
+      </button>
+      <button
+        type="button"
+        className="plain"
+        ref={focusIf(wasEdited)}
+        aria-label={`Edit source ${source.name}`}
+        onClick={() => {
+          setIsEditing(true);
+        }}
+      >
+        Edit
+      </button>
+      <button
+        type="button"
+        className="plain"
+        aria-label={`Delete source ${source.name}`}
+        onClick={() => {
+          setIsDoomed(true);
+        }}
+      >
+        Delete
+      </button>
+      {isDoomed && (
+        <DeleteSource
+          source={source}
+          onDone={onChange}
+          onCancel={() => {
+            setIsDoomed(false);
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+const focus = (element: HTMLElement | null): void => element?.focus();
+
+function focusIf(condition: boolean): ((element: HTMLElement | null) => void) | undefined {
+  return condition ? focus : undefined;
+}

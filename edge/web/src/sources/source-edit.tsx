@@ -1,0 +1,71 @@
+import { useId, useState, type ReactNode, type SubmitEvent } from "react";
+import { changeSource } from "../api/api";
+import { problemOf, refusalOf } from "../api/problem";
+import type { Problem, Source } from "../api/types";
+import { Field } from "../ui/field";
+import { ProblemNote } from "../ui/problem-note";
+import { cronOf, ownTimeZone, scheduleFields } from "./schedule";
+import { ScheduleFormFields } from "./schedule-form-fields";
+
+interface Props {
+  source: Source;
+  onSaved: () => void;
+  onCancel: () => void;
+}
+
+/** Change what a source is called and when it is collected by itself. */
+export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
+  const titleId = useId();
+  const [name, setName] = useState(source.name);
+  const [schedule, setSchedule] = useState(() => scheduleFields(source.schedule, source.time_zone ?? ownTimeZone()));
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const refused = problem && refusalOf(problem, ["name", "schedule", "time_zone"]);
+
+  const save = (event: SubmitEvent): void => {
+    event.preventDefault();
+    setIsBusy(true);
+    setProblem(null);
+    const cron = cronOf(schedule);
+    const zone = cron === null ? {} : { time_zone: schedule.timeZone };
+    changeSource(source.id, { name, schedule: cron, ...zone })
+      .then(onSaved, (error: unknown) => {
+        setProblem(problemOf(error));
+      })
+      .finally(() => {
+        setIsBusy(false);
+      });
+  };
+
+  return (
+    <form className="source-edit" aria-labelledby={titleId} onSubmit={save}>
+      <h3 id={titleId} className="hidden">
+        Change {source.name}
+      </h3>
+      <Field
+        label="Name"
+        required
+        autoFocus
+        value={name}
+        onChange={setName}
+        error={refused?.field === "name" ? refused.reason : null}
+      />
+      <ScheduleFormFields
+        fields={schedule}
+        refused={refused}
+        onChange={(change) => {
+          setSchedule((before) => ({ ...before, ...change }));
+        }}
+      />
+      {problem && !refused && <ProblemNote problem={problem} />}
+      <div className="actions">
+        <button type="submit" className="primary" disabled={isBusy}>
+          {isBusy ? "Saving…" : "Save"}
+        </button>
+        <button type="button" className="plain" onClick={onCancel}>
+          Cancel
+        </button>
+      </div>
+    </form>
+  );
+}
