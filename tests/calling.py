@@ -1,7 +1,7 @@
 """A function without its process, called by several people: an app with `AUTH_MODE=jwt` on a real database."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,9 +82,13 @@ class Called:
 
 @contextmanager
 def called(
-    fresh: FreshDatabase, issuer: FakeIssuer, service: str, routes: Sequence[Route], **changes: Any
+    fresh: FreshDatabase,
+    issuer: FakeIssuer,
+    service: str,
+    routes: Callable[[Database], Sequence[Route]],
+    **changes: Any,
 ) -> Iterator[Called]:
-    """Give an app with these routes."""
+    """Give an app with the routes that are made for its database."""
     database = Database(fresh.url, 8)
-    yield Called(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes)
+    yield Called(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes(database))
     database.close()

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from headwater.config import Settings
-from headwater.db import Database
+from headwater.db import ENGINE, Database
 from tests.databases import FreshDatabase
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
@@ -54,3 +54,13 @@ def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUI
             {"w": workspace_id, "s": source_id},
         ).scalar_one()
     return run_id
+
+
+def rows(settings: Settings, statement: str, **values: Any) -> list[Any]:
+    """Run one statement as the engine on the database of the settings, and return its rows as tuples."""
+    database = Database(settings.database_url, 1)
+    with database.transaction(ENGINE) as tx:
+        result = tx.execute(sa.text(statement), values)
+        found = [tuple(row) for row in result] if result.returns_rows else []
+    database.close()
+    return found

@@ -1,4 +1,4 @@
-"""The collection function's routes: sources, runs, documents, and the queue that Cloud Tasks drains."""
+"""The collection function's routes: sources, runs, documents; `people` has those about who may call."""
 
 import uuid
 
@@ -8,6 +8,7 @@ from functions.collection import documents, runs, sources
 from functions.collection.connect import Connect
 from functions.collection.connectors import decode_config
 from functions.collection.documents import Document, DocumentList, DocumentQuery
+from functions.collection.people import People
 from functions.collection.runs import Run, RunList, RunQuery
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
@@ -35,6 +36,7 @@ class Collection:
         """Return every route that people and programs call."""
         source = "/api/sources/<uuid:id>"
         return [
+            *People(self.database).routes(),
             Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
             Route(
                 "POST",

@@ -3,6 +3,7 @@
     python -m functions.job                        drain the ledger until nothing is open (also: drain)
     python -m functions.job collect --source ID    collect a source, or go on with its open run
     python -m functions.job migrate                bring the database to this revision
+    python -m functions.job keys create|list|revoke, owner --subject SUB      who may call: see `functions.job.keys`
 
 `CLOUD_RUN_TASK_INDEX` and `CLOUD_RUN_TASK_COUNT` tell which of how many job workers this process is.
 """
@@ -12,6 +13,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 
+from functions.job.keys import add_commands
 from headwater import logs
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
@@ -39,6 +41,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
     collect.set_defaults(run=_collect)
     commands.add_parser("migrate", help="bring the database to this revision").set_defaults(run=_migrate)
+    add_commands(commands)
     return parser.parse_args(arguments)
 
 

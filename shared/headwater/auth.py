@@ -12,7 +12,7 @@ import flask
 
 from headwater import callers
 from headwater.bearer import Bearer
-from headwater.callers import KEY_PREFIX, LOCAL, Caller, may
+from headwater.callers import LOCAL, Caller, may
 from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.db import Database
 from headwater.errors import Forbidden
@@ -62,7 +62,7 @@ class Auth:
 
     def _refusal(self, caller: Caller, needed: str) -> Forbidden:
         """Say which role is needed, and who can give it."""
-        if caller.subject.startswith(KEY_PREFIX):
+        if caller.key_id is not None:
             return Forbidden(
                 f"This needs the role {needed}, and this API key's is {caller.role}. An owner of the workspace can "
                 "make another (`POST /api/keys`)."

@@ -49,7 +49,7 @@ class Bearer:
         if key.scopes and self.service not in key.scopes and not any_scope:
             allowed = ", ".join(key.scopes)
             raise Forbidden(f"This needs an API key for {self.service}; this one is for {allowed} only.")
-        return Caller(key.workspace_id, f"{KEY_PREFIX}{key.id}", key.role)
+        return Caller(key.workspace_id, f"{KEY_PREFIX}{key.id}", key.role, key.scopes)
 
     def _check_identity(self, identity: Identity, workspace_id: uuid.UUID | None) -> Caller:
         with self.database.transaction(ENGINE) as tx:

@@ -35,11 +35,18 @@ _MOST_WORKSPACES = 20
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is calling, and for which workspace."""
+    """Who is calling, and for which workspace; `scopes` are those of an API key, which calls these functions alone."""
 
     workspace_id: uuid.UUID
     subject: str
     role: Role
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def key_id(self) -> uuid.UUID | None:
+        """The API key that calls, None for a person."""
+        is_key = self.subject.startswith(KEY_PREFIX)
+        return uuid.UUID(self.subject.removeprefix(KEY_PREFIX)) if is_key else None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from headwater.api_keys import make_key
-from headwater.db import ENGINE
+from headwater.db import ENGINE, Database
 from headwater.http import Call, Route
 from tests.calling import Called, called
 from tests.databases import FreshDatabase
@@ -22,12 +22,13 @@ def who(call: Call) -> dict[str, Any]:
     return {"workspace": caller.workspace_id, "subject": caller.subject, "role": caller.role}
 
 
-ROUTES = [
-    Route("GET", "/api/read", who, "Read"),
-    Route("POST", "/api/edit", who, "Edit", access="editor"),
-    Route("POST", "/api/own", who, "Own", access="owner"),
-    Route("GET", "/api/any", who, "Any key", any_scope=True),
-]
+def routes(_: Database) -> list[Route]:
+    return [
+        Route("GET", "/api/read", who, "Read"),
+        Route("POST", "/api/edit", who, "Edit", access="editor"),
+        Route("POST", "/api/own", who, "Own", access="owner"),
+        Route("GET", "/api/any", who, "Any key", any_scope=True),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def issuer() -> Iterator[FakeIssuer]:
 
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
-    with called(database, issuer, "chat", ROUTES) as made:
+    with called(database, issuer, "chat", routes) as made:
         yield made
 
 
@@ -77,7 +78,7 @@ def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: Called) 
 
 
 def test_where_people_are_invited_a_stranger_is_told_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
-    with called(database, issuer, "chat", ROUTES, sign_up="invited") as app:
+    with called(database, issuer, "chat", routes, sign_up="invited") as app:
         detail = told(app.person("ada"), status=403)["detail"]
         assert "POST /api/members" in detail
         assert "'ada'" in detail
@@ -144,7 +145,7 @@ def test_a_key_that_does_not_exist_is_refused(app: Called) -> None:
 
 def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssuer) -> None:
     nowhere = FreshDatabase("none", *(["postgresql+pg8000://app@127.0.0.1:9/none"] * 2))
-    with called(nowhere, issuer, "chat", ROUTES) as app:
+    with called(nowhere, issuer, "chat", routes) as app:
         key = make_key()
         told(app.by(key), status=503)
         told(app.by(key[:-1] + ("a" if key[-1] != "a" else "b")), status=401)

@@ -14,6 +14,7 @@ from headwater.migrations import register_model
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 from tests.stacks import wait_until
+from tests.support import OTHER_WORKSPACE
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -22,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database, lease_s=3, fetch_batch=8, embed_batch=16) as made:
+    # Not the laptop's own workspace: the job finds a source's by itself.
+    with opened(database, workspace_id=OTHER_WORKSPACE, lease_s=3, fetch_batch=8, embed_batch=16) as made:
         yield made
 
 
