@@ -21,8 +21,8 @@ from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.db import as_rows
 from headwater.embedder import load_tokenizer
-from headwater.errors import PermanentError
-from headwater.ledger import Step
+from headwater.errors import PermanentError, SystemicError
+from headwater.ledger import NewStep, Step
 from headwater.worker import Done
 
 
@@ -55,11 +55,11 @@ class Fetch:
 
     def gather(self, tx: Connection, step: Step) -> Batch:
         """Read the batch's pending items."""
-        items = tx.execute(_ITEMS, {"run_id": step.run_id, "batch": step.payload["batch"]})
+        items = tx.execute(_ITEMS, _which(step))
         entries = [Entry(item.key, bare_fingerprint(item.fingerprint)) for item in items]
         model = tx.execute(sa.text("select name from embedding_models where state = 'active'")).scalar_one_or_none()
         if model is None:
-            raise PermanentError("No embedding model is registered. Run `python -m functions.job migrate`.")
+            raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
         return Batch(read_credentials(tx, step.run_id, self.settings), model, entries)
 
     def compute(self, gathered: Batch) -> Rows:
@@ -91,7 +91,22 @@ class Fetch:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Every item of the batch has failed for the step's reason; its documents stay as they were."""
-        tx.execute(_ITEMS_FAILED, {"run_id": step.run_id, "batch": step.payload["batch"], "reason": reason})
+        tx.execute(_ITEMS_FAILED, {**_which(step), "reason": reason})
+
+    def split(self, tx: Connection, step: Step) -> list[NewStep]:
+        """Fetch each item of the batch by itself."""
+        items = tx.execute(_ITEMS, _which(step)).all()
+        if len(items) < 2:
+            return []
+        return [
+            NewStep("collection", "fetch", f"{step.key}/{n}", {**step.payload, "key": item.key}, step.provider)
+            for n, item in enumerate(items)
+        ]
+
+
+def _which(step: Step) -> dict[str, Any]:
+    """Say which items a step is about: a batch of the run's, or the one item of it that it was split for."""
+    return {"run_id": step.run_id, "batch": step.payload["batch"], "key": step.payload.get("key")}
 
 
 def _parse_each(fetched: Iterator[Fetched], fingerprints: dict[str, str], rows: Rows) -> Iterator[tuple[str, Parsed]]:
@@ -139,7 +154,8 @@ def _chunk_row(key: str, page: Parsed, piece: Chunk) -> dict[str, Any]:
 
 _ITEMS = sa.text("""
     select key, fingerprint from run_items
-    where run_id = :run_id and batch = :batch and state = 'pending' order by key
+    where run_id = :run_id and batch = :batch and state = 'pending'
+      and (cast(:key as text) is null or key = :key) order by key
 """)
 
 # A file that can't be read leaves the last readable text in place; its fingerprint is kept all the same, so that the
@@ -197,5 +213,5 @@ _ITEMS_DONE = sa.text("""
 
 _ITEMS_FAILED = sa.text("""
     update run_items set state = 'failed', reason = :reason
-    where run_id = :run_id and batch = :batch and state = 'pending'
+    where run_id = :run_id and batch = :batch and state = 'pending' and (cast(:key as text) is null or key = :key)
 """)

@@ -19,7 +19,8 @@ from functions.collection.runs import count, end_run
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.db import as_rows
-from headwater.errors import PermanentError, problem
+from headwater.errors import PermanentError, SystemicError, problem
+from headwater.hosted import is_hosted
 from headwater.ledger import NewStep, Step
 from headwater.worker import Done
 
@@ -61,18 +62,20 @@ class Finish:
         """Settle what there is; then either go on with what has no vector, or end the run."""
         values = {"run_id": step.run_id}
         if step.key == "0":
+            tx.execute(_ABANDONED, values)
             tx.execute(_REMOVE, values)
             tx.execute(_UNLINK, values)
             tx.execute(_LINK, {"rows": as_rows(computed)})
-        is_settled = tx.execute(_IS_SETTLED, values).scalar_one_or_none()
-        if is_settled is None:
-            raise PermanentError("No embedding model is registered. Run `python -m functions.job migrate`.")
-        slices = [] if is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
+        active = tx.execute(_ACTIVE, values).one_or_none()
+        if active is None:
+            raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
+        slices = [] if active.is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
             tx.execute(_REUSED, {**values, "rest": sum(piece.n for piece in slices)})
         given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
         if slices and given_up is None:
-            return Done(then=[_embed(step, n, piece) for n, piece in enumerate(slices)])
+            provider = active.name if is_hosted(active.name) else None
+            return Done(then=[_embed(step, n, piece, provider) for n, piece in enumerate(slices)])
         if not slices:  # what another source's run embedded in the meantime was there for this one to use
             tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
         tx.execute(_SETTLED, {**values, "embedded": not slices})
@@ -86,9 +89,9 @@ class Finish:
         end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
 
 
-def _embed(step: Step, n: int, piece: Any) -> NewStep:
+def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
     """Make the step that embeds one slice: what lacks a vector between two hashes, both included."""
-    return NewStep("embedding", "embed", f"{step.key}.{n}", {"first": piece.first, "last": piece.last})
+    return NewStep("embedding", "embed", f"{step.key}.{n}", {"first": piece.first, "last": piece.last}, provider)
 
 
 _CHANGED = sa.text("""
@@ -113,6 +116,13 @@ _UNLINKED = sa.text("""
       else cast(:all as boolean) or exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key) end
 """)
 
+# What no step will fetch any more, since everything like one that failed was given up.
+_ABANDONED = sa.text("""
+    update run_items set state = 'failed', reason = coalesce((
+      select error from steps where run_id = :run_id and kind = 'fetch' and state = 'failed' order by id limit 1
+    ), 'It was not fetched.') where run_id = :run_id and state = 'pending' and action in ('added', 'changed')
+""")
+
 _REMOVE = sa.text("""
     with gone as (
       update run_items set state = 'done'
@@ -134,10 +144,9 @@ _LINK = sa.text("""
     from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
 """)
 
-# A source that this run left as it was, and that was complete for the active model, isn't looked through again.
-_IS_SETTLED = sa.text("""
-    select not exists (select 1 from run_items i where i.run_id = r.id and i.action in ('added', 'changed'))
-      and s.embedded_model_id is not distinct from m.id
+# A source that was complete for the active model, and that no run has changed since, isn't looked through again.
+_ACTIVE = sa.text("""
+    select m.name, s.embedded_model_id is not distinct from m.id as is_settled
     from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
 """)
 

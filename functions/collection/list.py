@@ -77,7 +77,11 @@ class ListSource:
                 "withheld": difference.removed if withheld else 0,
             },
         )
-        fetches = [NewStep("collection", "fetch", str(n), {"batch": n}) for n in range(difference.batches)]
+        if difference.to_fetch:
+            tx.execute(_UNSETTLED, values)
+        fetches = [
+            NewStep("collection", "fetch", str(n), {"batch": n}, step.provider) for n in range(difference.batches)
+        ]
         return Done({"listed": total, "unchanged": total - difference.to_fetch}, fetches)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -163,6 +167,11 @@ _SKIPPED = sa.text("""
     select cast(:run_id as uuid), cast(:workspace_id as uuid), k, 'skipped', 'done', w
     from json_to_recordset(cast(:rows as json)) as r (k text, w text)
     on conflict (run_id, key) do update set warning = excluded.warning
+""")
+
+# Until this run, or a later one, has found that nothing lacks a vector.
+_UNSETTLED = sa.text("""
+    update sources set embedded_model_id = null from runs where runs.id = :run_id and sources.id = runs.source_id
 """)
 
 _LISTED = sa.text("""

@@ -12,8 +12,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.connectors import provider_of
 from headwater import ledger
-from headwater.errors import NotFound
+from headwater.errors import Conflict, NotFound
 from headwater.ledger import NewStep
 
 Engine = Literal["tickets", "job"]
@@ -104,8 +105,24 @@ def start_run(
     if run_id is None:
         raise NotFound(f"No source {source_id} is here.")
     if run_id == new_id:
-        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "")])
+        source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
+        provider = provider_of(source.kind, source.config)
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "", provider=provider)])
     return run_id, run_id == new_id
+
+
+def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
+    """End an open run where it stands: what is stored stays, what isn't begun never is.
+
+    Waits for what is being written at this moment. Raises NotFound, or Conflict for a run that has ended.
+    """
+    run = read_run(tx, run_id)
+    if run.state != "running":
+        raise Conflict(f"The run has ended already: {run.state}.")
+    ledger.cancel(tx, run_id)
+    end_run(tx, run_id, "cancelled")
+    ledger.cancel(tx, run_id)  # a `finish` that came in between
+    return read_run(tx, run_id)
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:

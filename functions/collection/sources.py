@@ -15,7 +15,7 @@ from functions.collection.runs import Run, read_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.callers import ensure_local_workspace
 from headwater.config import Settings
-from headwater.errors import NotFound, PermanentError, UnprocessableContent
+from headwater.errors import NotFound, SystemicError, UnprocessableContent
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +177,7 @@ def _decrypt(encrypted: bytes, settings: Settings) -> str:
     try:
         return Fernet(settings.secret_key).decrypt(bytes(encrypted)).decode()
     except (InvalidToken, ValueError) as error:
-        raise PermanentError("The source's token was encrypted with another SECRET_KEY. Enter it again.") from error
+        raise SystemicError("The source's token was encrypted with another SECRET_KEY. Enter it again.") from error
 
 
 _INSERT = sa.text("""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.db import as_rows
 from headwater.embedder import Embedder, embedding_input
-from headwater.ledger import Step
+from headwater.ledger import NewStep, Step
 from headwater.worker import Done
 
 if TYPE_CHECKING:
@@ -68,6 +68,16 @@ class Embed:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """The run's end tells that texts are without a vector; the next run finds them again."""
+
+    def split(self, tx: Connection, step: Step) -> list[NewStep]:
+        """Embed each text of the slice by itself."""
+        hashes = self.gather(tx, step).hashes
+        if len(hashes) < 2:
+            return []
+        return [
+            NewStep("embedding", "embed", f"{step.key}/{n}", {"first": hash_, "last": hash_}, step.provider)
+            for n, hash_ in enumerate(hashes)
+        ]
 
 
 def as_halfvecs(vectors: "NDArray[np.float32]") -> str:

@@ -64,7 +64,10 @@ class Settings:
     dispatch_deadline_s: float = _setting("Deadline of a Cloud Tasks attempt, 15 to 1800.", 600.0, "s")
     lease_s: float = _setting("How long a step stays with a worker that gives no sign of life.", 30.0, "s")
     watchdog_s: float = _setting("How often open work is looked after.", 30.0, "s")
-    max_attempts: int = _setting("Failures after which a step is given up.", 5)
+    max_attempts: int = _setting("Failures of a kind that nobody foresaw after which a step is given up.", 5)
+    max_upstream_attempts: int = _setting(
+        "Failures of somebody else (a source, a model) after which a step is given up.", 12
+    )
 
     tick_s: float = _setting("How often Cloud Scheduler calls `/cron/tick`; no schedule may be finer.", 900.0, "s")
     job_name: str = _setting("The Cloud Run job that bulk runs go to; empty for none.", "")
@@ -139,7 +142,7 @@ def _convert(kind: Any, raw: str) -> Any:
     return kind(raw)
 
 
-_AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts"}
+_AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads"}
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headwater.errors import DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration, whose schema this code needs."""
 
 ENGINE: Literal["*"] = "*"

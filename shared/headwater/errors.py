@@ -14,6 +14,7 @@ HeadwaterError
 ├── UpstreamError               something we talk to failed; the same may succeed later: retry
 │   └── DatabaseUnavailable
 ├── PermanentError              the same will fail again: record it, go on, do not retry
+│   └── SystemicError           everything like it will fail for the same reason: give all of it up at once
 ├── LeaseLost                   another worker holds the step now: drop what was computed
 └── ConfigError                 settings are missing or wrong; lists all of them at once
 
@@ -137,6 +138,10 @@ class PermanentError(HeadwaterError):
 
     status = 422
     title = "Permanent failure"
+
+
+class SystemicError(PermanentError):
+    """Whatever else is asked like this fails for the same reason: a key that is refused, a setting that is missing."""
 
 
 class LeaseLost(HeadwaterError):

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headwater.config import Settings
-from headwater.errors import ConfigError, HeadwaterError, PermanentError, UpstreamError
+from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PREFIX = "openai:"
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """Length of the vectors of OpenAI's own models; source: OpenAI, "Vector embeddings"."""
+
+PAUSE_S = 5.0
+"""How long a provider that asks for patience, and doesn't say how much, is left alone."""
 
 
 def is_hosted(name: str) -> bool:
@@ -72,7 +75,7 @@ class HostedEmbedder:
         except Exception as error:  # noqa: BLE001 - the boundary to a client with many errors of its own
             raise explain(error, self.name) from None
         if vectors.shape != (len(texts), self.dim):
-            raise PermanentError(
+            raise SystemicError(
                 f"{self.name} answers {vectors.shape}, not {(len(texts), self.dim)}: see EMBEDDING_DIM."
             )
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -91,11 +94,11 @@ def explain(error: Exception, name: str) -> HeadwaterError:
     """Say what a provider's error means, by its HTTP status; no word of its own is passed on, it may quote a text."""
     status = getattr(error, "status_code", None)
     if status in (401, 403):
-        return PermanentError(f"The key in OPENAI_API_KEY is refused for {name}. Set one that is valid for it.")
+        return SystemicError(f"The key in OPENAI_API_KEY is refused for {name}. Set one that is valid for it.")
     if status == 404:
-        return PermanentError(f"{name} is not known there. Correct EMBEDDING_MODEL.")
+        return SystemicError(f"{name} is not known there. Correct EMBEDDING_MODEL.")
     if status == 429:
-        return UpstreamError(f"{name} is asked too often, or the quota is used up.", _retry_after_s(error))
+        return UpstreamError(f"{name} is asked too often, or the quota is used up.", _retry_after_s(error) or PAUSE_S)
     if isinstance(status, int) and 400 <= status < 500 and status != 408:
         return PermanentError(f"{name} refuses the texts (HTTP {status}).")
     if isinstance(status, int):

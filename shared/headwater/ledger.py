@@ -3,7 +3,7 @@
 A step goes `ready → running → done`, back to `ready` to be tried again, or to `failed` or `cancelled`. `fence` rises on
 every claim, so a worker that lost its lease finds out when it wants to write; `attempt` rises on failures only, `lost`
 with every lease that ran out. Every function here works in the transaction it is given, and only the database's clock
-counts.
+counts. What may follow what is drawn in `docs/ledger.md` and held by the database itself.
 """
 
 import json
@@ -21,12 +21,16 @@ from headwater.errors import LeaseLost
 
 @dataclass(frozen=True)
 class NewStep:
-    """A step to be added to a run; `payload` holds ids and keys, never a page's text."""
+    """A step to be added to a run; `payload` holds ids and keys, never a page's text.
+
+    `provider` is what it will talk to, such as `git github.com`, None when that can't be blocked.
+    """
 
     queue: str
     kind: str
     key: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Step:
     kind: str
     key: str
     payload: dict[str, Any]
+    provider: str | None
     attempt: int
     lost: int
     fence: int
@@ -49,7 +54,10 @@ def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps:
     """Add steps to a run; one that is there already, by kind and key, is left as it is."""
     if not steps:
         return
-    rows = [{"queue": s.queue, "kind": s.kind, "key": s.key, "payload": dict(s.payload)} for s in steps]
+    rows = [
+        {"queue": s.queue, "kind": s.kind, "key": s.key, "payload": dict(s.payload), "provider": s.provider}
+        for s in steps
+    ]
     tx.execute(_ADD, {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(rows)})
 
 
@@ -73,9 +81,11 @@ def lock(tx: Connection, step: Step) -> None:
         raise LeaseLost(f"Step {step.id} ({step.kind} {step.key}) belongs to another worker now.")
 
 
-def complete(tx: Connection, step: Step, result: Mapping[str, int], then: Sequence[NewStep] = ()) -> None:
+def complete(
+    tx: Connection, step: Step, result: Mapping[str, int], then: Sequence[NewStep] = (), trace: str = ""
+) -> None:
     """Finish a locked step with its counts, and add the steps that follow from it."""
-    tx.execute(_COMPLETE, {"id": step.id, "result": json.dumps(dict(result))})
+    tx.execute(_COMPLETE, {"id": step.id, "result": json.dumps(dict(result)), "trace": trace})
     add_steps(tx, step.run_id, step.workspace_id, then)
 
 
@@ -84,9 +94,35 @@ def try_again(tx: Connection, step: Step, delay_s: float, error: str) -> None:
     tx.execute(_TRY_AGAIN, {"id": step.id, "delay_s": delay_s, "error": error})
 
 
-def fail(tx: Connection, step: Step, error: str) -> None:
+def fail(tx: Connection, step: Step, error: str, trace: str = "") -> None:
     """Give a locked step up for good."""
-    tx.execute(_FAIL, {"id": step.id, "error": error})
+    tx.execute(_FAIL, {"id": step.id, "error": error, "trace": trace})
+
+
+def cancel_like(tx: Connection, step: Step, error: str) -> int:
+    """Cancel the steps of the same run and kind that nobody has begun; returns how many."""
+    return tx.execute(_CANCEL_LIKE, {"run_id": step.run_id, "kind": step.kind, "error": error}).rowcount
+
+
+def cancel(tx: Connection, run_id: uuid.UUID) -> None:
+    """Cancel every open step of a run. A step that is being written is waited for, and what follows from it cancelled.
+
+    Whoever holds a running step finds out when it wants to write.
+    """
+    while tx.execute(_IS_OPEN, {"run_id": run_id}).scalar_one():
+        tx.execute(_CANCEL, {"run_id": run_id})
+
+
+def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
+    """Have nobody talk to a provider for a while: none of its steps is due before; returns whether that is news.
+
+    Steps that are running go on; one that finds the provider still unwilling blocks it for longer.
+    """
+    values = {"name": provider, "for_s": for_s, "reason": reason}
+    was_blocked = tx.execute(_IS_BLOCKED, values).scalar_one()
+    if tx.execute(_BLOCK, values).rowcount:
+        tx.execute(_HOLD, values)
+    return not was_blocked
 
 
 def give_back(tx: Connection, step: Step) -> bool:
@@ -114,9 +150,10 @@ def has_open_steps(tx: Connection) -> bool:
 
 
 _ADD = sa.text("""
-    insert into steps (run_id, workspace_id, queue, kind, key, payload)
-    select cast(:run_id as uuid), cast(:workspace_id as uuid), queue, kind, key, payload
-    from json_to_recordset(cast(:rows as json)) as r (queue text, kind text, key text, payload jsonb)
+    insert into steps (run_id, workspace_id, queue, kind, key, payload, provider, not_before)
+    select cast(:run_id as uuid), cast(:workspace_id as uuid), queue, kind, key, payload, provider,
+      greatest(now(), (select blocked_until from providers p where p.name = r.provider))
+    from json_to_recordset(cast(:rows as json)) as r (queue text, kind text, key text, payload jsonb, provider text)
     on conflict (run_id, kind, key) do nothing
 """)
 
@@ -141,10 +178,10 @@ _CLAIM = sa.text("""
         order by s.not_before, s.id limit 1 for update skip locked) due
       limit 1
     )
-    update steps set state = 'running', fence = fence + 1, holder = :holder,
+    update steps set state = 'running', fence = fence + 1, holder = :holder, started_at = now(),
       lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
     from next where steps.id = next.id
-    returning steps.id, run_id, workspace_id, queue, kind, key, payload, attempt, lost, fence
+    returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence
 """)
 
 _RENEW = sa.text("""
@@ -156,19 +193,51 @@ _LOCK = sa.text("select id from steps where id = :id and fence = :fence and stat
 
 _COMPLETE = sa.text("""
     update steps set state = 'done', lease_until = null, error = null, finished_at = now(),
-      result = cast(:result as jsonb)
+      result = cast(:result as jsonb), trace = :trace
     where id = :id
 """)
 
 _TRY_AGAIN = sa.text("""
     update steps set state = 'ready', lease_until = null, attempt = attempt + 1, error = :error,
-      not_before = now() + make_interval(secs => cast(:delay_s as double precision))
+      not_before = greatest(now() + make_interval(secs => cast(:delay_s as double precision)),
+        (select blocked_until from providers p where p.name = steps.provider))
     where id = :id
 """)
 
 _FAIL = sa.text("""
-    update steps set state = 'failed', lease_until = null, attempt = attempt + 1, error = :error, finished_at = now()
+    update steps set state = 'failed', lease_until = null, attempt = attempt + 1, error = :error, finished_at = now(),
+      trace = :trace
     where id = :id
+""")
+
+_CANCEL_LIKE = sa.text("""
+    update steps set state = 'cancelled', error = :error, finished_at = now()
+    where id in (select id from steps
+                 where run_id = :run_id and kind = :kind and state = 'ready' for update skip locked)
+""")
+
+_IS_OPEN = sa.text("""
+    select exists (select 1 from steps where run_id = :run_id and state in ('ready', 'running'))
+""")
+
+# In the order of their ids, as everybody who locks several steps does.
+_CANCEL = sa.text("""
+    update steps set state = 'cancelled', lease_until = null, finished_at = now()
+    where id in (select id from steps where run_id = :run_id and state in ('ready', 'running') order by id for update)
+""")
+
+_IS_BLOCKED = sa.text("select exists (select 1 from providers where name = :name and blocked_until > now())")
+
+_BLOCK = sa.text("""
+    insert into providers (name, blocked_until, reason)
+    values (:name, now() + make_interval(secs => cast(:for_s as double precision)), :reason)
+    on conflict (name) do update set blocked_until = excluded.blocked_until, reason = excluded.reason
+      where providers.blocked_until < excluded.blocked_until - interval '1 s'
+""")
+
+_HOLD = sa.text("""
+    update steps s set not_before = p.blocked_until from providers p
+    where p.name = :name and s.provider = p.name and s.state = 'ready' and s.not_before < p.blocked_until
 """)
 
 _GIVE_BACK = sa.text("""
@@ -185,8 +254,9 @@ _FAN_IN = sa.text("""
     insert into steps (run_id, workspace_id, queue, kind, key)
     select r.id, r.workspace_id, 'collection', 'finish',
       (select count(*) from steps f where f.run_id = r.id and f.kind = 'finish')
-    from runs r
-    where (cast(:run_id as uuid) is null or r.id = cast(:run_id as uuid)) and r.state = 'running'
-      and not exists (select 1 from steps o where o.run_id = r.id and o.state in ('ready', 'running'))
+    from (select id, workspace_id from runs
+          where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running'
+            and not exists (select 1 from steps o where o.run_id = runs.id and o.state in ('ready', 'running'))
+          for share) r
     on conflict (run_id, kind, key) do nothing
 """)

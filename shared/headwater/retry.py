@@ -2,12 +2,13 @@
 
 Full jitter: `delay = random · min(cap, base · 2^attempt)`; source: Marc Brooker, "Exponential Backoff And Jitter", AWS
 Architecture Blog, 2015. With base 1 s and cap 300 s, and `random` = 1, the failures 0, 1, 2, 3 … wait
-1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 … seconds.
+1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 … seconds. Twelve attempts at something that doesn't answer so last up to
+1111 s, half of it on average; five at something unforeseen up to 15 s.
 """
 
 from dataclasses import dataclass
 
-from headwater.errors import HeadwaterError, PermanentError, UpstreamError, UserError
+from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError, UserError
 
 BASE_S = 1.0
 CAP_S = 300.0
@@ -24,9 +25,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Record `reason` and go on without it."""
+    """Record `reason` and go on without it; `everywhere` when nothing like it can succeed either."""
 
     reason: str
+    everywhere: bool = False
 
 
 def backoff_s(attempt: int, random: float) -> float:
@@ -34,16 +36,20 @@ def backoff_s(attempt: int, random: float) -> float:
     return random * min(CAP_S, BASE_S * 2.0 ** min(attempt, 30))
 
 
-def decide(error: BaseException, *, attempt: int, max_attempts: int, random: float) -> Retry | GiveUp:
+def decide(
+    error: BaseException, *, attempt: int, max_attempts: int, max_upstream_attempts: int, random: float
+) -> Retry | GiveUp:
     """Decide what follows an error, the `attempt`-th (from 0) of its step.
 
+    What somebody else fails at is tried `max_upstream_attempts` times, what nobody foresaw `max_attempts` times.
     What another side asks to wait (`Retry-After`) is waited at least, up to `MAX_ASKED_S`, with the jitter on top so
     that not all come back at once.
     """
     if isinstance(error, PermanentError | UserError):
-        return GiveUp(error.message)
+        return GiveUp(error.message, everywhere=isinstance(error, SystemicError))
     reason = error.message if isinstance(error, HeadwaterError) else f"Unexpected {type(error).__name__}; see the log."
-    if attempt + 1 >= max_attempts:
+    most = max_upstream_attempts if isinstance(error, UpstreamError) else max_attempts
+    if attempt + 1 >= most:
         return GiveUp(f"{reason} Given up after {attempt + 1} attempts.")
     asked = error.retry_after_s if isinstance(error, UpstreamError) else None
     return Retry(min(asked or 0.0, MAX_ASKED_S) + backoff_s(attempt, random))

@@ -11,20 +11,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.engine import Connection
 
 from headwater import ledger, logs
 from headwater.config import Settings
 from headwater.db import ENGINE, Database, storable
-from headwater.errors import DatabaseUnavailable, LeaseLost
+from headwater.errors import DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.ledger import NewStep, Step
 from headwater.lifetime import Lifetime
-from headwater.retry import GiveUp, decide
+from headwater.retry import GiveUp, Retry, decide
 
 MAX_LOST_LEASES = 5
 """A step that so many workers died over is given up: it may be what kills them."""
+
+SPLIT_AFTER = 2
+"""A step of several items is split into single ones after so many lost leases: one of them may be what kills."""
 
 _LOOK_S = 0.5
 """How often a worker that is busy looks whether the process is over."""
@@ -52,6 +55,14 @@ class Handler(Protocol):
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Write what it means for the run that the step failed for good."""
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A kind of step that may have several items."""
+
+    def split(self, tx: Connection, step: Step) -> Sequence[NewStep]:
+        """Return steps that do the same one item each, or none when there is but one."""
 
 
 class Wake(Protocol):
@@ -99,7 +110,9 @@ class Worker:
         handler = self.handlers[step.kind]
         try:
             if step.lost >= MAX_LOST_LEASES:
-                self._give_up(handler, step, f"{MAX_LOST_LEASES} workers died over this step.")
+                self._give_up(handler, step, GiveUp(f"{MAX_LOST_LEASES} workers died over this step."))
+                return
+            if step.lost >= SPLIT_AFTER and self._split(handler, step):
                 return
             with self._holding(step):
                 with self.database.transaction(step.workspace_id) as tx:
@@ -108,7 +121,7 @@ class Worker:
                 with self.database.transaction(step.workspace_id) as tx:
                     ledger.lock(tx, step)
                     done = handler.apply(tx, step, computed)
-                    ledger.complete(tx, step, done.result, done.then)
+                    ledger.complete(tx, step, done.result, done.then, logs.trace.get())
             self._after(step, {new.queue for new in done.then})
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
@@ -139,26 +152,58 @@ class Worker:
             self.wake.wake(sorted(queues))
 
     def _failed(self, handler: Handler, step: Step, error: Exception) -> None:
-        attempts = self.settings.max_attempts
-        decision = decide(error, attempt=step.attempt, max_attempts=attempts, random=random.random())  # noqa: S311
+        decision = decide(
+            error,
+            attempt=step.attempt,
+            max_attempts=self.settings.max_attempts,
+            max_upstream_attempts=self.settings.max_upstream_attempts,
+            random=random.random(),  # noqa: S311
+        )
         fields = {"step_id": step.id, "kind": step.kind, "key": step.key, "run_id": step.run_id}
         logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **fields)
         try:
-            if isinstance(decision, GiveUp):
-                self._give_up(handler, step, storable(decision.reason))
-            else:
-                with self.database.transaction(step.workspace_id) as tx:
-                    ledger.lock(tx, step)
-                    ledger.try_again(tx, step, decision.delay_s, storable(str(error)[:500]))
-                self.wake.wake([step.queue], decision.delay_s)
+            if isinstance(decision, Retry):
+                self._try_again(step, error, decision)
+            elif decision.everywhere or isinstance(error, UpstreamError) or not self._split(handler, step):
+                self._give_up(handler, step, decision)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
 
-    def _give_up(self, handler: Handler, step: Step, reason: str) -> None:
+    def _try_again(self, step: Step, error: Exception, decision: Retry) -> None:
+        """Put the step back; what asks for patience gets it from every step that talks to it."""
+        asked_s = error.retry_after_s if isinstance(error, UpstreamError) else None
+        is_news = False
+        with self.database.transaction(step.workspace_id) as tx:
+            ledger.lock(tx, step)
+            if asked_s and step.provider:
+                is_news = ledger.block(tx, step.provider, decision.delay_s, storable(str(error)[:500]))
+            ledger.try_again(tx, step, decision.delay_s, storable(str(error)[:500]))
+        if is_news:
+            logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
+        self.wake.wake([step.queue], decision.delay_s)
+
+    def _split(self, handler: Handler, step: Step) -> bool:
+        """Put single steps in the place of one that fails as a whole; False when it has one item only."""
+        if not isinstance(handler, Divisible):
+            return False
+        with self.database.transaction(step.workspace_id) as tx:
+            ledger.lock(tx, step)
+            parts = handler.split(tx, step)
+            if parts:
+                ledger.complete(tx, step, {}, parts, logs.trace.get())
+        if parts:
+            logs.event("step.split", severity=30, kind=step.kind, key=step.key, run_id=step.run_id, parts=len(parts))
+            self._after(step, {part.queue for part in parts})
+        return bool(parts)
+
+    def _give_up(self, handler: Handler, step: Step, decision: GiveUp) -> None:
+        reason = storable(decision.reason)
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
             handler.give_up(tx, step, reason)
-            ledger.fail(tx, step, reason)
+            ledger.fail(tx, step, reason, logs.trace.get())
+            if decision.everywhere:
+                ledger.cancel_like(tx, step, reason)
         self._after(step, set())
 
     @contextmanager

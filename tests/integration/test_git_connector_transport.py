@@ -14,7 +14,7 @@ from functions.collection.connectors.git import GitConnector, GitLimits
 from functions.collection.connectors.git_config import GitConfig
 from functions.collection.guard import guarded_http
 from headwater.blobs import Blobs, open_blobs
-from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent, UpstreamError
+from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from tests.gitserver import GIT, File, Name, Server, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")
@@ -219,15 +219,15 @@ def test_a_folder_that_is_no_repository_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (refuse(404), PermanentError, "There is no Git repository at"),
-        (refuse(410), PermanentError, "There is no Git repository at"),
-        (refuse(401), PermanentError, "needs a token"),
-        (refuse(403), PermanentError, "needs a token"),
-        (refuse(418), PermanentError, "HTTP 418"),
+        (refuse(404), SystemicError, "There is no Git repository at"),
+        (refuse(410), SystemicError, "There is no Git repository at"),
+        (refuse(401), SystemicError, "needs a token"),
+        (refuse(403), SystemicError, "needs a token"),
+        (refuse(418), SystemicError, "HTTP 418"),
         (refuse(500), UpstreamError, "HTTP 500"),
         (refuse(503), UpstreamError, "HTTP 503"),
         (refuse(429), UpstreamError, "HTTP 429"),
-        (send(b"<html>", "text/html"), PermanentError, "isn't a Git repository"),
+        (send(b"<html>", "text/html"), SystemicError, "isn't a Git repository"),
         (send(b"", "application/x-git-upload-pack-advertisement"), UpstreamError, "ended the transfer early"),
         (send(b"000dERR boom\n", "application/x-git-upload-pack-advertisement"), UpstreamError, "boom"),
         (send(b"zzzz", "application/x-git-upload-pack-advertisement"), UpstreamError, "try again later"),

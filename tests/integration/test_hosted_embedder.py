@@ -8,7 +8,7 @@ import pytest
 
 from headwater.config import Settings
 from headwater.embedder import Embedder, Embedders, model_dim
-from headwater.errors import ConfigError, PermanentError, UpstreamError
+from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
 from tests.providers import Answer, EmbeddingProvider, embedding_provider
 
 
@@ -40,8 +40,8 @@ def test_texts_become_unit_vectors_in_their_order_by_one_request(provider: Embed
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (401, PermanentError, "OPENAI_API_KEY"),
-        (404, PermanentError, "EMBEDDING_MODEL"),
+        (401, SystemicError, "OPENAI_API_KEY"),
+        (404, SystemicError, "EMBEDDING_MODEL"),
         (400, PermanentError, "refuses"),
         (429, UpstreamError, "too often"),
         (500, UpstreamError, "HTTP 500"),
@@ -71,7 +71,7 @@ def test_what_a_provider_asks_to_wait_is_passed_on(provider: EmbeddingProvider) 
 
 
 def test_vectors_of_another_length_are_refused(provider: EmbeddingProvider) -> None:
-    with pytest.raises(PermanentError, match="EMBEDDING_DIM"):
+    with pytest.raises(SystemicError, match="EMBEDDING_DIM"):
         embedder(provider, embedding_dim=9).embed_documents(["a"])
 
 

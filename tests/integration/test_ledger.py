@@ -169,6 +169,61 @@ def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Databas
             tx.execute(sa.text("update runs set state = 'succeeded', finished_at = now()"))
 
 
+def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database) -> None:
+    run_id = add_run(db)
+    new = [NewStep("collection", "fetch", key, provider=provider) for key, provider in (("a", "x"), ("b", "y"))]
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, new)
+        assert ledger.block(tx, "x", 3600, "too often")
+        assert not ledger.block(tx, "x", 60, "too often")  # a shorter while doesn't shorten it
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "c", provider="x")])
+    step = claim(db)
+    assert step is not None
+    assert (step.key, step.provider) == ("b", "y")
+    with db.transaction(WORKSPACE) as tx:
+        ledger.block(tx, "y", 3600, "too often")
+        ledger.lock(tx, step)
+        ledger.try_again(tx, step, 0.0, "busy")
+    assert claim(db) is None
+    with db.transaction(ENGINE) as tx:
+        held = "select bool_and(not_before > now() + interval '59 min') from steps"
+        assert tx.execute(sa.text(held)).scalar_one()
+
+
+def test_a_cancelled_run_has_no_open_step_although_steps_follow_meanwhile(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    step = claim(db)
+    assert step is not None
+    written, cancelled = threading.Event(), threading.Event()
+
+    def cancel() -> None:
+        assert written.wait(30)
+        with db.transaction(WORKSPACE) as tx:
+            cancelled.set()
+            ledger.cancel(tx, run_id)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        ledger.complete(tx, step, {}, [NewStep("collection", "fetch", "b"), NewStep("collection", "fetch", "c")])
+        written.set()
+        assert cancelled.wait(30)
+    thread.join()
+    with db.transaction(ENGINE) as tx:
+        states = {row.key: row.state for row in tx.execute(sa.text("select key, state from steps"))}
+    assert states == {"a": "done", "b": "cancelled", "c": "cancelled"}
+
+
+def test_a_run_that_was_cancelled_gets_no_finish(db: Database) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update runs set state = 'cancelled', finished_at = now()"))
+    with db.transaction(ENGINE) as tx:
+        assert not ledger.fan_in(tx, run_id)
+
+
 def test_a_run_with_open_steps_gets_no_finish(db: Database) -> None:
     run_id = add_run(db)
     add(db, run_id, "a")

@@ -10,10 +10,10 @@ from sqlalchemy.engine import Connection
 
 from headwater import ledger
 from headwater.db import ENGINE, Database
-from headwater.errors import PermanentError, UpstreamError
+from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.ledger import NewStep, Step
 from headwater.lifetime import Lifetime
-from headwater.worker import MAX_LOST_LEASES, Done, Worker
+from headwater.worker import MAX_LOST_LEASES, SPLIT_AFTER, Done, Worker
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace, settings_for
 
@@ -39,6 +39,10 @@ class Recorded:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         self.given_up.append(reason)
+
+    def split(self, tx: Connection, step: Step) -> Sequence[NewStep]:
+        items = step.payload.get("items", [])
+        return [NewStep("collection", "fetch", item, {}, step.provider) for item in items]
 
 
 class Woken:
@@ -215,3 +219,73 @@ def test_a_passing_error_that_postgres_cannot_store_still_puts_the_step_back(
 
     work(db, database, Recorded(stumble))
     assert states(db) == {"fetcha": "ready"}
+
+
+def with_items(db: Database, lost: int) -> None:
+    """Make the one step a batch of two items over which so many workers died."""
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("""update steps set payload = '{"items": ["x", "y"]}', lost = :lost"""), {"lost": lost})
+
+
+def test_a_batch_over_which_workers_died_is_split_into_its_items(db: Database, database: FreshDatabase) -> None:
+    with_items(db, SPLIT_AFTER)
+    handler = Recorded()
+    woken = work(db, database, handler)
+    assert handler.applied == ["x", "y"]
+    assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "done", "finish0": "ready"}
+    assert woken.calls[0] == (["collection"], False)
+
+
+def test_a_batch_that_fails_for_one_item_is_split_and_only_that_item_fails(
+    db: Database, database: FreshDatabase
+) -> None:
+    def choke(step: Step) -> str:
+        if step.key in ("a", "y"):
+            raise PermanentError(f"{step.key} can't be read")
+        return step.key
+
+    with_items(db, 0)
+    handler = Recorded(choke)
+    work(db, database, handler)
+    assert (handler.applied, handler.given_up) == (["x"], ["y can't be read"])
+    assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "failed", "finish0": "ready"}
+
+
+def test_what_fails_everything_is_asked_once_and_ends_what_is_like_it(db: Database, database: FreshDatabase) -> None:
+    asked: list[str] = []
+
+    def refuse(step: Step) -> None:
+        asked.append(step.key)
+        raise SystemicError("the key is refused")
+
+    with_items(db, 0)
+    with db.transaction(WORKSPACE) as tx:
+        run_id = tx.execute(sa.text("select id from runs")).scalar_one()
+        others = [NewStep("collection", "fetch", key) for key in ("b", "c")]
+        ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("embedding", "embed", "d")])
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert (asked, handler.given_up) == (["a"], ["the key is refused"])
+    assert states(db) == {"fetcha": "failed", "fetchb": "cancelled", "fetchc": "cancelled", "embedd": "ready"}
+
+
+def test_a_provider_that_asks_for_patience_gets_it_from_all_its_steps(db: Database, database: FreshDatabase) -> None:
+    asked: list[str] = []
+
+    def busy(step: Step) -> str:
+        asked.append(step.key)
+        if step.provider:
+            raise UpstreamError("too often", 600)
+        return step.key
+
+    with db.transaction(WORKSPACE) as tx:
+        run_id = tx.execute(sa.text("select id from runs")).scalar_one()
+        tx.execute(sa.text("update steps set provider = 'git example.org'"))
+        others = [NewStep("collection", "fetch", key, provider="git example.org") for key in ("b", "c")]
+        ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("collection", "fetch", "d")])
+    handler = Recorded(busy)
+    work(db, database, handler)
+    assert (asked, handler.applied) == (["a", "d"], ["d"])
+    with db.transaction(ENGINE) as tx:
+        held = "select count(*) from steps where not_before > now() + interval '9 min'"
+        assert tx.execute(sa.text(held)).scalar_one() == 3

@@ -5,9 +5,10 @@ removals, retries and pacing are the engine's. Calls share nothing but the sourc
 calls may run on two machines.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -81,6 +82,12 @@ def decode_config(kind: str, config: object) -> GitConfig:
         return msgspec.convert(config, GitConfig).normalised()
     except msgspec.ValidationError as error:
         raise UnprocessableContent(f"The config can't be read: {error}.") from error
+
+
+def provider_of(kind: str, config: Mapping[str, Any]) -> str | None:
+    """Name what a source's steps talk to, such as `git github.com`; None for a source on this machine."""
+    host = urlsplit(str(config.get("url", ""))).hostname
+    return f"{kind} {host}" if host else None
 
 
 def open_connector(kind: str, settings: Settings, blobs: Blobs, stage_prefix: str) -> Connector:

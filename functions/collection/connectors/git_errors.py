@@ -13,7 +13,7 @@ import urllib3.exceptions as http
 from dulwich.errors import GitProtocolError, HangupException
 from urllib3 import BaseHTTPResponse
 
-from headwater.errors import PermanentError, UpstreamError
+from headwater.errors import PermanentError, SystemicError, UpstreamError
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _NOT_THERE = ("not our ref", "not valid", "unadvertised object")  # what servers say of an object they don't give out
@@ -35,14 +35,14 @@ def check_answer(response: BaseHTTPResponse, url: str, *, has_token: bool, probi
         raise UpstreamError(f"{url} answered HTTP {status}; try again later.", retry_after_s)
     if status in (401, 403):
         lack = "its token is wrong, expired or may not read it" if has_token else "it is private and needs a token"
-        raise PermanentError(f"{url} can't be read (HTTP {status}): {lack}. Give a token that may read the repository.")
+        raise SystemicError(f"{url} can't be read (HTTP {status}): {lack}. Give a token that may read the repository.")
     if status in (404, 410):
         hint = "and that the token may read it" if has_token else "or, if it is private, give a token"
-        raise PermanentError(f"There is no Git repository at {url} (HTTP {status}); check the URL {hint}.")
+        raise SystemicError(f"There is no Git repository at {url} (HTTP {status}); check the URL {hint}.")
     if status != 200:
-        raise PermanentError(f"{url} answered HTTP {status}, which Git can't work with; check the URL.")
+        raise SystemicError(f"{url} answered HTTP {status}, which Git can't work with; check the URL.")
     if probing and headers.get("Content-Type", "").partition(";")[0].strip() != _ADVERTISEMENT:
-        raise PermanentError(f"{url} is there but isn't a Git repository; give the address that `git clone` takes.")
+        raise SystemicError(f"{url} is there but isn't a Git repository; give the address that `git clone` takes.")
 
 
 def read_retry_after(value: str | None) -> float | None:
@@ -84,11 +84,11 @@ def _explain(error: http.HTTPError, url: str, host: str) -> UpstreamError | Perm
         case http.TimeoutError() if not isinstance(cause, http.NewConnectionError):  # which is one, to urllib3
             explanation = f"{host} did not answer in time; try again later."
         case http.ResponseError():
-            return PermanentError(f"{url} redirects too often; check the URL.")
+            return SystemicError(f"{url} redirects too often; check the URL.")
         case http.LocationValueError():
-            return PermanentError(f"{url} leads to an address that can't be used ({why}); check the URL.")
+            return SystemicError(f"{url} leads to an address that can't be used ({why}); check the URL.")
         case http.SSLError() if any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args):
-            return PermanentError(f"The TLS certificate of {host} can't be trusted ({why}); mend it there.")
+            return SystemicError(f"The TLS certificate of {host} can't be trusted ({why}); mend it there.")
         case http.SSLError():
             explanation = f"No TLS connection to {host} ({why}); check that it speaks https."
         case _:

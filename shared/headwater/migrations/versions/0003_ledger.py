@@ -1,0 +1,71 @@
+"""The ledger refuses what its states don't allow, knows what steps talk to, and keeps what tells of their time.
+
+Revision ID: 0003
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+_STATES = """
+create function refuse_transition() returns trigger language plpgsql as $$
+begin
+  raise exception '%: a row can''t go from % to %', tg_table_name, old.state, new.state
+    using errcode = 'check_violation', constraint = 'ck_' || tg_table_name || '_transition';
+end $$;
+
+create trigger transition before update of state on steps for each row
+  when (old.state <> new.state and (old.state, new.state) not in (
+    ('ready', 'running'), ('ready', 'cancelled'),
+    ('running', 'done'), ('running', 'ready'), ('running', 'failed'), ('running', 'cancelled')))
+  execute function refuse_transition();
+
+create trigger transition before update of state on runs for each row
+  when (old.state <> new.state and old.state <> 'running')
+  execute function refuse_transition();
+
+create trigger transition before update of state on run_items for each row
+  when (old.state <> new.state and old.state <> 'pending')
+  execute function refuse_transition();
+"""
+
+_COLUMNS = """
+-- What a step talks to, such as `git github.com`; while that is blocked, its steps aren't due.
+alter table steps add column provider text;
+-- The last claim, and the trace of who made it: how long steps take, and where a failure is to be looked up.
+alter table steps add column started_at timestamptz;
+alter table steps add column trace text;
+create index ix_steps_provider on steps (provider) where state = 'ready' and provider is not null;
+
+create table providers (
+  name text constraint pk_providers primary key,
+  blocked_until timestamptz not null,
+  reason text not null
+);
+
+-- Kept by hand: restored after its removal, or not let go. No sync removes it until its source lists it again.
+alter table documents add column is_kept boolean not null default false;
+-- Retention looks for tombstones of a source.
+create index ix_documents_deleted on documents (source_id, deleted_at) where deleted_at is not null;
+
+alter table sources add column paused_at timestamptz;
+"""
+
+
+def upgrade() -> None:
+    """Add columns and triggers; what the revision before does is allowed by all of them."""
+    op.execute(_STATES)
+    op.execute(_COLUMNS)
+    op.execute("grant select, insert, update, delete on providers to app")
+
+
+def downgrade() -> None:
+    """Take them away; what was kept by hand is forgotten."""
+    for table in ("steps", "runs", "run_items"):
+        op.execute(f"drop trigger transition on {table}")
+    op.execute("drop function refuse_transition()")
+    op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
+    op.execute("drop table providers")
+    op.execute("alter table documents drop column is_kept")
+    op.execute("alter table sources drop column paused_at")
