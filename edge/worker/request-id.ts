@@ -2,7 +2,7 @@
 
 export const REQUEST_ID = "X-Request-Id";
 
-const SENSIBLE = /^[\w.-]{1,64}$/;
+const SENSIBLE = /^[\w.-]{8,64}$/;
 
 /** Keep the caller's id if it is short and plain, or make one. */
 export function requestIdOf(headers: Headers): string {

@@ -17,6 +17,10 @@ describe("targetOf", () => {
     ["/api/sources/1/collect", "collection"],
     ["/api/runs/1", "collection"],
     ["/api/documents/1", "collection"],
+    ["/api/me", "collection"],
+    ["/api/keys/1", "collection"],
+    ["/api/members/auth0%7C1", "collection"],
+    ["/api/members/https%3A%2F%2Fissuer.example%2F..a", "collection"],
     ["/env", "env"],
     ["/api/openapi.json", "openapi"],
   ])("sends %s to %s", (path, target) => {
@@ -33,6 +37,10 @@ describe("targetOf", () => {
     "/api/chatter",
     "/v1/models",
     "/api/tasks/drain",
+    "/api/sources/..%2f..%2ftasks%2fdrain",
+    "/api/sources/..%5C..%5Ctasks%5Cdrain",
+    "/api/sources/..%2F",
+    "/api/sources/%",
   ])("lets nobody answer %s", (path) => {
     expect(targetOf(path)).toBe("nobody");
   });

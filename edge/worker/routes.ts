@@ -18,9 +18,6 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/keys", "collection"],
 ];
 
-/** Ways to write a path that one server may read otherwise than the next. */
-const AMBIGUOUS = /%2f|%5c|%00|\/\//i;
-
 /**
  * Find who answers `pathname`. Functions have routes for Cloud Tasks and Cloud Scheduler too (`/tasks/…`, `/cron/…`)
  * and for probes; they are not in the table, so nobody reaches them from outside.
@@ -28,7 +25,19 @@ const AMBIGUOUS = /%2f|%5c|%00|\/\//i;
 export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
-  if (AMBIGUOUS.test(pathname)) return "nobody";
+  if (climbs(pathname)) return "nobody";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   return match ? match[1] : "nobody";
+}
+
+/**
+ * Tell whether `pathname`, decoded once more, has steps upwards: a server behind this one may follow them to where
+ * nobody from outside belongs. Encoded slashes alone are fine; ids may hold them.
+ */
+function climbs(pathname: string): boolean {
+  try {
+    return /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(decodeURIComponent(pathname));
+  } catch {
+    return true;
+  }
 }
