@@ -26,8 +26,11 @@ export async function forward(
 
 /** Send `request` on; null when nothing answers there. */
 async function ask(url: URL, { method, body }: Request, headers: Headers): Promise<Response | null> {
+  // A body means nothing in these (RFC 9110, 9.3.1), and fetch refuses to send one.
+  const isBare = method === "GET" || method === "HEAD";
+  if (isBare) headers.delete("Content-Length");
   try {
-    return await fetch(url, { method, body, headers, redirect: "manual" });
+    return await fetch(url, { method, body: isBare ? null : body, headers, redirect: "manual" });
   } catch (error) {
     console.error(JSON.stringify({ severity: "ERROR", message: "No answer", url: url.origin, error: String(error) }));
     return null;

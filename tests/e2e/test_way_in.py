@@ -226,3 +226,13 @@ def test_the_web_app_learns_how_one_signs_in(edge: Edge) -> None:
     page = edge.ask("GET", "/", None)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "max-age" in page.headers["Strict-Transport-Security"]
+
+
+def test_an_api_key_opens_what_it_is_for_until_it_is_revoked(edge: Edge) -> None:
+    ada = edge.issuer.token("ada")
+    made = edge.ask("POST", "/api/keys", ada, json={"name": "ci", "role": "reader", "scopes": ["collection"]}).json()
+    assert edge.ask("GET", "/api/sources", made["key"]).status_code == 200
+    assert edge.ask("GET", "/api/conversations", made["key"]).status_code == 403
+    assert edge.ask("POST", "/api/keys", made["key"], json={"name": "more", "role": "owner"}).status_code == 403
+    assert edge.ask("DELETE", f"/api/keys/{made['id']}", ada).status_code == 204
+    assert edge.ask("GET", "/api/sources", made["key"]).status_code == 401
