@@ -26,12 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE_PORT = 8787
 DATABASE = "headwater"
 HOST = "127.0.0.1"
+JOB_IMAGE = "headwater-job"
 OFFSETS = {"edge": 0, "chat": 1, "collection": 2, "embedding": 3, "localcloud": 4, "postgres": 5}
 THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 
 # Set by Cloud Run, functions-framework or the shell of whoever starts us: not meant for our children.
 _NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
-_NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE"}
+_NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "CLOUD_RUN_EXECUTION"}
+_NOT_INHERITED |= {"CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"}
 
 # What the Worker checks of callers, as the functions do, and what it tells the web app.
 _WORKER_VARIABLES = ("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "SIGN_IN_URL", "CORS_ORIGINS")
@@ -95,6 +97,8 @@ class Stack:
             "GOOGLE_CLOUD_PROJECT": "local",
             "CLOUD_REGION": "local",
             "TASKS_ENDPOINT": self.url("localcloud"),
+            "RUN_ENDPOINT": self.url("localcloud"),
+            "JOB_NAME": "headwater",
             "INVOKER_SERVICE_ACCOUNT": "headwater@local.iam.gserviceaccount.com",
             "GOOGLE_JWKS_URL": f"{self.url('localcloud')}/oauth2/v3/certs",
             "COLLECTION_URL": self.url("collection"),
@@ -112,7 +116,8 @@ class Stack:
         files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
         # Nothing of ours is behind a proxy, and some clients would ask one even for this machine's own address.
         direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
-        return {"AUTH_MODE": "local"} | files | inherited | dict(self.given) | self.own_settings() | direct
+        default = {"AUTH_MODE": "local", "MAX_JOB_WORKERS": str(min(4, os.cpu_count() or 1))}
+        return default | files | inherited | dict(self.given) | self.own_settings() | direct
 
     def settings(self) -> dict[str, str]:
         """Give what `DIR/env` holds: of that environment, what Headwater reads."""
@@ -147,7 +152,8 @@ def _postgres(stack: Stack) -> Service:
 
 def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("localcloud")
-    options = ["--host", HOST, "--port", str(port), "--data", str(stack.data / "cloud")]
+    image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
+    options = ["--host", HOST, "--port", str(port), "--data", str(stack.data / "cloud"), "--image", image]
     if environment["AUTH_MODE"] != "local":
         # Functions that don't serve this machine alone believe no token that merely says it was checked.
         options += ["--sign-tokens"]

@@ -1,7 +1,8 @@
 """`scripts/dev`: a data folder and a first port flow in, a running Headwater flows out, until Ctrl-C.
 
 Start: Postgres, then its database and migrations while the functions and the Worker load, then localcloud (whose
-tickets need the schema) and its queues. What dies is started again. Whatever way this process ends, so do all others.
+tickets need the schema) and its queues, job and schedule. What dies is started again. Whatever way this process ends,
+so do all others.
 """
 
 import argparse
@@ -39,7 +40,7 @@ class Supervisor:
         self._stack = stack
         self._leash = leash
         self._services = stack.services()
-        self._log = Log([*self._services, "migrate", "queues", "dev"])
+        self._log = Log([*self._services, "migrate", "resources", "dev"])
         self._keepers = {
             name: Keeper(service, leash=leash, log=self._log, on_start=self._write_processes)
             for name, service in self._services.items()
@@ -70,7 +71,7 @@ class Supervisor:
         await self._once("migrate", "functions.job", "migrate")
         self._keep(group, "localcloud")
         await self._keepers["localcloud"].wait_until_ready()
-        await self._once("queues", "scripts.queues")
+        await self._once("resources", "scripts.cloud_resources")
         for keeper in self._keepers.values():
             await keeper.wait_until_ready()
         print(f"ready {self._stack.url('edge')}", flush=True)

@@ -30,6 +30,19 @@ def settings_for(database: FreshDatabase, **changes: Any) -> Settings:
     return Settings(**(values | changes))
 
 
+def queue_settings(cloud_url: str) -> dict[str, Any]:
+    """Give the settings that send tickets to a localcloud of `tests.cloud`, for functions that nobody serves."""
+    return {
+        "google_cloud_project": "demo",
+        "cloud_region": "here",
+        "tasks_endpoint": cloud_url,
+        "watchdog_s": 3600,
+        "invoker_service_account": "tasks@demo.iam.gserviceaccount.com",
+        "collection_url": "http://127.0.0.1:9",
+        "embedding_url": "http://127.0.0.1:9",
+    }
+
+
 def add_workspace(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
     """Create a workspace."""
     with database.transaction(workspace_id) as tx:
@@ -37,15 +50,18 @@ def add_workspace(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uu
     return workspace_id
 
 
+def add_source(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
+    """Create a source; the workspace must be there."""
+    insert = "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id"
+    with database.transaction(workspace_id) as tx:
+        source_id: uuid.UUID = tx.execute(sa.text(insert), {"w": workspace_id}).scalar_one()
+    return source_id
+
+
 def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
     """Create a source with an open run that has no step yet; the workspace must be there."""
+    source_id = add_source(database, workspace_id)
     with database.transaction(workspace_id) as tx:
-        source_id = tx.execute(
-            sa.text(
-                "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id"
-            ),
-            {"w": workspace_id},
-        ).scalar_one()
         run_id: uuid.UUID = tx.execute(
             sa.text(
                 "insert into runs (workspace_id, source_id, kind, engine) "

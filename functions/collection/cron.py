@@ -40,14 +40,20 @@ def check_schedule(cron: str, time_zone: str, *, tick_s: float, now: dt.datetime
             "schedule: five fields are expected (minute, hour, day of the month, month, day of the week), "
             "such as `0 3 * * *` for every day at 03:00."
         )
-    if next(times_after(cron, time_zone, now), None) is None:
-        raise UnprocessableContent(f"schedule: {cron!r} never comes.")
+    next_time(cron, time_zone, now)
     distance_s = least_distance_s(cron)
     if distance_s < tick_s:
         raise UnprocessableContent(
             f"schedule: {cron!r} comes again after {distance_s / 60:g} minutes. Sources are looked after every "
             f"{tick_s / 60:g} minutes, so none can be collected more often."
         )
+
+
+def next_time(cron: str, time_zone: str, after: dt.datetime) -> dt.datetime:
+    """Return the first time after `after`, in UTC; raises UnprocessableContent when there is none."""
+    for time in times_after(cron, time_zone, after):
+        return time
+    raise UnprocessableContent(f"schedule: {cron!r} never comes.")
 
 
 def times_after(cron: str, time_zone: str, after: dt.datetime) -> Iterator[dt.datetime]:

@@ -5,8 +5,10 @@ much.
 """
 
 import unicodedata
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,11 +42,14 @@ class Known:
 
 
 class ListSource:
-    """Handler of `list` steps."""
+    """Handler of `list` steps; `start_job` has the Cloud Run job work on a run that is large."""
 
-    def __init__(self, connect: Connect, settings: Settings) -> None:
+    def __init__(
+        self, connect: Connect, settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None
+    ) -> None:
         self.connect = connect
         self.settings = settings
+        self.start_job = start_job if settings.job_name else None
 
     def gather(self, tx: Connection, step: Step) -> Known:
         """Read the source and what is stored of it."""
@@ -82,7 +87,11 @@ class ListSource:
         fetches = [
             NewStep("collection", "fetch", str(n), {"batch": n}, step.provider) for n in range(difference.batches)
         ]
-        return Done({"listed": total, "unchanged": total - difference.to_fetch}, fetches)
+        result = {"listed": total, "unchanged": total - difference.to_fetch}
+        if self.start_job is None or difference.to_fetch <= self.settings.bulk_threshold:
+            return Done(result, fetches)
+        tx.execute(_TO_THE_JOB, values)
+        return Done(result, fetches, committed=partial(self.start_job, step.run_id))
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """A run without a listing has failed."""
@@ -173,6 +182,8 @@ _SKIPPED = sa.text("""
 _UNSETTLED = sa.text("""
     update sources set embedded_model_id = null from runs where runs.id = :run_id and sources.id = runs.source_id
 """)
+
+_TO_THE_JOB = sa.text("update runs set engine = 'job' where id = :run_id")
 
 _LISTED = sa.text("""
     update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld where id = :run_id

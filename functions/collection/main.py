@@ -1,4 +1,4 @@
-"""collection: HTTP requests and Cloud Tasks' tickets flow in; sources, runs and documents flow out.
+"""collection: HTTP requests, tickets of Cloud Tasks and ticks of Cloud Scheduler flow in; sources, runs, documents out.
 
 Served by functions-framework: `functions-framework --source functions/collection/main.py --target collection`.
 """
@@ -8,9 +8,11 @@ import uuid
 import flask
 import functions_framework
 
+from functions.collection.bulk import Bulk
 from functions.collection.connect import connect_with
 from functions.collection.routes import Collection
 from functions.collection.steps import handlers
+from functions.collection.tick import tick_route
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.drain import drain_route
@@ -27,11 +29,13 @@ def app() -> App:
     database = Database(settings.database_url, settings.database_pool_size)
     tickets = Tickets(database, settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    steps = handlers(settings)
+    bulk = Bulk(database, settings, tickets)
+    steps = handlers(settings, bulk.start)
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     routes = Collection(database, settings, tickets, connect_with(settings)).routes()
-    drain = drain_route(worker, tickets, "collection")
-    return App("collection", settings, [*routes, drain], database)
+    drain = drain_route(worker, tickets, "collection", bulk.watch)
+    tick = tick_route(database, tickets, bulk.watch)
+    return App("collection", settings, [*routes, drain, tick], database)
 
 
 @functions_framework.http

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.cron import check_schedule, times_after
+from functions.collection.cron import check_schedule, next_time, times_after
 from headwater.errors import UnprocessableContent
 
 NEXT_RUNS = 3
@@ -29,7 +29,7 @@ def set_schedule(
     cron = " ".join(schedule.cron.split())
     now: dt.datetime = tx.execute(sa.text("select now()")).scalar_one()
     check_schedule(cron, schedule.time_zone, tick_s=tick_s, now=now)
-    values = {"cron": cron, "time_zone": schedule.time_zone, "next": next(times_after(cron, schedule.time_zone, now))}
+    values = {"cron": cron, "time_zone": schedule.time_zone, "next": next_time(cron, schedule.time_zone, now)}
     tx.execute(_SET, {"source_id": source_id, "workspace_id": workspace_id, **values})
 
 

@@ -1,6 +1,7 @@
 """The kinds of step that collection knows, by name; its own function and the job run them."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 
 from functions.collection.connect import connect_with
 from functions.collection.fetch import Fetch
@@ -10,11 +11,11 @@ from headwater.config import Settings
 from headwater.worker import Handler
 
 
-def handlers(settings: Settings) -> Mapping[str, Handler]:
-    """Make a handler for each kind."""
+def handlers(settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None) -> Mapping[str, Handler]:
+    """Make a handler for each kind; without `start_job` no run is too large to be worked on here."""
     connect = connect_with(settings)
     return {
-        "list": ListSource(connect, settings),
+        "list": ListSource(connect, settings, start_job),
         "fetch": Fetch(connect, settings),
         "finish": Finish(connect, settings),
     }

@@ -116,14 +116,16 @@ class Settings:
     threads: int = _setting("Requests that an instance answers at once: the service's concurrency.", 8)
     k_service: str = _setting("Set by Cloud Run in a service.", "")
     cloud_run_job: str = _setting("Set by Cloud Run in a job.", "")
+    cloud_run_execution: str = _setting("Set by Cloud Run in a job: which of its executions this is.", "")
     cloud_run_task_index: int = _setting("Set by Cloud Run: which job worker this is.", 0)
+    cloud_run_task_attempt: int = _setting("Set by Cloud Run: how often this job worker has been started before.", 0)
     cloud_run_task_count: int = _setting("Set by Cloud Run: how many job workers there are.", 1)
     log_level: str = _setting("`DEBUG`, `INFO`, `WARNING` or `ERROR`.", "INFO")
 
     @property
     def on_cloud_run(self) -> bool:
-        """Tell whether this process runs on Cloud Run."""
-        return bool(self.k_service or self.cloud_run_job)
+        """Tell whether this process runs on Cloud Run; a job worker that another Cloud Run API started does not."""
+        return bool(self.k_service or (self.cloud_run_job and not self.run_endpoint))
 
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}

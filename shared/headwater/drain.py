@@ -5,6 +5,7 @@ again is the ledger's business alone, so the functions never answer Cloud Tasks 
 """
 
 import time
+from collections.abc import Callable
 
 from headwater.errors import UnprocessableContent
 from headwater.http import Call, Reply, Route
@@ -12,15 +13,16 @@ from headwater.tickets import Ticket, Tickets
 from headwater.worker import Worker
 
 
-def drain_route(worker: Worker, tickets: Tickets, queue: str) -> Route:
-    """Make the route by which Cloud Tasks wakes a function that drains `queue`."""
+def drain_route(worker: Worker, tickets: Tickets, queue: str, watch: Callable[[], None] | None = None) -> Route:
+    """Make the route by which Cloud Tasks wakes a function that drains `queue`; `watch` is what its watchdog does."""
+    watch = watch or tickets.watch
 
     def drain(call: Call) -> Reply:
         ticket: Ticket = call.body
         if ticket.queue != queue:
             raise UnprocessableContent(f"This function drains {queue!r}, the ticket is for {ticket.queue!r}.")
         if ticket.watch:
-            tickets.watch()
+            watch()
         until = time.monotonic() + worker.settings.worker_budget_s
         ran = worker.drain(queue, stop=lambda: time.monotonic() > until)
         tickets.done(ticket)

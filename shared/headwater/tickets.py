@@ -167,10 +167,11 @@ _ISSUE = sa.text("""
     returning id
 """)
 
-# A queue with due steps of which none is being worked on has lost its tickets.
+# A queue with due steps of which none is being worked on has lost its tickets. What a job works on has none.
 _FORGET = sa.text("""
     delete from tickets t where expires_at < now() or (
-      exists (select 1 from steps s
-              where s.queue = t.queue and s.state = 'ready' and s.not_before < now() - interval '5 s')
+      exists (select 1 from steps s join runs r on r.id = s.run_id
+              where s.queue = t.queue and r.engine = 'tickets'
+                and s.state = 'ready' and s.not_before < now() - interval '5 s')
       and not exists (select 1 from steps s where s.queue = t.queue and s.state = 'running'))
 """)

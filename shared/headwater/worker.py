@@ -35,10 +35,14 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class Done:
-    """What a step came to: counts to be summed over the run, and the steps that follow."""
+    """What a step came to: counts to be summed over the run, and the steps that follow.
+
+    `committed` is called after the commit, unless the process dies in between: the watchdog must come to the same.
+    """
 
     result: Mapping[str, int] = field(default_factory=dict)
     then: Sequence[NewStep] = ()
+    committed: Callable[[], None] | None = None
 
 
 class Handler(Protocol):
@@ -122,6 +126,8 @@ class Worker:
                     ledger.lock(tx, step)
                     done = handler.apply(tx, step, computed)
                     ledger.complete(tx, step, done.result, done.then, logs.trace.get())
+            if done.committed:
+                done.committed()
             self._after(step, {new.queue for new in done.then})
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)

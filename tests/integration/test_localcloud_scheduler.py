@@ -17,48 +17,10 @@ from localcloud.scheduler.api import CloudScheduler, Limits
 from localcloud.scheduler.records import SCHEMA
 from localcloud.scheduler.targets import Targets
 from localcloud.store import open_store
+from tests.clocks import ManualClock
 from tests.cloud import PATIENCE_S, Hit, Reply, Target, http_target
 
 LOCATION = "projects/demo/locations/here"
-START = datetime.fromisoformat("2026-03-02T10:00:30Z").timestamp()
-
-
-class ManualClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = START
-        self.timers: list[_Timer] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, moment: float, callback: Callable[[], None]) -> "_Timer":
-        timer = _Timer(self, moment, callback)
-        self.timers.append(timer)
-        if moment <= self.time:
-            asyncio.get_running_loop().call_soon(timer.fire)
-        return timer
-
-    def move_to(self, text: str) -> None:
-        """Set the time and call back whatever is due by then."""
-        self.time = datetime.fromisoformat(text).timestamp()
-        for timer in [timer for timer in self.timers if timer.moment <= self.time]:
-            timer.fire()
-
-
-class _Timer:
-    def __init__(self, clock: ManualClock, moment: float, callback: Callable[[], None]) -> None:
-        self.clock, self.moment, self.callback = clock, moment, callback
-
-    def cancel(self) -> None:
-        if self in self.clock.timers:
-            self.clock.timers.remove(self)
-
-    def fire(self) -> None:
-        if self in self.clock.timers:
-            self.clock.timers.remove(self)
-            self.callback()
 
 
 class Scheduler:

@@ -14,9 +14,9 @@ from headwater.db import ENGINE, Database
 from headwater.errors import UpstreamError
 from headwater.ledger import NewStep
 from headwater.tickets import QUEUES, Tickets, watchdog_due
-from tests.cloud import Cloud
+from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
-from tests.support import WORKSPACE, add_run, add_workspace, settings_for
+from tests.support import WORKSPACE, add_run, add_workspace, queue_settings, settings_for
 
 
 @pytest.fixture
@@ -38,22 +38,11 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 @pytest.fixture
 def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Tickets:
-    return Tickets(db, settings_for(database, **target(cloud.url)))
-
-
-def target(url: str) -> dict[str, object]:
-    where: dict[str, object] = {
-        "google_cloud_project": "demo",
-        "cloud_region": "here",
-        "tasks_endpoint": url,
-        "watchdog_s": 3600,
-    }
-    where["invoker_service_account"] = "tasks@demo.iam.gserviceaccount.com"
-    return {**where, "collection_url": "http://127.0.0.1:9", "embedding_url": "http://127.0.0.1:9"}
+    return Tickets(db, settings_for(database, **queue_settings(cloud.url)))
 
 
 def sent(cloud: Cloud, queue: str = "collection") -> int:
-    return len(cloud.task_ids(f"projects/demo/locations/here/queues/{queue}"))
+    return len(cloud.task_ids(f"{LOCATION}/queues/{queue}"))
 
 
 def add_steps(db: Database, count: int) -> uuid.UUID:
@@ -117,7 +106,7 @@ def test_a_queue_service_that_cannot_be_reached_is_an_upstream_error(db: Databas
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        tickets = Tickets(db, settings_for(database, **target(url)))
+        tickets = Tickets(db, settings_for(database, **queue_settings(url)))
         tickets.send_for_s = 1.0
         with pytest.raises(UpstreamError, match="Cloud Tasks"):
             tickets.arm_watchdog()

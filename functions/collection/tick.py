@@ -1,0 +1,97 @@
+"""The tick: Cloud Scheduler's call flows in; what is due is started, once, and what a crash left behind is healed.
+
+A tick may be delivered again, late, or twice at once: a schedule moves on to its next time in the transaction that
+opens its run, and only from the time that was seen. Its next time is the first one after now, so that ticks that were
+missed are caught up with by one run.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from functions.collection import runs
+from functions.collection.cron import next_time
+from headwater import logs
+from headwater.db import ENGINE, Database
+from headwater.errors import UserError
+from headwater.http import Call, Route
+from headwater.tickets import Tickets
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A source whose time has come: the run that was started, or `reason` why none was."""
+
+    source_id: uuid.UUID
+    run_id: uuid.UUID | None
+    reason: str | None = None
+
+
+class Ticked(msgspec.Struct, frozen=True):
+    """What a tick did; a source that another delivery has dealt with is in neither."""
+
+    started: list[Due]
+    skipped: list[Due]
+
+
+def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) -> Route:
+    """Make the route that Cloud Scheduler calls; `watch` is the watchdog, whose backstop the tick is."""
+
+    def tick(_: Call) -> Ticked:
+        watch()
+        with database.transaction(ENGINE) as tx:
+            now = tx.execute(sa.text("select now()")).scalar_one()
+        return start_due(database, tickets, now)
+
+    return Route("POST", "/cron/tick", tick, "Start what is due", answers=Ticked, access="google")
+
+
+def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
+    """Start a run of each source whose time has come by `now`; one with an open run is skipped until its next time.
+
+    Raises UpstreamError when Cloud Tasks can't be reached; then nothing has been started.
+    """
+    with database.transaction(ENGINE) as tx:
+        schedules = tx.execute(_DUE, {"now": now}).all()
+    if not schedules:
+        return Ticked([], [])
+    tickets.arm_watchdog()
+    due = [found for schedule in schedules if (found := _start(database, schedule, now))]
+    ticked = Ticked([one for one in due if not one.reason], [one for one in due if one.reason])
+    for skipped in ticked.skipped:
+        logs.event("schedule.skipped", severity=30, **msgspec.structs.asdict(skipped))
+    logs.event("tick", started=len(ticked.started), skipped=len(ticked.skipped))
+    tickets.wake(["collection"])
+    return ticked
+
+
+def _start(database: Database, schedule: Any, now: dt.datetime) -> Due | None:
+    """Start a source that is due; None when that has been done, or the schedule is no longer what was seen."""
+    source_id: uuid.UUID = schedule.source_id
+    try:
+        following = next_time(schedule.cron, schedule.time_zone, now)
+    except UserError as error:  # a zone that this machine no longer knows mustn't hold up the others
+        return Due(source_id, None, error.message)
+    with database.transaction(schedule.workspace_id) as tx:
+        tx.execute(_LOCK_SOURCE, {"source_id": source_id})
+        moved = tx.execute(_MOVE_ON, {"source_id": source_id, "seen": schedule.next_due_at, "following": following})
+        if not moved.rowcount:
+            return None
+        run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
+    return Due(source_id, run_id, None if is_new else "The run that was started before is still open.")
+
+
+_DUE = sa.text("""
+    select source_id, workspace_id, cron, time_zone, next_due_at from schedules
+    where next_due_at <= :now order by next_due_at, source_id
+""")
+
+# Whoever deletes a source locks it before its schedule; so does this.
+_LOCK_SOURCE = sa.text("select 1 from sources where id = :source_id for key share")
+
+_MOVE_ON = sa.text("""
+    update schedules set next_due_at = :following where source_id = :source_id and next_due_at = :seen
+""")

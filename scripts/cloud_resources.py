@@ -1,0 +1,91 @@
+"""Makes on localcloud what a deployment has on Google Cloud, through the stock clients.
+
+    python -m scripts.cloud_resources
+
+The two queues, the job `headwater` and the schedule `headwater-tick`, as `gcloud tasks queues create`, `gcloud run jobs
+deploy` and `gcloud scheduler jobs create http` would; what is there is brought up to date. Two tickets of a queue are
+served at once, enough for a laptop's cores; a failed ticket comes back within seconds, and never stops coming.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import Conflict
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import run_v2, scheduler_v1, tasks_v2
+
+from headwater.config import Settings, get_settings
+from headwater.tickets import QUEUES
+from scripts.stack import JOB_IMAGE
+
+
+def main() -> None:
+    """Make everything, or bring it up to date."""
+    make_all(get_settings())
+
+
+def make_all(settings: Settings) -> None:
+    """Make the queues, the job and the schedule that these settings name."""
+    location = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}"
+    connection: dict[str, Any] = {
+        "transport": "rest",
+        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        "client_options": ClientOptions(api_endpoint=settings.tasks_endpoint),
+    }
+    _make_queues(tasks_v2.CloudTasksClient(**connection), location)
+    if settings.job_name:
+        _make_job(run_v2.JobsClient(**connection), location, settings.job_name)
+    _make_schedule(scheduler_v1.CloudSchedulerClient(**connection), location, settings)
+
+
+def _make_queues(client: Any, location: str) -> None:
+    for name in QUEUES:
+        queue = tasks_v2.Queue(
+            name=f"{location}/queues/{name}",
+            rate_limits=tasks_v2.RateLimits(max_dispatches_per_second=50, max_concurrent_dispatches=2),
+            retry_config=tasks_v2.RetryConfig(
+                max_attempts=-1, min_backoff=timedelta(seconds=1), max_backoff=timedelta(seconds=10)
+            ),
+        )
+        try:
+            client.create_queue(parent=location, queue=queue)
+        except Conflict:
+            client.update_queue(queue=queue)
+
+
+def _make_job(client: Any, location: str, name: str) -> None:
+    task = run_v2.TaskTemplate(
+        containers=[run_v2.Container(image=JOB_IMAGE)], max_retries=3, timeout=timedelta(hours=24)
+    )
+    job = run_v2.Job(template=run_v2.ExecutionTemplate(task_count=1, template=task))
+    try:
+        client.create_job(parent=location, job=job, job_id=name).result()
+    except Conflict:
+        job.name = f"{location}/jobs/{name}"
+        client.update_job(job=job).result()
+
+
+def _make_schedule(client: Any, location: str, settings: Settings) -> None:
+    url = settings.collection_url.rstrip("/")
+    schedule = scheduler_v1.Job(
+        name=f"{location}/jobs/headwater-tick",
+        description="Starts the sources that are due, and heals what a crash left behind.",
+        schedule=f"*/{max(1, round(settings.tick_s / 60))} * * * *",
+        time_zone="Etc/UTC",
+        attempt_deadline=timedelta(minutes=3),
+        retry_config=scheduler_v1.RetryConfig(retry_count=3),
+        http_target=scheduler_v1.HttpTarget(
+            uri=f"{url}/cron/tick",
+            http_method=scheduler_v1.HttpMethod.POST,
+            oidc_token=scheduler_v1.OidcToken(service_account_email=settings.invoker_service_account, audience=url),
+        ),
+    )
+    try:
+        client.create_job(parent=location, job=schedule)
+    except Conflict:
+        client.update_job(job=schedule)
+
+
+if __name__ == "__main__":
+    main()
