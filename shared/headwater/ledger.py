@@ -130,6 +130,11 @@ def give_back(tx: Connection, step: Step) -> bool:
     return tx.execute(_GIVE_BACK, {"id": step.id, "fence": step.fence}).rowcount == 1
 
 
+def release(tx: Connection, holder: str) -> int:
+    """Give back every step that `holder`, who works on none now, still has; returns how many."""
+    return tx.execute(_RELEASE, {"holder": holder}).rowcount
+
+
 def take_back(tx: Connection) -> int:
     """Return every step whose lease has run out to `ready`; returns how many."""
     return tx.execute(_TAKE_BACK).rowcount
@@ -243,6 +248,8 @@ _HOLD = sa.text("""
 _GIVE_BACK = sa.text("""
     update steps set state = 'ready', lease_until = null where id = :id and fence = :fence and state = 'running'
 """)
+
+_RELEASE = sa.text("update steps set state = 'ready', lease_until = null where holder = :holder and state = 'running'")
 
 # A step whose row is locked is being written by its holder, who is alive however late.
 _TAKE_BACK = sa.text("""

@@ -1,0 +1,25 @@
+"""`drain`: the whole ledger flows in, and is worked on until nothing is open, or due for a while."""
+
+import time
+
+from functions.job.outage import Outage
+from functions.job.work import JobWorker, mortal
+from headwater import ledger, logs
+from headwater.config import Settings
+from headwater.db import ENGINE, Database
+
+
+def drain(settings: Settings) -> int:
+    """Work until no step of any run is open; returns the exit code."""
+    database = Database(settings.database_url, 2)
+    worker = JobWorker(database, settings, mortal(exit_code=0), Outage())
+    started = time.monotonic()
+
+    def is_open() -> bool:
+        with database.transaction(ENGINE) as tx:
+            return ledger.has_open_steps(tx)
+
+    end = worker.work(is_open)
+    print(f"{end}: {worker.ran:,} steps in {time.monotonic() - started:.1f} s", flush=True)
+    logs.event("job.drained", steps=worker.ran, worker=settings.cloud_run_task_index, end=end)
+    return 0

@@ -1,0 +1,56 @@
+"""Outages: a database that goes away flows in, patience flows out; a job worker outlives a restart of Postgres."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from headwater import logs
+from headwater.errors import DatabaseUnavailable
+from headwater.retry import backoff_s
+
+PATIENCE_S = 300.0
+"""Longer than a fail-over or an upgrade takes; after that, somebody has to look."""
+
+_LONGEST_WAIT_S = 5.0
+
+T = TypeVar("T")
+
+
+class Outage:
+    """Try again while the database is away, for `patience_s` at most; one that was never there isn't waited for."""
+
+    def __init__(
+        self,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._patience_s = patience_s
+        self._clock = clock
+        self._sleep = sleep
+        self._seen_at: float | None = None
+        self._failures = 0
+        self.ended_at = 0.0
+        """When the database came back the last time, by the clock."""
+
+    def survive(self, call: Callable[[], T]) -> T:
+        """Call until the database answers; raises DatabaseUnavailable when it has been away for too long."""
+        while True:
+            try:
+                answer = call()
+            except DatabaseUnavailable as error:
+                self._wait(error)
+            else:
+                self._seen_at = self._clock()
+                if self._failures:
+                    self._failures, self.ended_at = 0, self._seen_at
+                return answer
+
+    def _wait(self, error: DatabaseUnavailable) -> None:
+        if self._seen_at is None or self._clock() - self._seen_at > self._patience_s:
+            raise error
+        wait_s = min(backoff_s(self._failures, random.random()), _LONGEST_WAIT_S)  # noqa: S311
+        self._failures += 1
+        logs.event("database.away", severity=30, error=error, failures=self._failures)
+        self._sleep(wait_s)
