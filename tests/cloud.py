@@ -11,6 +11,7 @@ with localcloud(folder, *SHELL_IMAGE) as cloud:
 """
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -59,9 +60,10 @@ def is_alive(pid: int) -> bool:
 class Cloud:
     """A running localcloud and the stock client that talks to it."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(self, data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "localcloud", "--port", "0", "--data", str(data), *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        variables = {**os.environ, **(environment or {})}
+        self.process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.events: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read_events)
         self._reader.start()
@@ -183,9 +185,9 @@ class Gcloud:
 
 
 @contextmanager
-def localcloud(data: Path, *arguments: str) -> Iterator[Cloud]:
-    """Run a localcloud on a free port until the block ends."""
-    cloud = Cloud(data, *arguments)
+def localcloud(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """Run a localcloud on a free port until the block ends; `environment` is what its jobs find on top of ours."""
+    cloud = Cloud(data, *arguments, environment=environment)
     try:
         yield cloud
     finally:

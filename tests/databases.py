@@ -1,12 +1,15 @@
 """Databases for tests: one private cluster per session, one migrated template in it, a quick copy for whoever asks."""
 
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
 from headwater.migrations import upgrade
-from scripts.postgres import Cluster
+from scripts.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"
 APP_PASSWORD = "app"
@@ -50,3 +53,19 @@ def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
     cluster.execute(_COPY_ROLE_SETTINGS.format(template=TEMPLATE, copy=name))
     yield describe(cluster, name)
     cluster.execute(f"drop database {name} with (force)")
+
+
+@contextmanager
+def running_server(cluster: Cluster) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a cluster's server as the supervisor does, and make sure that it's gone afterwards, at once."""
+    cluster.prepare()
+    server = subprocess.Popen(cluster.command(), stderr=subprocess.DEVNULL, start_new_session=True, **cluster.popen)
+    try:
+        while not cluster.is_ready(server.pid):
+            if server.poll() is not None:
+                raise PostgresError("ended before it was ready")
+            time.sleep(0.02)
+        yield server
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait(timeout=30)

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = get_settings()
         logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level)
-        code: int = options.do(settings, options)
+        code: int = options.run(settings, options)
     except HeadwaterError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str]) -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m functions.job", description="Headwater's Cloud Run job.")
     commands = parser.add_subparsers(metavar="COMMAND", help="default: drain")
-    parser.set_defaults(do=_drain)
-    commands.add_parser("drain", help="work until nothing is open").set_defaults(do=_drain)
+    parser.set_defaults(run=_drain)
+    commands.add_parser("drain", help="work until nothing is open").set_defaults(run=_drain)
     collect = commands.add_parser("collect", help="collect a source and wait for its end")
     collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
-    collect.add_argument("--run", type=uuid.UUID, metavar="ID", help="this run of it and no other")
-    collect.set_defaults(do=_collect)
-    commands.add_parser("migrate", help="bring the database to this revision").set_defaults(do=_migrate)
+    collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="this run of it and no other")
+    collect.set_defaults(run=_collect)
+    commands.add_parser("migrate", help="bring the database to this revision").set_defaults(run=_migrate)
     add_commands(commands)
     return parser.parse_args(arguments)
 
@@ -55,7 +55,7 @@ def _drain(settings: Settings, _: argparse.Namespace) -> int:
 def _collect(settings: Settings, options: argparse.Namespace) -> int:
     from functions.job.collect import collect
 
-    return collect(settings, options.source, options.run)
+    return collect(settings, options.source, options.run_id)
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:

@@ -45,18 +45,18 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     create.add_argument("--expires-in-days", type=_days, metavar="N", help="default: never")
     create.add_argument("--hash", type=_hash, metavar="HEX", help="SHA-256 of a key that was made elsewhere")
     _add_workspace(create)
-    create.set_defaults(do=_opening(create_key))
+    create.set_defaults(run=_opening(create_key))
     listing = keys.add_parser("list", help="list the keys of every workspace, or of one")
     _add_workspace(listing)
-    listing.set_defaults(do=_opening(list_keys))
+    listing.set_defaults(run=_opening(list_keys))
     revoke = keys.add_parser("revoke", help="revoke a key, and those that it made")
     revoke.add_argument("id", type=uuid.UUID, metavar="ID")
-    revoke.set_defaults(do=_opening(revoke_key))
+    revoke.set_defaults(run=_opening(revoke_key))
     owner = commands.add_parser("owner", help="make somebody an owner")
     owner.add_argument("--subject", required=True, metavar="SUB", help="the `sub` of their tokens")
     owner.add_argument("--name", help="what people call them")
     _add_workspace(owner)
-    owner.set_defaults(do=_opening(make_owner))
+    owner.set_defaults(run=_opening(make_owner))
 
 
 def create_key(database: Database, settings: Settings, options: argparse.Namespace) -> int:

@@ -3,15 +3,21 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from functions.collection.sources import Source
 from headwater.migrations import register_model
-from tests.databases import FreshDatabase
+from scripts.postgres import Cluster
+from tests.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
 from tests.pipeline import Pipeline, Repository, opened
 from tests.stacks import wait_until
 from tests.support import OTHER_WORKSPACE
@@ -19,12 +25,13 @@ from tests.support import OTHER_WORKSPACE
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
 ROOT = Path(__file__).resolve().parents[2]
+SMALL_STEPS: dict[str, Any] = {"lease_s": 3, "fetch_batch": 8, "embed_batch": 16}
 
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
     # Not the laptop's own workspace: the job finds a source's by itself.
-    with opened(database, workspace_id=OTHER_WORKSPACE, lease_s=3, fetch_batch=8, embed_batch=16) as made:
+    with opened(database, workspace_id=OTHER_WORKSPACE, **SMALL_STEPS) as made:
         yield made
 
 
@@ -35,9 +42,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return made
 
 
-def run_job(pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1) -> "subprocess.Popen[str]":
+def run_job(
+    pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, **environment: str
+) -> "subprocess.Popen[str]":
+    """Start a job worker; `environment` is what Cloud Run or a person sets on top."""
     settings = pipeline.settings
-    environment = {
+    variables = {
         **os.environ,
         "DATABASE_URL": settings.database_url,
         "EMBEDDING_MODEL": "constant",
@@ -47,10 +57,11 @@ def run_job(pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1)
         "EMBED_BATCH": str(settings.embed_batch),
         "CLOUD_RUN_TASK_INDEX": str(index),
         "CLOUD_RUN_TASK_COUNT": str(count),
+        **environment,
     }
     command = [sys.executable, "-m", "functions.job", *arguments]
     return subprocess.Popen(
-        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -102,6 +113,115 @@ def test_a_worker_asked_to_end_finishes_its_step_and_ends(pipeline: Pipeline, re
     worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert pipeline.rows("select count(*) from steps where state = 'running'") == [(0,)]
+
+
+def collected(
+    pipeline: Pipeline, source: Source, *, index: int = 0, run: object = None, **environment: str
+) -> tuple[int, str]:
+    """Run a worker of the execution `headwater-x1` to its end; returns its exit code and what it said."""
+    variables = {"CLOUD_RUN_EXECUTION": "headwater-x1", "JOB_IDLE_S": "1", **environment}
+    arguments = [f"--source={source.id}", *([f"--run={run}"] if run else [])]
+    job = run_job(pipeline, "collect", *arguments, index=index, count=4, **variables)
+    said = job.communicate(timeout=60)[0]
+    return job.returncode, said
+
+
+def test_workers_of_one_execution_share_a_run_and_late_ones_start_no_other(
+    pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
+) -> None:
+    source = pipeline.add_source(repository.url)
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda index: collected(pipeline, source, index=index, JOB_IDLE_S="20"), range(3)))
+        late = [
+            pool.submit(collected, pipeline, source, index=3),
+            pool.submit(collected, pipeline, source, CLOUD_RUN_TASK_ATTEMPT="1"),
+            pool.submit(collected, pipeline, source, run=pipeline.rows("select id from runs")[0][0]),
+        ]
+    assert [code for code, _ in ended] == [0, 0, 0], ended
+    assert ["succeeded: 200 added" in said for _, said in ended] == [True, False, False]
+    assert [one.result()[0] for one in late] == [0, 0, 0]
+    assert ["succeeded: 200 added" in one.result()[1] for one in late] == [False, True, True]
+    assert pipeline.rows("select trigger, engine, execution from runs") == [("job", "job", "headwater-x1")]
+    assert pipeline.contents() == expected
+
+
+def test_an_execution_works_on_the_run_that_worker_0_finds_open(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    run_id = pipeline.start(source)
+    for index in (0, 1):
+        code, said = collected(pipeline, source, index=index)
+        assert (code, str(run_id) in said) == (0, True)
+    assert pipeline.rows("select id, execution from runs") == [(run_id, "headwater-x1")]
+
+
+def test_only_worker_0_starts_a_run_and_the_others_wait_for_it_a_while(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    code, said = collected(pipeline, pipeline.add_source(repository.url), index=2)
+    assert (code, "no run to join" in said) == (0, True)
+    assert pipeline.rows("select 1 from runs") == []
+
+
+def test_a_worker_ends_when_nothing_becomes_due(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    run_id = pipeline.start(source)
+    pipeline.rows("update steps set not_before = now() + interval '1 hour' returning id")
+    helper = run_job(pipeline, index=1, JOB_IDLE_S="0.5")
+    assert "nothing due: 0 steps" in helper.communicate(timeout=30)[0]
+    assert helper.returncode == 0
+    code, said = collected(pipeline, source, JOB_IDLE_S="0.5")
+    assert (code, "nothing due: the run stays open" in said) == (1, True), "there is no queue to go on with it"
+    code, said = collected(pipeline, source, JOB_IDLE_S="0.5", COLLECTION_URL="http://127.0.0.1:9")
+    assert (code, "tickets go on with it" in said) == (0, True)
+    assert pipeline.read(run_id).state == "running"
+
+
+def test_a_run_that_fails_fails_its_command(pipeline: Pipeline, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "gone")
+    repository.write({"a.md": "# A\n"})
+    source = pipeline.add_source(repository.url)
+    shutil.rmtree(tmp_path / "gone")
+    code, said = collected(pipeline, source, MAX_ATTEMPTS="1")
+    assert (code, "failed: 0 added" in said) == (1, True)
+
+
+def test_a_step_that_outlasts_its_worker_is_given_back_and_another_takes_it_at_once(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        pipeline.start(pipeline.add_source(f"http://127.0.0.1:{deaf.getsockname()[1]}/docs"))
+        worker = run_job(pipeline, LEASE_S="60", FETCH_PRIVATE="true")
+        wait_until(lambda: pipeline.rows("select 1 from steps where state = 'running'"))
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=10)  # Cloud Run kills what takes longer
+    assert worker.returncode == 0
+    assert pipeline.rows("select state, attempt, lost from steps") == [("ready", 0, 0)]
+    config = "jsonb_set(config, '{url}', to_jsonb(cast(:url as text)))"
+    pipeline.rows(f"update sources set config = {config} returning id", url=repository.url)
+    assert "nothing open" in run_job(pipeline).communicate(timeout=60)[0]
+    assert pipeline.rows("select state from runs") == [("succeeded",)]
+
+
+def test_workers_outlive_a_restart_of_postgres(
+    repository: Repository, expected: tuple[list[object], ...], free_port: Callable[[], int]
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder) / "pg", free_port(), durable=False)
+        with running_server(cluster):
+            make_template(cluster)
+            pipeline = Pipeline(describe(cluster, TEMPLATE), **SMALL_STEPS)
+            register_model(pipeline.settings.database_admin_url, "constant", 384)
+            run_id = pipeline.start(pipeline.add_source(repository.url))
+            workers = [run_job(pipeline, index=index, LEASE_S="60") for index in range(2)]
+            wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
+        with running_server(cluster):
+            said = [worker.communicate(timeout=60)[0] for worker in workers]
+            assert [worker.returncode for worker in workers] == [0, 0], said
+            assert pipeline.read(run_id).state == "succeeded"
+            assert pipeline.contents() == expected
+            assert pipeline.rows("select max(lost), max(attempt) from steps") == [(0, 0)]
+            pipeline.database.close()
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pg8000.dbapi
@@ -16,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from scripts.postgres import Cluster, PostgresError, temporary_cluster
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, running_server
 
 
 def one(cluster: Cluster, statement: str) -> object:
@@ -39,22 +38,6 @@ def closed_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as made:
         Path(made).chmod(0o700)
         yield Path(made) / "pg"
-
-
-@contextmanager
-def running(cluster: Cluster) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run the server as the supervisor does, and make sure that it's gone afterwards."""
-    cluster.prepare()
-    server = subprocess.Popen(cluster.command(), stderr=subprocess.DEVNULL, start_new_session=True, **cluster.popen)
-    try:
-        while not cluster.is_ready(server.pid):
-            if server.poll() is not None:
-                raise PostgresError("ended before it was ready")
-            time.sleep(0.02)
-        yield server
-    finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(timeout=30)
 
 
 def test_it_is_postgres_18_with_pgvector_in_utf8(postgres: Cluster) -> None:
@@ -92,19 +75,19 @@ def test_a_fresh_database_is_migrated_and_empty(database: FreshDatabase) -> None
 
 def test_data_outlives_a_kill_of_the_server(folder: Path, free_port: Callable[[], int]) -> None:
     cluster = Cluster(folder, free_port())
-    with running(cluster) as server:
+    with running_server(cluster) as server:
         cluster.execute("create table kept (n int)", "insert into kept values (7)")
         backends = psutil.Process(server.pid).children()
         server.kill()
     psutil.wait_procs(backends, timeout=60)  # while they live, the next server refuses to start
-    with running(cluster):
+    with running_server(cluster):
         assert one(cluster, "select n from kept") == 7
     cluster.destroy()
 
 
 def test_sigint_ends_it_cleanly_whoever_is_connected(folder: Path, free_port: Callable[[], int]) -> None:
     cluster = Cluster(folder, free_port())
-    with running(cluster) as server, closing(cluster.connect()):
+    with running_server(cluster) as server, closing(cluster.connect()):
         server.send_signal(signal.SIGINT)
         assert server.wait(timeout=30) == 0
     cluster.destroy()
@@ -116,14 +99,14 @@ def test_a_pid_file_that_names_a_foreign_process_does_not_hold_it_up(
     cluster = Cluster(folder, free_port())
     cluster.prepare()
     (cluster.data / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster.data}\n")
-    with running(cluster):
+    with running_server(cluster):
         assert one(cluster, "select 1") == 1
     cluster.destroy()
 
 
 def test_a_server_that_was_left_running_is_ended_first(folder: Path, free_port: Callable[[], int]) -> None:
     cluster = Cluster(folder, free_port())
-    with running(cluster) as left, running(cluster):
+    with running_server(cluster) as left, running_server(cluster):
         assert left.wait(timeout=60) == 0
     cluster.destroy()
 

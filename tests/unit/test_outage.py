@@ -1,0 +1,65 @@
+"""How long a job worker waits for a database that has gone away, with a clock of the test's own."""
+
+import pytest
+
+from functions.job.outage import Outage
+from headwater.errors import DatabaseUnavailable
+
+
+class Database:
+    """Is away until a moment; the clock stands still but for waits."""
+
+    def __init__(self, back_at: float) -> None:
+        self.time = 0.0
+        self.back_at = back_at
+        self.calls = 0
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float) -> None:
+        assert seconds <= 5
+        self.time += max(seconds, 0.01)
+
+    def call(self) -> str:
+        self.calls += 1
+        if self.time < self.back_at:
+            raise DatabaseUnavailable("away")
+        return "here"
+
+
+def outage_of(database: Database) -> Outage:
+    outage = Outage(300, clock=database.now, sleep=database.wait)
+    outage.survive(lambda: "was there")
+    return outage
+
+
+def test_a_database_that_comes_back_is_waited_for() -> None:
+    database = Database(back_at=60)
+    outage = outage_of(database)
+    assert outage.survive(database.call) == "here"
+    assert 3 < database.calls < 200
+    assert outage.ended_at == database.time >= 60
+
+
+def test_one_that_stays_away_is_given_up() -> None:
+    database = Database(back_at=1e9)
+    outage = outage_of(database)
+    with pytest.raises(DatabaseUnavailable):
+        outage.survive(database.call)
+    assert 300 < database.time < 306
+
+
+def test_patience_begins_anew_with_each_outage() -> None:
+    database = Database(back_at=200)
+    outage = outage_of(database)
+    outage.survive(database.call)
+    database.back_at = 450
+    assert outage.survive(database.call) == "here"
+
+
+def test_one_that_was_never_there_is_not_waited_for() -> None:
+    database = Database(back_at=1)
+    with pytest.raises(DatabaseUnavailable):
+        Outage(300, clock=database.now, sleep=database.wait).survive(database.call)
+    assert database.calls == 1
