@@ -72,7 +72,7 @@ def kept_endpoint(data: Path) -> str:
         lines = (data / "env").read_text().splitlines()
     except OSError:
         return DEFAULT_ENDPOINT
-    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    settings = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
     return settings.get("TASKS_ENDPOINT", "").strip("'\"") or DEFAULT_ENDPOINT
 
 

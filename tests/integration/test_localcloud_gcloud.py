@@ -126,7 +126,7 @@ def gcloud_local(*arguments: str, path: str | None = None) -> "subprocess.Comple
 
 @needs_gcloud
 def test_where_no_localcloud_answers_it_says_so_at_once(tmp_path: Path) -> None:
-    (tmp_path / "env").write_text("AUTH_MODE=local\nTASKS_ENDPOINT='http://127.0.0.1:1'\n")
+    (tmp_path / "env").write_text("export AUTH_MODE=local\nexport TASKS_ENDPOINT='http://127.0.0.1:1'\n")
     done = gcloud_local("--data", str(tmp_path), "tasks", "queues", "list")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("gcloud-local: no localcloud answers at http://127.0.0.1:1 ")
