@@ -122,13 +122,13 @@ _TICKETS = sa.text("""
     update runs set engine = 'tickets', notice = :notice where id = :run_id and state = 'running' and engine = 'job'
 """)
 
-# Signs of life: the job was asked for not long ago, a step is in somebody's hands, or one has been finished lately.
+# Signs of life: the job was asked for not long ago, or a step is in somebody's hands, was claimed or finished lately.
 _SILENT = sa.text("""
-    update runs r set engine = 'tickets', notice = :notice
-    where r.state = 'running' and r.engine = 'job'
-      and r.job_asked_at < now() - make_interval(secs => cast(:patience_s as double precision))
+    with since as (select now() - make_interval(secs => cast(:patience_s as double precision)) as at)
+    update runs r set engine = 'tickets', notice = :notice from since
+    where r.state = 'running' and r.engine = 'job' and r.job_asked_at < since.at
       and not exists (
         select 1 from steps s where s.run_id = r.id and (s.state = 'running' and s.lease_until > now()
-          or s.finished_at > now() - make_interval(secs => cast(:patience_s as double precision))))
+          or s.started_at > since.at or s.finished_at > since.at))
     returning r.id, r.execution
 """)

@@ -90,7 +90,8 @@ def age(pipeline: Pipeline, seconds: float) -> None:
     """Let so much time go by for the job, the leases and what was finished."""
     with pipeline.database.transaction(ENGINE) as tx:
         tx.execute(sa.text("update runs set job_asked_at = job_asked_at - make_interval(secs => :s)"), {"s": seconds})
-        tx.execute(sa.text("update steps set finished_at = finished_at - make_interval(secs => :s)"), {"s": seconds})
+        moved = ", ".join(f"{name} = {name} - make_interval(secs => :s)" for name in ("started_at", "finished_at"))
+        tx.execute(sa.text(f"update steps set {moved}"), {"s": seconds})
 
 
 def test_a_large_listing_is_worked_on_by_the_job(
@@ -185,14 +186,14 @@ def test_the_watchdog_goes_on_with_tickets_when_the_job_gives_no_sign_of_life(
     assert pipeline.read(run_id).state == "succeeded"
 
 
-@pytest.mark.parametrize("sign", ["a step in hand", "a step finished"])
+@pytest.mark.parametrize("sign", ["a step in hand", "a step claimed"])
 def test_a_job_that_works_is_left_to_it(pipeline: Pipeline, repository: Repository, sign: str) -> None:
     bulk = bulk_of(pipeline, job_patience_s=100.0)
     run_id = list_source(pipeline, repository, bulk)
     age(pipeline, 1000)
     change = {
         "a step in hand": "set state = 'running', lease_until = now() + interval '9 s'",
-        "a step finished": "set state = 'done', finished_at = now() - interval '9 s'",
+        "a step claimed": "set started_at = now() - interval '9 s'",
     }[sign]
     pipeline.rows(f"update steps {change} where kind = 'fetch' and key = '0' returning id")
     bulk.watch()
