@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def served(name: str, port: int, environment: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """Serve a function until the block ends; the client's base URL is the function's."""
+def served(name: str, port: int, environment: Mapping[str, str], log: Path | None = None) -> Iterator[httpx.Client]:
+    """Serve a function until the block ends; the client's base URL is the function's, `log` is what it prints."""
     source = ROOT / "functions" / name / "main.py"
     options = ["--source", str(source), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
-    with tempfile.TemporaryFile() as output:
+    with log.open("wb") if log else tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "functions_framework", *options],
             cwd=ROOT,
