@@ -1,0 +1,136 @@
+"""The running stack by way of the real gcloud and the stock clients: both make what a deployment has, and collect."""
+
+import json
+import shutil
+import subprocess
+import urllib.request
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import run_v2, scheduler_v1, tasks_v2
+
+from tests.cloud import Gcloud
+from tests.corpus import FILES
+from tests.pipeline import Repository
+from tests.stacks import ROOT, RunningStack, wait_until
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+PLACE = "projects/local/locations/local"
+ACCOUNT = "headwater@local.iam.gserviceaccount.com"
+
+
+def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
+    """Ask the collection function."""
+    data = None if body is None else json.dumps(body).encode()
+    url = f"http://127.0.0.1:{stack.ports['collection']}{path}"
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.loads(response.read())
+
+
+def add_source(stack: RunningStack, folder: Path, files: dict[str, Any]) -> str:
+    repository = Repository(folder)
+    repository.write(files)
+    new = {"kind": "git", "name": uuid.uuid4().hex, "config": {"url": repository.url}}
+    return str(call(stack, "POST", "/api/sources", new)["id"])
+
+
+def last_run(stack: RunningStack, source_id: str) -> dict[str, Any]:
+    run: dict[str, Any] = call(stack, "GET", f"/api/sources/{source_id}")["last_run"]
+    return run
+
+
+def gcloud(stack: RunningStack, *arguments: str) -> str:
+    """Run the real gcloud against the stack, as a person does."""
+    command = [str(ROOT / "scripts" / "gcloud-local"), "--data", str(stack.data), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
+def test_gcloud_makes_a_queue_the_schedule_and_the_job_and_collects(stack: RunningStack, tmp_path: Path) -> None:
+    source_id = add_source(stack, tmp_path / "larder", FILES)
+    gcloud(stack, "tasks", "queues", "create", "more", "--max-concurrent-dispatches=2", "--min-backoff=1s")
+    gcloud(stack, "run", "jobs", "delete", "headwater")
+    settings = ("--image=europe-docker.pkg.dev/p/r/headwater-job:v1", "--max-retries=3", "--task-timeout=1h")
+    gcloud(stack, "run", "jobs", "deploy", "headwater", *settings)
+    gcloud(stack, "run", "jobs", "execute", "headwater", f"--args=collect,--source={source_id}", "--tasks=2", "--wait")
+    run = last_run(stack, source_id)
+    assert (run["state"], run["engine"], run["trigger"]) == ("succeeded", "job", "job")
+    assert run["counts"]["added"] == len(FILES)
+    [execution] = json.loads(gcloud(stack, "run", "jobs", "executions", "list", "--job=headwater", "--format=json"))
+    assert (execution["metadata"]["name"], execution["status"]["succeededCount"]) == (run["execution"], 2)
+    url = f"http://127.0.0.1:{stack.ports['collection']}"
+    gcloud(stack, "scheduler", "jobs", "delete", "headwater-tick")
+    every = ("--schedule=*/15 * * * *", "--time-zone=Etc/UTC", "--attempt-deadline=180s")
+    identity = (f"--oidc-service-account-email={ACCOUNT}", f"--oidc-token-audience={url}")
+    target = (f"--uri={url}/cron/tick", "--http-method=POST")
+    gcloud(stack, "scheduler", "jobs", "create", "http", "headwater-tick", *every, *target, *identity)
+    before = ticks(stack)
+    gcloud(stack, "scheduler", "jobs", "run", "headwater-tick")
+    wait_until(lambda: ticks(stack) > before)
+
+
+def connection_to(stack: RunningStack) -> dict[str, Any]:
+    """Give the arguments by which a stock client talks to the stack's localcloud."""
+    return {
+        "transport": "rest",
+        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        "client_options": ClientOptions(api_endpoint=f"http://127.0.0.1:{stack.ports['localcloud']}"),
+    }
+
+
+def ticks(stack: RunningStack) -> int:
+    """Count the ticks that the collection function has taken."""
+    return stack.log.read_text().count("path=/cron/tick status=200")
+
+
+def test_the_stock_clients_do_the_same(stack: RunningStack, tmp_path: Path) -> None:
+    connection = connection_to(stack)
+    queues: Any = tasks_v2.CloudTasksClient(**connection)
+    assert queues.create_queue(parent=PLACE, queue={"name": f"{PLACE}/queues/yet-more"}).state.name == "RUNNING"
+    source_id = add_source(stack, tmp_path / "larder", FILES)
+    jobs: Any = run_v2.JobsClient(**connection)
+    container = {"image": "headwater-job", "args": ["collect", f"--source={source_id}"]}
+    template = {"task_count": 2, "template": {"containers": [container], "max_retries": 0}}
+    created = jobs.create_job(parent=PLACE, job={"template": template}, job_id=f"j{uuid.uuid4().hex[:8]}").result()
+    ended = jobs.run_job(name=created.name).result(timeout=120)
+    run = last_run(stack, source_id)
+    assert (run["state"], run["execution"]) == ("succeeded", ended.name.rpartition("/")[2])
+    assert (ended.succeeded_count, run["counts"]["added"]) == (2, len(FILES))
+    schedules: Any = scheduler_v1.CloudSchedulerClient(**connection)
+    url = f"http://127.0.0.1:{stack.ports['collection']}"
+    target = {
+        "uri": f"{url}/cron/tick",
+        "http_method": "POST",
+        "oidc_token": {"service_account_email": ACCOUNT, "audience": url},
+    }
+    yearly = {"schedule": "0 3 1 1 *", "time_zone": "Etc/UTC", "http_target": target}
+    schedule = schedules.create_job(parent=PLACE, job=yearly)
+    before = ticks(stack)
+    schedules.run_job(name=schedule.name)
+    wait_until(lambda: ticks(stack) > before)
+    for client in (queues, jobs, schedules):
+        client.transport.close()
+
+
+def test_a_large_collect_goes_to_the_job_by_itself(stack: RunningStack, tmp_path: Path) -> None:
+    files = {f"n{number:04}.md": f"# Note {number}\n\nThe mark is {number}.\n" for number in range(1001)}
+    source_id = add_source(stack, tmp_path / "notes", files)
+    call(stack, "POST", f"/api/sources/{source_id}/collect")
+    wait_until(lambda: last_run(stack, source_id)["state"] != "running", timeout_s=120)
+    run = last_run(stack, source_id)
+    assert (run["state"], run["engine"], run["trigger"]) == ("succeeded", "job", "api")
+    assert (run["counts"]["added"], run["notice"]) == (1001, None)
+    executions: Any = run_v2.ExecutionsClient(**connection_to(stack))
+    name = f"{PLACE}/jobs/headwater/executions/{run['execution']}"
+    wait_until(lambda: executions.get_execution(name=name).completion_time)
+    assert executions.get_execution(name=name).succeeded_count >= 1
+    executions.transport.close()
+    assert len(call(stack, "GET", f"/api/runs?source_id={source_id}")["runs"]) == 1, "who comes late starts no other"
