@@ -18,6 +18,7 @@ export default defineConfig({
         test: {
           name: "stack",
           include: ["tests/*.test.ts"],
+          globalSetup: ["tests/built-app.ts"],
           environment: "node",
           testTimeout: 60_000,
           hookTimeout: 120_000,

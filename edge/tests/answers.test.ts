@@ -1,31 +1,23 @@
 /** An answer's ways through a real browser: reloads, pages left, stops, broken connections, refusals. */
 
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { build } from "vite";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { CHROMIUM, launch, open } from "../e2e/browser.mjs";
 import { ChatFunction } from "./chat-function";
 import { startEdge, type Edge } from "./edge";
 
-const WEB = resolve(import.meta.dirname, "../web");
 const WHOLE = /one two three four five six seven eight nine ten/;
 
 describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
-  let assets: string;
   let chat: ChatFunction;
   let edge: Edge;
   let browser: Browser;
   let page: Page;
 
   beforeAll(async () => {
-    assets = await mkdtemp(join(tmpdir(), "web-"));
-    await build({ root: WEB, logLevel: "error", build: { outDir: assets, emptyOutDir: true } });
     chat = new ChatFunction();
-    edge = await startEdge(assets, await chat.start());
+    edge = await startEdge(inject("app"), await chat.start());
     browser = await launch();
   });
 
@@ -33,7 +25,6 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await browser.close();
     await edge.close();
     await chat.close();
-    await rm(assets, { recursive: true });
   });
 
   beforeEach(async () => {

@@ -15,6 +15,7 @@ const SOURCE = {
   filename: "a.md",
 };
 const UNREACHABLE = { title: "Not reachable", detail: "The database does not answer.", status: 503 };
+const REVOKED = { title: "Unauthorized", detail: "The token has been revoked.", status: 401 };
 
 interface Answer {
   id: string;
@@ -35,6 +36,8 @@ export class ChatFunction {
   /** What was asked, and which conversations were asked to stop. */
   readonly asked: string[] = [];
   readonly stopped: string[] = [];
+  /** Tokens that are no longer good. */
+  readonly refused = new Set<string>();
   /** How many of the next attempts to follow an answer are to fail. */
   failuresToFollow = 0;
 
@@ -63,7 +66,8 @@ export class ChatFunction {
     let body = "";
     for await (const chunk of request) body += String(chunk);
     const [, , resource = "", id = "", action = ""] = (request.url ?? "").split("/");
-    if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
+    if (this.refused.has(request.headers.authorization?.replace("Bearer ", "") ?? "")) send(response, 401, REVOKED);
+    else if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
     else if (resource === "chat" && action === "stop") this.#stop(id, response);
     else if (resource === "chat" && this.failuresToFollow-- > 0) send(response, 503, UNREACHABLE);
     else if (resource === "chat") follow(this.#running.get(id), response);

@@ -1,4 +1,4 @@
-/** What vitest's global set-up hands to the Worker's tests. */
+/** What vitest's global set-ups hand to the tests. */
 
 import "vitest";
 
@@ -9,5 +9,7 @@ declare module "vitest" {
     /** And of those for issuers of tokens (testing/issuer.ts) and for Google's token endpoints (testing/google.ts). */
     issuer: string;
     google: string;
+    /** The folder with the web app as it is built (tests/built-app.ts). */
+    app: string;
   }
 }

@@ -21,7 +21,9 @@ export interface Workspace {
 
 /** Who is calling, and for which workspace. */
 export interface Me {
+  /** What the issuer calls a person; `key:` and the id of an API key. */
   subject: string;
+  name: string | null;
   role: Role;
   workspace_id: string;
   /** Every workspace that the caller is a member of, the oldest membership first. */
@@ -42,15 +44,18 @@ export interface NewKey {
   role: Role;
   /** The functions that it opens; none: all. */
   scopes: Scope[];
-  expires_at: string | null;
+  /** null: it doesn't expire. */
+  expires_in_days: number | null;
 }
 
-export interface Key extends NewKey {
+export interface Key extends Omit<NewKey, "expires_in_days"> {
   id: string;
-  /** The part of it that may be shown. */
+  /** Its beginning, after `hw_`. */
   hint: string;
   created_by: string;
   created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
   last_used_at: string | null;
 }
 
@@ -81,11 +86,16 @@ export async function addMember(member: Pick<Member, "subject" | "role" | "name"
 }
 
 export async function changeRole(subject: string, role: Role): Promise<void> {
-  await send("PATCH", `/api/members/${encodeURIComponent(subject)}`, { role });
+  await send("PATCH", memberPath(subject), { role });
 }
 
 export async function removeMember(subject: string): Promise<void> {
-  await send("DELETE", `/api/members/${encodeURIComponent(subject)}`);
+  await send("DELETE", memberPath(subject));
+}
+
+/** Slashes of a subject stay: no encoded one gets past the Worker. */
+function memberPath(subject: string): string {
+  return `/api/members/${subject.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 export async function listKeys(signal?: AbortSignal): Promise<Key[]> {

@@ -15,7 +15,7 @@ const ORDER: readonly Role[] = ["reader", "editor", "owner"];
 
 /** `AUTH_MODE=local`: whoever sits at this machine owns it. */
 export const LOCAL: Account = {
-  me: { subject: "local", role: "owner", workspace_id: "", workspaces: [] },
+  me: { subject: "local", name: null, role: "owner", workspace_id: "", workspaces: [] },
   signsIn: false,
   reload: () => undefined,
 };

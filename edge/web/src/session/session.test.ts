@@ -37,6 +37,8 @@ it("goes on in the same workspace after a new sign-in", async () => {
   expect(session.currentSession()).toBeNull();
   session.signIn("t2");
   expect(session.currentSession()).toEqual({ token: "t2", workspaceId: "w2" });
+  session.signIn("hw_k");
+  expect(session.currentSession()).toEqual({ token: "hw_k" });
 });
 
 it("isn't ended by a late refusal of the token before", async () => {

@@ -30,8 +30,8 @@ export function currentSession(): Session | null {
 }
 
 export function signIn(token: string): void {
-  // Who comes back after a token has expired comes back to the workspace that was open.
-  const workspaceId = kept("workspace", isString);
+  // Who comes back after a token has expired comes back to the workspace that was open; an API key is of one only.
+  const workspaceId = token.startsWith("hw_") ? null : kept("workspace", isString);
   change(workspaceId === null ? { token } : { token, workspaceId });
 }
 

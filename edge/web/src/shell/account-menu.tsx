@@ -22,7 +22,7 @@ export function AccountMenu(): ReactNode {
       </button>
       <div id="account-menu" className="menu" popover="auto" ref={menu}>
         <p className="menu-who">
-          <span className="subject">{me.subject}</span>
+          <span>{me.name ?? me.subject}</span>
           <span className="small muted">{me.role}</span>
         </p>
         {hasSeveral && (

@@ -22,7 +22,7 @@ export function KeyForm({ onMade }: { onMade: (made: MadeKey) => void }): ReactN
     event.preventDefault();
     setIsBusy(true);
     setProblem(null);
-    makeKey(toNewKey(fields, new Date()))
+    makeKey(toNewKey(fields))
       .then(onMade, (error: unknown) => {
         setProblem(problemOf(error));
       })
@@ -55,7 +55,7 @@ export function KeyForm({ onMade }: { onMade: (made: MadeKey) => void }): ReactN
         <Choice
           label="Expires"
           value={fields.expiry}
-          options={EXPIRIES.map(({ value, text }) => [value, text])}
+          options={EXPIRIES}
           onChange={(expiry) => {
             set({ expiry });
           }}

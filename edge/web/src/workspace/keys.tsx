@@ -14,6 +14,8 @@ export function Keys(): ReactNode {
   const { value: keys, problem, reload } = useLoad(listKeys);
   const [made, setMade] = useState<MadeKey | null>(null);
   const [doomed, setDoomed] = useState<Key | null>(null);
+  const usable = keys?.filter((key) => key.revoked_at === null) ?? [];
+  const revoked = keys?.filter((key) => key.revoked_at !== null) ?? [];
   return (
     <section className="card" aria-labelledby="keys">
       <h2 id="keys">API keys</h2>
@@ -29,7 +31,7 @@ export function Keys(): ReactNode {
       )}
       {!keys && !problem && <p className="muted">Loading…</p>}
       <ul className="rows" aria-label="API keys">
-        {keys?.map((key) => (
+        {usable.map((key) => (
           <KeyRow
             key={key.id}
             apiKey={key}
@@ -39,6 +41,16 @@ export function Keys(): ReactNode {
           />
         ))}
       </ul>
+      {revoked.length > 0 && (
+        <details className="more">
+          <summary>{revoked.length === 1 ? "1 revoked key" : `${revoked.length} revoked keys`}</summary>
+          <ul className="rows" aria-label="Revoked keys">
+            {revoked.map((key) => (
+              <KeyRow key={key.id} apiKey={key} onRevoke={null} />
+            ))}
+          </ul>
+        </details>
+      )}
       {made ? (
         <MadeKeyNote
           made={made}
@@ -70,9 +82,8 @@ export function Keys(): ReactNode {
   );
 }
 
-function KeyRow({ apiKey, onRevoke }: { apiKey: Key; onRevoke: () => void }): ReactNode {
-  const { name, hint, role, scopes, expires_at: expiresAt, last_used_at: usedAt } = apiKey;
-  const isOver = expiresAt !== null && new Date(expiresAt) <= new Date();
+function KeyRow({ apiKey, onRevoke }: { apiKey: Key; onRevoke: (() => void) | null }): ReactNode {
+  const { name, hint, role, scopes, last_used_at: usedAt } = apiKey;
   return (
     <li className="row">
       <div className="row-what">
@@ -81,27 +92,35 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: Key; onRevoke: () => void }): Re
         </p>
         <p className="small muted">
           {role}, {scopes.length === 0 ? "all functions" : `only ${scopes.join(" and ")}`} ·{" "}
-          {usedAt ? (
-            <>
-              used <TimeAgo at={usedAt} />
-            </>
-          ) : (
-            "never used"
-          )}{" "}
-          ·{" "}
-          {expiresAt ? (
-            <>
-              {isOver ? "expired" : "expires"} <TimeAgo at={expiresAt} />
-            </>
-          ) : (
-            "doesn't expire"
-          )}
+          <Moment said={usedAt ? "used" : "never used"} at={usedAt} /> · <KeyEnd apiKey={apiKey} />
         </p>
       </div>
-      <button type="button" className="plain" aria-label={`Revoke ${name}`} onClick={onRevoke}>
-        Revoke
-      </button>
+      {onRevoke && (
+        <button type="button" className="plain" aria-label={`Revoke ${name}`} onClick={onRevoke}>
+          Revoke
+        </button>
+      )}
     </li>
+  );
+}
+
+function KeyEnd({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: Key }): ReactNode {
+  if (revokedAt !== null) return <Moment said="revoked" at={revokedAt} />;
+  if (expiresAt === null) return "doesn't expire";
+  return <Moment said={new Date(expiresAt) <= new Date() ? "expired" : "expires"} at={expiresAt} />;
+}
+
+function Moment({ said, at }: { said: string; at: string | null }): ReactNode {
+  return (
+    <>
+      {said}
+      {at && (
+        <>
+          {" "}
+          <TimeAgo at={at} />
+        </>
+      )}
+    </>
   );
 }
 

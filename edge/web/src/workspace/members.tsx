@@ -3,6 +3,7 @@ import { addMember, changeRole, listMembers, removeMember, type Member, type Rol
 import { problemOf } from "../api/problem";
 import type { Problem } from "../api/types";
 import { useAccount } from "../session/me";
+import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { Choice, Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
@@ -17,20 +18,21 @@ export function Members(): ReactNode {
   const [refusal, setRefusal] = useState<Problem | null>(null);
   const [leaving, setLeaving] = useState<Member | null>(null);
 
-  const change = (subject: string, doing: Promise<void>): Promise<void> => {
+  const change = (doing: Promise<void>, whenMe: () => void, subject: string): void => {
     setRefusal(null);
-    return doing.then(
-      () => {
+    doing
+      .then(
+        () => {
+          if (subject === me.subject) whenMe();
+        },
+        (error: unknown) => {
+          setRefusal(problemOf(error));
+        },
+      )
+      .finally(() => {
         setLeaving(null);
-        if (subject === me.subject) reloadMe();
         reload();
-      },
-      (error: unknown) => {
-        setLeaving(null);
-        setRefusal(problemOf(error));
-        reload();
-      },
-    );
+      });
   };
 
   return (
@@ -50,7 +52,9 @@ export function Members(): ReactNode {
             key={`${member.subject} ${member.role}`}
             member={member}
             isMe={member.subject === me.subject}
-            onRole={(role) => void change(member.subject, changeRole(member.subject, role))}
+            onRole={(role) => {
+              change(changeRole(member.subject, role), reloadMe, member.subject);
+            }}
             onRemove={() => {
               setLeaving(member);
             }}
@@ -63,7 +67,16 @@ export function Members(): ReactNode {
         <ConfirmDialog
           title={`Remove ${leaving.name ?? leaving.subject}?`}
           confirm="Remove member"
-          onConfirm={() => void change(leaving.subject, removeMember(leaving.subject))}
+          onConfirm={() => {
+            // Who has left a workspace goes to the oldest that is left to them.
+            change(
+              removeMember(leaving.subject),
+              () => {
+                chooseWorkspace(null);
+              },
+              leaving.subject,
+            );
+          }}
           onCancel={() => {
             setLeaving(null);
           }}

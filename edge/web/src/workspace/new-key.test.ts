@@ -1,17 +1,8 @@
 import { expect, it } from "vitest";
-import { NEW_KEY, toNewKey } from "./new-key";
+import { EXPIRIES, NEW_KEY, toNewKey } from "./new-key";
 
-const NOW = new Date("2026-01-31T12:00:00Z");
-
-it.each([
-  ["30", "2026-03-02T12:00:00.000Z"],
-  ["365", "2027-01-31T12:00:00.000Z"],
-  ["never", null],
-])("makes of the expiry %s the moment %s", (expiry, expiresAt) => {
-  expect(toNewKey({ ...NEW_KEY, name: " CI ", expiry }, NOW)).toEqual({
-    name: "CI",
-    role: "reader",
-    scopes: [],
-    expires_at: expiresAt,
-  });
+it("sends days until it expires, and null for never", () => {
+  const sent = EXPIRIES.map(([expiry]) => toNewKey({ ...NEW_KEY, name: " CI ", expiry }));
+  expect(sent.map((key) => key.expires_in_days)).toEqual([30, 90, 365, null]);
+  expect(sent[0]).toEqual({ name: "CI", role: "reader", scopes: [], expires_in_days: 30 });
 });

@@ -10,12 +10,12 @@ export interface KeyFields {
   expiry: string;
 }
 
-/** How long a key holds; null: for ever. */
-export const EXPIRIES: readonly { value: string; text: string; days: number | null }[] = [
-  { value: "30", text: "in 30 days", days: 30 },
-  { value: "90", text: "in 90 days", days: 90 },
-  { value: "365", text: "in a year", days: 365 },
-  { value: "never", text: "never", days: null },
+/** How long a key holds, in days. */
+export const EXPIRIES: readonly (readonly [value: string, text: string])[] = [
+  ["30", "in 30 days"],
+  ["90", "in 90 days"],
+  ["365", "in a year"],
+  ["never", "never"],
 ];
 
 export const SCOPES: readonly (readonly [Scope, string])[] = [
@@ -26,10 +26,6 @@ export const SCOPES: readonly (readonly [Scope, string])[] = [
 
 export const NEW_KEY: KeyFields = { name: "", role: "reader", scopes: [], expiry: "90" };
 
-const DAY_MS = 86_400_000;
-
-export function toNewKey({ name, role, scopes, expiry }: KeyFields, now: Date): NewKey {
-  const days = EXPIRIES.find(({ value }) => value === expiry)?.days ?? null;
-  const expiresAt = days === null ? null : new Date(now.getTime() + days * DAY_MS).toISOString();
-  return { name: name.trim(), role, scopes, expires_at: expiresAt };
+export function toNewKey({ name, role, scopes, expiry }: KeyFields): NewKey {
+  return { name: name.trim(), role, scopes, expires_in_days: expiry === "never" ? null : Number(expiry) };
 }

@@ -24,6 +24,12 @@ export function WorkspacePage(): ReactNode {
           <dd>
             {me.role} <span className="muted">({MEANING[me.role]})</span>
           </dd>
+          {me.name !== null && (
+            <>
+              <dt>Name</dt>
+              <dd>{me.name}</dd>
+            </>
+          )}
           <dt>Subject</dt>
           <dd>
             <code>{me.subject}</code>
