@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,13 @@ def by_tickets(
         yield pipeline
 
 
-def worker(cloud: Cloud, index: int) -> psutil.Process:
-    """Find the process of a job worker; it is not its shell's any more once the step at hand shows."""
+def workers(cloud: Cloud) -> dict[str, psutil.Process]:
+    """Find the processes of the job workers that live now, by their index."""
+    found = {}
     for process in psutil.Process(cloud.process.pid).children(recursive=True):
-        if process.environ().get("CLOUD_RUN_TASK_INDEX") == str(index):
-            return process
-    raise AssertionError(f"no worker {index}")
+        with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            found[process.environ().get("CLOUD_RUN_TASK_INDEX", "")] = process
+    return found
 
 
 def by_job_with_deaths(cloud: Cloud, pipeline: Pipeline, source: Source) -> Any:
@@ -91,8 +92,9 @@ def by_job_with_deaths(cloud: Cloud, pipeline: Pipeline, source: Source) -> Any:
     wait_until(lambda: pipeline.rows(half) == [(True,)], timeout_s=600)
     claimed = "select count(distinct split_part(holder, '/', 2)) from steps"
     wait_until(lambda: pipeline.rows(claimed)[0][0] >= 3)
-    worker(cloud, 1).send_signal(signal.SIGKILL)
-    worker(cloud, 2).send_signal(signal.SIGTERM)
+    victims = workers(cloud)
+    victims["1"].send_signal(signal.SIGKILL)
+    victims["2"].send_signal(signal.SIGTERM)
     wait_until(lambda: cloud.executions.get_execution(name=execution).completion_time, timeout_s=600)
     return cloud.executions.get_execution(name=execution)
 
