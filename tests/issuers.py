@@ -1,6 +1,7 @@
 """An issuer of tokens on loopback: signs with keys of its own, publishes them as a JWKS, rotates, and can be down."""
 
 import base64
+import hmac
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
@@ -84,6 +86,20 @@ def unsigned(claims: dict[str, Any], signature: str = "", **header: Any) -> str:
     """Compose a token without a signature, or with one that is none."""
     parts = [json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"} | header, claims)]
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), signature])
+
+
+def signed_by_hmac(claims: dict[str, Any], secret: bytes, kid: str) -> str:
+    """Compose a token by HS256 with anything for a secret, such as a public key, which pyjwt itself refuses."""
+    signed = unsigned(claims, alg="HS256", kid=kid).removesuffix(".")
+    mac = hmac.digest(secret, signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+def public_forms(key: Any) -> list[bytes]:
+    """Write the public half of a key in each form that somebody could take for a secret."""
+    public, info = key.public_key(), serialization.PublicFormat.SubjectPublicKeyInfo
+    encoded = [public.public_bytes(form, info) for form in (serialization.Encoding.PEM, serialization.Encoding.DER)]
+    return [*encoded, json.dumps(public_jwk(key)).encode()]
 
 
 class _Handler(BaseHTTPRequestHandler):

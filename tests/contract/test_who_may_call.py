@@ -1,0 +1,319 @@
+"""Every route of every function, called by everybody who may not and everybody who may; nothing of another leaks."""
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import sqlalchemy as sa
+
+from headwater.api_keys import hash_key, make_key
+from headwater.callers import ROLES
+from headwater.db import ENGINE, Database
+from headwater.http import Route
+from headwater.migrations import register_model
+from scripts.openapi import all_routes
+from tests.contract.test_every_route import assert_problem, named
+from tests.databases import FreshDatabase
+from tests.issuers import (
+    AUDIENCE,
+    ISSUER,
+    FakeIssuer,
+    fake_issuer,
+    good_claims,
+    private_key,
+    public_forms,
+    signed_by_hmac,
+    unsigned,
+)
+from tests.serving import served
+
+ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
+GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain")]
+URL = "http://127.0.0.1:9"
+INVOKER = "headwater-invoker@p.iam.gserviceaccount.com"
+UNKNOWN = str(uuid.uuid4())
+SECRET = "treasure"
+"""Stands in everything that Ada's workspace holds."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Ada's workspace, the functions, and how everybody calls."""
+
+    clients: Mapping[str, httpx.Client]
+    issuer: FakeIssuer
+    database: Database
+    workspace_id: uuid.UUID
+    ids: Mapping[str, str]
+    """What stands at the end of Ada's paths, by what the path begins with."""
+
+    def ask(self, name: str, route: Route, authorization: str | None, *, known: bool, **headers: str) -> httpx.Response:
+        """Call a route, with Ada's ids or unknown ones, and with something for a body."""
+        given = {"Authorization": authorization} | headers if authorization is not None else headers
+        path = route.path
+        for start, known_id in self.ids.items():
+            if path.startswith(start) and "<" in path:
+                before, after = path[: path.index("<")], path[path.index(">") + 1 :]
+                path = before + (known_id if known else UNKNOWN) + after
+        assert "<" not in path, "a route with an id of a kind that nobody has thought of here"
+        body = json.dumps(BODIES.get(path, {})).encode() if route.body is not None else None
+        query = "?q=what+is+the+secret" if path == "/api/search" else ""
+        return self.clients[name].request(route.method, path + query, content=body, headers=given)
+
+    def by(self, subject: str, **changes: Any) -> str:
+        return f"Bearer {self.issuer.token(subject, **changes)}"
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self.database.transaction(values.pop("scope", self.workspace_id)) as tx:
+            result = tx.execute(sa.text(statement), {"w": self.workspace_id, **values})
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+
+BODIES: dict[str, Any] = {
+    "/api/chat": {"id": "c1", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
+    "/v1/embeddings": {"input": "x", "model": "constant"},
+}
+
+
+@pytest.fixture(scope="module")
+def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[World]:
+    register_model(module_database.admin_url, "constant", 384)
+    with fake_issuer() as issuer, closing(Database(module_database.url, 1)) as database:
+        environment = {
+            "DATABASE_URL": module_database.url,
+            "EMBEDDING_MODEL": "constant",
+            "AUTH_MODE": "jwt",
+            "AUTH_ISSUER": ISSUER,
+            "AUTH_AUDIENCE": AUDIENCE,
+            "AUTH_JWKS_URL": issuer.url,
+            "GOOGLE_JWKS_URL": issuer.url,
+            "TASKS_ENDPOINT": URL,
+            "COLLECTION_URL": URL,
+            "EMBEDDING_URL": URL,
+            "INVOKER_SERVICE_ACCOUNT": INVOKER,
+        }
+        with (
+            served("chat", free_port(), environment) as chat,
+            served("collection", free_port(), environment) as collection,
+            served("embedding", free_port(), environment) as embedding,
+        ):
+            clients = {"chat": chat, "collection": collection, "embedding": embedding}
+            me = collection.get("/api/me", headers={"Authorization": f"Bearer {issuer.token('ada')}"}).json()
+            workspace_id = uuid.UUID(me["workspace_id"])
+            yield World(clients, issuer, database, workspace_id, _fill(database, workspace_id))
+
+
+FILL = """
+    with source as (
+      insert into sources (workspace_id, kind, name, config)
+      values (:w, 'git', :s, jsonb_build_object('url', 'https://git.example/' || :s)) returning id
+    ), run as (
+      insert into runs (workspace_id, source_id, kind, engine, state, counts, finished_at)
+      select :w, id, 'collect', 'tickets', 'succeeded', '{}', now() from source returning id
+    ), item as (
+      insert into run_items (run_id, workspace_id, key, action, warning) select id, :w, :s, 'added', :s from run
+    ), document as (
+      insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+      select :w, id, :s, 'f', :s, 'text/markdown', 'The secret: ' || :s from source returning id
+    ), chunk as (
+      insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+        token_count, lexemes) select :w, id, 0, 0, 19, '{}', '\\x00', 3,
+          to_tsvector('english', 'The secret') from document
+    ), key as (
+      insert into api_keys (workspace_id, name, hash, hint, role, created_by)
+      values (:w, :s, '\\x00', '', 'reader', 'ada') returning id
+    ), roles as (
+      insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
+    )
+    select source.id, run.id, document.id, key.id from source, run, document, key
+"""
+
+
+def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
+    """Put one of everything into Ada's workspace; returns the ids by the beginnings of their paths."""
+    with database.transaction(workspace_id) as tx:
+        found = tx.execute(sa.text(FILL), {"w": workspace_id, "s": SECRET, "roles": list(ROLES)}).one()
+    starts = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/")
+    ids = {start: str(id_) for start, id_ in zip(starts, found, strict=True)}
+    return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
+
+
+def add_key(world: World, role: str, scopes: Sequence[str] = ()) -> str:
+    """Add a key of Ada's workspace."""
+    key = make_key()
+    statement = """insert into api_keys (workspace_id, name, hash, hint, role, scopes, created_by)
+        values (:w, 'k', :hash, '', :role, :scopes, 'test')"""
+    world.rows(statement, hash=hash_key(key), role=role, scopes=list(scopes))
+    return key
+
+
+def contents(world: World) -> list[Any]:
+    """Everything in Ada's workspace that a call could change."""
+    tables = (
+        "members",
+        "sources",
+        "runs",
+        "run_items",
+        "documents",
+        "chunks",
+        "conversations",
+        "messages",
+        "schedules",
+    )
+    found = [world.rows(f"select * from {table} order by 1, 2, 3") for table in tables]
+    return [*found, world.rows("select id, name, role, revoked_at from api_keys where created_by = 'ada' order by id")]
+
+
+def bad_tokens(issuer: FakeIssuer) -> dict[str, str]:
+    """Make tokens that only look as if they were Ada's."""
+    now, other = int(time.time()), private_key("ES256", 99)
+    head, body, signature = issuer.token("ada").split(".")
+    claims = good_claims("ada")
+    embedded = {"kid": "key-0", "jku": "https://evil.example/jwks"}
+    return {
+        "expired": issuer.token("ada", exp=now - 60),
+        "not valid yet": issuer.token("ada", nbf=now + 600),
+        "wrong audience": issuer.token("ada", aud="another service"),
+        "wrong issuer": issuer.token("ada", iss="https://evil.example"),
+        "no subject": issuer.token("ada", sub=None),
+        "our own subject": issuer.token("local"),
+        "alg none": unsigned(claims),
+        "alg none with a signature": unsigned(claims, signature, kid="key-0"),
+        "a public key as a secret": signed_by_hmac(claims, public_forms(private_key("ES256", 0))[0], "key-0"),
+        "by another key": jwt.encode(claims, other, "ES256", headers={"kid": "key-0"}),
+        "by another key that it names": jwt.encode(claims, other, "ES256", headers={"kid": "key-99"}),
+        "by a key that it brings": jwt.encode(claims, other, "ES256", headers=embedded),
+        "changed claims": f"{head}.{unsigned(good_claims('eve')).split('.')[1]}.{signature}",
+        "no signature": f"{head}.{body}.",
+        "checked by Cloud Run, it says": f"{head}.{body}.SIGNATURE_REMOVED_BY_GOOGLE",
+        "unknown API key": make_key(),
+        "misspelt API key": "hw_" + "0" * 38,
+        "junk": "junk",
+        "empty": "",
+    }
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
+def test_nobody_gets_nothing(world: World, name: str, route: Route) -> None:
+    for authorization in (None, "", "Basic YWRhOmFkYQ=="):
+        response = world.ask(name, route, authorization, known=True)
+        assert_problem(response, 401)
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert SECRET not in response.text
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
+def test_a_bad_token_is_nobody(world: World, name: str, route: Route) -> None:
+    before = contents(world)
+    for what, token in bad_tokens(world.issuer).items():
+        response = world.ask(name, route, f"Bearer {token}".rstrip(), known=True)
+        assert response.status_code == 401, what
+        assert_problem(response, 401)
+        assert SECRET not in response.text, what
+    assert contents(world) == before
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
+def test_a_stranger_sees_and_changes_nothing(world: World, name: str, route: Route) -> None:
+    before = contents(world)
+    eve = world.by(f"eve-{uuid.uuid4()}")  # who has asked nothing yet, under no conversation's id
+    response = world.ask(name, route, eve, known=True)
+    assert SECRET not in response.text
+    assert str(world.workspace_id) not in response.text
+    if "<" in route.path and not route.streams:
+        assert_problem(response, 404)
+        unknown = world.ask(name, route, eve, known=False)
+        known_id = next(id_ for start, id_ in world.ids.items() if route.path.startswith(start))
+        assert _without(response, known_id) == _without(unknown, UNKNOWN)
+    else:
+        assert response.status_code < 500
+    inside = world.ask(name, route, eve, known=True, **{"X-Workspace": str(world.workspace_id)})
+    assert_problem(inside, 403)
+    assert SECRET not in inside.text
+    assert contents(world) == before
+
+
+def _without(response: httpx.Response, id_: str) -> Any:
+    """The problem, without what differs between any two calls."""
+    described = response.json()
+    del described["request_id"]
+    return json.loads(json.dumps(described).replace(id_, "ID"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
+def test_a_member_may_what_their_role_may(world: World, name: str, route: Route, role: str) -> None:
+    assert route.access in ROLES
+    may = ROLES.index(role) >= ROLES.index(route.access)
+    for authorization in (world.by(role), f"Bearer {add_key(world, role)}"):
+        response = world.ask(name, route, authorization, known=not may)
+        if may:
+            assert response.status_code not in (401, 403), response.text
+        else:
+            assert_problem(response, 403)
+            assert f"needs the role {route.access}" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
+def test_a_key_for_another_function_is_refused(world: World, name: str, route: Route) -> None:
+    others = sorted({"chat", "collection", "embedding"} - {name})
+    response = world.ask(name, route, f"Bearer {add_key(world, 'owner', others)}", known=True)
+    if route.any_scope:
+        assert response.json()["scopes"] == others
+    else:
+        assert_problem(response, 403)
+        assert SECRET not in response.text
+
+
+FORGED = {
+    "X-CloudTasks-QueueName": "collection",
+    "X-CloudTasks-TaskName": "t",
+    "X-CloudScheduler": "true",
+    "X-CloudScheduler-JobName": "headwater-tick",
+    "User-Agent": "Google-Cloud-Tasks",
+    "X-Forwarded-For": "127.0.0.1",
+    "Host": "localhost",
+}
+
+
+def google_claims(**changes: Any) -> dict[str, Any]:
+    claims = {"iss": "https://accounts.google.com", "aud": URL, "email": INVOKER, "email_verified": True, "sub": "1"}
+    return {**claims, "exp": int(time.time()) + 600, **changes}
+
+
+@pytest.mark.parametrize(("name", "path"), GOOGLE)
+def test_googles_routes_are_for_google_alone(world: World, name: str, path: str) -> None:
+    claims = google_claims()
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    marked = f"e30.{payload}.SIGNATURE_REMOVED_BY_GOOGLE"
+    other = jwt.encode(claims, private_key("RS256", 99), "RS256", headers={"kid": "key-0"})
+    ticket = {"queue": name, "id": str(uuid.uuid4())}
+    tokens = [*bad_tokens(world.issuer).values(), world.issuer.token("ada"), marked, other, unsigned(claims)]
+    tokens += [world.issuer.sign(claims), signed_by_hmac(claims, b"", "key-0")]  # ES256: Google signs by RS256
+    for token in tokens:
+        for header in ("Authorization", "X-Serverless-Authorization"):
+            response = world.clients[name].post(
+                path, json=ticket, headers={**FORGED, header: f"Bearer {token}".rstrip()}
+            )
+            assert_problem(response, 401)
+    assert_problem(world.clients[name].post(path, json=ticket, headers=FORGED), 401)
+    assert world.rows("select count(*) from tickets", scope=ENGINE) == [(0,)]
+
+
+def test_forged_headers_of_google_open_no_other_route(world: World) -> None:
+    for name, route in ROUTES:
+        assert_problem(world.ask(name, route, None, known=True, **FORGED), 401)
+
+
+def test_the_routes_that_anybody_may_ask_tell_nothing(world: World) -> None:
+    for name, client in world.clients.items():
+        for path in ("/heartbeat", "/ready"):
+            assert client.get(path).json().keys() == {"status", "service"}, name
