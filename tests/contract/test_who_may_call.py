@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from headwater.api_keys import hash_key, make_key
 from headwater.callers import ROLES
-from headwater.db import ENGINE, Database
+from headwater.db import Database
 from headwater.http import Route
 from headwater.migrations import register_model
 from scripts.openapi import all_routes
@@ -36,7 +36,7 @@ from tests.issuers import (
 from tests.serving import served
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
-GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain")]
+GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain"), ("collection", "/cron/tick")]
 URL = "http://127.0.0.1:9"
 INVOKER = "headwater-invoker@p.iam.gserviceaccount.com"
 UNKNOWN = str(uuid.uuid4())
@@ -50,6 +50,7 @@ class World:
 
     clients: Mapping[str, httpx.Client]
     issuer: FakeIssuer
+    google: FakeIssuer
     database: Database
     workspace_id: uuid.UUID
     ids: Mapping[str, str]
@@ -72,13 +73,13 @@ class World:
         return f"Bearer {self.issuer.token(subject, **changes)}"
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.database.transaction(values.pop("scope", self.workspace_id)) as tx:
+        with self.database.transaction(self.workspace_id) as tx:
             result = tx.execute(sa.text(statement), {"w": self.workspace_id, **values})
             return [tuple(row) for row in result] if result.returns_rows else []
 
 
 BODIES: dict[str, Any] = {
-    "/api/chat": {"id": "c1", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
+    "/api/chat": {"id": "mine", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
     "/v1/embeddings": {"input": "x", "model": "constant"},
 }
 
@@ -86,7 +87,7 @@ BODIES: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[World]:
     register_model(module_database.admin_url, "constant", 384)
-    with fake_issuer() as issuer, closing(Database(module_database.url, 1)) as database:
+    with fake_issuer() as issuer, fake_issuer("RS256") as google, closing(Database(module_database.url, 1)) as database:
         environment = {
             "DATABASE_URL": module_database.url,
             "EMBEDDING_MODEL": "constant",
@@ -94,7 +95,7 @@ def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Itera
             "AUTH_ISSUER": ISSUER,
             "AUTH_AUDIENCE": AUDIENCE,
             "AUTH_JWKS_URL": issuer.url,
-            "GOOGLE_JWKS_URL": issuer.url,
+            "GOOGLE_JWKS_URL": google.url,
             "TASKS_ENDPOINT": URL,
             "COLLECTION_URL": URL,
             "EMBEDDING_URL": URL,
@@ -106,9 +107,11 @@ def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Itera
             served("embedding", free_port(), environment) as embedding,
         ):
             clients = {"chat": chat, "collection": collection, "embedding": embedding}
-            me = collection.get("/api/me", headers={"Authorization": f"Bearer {issuer.token('ada')}"}).json()
-            workspace_id = uuid.UUID(me["workspace_id"])
-            yield World(clients, issuer, database, workspace_id, _fill(database, workspace_id))
+            ada = {"Authorization": f"Bearer {issuer.token('ada')}"}
+            workspace_id = uuid.UUID(collection.get("/api/me", headers=ada).json()["workspace_id"])
+            ids = _fill(database, workspace_id)
+            assert SECRET in chat.post("/api/chat", json=BODIES["/api/chat"] | {"id": "c1"}, headers=ada).text
+            yield World(clients, issuer, google, database, workspace_id, ids)
 
 
 FILL = """
@@ -125,8 +128,8 @@ FILL = """
       select :w, id, :s, 'f', :s, 'text/markdown', 'The secret: ' || :s from source returning id
     ), chunk as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, lexemes) select :w, id, 0, 0, 19, '{}', '\\x00', 3,
-          to_tsvector('english', 'The secret') from document
+        token_count, lexemes)
+      select :w, id, 0, 0, 19, '{}', '\\x00', 3, to_tsvector('english', 'The secret') from document
     ), key as (
       insert into api_keys (workspace_id, name, hash, hint, role, created_by)
       values (:w, :s, '\\x00', '', 'reader', 'ada') returning id
@@ -224,7 +227,7 @@ def test_a_bad_token_is_nobody(world: World, name: str, route: Route) -> None:
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
 def test_a_stranger_sees_and_changes_nothing(world: World, name: str, route: Route) -> None:
     before = contents(world)
-    eve = world.by(f"eve-{uuid.uuid4()}")  # who has asked nothing yet, under no conversation's id
+    eve = world.by("eve")
     response = world.ask(name, route, eve, known=True)
     assert SECRET not in response.text
     assert str(world.workspace_id) not in response.text
@@ -297,7 +300,8 @@ def test_googles_routes_are_for_google_alone(world: World, name: str, path: str)
     other = jwt.encode(claims, private_key("RS256", 99), "RS256", headers={"kid": "key-0"})
     ticket = {"queue": name, "id": str(uuid.uuid4())}
     tokens = [*bad_tokens(world.issuer).values(), world.issuer.token("ada"), marked, other, unsigned(claims)]
-    tokens += [world.issuer.sign(claims), signed_by_hmac(claims, b"", "key-0")]  # ES256: Google signs by RS256
+    tokens += [world.issuer.sign(claims), signed_by_hmac(claims, public_forms(private_key("RS256", 0))[0], "key-0")]
+    tokens += [world.google.sign(google_claims(**change)) for change in ({"aud": f"{URL}/other"}, {"exp": 1})]
     for token in tokens:
         for header in ("Authorization", "X-Serverless-Authorization"):
             response = world.clients[name].post(
@@ -305,7 +309,9 @@ def test_googles_routes_are_for_google_alone(world: World, name: str, path: str)
             )
             assert_problem(response, 401)
     assert_problem(world.clients[name].post(path, json=ticket, headers=FORGED), 401)
-    assert world.rows("select count(*) from tickets", scope=ENGINE) == [(0,)]
+    for token, status in ((world.google.sign(google_claims(email="other@p")), 403), (world.google.sign(claims), 200)):
+        response = world.clients[name].post(path, json=ticket, headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == status
 
 
 def test_forged_headers_of_google_open_no_other_route(world: World) -> None:

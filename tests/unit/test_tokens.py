@@ -5,13 +5,23 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, Unauthorized
 from headwater.tokens import LEEWAY_S, Tokens
-from tests.issuers import AUDIENCE, ISSUER, FakeIssuer, fake_issuer, good_claims, private_key, public_jwk, unsigned
+from tests.issuers import (
+    AUDIENCE,
+    ISSUER,
+    FakeIssuer,
+    fake_issuer,
+    good_claims,
+    private_key,
+    public_forms,
+    public_jwk,
+    signed_by_hmac,
+    unsigned,
+)
 
 NOW = 4_000_000_000
 SECRET = "a secret of more than thirty-two bytes"
@@ -102,15 +112,11 @@ def test_what_says_that_it_needs_no_signature_is_refused(issuer: FakeIssuer) -> 
 
 @pytest.mark.parametrize("secret", ["", SECRET])
 def test_a_public_key_is_never_taken_for_a_secret(issuer: FakeIssuer, secret: str) -> None:
-    public = private_key("ES256", 0).public_key()
-    encodings = [serialization.Encoding.PEM, serialization.Encoding.DER]
-    forms = [public.public_bytes(one, serialization.PublicFormat.SubjectPublicKeyInfo) for one in encodings]
-    for form in [*forms, str(public_jwk(private_key("ES256", 0))).encode()]:
-        forged = jwt.api_jws.PyJWS().encode(b"{}", "x" * 32, "HS256", headers={"kid": "key-0"})
-        head, _, _ = forged.split(".")
-        body = unsigned(claims_of()).split(".")[1]
-        mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(f"{head}.{body}".encode(), form)
-        assert refusal(tokens(issuer.url, secret), f"{head}.{body}.{jwt.utils.base64url_encode(mac).decode()}")
+    key = private_key("ES256", 0)
+    for form in public_forms(key):
+        assert refusal(tokens(issuer.url, secret), signed_by_hmac(claims_of(), form, "key-0"))
+    forged = signed_by_hmac(claims_of(), SECRET.encode(), "key-0")
+    assert tokens(secret=SECRET).verify(forged).subject == "ada"  # so it was the key, not the form
 
 
 def test_a_secret_is_never_taken_for_a_public_key(issuer: FakeIssuer) -> None:
