@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import provider_of
-from headwater import ledger
+from headwater import ledger, logs
 from headwater.errors import Conflict, NotFound
 from headwater.ledger import NewStep
 
@@ -126,10 +126,15 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:
-    """End an open run and freeze its counts."""
+    """End an open run and freeze its counts; the log tells it, which is what an alarm looks for."""
     counts = msgspec.json.encode(count(tx, run_id)).decode()
     encoded = msgspec.json.encode(error).decode() if error else None
-    tx.execute(_END, {"run_id": run_id, "state": state, "counts": counts, "error": encoded})
+    source_id = tx.execute(
+        _END, {"run_id": run_id, "state": state, "counts": counts, "error": encoded}
+    ).scalar_one_or_none()
+    if source_id is not None:
+        severity = 40 if state == "failed" else 20
+        logs.event("run.ended", severity=severity, run_id=run_id, source_id=source_id, state=state)
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:
@@ -174,7 +179,7 @@ _START = sa.text("""
 
 _END = sa.text("""
     update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb), finished_at = now()
-    where id = :run_id and state = 'running'
+    where id = :run_id and state = 'running' returning source_id
 """)
 
 _COUNT = sa.text("""

@@ -1,0 +1,74 @@
+"""What a container runs as: `Container`, wanted, or read from a service's or a job's JSON to compare with it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.deployment.commands import pairs
+from scripts.deployment.found import Found, Json
+from scripts.deployment.installation import Installation
+from scripts.deployment.secrets import references
+from scripts.deployment.settings import variables
+
+_CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
+_MEMORY = {"chat": "1Gi", "collection": "2Gi", "embedding": "2Gi", "job": "4Gi"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """The settings that a service's and a job's container have in common."""
+
+    image: str
+    account: str
+    cpu: str
+    memory: str
+    cloudsql: str
+    variables: tuple[tuple[str, str], ...]
+    secrets: tuple[tuple[str, str], ...]
+
+    def flags(self) -> dict[str, Any]:
+        """Give the flags of `run deploy` and `run jobs deploy` that make it."""
+        return {
+            "image": self.image,
+            "service_account": self.account,
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "set_env_vars": pairs(dict(self.variables)),
+            "set_secrets": pairs(dict(self.secrets)),
+            **({"set_cloudsql_instances": self.cloudsql} if self.cloudsql else {}),
+        }
+
+
+def wanted_container(reader: str, wanted: Installation, found: Found) -> Container:
+    """Give the container of a function, or of the `job`."""
+    return Container(
+        image=wanted.image(reader, wanted.tag),
+        account=wanted.account(reader),
+        cpu=_CPU[reader],
+        memory=_MEMORY[reader],
+        cloudsql=wanted.cloudsql_instance,
+        variables=tuple(sorted(variables(reader, wanted, found.project_number).items())),
+        secrets=tuple(sorted(references(wanted, found, reader).items())),
+    )
+
+
+def read_container(spec: Json, annotations: Mapping[str, str]) -> Container:
+    """Read it from the specification that holds the containers, and the annotations beside that."""
+    container = spec["containers"][0]
+    entries = container.get("env", [])
+    sources = {entry["name"]: entry.get("valueFrom", {}).get("secretKeyRef") for entry in entries}
+    limits = container.get("resources", {}).get("limits", {})
+    return Container(
+        image=container.get("image", ""),
+        account=spec.get("serviceAccountName", ""),
+        cpu=_cores(limits.get("cpu", "")),
+        memory=limits.get("memory", ""),
+        cloudsql=annotations.get("run.googleapis.com/cloudsql-instances", ""),
+        variables=tuple(sorted((each["name"], each.get("value", "")) for each in entries if not sources[each["name"]])),
+        secrets=tuple(sorted((name, f"{key['name']}:{key['key']}") for name, key in sources.items() if key)),
+    )
+
+
+def _cores(text: str) -> str:
+    """Write CPUs in whole ones: both `1` and `1000m` are 1."""
+    return str(int(text[:-1]) // 1000) if text.endswith("000m") else text

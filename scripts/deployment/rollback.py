@@ -1,0 +1,78 @@
+"""Going back: a revision's name, or the tag of a release, flows in; traffic flows where it did.
+
+A revision goes back alone. A release's tag takes all three services and the job back to its images, with the settings
+they had then. The database's schema stays: the previous revision works with it (migrations expand, then contract).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from scripts.deployment.commands import Command, gcloud
+from scripts.deployment.failures import DeploymentError
+from scripts.deployment.found import Json
+from scripts.deployment.installation import FUNCTIONS, Installation
+from scripts.deployment.job import JOB
+from scripts.deployment.look import Google, at_once, connect
+from scripts.deployment.run import Runner
+from scripts.deployment.services import service_name
+from scripts.deployment.values import Values
+
+
+def to(wanted: Installation, name: str, *, only_print: bool) -> int:
+    """Go back, or print the commands that would; raises DeploymentError when there is nothing to go back to."""
+    google = connect(wanted.project)
+    commands = plan(wanted, name, *at_once([partial(_revisions, google, wanted)]))
+    if only_print:
+        print(*(command.line() for command in commands), sep="\n")
+    else:
+        Runner(Values(wanted), partial(print, flush=True)).run(commands)
+    return 0
+
+
+def plan(wanted: Installation, name: str, revisions: Sequence[Json]) -> list[Command]:
+    """Give the commands that send traffic back; raises DeploymentError when no such revision is ready."""
+    ready = [each for each in revisions if _is_ready(each)]
+    [*alone] = [each for each in ready if each["metadata"]["name"] == name]
+    if alone:
+        return [_send(wanted, _service(alone[0]), name)]
+    commands = []
+    for service in map(service_name, FUNCTIONS):
+        mine = [each for each in ready if _service(each) == service and _tag(each) == name]
+        if mine:
+            newest = max(mine, key=lambda each: str(each["metadata"]["creationTimestamp"]))
+            commands.append(_send(wanted, service, newest["metadata"]["name"]))
+    if not commands:
+        known = sorted({each["metadata"]["name"] for each in ready} | {_tag(each) for each in ready})
+        raise DeploymentError(
+            f"no revision {name} is ready, and none of a release {name}", f"choose one of {', '.join(known) or 'none'}"
+        )
+    image = {"image": wanted.image("job", name)}
+    return [*commands, gcloud("run", "jobs", "update", JOB, on="job", **_where(wanted), **image)]
+
+
+def _send(wanted: Installation, service: str, revision: str) -> Command:
+    words = ("run", "services", "update-traffic", service)
+    return gcloud(*words, on=service, **_where(wanted), to_revisions=f"{revision}=100")
+
+
+def _where(wanted: Installation) -> dict[str, Any]:
+    return {"project": wanted.project, "region": wanted.region}
+
+
+def _revisions(google: Google, wanted: Installation) -> Sequence[Json]:
+    path = f"/apis/serving.knative.dev/v1/namespaces/{wanted.project}/revisions"
+    return list((google.get(f"{wanted.region}-run", path, limit=500) or {}).get("items", []))
+
+
+def _service(revision: Json) -> str:
+    return str(revision["metadata"].get("labels", {}).get("serving.knative.dev/service", ""))
+
+
+def _tag(revision: Json) -> str:
+    return str(revision["spec"]["containers"][0]["image"].rpartition(":")[2])
+
+
+def _is_ready(revision: Json) -> bool:
+    conditions = {each["type"]: each["status"] for each in revision.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True"
