@@ -1,0 +1,133 @@
+"""What the images are made of: read off the Dockerfile, .dockerignore and the lock files."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.stack import THREADS
+from tests.images import ROOT, TARGETS, context, is_sent, read_dockerfile, stages
+
+SERVICES = [target for target in TARGETS if target != "job"]
+FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedding", "job"}}
+
+# What modules of the library import for others than a target: it has the module, and never calls that part of it.
+NOT_CALLED = {
+    "chat": {"alembic", "google-api-core", "google-cloud-tasks", "obstore", "onnx", "safetensors"},
+    "collection": {"alembic", "langchain-openai", "numpy", "onnx", "onnxruntime", "pydantic", "safetensors"},
+    "embedding": {"alembic", "obstore", "onnx", "safetensors"},
+    "job": {"onnx", "safetensors"},
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_holds_its_own_function_and_packages_and_runs_without_root(target: str) -> None:
+    stage = stages()[target]
+    assert stage.base == "base"
+    assert stage.user == "headwater"
+    assert ("model" in {source for source, _, _ in stage.copies}) is True
+    packages = stages()[f"{target}-packages"]
+    assert packages.copies == [("", [f"functions/{target}/requirements.txt"], "./")]
+    assert "--no-deps" in packages.runs[0]
+    assert "--require-hashes" in packages.runs[0]
+    copied = {name for source, what, _ in stage.copies if not source for name in what}
+    assert copied == {"shared", "functions/__init__.py", *(f"functions/{name}" for name in FUNCTIONS[target])}
+
+
+def test_only_what_embeds_gets_the_model() -> None:
+    from_model = {
+        name: [what for source, what, _ in stage.copies if source == "model"] for name, stage in stages().items()
+    }
+    whole, tokenizer = [["/app/models"]], [["/app/models/all-MiniLM-L6-v2/tokenizer.json"]]
+    assert {name: from_model[name] for name in TARGETS} == {
+        "chat": whole,
+        "collection": tokenizer,
+        "embedding": whole,
+        "job": whole,
+    }
+
+
+def test_nothing_that_builds_or_installs_stays() -> None:
+    assert "pip uninstall --quiet --yes setuptools wheel pip" in stages()["base"].runs[0]
+    assert "ensurepip" in stages()["base"].runs[0]
+    for target in TARGETS:
+        assert [run for run in stages()[target].runs if "compileall" not in run] == []
+
+
+def test_a_service_has_as_many_threads_here_as_there() -> None:
+    assert {name: int(stages()[name].environment["THREADS"]) for name in SERVICES} == THREADS
+
+
+def test_a_builder_is_sent_nothing_but_what_it_copies() -> None:
+    folders = {path.rsplit("/", 1)[0].split("/")[0] for path in context()}
+    assert folders == {"shared", "functions", "scripts"}
+    assert [path for path in context() if path.startswith("scripts/")] == ["scripts/graph-requirements.txt"]
+    assert not [path for path in context() if path.endswith(".pyc")]
+
+
+def test_the_last_pattern_that_matches_decides() -> None:
+    patterns = ["*", "!shared/", "**/__pycache__/"]
+    sent = [path for path in ("a.py", "shared/b.py", "shared/x/__pycache__/b.pyc") if is_sent(path, patterns)]
+    assert sent == ["shared/b.py"]
+
+
+def test_the_reader_of_dockerfiles_sees_stages_as_a_builder_does() -> None:
+    text = """
+# A comment \\
+FROM python AS base
+ENV A=1 \\
+    B=2
+USER nobody
+FROM base AS app
+COPY --from=base /x y
+COPY a b c/
+CMD ["serve", "it"]
+"""
+    app = read_dockerfile(text.replace("\\\\", "\\"))["app"]
+    assert (app.environment, app.user, app.command) == ({"A": "1", "B": "2"}, "nobody", ["serve", "it"])
+    assert app.copies == [("base", ["/x"], "y"), ("", ["a", "b"], "c/")]
+
+
+def modules_of(target: str) -> Iterator[Path]:
+    yield from (ROOT / "shared" / "headwater").rglob("*.py")
+    for name in FUNCTIONS[target]:
+        yield from (ROOT / "functions" / name).rglob("*.py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every name that a module imports, at any depth: what may be a module, before what is in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def distribution_of(name: str, owners: dict[str, str]) -> str | None:
+    """Find who brings a module, by the longest beginning of its name; None for our own and the standard library's."""
+    top = name.split(".", maxsplit=1)[0]
+    if top in sys.stdlib_module_names or top in {"headwater", "functions"}:
+        return None
+    parts = name.split(".")
+    beginnings = ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((owners[one] for one in beginnings if one in owners), top)
+
+
+def test_every_import_of_an_image_is_in_its_lock_file() -> None:
+    owners: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = re.sub("[-_.]+", "-", distribution.name).lower()
+        for file in distribution.files or []:
+            if file.suffix in {".py", ".so"}:
+                module = file.parent if file.name == "__init__.py" else file.with_name(file.name.split(".")[0])
+                owners.setdefault(module.as_posix(), name)
+    for target in TARGETS:
+        locked = re.findall(
+            r"^([a-z0-9-]+)==", (ROOT / "functions" / target / "requirements.txt").read_text(), re.MULTILINE
+        )
+        wanted = {distribution_of(name, owners) for path in modules_of(target) for name in imported(path)} - {None}
+        assert wanted - set(locked) == NOT_CALLED[target], target
