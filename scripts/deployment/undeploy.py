@@ -9,7 +9,7 @@ Queues are paused and emptied, not deleted: the name of a deleted one is blocked
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plan or not commands:
             print(*(command.line() for command in commands) if commands else [_GONE], sep="\n")
             return 0
-        if not _is_meant(wanted, options.confirm, with_data=options.data):
+        answers = input if sys.stdin.isatty() else None
+        if not is_meant(wanted, options.confirm, with_data=options.data, answers=answers):
             print("nothing was changed", file=sys.stderr)
             return 1
         Runner(Values(wanted), lambda line: print(line, flush=True)).run(commands)
@@ -85,14 +86,16 @@ def _look(google: Google, wanted: Installation) -> Found:
     return found
 
 
-def _is_meant(wanted: Installation, confirmed: str, *, with_data: bool) -> bool:
-    """Have the project's name typed, which nobody does by mistake."""
+def is_meant(
+    wanted: Installation, confirmed: str, *, with_data: bool, answers: Callable[[str], str] | None = None
+) -> bool:
+    """Have the project's name typed, which nobody does by mistake; raises DeploymentError where nobody `answers`."""
     if confirmed:
         return confirmed == wanted.project
-    if not sys.stdin.isatty():
+    if answers is None:
         raise DeploymentError("nobody is here to ask", f"give --confirm={wanted.project}")
     lost = "Everything goes, data included, and can't be brought back" if with_data else "Nobody will be served"
-    return input(f"{lost}. Type the project's name ({wanted.project}): ").strip() == wanted.project
+    return answers(f"{lost}. Type the project's name ({wanted.project}): ").strip() == wanted.project
 
 
 def plan(wanted: Installation, found: Found, *, with_data: bool) -> list[Command]:
