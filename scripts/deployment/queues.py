@@ -116,12 +116,13 @@ def _schedule(wanted: Installation, found: Found, where: Mapping[str, Any]) -> l
 
 
 def _bindings(wanted: Installation) -> list[Binding]:
-    """Either function sends tickets, signed by the invoker, to both queues: what one did is the other's next step."""
+    """Who sends tickets, signed by the invoker: to each queue those whose next step may be in it, and the job, which
+    leaves a watchdog in the collection's."""
+    senders: dict[str, tuple[str, ...]] = dict.fromkeys(QUEUES, ("collection", "embedding"))
+    senders["collection"] += ("job",)
+    enqueue, act = "roles/cloudtasks.enqueuer", "roles/iam.serviceAccountUser"
+    invoker = f"account/{wanted.account('invoker')}"
     return [
-        Binding(resource, role, account(wanted, name))
-        for resource, role in (
-            *((f"queue/{queue}", "roles/cloudtasks.enqueuer") for queue in QUEUES),
-            (f"account/{wanted.account('invoker')}", "roles/iam.serviceAccountUser"),
-        )
-        for name in ("collection", "embedding")
+        *(Binding(f"queue/{queue}", enqueue, account(wanted, name)) for queue in QUEUES for name in senders[queue]),
+        *(Binding(invoker, act, account(wanted, name)) for name in ("collection", "embedding", "job")),
     ]

@@ -59,6 +59,15 @@ def test_every_binding_is_on_a_single_resource_but_what_cloud_run_and_builds_nee
     assert {flag(command, "role") for command in granted}.isdisjoint(broad)
 
 
+def test_whoever_sends_tickets_may_also_sign_them_as_the_invoker() -> None:
+    def members(role: str) -> set[str]:
+        granted = [command for command in everything(SUPABASE) if f"--role={role}" in command.arguments]
+        return {flag(command, "member") for command in granted}
+
+    senders = {f"serviceAccount:{SUPABASE.account(name)}" for name in ("collection", "embedding", "job")}
+    assert members("roles/cloudtasks.enqueuer") == members("roles/iam.serviceAccountUser") == senders
+
+
 def test_each_secret_is_read_by_those_who_need_it() -> None:
     readers = {secret.setting: secret.readers for secret in secrets.secrets(SUPABASE)}
     assert readers["DATABASE_ADMIN_URL"] == ("job",)
