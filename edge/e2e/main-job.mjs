@@ -9,6 +9,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, expectNoSidewaysScroll, expectVisibleFocus, isWithinView, launch, open } from "./browser.mjs";
+import { lookAtRun } from "./run.mjs";
 import { schedule } from "./schedule.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -168,7 +169,12 @@ async function citedAs(page, n) {
  */
 async function lookAround(page, { name, chat, passage }) {
   const { documentId, start, end } = passage;
-  const places = { sources: "/sources", new: "/", document: `/documents/${documentId}?start=${start}&end=${end}` };
+  const places = {
+    sources: "/sources",
+    runs: "/runs",
+    new: "/",
+    document: `/documents/${documentId}?start=${start}&end=${end}`,
+  };
   for (const [place, path] of Object.entries(places)) {
     await page.goto(base + path);
     await page.getByRole("heading", { level: 1 }).first().waitFor({ state: "attached" });
@@ -202,6 +208,7 @@ async function main() {
     console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
     console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
     await expectVisibleFocus(page, 8);
+    console.log(`ok run: ${await lookAtRun(page, name)}`);
     await ask(page);
     console.log("ok answered with citations");
     await reload(page);

@@ -25,6 +25,12 @@ export async function collect(sourceId: string): Promise<string> {
   return ((await response.json()) as { run_id: string }).run_id;
 }
 
+/** List the newest runs, of one source or (null) of all. */
+export async function listRuns(sourceId: string | null, limit: number, signal?: AbortSignal): Promise<Run[]> {
+  const query = new URLSearchParams({ limit: String(limit), ...(sourceId !== null && { source_id: sourceId }) });
+  return (await readJson<{ runs: Run[] }>(`/api/runs?${query.toString()}`, signal)).runs;
+}
+
 export interface Versioned<T> {
   value: T;
   etag: string | null;

@@ -64,6 +64,13 @@ export type RunState = "running" | "succeeded" | "partial" | "failed" | "cancell
 export interface Run {
   id: string;
   source_id: string;
+  /** What started it. */
+  trigger: "api" | "schedule" | "job";
+  /** What works on it; `execution` is the job's, once that is known. */
+  engine: "tickets" | "job";
+  execution: string | null;
+  /** Why something else works on it than was meant. */
+  notice: string | null;
   state: RunState;
   snapshot: string | null;
   /** Documents in the listing; null until that is known. */

@@ -2,6 +2,8 @@ import { useEffect, useRef, type ReactNode } from "react";
 import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
 import { Gate } from "../session/gate";
+import { RunPage } from "../runs/run-page";
+import { RunsPage } from "../runs/runs-page";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { WorkspacePage } from "../workspace/workspace-page";
@@ -37,6 +39,9 @@ function Shell(): ReactNode {
           <NavLink href="/sources" current={route.page === "sources"}>
             Sources
           </NavLink>
+          <NavLink href="/runs" current={route.page === "runs" || route.page === "run"}>
+            Runs
+          </NavLink>
         </nav>
         <AccountMenu />
       </header>
@@ -61,6 +66,10 @@ function Page({ route }: { route: Route }): ReactNode {
       return <ChatPage id={route.id} />;
     case "sources":
       return <SourcesPage />;
+    case "runs":
+      return <RunsPage sourceId={route.sourceId} />;
+    case "run":
+      return <RunPage key={route.id} id={route.id} />;
     case "workspace":
       return <WorkspacePage />;
     case "document":

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatPath, documentPath, parseRoute } from "./route";
+import { chatPath, documentPath, parseRoute, runPath, runsPath } from "./route";
 
 function route(path: string): ReturnType<typeof parseRoute> {
   return parseRoute(new URL(path, "http://127.0.0.1:8787"));
@@ -11,6 +11,10 @@ describe("parseRoute", () => {
     ["/chat/c1", { page: "chat", id: "c1" }],
     ["/sources", { page: "sources" }],
     ["/sources/", { page: "sources" }],
+    ["/runs", { page: "runs", sourceId: null }],
+    ["/runs?source=s1", { page: "runs", sourceId: "s1" }],
+    ["/runs/r1", { page: "run", id: "r1" }],
+    ["/runs/r1/x", { page: "missing" }],
     ["/workspace", { page: "workspace" }],
     ["/workspace/1", { page: "missing" }],
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
@@ -33,6 +37,9 @@ describe("parseRoute", () => {
 
   it("reads the paths that it writes, whatever the id", () => {
     expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?" });
+    expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
+    expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
+    expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
     const passage = { start: 3, end: 9 };
     expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
   });

@@ -5,6 +5,8 @@ import type { Range } from "../document/offsets";
 export type Route =
   | { page: "chat"; id: string | null }
   | { page: "sources" }
+  | { page: "runs"; sourceId: string | null }
+  | { page: "run"; id: string }
   | { page: "workspace" }
   | { page: "document"; id: string; passage: Range | null }
   | { page: "missing" };
@@ -15,6 +17,8 @@ export function parseRoute(url: URL): Route {
   if (page === "") return { page: "chat", id: null };
   if (page === "chat") return { page: "chat", id: id ?? null };
   if (page === "sources" && id === undefined) return { page: "sources" };
+  if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
+  if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
   if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url.searchParams) };
   return { page: "missing" };
@@ -22,6 +26,15 @@ export function parseRoute(url: URL): Route {
 
 export function chatPath(id: string): string {
   return `/chat/${encodeURIComponent(id)}`;
+}
+
+export function runPath(id: string): string {
+  return `/runs/${encodeURIComponent(id)}`;
+}
+
+/** The runs of one source, or (null) of all. */
+export function runsPath(sourceId: string | null): string {
+  return sourceId === null ? "/runs" : `/runs?source=${encodeURIComponent(sourceId)}`;
 }
 
 export function documentPath(id: string, passage: Range | null): string {

@@ -1,33 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Counts, Run, RunState } from "../api/types";
+import { aRun } from "../testing/a-run";
 import { progressOf, type Progress } from "./progress";
 
 function run(total: number | null, counts: Partial<Counts> = {}, state: RunState = "running"): Run {
-  const none = {
-    listed: 0,
-    added: 0,
-    changed: 0,
-    removed: 0,
-    unchanged: 0,
-    failed: 0,
-    chunks: 0,
-    embedded: 0,
-    reused: 0,
-  };
-  return {
-    id: "r1",
-    source_id: "s1",
-    state,
-    snapshot: null,
-    total,
-    counts: { ...none, ...counts },
-    failures: [],
-    warnings: [],
-    pending_removals: 0,
-    error: null,
-    created_at: "2026-01-01T00:00:00Z",
-    finished_at: null,
-  };
+  return aRun({ total, state }, counts);
 }
 
 describe("progressOf", () => {

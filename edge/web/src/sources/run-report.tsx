@@ -1,15 +1,9 @@
 import type { ReactNode } from "react";
-import type { Reason, Run, RunState } from "../api/types";
+import type { Reason, Run } from "../api/types";
+import { groupReasons } from "../runs/group-reasons";
+import { STATES } from "../runs/run-words";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
-
-const STATES: Record<RunState, string> = {
-  running: "Collecting",
-  succeeded: "Collected",
-  partial: "Collected in part",
-  failed: "Failed",
-  cancelled: "Cancelled",
-};
 
 /** What a run came to: counts, failures, warnings, and why it ended if it did so early. */
 export function RunReport({ run }: { run: Run }): ReactNode {
@@ -62,6 +56,9 @@ function Withheld({ count }: { count: number }): ReactNode {
   );
 }
 
+/** A group of more keys than this is closed at first, so that the other groups are seen. */
+const SHOWN_AT_ONCE = 5;
+
 interface ReasonsProps {
   reasons: Reason[];
   one: string;
@@ -76,10 +73,21 @@ function Reasons({ reasons, one, many, open = false }: ReasonsProps): ReactNode 
       <summary>
         {reasons.length.toLocaleString("en")} {reasons.length === 1 ? one : many}
       </summary>
-      <ul>
-        {reasons.map(({ key, reason }) => (
-          <li key={`${key} ${reason}`}>
-            <code>{key}</code> <span className="muted">{reason}</span>
+      <ul className="reason-groups">
+        {groupReasons(reasons).map(({ reason, keys }) => (
+          <li key={reason}>
+            <details open={keys.length <= SHOWN_AT_ONCE}>
+              <summary>
+                <strong>{keys.length.toLocaleString("en")} ×</strong> {reason}
+              </summary>
+              <ul>
+                {keys.map((key) => (
+                  <li key={key}>
+                    <code>{key}</code>
+                  </li>
+                ))}
+              </ul>
+            </details>
           </li>
         ))}
       </ul>

@@ -3,6 +3,8 @@ import { collect } from "../api/api";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { useMay } from "../session/me";
+import { runPath, runsPath } from "../shell/route";
+import { Link } from "../shell/router";
 import { ProblemNote } from "../ui/problem-note";
 import { ProgressBar } from "./progress-bar";
 import { progressOf } from "./progress";
@@ -49,6 +51,11 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       )}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Trying again…</p>}
       {run && !isRunning && <RunReport run={run} />}
+      {run && (
+        <p className="small">
+          <Link href={runPath(run.id)}>This run</Link> · <Link href={runsPath(source.id)}>All its runs</Link>
+        </p>
+      )}
       {!run && !isRunning && (
         <p className="muted">Never collected.{mayEdit && " Collect it to be able to ask about it."}</p>
       )}

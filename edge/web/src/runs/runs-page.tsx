@@ -1,0 +1,106 @@
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { listRuns, listSources } from "../api/api";
+import type { Run } from "../api/types";
+import { runPath, runsPath } from "../shell/route";
+import { Link, navigate } from "../shell/router";
+import { useTitle } from "../shell/use-title";
+import { Choice } from "../ui/field";
+import { ProblemNote } from "../ui/problem-note";
+import { TimeAgo } from "../ui/time-ago";
+import { useLoad } from "../ui/use-load";
+import { sayDuration, secondsOf } from "./pace";
+import { sayOutcome, STATES, TRIGGERS } from "./run-words";
+
+const FIRST = 20;
+/** The most that the API lists. */
+const MOST = 200;
+const REFRESH_MS = 3000;
+
+/** What was collected when, how long that took and what came of it; of one source or of all. */
+export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
+  useTitle("Runs");
+  const [limit, setLimit] = useState(FIRST);
+  const load = useCallback((signal: AbortSignal) => listRuns(sourceId, limit, signal), [sourceId, limit]);
+  const { value: runs, problem, reload } = useLoad(load);
+  const { value: sources } = useLoad(listSources);
+  useRefresh(runs?.some((run) => run.state === "running") ?? false, reload);
+  const names = useMemo(() => new Map(sources?.map(({ id, name }) => [id, name])), [sources]);
+  return (
+    <div className="column">
+      <h1>Runs</h1>
+      {sources && sources.length > 0 && (
+        <Choice
+          label="Source"
+          value={sourceId ?? ""}
+          options={[["", "All sources"], ...names]}
+          onChange={(chosen) => {
+            navigate(runsPath(chosen || null));
+          }}
+        />
+      )}
+      {problem && (
+        <ProblemNote problem={problem}>
+          <button type="button" onClick={reload}>
+            Try again
+          </button>
+        </ProblemNote>
+      )}
+      {!runs && !problem && <p className="muted">Loading…</p>}
+      {runs?.length === 0 && (
+        <p>
+          Nothing has been collected yet. <Link href="/sources">Go to the sources</Link>
+        </p>
+      )}
+      {runs && runs.length > 0 && (
+        <ul className="rows" aria-label="Runs">
+          {runs.map((run) => (
+            <RunRow key={run.id} run={run} name={names.get(run.source_id) ?? "A source"} />
+          ))}
+        </ul>
+      )}
+      {runs?.length === limit && limit < MOST && (
+        <div className="actions">
+          <button
+            type="button"
+            onClick={() => {
+              setLimit(MOST);
+            }}
+          >
+            Show more
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function RunRow({ run, name }: { run: Run; name: string }): ReactNode {
+  return (
+    <li className="row">
+      <div className="row-what">
+        <p className="row-head">
+          <Link href={runPath(run.id)} className="row-name">
+            {name}
+          </Link>
+          <span className={`state ${run.state}`}>{STATES[run.state]}</span>
+        </p>
+        <p className="small muted">
+          Started {TRIGGERS[run.trigger]} <TimeAgo at={run.created_at} />
+          {run.finished_at !== null && ` · took ${sayDuration(secondsOf(run, new Date(run.finished_at)))}`} ·{" "}
+          {sayOutcome(run)}
+        </p>
+      </div>
+    </li>
+  );
+}
+
+/** Reload now and then while something is open; never otherwise. */
+function useRefresh(isOpen: boolean, reload: () => void): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    const timer = setInterval(reload, REFRESH_MS);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [isOpen, reload]);
+}

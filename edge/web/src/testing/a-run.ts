@@ -1,0 +1,36 @@
+/** A run for tests, with whatever of it a test changes. */
+
+import type { Counts, Run } from "../api/types";
+
+export function aRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): Run {
+  const none = {
+    listed: 0,
+    added: 0,
+    changed: 0,
+    removed: 0,
+    unchanged: 0,
+    failed: 0,
+    chunks: 0,
+    embedded: 0,
+    reused: 0,
+  };
+  return {
+    id: "r1",
+    source_id: "s1",
+    trigger: "api",
+    engine: "tickets",
+    execution: null,
+    notice: null,
+    state: "running",
+    snapshot: null,
+    total: null,
+    counts: { ...none, ...counts },
+    failures: [],
+    warnings: [],
+    pending_removals: 0,
+    error: null,
+    created_at: "2026-01-01T00:00:00Z",
+    finished_at: null,
+    ...changes,
+  };
+}
