@@ -89,10 +89,11 @@ def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> 
     log = data.with_name(f"{data.name}.log")
     command = [str(ROOT / "scripts" / "dev"), "--port", str(base_port), "--data", str(data), *arguments]
     with log.open("ab") as output:
+        begins_at = output.tell()  # an earlier stack on the same data has said that it was ready, too
         supervisor = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     stack = RunningStack(data, base_port, supervisor, log)
     try:
-        _wait_until_ready(stack)
+        _wait_until_ready(stack, begins_at)
         yield stack
     finally:
         supervisor.send_signal(signal.SIGINT)
@@ -103,10 +104,10 @@ def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> 
             supervisor.wait()
 
 
-def _wait_until_ready(stack: RunningStack) -> None:
+def _wait_until_ready(stack: RunningStack, begins_at: int) -> None:
     line = f"ready {stack.url}\n".encode()
     deadline = time.monotonic() + START_TIMEOUT_S
-    while line not in (said := stack.log.read_bytes()):
+    while line not in (said := stack.log.read_bytes()[begins_at:]):
         late = time.monotonic() > deadline
         if late or stack.supervisor.poll() is not None:
             raise AssertionError(

@@ -54,7 +54,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     complaints.length = 0;
     answer = async (asked) => ({
       access_token: await issuer.token({ sub: "ada" }),
-      refresh_token: "r1",
+      refresh_token: "the refresh token",
       state: asked.get("state") ?? "",
     });
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, complaints);
@@ -88,7 +88,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await signIn("/sources?x=1");
     await page.getByRole("heading", { name: "Handbook" }).waitFor();
     expect(page.url()).toBe(`${edge.url}/sources?x=1`);
-    expect(await stored()).not.toContain("r1");
+    expect(await stored()).not.toContain("refresh token");
     await page.goBack();
     expect(page.url()).not.toContain("access_token");
   });
