@@ -15,14 +15,6 @@ TEMPLATE = "template_headwater"
 APP_PASSWORD = "app"
 _numbers = count(1)
 
-# A copied database has its template's tables and grants, but not its `alter role … in database` settings.
-_COPY_ROLE_SETTINGS = """
-insert into pg_db_role_setting (setdatabase, setrole, setconfig)
-select copy.oid, setrole, setconfig
-from pg_db_role_setting join pg_database template on template.oid = setdatabase, pg_database copy
-where template.datname = '{template}' and copy.datname = '{copy}'
-"""
-
 
 @dataclass(frozen=True)
 class FreshDatabase:
@@ -50,7 +42,6 @@ def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
     """Copy the template, and drop the copy at the end whoever is still connected."""
     name = f"test_{next(_numbers)}"
     cluster.execute(f"create database {name} template {TEMPLATE}")
-    cluster.execute(_COPY_ROLE_SETTINGS.format(template=TEMPLATE, copy=name))
     yield describe(cluster, name)
     cluster.execute(f"drop database {name} with (force)")
 

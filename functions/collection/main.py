@@ -26,7 +26,7 @@ from headwater.worker import Worker
 def app() -> App:
     """Put the function together; opens nothing yet."""
     settings = get_settings()
-    database = Database(settings.database_url, settings.database_pool_size)
+    database = Database.of(settings)
     tickets = Tickets(database, settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     bulk = Bulk(database, settings, tickets)

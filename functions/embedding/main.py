@@ -24,7 +24,7 @@ from headwater.worker import Worker
 def app() -> App:
     """Put the function together; opens nothing and loads no model yet."""
     settings = get_settings()
-    database = Database(settings.database_url, settings.database_pool_size)
+    database = Database.of(settings)
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"

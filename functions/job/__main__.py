@@ -66,8 +66,9 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> int:
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")
-    upgrade(settings.database_admin_url, settings.database_url)
-    register_model(settings.database_admin_url, settings.embedding_model, model_dim(settings.embedding_model, settings))
+    dim = model_dim(settings.embedding_model, settings)
+    upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)
+    register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
     print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
     return 0
 

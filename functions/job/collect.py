@@ -31,7 +31,7 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
 
     Worker 0 answers for the run: 0 when it has succeeded, if only in part, or goes on by tickets, else 1.
     """
-    database, outage = Database(settings.database_url, 2), Outage()
+    database, outage = Database.of(settings, pool_size=2), Outage()
     is_first = settings.cloud_run_task_index == 0
     lifetime = mortal(exit_code=int(is_first))
     workspace_id = _workspace_of(database, source_id)

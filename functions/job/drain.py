@@ -11,7 +11,7 @@ from headwater.db import ENGINE, Database
 
 def drain(settings: Settings) -> int:
     """Work until no step of any run is open; returns the exit code."""
-    database = Database(settings.database_url, 2)
+    database = Database.of(settings, pool_size=2)
     worker = JobWorker(database, settings, mortal(exit_code=0), Outage())
     started = time.monotonic()
 

@@ -138,7 +138,7 @@ def _opening(run: Callable[[Database, Settings, argparse.Namespace], int]) -> Ca
     """Have a command run on a database that is closed again."""
 
     def opened(settings: Settings, options: argparse.Namespace) -> int:
-        with closing(Database(settings.database_url, 1)) as database:
+        with closing(Database.of(settings, pool_size=1)) as database:
             return run(database, settings, options)
 
     return opened

@@ -29,7 +29,13 @@ class Settings:
     """Every setting, named as its environment variable in lower case."""
 
     database_url: str = _setting("Postgres as the role `app`: `postgresql+pg8000://app:…@host/db`.")
-    database_admin_url: str = _setting("Postgres as the owner, for migrations; session mode, never a pooler.", "")
+    database_admin_url: str = _setting(
+        "Postgres as the owner, for migrations and index builds; not through a pooler in transaction mode.", ""
+    )
+    database_root_certificate: str = _setting(
+        "Root certificate that the database's is checked with: PEM, or a file. `sslrootcert` in a URL goes first.",
+        "",
+    )
     database_pool_size: int = _setting("Connections an instance keeps open; at peaks it opens two more.", 4)
 
     auth_mode: str = _setting("Who may call: `local` (this machine only), or `jwt` (tokens and API keys).", "local")

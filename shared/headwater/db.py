@@ -1,7 +1,7 @@
 """The database: a URL flows in, short explicit transactions flow out.
 
-Every transaction names its workspace, so that row-level security holds without the callers' help. Explicit transactions
-always: in AUTOCOMMIT, pg8000 behind a transaction-mode pooler was seen to return other clients' rows.
+Every transaction names its workspace, so that row-level security holds without the callers' help, and its search path.
+Nothing else is ever set, and nothing outlives a transaction, so each may run on another connection of a pooler.
 """
 
 import json
@@ -15,7 +15,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headwater.errors import DatabaseUnavailable, HeadwaterError, UnprocessableContent
+from headwater.address import connect_arguments
+from headwater.config import Settings
+from headwater.errors import ConfigError, DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 REVISION = "0003"
 """The newest migration, whose schema this code needs."""
@@ -24,6 +26,9 @@ ENGINE: Literal["*"] = "*"
 """The scope of what works for every workspace: it sees runs and steps, who may call, schedules, and nothing else."""
 
 Scope = uuid.UUID | Literal["*"]
+
+OVERFLOW = 2
+"""Connections that an instance opens at peaks beyond those it keeps."""
 
 
 class NotReady(HeadwaterError):
@@ -36,8 +41,18 @@ class NotReady(HeadwaterError):
 class Database:
     """Connections to one database, pooled; opens none before the first transaction."""
 
-    def __init__(self, url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0) -> None:
-        self.engine = create_engine(url, pool_size, pool_timeout_s=pool_timeout_s)
+    def __init__(
+        self, url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0, root_certificate: str = ""
+    ) -> None:
+        self.engine = create_engine(
+            url, root_certificate, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=pool_timeout_s
+        )
+
+    @classmethod
+    def of(cls, settings: Settings, pool_size: int | None = None) -> "Database":
+        """Open the database that the settings name, as the role `app`."""
+        size = settings.database_pool_size if pool_size is None else pool_size
+        return cls(settings.database_url, size, root_certificate=settings.database_root_certificate)
 
     def close(self) -> None:
         """Close every connection; the next transaction opens new ones."""
@@ -50,22 +65,28 @@ class Database:
         Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us;
         UnprocessableContent for text that Postgres can't hold.
         """
-        try:
-            with self.engine.begin() as tx:
-                tx.execute(_SET_SCOPE, {"scope": str(scope)})
+        with _told_apart(), self._begun(scope) as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self, scope: Scope) -> Iterator[Connection]:
+        """Begin a transaction. If the connection broke while it lay idle, which beginning finds out, take a new one.
+
+        The pool then lets go of all that are as old, so the second is new. Nothing was said on the first, and no
+        connection is asked whether it lives before each transaction.
+        """
+        literal = ENGINE if scope == ENGINE else uuid.UUID(str(scope))  # it is written into the statement
+        for may_be_old in (True, False):
+            with self.engine.connect() as tx:
+                try:
+                    tx.exec_driver_sql(f"{_SET_UP}, set_config('app.workspace_id', '{literal}', true)")
+                except sa.exc.DBAPIError as error:
+                    if may_be_old and error.connection_invalidated:
+                        continue
+                    raise
                 yield tx
-        except OSError as error:  # pg8000 lets a socket that breaks under it through as it is
-            raise DatabaseUnavailable(f"The connection to the database broke: {error}. Try again shortly.") from error
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise DatabaseUnavailable(f"The database doesn't answer: {_short(error)}. Try again shortly.") from error
-        except sa.exc.TimeoutError as error:
-            raise DatabaseUnavailable("Every connection to the database is in use. Try again shortly.") from error
-        except sa.exc.DBAPIError as error:
-            if _sqlstate(error) in _NOT_TEXT:
-                raise UnprocessableContent("Text with a NUL character can't be stored or found.") from error
-            if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
-                raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
-            raise
+                tx.commit()
+                return
 
     def check_ready(self) -> None:
         """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""
@@ -82,39 +103,68 @@ class Database:
                 )
 
 
-def create_engine(url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0) -> Engine:
-    """Make an engine on pg8000; at peaks it opens two connections more than it keeps.
+@contextmanager
+def owner_transaction(url: str, root_certificate: str = "") -> Iterator[Connection]:
+    """Open one transaction as the owner, for migrations and index builds, without the role's limits on time.
 
-    `?sslmode=require` encrypts; `verify-ca` also verifies against the system's certificates, `verify-full` the host's
-    name too.
+    Raises ConfigError when the URL (`DATABASE_ADMIN_URL`) can't serve, DatabaseUnavailable as any transaction does.
     """
-    parsed = sa.make_url(url)
-    if parsed.drivername != "postgresql+pg8000":
-        parsed = parsed.set(drivername="postgresql+pg8000")
-    query = dict(parsed.query)
-    mode = query.pop("sslmode", "disable")
-    arguments: dict[str, Any] = {"application_name": "headwater"}
-    if mode != "disable":
-        arguments["ssl_context"] = tls_context(str(mode))
+    arguments = connect_arguments(url, root_certificate)
+    if str(arguments["user"]).partition(".")[0] == "app":
+        raise ConfigError("DATABASE_ADMIN_URL connects as `app`: the owner of the database is needed.")
+    if arguments.get("port") == 6543 and str(arguments["host"]).endswith((".supabase.com", ".supabase.co")):
+        raise ConfigError(
+            "DATABASE_ADMIN_URL is Supabase's pooler for transactions: port 5432 is the one for sessions."
+        )
+    engine = create_engine(url, root_certificate, poolclass=sa.NullPool)
+    try:
+        with _told_apart(), engine.begin() as tx:
+            tx.exec_driver_sql(_SET_UP_OWNER)
+            yield tx
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Tell what is wrong with the database, and what with the caller's text, from what is wrong with us."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise DatabaseUnavailable(
+            f"The database's certificate can't be trusted: {error.verify_message}. `sslmode` and `sslrootcert` in the "
+            "URL, or DATABASE_ROOT_CERTIFICATE, say what is."
+        ) from error
+    except OSError as error:
+        raise DatabaseUnavailable(f"The connection to the database broke: {error}. Try again shortly.") from error
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise DatabaseUnavailable(f"The database doesn't answer: {_short(error)}. Try again shortly.") from error
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailable("Every connection to the database is in use. Try again shortly.") from error
+    except sa.exc.DBAPIError as error:
+        if _sqlstate(error) in _NOT_TEXT:
+            raise UnprocessableContent("Text with a NUL character can't be stored or found.") from error
+        if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
+            raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
+        raise
+
+
+def create_engine(url: str, root_certificate: str = "", **pool: Any) -> Engine:
+    """Make an engine on pg8000 with few round trips; raises ConfigError for a URL that can't be understood."""
+    arguments = connect_arguments(url, root_certificate)
+
+    def connect() -> Any:
+        from headwater.wire import WireConnection
+
+        return WireConnection(arguments)
+
     return sa.create_engine(
-        parsed.set(query=query),
-        pool_size=pool_size,
-        max_overflow=2,
-        pool_timeout=pool_timeout_s,
+        "postgresql+pg8000://",
+        creator=connect,
         hide_parameters=True,  # texts and questions have no place in a log
-        pool_pre_ping=True,
         pool_recycle=300,
-        connect_args=arguments,
+        **pool,
     )
-
-
-def tls_context(mode: str) -> ssl.SSLContext:
-    """Make what libpq's `sslmode` of that name means."""
-    context = ssl.create_default_context()
-    context.check_hostname = mode == "verify-full"
-    if mode not in ("verify-ca", "verify-full"):
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def as_rows(rows: Sequence[Any]) -> str:
@@ -132,7 +182,16 @@ def storable(text: str) -> str:
 
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
-_SET_SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
+_PATH = "headwater, public, extensions"
+
+# Set by each transaction: what is set for a role reaches no connection that a pooler opened before.
+_SET_PATH = f"select set_config('search_path', '{_PATH}', true)"
+
+# An instance that is put to sleep inside a transaction must not keep its locks.
+_SET_UP = f"{_SET_PATH}, set_config('idle_in_transaction_session_timeout', '60s', true)"
+
+# Supabase, for one, gives its roles a `statement_timeout`, which an index of a million vectors exceeds.
+_SET_UP_OWNER = f"{_SET_PATH}, set_config('statement_timeout', '0', true)"
 
 _NOT_TEXT = {"22021", "22P05"}
 """SQLSTATE of a NUL in a text, and of one in JSON."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from functions.collection import runs, sources
 from headwater import ledger
-from headwater.db import ENGINE, Database, tls_context
+from headwater.db import ENGINE, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.ledger import NewStep
 from tests.databases import FreshDatabase
@@ -63,12 +63,6 @@ def test_an_error_tells_no_values(db: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ENGINE) as tx:
         tx.execute(sa.text("select 1 / cast(:n as integer), cast(:t as text)"), {"n": 0, "t": "words of a page"})
     assert "words of a page" not in str(failed.value)
-
-
-def test_tls_verifies_what_its_mode_says() -> None:
-    require, ca, full = (tls_context(mode) for mode in ("require", "verify-ca", "verify-full"))
-    assert [c.verify_mode.name for c in (require, ca, full)] == ["CERT_NONE", "CERT_REQUIRED", "CERT_REQUIRED"]
-    assert [c.check_hostname for c in (require, ca, full)] == [False, False, True]
 
 
 def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -> None:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from headwater.db import ENGINE, Database
 from scripts.postgres import Cluster, PostgresError, temporary_cluster
 from tests.databases import FreshDatabase, running_server
 
@@ -65,12 +66,12 @@ def test_it_never_runs_as_root(postgres: Cluster) -> None:
 
 
 def test_a_fresh_database_is_migrated_and_empty(database: FreshDatabase) -> None:
-    engine = sa.create_engine(database.url)
-    with engine.begin() as connection:
-        assert connection.execute(sa.text("select current_user")).scalar_one() == "app"
-        assert connection.execute(sa.text("show search_path")).scalar_one() == "headwater, public, extensions"
-        assert connection.execute(sa.text("select count(*) from documents")).scalar_one() == 0
-    engine.dispose()
+    made = Database(database.url, 1)
+    with made.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select current_user")).scalar_one() == "app"
+        assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, public, extensions"
+        assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
+    made.close()
 
 
 def test_data_outlives_a_kill_of_the_server(folder: Path, free_port: Callable[[], int]) -> None:

@@ -107,7 +107,7 @@ def test_the_engine_sees_what_it_works_by_of_all_and_nothing_else(db: Database) 
 def test_without_a_workspace_nothing_is_seen(db: Database) -> None:
     for table in tables(db):
         with db.engine.begin() as tx:
-            assert tx.execute(sa.text(f"select count(*) from {table}")).scalar_one() == 0, table
+            assert tx.execute(sa.text(f"select count(*) from headwater.{table}")).scalar_one() == 0, table
 
 
 def test_the_role_can_switch_nothing_off(db: Database) -> None:

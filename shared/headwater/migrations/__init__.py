@@ -8,43 +8,40 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.db import create_engine
+from headwater.address import connect_arguments
+from headwater.db import owner_transaction
 from headwater.errors import ConfigError
 
 
-def upgrade(admin_url: str, app_url: str) -> None:
+def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
     """Bring the schema to `headwater.db.REVISION` and make the role that `app_url` names able to log in.
 
     Safe to repeat and to run twice at once. Raises ConfigError when a URL can't serve.
     """
-    app = sa.make_url(app_url)
-    if app.username != "app" and not (app.username or "").startswith("app."):
+    app = connect_arguments(app_url, root_certificate)
+    # Supabase's poolers want the project in the name: app.abcdefghijklmnopqrst.
+    if str(app["user"]).partition(".")[0] != "app":
         raise ConfigError("DATABASE_URL must connect as the role `app`, which owns nothing.")
-    engine = create_engine(admin_url, pool_size=1)
-    with engine.begin() as connection:
-        connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))"))
-        connection.execute(sa.text("create extension if not exists vector"))
-        connection.execute(sa.text("create schema if not exists headwater"))
-        _ensure_role(connection, str(app.password or ""))
-        connection.execute(sa.text("set local search_path = headwater, public, extensions"))
-        _run_alembic(connection)
-    engine.dispose()
+    with owner_transaction(admin_url, root_certificate) as tx:
+        tx.execute(sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))"))
+        tx.execute(sa.text("create extension if not exists vector schema public"))
+        tx.execute(sa.text("create schema if not exists headwater"))
+        _ensure_role(tx, app["password"] or "")
+        _run_alembic(tx)
 
 
-def register_model(admin_url: str, name: str, dim: int) -> None:
+def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> None:
     """Make `name` the active embedding model, with a partition of its own for its vectors.
 
     Vectors of a model that was active before are kept, so that going back costs nothing.
     """
-    engine = create_engine(admin_url, pool_size=1)
-    with engine.begin() as connection:
-        connection.execute(sa.text("set local search_path = headwater, public, extensions"))
-        connection.execute(sa.text("lock table embedding_models"))
-        connection.execute(
+    with owner_transaction(admin_url, root_certificate) as tx:
+        tx.execute(sa.text("lock table embedding_models"))
+        tx.execute(
             sa.text("update embedding_models set state = 'retired' where state = 'active' and name <> :name"),
             {"name": name},
         )
-        model_id = connection.execute(
+        model_id = tx.execute(
             sa.text(
                 "insert into embedding_models (name, dim, state) values (:name, :dim, 'active') "
                 "on conflict (name) do update set state = 'active' returning id"
@@ -52,22 +49,17 @@ def register_model(admin_url: str, name: str, dim: int) -> None:
             {"name": name, "dim": dim},
         ).scalar_one()
         partition = f"vectors_{int(model_id)} partition of vectors for values in ({int(model_id)})"
-        connection.execute(sa.text(f"create table if not exists {partition}"))
-    engine.dispose()
+        tx.execute(sa.text(f"create table if not exists {partition}"))
 
 
-def _ensure_role(connection: Connection, password: str) -> None:
+def _ensure_role(tx: Connection, password: str) -> None:
     """Create the role that the functions connect as: it may log in, owns nothing, bypasses nothing."""
-    exists = connection.execute(sa.text("select 1 from pg_roles where rolname = 'app'")).scalar()
-    if not exists:
-        connection.execute(sa.text("create role app login"))
+    if not tx.execute(sa.text("select 1 from pg_roles where rolname = 'app'")).scalar():
+        tx.execute(sa.text("create role app login"))
     if password:
         literal = password.replace("'", "''")
-        connection.exec_driver_sql(f"alter role app with login password '{literal}'".replace("%", "%%"))
-    database = connection.execute(sa.text("select quote_ident(current_database())")).scalar_one()
-    path = "headwater, public, extensions"
-    connection.execute(sa.text(f"alter role app in database {database} set search_path = {path}"))
-    connection.execute(sa.text("grant usage on schema headwater to app"))
+        tx.exec_driver_sql(f"alter role app with login password '{literal}'")
+    tx.execute(sa.text("grant usage on schema headwater to app"))
 
 
 def _run_alembic(connection: Connection) -> None:

@@ -1,0 +1,62 @@
+"""How many transactions a second? `python -m bench.transactions`
+
+One connection asks one question with a value in it, a transaction each. The peer is SQLAlchemy on pg8000
+as it is usually set up: it asks each connection first whether it lives (`pool_pre_ping`), begins, sets the workspace,
+asks and commits. Both talk to the same Postgres on this machine; the farther away it is, the more round trips count.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bench.cold_start import free_port
+from headwater.db import ENGINE, Database
+from headwater.migrations import upgrade
+from scripts.postgres import temporary_cluster
+
+QUESTION = sa.text("select id from steps where id = :id")
+SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
+
+
+def per_s(once: Callable[[], None], transactions: int) -> float:
+    """Measure a rate."""
+    started = time.perf_counter()
+    for _ in range(transactions):
+        once()
+    return transactions / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Measure in turns and print the best of each."""
+    parser = argparse.ArgumentParser(prog="python -m bench.transactions", description="Transactions per second.")
+    parser.add_argument("--transactions", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
+        cluster.execute("create database bench")
+        url = cluster.url("bench", role="app", password="bench")
+        upgrade(cluster.url("bench"), url)
+        database, usual = Database(url, 1), sa.create_engine(url, pool_size=1, pool_pre_ping=True)
+
+        def ours() -> None:
+            with database.transaction(ENGINE) as tx:
+                tx.execute(QUESTION, {"id": 1}).one_or_none()
+
+        def peer() -> None:
+            with usual.begin() as tx:
+                tx.execute(SCOPE, {"scope": "*"})
+                tx.execute(sa.text("select id from headwater.steps where id = :id"), {"id": 1}).one_or_none()
+
+        rates = [(per_s(ours, options.transactions), per_s(peer, options.transactions)) for _ in range(options.rounds)]
+        database.close()
+        usual.dispose()
+    our_rate, peer_rate = map(max, zip(*rates, strict=True))
+    print(f"headwater {our_rate:5.0f}/s, usual {peer_rate:5.0f}/s, ratio {our_rate / peer_rate:.2f}")
+
+
+if __name__ == "__main__":
+    main()

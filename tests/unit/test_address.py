@@ -1,0 +1,79 @@
+"""Database URLs as providers give them: what is connected to, and what is refused."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.address import connect_arguments, tls
+from headwater.errors import ConfigError
+
+
+def place(url: str) -> Any:
+    """Give the user, and the host and port or the socket."""
+    found = connect_arguments(url)
+    return found["user"], found.get("unix_sock") or (found["host"], found["port"])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql+pg8000://app:s@db.example.com/postgres", ("app", ("db.example.com", 5432))),
+        ("postgres://app:s@db.example.com:6543/postgres", ("app", ("db.example.com", 6543))),
+        (
+            "postgresql://app.abcdefghijklmnopqrst:s@aws-0-eu-central-1.pooler.supabase.com:6543/postgres",
+            ("app.abcdefghijklmnopqrst", ("aws-0-eu-central-1.pooler.supabase.com", 6543)),
+        ),
+        ("postgresql://app:s@/db?host=/cloudsql/p:r:i", ("app", "/cloudsql/p:r:i/.s.PGSQL.5432")),
+        ("postgresql://app:s@/db?unix_sock=/cloudsql/p:r:i/.s.PGSQL.5432", ("app", "/cloudsql/p:r:i/.s.PGSQL.5432")),
+        ("postgresql://app:s@%2Fvar%2Frun%2Fpostgresql/db", ("app", "/var/run/postgresql/.s.PGSQL.5432")),
+        ("postgresql://app:s@:6000/db?host=/tmp", ("app", "/tmp/.s.PGSQL.6000")),
+        ("postgresql://app:s@[::1]:6000/db", ("app", ("::1", 6000))),
+        ("postgresql://app:s@/db", ("app", ("localhost", 5432))),
+    ],
+)
+def test_urls_name_a_host_or_a_socket(url: str, expected: Any) -> None:
+    assert place(url) == expected
+    assert connect_arguments(url)["password"] == "s"
+
+
+def test_a_password_is_taken_however_it_is_written() -> None:
+    for written in ("a%40b:c", "a@b:c".replace("@", "%40")):
+        assert connect_arguments(f"postgresql://app:{written}@db.example.com/db")["password"] == "a@b:c"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("secret", "can't be read"),
+        ("mysql://app:secret@db.example.com/db", "only Postgres"),
+        ("postgresql://app:secret@db.example.com/db?options=-csearch_path%3Dx", "`options`"),
+        ("postgresql://app:secret@db.example.com/db?sslmode=maybe", "sslmode is 'maybe'"),
+        ("postgresql://app:secret@db.example.com/db?sslrootcert=/nowhere/ca.pem&sslmode=verify-ca", "/nowhere/ca.pem"),
+    ],
+)
+def test_what_is_not_understood_is_refused_without_telling_the_password(url: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason) as refused:
+        connect_arguments(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_root_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
+    for root in (str(tmp_path / "ca.pem"), (tmp_path / "ca.pem").read_text()):
+        with pytest.raises(ConfigError, match="PEM is expected"):
+            tls("verify-ca", root)
+
+
+def test_tls_verifies_what_its_mode_says() -> None:
+    assert tls("disable") is False
+    assert tls("prefer") is None
+    contexts = [tls(mode) for mode in ("require", "verify-ca", "verify-full")]
+    assert all(isinstance(context, ssl.SSLContext) for context in contexts)
+    verified = [(c.verify_mode.name, c.check_hostname) for c in contexts if isinstance(c, ssl.SSLContext)]
+    assert verified == [("CERT_NONE", False), ("CERT_REQUIRED", False), ("CERT_REQUIRED", True)]
+
+
+def test_a_socket_needs_no_tls() -> None:
+    assert connect_arguments("postgresql://app:s@/db?host=/cloudsql/p:r:i&sslmode=verify-full")["ssl_context"] is False
