@@ -79,12 +79,16 @@ def _server_user(data: Path) -> User:
 
 
 class Cluster:
-    """One Postgres server: `folder/data`, `folder/password` and a port; `durable=False` is faster, for tests."""
+    """One Postgres server: `folder/data`, `folder/password` and a port; `durable=False` is faster, for tests.
 
-    def __init__(self, folder: Path, port: int, *, durable: bool = True) -> None:
+    With `sockets` it also listens on a socket in `folder`.
+    """
+
+    def __init__(self, folder: Path, port: int, *, durable: bool = True, sockets: bool = False) -> None:
         self.folder = folder.absolute()
         self.port = port
         self.durable = durable
+        self.sockets = sockets
         self._user = _server_user(self.data)
 
     @property
@@ -138,8 +142,13 @@ class Cluster:
     def command(self) -> list[str]:
         """Give the command of the server, to be started with `popen`; SIGINT ends it."""
         settings = _SETTINGS | _dynamic_memory() | ({} if self.durable else _UNSAFE_BUT_FAST)
+        settings |= {"unix_socket_directories": str(self.folder.resolve())} if self.sockets else {}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [str(self._programs / "postgres"), "-D", str(self.data), f"--port={self.port}", *options]
+        return [self.program("postgres"), "-D", str(self.data), f"--port={self.port}", *options]
+
+    def program(self, name: str) -> str:
+        """Give the path of one of Postgres's programs."""
+        return str(self._programs / name)
 
     @property
     def popen(self) -> dict[str, Any]:
@@ -264,9 +273,9 @@ def _dynamic_memory() -> dict[str, str]:
 
 
 @contextmanager
-def temporary_cluster(folder: Path, port: int) -> Iterator[Cluster]:
+def temporary_cluster(folder: Path, port: int, *, sockets: bool = False) -> Iterator[Cluster]:
     """Run a cluster that is gone when the block ends, or this process; for tests and benchmarks."""
-    cluster = Cluster(folder, port, durable=False)
+    cluster = Cluster(folder, port, durable=False, sockets=sockets)
     cluster.prepare()
     log = cluster.folder / "log"
     with Leash() as leash, log.open("wb") as output:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from scripts.postgres import Cluster, temporary_cluster
 from tests import ports
+from tests.bouncer import Bouncer, running_bouncer
 from tests.databases import FreshDatabase, fresh_database, make_template
 
 # No example is failed for being slow: machines are busy.
@@ -24,6 +25,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let every test that has a database reach it through a pooler; `scripts/test` runs them once more that way."""
+    parser.addoption("--through-pgbouncer", action="store_true", help="only tests with a database, through PgBouncer")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what knows no database, or more of it than a client does, when it is to be reached through a pooler."""
+    if not config.getoption("--through-pgbouncer"):
+        return
+    pooled = {"database", "module_database"}
+    chosen = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and not pooled.isdisjoint(item.fixturenames)
+        and item.get_closest_marker("direct") is None
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Find a port of 127.0.0.1 that nothing listens on now."""
@@ -35,7 +57,7 @@ def postgres() -> Iterator[Cluster]:
     """One private cluster for the whole session; gone afterwards, even when pytest is killed."""
     with (
         tempfile.TemporaryDirectory(prefix="headwater-test-") as folder,
-        temporary_cluster(Path(folder) / "pg", ports.free_port()) as cluster,
+        temporary_cluster(Path(folder) / "pg", ports.free_port(), sockets=True) as cluster,
     ):
         yield cluster
 
@@ -47,15 +69,30 @@ def migrated_postgres(postgres: Cluster) -> Cluster:
     return postgres
 
 
+@pytest.fixture(scope="session")
+def bouncer(postgres: Cluster) -> Iterator[Bouncer]:
+    """PgBouncer in transaction mode before the session's cluster, with few connections and each in its turn."""
+    with running_bouncer(postgres, ports.free_port()) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def pooler(request: pytest.FixtureRequest) -> Bouncer | None:
+    """What lies between the tests and their databases: nothing, unless `--through-pgbouncer` is given."""
+    through = request.config.getoption("--through-pgbouncer")
+    found: Bouncer | None = request.getfixturevalue("bouncer") if through else None
+    return found
+
+
 @pytest.fixture
-def database(migrated_postgres: Cluster) -> Iterator[FreshDatabase]:
+def database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
     """A fresh migrated database for one test."""
     with fresh_database(migrated_postgres) as made:
-        yield made
+        yield pooler.before(made) if pooler else made
 
 
 @pytest.fixture(scope="module")
-def module_database(migrated_postgres: Cluster) -> Iterator[FreshDatabase]:
+def module_database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
     """A migrated database that the tests of one module share."""
     with fresh_database(migrated_postgres) as made:
-        yield made
+        yield pooler.before(made) if pooler else made

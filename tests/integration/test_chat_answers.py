@@ -256,6 +256,7 @@ def test_conversations_of_another_workspace_are_not_there(chat: Chatting, databa
     assert len(chat.messages("c1")) == 2
 
 
+@pytest.mark.direct
 def test_a_database_that_goes_away_in_the_middle_ends_the_stream_properly(
     model_chat: Chatting, provider: FakeProvider, database: FreshDatabase, postgres: Cluster
 ) -> None:

@@ -21,6 +21,8 @@ from tests.between import Proxy, between
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_workspace
 
+pytestmark = pytest.mark.direct
+
 ONE = sa.text("select :n + 0")
 
 

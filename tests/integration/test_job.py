@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from functions.collection.sources import Source
@@ -202,6 +203,14 @@ def test_a_step_that_outlasts_its_worker_is_given_back_and_another_takes_it_at_o
     assert pipeline.rows("select state from runs") == [("succeeded",)]
 
 
+def has_asked(pipeline: Pipeline, worker: "subprocess.Popen[str]") -> bool:
+    """Tell whether a worker has had more than one answer of the database: it outlives only what it has seen."""
+    ports = [connection.laddr.port for connection in psutil.Process(worker.pid).net_connections("tcp")]
+    asked = "select 1 from pg_stat_activity where client_port = any(:ports) and query_start > backend_start + '1 s'"
+    return bool(pipeline.rows(asked, ports=ports))
+
+
+@pytest.mark.direct
 def test_workers_outlive_a_restart_of_postgres(
     repository: Repository, expected: tuple[list[object], ...], free_port: Callable[[], int]
 ) -> None:
@@ -213,7 +222,11 @@ def test_workers_outlive_a_restart_of_postgres(
             pipeline = Pipeline(describe(cluster, TEMPLATE), **SMALL_STEPS)
             register_model(pipeline.settings.database_admin_url, "constant", 384)
             run_id = pipeline.start(pipeline.add_source(repository.url))
+            due = "update steps set not_before = now() + cast(:wait as interval) returning id"
+            pipeline.rows(due, wait="1 hour")
             workers = [run_job(pipeline, index=index, LEASE_S="60") for index in range(2)]
+            wait_until(lambda: all(has_asked(pipeline, worker) for worker in workers))
+            pipeline.rows(due, wait="0")
             wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
         with running_server(cluster):
             said = [worker.communicate(timeout=60)[0] for worker in workers]

@@ -18,6 +18,8 @@ from headwater.db import ENGINE, Database
 from scripts.postgres import Cluster, PostgresError, temporary_cluster
 from tests.databases import FreshDatabase, running_server
 
+pytestmark = pytest.mark.direct
+
 
 def one(cluster: Cluster, statement: str) -> object:
     with closing(cluster.connect()) as connection:
