@@ -2,7 +2,7 @@
 
     python -m functions.job                        drain the ledger until nothing is open (also: drain)
     python -m functions.job collect --source ID    collect a source, or go on with its open run
-    python -m functions.job migrate                bring the database to this revision
+    python -m functions.job migrate                bring the database to this revision (--down-to REVISION: back)
     python -m functions.job keys create|list|revoke, owner --subject SUB      who may call: see `functions.job.keys`
 
 `CLOUD_RUN_TASK_INDEX` and `CLOUD_RUN_TASK_COUNT` tell which of how many job workers this process is.
@@ -41,7 +41,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
     collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="this run of it and no other")
     collect.set_defaults(run=_collect)
-    commands.add_parser("migrate", help="bring the database to this revision").set_defaults(run=_migrate)
+    migrate = commands.add_parser("migrate", help="bring the database to this revision")
+    migrate.add_argument("--down-to", metavar="REVISION", help="undo the migrations after this one, and what they hold")
+    migrate.set_defaults(run=_migrate)
     add_commands(commands)
     return parser.parse_args(arguments)
 
@@ -58,14 +60,18 @@ def _collect(settings: Settings, options: argparse.Namespace) -> int:
     return collect(settings, options.source, options.run_id)
 
 
-def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.db import REVISION
     from headwater.embedder import model_dim
     from headwater.errors import ConfigError
-    from headwater.migrations import register_model, upgrade
+    from headwater.migrations import downgrade, register_model, upgrade
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")
+    if options.down_to:
+        downgrade(settings.database_admin_url, options.down_to, settings.database_root_certificate)
+        print(f"undone down to {options.down_to}")
+        return 0
     dim = model_dim(settings.embedding_model, settings)
     upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)
     register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)

@@ -123,7 +123,8 @@ def test_a_server_without_tls_is_refused_where_it_is_required(
 
 def test_an_owner_needs_no_superuser_and_has_no_limit_on_time(migrated_postgres: Cluster) -> None:
     cluster = migrated_postgres
-    cluster.execute(f"create role owner login createrole password '{PASSWORD.replace("'", "''")}'")
+    quoted = PASSWORD.replace("'", "''")
+    cluster.execute(f"create role owner login createrole password '{quoted}'")
     cluster.execute("grant app to owner with admin option", "alter role owner set statement_timeout = '7s'")
     with empty_database(cluster, "owned", "owner") as name:
         cluster.execute("create extension vector", database=name)

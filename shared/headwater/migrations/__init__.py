@@ -4,6 +4,7 @@ Called by `python -m functions.job migrate` as the owner (`DATABASE_ADMIN_URL`),
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,22 +13,36 @@ from headwater.address import connect_arguments
 from headwater.db import owner_transaction
 from headwater.errors import ConfigError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 
 def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
     """Bring the schema to `headwater.db.REVISION` and make the role that `app_url` names able to log in.
 
     Safe to repeat and to run twice at once. Raises ConfigError when a URL can't serve.
     """
+    from alembic import command
+
     app = connect_arguments(app_url, root_certificate)
     # Supabase's poolers want the project in the name: app.abcdefghijklmnopqrst.
     if str(app["user"]).partition(".")[0] != "app":
         raise ConfigError("DATABASE_URL must connect as the role `app`, which owns nothing.")
     with owner_transaction(admin_url, root_certificate) as tx:
-        tx.execute(sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))"))
+        tx.execute(_ALONE)
         tx.execute(sa.text("create extension if not exists vector schema public"))
         tx.execute(sa.text("create schema if not exists headwater"))
         _ensure_role(tx, app["password"] or "")
-        _run_alembic(tx)
+        command.upgrade(_alembic(tx), "head")
+
+
+def downgrade(admin_url: str, revision: str, root_certificate: str = "") -> None:
+    """Undo every migration after `revision`, with what only its tables and columns held."""
+    from alembic import command
+
+    with owner_transaction(admin_url, root_certificate) as tx:
+        tx.execute(_ALONE)
+        command.downgrade(_alembic(tx), revision)
 
 
 def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> None:
@@ -62,11 +77,14 @@ def _ensure_role(tx: Connection, password: str) -> None:
     tx.execute(sa.text("grant usage on schema headwater to app"))
 
 
-def _run_alembic(connection: Connection) -> None:
-    from alembic import command
+def _alembic(tx: Connection) -> "Config":
+    """Give Alembic the migrations and a transaction to run them in."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    config.attributes["connection"] = tx
+    return config
+
+
+_ALONE = sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))")

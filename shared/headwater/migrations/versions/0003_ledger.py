@@ -67,5 +67,6 @@ def downgrade() -> None:
     op.execute("drop function refuse_transition()")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("drop table providers")
+    op.execute("drop index ix_documents_deleted")
     op.execute("alter table documents drop column is_kept")
     op.execute("alter table sources drop column paused_at")
