@@ -1,7 +1,8 @@
 """`scripts/test`: pytest's arguments flow in, the tests' output and one exit status flow out.
 
-Runs every test: those of `edge/` by vitest, beside Python's by pytest in several processes. Arguments that choose some
-of Python's leave out the others; `--reports FOLDER` writes a JUnit report of each kind there.
+Runs every test: those of `edge/` by vitest, beside Python's by pytest in several processes; then those with a database
+once more, through a PgBouncer in transaction mode. Arguments that choose some of Python's leave out the others; with
+`--reports FOLDER` each of the three writes a JUnit report there.
 """
 
 import argparse
@@ -32,7 +33,11 @@ def main() -> None:
     everything = not any(chosen(arguments))
     with TemporaryFile() as output:
         edge = _start_edge(output, own.reports) if everything else None
-        passed = _pytest("python", [*distribution(arguments, os.cpu_count() or 1), *arguments], own.reports)
+        arguments = [*distribution(arguments, os.cpu_count() or 1), *arguments]
+        passed = _pytest("python", arguments, own.reports)
+        if everything and tools.program("pgbouncer"):
+            print("test: once more, through PgBouncer", flush=True)
+            passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], own.reports)
         if edge is not None:
             passed &= edge.wait() == 0
             output.seek(0)
