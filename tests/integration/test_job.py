@@ -216,7 +216,8 @@ def test_workers_outlive_a_restart_of_postgres(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
         Path(folder).chmod(0o755)
-        cluster = Cluster(Path(folder) / "pg", free_port(), durable=False)
+        # Durable: stopped at once, a server that isn't forgets commits whose success it has already told.
+        cluster = Cluster(Path(folder) / "pg", free_port())
         with running_server(cluster):
             make_template(cluster)
             pipeline = Pipeline(describe(cluster, TEMPLATE), **SMALL_STEPS)
