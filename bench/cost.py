@@ -64,7 +64,7 @@ def collect(stack: RunningStack, source_id: str) -> dict[str, Any]:
     return dict(run)
 
 
-def measure_pages(stack: RunningStack, repository: str) -> tuple[dict[str, Any], str]:
+def measure_pages(stack: RunningStack, repository: str) -> dict[str, Any]:
     """Collect everything once, and once more unchanged."""
     source = {"kind": "git", "name": "cost", "config": {"url": repository}}
     source_id = ask(f"{stack.url}/api/sources", source)["id"]
@@ -80,7 +80,7 @@ def measure_pages(stack: RunningStack, repository: str) -> tuple[dict[str, Any],
     }
     collect(stack, source_id)
     pages["cpu_s_unchanged"] = difference(end, cpu_seconds(stack), 1)
-    return pages, source_id
+    return pages
 
 
 def measure_answers(stack: RunningStack, provider: FakeProvider) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def main() -> None:
         key = f"OPENAI_API_KEY=none\nOPENAI_BASE_URL={provider.url}\n"
         (data / ".env").write_text(key)
         with running_stack(data, "--embedding-model", MODEL, "--model", "openai:fake") as stack:
-            pages, _ = measure_pages(stack, repository)
+            pages = measure_pages(stack, repository)
             measured = {
                 "measured_on": dt.datetime.now(dt.UTC).date().isoformat(),
                 "embedding_model": MODEL,

@@ -72,6 +72,7 @@ class Collection:
             ),
             Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
             Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
+            Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", answers=Run, access="editor"),
             Route(
                 "GET",
                 "/api/documents",
@@ -127,6 +128,10 @@ class Collection:
     def read_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:
             return runs.read_run(tx, call.path["id"])
+
+    def cancel_run(self, call: Call) -> Run:
+        with self.database.transaction(call.workspace_id) as tx:
+            return runs.cancel_run(tx, call.path["id"])
 
     def list_documents(self, call: Call) -> DocumentList:
         query: DocumentQuery = call.args

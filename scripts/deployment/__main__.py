@@ -17,8 +17,8 @@ from pathlib import Path
 
 from scripts.deployment import foundations, programs, rollback
 from scripts.deployment.commands import Command
-from scripts.deployment.config import ConfigurationError, read
-from scripts.deployment.failures import DeploymentError
+from scripts.deployment.config import read
+from scripts.deployment.ending import told
 from scripts.deployment.found import Found
 from scripts.deployment.images import content_tag
 from scripts.deployment.installation import Installation
@@ -30,28 +30,19 @@ from scripts.deployment.values import Values
 _FLAGS = ("project", "region", "domain", "database", "owner")
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked for; returns 0, 1 when it can't be done, 2 when the configuration is wrong, 130 on Ctrl-C."""
     options = _parse(arguments)
     flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
-    try:
-        wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
-        wanted = replace(wanted, tag=options.tag or content_tag(programs.ROOT))
-        if options.to:
-            return rollback.to(wanted, options.to, only_print=options.plan or options.diff)
-        if options.plan:
-            _print_all(from_nothing(wanted, options.stages))
-            return 0
-        return _diff(wanted, options.stages) if options.diff else _deploy(wanted, options.stages)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except DeploymentError as error:
-        print(f"\nfailed: {error.what}\nnext:   {error.next_step}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same again, and it goes on where it was", file=sys.stderr)
-        return 130
+    wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
+    wanted = replace(wanted, tag=options.tag or content_tag(programs.ROOT))
+    if options.to:
+        return rollback.to(wanted, options.to, only_print=options.plan or options.diff)
+    if options.plan:
+        _print_all(from_nothing(wanted, options.stages))
+        return 0
+    return _diff(wanted, options.stages) if options.diff else _deploy(wanted, options.stages)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -15,8 +15,9 @@ from typing import Any
 
 from scripts.deployment import programs
 from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.config import ConfigurationError, read
+from scripts.deployment.config import read
 from scripts.deployment.database import INSTANCE, look_database
+from scripts.deployment.ending import told
 from scripts.deployment.failures import DeploymentError
 from scripts.deployment.found import Found
 from scripts.deployment.foundations import ACCOUNTS, look_accounts, look_apis, look_bucket, look_registry
@@ -35,33 +36,24 @@ _LOOKS = (look_apis, look_accounts, look_registry, look_bucket, look_database, l
 _GONE = "nothing of it is there"
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked for; returns 0, 1 when it can't be done or isn't wanted, 2 when the configuration is wrong."""
     options = _parse(arguments)
     flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
-    try:
-        wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
-        google = connect(wanted.project)
-        found = _look(google, wanted)
-        commands = plan(wanted, found, with_data=options.data)
-        if options.plan or not commands:
-            print(*(command.line() for command in commands) if commands else [_GONE], sep="\n")
-            return 0
-        answers = input if sys.stdin.isatty() else None
-        if not is_meant(wanted, options.confirm, with_data=options.data, answers=answers):
-            print("nothing was changed", file=sys.stderr)
-            return 1
-        Runner(Values(wanted), lambda line: print(line, flush=True)).run(commands)
+    wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
+    google = connect(wanted.project)
+    found = _look(google, wanted)
+    commands = plan(wanted, found, with_data=options.data)
+    if options.plan or not commands:
+        print(*(command.line() for command in commands) if commands else [_GONE], sep="\n")
         return 0
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except DeploymentError as error:
-        print(f"\nfailed: {error.what}\nnext:   {error.next_step}", file=sys.stderr)
+    answers = input if sys.stdin.isatty() else None
+    if not is_meant(wanted, options.confirm, with_data=options.data, answers=answers):
+        print("nothing was changed", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same again, and it goes on where it was", file=sys.stderr)
-        return 130
+    Runner(Values(wanted), lambda line: print(line, flush=True)).run(commands)
+    return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

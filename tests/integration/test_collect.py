@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from functions.collection import runs
 from functions.collection.documents import DocumentQuery, read_documents
+from headwater.errors import Conflict
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 
@@ -136,6 +138,32 @@ def test_removing_most_of_a_source_is_withheld(pipeline: Pipeline, repository: R
     repository.git("revert", "--no-edit", "HEAD")
     assert pipeline.collect(source).pending_removals == 0
     assert pipeline.rows("select pending_removals::text from sources") == [("[]",)]
+
+
+def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    with opened(database, fetch_batch=1, embed_batch=1) as pipeline:
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        expected = pipeline.contents()
+        pipeline.rows("delete from documents returning id")
+        pipeline.rows("delete from vectors returning input_hash")
+        run_id = pipeline.start(source)
+        for _ in range(2):  # the listing, and the first of three documents
+            pipeline.step("collection")
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            cancelled = runs.cancel_run(tx, run_id)
+            with pytest.raises(Conflict, match="cancelled"):
+                runs.cancel_run(tx, run_id)
+        assert (cancelled.state, cancelled.counts.added) == ("cancelled", 1)
+        assert pipeline.rows("select count(*) from documents") == [(1,)]
+        pipeline.drain()
+        assert pipeline.rows("select count(*) from vectors") == [(0,)]  # nothing of it goes on
+        run = pipeline.collect(source)
+        assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 2, 1)
+        assert pipeline.contents() == expected
 
 
 def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { Document } from "../api/types";
 import { useTitle } from "../shell/use-title";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
 import { DocumentView } from "./document-view";
 import type { Range } from "./offsets";
 import { useDocument } from "./use-document";
@@ -12,14 +12,7 @@ export function DocumentPage({ id, passage }: { id: string; passage: Range | nul
   useTitle(document?.title ?? "Document");
   return (
     <div className="column">
-      {problem && (
-        <ProblemNote problem={problem}>
-          <button type="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNote>
-      )}
-      {!document && !problem && <p className="muted">Loading…</p>}
+      <LoadNote value={document} problem={problem} reload={reload} />
       {document && (
         <>
           {!opensWithTitle(document) && <h1>{document.title}</h1>}

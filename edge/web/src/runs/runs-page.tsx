@@ -5,7 +5,7 @@ import { runPath, runsPath } from "../shell/route";
 import { Link, navigate } from "../shell/router";
 import { useTitle } from "../shell/use-title";
 import { Choice } from "../ui/field";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
 import { sayDuration, secondsOf } from "./pace";
@@ -38,14 +38,7 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
           }}
         />
       )}
-      {problem && (
-        <ProblemNote problem={problem}>
-          <button type="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNote>
-      )}
-      {!runs && !problem && <p className="muted">Loading…</p>}
+      <LoadNote value={runs} problem={problem} reload={reload} />
       {runs?.length === 0 && (
         <p>
           Nothing has been collected yet. <Link href="/sources">Go to the sources</Link>

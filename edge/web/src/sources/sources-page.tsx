@@ -3,7 +3,7 @@ import { listSources } from "../api/api";
 import { useMay } from "../session/me";
 import { useTitle } from "../shell/use-title";
 import { PlusIcon } from "../ui/icons";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
 import { useLoad } from "../ui/use-load";
 import { SourceCard } from "./source-card";
 import { SourceForm } from "./source-form";
@@ -40,14 +40,7 @@ export function SourcesPage(): ReactNode {
         </p>
       )}
       {isEmpty && !mayEdit && <p>There is none yet. An editor or owner of this workspace can add one.</p>}
-      {problem && (
-        <ProblemNote problem={problem}>
-          <button type="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNote>
-      )}
-      {!sources && !problem && <p className="muted">Loading…</p>}
+      <LoadNote value={sources} problem={problem} reload={reload} />
       {showForm && (
         <SourceForm
           onAdded={(added) => {

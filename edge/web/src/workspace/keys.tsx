@@ -3,6 +3,7 @@ import { listKeys, revokeKey, type Key, type MadeKey } from "../api/people";
 import { problemOf } from "../api/problem";
 import type { Problem } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
+import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
@@ -22,14 +23,7 @@ export function Keys(): ReactNode {
       <p className="muted">
         For programs: <code>Authorization: Bearer hw_…</code> with every request.
       </p>
-      {problem && (
-        <ProblemNote problem={problem}>
-          <button type="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNote>
-      )}
-      {!keys && !problem && <p className="muted">Loading…</p>}
+      <LoadNote value={keys} problem={problem} reload={reload} />
       <ul className="rows" aria-label="API keys">
         {usable.map((key) => (
           <KeyRow

@@ -6,6 +6,7 @@ import { useAccount } from "../session/me";
 import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { Choice, Field } from "../ui/field";
+import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
@@ -38,14 +39,7 @@ export function Members(): ReactNode {
   return (
     <section className="card" aria-labelledby="members">
       <h2 id="members">Members</h2>
-      {problem && (
-        <ProblemNote problem={problem}>
-          <button type="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNote>
-      )}
-      {!members && !problem && <p className="muted">Loading…</p>}
+      <LoadNote value={members} problem={problem} reload={reload} />
       <ul className="rows" aria-label="Members">
         {members?.map((member) => (
           <MemberRow

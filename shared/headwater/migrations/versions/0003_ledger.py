@@ -43,13 +43,6 @@ create table providers (
   blocked_until timestamptz not null,
   reason text not null
 );
-
--- Kept by hand: restored after its removal, or not let go. No sync removes it until its source lists it again.
-alter table documents add column is_kept boolean not null default false;
--- Retention looks for tombstones of a source.
-create index ix_documents_deleted on documents (source_id, deleted_at) where deleted_at is not null;
-
-alter table sources add column paused_at timestamptz;
 """
 
 
@@ -61,12 +54,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away; what was kept by hand is forgotten."""
+    """Take them away."""
     for table in ("steps", "runs", "run_items"):
         op.execute(f"drop trigger transition on {table}")
     op.execute("drop function refuse_transition()")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("drop table providers")
-    op.execute("drop index ix_documents_deleted")
-    op.execute("alter table documents drop column is_kept")
-    op.execute("alter table sources drop column paused_at")
