@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import psutil
 
 GRACE_S = 2.0
+DEATH_S = 5.0  # a killed process is gone, and its ports are free, once the kernel has taken it apart
 
 
 class Leash:
@@ -63,17 +65,28 @@ class Leash:
 
 
 def end(held: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
-    """Send each group its stop signal, and after `grace_s` kill what is left of it and of its descendants."""
+    """Send each group its stop signal, and after `grace_s` kill what is left of it and of its descendants.
+
+    Returns once they are gone, so that whoever starts next finds their ports free.
+    """
     family = [process for pid in held for process in _family(pid)]
     for pid, stop_signal in held.items():
         _signal_group(pid, stop_signal)
-    deadline = time.monotonic() + grace_s
-    while (family := [process for process in family if _lives(process)]) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    family = _wait(family, grace_s)
     for process in family:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself at this very moment
+            process.kill()
     for pid in held:
         _signal_group(pid, signal.SIGKILL)
+    _wait(family, DEATH_S)
+
+
+def _wait(family: list[psutil.Process], patience_s: float) -> list[psutil.Process]:
+    """Wait until all have ended, but not for longer; returns those that still live."""
+    deadline = time.monotonic() + patience_s
+    while (family := [process for process in family if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return family
 
 
 def _family(pid: int) -> list[psutil.Process]:
