@@ -13,8 +13,8 @@ OPTIONS = (*SHELL_IMAGE, "--termination-grace", "0.5")
 # Says who it is, is alone on its work as long as it lives, and ends when it is told to.
 SCRIPT = """
     echo "attempt $CLOUD_RUN_TASK_ATTEMPT pid $$"
-    mkdir "$WORK/alone" || exit 9
     trap 'rmdir "$WORK/alone"; echo told; exit 1' TERM
+    mkdir "$WORK/alone" || exit 9
     until [ -e "$WORK/go" ]; do sleep 0.02; done
     rmdir "$WORK/alone"
 """
