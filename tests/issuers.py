@@ -1,4 +1,7 @@
-"""An issuer of tokens on loopback: signs with keys of its own, publishes them as a JWKS, rotates, and can be down."""
+"""An issuer of tokens on loopback: signs with keys of its own, publishes them as a JWKS, rotates, and can be down.
+
+It has a page for people, too, who sign in there by their name alone.
+"""
 
 import base64
 import hmac
@@ -8,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -51,6 +56,11 @@ class FakeIssuer:
     def token(self, subject: str = "ada", **changes: Any) -> str:
         """Make a token that is right but for the changes; None leaves a claim out."""
         return self.sign(good_claims(subject, **changes))
+
+    @property
+    def sign_in_url(self) -> str:
+        """The template of the page for people."""
+        return f"{self.url.rpartition('/.well-known')[0]}/authorize?redirect_to={{redirect}}&state={{state}}"
 
     def key_set(self) -> dict[str, Any]:
         """Describe the public keys."""
@@ -106,6 +116,27 @@ class _Handler(BaseHTTPRequestHandler):
     issuer: FakeIssuer
 
     def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        if asked.path == "/authorize":
+            self._sign_in(dict(parse_qsl(asked.query)))
+        else:
+            self._tell_keys()
+
+    def _sign_in(self, asked: dict[str, str]) -> None:
+        """Ask for a name; whoever gave one goes back with a token in the fragment."""
+        given = asked.pop("name", None)
+        content = b"" if given else _page(asked).encode()
+        self.send_response(302 if given else 200)
+        if given:
+            token = self.issuer.token(given, name=given.capitalize())
+            back = {"access_token": token, "token_type": "bearer", "state": asked["state"]}
+            self.send_header("Location", f"{asked['redirect_to']}#{urlencode(back)}")
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _tell_keys(self) -> None:
         self.issuer.asked += 1
         if self.issuer.wait:
             self.issuer.wait.wait(30)
@@ -118,6 +149,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
         """Say nothing."""
+
+
+def _page(asked: dict[str, str]) -> str:
+    kept = "".join(f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in asked.items())
+    title, icon = "<title>Issuer</title>", '<link rel="icon" href="data:,">'
+    form = f'<form>{kept}<label>Name <input name="name"></label> <button>Continue</button></form>'
+    return f"<!doctype html>{title}{icon}<h1>Issuer</h1>{form}"
 
 
 @contextmanager

@@ -6,6 +6,17 @@ import { chromium } from "playwright-core";
 /** @typedef {import("playwright-core").Locator} Locator */
 /** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Look */
 
+export const DESK = { width: 1360, height: 860 };
+export const NARROW = { width: 380, height: 760 };
+
+/** What pages are looked at in. */
+export const LOOKS = /** @satisfies {Record<string, Look>} */ ({
+  light: { colorScheme: "light", viewport: DESK },
+  dark: { colorScheme: "dark", viewport: DESK },
+  narrow: { colorScheme: "light", viewport: NARROW },
+  "narrow-dark": { colorScheme: "dark", viewport: NARROW },
+});
+
 const QUIET = [
   "--no-sandbox",
   "--disable-gpu",

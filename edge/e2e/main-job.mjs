@@ -8,7 +8,17 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, expectNoSidewaysScroll, expectVisibleFocus, isWithinView, launch, open } from "./browser.mjs";
+import { addSource, ask } from "./actions.mjs";
+import {
+  DESK,
+  expect,
+  expectNoSidewaysScroll,
+  expectVisibleFocus,
+  isWithinView,
+  launch,
+  LOOKS,
+  open,
+} from "./browser.mjs";
 import { lookAtRun } from "./run.mjs";
 import { schedule } from "./schedule.mjs";
 
@@ -16,10 +26,7 @@ import { schedule } from "./schedule.mjs";
 /** @typedef {{ documentId: string, start: number, end: number, text: string }} Citation */
 /** @typedef {{ type: string, sourceId?: string, providerMetadata?: { headwater: Citation } }} Part */
 
-const ANSWER_TIMEOUT_MS = 60_000;
 const COLLECT_TIMEOUT_MS = Number(process.env["COLLECT_TIMEOUT_S"] ?? 300) * 1000;
-const DESK = { width: 1360, height: 860 };
-const NARROW = { width: 380, height: 760 };
 
 const [base = "", gitUrl = "", folder = "", question = ""] = process.argv.slice(2);
 if (question === "") {
@@ -33,22 +40,6 @@ let current = null;
 /** @param {Page} page @param {string} name */
 async function shot(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
-}
-
-/** Add the repository as a source; returns the name that the form made of its URL. @param {Page} page */
-async function addSource(page) {
-  await page.goto(`${base}/sources`);
-  const form = page.getByRole("form", { name: "Add a Git repository" });
-  const add = page.getByRole("button", { name: "Add source" });
-  await add.first().waitFor();
-  if (!(await form.isVisible())) await add.click();
-  await form.getByLabel("Git URL").fill(gitUrl);
-  const name = await form.getByLabel("Name").inputValue();
-  expect(name !== "", "the source's name isn't taken from its URL");
-  await shot(page, "1-add-source");
-  await form.getByRole("button", { name: "Add source" }).click();
-  await page.getByRole("article", { name }).last().waitFor();
-  return name;
 }
 
 /** Collect the source, and watch the bar from beginning to end. @param {Page} page @param {string} name */
@@ -86,27 +77,6 @@ async function collect(page, name) {
   const last = await bar.getAttribute("aria-valuenow");
   expect(last === "100", `the bar ended at ${last}, not at 100: ${seen.join(", ")}`);
   return seen;
-}
-
-/** Ask with the keyboard alone, and wait for the answer's end; it must cite something. @param {Page} page */
-async function ask(page) {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Chat" }).click();
-  const field = page.getByRole("textbox", { name: "Question" });
-  await field.waitFor();
-  await shot(page, "4-before-asking");
-  await field.focus();
-  await page.keyboard.type(question);
-  await page.keyboard.press("Enter");
-  const citations = page.getByRole("button", { name: /^Citation \d+: ./ });
-  await Promise.race([
-    citations.first().waitFor({ timeout: ANSWER_TIMEOUT_MS }),
-    page.getByRole("alert").waitFor({ timeout: ANSWER_TIMEOUT_MS }),
-  ]);
-  const alert = page.getByRole("alert");
-  expect((await alert.count()) === 0, `asking failed: ${(await alert.allInnerTexts()).join()}`);
-  await page.getByRole("button", { name: "Ask", exact: true }).waitFor({ timeout: ANSWER_TIMEOUT_MS });
-  await page.getByRole("list", { name: "Sources" }).waitFor();
-  await shot(page, "5-answer");
 }
 
 /** After a reload the conversation, its answer and its citations are there again. @param {Page} page */
@@ -203,13 +173,14 @@ async function main() {
   const complaints = [];
   try {
     const page = (current = await open(browser, { viewport: DESK, colorScheme: "light" }, complaints));
-    const name = await addSource(page);
+    const name = await addSource(page, base, gitUrl, () => shot(page, "1-add-source"));
     console.log(`ok added ${name}`);
     console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
     console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
     await expectVisibleFocus(page, 8);
     console.log(`ok run: ${await lookAtRun(page, name)}`);
-    await ask(page);
+    await ask(page, question, () => shot(page, "4-before-asking"));
+    await shot(page, "5-answer");
     console.log("ok answered with citations");
     await reload(page);
     const passage = await openCitation(page);
@@ -217,15 +188,10 @@ async function main() {
     await expectVisibleFocus(page, 12);
     console.log("ok keyboard");
     const chat = page.url();
-    for (const [look, colorScheme, viewport] of /** @type {const} */ ([
-      ["light", "light", DESK],
-      ["dark", "dark", DESK],
-      ["narrow", "light", NARROW],
-      ["narrow-dark", "dark", NARROW],
-    ])) {
-      current = await open(browser, { viewport, colorScheme }, complaints);
-      await lookAround(current, { name: look, chat, passage });
-      console.log(`ok ${look}`);
+    for (const [name, look] of Object.entries(LOOKS)) {
+      current = await open(browser, look, complaints);
+      await lookAround(current, { name, chat, passage });
+      console.log(`ok ${name}`);
     }
     expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
   } catch (error) {

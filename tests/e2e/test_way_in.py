@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from headwater.http import Route
 from localcloud.identity import id_token
 from scripts.openapi import all_routes
+from tests.browsing import browse, needs_browser
 from tests.issuers import AUDIENCE, ISSUER, FakeIssuer, fake_issuer, good_claims, private_key, public_jwk, unsigned
 from tests.pipeline import Repository
 from tests.stacks import RunningStack, running_stack, temporary_data, wait_until
@@ -66,7 +68,8 @@ def edge() -> Iterator[Edge]:
     with fake_issuer() as issuer, temporary_data() as data:
         data.mkdir()
         settings = {"AUTH_MODE": "jwt", "AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE}
-        settings |= {"AUTH_JWKS_URL": issuer.url, "AUTH_SECRET": quote(SECRET)}
+        settings |= {"AUTH_JWKS_URL": issuer.url, "SIGN_IN_URL": quote(issuer.sign_in_url)}
+        settings |= {"AUTH_SECRET": quote(SECRET)}
         (data / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         with running_stack(data, "--embedding-model", "constant") as stack, httpx.Client(base_url=stack.url) as client:
             client.timeout = httpx.Timeout(30)
@@ -223,6 +226,7 @@ def test_a_token_signed_with_the_shared_secret_is_good_too_and_the_secret_is_on_
 def test_the_web_app_learns_how_one_signs_in(edge: Edge) -> None:
     described = edge.ask("GET", "/env", None)
     assert described.json()["authMode"] == "jwt"
+    assert described.json()["signInUrl"] == edge.issuer.sign_in_url
     page = edge.ask("GET", "/", None)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "max-age" in page.headers["Strict-Transport-Security"]
@@ -236,3 +240,13 @@ def test_an_api_key_opens_what_it_is_for_until_it_is_revoked(edge: Edge) -> None
     assert edge.ask("POST", "/api/keys", made["key"], json={"name": "more", "role": "owner"}).status_code == 403
     assert edge.ask("DELETE", f"/api/keys/{made['id']}", ada).status_code == 204
     assert edge.ask("GET", "/api/sources", made["key"]).status_code == 401
+
+
+@needs_browser
+def test_people_sign_in_in_the_browser_as_owner_and_as_reader_and_do_what_they_may(edge: Edge, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "pantry")
+    repository.write({"a.md": "# Pantry\n\nThe key to the pantry hangs behind the clock.\n"})
+    browse("signed-in", tmp_path, edge.stack.url, repository.url, "Where is the key to the pantry?", pictures=19)
+    for subject, role in (("mia", "owner"), ("rolf", "reader")):
+        me = edge.ask("GET", "/api/me", edge.issuer.token(subject)).json()
+        assert (me["role"], len(me["workspaces"])) == (role, 1)

