@@ -45,6 +45,10 @@ class Pipeline:
         with self.database.transaction(self.workspace_id) as tx:
             return sources.create_source(tx, self.workspace_id, new, self.settings)
 
+    def sources(self) -> list[Source]:
+        with self.database.transaction(self.workspace_id) as tx:
+            return sources.read_sources(tx, self.workspace_id)
+
     def start(self, source: Source) -> uuid.UUID:
         with self.database.transaction(self.workspace_id) as tx:
             return runs.start_run(tx, self.workspace_id, source.id, "job")[0]

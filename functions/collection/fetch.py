@@ -168,7 +168,7 @@ _DOCUMENTS = sa.text("""
       (k text, f text, title text, url text, media_type text, text text, front_matter jsonb, error text)
     join runs on runs.id = :run_id
     on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, error = excluded.error,
-      deleted_at = null, fetched_at = now(),
+      deleted_at = null, held = null, fetched_at = now(),
       title = case when excluded.error is null then excluded.title else documents.title end,
       url = case when excluded.error is null then excluded.url else documents.url end,
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,
@@ -176,6 +176,7 @@ _DOCUMENTS = sa.text("""
       front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end
 """)
 
+# Of what is added, too: a tombstone that the source lists again has kept its own.
 _DOCUMENT = "documents d join runs on runs.source_id = d.source_id"
 
 _DROP_CHUNKS = sa.text(f"""

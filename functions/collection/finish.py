@@ -1,5 +1,8 @@
 """The `finish` step: a run without open steps flows in; removals and links are settled, what lacks a vector is found.
 
+Every run ends here, whatever its kind. One that others may join while it is open (`JOINED`) goes on for as long
+as something has come in between. A dry run only ends.
+
 While live chunks of the source lack a vector, they are cut into slices of their hashes and the run goes on with `embed`
 steps; the next `finish` looks again. What is to be embedded is never remembered, always found. When nothing lacks, or
 what lacks can't be had, the run ends.
@@ -7,13 +10,14 @@ what lacks can't be had, the run ends.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.connect import Connect
+from functions.collection.join import JOINED, LISTING
 from functions.collection.link import LinkResolver
 from functions.collection.runs import count, end_run
 from functions.collection.sources import Credentials, read_credentials
@@ -27,11 +31,23 @@ from headwater.worker import Done
 
 @dataclass(frozen=True)
 class Unlinked:
-    """What `finish` starts from: the source, its documents by key, and the links that may have a target among them."""
+    """What `finish` starts from: the source, its documents by key, and the links that may have a target among them.
 
-    credentials: Credentials
-    documents: dict[str, uuid.UUID]
-    links: Sequence[Any]
+    `credentials` are None in a run that lists nothing, and so has staged nothing.
+    """
+
+    run: Any
+    credentials: Credentials | None = None
+    documents: dict[str, uuid.UUID] = field(default_factory=dict)
+    links: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What is to be settled: the run as it was read, and `targets` of links."""
+
+    run: Any
+    targets: list[dict[str, Any]]
 
 
 class Finish:
@@ -42,30 +58,36 @@ class Finish:
         self.settings = settings
 
     def gather(self, tx: Connection, step: Step) -> Unlinked:
-        """Read the links that this run may have changed; only the first `finish` of a run looks for them."""
-        credentials = read_credentials(tx, step.run_id, self.settings)
-        changed = tx.execute(_CHANGED, {"run_id": step.run_id}).one() if step.key == "0" else None
-        if changed is None or not changed.any:
-            return Unlinked(credentials, {}, [])
+        """Read the links that this run may have changed, if there is something to settle."""
+        run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(JOINED)}).one()
+        credentials = read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None
+        if run.kind == "dry_run" or not run.any or (step.key != "0" and not run.waiting):
+            return Unlinked(run, credentials)
         documents = tx.execute(_KEYS, {"run_id": step.run_id})
-        links = tx.execute(_UNLINKED, {"run_id": step.run_id, "all": changed.new})
-        return Unlinked(credentials, {row.key: row.id for row in documents}, links.all())
+        links = tx.execute(_UNLINKED, {"run_id": step.run_id, "all": run.new})
+        return Unlinked(run, credentials, {row.key: row.id for row in documents}, links.all())
 
-    def compute(self, gathered: Unlinked) -> list[dict[str, Any]]:
+    def compute(self, gathered: Unlinked) -> Linked:
         """Resolve links to documents of the source, and let go of what `list` staged."""
-        self.connect(gathered.credentials).release()
+        if gathered.credentials is not None:
+            self.connect(gathered.credentials).release()
         resolver = LinkResolver(gathered.documents)
         resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
-        return [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
+        targets = [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
+        return Linked(gathered.run, targets)
 
-    def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Linked) -> Done:
         """Settle what there is; then either go on with what has no vector, or end the run."""
         values = {"run_id": step.run_id}
-        if step.key == "0":
-            tx.execute(_ABANDONED, values)
-            tx.execute(_REMOVE, values)
-            tx.execute(_UNLINK, values)
-            tx.execute(_LINK, {"rows": as_rows(computed)})
+        if computed.run.kind == "dry_run":
+            tx.execute(_WOULD_BE, values)
+            end_run(tx, step.run_id, "succeeded")
+            return Done()
+        is_joined = computed.run.kind in JOINED
+        if is_joined:
+            tx.execute(_KEEP_OUT, values)
+        if step.key == "0" or computed.run.waiting:
+            self._settle(tx, step, computed)
         active = tx.execute(_ACTIVE, values).one_or_none()
         if active is None:
             raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
@@ -76,17 +98,33 @@ class Finish:
         if slices and given_up is None:
             provider = active.name if is_hosted(active.name) else None
             return Done(then=[_embed(step, n, piece, provider) for n, piece in enumerate(slices)])
-        if not slices:  # what another source's run embedded in the meantime was there for this one to use
-            tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
-        tx.execute(_SETTLED, {**values, "embedded": not slices})
-        is_partial = given_up is not None or tx.execute(_IS_PARTIAL, values).scalar_one()
-        error = problem(PermanentError(f"Not everything could be embedded: {given_up}")) if given_up else None
-        end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
+        if is_joined and tx.execute(_HAS_MORE, values).scalar_one():
+            return Done()
+        self._end(tx, step, is_embedded=not slices, given_up=given_up)
         return Done()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Without its end a run has failed."""
         end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+
+    def _settle(self, tx: Connection, step: Step, computed: Linked) -> None:
+        values = {"run_id": step.run_id}
+        if computed.run.kind in JOINED:
+            tx.execute(_SETTLE, {**values, "rows": as_rows(computed.run.waiting or [])})
+        else:
+            tx.execute(_ABANDONED, values)
+            tx.execute(_REMOVE, values)
+        tx.execute(_UNLINK, values)
+        tx.execute(_LINK, {"rows": as_rows(computed.targets)})
+
+    def _end(self, tx: Connection, step: Step, *, is_embedded: bool, given_up: str | None) -> None:
+        values = {"run_id": step.run_id}
+        if is_embedded:  # what another source's run embedded in the meantime was there for this one to use
+            tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
+        tx.execute(_SETTLED, {**values, "embedded": is_embedded})
+        is_partial = given_up is not None or tx.execute(_IS_PARTIAL, values).scalar_one()
+        error = problem(PermanentError(f"Not everything could be embedded: {given_up}")) if given_up else None
+        end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
 
 
 def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
@@ -94,9 +132,14 @@ def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
     return NewStep("embedding", "embed", f"{step.key}.{n}", {"first": piece.first, "last": piece.last}, provider)
 
 
-_CHANGED = sa.text("""
-    select exists (select 1 from run_items where run_id = :run_id) as any,
-      exists (select 1 from run_items where run_id = :run_id and action in ('added', 'removed')) as new
+# `waiting` is what is to be settled of a run that others may join, as far as it has come in by now.
+_RUN = sa.text("""
+    select r.kind, exists (select 1 from run_items where run_id = r.id) as any,
+      exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) as new,
+      case when r.kind = any(cast(:joined as text[])) then (
+        select json_agg(json_build_object('k', key, 'f', fingerprint)) from run_items
+        where run_id = r.id and state = 'pending') end as waiting
+    from runs r where r.id = :run_id
 """)
 
 _KEYS = sa.text("""
@@ -110,7 +153,7 @@ _UNLINKED = sa.text("""
     select l.id, d.key, l.kind, l.target from relations l
     join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
     left join documents t on t.id = l.target_document_id
-    where r.id = :run_id and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:' and case
+    where r.id = :run_id and d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:' and case
       when t.id is not null then exists (select 1 from run_items i
         where i.run_id = r.id and i.key = t.key and i.action = 'removed')
       else cast(:all as boolean) or exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key) end
@@ -123,15 +166,34 @@ _ABANDONED = sa.text("""
     ), 'It was not fetched.') where run_id = :run_id and state = 'pending' and action in ('added', 'changed')
 """)
 
+# Chunks and relations stay with the tombstone, so that bringing it back takes no more than saying so.
 _REMOVE = sa.text("""
     with gone as (
       update run_items set state = 'done'
       where run_id = :run_id and action = 'removed' and state = 'pending' returning key
-    ), removed as (
-      update documents d set deleted_at = now() from gone, runs r
-      where r.id = :run_id and d.source_id = r.source_id and d.key = gone.key returning d.id
-    ), chunks_gone as (delete from chunks c using removed where c.document_id = removed.id)
-    delete from relations l using removed where l.document_id = removed.id
+    )
+    update documents d set deleted_at = now() from gone, runs r
+    where r.id = :run_id and d.source_id = r.source_id and d.key = gone.key and d.held is null
+""")
+
+# Whoever joins a run holds its source first.
+_KEEP_OUT = sa.text("""
+    select 1 from sources s join runs r on r.source_id = s.id where r.id = :run_id for update of s
+""")
+
+# An item that has been replaced since it was read has another fingerprint, and waits for the next `finish`.
+_SETTLE = sa.text("""
+    update run_items i set state = 'done' from json_to_recordset(cast(:rows as json)) as r (k text, f text)
+    where i.run_id = :run_id and i.state = 'pending' and i.key = r.k and i.fingerprint is not distinct from r.f
+""")
+
+_HAS_MORE = sa.text("select exists (select 1 from run_items where run_id = :run_id and state = 'pending')")
+
+# What would be withheld stays pending: it would wait.
+_WOULD_BE = sa.text("""
+    update run_items i set state = 'done' from runs r
+    where r.id = :run_id and i.run_id = r.id and i.state = 'pending'
+      and (i.action <> 'removed' or r.pending_removals = 0)
 """)
 
 _UNLINK = sa.text("""
@@ -181,10 +243,11 @@ _GIVEN_UP = sa.text("""
 """)
 
 _SETTLED = sa.text("""
-    update sources s set snapshot = r.snapshot,
+    update sources s set snapshot = coalesce(r.snapshot, s.snapshot),
       embedded_model_id = case when cast(:embedded as boolean) then
         (select id from embedding_models where state = 'active') end,
-      pending_removals = case when r.pending_removals = 0 then '[]' else s.pending_removals end
+      pending_removals = case when r.kind = 'removal' then '[]' else s.pending_removals end,
+      pending_run_id = case when r.kind = 'removal' then null else s.pending_run_id end
     from runs r where r.id = :run_id and s.id = r.source_id
 """)
 

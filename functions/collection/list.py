@@ -32,6 +32,8 @@ FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
 MIN_WITHHELD = 20
 """Fewer removals than this are never withheld."""
 
+_BY_HAND = "a document with this key was added by hand; delete that for this one to be collected"
+
 
 @dataclass(frozen=True)
 class Known:
@@ -64,13 +66,11 @@ class ListSource:
         return self.connect(source).list(source.config, source.token, gathered.fingerprints)
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> Done:
-        """Store the difference as items, in batches, with a fetch step for each."""
+        """Store the difference as items, in batches, with a fetch step for each; a dry run leaves it at the items."""
         rows = listing_rows(computed)
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "batch": self.settings.fetch_batch}
-        difference = tx.execute(_DIFF, {**values, "rows": as_rows(rows)}).one()
-        withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
-        if withheld:
-            tx.execute(_WITHHOLD, values)
+        difference = tx.execute(_DIFF, {**values, "rows": as_rows(rows), "by_hand": _BY_HAND}).one()
+        is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
         tx.execute(_SKIPPED, {**values, "rows": as_rows([{"k": key, "w": why} for key, why in computed.skipped])})
         total = len(computed.entries)
         tx.execute(
@@ -79,15 +79,20 @@ class ListSource:
                 "run_id": step.run_id,
                 "snapshot": computed.snapshot,
                 "total": total,
-                "withheld": difference.removed if withheld else 0,
+                "withheld": difference.removed if is_withheld else 0,
             },
         )
+        result = {"listed": total, "unchanged": total - difference.to_fetch}
+        if step.payload.get("dry_run"):
+            return Done(result)
+        tx.execute(_WITHHOLD if is_withheld else _WITHHOLD_NOTHING, values)
+        if difference.listed_again:
+            tx.execute(_LISTED_AGAIN, {**values, "keys": as_rows(difference.listed_again)})
         if difference.to_fetch:
             tx.execute(_UNSETTLED, values)
         fetches = [
             NewStep("collection", "fetch", str(n), {"batch": n}, step.provider) for n in range(difference.batches)
         ]
-        result = {"listed": total, "unchanged": total - difference.to_fetch}
         if self.start_job is None or difference.to_fetch <= self.settings.bulk_threshold:
             return Done(result, fetches)
         tx.execute(_TO_THE_JOB, values)
@@ -143,32 +148,50 @@ _DIFF = sa.text("""
       select k as key, f as fingerprint, w as warning
       from json_to_recordset(cast(:rows as json)) as r (k text, f text, w text)
     ), stored as (
-      select d.key, d.fingerprint from documents d join runs on runs.source_id = d.source_id
+      select d.key, d.fingerprint, d.held from documents d join runs on runs.source_id = d.source_id
       where runs.id = :run_id and d.deleted_at is null
     ), difference as (
-      select coalesce(l.key, s.key) as key, l.fingerprint, l.warning,
-        case when s.key is null then 'added' when l.key is null then 'removed' else 'changed' end as action
+      select coalesce(l.key, s.key) as key, l.fingerprint,
+        case s.held when 'added' then concat_ws('; ', l.warning, cast(:by_hand as text)) else l.warning end as warning,
+        case when s.held = 'added' then 'skipped' when s.key is null then 'added' when l.key is null then 'removed'
+          else 'changed' end as action
       from listed l full join stored s on s.key = l.key
-      where l.fingerprint is distinct from s.fingerprint
+      where l.fingerprint is distinct from s.fingerprint and (l.key is not null or s.held is null)
     ), numbered as (
-      select *, case when action <> 'removed' then
-        (row_number() over (partition by action = 'removed' order by key) - 1) / cast(:batch as integer) end as batch
+      select *, case when action in ('added', 'changed') then
+        (row_number() over (partition by action in ('added', 'changed') order by key) - 1) / cast(:batch as integer)
+        end as batch
       from difference
     ), inserted as (
-      insert into run_items (run_id, workspace_id, key, action, fingerprint, warning, batch)
-      select cast(:run_id as uuid), cast(:workspace_id as uuid), key, action, fingerprint, warning, batch from numbered
+      insert into run_items (run_id, workspace_id, key, action, state, fingerprint, warning, batch)
+      select cast(:run_id as uuid), cast(:workspace_id as uuid), key, action,
+        case action when 'skipped' then 'done' else 'pending' end, fingerprint, warning, batch from numbered
     )
-    select count(*) filter (where action <> 'removed') as to_fetch,
+    select count(*) filter (where action in ('added', 'changed')) as to_fetch,
       count(*) filter (where action = 'removed') as removed,
-      (select count(*) from stored) as stored,
+      (select count(*) from stored where held is null) as stored,
+      (select json_agg(key) from stored join listed using (key) where held = 'restored') as listed_again,
       coalesce(max(batch) + 1, 0) as batches
     from numbered
 """)
 
 _WITHHOLD = sa.text("""
     with withheld as (delete from run_items where run_id = :run_id and action = 'removed' returning key)
-    update sources set pending_removals = (select jsonb_agg(key order by key) from withheld)
+    update sources set pending_removals = (select jsonb_agg(key order by key) from withheld), pending_run_id = runs.id
     from runs where runs.id = :run_id and sources.id = runs.source_id
+""")
+
+# What an earlier listing lacked, this one has, or it is few enough to go without a question.
+_WITHHOLD_NOTHING = sa.text("""
+    update sources set pending_removals = '[]', pending_run_id = null
+    from runs where runs.id = :run_id and sources.id = runs.source_id and pending_run_id is not null
+""")
+
+# What was brought back is the source's again.
+_LISTED_AGAIN = sa.text("""
+    update documents d set held = null from runs r
+    where r.id = :run_id and d.source_id = r.source_id and d.held = 'restored'
+      and d.key in (select json_array_elements_text(cast(:keys as json)))
 """)
 
 _SKIPPED = sa.text("""

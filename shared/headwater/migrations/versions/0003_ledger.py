@@ -43,6 +43,15 @@ create table providers (
   blocked_until timestamptz not null,
   reason text not null
 );
+
+alter table runs add constraint ck_runs_kind
+  check (kind in ('collect', 'retry', 'removal', 'restore', 'dry_run', 'upload'));
+-- Which run's removals wait for an answer on the source.
+alter table sources add column pending_run_id uuid;
+-- What no sync may remove: brought back until the source lists it again, or added by hand.
+alter table documents add column held text constraint ck_documents_held check (held in ('restored', 'added'));
+-- Tombstones, of a source or of all, are few among many.
+create index ix_documents_deleted on documents (workspace_id, key, id) where deleted_at is not null;
 """
 
 
@@ -60,3 +69,7 @@ def downgrade() -> None:
     op.execute("drop function refuse_transition()")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("drop table providers")
+    op.execute("alter table runs drop constraint ck_runs_kind")
+    op.execute("alter table sources drop column pending_run_id")
+    op.execute("drop index ix_documents_deleted")
+    op.execute("alter table documents drop column held")

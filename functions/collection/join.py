@@ -1,0 +1,106 @@
+"""Runs that list nothing: what somebody decided about single documents flows in, the run that settles it flows out.
+
+Their items are known from the start and their first step is a `finish`, which does for links and vectors what it does
+in any run. Of a kind in `JOINED` all that is decided while one is open is settled by that one, so that nobody has to
+wait for an end in order to restore a second document. Called by `removals`, `restore` and `upload`.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headwater import ledger
+from headwater.db import as_rows
+from headwater.errors import Conflict, NotFound
+from headwater.ledger import NewStep
+
+LISTING = ("collect", "retry", "dry_run")
+"""Kinds of run that talk to the source."""
+
+JOINED = ("restore", "upload")
+"""Kinds of run that more of the same may join while they are open."""
+
+
+def hold_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    """Hold a source until the transaction ends: no run of it opens, and none that others may join ends meanwhile.
+
+    Raises NotFound for one that isn't in the workspace.
+    """
+    if tx.execute(_HOLD, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
+        raise NotFound(f"No source {source_id} is here.")
+
+
+def refuse_while_open(tx: Connection, source_id: uuid.UUID) -> None:
+    """Raise Conflict while a run of a source is open; the source must be held."""
+    found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
+    if found is not None:
+        raise _is_open(found)
+
+
+def open_run(
+    tx: Connection,
+    workspace_id: uuid.UUID,
+    source_id: uuid.UUID,
+    kind: Literal["removal", "restore", "upload"],
+    items: Sequence[dict[str, Any]],
+) -> uuid.UUID:
+    """Open a run with `items` (`k` key, `a` action, `f` fingerprint or None), or have an open one take them, too.
+
+    The source must be held. Raises Conflict while another run of it is open.
+    """
+    found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
+    run_id = uuid.uuid4()
+    if found is not None and (found.kind != kind or kind not in JOINED):
+        raise _is_open(found)
+    if found is not None and tx.execute(_STAY, {"id": found.id}).one_or_none() is not None:
+        run_id = found.id
+    else:
+        tx.execute(_INSERT, {"id": run_id, "workspace_id": workspace_id, "source_id": source_id, "kind": kind})
+    rows = {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)}
+    tx.execute(_REPLACE, rows)
+    tx.execute(_ITEMS, rows)
+    tx.execute(_TOTAL, {"id": run_id})
+    ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
+    return run_id
+
+
+def unsettle(tx: Connection, source_id: uuid.UUID) -> None:
+    """Have the next `finish` look for what lacks a vector in a source; the source must be held."""
+    tx.execute(sa.text("update sources set embedded_model_id = null where id = :id"), {"id": source_id})
+
+
+def _is_open(run: Any) -> Conflict:
+    kind = run.kind.replace("_", " ")
+    return Conflict(
+        f"A run of this source is open ({kind}). Wait until it has ended, or cancel it: POST /api/runs/{run.id}/cancel."
+    )
+
+
+_HOLD = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id for update")
+
+_OPEN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")
+
+# It may have been cancelled since it was seen; if not, it can't be before this transaction has ended.
+_STAY = sa.text("select 1 from runs where id = :id and state = 'running' for no key update")
+
+_INSERT = sa.text("""
+    insert into runs (id, workspace_id, source_id, kind, engine)
+    values (:id, :workspace_id, :source_id, :kind, 'tickets')
+""")
+
+# An item that is done can't become pending again; what is decided anew about the same key takes its place.
+_REPLACE = sa.text("""
+    delete from run_items where run_id = :run_id and key in (
+      select k from json_to_recordset(cast(:rows as json)) as r (k text))
+""")
+
+_ITEMS = sa.text("""
+    insert into run_items (run_id, workspace_id, key, action, fingerprint)
+    select cast(:run_id as uuid), cast(:workspace_id as uuid), k, a, f
+    from json_to_recordset(cast(:rows as json)) as r (k text, a text, f text)
+""")
+
+_TOTAL = sa.text("update runs set total = (select count(*) from run_items where run_id = runs.id) where id = :id")
