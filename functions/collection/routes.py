@@ -125,9 +125,13 @@ class Collection:
         with self.database.transaction(call.workspace_id) as tx:
             return RunList(runs.read_runs(tx, call.workspace_id, query.source_id, query.limit))
 
-    def read_run(self, call: Call) -> Run:
+    def read_run(self, call: Call) -> Reply:
+        """Read a run; whoever has it as it is, as those who poll mostly do, is told so without its being read."""
         with self.database.transaction(call.workspace_id) as tx:
-            return runs.read_run(tx, call.path["id"])
+            version = runs.read_version(tx, call.path["id"])
+            if call.has(version):
+                return Reply(status=304, etag=version)
+            return Reply(runs.read_run(tx, call.path["id"]), etag=version)
 
     def cancel_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:

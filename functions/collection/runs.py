@@ -6,6 +6,7 @@ counter that two workers could both want to raise.
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,10 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import provider_of
+from functions.collection.figures import FailureGroup, StepFigures, read_failure_groups, read_figures
 from headwater import ledger, logs
 from headwater.errors import Conflict, NotFound
 from headwater.ledger import NewStep
 
+Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
 Engine = Literal["tickets", "job"]
 Trigger = Literal["api", "schedule", "job"]
 State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
@@ -51,8 +54,8 @@ class Reason(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Run(msgspec.Struct, frozen=True):
-    """One collect of one source; `total` is None until the listing is known, `error` is a problem.
+class RunSummary(msgspec.Struct, frozen=True):
+    """One run of one source; `total` is None until the listing is known, `error` is a problem.
 
     `trigger` is what started it. `engine` is what works on it: `job` with the `execution` that does, once that is
     known, else `tickets`; `notice` tells when it had to be another than was meant.
@@ -60,7 +63,7 @@ class Run(msgspec.Struct, frozen=True):
 
     id: uuid.UUID
     source_id: uuid.UUID
-    kind: str
+    kind: Kind
     trigger: Trigger
     engine: Engine
     execution: str | None
@@ -69,12 +72,25 @@ class Run(msgspec.Struct, frozen=True):
     snapshot: str | None
     total: int | None
     counts: Counts
-    failures: list[Reason]
-    warnings: list[Reason]
     pending_removals: int
     error: dict[str, Any] | None
     created_at: dt.datetime
     finished_at: dt.datetime | None
+
+
+class Run(RunSummary, frozen=True):
+    """A run with what there is to say about single keys, and how it goes.
+
+    `throughput` is in documents settled per second: over the last minute, of a run that has ended over all its time;
+    None before anything. `seconds_left` is None where it can't be told.
+    """
+
+    failures: list[Reason]
+    warnings: list[Reason]
+    failure_groups: list[FailureGroup]
+    steps: list[StepFigures]
+    throughput: float | None
+    seconds_left: float | None
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -87,7 +103,7 @@ class RunQuery(msgspec.Struct, frozen=True):
 class RunList(msgspec.Struct, frozen=True):
     """Runs, the newest first."""
 
-    runs: list[Run]
+    runs: list[RunSummary]
 
 
 def start_run(
@@ -116,7 +132,7 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
     Waits for what is being written at this moment. Raises NotFound, or Conflict for a run that has ended.
     """
-    run = read_run(tx, run_id)
+    run = read_summary(tx, run_id)
     if run.state != "running":
         raise Conflict(f"The run has ended already: {run.state}.")
     ledger.cancel(tx, run_id)
@@ -139,31 +155,67 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:
     """Sum what a run has come to from its items and steps."""
-    return msgspec.convert(dict(tx.execute(_COUNT, {"run_id": run_id}).one()._mapping), Counts)
+    return _count(tx, [run_id])[run_id]
+
+
+def read_version(tx: Connection, run_id: uuid.UUID) -> str:
+    """Name the state that a run and its steps are in; whatever `read_run` tells changes with it, but for the clock.
+
+    Raises NotFound.
+    """
+    version: str | None = tx.execute(_VERSION, {"run_id": run_id}).scalar_one_or_none()
+    if version is None:
+        raise NotFound(f"No run {run_id} is here.")
+    return version
 
 
 def read_run(tx: Connection, run_id: uuid.UUID) -> Run:
-    """Read one run; raises NotFound for one that isn't in the workspace."""
-    row = tx.execute(sa.text(f"{_SELECT} where id = :id"), {"id": run_id}).one_or_none()
-    if row is None:
+    """Read one run with its reasons and figures; raises NotFound for one that isn't in the workspace."""
+    summary = read_summary(tx, run_id)
+    told = tx.execute(_REASONS, {"run_id": run_id, "limit": MAX_REASONS}).all()
+    figures = read_figures(tx, run_id)
+    return Run(
+        **msgspec.structs.asdict(summary),
+        failures=[Reason(item.key, item.reason) for item in told if item.state == "failed"],
+        warnings=[Reason(item.key, item.warning) for item in told if item.warning],
+        failure_groups=read_failure_groups(tx, run_id) if summary.counts.failed else [],
+        **msgspec.structs.asdict(figures),
+    )
+
+
+def read_summary(tx: Connection, run_id: uuid.UUID) -> RunSummary:
+    """Read one run as lists tell it; raises NotFound for one that isn't in the workspace."""
+    found = _summaries(tx, tx.execute(sa.text(f"{_SELECT} where id = :id"), {"id": run_id}).all())
+    if not found:
         raise NotFound(f"No run {run_id} is here.")
-    return _as_run(tx, row)
+    return found[0]
 
 
-def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, limit: int) -> list[Run]:
+def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, limit: int) -> list[RunSummary]:
     """Read the newest runs of a workspace, or of one of its sources."""
     where = "where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)"
     statement = sa.text(f"{_SELECT} {where} order by created_at desc, id limit :limit")
     values = {"workspace_id": workspace_id, "source_id": source_id, "limit": limit}
-    return [_as_run(tx, row) for row in tx.execute(statement, values)]
+    return _summaries(tx, tx.execute(statement, values).all())
 
 
-def _as_run(tx: Connection, row: Any) -> Run:
-    counts = msgspec.convert(row.counts, Counts) if row.counts is not None else count(tx, row.id)
-    told = tx.execute(_REASONS, {"run_id": row.id, "limit": MAX_REASONS}).all()
-    failures = [Reason(item.key, item.reason) for item in told if item.state == "failed"]
-    warnings = [Reason(item.key, item.warning) for item in told if item.warning]
-    return Run(**{**row._mapping, "counts": counts, "failures": failures, "warnings": warnings})
+def read_last_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> dict[uuid.UUID, RunSummary]:
+    """Read the newest run of each source of a workspace, or of one of them, by the source's id."""
+    rows = tx.execute(_LAST, {"workspace_id": workspace_id, "source_id": source_id}).all()
+    return {run.source_id: run for run in _summaries(tx, rows)}
+
+
+def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
+    """Make summaries of rows; those of open runs are counted, all in one statement."""
+    open_ids = [row.id for row in rows if row.counts is None]
+    counted = _count(tx, open_ids) if open_ids else {}
+    frozen = {row.id: msgspec.convert(row.counts, Counts) for row in rows if row.counts is not None}
+    return [RunSummary(**{**row._mapping, "counts": (frozen | counted)[row.id]}) for row in rows]
+
+
+def _count(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
+    rows = tx.execute(_COUNT, {"ids": [str(run_id) for run_id in run_ids]}).all()
+    return {row.id: msgspec.convert(dict(row._mapping), Counts) for row in rows}
 
 
 # One statement: between an insert and a look for the open run, that run could end.
@@ -183,20 +235,32 @@ _END = sa.text("""
 """)
 
 _COUNT = sa.text("""
-    with items as (
+    select r.id, items.*, results.*, r.reused from runs r
+    cross join lateral (
       select count(*) filter (where action = 'added' and state = 'done') as added,
         count(*) filter (where action = 'changed' and state = 'done') as changed,
         count(*) filter (where action = 'removed' and state = 'done') as removed,
         count(*) filter (where state = 'failed') as failed
-      from run_items where run_id = :run_id
-    ), results as (
+      from run_items where run_id = r.id
+    ) items
+    cross join lateral (
       select coalesce(sum((result ->> 'listed')::bigint), 0)::bigint as listed,
         coalesce(sum((result ->> 'unchanged')::bigint), 0)::bigint as unchanged,
         coalesce(sum((result ->> 'chunks')::bigint), 0)::bigint as chunks,
         coalesce(sum((result ->> 'embedded')::bigint), 0)::bigint as embedded
-      from steps where run_id = :run_id and state = 'done'
-    )
-    select items.*, results.*, runs.reused from items, results, runs where runs.id = :run_id
+      from steps where run_id = r.id and state = 'done'
+    ) results
+    where r.id = any(cast(:ids as uuid[]))
+""")
+
+# Nothing happens to an item without a step that ends, or a change of the run.
+_VERSION = sa.text("""
+    select md5(concat(r.xmin, s)) from runs r cross join lateral (
+      select count(*), sum(fence), sum(attempt), sum(lost), count(*) filter (where state = 'ready'),
+        count(*) filter (where state = 'running'), count(*) filter (where state = 'done'),
+        count(*) filter (where state = 'failed')
+      from steps where run_id = r.id) s
+    where r.id = :run_id
 """)
 
 _SELECT = """
@@ -204,6 +268,12 @@ _SELECT = """
       error, created_at, finished_at
     from runs
 """
+
+_LAST = sa.text(f"""
+    select last.* from sources s cross join lateral (
+      {_SELECT} where source_id = s.id order by created_at desc, id limit 1) last
+    where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
+""")
 
 _REASONS = sa.text("""
     select key, state, reason, warning from run_items

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
-from functions.collection.runs import Run, read_runs
+from functions.collection.runs import RunSummary, read_last_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.callers import ensure_local_workspace
 from headwater.config import Settings
@@ -57,7 +57,7 @@ class Source(msgspec.Struct, frozen=True):
     schedule: str | None
     time_zone: str | None
     next_runs: list[dt.datetime]
-    last_run: Run | None
+    last_run: RunSummary | None
 
 
 class SourceList(msgspec.Struct, frozen=True):
@@ -154,12 +154,12 @@ def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> C
 
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
     sources = []
+    last_runs = read_last_runs(tx, workspace_id, source_id)
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
         told = dict(row._mapping)
         now = told.pop("now")
         times = [] if row.schedule is None else next_runs(Schedule(row.schedule, row.time_zone), now)
-        last = read_runs(tx, workspace_id, row.id, 1)
-        sources.append(Source(**told, next_runs=times, last_run=last[0] if last else None))
+        sources.append(Source(**told, next_runs=times, last_run=last_runs.get(row.id)))
     return sources
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from functions.collection import runs
-from functions.collection.runs import Run
+from functions.collection.runs import RunSummary
 from functions.job.outage import Outage
 from functions.job.progress import progress_line, summary
 from functions.job.work import End, JobWorker, mortal
@@ -123,7 +123,7 @@ class Work:
         run = self.worker.outage.survive(self._read)
         if run.state == "running":
             return self._leave_open(run, end)
-        print(summary(run), flush=True)
+        print(self.worker.outage.survive(self._summary), flush=True)
         return 0 if run.state in ("succeeded", "partial") else 1
 
     def _telling(self) -> Callable[[], bool]:
@@ -139,14 +139,18 @@ class Work:
 
         return is_open
 
-    def _leave_open(self, run: Run, end: End) -> int:
+    def _leave_open(self, run: RunSummary, end: End) -> int:
         goes_on = end == "nothing due" and bool(self.worker.settings.collection_url)
         print(f"{end}: the run stays open ({progress_line(run)}){', tickets go on with it' * goes_on}", flush=True)
         return 0 if goes_on else 1
 
-    def _read(self) -> Run:
+    def _read(self) -> RunSummary:
         with self.worker.database.transaction(self.workspace_id) as tx:
-            return runs.read_run(tx, self.run_id)
+            return runs.read_summary(tx, self.run_id)
+
+    def _summary(self) -> str:
+        with self.worker.database.transaction(self.workspace_id) as tx:
+            return summary(runs.read_run(tx, self.run_id))
 
     def _is_held(self) -> bool:
         """Tell whether another works on a step of the run."""

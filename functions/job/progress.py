@@ -1,9 +1,9 @@
 """Progress in words: a run flows in, a line for people flows out. Pure."""
 
-from functions.collection.runs import Run
+from functions.collection.runs import Run, RunSummary
 
 
-def progress_line(run: Run) -> str:
+def progress_line(run: RunSummary) -> str:
     """Tell where an open run stands, such as `412 of 657 documents · 1,230 of 4,321 chunks embedded`."""
     if run.total is None:
         return "listing"

@@ -31,11 +31,15 @@ MAX_BODY_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with a status or headers of its own; `body` is anything msgspec encodes, or None for no body."""
+    """An answer with a status or headers of its own; `body` is anything msgspec encodes, or None for no body.
+
+    `etag` names the version of what is read; without one, the body's hash does.
+    """
 
     body: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class Call:
         if self.caller is None:
             raise errors.Unauthorized("This route needs a caller.")
         return self.caller
+
+    def has(self, etag: str) -> bool:
+        """Tell whether the caller has this version already, so that 304 is the answer."""
+        return self.request.if_none_match.contains_weak(etag)
 
 
 @dataclass(frozen=True)
@@ -199,11 +207,14 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
         return answer
     reply = answer if isinstance(answer, Reply) else Reply(answer, status)
     if reply.body is None:
-        return flask.Response(status=reply.status, headers=dict(reply.headers))
+        response = flask.Response(status=reply.status, headers=dict(reply.headers))
+        if reply.etag:
+            response.set_etag(reply.etag)
+        return response
     content = msgspec.json.encode(reply.body)
     response = flask.Response(content, reply.status, dict(reply.headers), content_type="application/json")
     if request.method == "GET" and reply.status == 200:
-        response.set_etag(hashlib.sha256(content).hexdigest()[:32])
+        response.set_etag(reply.etag or hashlib.sha256(content).hexdigest()[:32])
         response.headers.setdefault("Cache-Control", "private, no-cache")
         response.make_conditional(request.environ)
     return response

@@ -36,6 +36,10 @@ def busy(call: Call) -> None:
     raise UpstreamError("The model is busy.", 7)
 
 
+def versioned(call: Call) -> Reply:
+    return Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7")
+
+
 ROUTES = [
     Route("POST", "/api/greetings", greet, "Greet", body=Greeting, status=201),
     Route("GET", "/api/things/<uuid:id>", lambda call: {"id": call.path["id"]}, "Read"),
@@ -43,6 +47,9 @@ ROUTES = [
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
+    Route(
+        "GET", "/api/version", lambda call: Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7"), "V"
+    ),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
 ]
@@ -124,6 +131,14 @@ def test_an_unchanged_answer_is_not_sent_again() -> None:
     first = client().get(THING)
     again = client().get(THING, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
+)
+def test_a_handler_that_names_the_version_needs_to_make_no_body(theirs: str, status: int) -> None:
+    response = client().get("/api/version", headers={"If-None-Match": theirs})
+    assert (response.status_code, response.headers["ETag"]) == (status, '"7"')
 
 
 def test_a_request_id_is_kept_when_it_is_sound_and_made_otherwise() -> None:

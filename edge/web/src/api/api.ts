@@ -1,7 +1,16 @@
 /** The functions' HTTP API, typed. Every call throws a ProblemError, or the browser's TypeError without a connection. */
 
 import { call, checked, given, readJson, send } from "./call";
-import type { Conversation, ConversationSummary, Document, NewSource, Run, Source, SourceChanges } from "./types";
+import type {
+  Conversation,
+  ConversationSummary,
+  Document,
+  NewSource,
+  Run,
+  RunSummary,
+  Source,
+  SourceChanges,
+} from "./types";
 
 export async function listSources(signal?: AbortSignal): Promise<Source[]> {
   return (await readJson<{ sources: Source[] }>("/api/sources", signal)).sources;
@@ -26,9 +35,9 @@ export async function collect(sourceId: string): Promise<string> {
 }
 
 /** List the newest runs, of one source or (null) of all. */
-export async function listRuns(sourceId: string | null, limit: number, signal?: AbortSignal): Promise<Run[]> {
+export async function listRuns(sourceId: string | null, limit: number, signal?: AbortSignal): Promise<RunSummary[]> {
   const query = new URLSearchParams({ limit: String(limit), ...(sourceId !== null && { source_id: sourceId }) });
-  return (await readJson<{ runs: Run[] }>(`/api/runs?${query.toString()}`, signal)).runs;
+  return (await readJson<{ runs: RunSummary[] }>(`/api/runs?${query.toString()}`, signal)).runs;
 }
 
 export interface Versioned<T> {

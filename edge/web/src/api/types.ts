@@ -37,7 +37,7 @@ export interface Source {
   time_zone: string | null;
   /** The next times of the schedule. */
   next_runs: string[];
-  last_run: Run | null;
+  last_run: RunSummary | null;
 }
 
 export interface Counts {
@@ -60,10 +60,13 @@ export interface Reason {
 
 export type RunState = "running" | "succeeded" | "partial" | "failed" | "cancelled";
 
-/** One collect of one source; no count ever falls. */
-export interface Run {
+export type RunKind = "collect" | "retry" | "removal" | "restore" | "dry_run" | "upload";
+
+/** One run of one source, as lists tell it; no count ever falls. */
+export interface RunSummary {
   id: string;
   source_id: string;
+  kind: RunKind;
   /** What started it. */
   trigger: "api" | "schedule" | "job";
   /** What works on it; `execution` is the job's, once that is known. */
@@ -76,12 +79,42 @@ export interface Run {
   /** Documents in the listing; null until that is known. */
   total: number | null;
   counts: Counts;
-  failures: Reason[];
-  warnings: Reason[];
   pending_removals: number;
   error: Problem | null;
   created_at: string;
   finished_at: string | null;
+}
+
+/** So many failures for one reason, in which `…` stands for keys, numbers and hashes; `key` is one of them. */
+export interface FailureGroup {
+  reason: string;
+  count: number;
+  key: string;
+}
+
+/** What became of a run's steps of one kind; `seconds` is the sum over those that are done. */
+export interface StepFigures {
+  kind: string;
+  ready: number;
+  running: number;
+  done: number;
+  failed: number;
+  cancelled: number;
+  attempts: number;
+  lost: number;
+  seconds: number;
+  p95_seconds: number | null;
+}
+
+/** A run with what there is to say about single keys, and how it goes. */
+export interface Run extends RunSummary {
+  failures: Reason[];
+  warnings: Reason[];
+  failure_groups: FailureGroup[];
+  steps: StepFigures[];
+  /** Documents settled per second; null before anything. */
+  throughput: number | null;
+  seconds_left: number | null;
 }
 
 export interface Document {

@@ -1,12 +1,12 @@
 /** A run flows in; how long it took, how fast it went and how long it may still take flow out. Pure. */
 
-import type { Run } from "../api/types";
+import type { RunSummary } from "../api/types";
 
 /** Less than this done says nothing about the rest. */
 const TELLING_FRACTION = 0.05;
 
 /** How long a run has taken until `now`, or until its end, in seconds. */
-export function secondsOf(run: Run, now: Date): number {
+export function secondsOf(run: RunSummary, now: Date): number {
   const end = run.finished_at === null ? now : new Date(run.finished_at);
   return Math.max((end.getTime() - new Date(run.created_at).getTime()) / 1000, 0);
 }
@@ -16,13 +16,13 @@ export function secondsOf(run: Run, now: Date): number {
  *
  * A quarter done after a minute leaves three minutes.
  */
-export function secondsLeft(run: Run, fraction: number | null, now: Date): number | null {
+export function secondsLeft(run: RunSummary, fraction: number | null, now: Date): number | null {
   if (run.state !== "running" || fraction === null || fraction < TELLING_FRACTION) return null;
   return (secondsOf(run, now) * (1 - fraction)) / fraction;
 }
 
 /** Documents read and texts embedded each second; nothing for what there was none of. */
-export function throughput(run: Run, now: Date): string[] {
+export function throughput(run: RunSummary, now: Date): string[] {
   const seconds = secondsOf(run, now);
   if (seconds === 0) return [];
   const { added, changed, failed, embedded } = run.counts;

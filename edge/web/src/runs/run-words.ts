@@ -1,6 +1,6 @@
 /** How a run's parts are said. Pure. */
 
-import type { Run, RunState } from "../api/types";
+import type { RunState, RunSummary } from "../api/types";
 
 export const STATES: Record<RunState, string> = {
   running: "Collecting",
@@ -10,14 +10,14 @@ export const STATES: Record<RunState, string> = {
   cancelled: "Cancelled",
 };
 
-export const TRIGGERS: Record<Run["trigger"], string> = {
+export const TRIGGERS: Record<RunSummary["trigger"], string> = {
   api: "by request",
   schedule: "by schedule",
   job: "by the job",
 };
 
 /** Say what a run has come to: "3 added, 12 changed"; before its listing is known, why it has ended or that it is listing. */
-export function sayOutcome({ state, total, counts, error }: Run): string {
+export function sayOutcome({ state, total, counts, error }: RunSummary): string {
   if (total === null) return error?.title ?? (state === "running" ? "listing" : "ended before the listing was known");
   const said = (["added", "changed", "removed", "failed"] as const)
     .filter((name) => counts[name] > 0)

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { listRuns, listSources } from "../api/api";
-import type { Run } from "../api/types";
+import type { RunSummary } from "../api/types";
 import { runPath, runsPath } from "../shell/route";
 import { Link, navigate } from "../shell/router";
 import { useTitle } from "../shell/use-title";
@@ -67,7 +67,7 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
   );
 }
 
-function RunRow({ run, name }: { run: Run; name: string }): ReactNode {
+function RunRow({ run, name }: { run: RunSummary; name: string }): ReactNode {
   return (
     <li className="row">
       <div className="row-what">

@@ -1,6 +1,6 @@
 /** A run's counts flow in, how far it is flows out: one bar that never goes back. Pure. */
 
-import type { Run } from "../api/types";
+import type { RunSummary } from "../api/types";
 
 /** The part of the bar that documents take; the rest is for embedding, which takes most of the time. */
 const DOCUMENTS_SHARE = 0.25;
@@ -18,14 +18,14 @@ export interface Progress {
  * Embedding counts as far as documents are done: chunks are still being made until then, so that the share of them
  * which is embedded rises and falls.
  */
-export function progressOf(run: Run, before: Progress | null = null): Progress {
+export function progressOf(run: RunSummary, before: Progress | null = null): Progress {
   const reached = before?.runId === run.id ? before.fraction : null;
   const now = fractionOf(run);
   const fraction = now === null ? reached : Math.max(now, reached ?? 0);
   return { runId: run.id, fraction, text: textOf(run) };
 }
 
-function fractionOf(run: Run): number | null {
+function fractionOf(run: RunSummary): number | null {
   if (run.state === "succeeded" || run.state === "partial") return 1;
   if (run.total === null) return null;
   const { chunks } = run.counts;
@@ -34,19 +34,19 @@ function fractionOf(run: Run): number | null {
   return documents * DOCUMENTS_SHARE + embedding * (1 - DOCUMENTS_SHARE);
 }
 
-function textOf(run: Run): string {
+function textOf(run: RunSummary): string {
   if (run.total === null) return "Listing documents…";
   const documents = `${format(documentsDone(run))} of ${format(run.total)} documents`;
   const { chunks } = run.counts;
   return chunks === 0 ? documents : `${documents} · ${format(chunksDone(run))} of ${format(chunks)} chunks embedded`;
 }
 
-function documentsDone(run: Run): number {
+function documentsDone(run: RunSummary): number {
   const { added, changed, unchanged, failed } = run.counts;
   return added + changed + unchanged + failed;
 }
 
-function chunksDone(run: Run): number {
+function chunksDone(run: RunSummary): number {
   return run.counts.embedded + run.counts.reused;
 }
 

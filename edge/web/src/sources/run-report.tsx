@@ -1,12 +1,17 @@
 import type { ReactNode } from "react";
-import type { Reason, Run } from "../api/types";
+import type { Reason, Run, RunSummary } from "../api/types";
 import { groupReasons } from "../runs/group-reasons";
 import { STATES } from "../runs/run-words";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 
+interface Props {
+  /** A summary tells of no single key. */
+  run: Run | RunSummary;
+}
+
 /** What a run came to: counts, failures, warnings, and why it ended if it did so early. */
-export function RunReport({ run }: { run: Run }): ReactNode {
+export function RunReport({ run }: Props): ReactNode {
   const { added, changed, removed, unchanged, failed } = run.counts;
   return (
     <div className="report">
@@ -32,8 +37,12 @@ export function RunReport({ run }: { run: Run }): ReactNode {
       )}
       {run.pending_removals > 0 && <Withheld count={run.pending_removals} />}
       {run.error && <ProblemNote problem={run.error} />}
-      <Reasons reasons={run.failures} one="document failed" many="documents failed" open />
-      <Reasons reasons={run.warnings} one="warning" many="warnings" />
+      {"failures" in run && (
+        <>
+          <Reasons reasons={run.failures} one="document failed" many="documents failed" open />
+          <Reasons reasons={run.warnings} one="warning" many="warnings" />
+        </>
+      )}
     </div>
   );
 }

@@ -17,6 +17,7 @@ export function aRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): 
   return {
     id: "r1",
     source_id: "s1",
+    kind: "collect",
     trigger: "api",
     engine: "tickets",
     execution: null,
@@ -27,6 +28,10 @@ export function aRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): 
     counts: { ...none, ...counts },
     failures: [],
     warnings: [],
+    failure_groups: [],
+    steps: [],
+    throughput: null,
+    seconds_left: null,
     pending_removals: 0,
     error: null,
     created_at: "2026-01-01T00:00:00Z",
