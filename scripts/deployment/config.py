@@ -26,10 +26,11 @@ _NAMES = ("project", "region", "domain", "database", "owner", "worker_identity")
 # Set here, or by the platform, or only on a laptop: not for [settings].
 _NOT_GIVEN = set(
     """
-auth_audience auth_issuer auth_jwks_url auth_mode auth_secret blob_url cloud_region cloud_run_job cloud_run_task_count
-cloud_run_task_index collection_url database_admin_url database_pool_size database_url dispatch_deadline_s embedding_url
-fetch_file_urls fetch_private google_cloud_project google_jwks_url invoker_service_account job_name k_service
-local_workspace_id max_job_workers max_tickets model_dir run_endpoint secret_key sign_up tasks_endpoint threads
+auth_audience auth_issuer auth_jwks_url auth_mode auth_secret blob_url cloud_region cloud_run_execution cloud_run_job
+cloud_run_task_attempt cloud_run_task_count cloud_run_task_index collection_url database_admin_url database_pool_size
+database_url dispatch_deadline_s embedding_url fetch_file_urls fetch_private google_cloud_project google_jwks_url
+invoker_service_account job_name k_service local_workspace_id max_job_workers max_tickets model_dir run_endpoint
+secret_key sign_up tasks_endpoint threads tick_s
 """.upper().split()
 )
 _SECRET = re.compile(r"_(KEY|SECRET|TOKEN|PASSWORD)$")
@@ -50,7 +51,7 @@ def installation(
     document: Mapping[str, Any], environment: str, flags: Mapping[str, str], where: str = "deploy.toml"
 ) -> Installation:
     """Put an installation together; raises ConfigurationError with one line for everything that is wrong."""
-    known = {*_NAMES, *_SECTIONS, "settings"}
+    known = {*_NAMES, *_SECTIONS, "pipeline", "settings"}
     environments = {name: part for name, part in document.items() if name not in known and isinstance(part, dict)}
     wrong = [f"{name}: not known" for name in document if name not in known and name not in environments]
     if environment and environment not in environments:
@@ -67,6 +68,10 @@ def installation(
     for section, kind in _SECTIONS.items():
         values[section] = _section(kind, section, layers, wrong)
     values["settings"] = _settings(layers, wrong)
+    for layer in layers:
+        if not isinstance(layer.get("pipeline", False), bool):
+            wrong.append("pipeline: expected true or false")
+        values["pipeline"] = layer.get("pipeline", values.get("pipeline", False))
     wrong += _missing(values, environment)
     wrong += [] if wrong else mistakes(Installation(**values))
     wrong += _shared_projects(environments)

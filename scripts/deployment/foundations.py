@@ -1,7 +1,7 @@
 """The ground: enabled APIs, service accounts, the repository of images, the bucket. Plans are pure.
 
 Each function, the job, the build and the Worker is an account of its own, which may do nothing but what is bound to it;
-`invoker` is who Cloud Tasks and Cloud Scheduler call the functions as.
+`invoker` is who Cloud Tasks and Cloud Scheduler call the functions as, `pipeline` (where one is wanted) who deploys.
 """
 
 from dataclasses import replace
@@ -13,10 +13,10 @@ from scripts.deployment.access import Binding, account
 from scripts.deployment.commands import Command, gcloud
 from scripts.deployment.failures import DeploymentError
 from scripts.deployment.found import Found
-from scripts.deployment.installation import Installation
+from scripts.deployment.installation import PIPELINE, Installation
 from scripts.deployment.look import Google, at_once
 
-ACCOUNTS = ("chat", "collection", "embedding", "job", "invoker", "worker", "build")
+ACCOUNTS = ("chat", "collection", "embedding", "job", "invoker", "worker", "build", PIPELINE)
 
 LIFECYCLE_FILE = "scripts/deployment/bucket-lifecycle.json"
 CLEANUP_FILE = "scripts/deployment/image-cleanup.json"
@@ -94,7 +94,7 @@ def plan_accounts(wanted: Installation, found: Found) -> list[Command]:
             display_name=f"Headwater: {name}",
         )
         for name in ACCOUNTS
-        if wanted.account(name) not in found.accounts
+        if wanted.account(name) not in found.accounts and (name != PIPELINE or wanted.pipeline)
     ]
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 FUNCTIONS = ("chat", "collection", "embedding")
 DATABASES = ("supabase", "cloudsql", "postgres")
 
+PIPELINE = "pipeline"
+"""The account that a pipeline deploys as."""
+
 MAX_CONNECTIONS = 200
 """`max_connections` of the Cloud SQL instance; three of them are for superusers."""
 
@@ -57,6 +60,7 @@ class Installation:
     owner: str = ""
     tag: str = "TAG"
     worker_identity: str = "auto"
+    pipeline: bool = False
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
     cloudsql: CloudSql = field(default_factory=CloudSql)

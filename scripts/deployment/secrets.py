@@ -12,7 +12,7 @@ from scripts.deployment import access
 from scripts.deployment.access import Binding, account
 from scripts.deployment.commands import Command, gcloud
 from scripts.deployment.found import Found
-from scripts.deployment.installation import FUNCTIONS, Installation
+from scripts.deployment.installation import FUNCTIONS, PIPELINE, Installation
 from scripts.deployment.look import Google, at_once
 
 OWNER_LABEL = "owner-key"
@@ -47,8 +47,12 @@ def secrets(wanted: Installation) -> list[Secret]:
         Secret("DATABASE_ADMIN_URL", ("job",)),
         Secret("SECRET_KEY", ("collection", "job")),
     ]
+    # The Worker's own copy, and the right to deploy it: a pipeline hands on the one and uses the other.
+    deploys = (PIPELINE,) if wanted.pipeline else ()
     if not wanted.auth.jwks_url:
-        needed.append(Secret("AUTH_SECRET", _EVERYBODY))
+        needed.append(Secret("AUTH_SECRET", (*_EVERYBODY, *deploys)))
+    if deploys:
+        needed.append(Secret("CLOUDFLARE_API_TOKEN", deploys))
     return needed + _model_keys(dict(wanted.settings))
 
 

@@ -6,7 +6,19 @@ Looking again at every stage is what makes a deployment resumable: whatever ende
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.deployment import alarms, database, foundations, images, job, owner, queues, secrets, services, worker
+from scripts.deployment import (
+    alarms,
+    database,
+    foundations,
+    images,
+    job,
+    owner,
+    pipeline,
+    queues,
+    secrets,
+    services,
+    worker,
+)
 from scripts.deployment.commands import Command
 from scripts.deployment.found import Found
 from scripts.deployment.installation import Installation
@@ -45,6 +57,7 @@ STAGES = (
     Stage("owner", (secrets.look_secrets,), owner.plan_owner),
     Stage("channel", (alarms.look_alarms,), alarms.plan_channel),
     Stage("alarms", (alarms.look_alarms,), alarms.plan_alarms),
+    Stage("pipeline", (pipeline.look_pipeline,), pipeline.plan_pipeline),
     Stage("worker", (secrets.look_secrets, worker.look_worker), worker.plan_worker),
 )
 NAMES = tuple(stage.name for stage in STAGES)

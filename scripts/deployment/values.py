@@ -24,6 +24,7 @@ PREFIX = "DEPLOY_"
 _HINTS = {
     "DATABASE_ADMIN_URL": "the database as its owner, in session mode: postgresql://postgres.REF:…@HOST:5432/postgres",
     "AUTH_SECRET": "the secret shared with the issuer of tokens",
+    "CLOUDFLARE_API_TOKEN": "a token by the template `Edit Cloudflare Workers`, for the pipeline",
 }
 
 _WORKER_SECRETS = ("AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY")

@@ -1,42 +1,71 @@
-"""cloudbuild.yaml, as Google's own parser sees it."""
+"""cloudbuild.yaml, as Google's own parser sees it: in which order its steps run, and that what they call is there."""
 
+import json
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from scripts.deployment import pipeline, secrets
+from scripts.deployment.__main__ import _parse
+from scripts.deployment.access import Binding
+from scripts.deployment.config import installation
+from scripts.deployment.found import Found
+from scripts.deployment.images import SOURCES, plan_images
+from tests.cloud import Gcloud
+from tests.images import is_sent
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ["chat", "collection", "embedding", "job"]
+PIPELINE = ["check", "test", *TARGETS, "migrate", "services", "release", "worker"]
+needs_gcloud = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
 
 _PARSE = """
-import sys
+import json, sys
 sdk, path = sys.argv[1:]
 sys.path[:0] = [f"{sdk}/lib", f"{sdk}/lib/third_party"]
+from apitools.base.py import encoding
 from googlecloudsdk.api_lib.cloudbuild import cloudbuild_util, config
 build = config.LoadCloudbuildConfigFromPath(path, cloudbuild_util.GetMessagesModule())
-print(*(step.id for step in build.steps))
+print(encoding.MessageToJson(build))
 """
 
 
 def parse(path: Path) -> "subprocess.CompletedProcess[str]":
     """Read a build configuration with gcloud's bundled libraries; they ask no network."""
-    gcloud = shutil.which("gcloud")
-    if gcloud is None:
-        pytest.skip("needs gcloud: it holds the parser of build configurations")
-    sdk = Path(gcloud).resolve().parent.parent
+    sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     command = [sys.executable, "-W", "ignore", "-c", _PARSE, str(sdk), str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def steps() -> dict[str, dict[str, Any]]:
+    """Return the steps by their ids, in their order."""
+    return {step["id"]: step for step in yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())["steps"]}
+
+
+def before(step: str) -> set[str]:
+    """Name all steps that have succeeded when this one begins; one that doesn't say waits for those above it."""
+    above = list(steps())[: list(steps()).index(step)]
+    direct = steps()[step].get("waitFor", above)
+    assert set(direct) <= set(above), "a step waits for one that comes later"
+    return set(direct).union(*map(before, direct))
+
+
+@needs_gcloud
 def test_gcloud_reads_the_build_configuration() -> None:
     done = parse(ROOT / "cloudbuild.yaml")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == TARGETS
+    assert [step["id"] for step in json.loads(done.stdout)["steps"]] == PIPELINE
 
 
+@needs_gcloud
 def test_gcloud_would_say_what_is_wrong_with_it(tmp_path: Path) -> None:
     broken = tmp_path / "cloudbuild.yaml"
     broken.write_text((ROOT / "cloudbuild.yaml").read_text().replace("steps:", "stepz:"))
@@ -45,9 +74,144 @@ def test_gcloud_would_say_what_is_wrong_with_it(tmp_path: Path) -> None:
     assert "stepz" in done.stderr
 
 
-def test_every_image_that_is_built_is_pushed() -> None:
-    build = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
-    built = [
-        argument.removeprefix("--tag=") for step in build["steps"] for argument in step["args"] if "--tag" in argument
-    ]
-    assert built == build["images"]
+def test_nothing_is_built_before_checks_and_tests_have_passed_and_nothing_goes_on_after_a_failure() -> None:
+    assert before("test") == {"check"}
+    assert all(before(step) >= {"check", "test"} for step in PIPELINE[2:])
+    assert [step for step, made in steps().items() if made.keys() & {"allowFailure", "allowExitCodes"}] == []
+
+
+def test_the_four_images_are_built_at_the_same_time() -> None:
+    assert {target: before(target) for target in TARGETS} == {target: {"check", "test"} for target in TARGETS}
+
+
+def test_the_database_is_migrated_before_new_code_runs_and_new_code_is_tried_before_its_traffic() -> None:
+    assert before("migrate") == {"check", "test", *TARGETS}
+    assert before("services") == before("migrate") | {"migrate"}
+    assert before("release") == before("services") | {"services"}
+    assert before("worker") == before("release") | {"release"}
+
+
+def deployed(step: str) -> list[str]:
+    """Return the stages of `scripts/deploy` that a step runs, read by the script's own parser."""
+    [line] = [line for line in steps()[step]["script"].splitlines() if "scripts/deploy" in line]
+    words = shlex.split(line.partition("scripts/deploy ")[2])
+    options = _parse([word.replace("$_ENVIRONMENT", "production").replace("$_TAG", "t1") for word in words])
+    assert (options.environment, options.tag) == ("production", "t1")
+    return list(options.stages)
+
+
+def test_what_is_deployed_are_stages_of_the_script_each_once() -> None:
+    assert {step: deployed(step) for step in PIPELINE[6:]} == {
+        "migrate": ["job"],
+        "services": ["services", "queues"],
+        "release": ["release"],
+        "worker": ["worker"],
+    }
+
+
+def test_the_scripts_that_steps_call_are_there_and_are_shell() -> None:
+    text = (ROOT / "cloudbuild.yaml").read_text()
+    called = set(re.findall(r"scripts/[\w./]+\b", "\n".join(re.sub(r"#.*", "", line) for line in text.splitlines())))
+    assert called == {"scripts/check", "scripts/deploy", "scripts/deployment/image.sh", "scripts/test"}
+    for name in called:
+        assert subprocess.run(["sh", "-n", ROOT / name], check=False).returncode == 0
+        assert name.endswith(".sh") or os.access(ROOT / name, os.X_OK)
+
+
+@pytest.mark.parametrize("step", ["check", "test", "migrate", "services", "release", "worker"])
+def test_without_an_environment_a_step_does_nothing_but_images(step: str) -> None:
+    script = steps()[step]["script"]
+    nothing = {"PATH": "/nowhere", "_ENVIRONMENT": "", "_TAG": "t1"}
+    done = subprocess.run(["/bin/sh", "-c", script], env=nothing, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_release_without_a_name_of_its_own_is_refused() -> None:
+    script = steps()["check"]["script"]
+    unnamed = {"PATH": "/nowhere", "_ENVIRONMENT": "production", "_TAG": "latest"}
+    done = subprocess.run(["/bin/sh", "-c", script], env=unnamed, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "a release needs a name: give _TAG\n")
+
+
+def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
+    """Run image.sh with a shell's lines in docker's place; returns its exit code and what docker was asked."""
+    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >>{folder}/asked\n{docker}\n')
+    (folder / "docker").chmod(0o755)
+    command = ["sh", str(ROOT / "scripts" / "deployment" / "image.sh"), "chat", "eu/p/headwater", "t1"]
+    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    return done.returncode, (folder / "asked").read_text().splitlines()
+
+
+def test_an_image_is_built_on_the_one_before_and_pushed_under_both_its_names(tmp_path: Path) -> None:
+    code, asked = build_image(tmp_path, "")
+    assert code == 0
+    assert [line.split()[0] for line in asked] == ["pull", "build", "push", "push"]
+    assert "--cache-from=eu/p/headwater/chat:latest" in asked[1].split()
+    assert "--build-arg=BUILDKIT_INLINE_CACHE=1" in asked[1].split()
+    assert [line.split()[1] for line in asked[2:]] == ["eu/p/headwater/chat:t1", "eu/p/headwater/chat:latest"]
+
+
+def test_the_first_image_is_built_from_nothing_and_one_that_fails_is_not_pushed(tmp_path: Path) -> None:
+    code, asked = build_image(tmp_path, '[ "$1" = push ] || exit 1')
+    assert code == 1
+    assert [line.split()[0] for line in asked] == ["pull", "build"]
+    assert "cache-from" not in asked[1]
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="needs docker: it is not installed")
+def test_docker_knows_the_flags_that_images_are_built_with() -> None:
+    environment = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    command = ["sh", str(ROOT / "scripts" / "deployment" / "image.sh"), "chat", "eu/p/headwater", "t1"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "nowhere/docker.sock" in done.stderr
+    assert "unknown" not in done.stderr
+
+
+@needs_gcloud
+def test_what_is_uploaded_is_all_that_checks_tests_and_images_are_made_of(tmp_path: Path) -> None:
+    environment = os.environ | {"CLOUDSDK_CONFIG": str(tmp_path)}
+    command = ["gcloud", "meta", "list-files-for-upload", str(ROOT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sent = set(done.stdout.splitlines())
+    tops = {path.split("/")[0] for path in sent}
+    assert tops >= {*(name.split("/")[0] for name in SOURCES), "tests", "edge", "docs", "bench", "localcloud", ".ci"}
+    assert {"cloudbuild.yaml", ".dockerignore", "scripts/check", "scripts/test", "scripts/deploy"} <= sent
+    made = re.compile(
+        r"(^|/)(\.git|\.venv|\.headwater|\.env|node_modules|dist|\.wrangler|__pycache__|\.\w+_cache)(/|$)"
+    )
+    assert [path for path in sent if made.search(path)] == []
+    assert sum((ROOT / path).stat().st_size for path in sent) < 20_000_000
+    # What of it goes on to a builder of images.
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    context = [path for path in sent if is_sent(path, patterns)]
+    assert {path.split("/")[0] for path in context} == {"shared", "functions", "scripts"}
+
+
+FLAGS = {"project": "acme-headwater", "region": "europe-west1", "domain": "ask.example.com", "database": "supabase"}
+
+
+def test_the_script_itself_asks_for_images_alone() -> None:
+    [command] = plan_images(installation({}, "", FLAGS), Found())
+    assert [each for each in command.arguments if "_ENVIRONMENT" in each] == []
+    assert command.arguments[:2] == ("builds", "submit")
+
+
+def test_a_pipeline_gets_an_account_of_its_own_and_rights_on_single_things() -> None:
+    wanted = installation({"production": {"pipeline": True}}, "production", FLAGS)
+    without = installation({}, "", FLAGS)
+    assert pipeline.plan_pipeline(without, Found()) == []
+    granted = pipeline._bindings(wanted)
+    assert {binding.member for binding in granted} == {f"serviceAccount:{wanted.account('pipeline')}"}
+    on_project = {binding.role for binding in granted if binding.resource.startswith("project/")}
+    assert {role for role in on_project if re.search("viewer|Reviewer|Consumer|logWriter", role) is None} == {
+        "roles/cloudscheduler.admin"
+    }
+    service = "service/headwater-chat"
+    assert Binding(service, "roles/run.developer", granted[0].member) in granted
+    assert Binding(service, "roles/run.invoker", granted[0].member) in granted
+    readers = {secret.setting for secret in secrets.secrets(wanted) if "pipeline" in secret.readers}
+    assert readers == {"AUTH_SECRET", "CLOUDFLARE_API_TOKEN"}
+    assert "pipeline" not in {reader for secret in secrets.secrets(without) for reader in secret.readers}

@@ -77,6 +77,8 @@ def changing() -> list[str]:
     planned += rollback.plan(WANTED, "t0", [revision])
     running = replace(there, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
     planned += plan_undeploy(WANTED, running, with_data=True)
+    piped = from_nothing(replace(WANTED, pipeline=True), ["accounts", "secrets", "pipeline"])
+    planned += [command for _, commands in piped for command in commands]
     federated = replace(WANTED, worker_identity="federation")
     planned += dict(from_nothing(federated, ["worker"]))["worker"]
     return [command.line() for command in planned]

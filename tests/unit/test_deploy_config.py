@@ -44,6 +44,13 @@ def test_an_environment_goes_before_what_stands_outside_and_a_flag_before_both()
     assert (wanted.limits.tickets, wanted.limits.pool_size) == (1, 3)
 
 
+def test_an_environment_may_have_a_pipeline_that_others_have_not() -> None:
+    document = {**FLAGS, "pipeline": True, "staging": {"pipeline": False}, "production": {"project": "acme-production"}}
+    assert not installation(document, "staging", {}).pipeline
+    assert installation(document, "production", {}).pipeline
+    assert wrong({**FLAGS, "pipeline": "yes"})[1:] == ["pipeline: expected true or false"]
+
+
 def test_with_environments_one_has_to_be_named() -> None:
     document = {**FLAGS, "staging": {}, "production": {"project": "acme-production"}}
     assert wrong(document) == ["Which environment? scripts/deploy staging | production"]
@@ -76,6 +83,11 @@ def test_secrets_and_what_the_script_sets_itself_are_refused_as_settings() -> No
         "settings.ANTHROPIC_API_KEY: a secret; scripts/deploy asks for those that are needed",
         "settings.JOB_NAME: scripts/deploy sets it itself",
     ]
+
+
+def test_settings_of_a_laptop_never_reach_a_deployment_nor_what_follows_from_its_own() -> None:
+    for name in ("RUN_ENDPOINT", "TASKS_ENDPOINT", "FETCH_PRIVATE", "FETCH_FILE_URLS", "GOOGLE_JWKS_URL", "TICK_S"):
+        assert wrong({**FLAGS, "settings": {name: "x"}})[1:] == [f"settings.{name}: scripts/deploy sets it itself"]
 
 
 @pytest.mark.parametrize(

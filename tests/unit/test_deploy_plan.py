@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater.config import Settings
 from scripts.deployment import alarms, database, foundations, identity, job, owner, queues, secrets, worker
 from scripts.deployment.commands import Command, gcloud, pairs
 from scripts.deployment.found import Found, Json
@@ -200,6 +201,13 @@ def test_a_queue_never_dispatches_more_than_its_service_has_connections_for() ->
     [create, _] = planned_for_queues()
     [most] = re.findall(r"--max-concurrent-dispatches=(\d+)", create)
     assert int(most) == SUPABASE.limits.tickets + 1 <= SUPABASE.limits.collection_instances * SUPABASE.limits.pool_size
+
+
+def test_the_tick_comes_as_often_as_settings_say() -> None:
+    [create] = [line for line in lines(queues.plan_queues(SUPABASE, Found())) if "scheduler jobs create" in line]
+    [minutes] = re.findall(r"--schedule=\*/(\d+) \* \* \* \*", create.replace("'", ""))
+    [default] = [spec.default for spec in fields(Settings) if spec.name == "tick_s"]
+    assert int(minutes) * 60 == default
 
 
 def test_a_bucket_without_its_lifecycle_gets_it() -> None:
