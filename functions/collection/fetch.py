@@ -19,11 +19,14 @@ from functions.collection.list import FINGERPRINT_SUFFIX, bare_fingerprint
 from functions.collection.parse import Parsed, parse
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
+from headwater.copying import copy_rows
 from headwater.db import as_rows
 from headwater.embedder import load_tokenizer
 from headwater.errors import PermanentError, SystemicError
 from headwater.ledger import NewStep, Step
 from headwater.worker import Done
+
+_NOT_GIVEN = "The source listed this and then gave nothing for it."
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,22 @@ class Batch:
     entries: Sequence[Entry]
 
 
+ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, str]
+"""Key, ordinal, start, end, heading path, input hash, tokens, and the words that its lexemes are made of."""
+
+RelationRow = tuple[str, str, str, int, int]
+"""Key, kind, target, start, end."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """What a batch came to, as the rows to be stored."""
 
-    items: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """The items there is something to be said about."""
     documents: list[dict[str, Any]] = field(default_factory=list)
-    chunks: list[dict[str, Any]] = field(default_factory=list)
-    relations: list[dict[str, Any]] = field(default_factory=list)
+    chunks: list[ChunkRow] = field(default_factory=list)
+    relations: list[RelationRow] = field(default_factory=list)
 
 
 class Fetch:
@@ -68,25 +79,30 @@ class Fetch:
         fetched = self.connect(source).fetch(source.config, source.token, source.snapshot or "", gathered.entries)
         rows = Rows()
         parsed = dict(_parse_each(fetched, {entry.key: entry.fingerprint for entry in gathered.entries}, rows))
+        had = {row["k"] for row in rows.documents}
+        rows.told.extend(_told(entry.key, "failed", _NOT_GIVEN) for entry in gathered.entries if entry.key not in had)
         chunked = chunk(list(parsed.values()), self.tokenizer(gathered.model))
         for key, chunks in zip(parsed, chunked, strict=True):
             rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
-            rows.relations.extend(
-                {"k": key, "kind": link.kind, "target": link.target, "s": link.start, "e": link.end}
-                for link in parsed[key].links
-            )
+            rows.relations.extend((key, link.kind, link.target, link.start, link.end) for link in parsed[key].links)
         return rows
 
     def apply(self, tx: Connection, step: Step, computed: Rows) -> Done:
         """Store the batch: documents, then what hangs on them, then how each item ended."""
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id}
-        tx.execute(_DOCUMENTS, {**values, "rows": as_rows(computed.documents)})
-        keys = {**values, "keys": [row["k"] for row in computed.documents if row["error"] is None]}
-        tx.execute(_DROP_CHUNKS, keys)
-        tx.execute(_DROP_RELATIONS, keys)
-        tx.execute(_CHUNKS, {**values, "rows": as_rows(computed.chunks)})
-        tx.execute(_RELATIONS, {**values, "rows": as_rows(computed.relations)})
-        tx.execute(_ITEMS_DONE, {**values, "rows": as_rows(computed.items)})
+        stored = tx.execute(_DOCUMENTS, {**values, "rows": as_rows(computed.documents)}).all()
+        ids = {row.key: row.id for row in stored}
+        unreadable = {row["k"] for row in computed.documents if row["error"] is not None}
+        outdated = {"ids": as_rows([row.id for row in stored if row.key not in unreadable])}
+        tx.execute(_DROP_CHUNKS, outdated)
+        tx.execute(_DROP_RELATIONS, outdated)
+        copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in computed.chunks))
+        tx.execute(_CHUNKS, values)
+        copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in computed.relations))
+        tx.execute(_RELATIONS, values)
+        if computed.told:
+            tx.execute(_ITEMS_TOLD, {**values, "rows": as_rows(computed.told)})
+        tx.execute(_ITEMS_DONE, _which(step))
         return Done({"chunks": len(computed.chunks)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -130,26 +146,23 @@ def _parse_each(fetched: Iterator[Fetched], fingerprints: dict[str, str], rows: 
             document["error"] = error.message
         rows.documents.append(document)
         if parsed is None:
-            rows.items.append({"k": file.key, "state": "failed", "reason": document["error"], "warning": None})
+            rows.told.append(_told(file.key, "failed", document["error"]))
             continue
         document |= {"title": parsed.title, "text": parsed.text, "front_matter": parsed.front_matter}
-        warning = "; ".join(parsed.warnings) or None
-        rows.items.append({"k": file.key, "state": "done", "reason": None, "warning": warning})
+        if parsed.warnings:
+            rows.told.append(_told(file.key, "done", warning="; ".join(parsed.warnings)))
         yield file.key, parsed
 
 
-def _chunk_row(key: str, page: Parsed, piece: Chunk) -> dict[str, Any]:
-    """Make a chunk's row; `words` are for its lexemes only, the chunk itself is a range of its document's text."""
-    return {
-        "k": key,
-        "n": piece.ordinal,
-        "s": piece.start,
-        "e": piece.end,
-        "path": piece.heading_path,
-        "hash": piece.input_hash.hex(),
-        "tokens": piece.token_count,
-        "words": " ".join((page.title, *piece.heading_path, page.text[piece.start : piece.end])),
-    }
+def _told(key: str, state: str, reason: str | None = None, *, warning: str | None = None) -> dict[str, Any]:
+    return {"k": key, "state": state, "reason": reason, "warning": warning}
+
+
+def _chunk_row(key: str, page: Parsed, piece: Chunk) -> ChunkRow:
+    """Make a chunk's row; its text is stored with the document only, of which it is a range."""
+    words = " ".join((page.title, *piece.heading_path, page.text[piece.start : piece.end]))
+    where = piece.ordinal, piece.start, piece.end, piece.heading_path
+    return (key, *where, piece.input_hash, piece.token_count, words)
 
 
 _ITEMS = sa.text("""
@@ -174,42 +187,45 @@ _DOCUMENTS = sa.text("""
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,
       text = case when excluded.error is null then excluded.text else documents.text end,
       front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end
+    returning id, key
 """)
 
 # Of what is added, too: a tombstone that the source lists again has kept its own.
-_DOCUMENT = "documents d join runs on runs.source_id = d.source_id"
+_OUTDATED = """document_id = any(array(
+    select cast(value as uuid) from json_array_elements_text(cast(:ids as json))))"""
 
-_DROP_CHUNKS = sa.text(f"""
-    delete from chunks c using {_DOCUMENT}
-    where runs.id = :run_id and d.key = any(cast(:keys as text[])) and c.document_id = d.id
-""")
+_DROP_CHUNKS = sa.text(f"delete from chunks where {_OUTDATED}")
 
-_DROP_RELATIONS = sa.text(f"""
-    delete from relations c using {_DOCUMENT}
-    where runs.id = :run_id and d.key = any(cast(:keys as text[])) and c.document_id = d.id
-""")
+_DROP_RELATIONS = sa.text(f"delete from relations where {_OUTDATED}")
 
-_CHUNKS = sa.text(f"""
+_NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
+    input_hash bytea, token_count integer, words text"""
+
+_CHUNKS = sa.text("""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
       token_count, lexemes)
-    select d.workspace_id, d.id, n, s, e, path, decode(hash, 'hex'), tokens,
-      to_tsvector('english', words)
-    from json_to_recordset(cast(:rows as json)) as r
-      (k text, n integer, s integer, e integer, path text[], hash text, tokens integer, words text)
-    join ({_DOCUMENT}) on d.key = r.k and runs.id = :run_id
+    select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+      token_count, to_tsvector('english', words)
+    from new_chunks
 """)
 
-_RELATIONS = sa.text(f"""
+_NEW_RELATIONS = "document_id uuid, kind text, target text, start_offset integer, end_offset integer"
+
+_RELATIONS = sa.text("""
     insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
-    select d.workspace_id, d.id, r.kind, r.target, s, e
-    from json_to_recordset(cast(:rows as json)) as r (k text, kind text, target text, s integer, e integer)
-    join ({_DOCUMENT}) on d.key = r.k and runs.id = :run_id
+    select cast(:workspace_id as uuid), document_id, kind, target, start_offset, end_offset from new_relations
 """)
 
-_ITEMS_DONE = sa.text("""
+_ITEMS_TOLD = sa.text("""
     update run_items i set state = r.state, reason = r.reason, warning = concat_ws('; ', i.warning, r.warning)
     from json_to_recordset(cast(:rows as json)) as r (k text, state text, reason text, warning text)
     where i.run_id = :run_id and i.key = r.k
+""")
+
+_ITEMS_DONE = sa.text("""
+    update run_items set state = 'done'
+    where run_id = :run_id and batch = :batch and state = 'pending'
+      and (cast(:key as text) is null or key = :key)
 """)
 
 _ITEMS_FAILED = sa.text("""

@@ -3,9 +3,9 @@
 Every run ends here, whatever its kind. One that others may join while it is open (`JOINED`) goes on for as long
 as something has come in between. A dry run only ends.
 
-While live chunks of the source lack a vector, they are cut into slices of their hashes and the run goes on with `embed`
-steps; the next `finish` looks again. What is to be embedded is never remembered, always found. When nothing lacks, or
-what lacks can't be had, the run ends.
+While live chunks of the source lack a vector, they are cut into slices and the run goes on with `embed` steps; the next
+`finish` looks again. What is to be embedded is never remembered, always found. When nothing lacks, or what lacks can't
+be had, the run ends.
 """
 
 import uuid
@@ -27,6 +27,9 @@ from headwater.errors import PermanentError, SystemicError, problem
 from headwater.hosted import is_hosted
 from headwater.ledger import NewStep, Step
 from headwater.worker import Done
+
+MANY = 500
+"""A run of so many items may have filled tables that the planner believes empty: it would compare all with all."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class Finish:
         """Read the links that this run may have changed, if there is something to settle."""
         run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(JOINED)}).one()
         credentials = read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None
-        if run.kind == "dry_run" or not run.any or (step.key != "0" and not run.waiting):
+        if run.kind == "dry_run" or not run.items or (step.key != "0" and not run.waiting):
             return Unlinked(run, credentials)
+        if run.items >= MANY:
+            tx.execute(sa.text("select refresh_statistics()"))
         documents = tx.execute(_KEYS, {"run_id": step.run_id})
         links = tx.execute(_UNLINKED, {"run_id": step.run_id, "all": run.new})
         return Unlinked(run, credentials, {row.key: row.id for row in documents}, links.all())
@@ -128,13 +133,13 @@ class Finish:
 
 
 def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
-    """Make the step that embeds one slice: what lacks a vector between two hashes, both included."""
-    return NewStep("embedding", "embed", f"{step.key}.{n}", {"first": piece.first, "last": piece.last}, provider)
+    """Make the step that embeds one slice."""
+    return NewStep("embedding", "embed", f"{step.key}.{n}", {"chunks": piece.chunks}, provider)
 
 
 # `waiting` is what is to be settled of a run that others may join, as far as it has come in by now.
 _RUN = sa.text("""
-    select r.kind, exists (select 1 from run_items where run_id = r.id) as any,
+    select r.kind, (select count(*) from run_items where run_id = r.id) as items,
       exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) as new,
       case when r.kind = any(cast(:joined as text[])) then (
         select json_agg(json_build_object('k', key, 'f', fingerprint)) from run_items
@@ -212,24 +217,25 @@ _ACTIVE = sa.text("""
     from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
 """)
 
-# Slices are ranges of hashes, so no two steps of a run embed the same text. The lateral look-up keeps the planner,
-# which knows nothing yet of tables that a first run has just filled, from comparing every chunk with every vector.
+# Of several chunks with the same text only the first is in a slice, so no two steps of a run embed the same text. The
+# lateral look-up keeps the planner, which knows nothing yet of tables that a first run has just filled, from comparing
+# every chunk with every vector.
 _MISSING = sa.text("""
     with here as (
       select r.source_id, r.workspace_id, m.id as model_id
       from runs r, embedding_models m where r.id = :run_id and m.state = 'active'
     ), missing as (
-      select distinct c.input_hash from here
+      select min(c.id) as id from here
       join documents d on d.source_id = here.source_id and d.deleted_at is null
       join chunks c on c.document_id = d.id
       left join lateral (select true as found from vectors v where v.model_id = here.model_id
         and v.workspace_id = here.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
       where vector.found is null
+      group by c.input_hash
     ), numbered as (
-      select encode(input_hash, 'hex') collate "C" as hash,
-        (row_number() over (order by input_hash) - 1) / cast(:slice as integer) as slice from missing
+      select id, (row_number() over (order by id) - 1) / cast(:slice as integer) as slice from missing
     )
-    select min(hash) as first, max(hash) as last, count(*) as n from numbered group by slice order by slice
+    select json_agg(id order by id) as chunks, count(*) as n from numbered group by slice order by slice
 """)
 
 _REUSED = sa.text("""

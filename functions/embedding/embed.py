@@ -1,13 +1,13 @@
-"""The `embed` step: a slice of hashes flows in, the vectors that are still lacking in it flow out, stored at once."""
+"""The `embed` step: a slice of chunks flows in, the vectors that are still lacking in it flow out, stored at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headwater.copying import copy_binary
 from headwater.db import as_rows
 from headwater.embedder import Embedder, embedding_input
 from headwater.ledger import NewStep, Step
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """The texts to be embedded, each with the hash (hex) it is stored under."""
+    """The texts to be embedded, each with the hash it is stored under."""
 
     model_id: int
     model: str
-    hashes: Sequence[str]
+    hashes: Sequence[bytes]
     texts: Sequence[str]
 
 
@@ -33,7 +33,7 @@ class Vectors:
     """What a slice came to: `vectors` is float32, one row for each hash."""
 
     model_id: int
-    hashes: Sequence[str]
+    hashes: Sequence[bytes]
     vectors: "NDArray[np.float32] | None"
 
 
@@ -44,12 +44,15 @@ class Embed:
         self.embedder = embedder
 
     def gather(self, tx: Connection, step: Step) -> Slice:
-        """Read the slice's texts that have no vector in the active model."""
-        rows = tx.execute(_MISSING, {"run_id": step.run_id, **step.payload}).all()
-        texts = [embedding_input(row.title, row.heading_path, row.text) for row in rows]
-        first = rows[0] if rows else None
+        """Read the slice's texts that have no vector in the active model; each document's text is read once."""
+        rows = _missing(tx, step)
+        documents = as_rows(list({row.document_id for row in rows}))
+        texts = {row.id: (row.title, row.text) for row in tx.execute(_TEXTS, {"ids": documents})} if rows else {}
         return Slice(
-            first.model_id if first else 0, first.model if first else "", [row.input_hash.hex() for row in rows], texts
+            rows[0].model_id if rows else 0,
+            rows[0].model if rows else "",
+            [bytes(row.input_hash) for row in rows],
+            [_input(row, *texts[row.document_id]) for row in rows],
         )
 
     def compute(self, gathered: Slice) -> Vectors:
@@ -61,9 +64,10 @@ class Embed:
         """Store the vectors."""
         if computed.vectors is None:
             return Done({"embedded": 0})
-        values = {"model_id": computed.model_id, "workspace_id": step.workspace_id}
-        rows = {"hashes": as_rows(computed.hashes), "vectors": as_halfvecs(computed.vectors)}
-        tx.execute(_STORE, values | rows)
+        copy_binary(
+            tx, "new_vectors", "input_hash bytea, embedding halfvec", as_copy(computed.hashes, computed.vectors)
+        )
+        tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
         return Done({"embedded": len(computed.hashes)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -71,40 +75,63 @@ class Embed:
 
     def split(self, tx: Connection, step: Step) -> list[NewStep]:
         """Embed each text of the slice by itself."""
-        hashes = self.gather(tx, step).hashes
-        if len(hashes) < 2:
+        rows = _missing(tx, step)
+        if len(rows) < 2:
             return []
         return [
-            NewStep("embedding", "embed", f"{step.key}/{n}", {"first": hash_, "last": hash_}, step.provider)
-            for n, hash_ in enumerate(hashes)
+            NewStep("embedding", "embed", f"{step.key}/{n}", {"chunks": [row.id]}, step.provider)
+            for n, row in enumerate(rows)
         ]
 
 
-def as_halfvecs(vectors: "NDArray[np.float32]") -> str:
-    """Write vectors (float32, n × dim) as one JSON array of arrays, each of which pgvector reads as it stands.
+def _missing(tx: Connection, step: Step) -> Sequence[Any]:
+    return tx.execute(_MISSING, {"ids": as_rows(step.payload.get("chunks", []))}).all()
 
-    Rounded to half precision here already, which is what is stored: the numbers are then a third as long.
+
+def _input(row: Any, title: str, text: str) -> str:
+    return embedding_input(title, row.heading_path, text[row.start_offset : row.end_offset])
+
+
+def as_copy(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
+    """Write rows of a hash (32 bytes) and its vector (float32, n × dim) in COPY's binary format.
+
+    Sources: PostgreSQL's manual, COPY, "Binary Format"; pgvector's `halfvec_recv`: the length, two bytes that must be
+    zero, then the elements at half precision.
     """
-    return msgspec.json.encode(vectors.astype("float16").tolist()).decode()
+    import numpy as np
+
+    count, dim = vectors.shape
+    row = np.dtype(
+        [
+            *(("columns", ">i2"), ("hash_bytes", ">i4"), ("hash", "V32")),
+            *(("vector_bytes", ">i4"), ("dim", ">i2"), ("unused", ">i2"), ("vector", ">f2", (dim,))),
+        ]
+    )
+    rows = np.zeros(count, row)
+    rows["columns"], rows["hash_bytes"], rows["vector_bytes"], rows["dim"] = 2, 32, 4 + 2 * dim, dim
+    rows["hash"] = np.frombuffer(b"".join(hashes), "V32")
+    rows["vector"] = vectors
+    return b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff"
 
 
-_MISSING = sa.text("""
-    select distinct on (c.input_hash) m.id as model_id, m.name as model, c.input_hash, d.title, c.heading_path,
-      substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text
-    from runs r join embedding_models m on m.state = 'active'
-    join chunks c on c.workspace_id = r.workspace_id
-      and c.input_hash between decode(:first, 'hex') and decode(:last, 'hex')
-    join documents d on d.id = c.document_id and d.source_id = r.source_id and d.deleted_at is null
+_IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:ids as json))))"
+
+# The lateral look-up keeps the planner, which knows nothing yet of tables that a first run has just filled, from
+# comparing every chunk with every vector.
+_MISSING = sa.text(f"""
+    select m.id as model_id, m.name as model, c.id, c.document_id, c.input_hash, c.heading_path, c.start_offset,
+      c.end_offset
+    from chunks c join embedding_models m on m.state = 'active'
     left join lateral (select true as found from vectors v where v.model_id = m.id
       and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
-    where r.id = :run_id and vector.found is null
-    order by c.input_hash
+    where c.id = {_IDS.format("bigint")} and vector.found is null
+    order by c.id
 """)
+
+_TEXTS = sa.text(f"select id, title, text from documents where id = {_IDS.format('uuid')}")
 
 _STORE = sa.text("""
     insert into vectors (model_id, workspace_id, input_hash, embedding)
-    select cast(:model_id as integer), cast(:workspace_id as uuid), decode(h, 'hex'), cast(v as halfvec)
-    from rows from (
-      json_array_elements_text(cast(:hashes as json)), json_array_elements_text(cast(:vectors as json))) as r (h, v)
+    select cast(:model_id as integer), cast(:workspace_id as uuid), input_hash, embedding from new_vectors
     on conflict do nothing
 """)

@@ -1,5 +1,7 @@
 """The ledger refuses what its states don't allow, knows what steps talk to, and keeps what tells of their time.
 
+The planner may be told, by the role `app` too, of tables that a large run has just filled.
+
 Revision ID: 0003
 """
 
@@ -54,11 +56,41 @@ alter table documents add column held text constraint ck_documents_held check (h
 create index ix_documents_deleted on documents (workspace_id, key, id) where deleted_at is not null;
 """
 
+# `app` owns nothing and may analyze nothing, so the function does it with the owner's rights: only what has grown by a
+# quarter since it was last looked at, and only the columns that statements join and filter by, since texts, lexemes and
+# vectors would cost seconds.
+_STATISTICS = """
+create function refresh_statistics() returns void language plpgsql security definer
+  set search_path = headwater, pg_temp as $$
+declare
+  grown text;
+begin
+  for grown in
+    select format('analyze %I (%s)', c.relname, known.columns)
+    from (values
+      ('run_items', 'run_id, key, batch, action, state'),
+      ('documents', 'workspace_id, source_id, key, deleted_at'),
+      ('chunks', 'workspace_id, document_id, input_hash'),
+      ('relations', 'workspace_id, document_id, target_document_id'),
+      ('vectors', 'model_id, workspace_id, input_hash')) as known (name, columns)
+    join pg_class c on c.relkind = 'r' and (c.oid = cast(known.name as regclass)
+      or c.oid in (select inhrelid from pg_inherits where inhparent = cast(known.name as regclass)))
+    where pg_relation_size(c.oid) / current_setting('block_size')::integer > c.relpages * 1.25
+    order by c.oid
+  loop
+    execute grown;
+  end loop;
+end $$;
+revoke all on function refresh_statistics() from public;
+grant execute on function refresh_statistics() to app;
+"""
+
 
 def upgrade() -> None:
     """Add columns and triggers; what the revision before does is allowed by all of them."""
     op.execute(_STATES)
     op.execute(_COLUMNS)
+    op.execute(_STATISTICS)
     op.execute("grant select, insert, update, delete on providers to app")
 
 
@@ -73,3 +105,4 @@ def downgrade() -> None:
     op.execute("alter table sources drop column pending_run_id")
     op.execute("drop index ix_documents_deleted")
     op.execute("alter table documents drop column held")
+    op.execute("drop function refresh_statistics()")
