@@ -90,9 +90,7 @@ class ListSource:
             tx.execute(_LISTED_AGAIN, {**values, "keys": as_rows(difference.listed_again)})
         if difference.to_fetch:
             tx.execute(_UNSETTLED, values)
-        fetches = [
-            NewStep("collection", "fetch", str(n), {"batch": n}, step.provider) for n in range(difference.batches)
-        ]
+        fetches = fetch_steps(difference.batches, step.provider)
         if self.start_job is None or difference.to_fetch <= self.settings.bulk_threshold:
             return Done(result, fetches)
         tx.execute(_TO_THE_JOB, values)
@@ -101,6 +99,11 @@ class ListSource:
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """A run without a listing has failed."""
         end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+
+
+def fetch_steps(batches: int, provider: str | None) -> list[NewStep]:
+    """Make the steps that fetch a run's items, a batch each."""
+    return [NewStep("collection", "fetch", str(n), {"batch": n}, provider) for n in range(batches)]
 
 
 def bare_fingerprint(stored: str) -> str:

@@ -4,10 +4,11 @@ import uuid
 
 import msgspec
 
-from functions.collection import documents, runs, sources
+from functions.collection import documents, items, retry, runs, sources
 from functions.collection.connect import Connect
 from functions.collection.connectors import decode_config
 from functions.collection.documents import Document, DocumentList, DocumentQuery
+from functions.collection.items import ItemList, ItemQuery
 from functions.collection.people import People
 from functions.collection.runs import Run, RunList, RunQuery
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
@@ -53,7 +54,7 @@ class Collection:
                 "PATCH",
                 source,
                 self.change_source,
-                "Change a source's name or schedule",
+                "Change a source's name or schedule, pause or resume it",
                 body=SourceChanges,
                 answers=Source,
                 access="editor",
@@ -72,6 +73,23 @@ class Collection:
             ),
             Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
             Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
+            Route(
+                "GET",
+                "/api/runs/<uuid:id>/items",
+                self.list_items,
+                "List what a run does to single documents",
+                query=ItemQuery,
+                answers=ItemList,
+            ),
+            Route(
+                "POST",
+                "/api/runs/<uuid:id>/retry",
+                self.retry_run,
+                "Try again what failed in a run",
+                answers=Started,
+                status=202,
+                access="editor",
+            ),
             Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", answers=Run, access="editor"),
             Route(
                 "GET",
@@ -132,6 +150,21 @@ class Collection:
             if call.has(version):
                 return Reply(status=304, etag=version)
             return Reply(runs.read_run(tx, call.path["id"]), etag=version)
+
+    def list_items(self, call: Call) -> ItemList:
+        with self.database.transaction(call.workspace_id) as tx:
+            runs.read_summary(tx, call.path["id"])
+            return items.read_items(tx, call.path["id"], call.args)
+
+    def retry_run(self, call: Call) -> Started:
+        """Open a run of what failed and wake the queue; the watchdog is armed first, as before every run."""
+        with self.database.transaction(call.workspace_id) as tx:
+            runs.read_summary(tx, call.path["id"])
+        self.tickets.arm_watchdog()
+        with self.database.transaction(call.workspace_id) as tx:
+            run_id = retry.retry_run(tx, call.workspace_id, call.path["id"], self.settings.fetch_batch)
+        self.tickets.wake(["collection"])
+        return Started(run_id)
 
     def cancel_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:

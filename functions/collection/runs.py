@@ -15,7 +15,9 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import provider_of
 from functions.collection.figures import FailureGroup, StepFigures, read_failure_groups, read_figures
+from functions.collection.pause import check_not_paused
 from headwater import ledger, logs
+from headwater.db import after_commit
 from headwater.errors import Conflict, NotFound
 from headwater.ledger import NewStep
 
@@ -112,8 +114,9 @@ def start_run(
     """Open a run of a source with its first step, or find the one that is open.
 
     Returns the run's id and whether it is new. What a job starts, the job works on; `execution` is which, and is noted
-    on an open run too. Raises NotFound for a source that isn't in the workspace.
+    on an open run too. Raises NotFound for a source that isn't in the workspace, Conflict for one that is paused.
     """
+    check_not_paused(tx, source_id)
     new_id = uuid.uuid4()
     values: dict[str, Any] = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "trigger": trigger}
     values |= {"engine": "job" if trigger == "job" else "tickets", "execution": execution}
@@ -142,7 +145,7 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:
-    """End an open run and freeze its counts; the log tells it, which is what an alarm looks for."""
+    """End an open run and freeze its counts; once that is committed the log tells it, which an alarm looks for."""
     counts = msgspec.json.encode(count(tx, run_id)).decode()
     encoded = msgspec.json.encode(error).decode() if error else None
     source_id = tx.execute(
@@ -150,7 +153,8 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
     ).scalar_one_or_none()
     if source_id is not None:
         severity = 40 if state == "failed" else 20
-        logs.event("run.ended", severity=severity, run_id=run_id, source_id=source_id, state=state)
+        told = {"run_id": run_id, "source_id": source_id, "state": state}
+        after_commit(tx, lambda: logs.event("run.ended", severity=severity, **told))
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
+from functions.collection.pause import set_paused
 from functions.collection.runs import RunSummary, read_last_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.callers import ensure_local_workspace
@@ -34,15 +35,19 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule."""
+    """What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule.
+
+    A source that is `paused` isn't collected; a run of it that is open goes on.
+    """
 
     name: str | UnsetType = UNSET
     schedule: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A source as it is told; `documents` counts the live ones.
+    """A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
 
     `next_runs` are the next times of its schedule, in UTC; each is started by the tick that follows it.
     """
@@ -57,6 +62,7 @@ class Source(msgspec.Struct, frozen=True):
     schedule: str | None
     time_zone: str | None
     next_runs: list[dt.datetime]
+    paused_at: dt.datetime | None
     last_run: RunSummary | None
 
 
@@ -99,6 +105,8 @@ def change_source(
 ) -> Source:
     """Change what is said to be changed of a source; raises NotFound, or UnprocessableContent for what can't be."""
     source = read_source(tx, workspace_id, source_id)
+    if changes.paused is not UNSET:
+        set_paused(tx, source_id, paused=changes.paused)
     if changes.name is not UNSET:
         check_name(changes.name)
         values = {"id": source_id, "name": changes.name.strip()}
@@ -158,7 +166,7 @@ def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) 
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
         told = dict(row._mapping)
         now = told.pop("now")
-        times = [] if row.schedule is None else next_runs(Schedule(row.schedule, row.time_zone), now)
+        times = [] if row.schedule is None or row.paused_at else next_runs(Schedule(row.schedule, row.time_zone), now)
         sources.append(Source(**told, next_runs=times, last_run=last_runs.get(row.id)))
     return sources
 
@@ -188,7 +196,7 @@ _INSERT = sa.text("""
 _SELECT = sa.text("""
     select s.id, s.kind, s.name, s.config, s.token is not null as has_token, s.created_at,
       (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents,
-      c.cron as schedule, c.time_zone, now() as now
+      c.cron as schedule, c.time_zone, s.paused_at, now() as now
     from sources s left join schedules c on c.source_id = s.id
     where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
     order by s.created_at, s.id

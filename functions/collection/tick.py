@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from functions.collection import runs
 from functions.collection.cron import next_time
+from functions.collection.pause import PAUSED, is_paused
 from headwater import logs
 from headwater.db import ENGINE, Database
 from headwater.errors import UserError
@@ -50,7 +51,8 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
 
 
 def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
-    """Start a run of each source whose time has come by `now`; one with an open run is skipped until its next time.
+    """Start a run of each source whose time has come by `now`; one that is paused or has an open run is skipped until
+    its next time.
 
     Raises UpstreamError when Cloud Tasks can't be reached; then nothing has been started.
     """
@@ -75,11 +77,13 @@ def _start(database: Database, schedule: Any, now: dt.datetime) -> Due | None:
         following = next_time(schedule.cron, schedule.time_zone, now)
     except UserError as error:  # a zone that this machine no longer knows mustn't hold up the others
         return Due(source_id, None, error.message)
-    with database.transaction(schedule.workspace_id) as tx:
-        tx.execute(_LOCK_SOURCE, {"source_id": source_id})
+    with database.transaction(schedule.workspace_id) as tx:  # the source is locked before its schedule, as ever
+        paused = is_paused(tx, source_id)
         moved = tx.execute(_MOVE_ON, {"source_id": source_id, "seen": schedule.next_due_at, "following": following})
         if not moved.rowcount:
             return None
+        if paused:
+            return Due(source_id, None, PAUSED.format(id=source_id))
         run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
     return Due(source_id, run_id, None if is_new else "The run that was started before is still open.")
 
@@ -88,9 +92,6 @@ _DUE = sa.text("""
     select source_id, workspace_id, cron, time_zone, next_due_at from schedules
     where next_due_at <= :now order by next_due_at, source_id
 """)
-
-# Whoever deletes a source locks it before its schedule; so does this.
-_LOCK_SOURCE = sa.text("select 1 from sources where id = :source_id for key share")
 
 _MOVE_ON = sa.text("""
     update schedules set next_due_at = :following where source_id = :source_id and next_due_at = :seen

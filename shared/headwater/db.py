@@ -7,7 +7,7 @@ Nothing else is ever set, and nothing outlives a transaction, so each may run on
 import re
 import ssl
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -84,9 +84,12 @@ class Database:
                     if may_be_old and error.connection_invalidated:
                         continue
                     raise
+                calls = tx.info[_AFTER_COMMIT] = []
                 yield tx
                 tx.commit()
-                return
+            for call in calls:
+                call()
+            return
 
     def check_ready(self) -> None:
         """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""
@@ -101,6 +104,11 @@ class Database:
                 raise NotReady(
                     f"The schema is at {version}, {REVISION} is needed. Run `python -m functions.job migrate`."
                 )
+
+
+def after_commit(tx: Connection, call: Callable[[], object]) -> None:
+    """Have something done once a transaction of a `Database` is committed; not at all if it never is."""
+    tx.info[_AFTER_COMMIT].append(call)
 
 
 @contextmanager
@@ -191,6 +199,8 @@ def storable(text: str) -> str:
     """Replace what Postgres can't store as text: NUL characters and lone surrogates."""
     return _NOT_STORABLE.sub("\ufffd", text)
 
+
+_AFTER_COMMIT = "after_commit"
 
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 

@@ -82,12 +82,20 @@ def test_a_body_that_does_not_fit_is_refused(
     assert_problem(clients[name].request(route.method, path_of(route), content=body), status)
 
 
-@pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if r.query is not None], ids=named)
-@pytest.mark.parametrize("query", ["limit=x&k=x", "limit=0&k=0", "source_id=x", "limit=999999&k=999999"])
+WRONG = {"limit": ("x", "0", "999999"), "k": ("x", "0", "999999"), "source_id": ("x",), "dry_run": ("x", "2")}
+QUERIES = [
+    (name, route, f"{field}={value}")
+    for name, route in ROUTES
+    for field in (route.query.__struct_fields__ if route.query else ())
+    for value in WRONG.get(field, ())
+]
+
+
+@pytest.mark.parametrize(("name", "route", "query"), QUERIES, ids=named)
 def test_a_query_that_does_not_fit_is_refused(
     clients: dict[str, httpx.Client], name: str, route: Route, query: str
 ) -> None:
-    assert_problem(clients[name].get(f"{route.path}?{query}"), 422)
+    assert_problem(clients[name].request(route.method, f"{path_of(route)}?{query}"), 422)
 
 
 def test_nul_characters_are_refused_wherever_they_stand(clients: dict[str, httpx.Client]) -> None:

@@ -1,6 +1,7 @@
 """Ticks on a real Postgres and a real localcloud: what is due starts, once, right across both changes of the clock."""
 
 import datetime as dt
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import runs, schedules, sources
+from functions.collection import pause, runs, schedules, sources
 from functions.collection.schedules import Schedule
 from functions.collection.tick import Ticked, start_due
 from headwater.db import ENGINE, Database
-from headwater.errors import UpstreamError
+from headwater.errors import Conflict, UpstreamError
 from headwater.tickets import QUEUES, Tickets
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
@@ -149,6 +150,55 @@ def test_an_open_run_is_skipped_and_said_so(db: Database, tickets: Tickets) -> N
     end_runs(db)
     assert start_due(db, tickets, now + QUARTER) == Ticked([], [])
     assert len(start_due(db, tickets, now + dt.timedelta(days=1)).started) == 1
+
+
+def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database, tickets: Tickets) -> None:
+    source_id = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
+    now, day = dt.datetime.fromisoformat("2026-03-02T03:00Z"), dt.timedelta(days=1)
+
+    def set_paused(paused: bool) -> sources.Source:
+        with db.transaction(WORKSPACE) as tx:
+            return sources.change_source(
+                tx, WORKSPACE, source_id, sources.SourceChanges(paused=paused), tickets.settings
+            )
+
+    paused = set_paused(True)
+    assert (paused.paused_at is not None, paused.next_runs) == (True, [])
+    assert set_paused(True).paused_at == paused.paused_at, "since it was first"
+    ticked = start_due(db, tickets, now)
+    assert (ticked.started, [(one.source_id, one.run_id) for one in ticked.skipped]) == ([], [(source_id, None)])
+    assert "paused" in str(ticked.skipped[0].reason)
+    assert start_due(db, tickets, now + QUARTER) == Ticked([], []), "until its next time"
+    resumed = set_paused(False)
+    assert (resumed.paused_at, len(resumed.next_runs)) == (None, 3)
+    assert len(start_due(db, tickets, now + day).started) == 1
+
+
+def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(db: Database) -> None:
+    source_id = add_source(db)
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction(WORKSPACE) as tx:
+            run_id, _ = runs.start_run(tx, WORKSPACE, source_id, "api")
+
+            def pause_it() -> None:
+                with db.transaction(WORKSPACE) as other:
+                    pause.set_paused(other, source_id, paused=True)
+
+            pausing = pool.submit(pause_it)
+            wait_until_blocked(db)
+            assert not pausing.done()
+        pausing.result(30)
+    with db.transaction(WORKSPACE) as tx:
+        assert runs.read_summary(tx, run_id).state == "running"
+        with pytest.raises(Conflict, match="paused"):
+            runs.start_run(tx, WORKSPACE, source_id, "api")
+
+
+def wait_until_blocked(db: Database) -> None:
+    """Wait until some transaction waits for another's lock."""
+    with db.transaction(ENGINE) as tx:
+        while not tx.execute(sa.text("select count(*) from pg_locks where not granted")).scalar_one():
+            time.sleep(0.01)
 
 
 def test_missed_ticks_are_caught_up_with_by_one_run(db: Database, tickets: Tickets) -> None:

@@ -50,6 +50,8 @@ alter table runs add constraint ck_runs_kind
   check (kind in ('collect', 'retry', 'removal', 'restore', 'dry_run', 'upload'));
 -- Which run's removals wait for an answer on the source.
 alter table sources add column pending_run_id uuid;
+-- Since when nobody is to collect it.
+alter table sources add column paused_at timestamptz;
 -- What no sync may remove: brought back until the source lists it again, or added by hand.
 alter table documents add column held text constraint ck_documents_held check (held in ('restored', 'added'));
 -- Tombstones, of a source or of all, are few among many.
@@ -102,7 +104,7 @@ def downgrade() -> None:
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("drop table providers")
     op.execute("alter table runs drop constraint ck_runs_kind")
-    op.execute("alter table sources drop column pending_run_id")
+    op.execute("alter table sources drop column pending_run_id, drop column paused_at")
     op.execute("drop index ix_documents_deleted")
     op.execute("alter table documents drop column held")
     op.execute("drop function refresh_statistics()")

@@ -1,0 +1,77 @@
+"""Items: what a run does to single documents, read page by page by whoever watches it or looks for what failed.
+
+Each tells the trace of the step that settled it: with that, the log says all that happened on the way.
+"""
+
+import uuid
+from typing import Annotated, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+Action = Literal["added", "changed", "removed", "skipped"]
+ItemState = Literal["pending", "done", "failed"]
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What a run does to one key; of what failed `reason` says why.
+
+    `trace` is the trace in the log of the step that settled it, None of what isn't settled.
+    """
+
+    key: str
+    action: Action
+    state: ItemState
+    reason: str | None
+    warning: str | None
+    trace: str | None
+
+
+class ItemQuery(msgspec.Struct, frozen=True):
+    """Which items of a run are asked for: those after the key `after`, which is a page's `next`."""
+
+    action: Action | None = None
+    state: ItemState | None = None
+    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class ItemList(msgspec.Struct, frozen=True):
+    """A page of items by key; `next` goes into `after` for the next page, None at the end."""
+
+    items: list[Item]
+    next: str | None
+
+
+def read_items(tx: Connection, run_id: uuid.UUID, query: ItemQuery) -> ItemList:
+    """Read a page of a run's items; of a run that isn't in the workspace there are none."""
+    values = {"run_id": run_id, "action": query.action, "state": query.state, "after": query.after}
+    rows = [Item(**row._mapping) for row in tx.execute(_PAGE, {**values, "limit": query.limit + 1})]
+    page = rows[: query.limit]
+    return ItemList(page, page[-1].key if len(rows) > query.limit else None)
+
+
+# What is fetched was settled by its batch's step, or by its own if the batch was split; what was given up with others
+# of its kind by the one that failed; all else by `finish`.
+_PAGE = sa.text("""
+    with page as materialized (
+      select key, action, state, reason, warning, batch from run_items
+      where run_id = :run_id and key > :after
+        and (cast(:action as text) is null or action = :action) and (cast(:state as text) is null or state = :state)
+      order by key limit :limit
+    ), singles as materialized (
+      select payload ->> 'key' as key, max(trace) as trace from steps
+      where run_id = :run_id and kind = 'fetch' and payload ->> 'key' is not null and state in ('done', 'failed')
+      group by payload ->> 'key'
+    )
+    select page.key, page.action, page.state, page.reason, page.warning, case when page.state <> 'pending' then
+      nullif(coalesce(singles.trace, batch.trace, (
+        select trace from steps where run_id = :run_id and (
+          case when page.batch is null then kind = 'finish' and key = '0' else kind = 'fetch' and state = 'failed' end)
+        order by id limit 1)), '') end as trace
+    from page left join singles on singles.key = page.key
+    left join steps batch on batch.run_id = :run_id and batch.kind = 'fetch' and batch.key = cast(page.batch as text)
+      and batch.state in ('done', 'failed')
+    order by page.key
+""")
