@@ -273,9 +273,9 @@ def _dynamic_memory() -> dict[str, str]:
 
 
 @contextmanager
-def temporary_cluster(folder: Path, port: int, *, sockets: bool = False) -> Iterator[Cluster]:
+def temporary_cluster(folder: Path, port: int, *, sockets: bool = False, durable: bool = False) -> Iterator[Cluster]:
     """Run a cluster that is gone when the block ends, or this process; for tests and benchmarks."""
-    cluster = Cluster(folder, port, durable=False, sockets=sockets)
+    cluster = Cluster(folder, port, durable=durable, sockets=sockets)
     cluster.prepare()
     log = cluster.folder / "log"
     with Leash() as leash, log.open("wb") as output:

@@ -9,7 +9,7 @@ import ssl
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from sqlalchemy.engine import Connection, Engine
 from headwater.address import connect_arguments
 from headwater.config import Settings
 from headwater.errors import ConfigError, DatabaseUnavailable, HeadwaterError, UnprocessableContent
+
+if TYPE_CHECKING:
+    from headwater.wire import WireConnection
 
 REVISION = "0003"
 """The newest migration, whose schema this code needs."""
@@ -70,26 +73,20 @@ class Database:
 
     @contextmanager
     def _begun(self, scope: Scope) -> Iterator[Connection]:
-        """Begin a transaction. If the connection broke while it lay idle, which beginning finds out, take a new one.
+        """Begin a transaction: with its first statement, so one without any costs nothing.
 
-        The pool then lets go of all that are as old, so the second is new. Nothing was said on the first, and no
-        connection is asked whether it lives before each transaction.
+        If the connection broke while it lay idle, it is replaced then; no connection is asked before whether it lives.
         """
         literal = ENGINE if scope == ENGINE else uuid.UUID(str(scope))  # it is written into the statement
-        for may_be_old in (True, False):
-            with self.engine.connect() as tx:
-                try:
-                    tx.exec_driver_sql(f"{_SET_UP}, set_config('app.workspace_id', '{literal}', true)")
-                except sa.exc.DBAPIError as error:
-                    if may_be_old and error.connection_invalidated:
-                        continue
-                    raise
-                calls = tx.info[_AFTER_COMMIT] = []
-                yield tx
-                tx.commit()
-            for call in calls:
-                call()
-            return
+        with self.engine.connect() as tx:
+            tx.begin()
+            wire = cast("WireConnection", tx.connection.dbapi_connection)
+            wire.begin_with(f"{_SET_UP}, set_config('app.workspace_id', '{literal}', true)")
+            calls = tx.info[_AFTER_COMMIT] = []
+            yield tx
+            tx.commit()
+        for call in calls:
+            call()
 
     def check_ready(self) -> None:
         """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""

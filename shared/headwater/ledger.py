@@ -71,7 +71,7 @@ def claim(tx: Connection, queue: str, kinds: Sequence[str], holder: str, lease_s
 
 
 def renew(tx: Connection, step: Step, lease_s: float) -> bool:
-    """Extend a lease that is still ours; False when it isn't any more."""
+    """Extend a lease that is still ours; False when it isn't any more, or the step is being written just now."""
     return tx.execute(_RENEW, {"id": step.id, "fence": step.fence, "lease_s": lease_s}).rowcount == 1
 
 
@@ -126,7 +126,10 @@ def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
 
 
 def give_back(tx: Connection, step: Step) -> bool:
-    """Return an unfinished step to `ready`, due at once, as if it had never been claimed; False when it isn't ours."""
+    """Return an unfinished step to `ready`, due at once, as if it had never been claimed.
+
+    False when it isn't ours any more, or is being written just now: whoever writes it is about to finish it.
+    """
     return tx.execute(_GIVE_BACK, {"id": step.id, "fence": step.fence}).rowcount == 1
 
 
@@ -189,9 +192,10 @@ _CLAIM = sa.text("""
     returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence
 """)
 
+# Waiting for one step's writer must not let the leases of others run out.
 _RENEW = sa.text("""
     update steps set lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
-    where id = :id and fence = :fence and state = 'running'
+    where id = (select id from steps where id = :id and fence = :fence and state = 'running' for update skip locked)
 """)
 
 _LOCK = sa.text("select id from steps where id = :id and fence = :fence and state = 'running' for update")
@@ -246,7 +250,8 @@ _HOLD = sa.text("""
 """)
 
 _GIVE_BACK = sa.text("""
-    update steps set state = 'ready', lease_until = null where id = :id and fence = :fence and state = 'running'
+    update steps set state = 'ready', lease_until = null
+    where id = (select id from steps where id = :id and fence = :fence and state = 'running' for update skip locked)
 """)
 
 _RELEASE = sa.text("update steps set state = 'ready', lease_until = null where holder = :holder and state = 'running'")

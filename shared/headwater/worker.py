@@ -6,10 +6,8 @@ follow commit together, so that delivery is at least once and the effect exactly
 """
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,6 +17,7 @@ from headwater import ledger, logs
 from headwater.config import Settings
 from headwater.db import ENGINE, Database, storable
 from headwater.errors import DatabaseUnavailable, LeaseLost, UpstreamError
+from headwater.holding import Holding
 from headwater.ledger import NewStep, Step
 from headwater.lifetime import Lifetime
 from headwater.retry import GiveUp, Retry, decide
@@ -28,9 +27,6 @@ MAX_LOST_LEASES = 5
 
 SPLIT_AFTER = 2
 """A step of several items is split into single ones after so many lost leases: one of them may be what kills."""
-
-_LOOK_S = 0.5
-"""How often a worker that is busy looks whether the process is over."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +91,7 @@ class Worker:
         self.wake = wake
         self.holder = holder
         self.lifetime = lifetime
+        self.holding = Holding(database, settings.lease_s, lifetime, self._given_back)
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
         """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
@@ -102,14 +99,24 @@ class Worker:
         The end of the process stops it, too. Raises DatabaseUnavailable; the step at hand is then taken back when its
         lease runs out.
         """
-        ran = 0
-        while not (stop() or self.lifetime.is_ending()) and (step := self._claim(queue)) is not None:
-            self.run(step)
-            ran += 1
+        ran, last = 0, None
+        while not (stop() or self.lifetime.is_ending()):
+            step = self._claim(queue)
+            # A run of which another step is claimed isn't at its end, so nothing is asked about it.
+            is_over = last is not None and (step is None or step.run_id != last.run_id) and self._fan_in(last)
+            if step is not None:
+                self.run(step)
+                ran, last = ran + 1, step
+            elif is_over:  # what ends the run may be due in this very queue
+                last = None
+            else:
+                return ran
+        if last is not None:
+            self._fan_in(last)
         return ran
 
     def run(self, step: Step) -> None:
-        """Run one claimed step to its completion, its next attempt, or its end."""
+        """Run one claimed step to its completion, its next attempt, or its end; the caller looks after the fan-in."""
         started = time.monotonic()
         handler = self.handlers[step.kind]
         try:
@@ -118,7 +125,7 @@ class Worker:
                 return
             if step.lost >= SPLIT_AFTER and self._split(handler, step):
                 return
-            with self._holding(step):
+            with self.holding.of(step):
                 with self.database.transaction(step.workspace_id) as tx:
                     gathered = handler.gather(tx, step)
                 computed = handler.compute(gathered)
@@ -128,7 +135,7 @@ class Worker:
                     ledger.complete(tx, step, done.result, done.then, logs.trace.get())
             if done.committed:
                 done.committed()
-            self._after(step, {new.queue for new in done.then})
+            self._wake_for(done.then)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
         except DatabaseUnavailable:
@@ -150,12 +157,17 @@ class Worker:
         with self.database.transaction(ENGINE) as tx:
             return ledger.claim(tx, queue, list(self.handlers), self.holder, self.settings.lease_s)
 
-    def _after(self, step: Step, queues: set[str]) -> None:
-        with self.database.transaction(step.workspace_id) as tx:
-            if ledger.fan_in(tx, step.run_id):
-                queues = queues | {"collection"}
-        if queues:
-            self.wake.wake(sorted(queues))
+    def _fan_in(self, last: Step) -> bool:
+        """See to it that a run ends whose last step that was; returns whether it was."""
+        with self.database.transaction(last.workspace_id) as tx:
+            is_over = ledger.fan_in(tx, last.run_id)
+        if is_over:
+            self.wake.wake(["collection"])
+        return is_over
+
+    def _wake_for(self, then: Sequence[NewStep]) -> None:
+        if then:
+            self.wake.wake(sorted({new.queue for new in then}))
 
     def _failed(self, handler: Handler, step: Step, error: Exception) -> None:
         decision = decide(
@@ -199,7 +211,7 @@ class Worker:
                 ledger.complete(tx, step, {}, parts, logs.trace.get())
         if parts:
             logs.event("step.split", severity=30, kind=step.kind, key=step.key, run_id=step.run_id, parts=len(parts))
-            self._after(step, {part.queue for part in parts})
+            self._wake_for(parts)
         return bool(parts)
 
     def _give_up(self, handler: Handler, step: Step, decision: GiveUp) -> None:
@@ -210,49 +222,7 @@ class Worker:
             ledger.fail(tx, step, reason, logs.trace.get())
             if decision.everywhere:
                 ledger.cancel_like(tx, step, reason)
-        self._after(step, set())
 
-    @contextmanager
-    def _holding(self, step: Step) -> Iterator[None]:
-        """Renew the lease while the block runs: leases are short, so that what a dead worker held is soon free.
-
-        When the process is over before the block is, the step is given back; what the block still does is dropped.
-        """
-        done = threading.Event()
-
-        def hold() -> None:
-            renew_s = self.settings.lease_s / 3
-            renewed = time.monotonic()
-            while not done.wait(min(renew_s, _LOOK_S)):
-                if self.lifetime.is_over():
-                    self._give_back(step)
-                    return
-                if time.monotonic() - renewed >= renew_s:
-                    renewed = time.monotonic()
-                    self._renew(step)
-
-        thread = threading.Thread(target=hold, name=f"hold-{step.id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _renew(self, step: Step) -> None:
-        try:
-            with self.database.transaction(step.workspace_id) as tx:
-                ledger.renew(tx, step, self.settings.lease_s)
-        except DatabaseUnavailable as error:
-            logs.event("step.renew_failed", severity=30, error=error, step_id=step.id)
-
-    def _give_back(self, step: Step) -> None:
-        try:
-            with self.database.transaction(step.workspace_id) as tx:
-                is_given_back = ledger.give_back(tx, step)
-        except DatabaseUnavailable as error:
-            logs.event("step.not_given_back", severity=30, error=error, step_id=step.id)
-            return
-        if is_given_back:
-            logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
-            self.wake.wake([step.queue])
+    def _given_back(self, step: Step) -> None:
+        logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
+        self.wake.wake([step.queue])

@@ -1,0 +1,307 @@
+"""How many empty steps a second does the ledger bear, and does what has finished slow it down? `python -m bench.ledger`
+
+Steps that do nothing are run by job workers, and by a function that localcloud's tickets wake; then once more with a
+million finished ones in the table. The peer is the least that a queue in Postgres can be: a table, `for update skip
+locked`, two transactions a job, on the same driver; it knows no leases, fences, fairness or runs. Processor time, of
+workers and database alike, is told beside each rate, since others may use the machine.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask
+import functions_framework
+import psutil
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bench.cold_start import free_port
+from functions.job.outage import Outage
+from functions.job.work import JobWorker
+from headwater import ledger
+from headwater.config import Settings, get_settings
+from headwater.db import ENGINE, Database
+from headwater.drain import drain_route
+from headwater.http import App, once
+from headwater.ledger import NewStep, Step
+from headwater.lifetime import get_lifetime
+from headwater.migrations import upgrade
+from headwater.tickets import QUEUES, Tickets
+from headwater.worker import Done, Worker
+from scripts.postgres import Cluster, temporary_cluster
+from tests.cloud import Cloud, localcloud
+from tests.support import add_run, add_workspace, queue_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKSPACES = 4
+
+
+class Empty:
+    """A step that does nothing."""
+
+    def gather(self, tx: Connection, step: Step) -> None:
+        """Read nothing."""
+
+    def compute(self, gathered: None) -> None:
+        """Do nothing."""
+
+    def apply(self, tx: Connection, step: Step, computed: None) -> Done:  # noqa: ARG002
+        """Write nothing."""
+        return Done()
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """Not to be reached."""
+
+
+class End(Empty):
+    """The last step of a run."""
+
+    def apply(self, tx: Connection, step: Step, computed: None) -> Done:  # noqa: ARG002
+        """End the run."""
+        tx.execute(_END, {"id": step.run_id})
+        return Done()
+
+
+HANDLERS = {"fetch": Empty(), "finish": End()}
+
+
+@once
+def app() -> App:
+    """Put a function together that drains the queue of empty steps; gunicorn finds it in this file."""
+    settings = get_settings()
+    database = Database.of(settings)
+    tickets = Tickets(database, settings)
+    worker = Worker(database, settings, HANDLERS, wake=tickets, holder=uuid.uuid4().hex, lifetime=get_lifetime())
+    return App("collection", settings, [drain_route(worker, tickets, "collection")], database)
+
+
+@functions_framework.http
+def empty(request: flask.Request) -> flask.Response:
+    """Answer one ticket."""
+    return app()(request)
+
+
+def work_as_job(url: str) -> None:
+    """Be a job worker until nothing is open."""
+    database = Database(url, 2)
+    job = JobWorker(database, Settings(database_url=url), get_lifetime(), Outage())
+    job.worker.handlers = HANDLERS
+
+    def is_open() -> bool:
+        with database.transaction(ENGINE) as tx:
+            return ledger.has_open_steps(tx)
+
+    job.work(is_open)
+
+
+def work_as_peer(url: str) -> None:
+    """Be a worker of the plain queue until it is empty."""
+    database = Database(url, 1)
+    while True:
+        with database.transaction(ENGINE) as tx:
+            job = tx.execute(_PEER_CLAIM).scalar_one_or_none()
+        if job is None:
+            return
+        with database.transaction(ENGINE) as tx:
+            tx.execute(_PEER_DONE, {"id": job})
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a round came to: `cpu_ms` is the processor time of a step, by everybody who has a part in it."""
+
+    per_s: float
+    cpu_ms: float
+
+
+class Bench:
+    """One database, and what is measured on it."""
+
+    def __init__(self, cluster: Cluster, steps: int, workers: int) -> None:
+        cluster.execute("create database bench")
+        self.url = cluster.url("bench", role="app", password="bench")
+        upgrade(cluster.url("bench"), self.url)
+        self.cluster, self.steps, self.workers = cluster, steps, workers
+        self.database = Database(self.url, 2)
+        self.postgres = psutil.Process(int((cluster.data / "postmaster.pid").read_text().split()[0]))
+        self.workspaces = [add_workspace(self.database, uuid.uuid4()) for _ in range(WORKSPACES)]
+        self.sql("create table jobs (id bigint generated always as identity primary key, state text not null)")
+        self.sql("create index on jobs (id) where state = 'ready'")
+        self.sql("grant all on jobs to app")
+
+    def sql(self, statement: str) -> None:
+        """Run a statement as the owner, who sees everything."""
+        self.cluster.execute("set search_path = headwater, public", statement, database="bench")
+
+    def add_steps(self, engine: str) -> None:
+        """Open a run of as many steps in each workspace."""
+        for workspace_id in self.workspaces:
+            run_id = add_run(self.database, workspace_id)
+            with self.database.transaction(workspace_id) as tx:
+                tx.execute(sa.text("update runs set engine = :engine where id = :id"), {"engine": engine, "id": run_id})
+                keys = map(str, range(self.steps // WORKSPACES))
+                ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "fetch", key) for key in keys])
+
+    def add_finished(self, count: int) -> None:
+        """Put steps of a run that has ended long ago into the table."""
+        run_id = add_run(self.database, self.workspaces[0])
+        self.sql(f"update runs set state = 'succeeded', finished_at = now() where id = '{run_id}'")
+        self.sql(
+            "insert into steps (run_id, workspace_id, queue, kind, key, state, finished_at, started_at, payload) "
+            f"select '{run_id}', '{self.workspaces[0]}', 'collection', 'fetch', n, 'done', now(), now(), "
+            f"""'{{"batch": 1}}' from generate_series(1, {count}) n"""
+        )
+        self.sql("vacuum analyze")
+
+    def by_job(self) -> Rate:
+        """Run everything that is open by job workers."""
+        self.add_steps("job")
+        return self._measured("job")
+
+    def by_peer(self) -> Rate:
+        """Run as many jobs of the plain queue."""
+        self.sql(f"insert into jobs (state) select 'ready' from generate_series(1, {self.steps})")
+        return self._measured("peer")
+
+    def by_tickets(self, cloud: Cloud, function: "subprocess.Popen[bytes]", tickets: Tickets) -> Rate:
+        """Wake the function, and let tickets do it all."""
+        self.add_steps("tickets")
+        family = [psutil.Process(function.pid), psutil.Process(cloud.process.pid)]
+        before = self._cpu_s() + sum(map(family_cpu_s, family))
+        began_at = self._now()
+        tickets.wake(QUEUES)
+        while self._is_open():
+            time.sleep(0.05)
+        used = self._cpu_s() + sum(map(family_cpu_s, family)) - before
+        return self._rate(began_at, used)
+
+    def _measured(self, kind: str) -> Rate:
+        command = [sys.executable, "-m", "bench.ledger", "--work-as", kind, "--url", self.url]
+        before, began_at, started = self._cpu_s(), self._now(), time.perf_counter()
+        workers = [subprocess.Popen(command, cwd=ROOT) for _ in range(self.workers)]
+        used = sum(_ended(worker) for worker in workers)
+        if kind == "peer":
+            taken = time.perf_counter() - started
+            return Rate(self.steps / taken, (self._cpu_s() - before + used) / self.steps * 1000)
+        return self._rate(began_at, self._cpu_s() - before + used)
+
+    def _rate(self, began_at: Any, cpu_s: float) -> Rate:
+        with self.database.transaction(ENGINE) as tx:
+            seconds, done, retried = tx.execute(_SPAN, {"began_at": began_at}).one()
+        assert (done, retried) == (self.steps, 0), f"{done} steps ran, {retried} more than once"
+        return Rate(done / float(seconds), cpu_s / done * 1000)
+
+    def _cpu_s(self) -> float:
+        return family_cpu_s(self.postgres)
+
+    def _now(self) -> Any:
+        with self.database.transaction(ENGINE) as tx:
+            return tx.execute(sa.text("select now()")).scalar_one()
+
+    def _is_open(self) -> bool:
+        with self.database.transaction(ENGINE) as tx:
+            return ledger.has_open_steps(tx)
+
+
+def family_cpu_s(process: psutil.Process) -> float:
+    """Read what a process has used so far, with all that it started, ended or not."""
+    while True:
+        with suppress(psutil.NoSuchProcess):  # one of them has just ended: its time is its parent's from now on
+            return sum(sum(member.cpu_times()[:4]) for member in [process, *process.children(recursive=True)])
+
+
+def _ended(worker: "subprocess.Popen[bytes]") -> float:
+    """Wait for a worker; returns the processor time it took."""
+    _, status, usage = os.wait4(worker.pid, 0)
+    worker.returncode = os.waitstatus_to_exitcode(status)
+    assert worker.returncode == 0, "a worker failed"
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextmanager
+def serving(url: str, cloud: Cloud, port: int, settings: dict[str, Any]) -> "Iterator[subprocess.Popen[bytes]]":
+    """Serve the function as the images do, until the block ends."""
+    given = {name.upper(): str(value) for name, value in settings.items()}
+    given |= {"GOOGLE_JWKS_URL": f"{cloud.url}/oauth2/v3/certs", "AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
+    made = f"functions_framework:create_app('empty', {str(Path(__file__))!r})"
+    command = [sys.executable, "-m", "gunicorn", "--config=python:headwater.serving", f"--bind=127.0.0.1:{port}", made]
+    environment = {**os.environ, **given, "DATABASE_URL": url, "FETCH_PRIVATE": "true"}
+    function = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        yield function
+    finally:
+        function.terminate()
+        function.wait(20)
+
+
+def told(label: str, measure: Callable[[], Rate], rounds: int) -> Rate:
+    """Measure, print, and return the best round."""
+    best = max((measure() for _ in range(rounds)), key=lambda rate: rate.per_s)
+    print(f"{label:<42}{best.per_s:6.0f} a second, {best.cpu_ms:5.2f} ms of processor time each", flush=True)
+    return best
+
+
+def main() -> None:
+    """Measure in turns and print ratios."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ledger", description="Empty steps per second.")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--finished", type=int, default=1_000_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work-as", choices=("job", "peer"), help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work_as:
+        {"job": work_as_job, "peer": work_as_peer}[options.work_as](options.url)
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        temporary_cluster(Path(folder) / "pg", free_port(), durable=True) as cluster,
+    ):
+        bench = Bench(cluster, options.steps, options.workers)
+        peer = told("plain queue", bench.by_peer, options.rounds)
+        job = told(f"{options.workers} job workers", bench.by_job, options.rounds)
+        with localcloud(Path(folder) / "cloud") as cloud:
+            for queue in QUEUES:
+                cloud.create_queue(queue)
+            port = free_port()
+            settings = {**queue_settings(cloud.url), "collection_url": f"http://127.0.0.1:{port}"}
+            tickets = Tickets(bench.database, Settings(database_url=bench.url, **settings))
+            with serving(bench.url, cloud, port, settings) as function:
+                told("tickets", lambda: bench.by_tickets(cloud, function, tickets), options.rounds)
+        bench.add_finished(options.finished)
+        again = told(f"job workers, {options.finished:,} finished", bench.by_job, options.rounds)
+        bench.database.close()
+    print(
+        f"job / plain queue {job.per_s / peer.per_s:.2f}, with finished steps / without {again.per_s / job.per_s:.2f}"
+    )
+
+
+_END = sa.text("update runs set state = 'succeeded', finished_at = now() where id = :id")
+
+_PEER_CLAIM = sa.text("""
+    update headwater.jobs set state = 'running'
+    where id = (select id from headwater.jobs where state = 'ready' order by id limit 1 for update skip locked)
+    returning id
+""")
+
+_PEER_DONE = sa.text("update headwater.jobs set state = 'done' where id = :id")
+
+# Of this round's steps; nothing may have been claimed twice.
+_SPAN = sa.text("""
+    select extract(epoch from max(finished_at) - min(started_at)), count(*), count(*) filter (where fence > 1)
+    from steps where kind = 'fetch' and state = 'done' and started_at > :began_at
+""")
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Holding on to steps: what a process works on flows in, leases that don't run out flow out.
+
+Leases are short, so that what a dead worker held is soon free; one thread renews them for all steps of a worker, and
+is there only while there are any. When the process is over before a step is, it gives the step back.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from headwater import ledger, logs
+from headwater.db import ENGINE, Database
+from headwater.errors import DatabaseUnavailable
+from headwater.ledger import Step
+from headwater.lifetime import Lifetime
+
+_LOOK_S = 0.5
+"""How often is looked whether the process is over, or a lease due."""
+
+
+class Holding:
+    """The steps that a worker's threads are busy with; `given_back` is told of those that were not finished."""
+
+    def __init__(
+        self, database: Database, lease_s: float, lifetime: Lifetime, given_back: Callable[[Step], None]
+    ) -> None:
+        self._database = database
+        self._lease_s = lease_s
+        self._lifetime = lifetime
+        self._given_back = given_back
+        self._held: dict[tuple[int, int], tuple[Step, float]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def of(self, step: Step) -> Iterator[None]:
+        """Hold a claimed step while the block runs; what the block writes after the step was given back is refused."""
+        name = step.id, step.fence
+        with self._lock:
+            self._held[name] = step, time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._hold, name="hold", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(name, None)
+
+    def _hold(self) -> None:
+        renew_s = self._lease_s / 3
+        while True:
+            time.sleep(min(renew_s, _LOOK_S))
+            with self._lock:
+                if not self._held:
+                    self._thread = None
+                    return
+                held = list(self._held.values())
+            if self._lifetime.is_over():
+                self._give_back([step for step, _ in held])
+            else:
+                self._renew([step for step, renewed in held if time.monotonic() - renewed >= renew_s])
+
+    def _renew(self, steps: list[Step]) -> None:
+        if not steps:
+            return
+        renewed = time.monotonic()
+        try:
+            with self._database.transaction(ENGINE) as tx:
+                for step in steps:
+                    ledger.renew(tx, step, self._lease_s)
+        except DatabaseUnavailable as error:
+            logs.event("step.renew_failed", severity=30, error=error, step_id=steps[0].id, steps=len(steps))
+        with self._lock:
+            self._held |= {(s.id, s.fence): (s, renewed) for s in steps if (s.id, s.fence) in self._held}
+
+    def _give_back(self, steps: list[Step]) -> None:
+        try:
+            with self._database.transaction(ENGINE) as tx:
+                given_back = [step for step in steps if ledger.give_back(tx, step)]
+        except DatabaseUnavailable as error:
+            logs.event("step.not_given_back", severity=30, error=error, step_id=steps[0].id, steps=len(steps))
+            return
+        for step in given_back:
+            with self._lock:
+                self._held.pop((step.id, step.fence), None)
+            self._given_back(step)
