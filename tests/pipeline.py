@@ -22,7 +22,7 @@ from headwater.embedder import Embedders
 from headwater.lifetime import Lifetime
 from headwater.migrations import register_model
 from headwater.tickets import QUEUES
-from headwater.worker import Worker
+from headwater.worker import Handler, Worker
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, settings_for
 
@@ -39,15 +39,12 @@ class Pipeline:
         self.settings: Settings = settings_for(database, **changes)
         self.database = Database(database.url, 3)
         self.workspace_id = workspace_id
+        self.start_job: Callable[[uuid.UUID], None] | None = None
 
     def add_source(self, url: str, **config: Any) -> Source:
         new = NewSource("git", "docs", {"url": url, **config})
         with self.database.transaction(self.workspace_id) as tx:
             return sources.create_source(tx, self.workspace_id, new, self.settings)
-
-    def sources(self) -> list[Source]:
-        with self.database.transaction(self.workspace_id) as tx:
-            return sources.read_sources(tx, self.workspace_id)
 
     def start(self, source: Source) -> uuid.UUID:
         with self.database.transaction(self.workspace_id) as tx:
@@ -64,6 +61,11 @@ class Pipeline:
         run_id = self.start(source)
         self.drain()
         return self.read(run_id)
+
+    def finish(self, started: Mapping[str, Any]) -> Run:
+        """Drain until nothing is due; returns the run that an answer named."""
+        self.drain()
+        return self.read(uuid.UUID(started["run_id"]))
 
     def read(self, run_id: uuid.UUID) -> Run:
         with self.database.transaction(self.workspace_id) as tx:
@@ -84,9 +86,13 @@ class Pipeline:
             order by d.key, l.start_offset, l.target"""
         return tuple(self.rows(statement) for statement in (documents, chunks, vectors, relations))
 
-    def step(self, queue: str) -> int:
-        """Run the next due step of a queue; returns how many there were."""
-        kinds = {**collection_handlers(self.settings), **embedding_handlers(Embedders(self.settings))}
+    def step(self, queue: str, change: Callable[[Handler], Handler] = lambda handler: handler) -> int:
+        """Run the next due step of a queue, by handlers that `change` may have changed; returns how many there were."""
+        known = {
+            **collection_handlers(self.settings, self.start_job),
+            **embedding_handlers(Embedders(self.settings)),
+        }
+        kinds = {kind: change(handler) for kind, handler in known.items()}
         worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test", lifetime=Lifetime())
         with _empty_tmpdir():
             return worker.drain(queue, stop=iter((False, True)).__next__)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -10,9 +10,15 @@ from sqlalchemy.engine import Connection
 
 from headwater.errors import NotFound
 
+Held = Literal["restored", "added"]
+
 
 class Document(msgspec.Struct, frozen=True):
-    """One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points."""
+    """One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
+
+    `deleted_at` is when it was removed; for a while after it can be restored. What is `held` no sync removes: it was
+    `restored`, until its source lists it again, or `added` by hand.
+    """
 
     id: uuid.UUID
     source_id: uuid.UUID
@@ -24,6 +30,7 @@ class Document(msgspec.Struct, frozen=True):
     front_matter: dict[str, Any]
     fetched_at: dt.datetime
     deleted_at: dt.datetime | None
+    held: Held | None
 
 
 class DocumentSummary(msgspec.Struct, frozen=True):
@@ -35,18 +42,24 @@ class DocumentSummary(msgspec.Struct, frozen=True):
     title: str
     url: str | None
     fetched_at: dt.datetime
+    deleted_at: dt.datetime | None
+    held: Held | None
 
 
 class DocumentQuery(msgspec.Struct, frozen=True):
-    """Which documents are asked for: those after `after`, which is a page's `next`, or a key."""
+    """Which documents are asked for: those after `after`, which is a page's `next`, or a key.
+
+    With `deleted` those that were removed and can still be restored, else the live ones.
+    """
 
     source_id: uuid.UUID | None = None
+    deleted: bool = False
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
 class DocumentList(msgspec.Struct, frozen=True):
-    """A page of live documents by key; `next` goes into `after` for the next page, None at the end."""
+    """A page of documents by key; `next` goes into `after` for the next page, None at the end."""
 
     documents: list[DocumentSummary]
     next: str | None
@@ -61,10 +74,11 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
 
 
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
-    """Read a page of live documents."""
+    """Read a page of documents."""
     after_key, after_id = _read_place(query.after)
     values = {"workspace_id": workspace_id, "source_id": query.source_id, "key": after_key, "id": after_id}
-    rows = [DocumentSummary(**row._mapping) for row in tx.execute(_PAGE, {**values, "limit": query.limit + 1})]
+    statement = _DELETED_PAGE if query.deleted else _PAGE
+    rows = [DocumentSummary(**row._mapping) for row in tx.execute(statement, {**values, "limit": query.limit + 1})]
     page = rows[: query.limit]
     return DocumentList(page, _place(page[-1]) if len(rows) > query.limit else None)
 
@@ -84,12 +98,16 @@ def _read_place(after: str) -> tuple[str, uuid.UUID]:
 
 
 _ONE = sa.text("""
-    select id, source_id, key, title, url, media_type, text, front_matter, fetched_at, deleted_at
+    select id, source_id, key, title, url, media_type, text, front_matter, fetched_at, deleted_at, held
     from documents where id = :id and workspace_id = :workspace_id
 """)
 
-_PAGE = sa.text("""
-    select id, source_id, key, title, url, fetched_at from documents
+_SELECT_PAGE = """
+    select id, source_id, key, title, url, fetched_at, deleted_at, held from documents
     where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)
-      and deleted_at is null and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
-""")
+      and deleted_at {} and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
+"""
+
+_PAGE = sa.text(_SELECT_PAGE.format("is null"))
+
+_DELETED_PAGE = sa.text(_SELECT_PAGE.format("is not null"))

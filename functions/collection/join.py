@@ -2,7 +2,7 @@
 
 Their items are known from the start and their first step is a `finish`, which does for links and vectors what it does
 in any run. Of a kind in `JOINED` all that is decided while one is open is settled by that one, so that nobody has to
-wait for an end in order to restore a second document. Called by `removals`, `restore` and `upload`.
+wait for an end in order to restore a second document. Called by `removals`, `restore` and `by_hand`.
 """
 
 import uuid
@@ -12,9 +12,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.runs import is_open
 from headwater import ledger
 from headwater.db import as_rows
-from headwater.errors import Conflict, NotFound
+from headwater.errors import NotFound
 from headwater.ledger import NewStep
 
 LISTING = ("collect", "retry", "dry_run")
@@ -37,7 +38,7 @@ def refuse_while_open(tx: Connection, source_id: uuid.UUID) -> None:
     """Raise Conflict while a run of a source is open; the source must be held."""
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
     if found is not None:
-        raise _is_open(found)
+        raise is_open(found.id, found.kind)
 
 
 def open_run(
@@ -54,7 +55,7 @@ def open_run(
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
     run_id = uuid.uuid4()
     if found is not None and (found.kind != kind or kind not in JOINED):
-        raise _is_open(found)
+        raise is_open(found.id, found.kind)
     if found is not None and tx.execute(_STAY, {"id": found.id}).one_or_none() is not None:
         run_id = found.id
     else:
@@ -70,13 +71,6 @@ def open_run(
 def unsettle(tx: Connection, source_id: uuid.UUID) -> None:
     """Have the next `finish` look for what lacks a vector in a source; the source must be held."""
     tx.execute(sa.text("update sources set embedded_model_id = null where id = :id"), {"id": source_id})
-
-
-def _is_open(run: Any) -> Conflict:
-    kind = run.kind.replace("_", " ")
-    return Conflict(
-        f"A run of this source is open ({kind}). Wait until it has ended, or cancel it: POST /api/runs/{run.id}/cancel."
-    )
 
 
 _HOLD = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id for update")

@@ -1,4 +1,4 @@
-"""The collection function's routes: sources, runs, documents; `people` has those about who may call."""
+"""The collection function's routes: sources, runs, documents; more are in `people` and `curate`."""
 
 import uuid
 
@@ -7,10 +7,11 @@ import msgspec
 from functions.collection import documents, items, retry, runs, sources
 from functions.collection.connect import Connect
 from functions.collection.connectors import decode_config
+from functions.collection.curate import Curation
 from functions.collection.documents import Document, DocumentList, DocumentQuery
 from functions.collection.items import ItemList, ItemQuery
 from functions.collection.people import People
-from functions.collection.runs import Run, RunList, RunQuery
+from functions.collection.runs import Run, RunList, RunQuery, Started
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
 from headwater.db import Database
@@ -18,10 +19,10 @@ from headwater.http import Call, Reply, Route
 from headwater.tickets import Tickets
 
 
-class Started(msgspec.Struct, frozen=True):
-    """The run that a collect started, or found open."""
+class CollectQuery(msgspec.Struct, frozen=True):
+    """How a source is to be collected; a dry run lists it, tells the difference as its items, and touches nothing."""
 
-    run_id: uuid.UUID
+    dry_run: bool = False
 
 
 class Collection:
@@ -38,6 +39,7 @@ class Collection:
         source = "/api/sources/<uuid:id>"
         return [
             *People(self.database).routes(),
+            *Curation(self.database, self.tickets).routes(),
             Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
             Route(
                 "POST",
@@ -67,6 +69,7 @@ class Collection:
                 f"{source}/collect",
                 self.collect,
                 "Collect a source now",
+                query=CollectQuery,
                 answers=Started,
                 status=202,
                 access="editor",
@@ -130,11 +133,13 @@ class Collection:
 
     def collect(self, call: Call) -> Started:
         """Open a run and wake the queue; the watchdog is armed first, so that nothing opened is ever forgotten."""
+        query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             sources.read_source(tx, call.workspace_id, call.path["id"])
         self.tickets.arm_watchdog()
         with self.database.transaction(call.workspace_id) as tx:
-            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api")
+            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
+            runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
         self.tickets.wake(["collection"])
         return Started(run_id)
 

@@ -95,6 +95,12 @@ class Run(RunSummary, frozen=True):
     seconds_left: float | None
 
 
+class Started(msgspec.Struct, frozen=True):
+    """The run that was started, or found open."""
+
+    run_id: uuid.UUID
+
+
 class RunQuery(msgspec.Struct, frozen=True):
     """Which runs are asked for."""
 
@@ -109,16 +115,24 @@ class RunList(msgspec.Struct, frozen=True):
 
 
 def start_run(
-    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, trigger: Trigger, execution: str | None = None
+    tx: Connection,
+    workspace_id: uuid.UUID,
+    source_id: uuid.UUID,
+    trigger: Trigger,
+    execution: str | None = None,
+    *,
+    dry_run: bool = False,
 ) -> tuple[uuid.UUID, bool]:
-    """Open a run of a source with its first step, or find the one that is open.
+    """Open a run of a source with its first step, or find the one that is open, of whatever kind.
 
-    Returns the run's id and whether it is new. What a job starts, the job works on; `execution` is which, and is noted
-    on an open run too. Raises NotFound for a source that isn't in the workspace, Conflict for one that is paused.
+    A dry run finds what a collect would do, and does nothing of it. What a job starts, the job works on; `execution`
+    is which, and is noted on an open run too. Returns the run's id and whether it is new. Raises NotFound for a source
+    that isn't in the workspace, Conflict for one that is paused.
     """
     check_not_paused(tx, source_id)
     new_id = uuid.uuid4()
     values: dict[str, Any] = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "trigger": trigger}
+    values |= {"kind": "dry_run" if dry_run else "collect"}
     values |= {"engine": "job" if trigger == "job" else "tickets", "execution": execution}
     run_id: uuid.UUID | None = tx.execute(_START, values).scalar_one_or_none()
     if run_id is None:
@@ -126,8 +140,22 @@ def start_run(
     if run_id == new_id:
         source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
         provider = provider_of(source.kind, source.config)
-        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "", provider=provider)])
+        payload = {"dry_run": True} if dry_run else {}
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "", payload, provider)])
     return run_id, run_id == new_id
+
+
+def check_kind(tx: Connection, run_id: uuid.UUID, kinds: Sequence[str]) -> None:
+    """Raise Conflict when the open run that was found in the place of a new one is of another kind than is wanted."""
+    kind = tx.execute(sa.text("select kind from runs where id = :id"), {"id": run_id}).scalar_one()
+    if kind not in kinds:
+        raise is_open(run_id, kind)
+
+
+def is_open(run_id: uuid.UUID, kind: str) -> Conflict:
+    """Say that nothing can be begun while this run is open, and what to do."""
+    said = f"A run of this source is open ({kind.replace('_', ' ')})."
+    return Conflict(f"{said} Wait until it has ended, or cancel it: POST /api/runs/{run_id}/cancel.")
 
 
 def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
@@ -225,7 +253,7 @@ def _count(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Coun
 # One statement: between an insert and a look for the open run, that run could end.
 _START = sa.text("""
     insert into runs (id, workspace_id, source_id, kind, trigger, engine, execution, job_asked_at)
-    select cast(:id as uuid), workspace_id, id, 'collect', :trigger, :engine, cast(:execution as text),
+    select cast(:id as uuid), workspace_id, id, :kind, :trigger, :engine, cast(:execution as text),
       case when :engine = 'job' then now() end
     from sources where id = :source_id and workspace_id = :workspace_id
     on conflict (source_id) where state = 'running' do update

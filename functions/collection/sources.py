@@ -49,7 +49,8 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Source(msgspec.Struct, frozen=True):
     """A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
 
-    `next_runs` are the next times of its schedule, in UTC; each is started by the tick that follows it.
+    `pending_removals` of them wait for an answer: are they to be removed? `next_runs` are the next times of its
+    schedule, in UTC; each is started by the tick that follows it.
     """
 
     id: uuid.UUID
@@ -59,6 +60,7 @@ class Source(msgspec.Struct, frozen=True):
     has_token: bool
     created_at: dt.datetime
     documents: int
+    pending_removals: int
     schedule: str | None
     time_zone: str | None
     next_runs: list[dt.datetime]
@@ -196,6 +198,7 @@ _INSERT = sa.text("""
 _SELECT = sa.text("""
     select s.id, s.kind, s.name, s.config, s.token is not null as has_token, s.created_at,
       (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents,
+      jsonb_array_length(s.pending_removals) as pending_removals,
       c.cron as schedule, c.time_zone, s.paused_at, now() as now
     from sources s left join schedules c on c.source_id = s.id
     where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)

@@ -1,7 +1,7 @@
 """The Cloud Run job's command line: what is to be done flows in, progress lines and an exit code flow out.
 
     python -m functions.job                        drain the ledger until nothing is open (also: drain)
-    python -m functions.job collect --source ID    collect a source, or go on with its open run
+    python -m functions.job collect --source ID    collect a source, or go on with its open run (--dry-run: only look)
     python -m functions.job migrate                bring the database to this revision (--down-to REVISION: back)
     python -m functions.job keys create|list|revoke, owner --subject SUB      who may call: see `functions.job.keys`
 
@@ -40,6 +40,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     collect = commands.add_parser("collect", help="collect a source and wait for its end")
     collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
     collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="this run of it and no other")
+    collect.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     collect.set_defaults(run=_collect)
     migrate = commands.add_parser("migrate", help="bring the database to this revision")
     migrate.add_argument("--down-to", metavar="REVISION", help="undo the migrations after this one, and what they hold")
@@ -57,7 +58,7 @@ def _drain(settings: Settings, _: argparse.Namespace) -> int:
 def _collect(settings: Settings, options: argparse.Namespace) -> int:
     from functions.job.collect import collect
 
-    return collect(settings, options.source, options.run_id)
+    return collect(settings, options.source, options.run_id, dry_run=options.dry_run)
 
 
 def _migrate(settings: Settings, options: argparse.Namespace) -> int:

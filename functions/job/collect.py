@@ -26,8 +26,10 @@ _TELL_EVERY_S = 2.0
 _LOOK_EVERY_S = 0.5
 
 
-def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None = None) -> int:
+def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None = None, *, dry_run: bool = False) -> int:
     """Work on a run of a source, on `run_id` or whichever is the execution's; returns the exit code.
+
+    A dry run prints what a collect would add, change and remove.
 
     Worker 0 answers for the run: 0 when it has succeeded, if only in part, or goes on by tickets, else 1.
     """
@@ -35,7 +37,7 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
     is_first = settings.cloud_run_task_index == 0
     lifetime = mortal(exit_code=int(is_first))
     workspace_id = _workspace_of(database, source_id)
-    execution = Execution(database, settings, workspace_id, source_id)
+    execution = Execution(database, settings, workspace_id, source_id, dry_run=dry_run)
     if run_id is not None:
         execution.join(run_id)
     else:
@@ -54,11 +56,20 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
 class Execution:
     """Finds the run that the workers of this execution share."""
 
-    def __init__(self, database: Database, settings: Settings, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        workspace_id: uuid.UUID,
+        source_id: uuid.UUID,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self.database = database
         self.settings = settings
         self.workspace_id = workspace_id
         self.source_id = source_id
+        self.dry_run = dry_run
         self.name = settings.cloud_run_execution or None
 
     def run(self) -> uuid.UUID:
@@ -70,7 +81,10 @@ class Execution:
             return known
         self._arm_watchdog()
         with self.database.transaction(self.workspace_id) as tx:
-            return runs.start_run(tx, self.workspace_id, self.source_id, "job", self.name)[0]
+            run_id, _ = runs.start_run(tx, self.workspace_id, self.source_id, "job", self.name, dry_run=self.dry_run)
+            if self.dry_run:
+                runs.check_kind(tx, run_id, ["dry_run"])
+            return run_id
 
     def join(self, run_id: uuid.UUID) -> None:
         """Note on a run that this execution works on it, if whoever started the execution didn't come to that."""
@@ -123,6 +137,8 @@ class Work:
         run = self.worker.outage.survive(self._read)
         if run.state == "running":
             return self._leave_open(run, end)
+        if run.kind == "dry_run":
+            self.worker.outage.survive(self._print_difference)
         print(self.worker.outage.survive(self._summary), flush=True)
         return 0 if run.state in ("succeeded", "partial") else 1
 
@@ -151,6 +167,11 @@ class Work:
     def _summary(self) -> str:
         with self.worker.database.transaction(self.workspace_id) as tx:
             return summary(runs.read_run(tx, self.run_id))
+
+    def _print_difference(self) -> None:
+        with self.worker.database.transaction(self.workspace_id) as tx:
+            for item in tx.execute(_DIFFERENCE, {"run_id": self.run_id}):
+                print(f"{item.action:8}{item.key}{f': {item.warning}' if item.warning else ''}")
 
     def _is_held(self) -> bool:
         """Tell whether another works on a step of the run."""
@@ -181,6 +202,8 @@ _TO_JOIN = sa.text("""
     select id from runs where source_id = :source_id and (state = 'running' or execution = :execution)
     order by execution is not distinct from :execution desc, created_at desc limit 1
 """)
+
+_DIFFERENCE = sa.text("select action, key, warning from run_items where run_id = :run_id order by action, key")
 
 _IS_HELD = sa.text("""
     select exists (select 1 from steps where run_id = :run_id and state = 'running' and lease_until > now())

@@ -18,11 +18,14 @@ def progress_line(run: RunSummary) -> str:
 def summary(run: Run) -> str:
     """Tell what a run came to, with the first reasons of failures."""
     counts = run.counts
+    came = "a collect would come to" if run.kind == "dry_run" and run.state == "succeeded" else run.state
     lines = [
-        f"{run.state}: {counts.added:,} added, {counts.changed:,} changed, {counts.removed:,} removed, "
+        f"{came}: {counts.added:,} added, {counts.changed:,} changed, {counts.removed:,} removed, "
         f"{counts.unchanged:,} unchanged, {counts.failed:,} failed; "
         f"{counts.embedded:,} texts embedded, {counts.reused:,} vectors reused"
     ]
+    if run.pending_removals:
+        lines.append(f"  {run.pending_removals:,} removals withheld, until somebody accepts or refuses them")
     lines += [f"  failed: {failure.key}: {failure.reason}" for failure in run.failures[:20]]
     if run.error:
         lines.append(f"  {run.error['detail']}")

@@ -20,6 +20,7 @@ from headwater.db import Database
 from headwater.http import Route
 from headwater.migrations import register_model
 from scripts.openapi import all_routes
+from tests.contract.test_every_route import BODIES as OBJECTS
 from tests.contract.test_every_route import assert_problem, named
 from tests.databases import FreshDatabase
 from tests.issuers import (
@@ -65,7 +66,7 @@ class World:
                 before, after = path[: path.index("<")], path[path.index(">") + 1 :]
                 path = before + (known_id if known else UNKNOWN) + after
         assert "<" not in path, "a route with an id of a kind that nobody has thought of here"
-        body = json.dumps(BODIES.get(path, {})).encode() if route.body is not None else None
+        body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
         query = "?q=what+is+the+secret" if path == "/api/search" else ""
         return self.clients[name].request(route.method, path + query, content=body, headers=given)
 
@@ -79,6 +80,7 @@ class World:
 
 
 BODIES: dict[str, Any] = {
+    **OBJECTS,
     "/api/chat": {"id": "mine", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
     "/v1/embeddings": {"input": "x", "model": "constant"},
 }

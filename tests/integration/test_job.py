@@ -89,6 +89,18 @@ def test_one_command_collects_a_source_and_tells_what_it_came_to(
     assert pipeline.rows("select engine from runs") == [("job",)]
 
 
+def test_a_dry_run_prints_the_difference_and_changes_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    output = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run").communicate(timeout=60)[0]
+    assert "added   d000.md" in output.splitlines()
+    assert "a collect would come to: 200 added, 0 changed, 0 removed" in output
+    assert pipeline.rows("select count(*) from documents") == [(0,)]
+    pipeline.start(source)
+    refused = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run")
+    assert "is open (collect)" in refused.communicate(timeout=60)[0]
+    assert refused.returncode == 1
+
+
 def test_three_workers_share_a_run_and_one_may_die(
     pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
 ) -> None:

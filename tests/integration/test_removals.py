@@ -1,15 +1,19 @@
 """Deletes that are safe: what a sync may remove, what it may not, and what is found of what was removed."""
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from functions.chat.search import Search
 from functions.collection.runs import Run
 from headwater.embedder import ConstantEmbedder
+from tests.asking import Asking
 from tests.databases import FreshDatabase
+from tests.dying import Interrupted, die_everywhere
 from tests.pipeline import Pipeline, Repository, opened
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
@@ -33,6 +37,10 @@ def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
+
+
+def asking(pipeline: Pipeline) -> Asking:
+    return Asking(pipeline.database, pipeline.settings)
 
 
 def live(pipeline: Pipeline) -> list[str]:
@@ -139,7 +147,233 @@ def test_a_listing_that_brings_withheld_documents_back_clears_the_question(
     assert (run.state, run.pending_removals) == ("partial", 29)
     assert pipeline.rows(pending) == [(29, run.id)]
     repository.write({key: PAGES[key] for key in list(PAGES)[:29]})
-    [source] = pipeline.sources()
-    again = pipeline.collect(source)
+    again = pipeline.finish(asking(pipeline).post(f"/api/sources/{run.source_id}/collect"))
     assert (again.state, again.pending_removals, again.counts.removed) == ("succeeded", 0, 1)
     assert pipeline.rows(pending) == [(0, None)]
+
+
+def test_withheld_removals_are_shown_page_by_page(pipeline: Pipeline, repository: Repository) -> None:
+    run = shrink(pipeline, repository, keep=1)
+    ask, path = asking(pipeline), f"/api/sources/{run.source_id}/removals"
+    assert ask.get(f"/api/sources/{run.source_id}")["pending_removals"] == 29
+    first = ask.get(f"{path}?limit=20")
+    assert (first["run_id"], first["total"], first["stored"]) == (str(run.id), 29, 31)
+    [document_id] = pipeline.rows("select id from documents where key = 'd01.md'")[0]
+    assert first["removals"][0] == {
+        "key": "d01.md",
+        "document_id": str(document_id),
+        "title": "Page 1",
+        "url": None,
+    }
+    rest = ask.get(f"{path}?limit=20&after={first['next']}")
+    told = [removal["key"] for removal in first["removals"] + rest["removals"]]
+    assert (told, rest["next"]) == (list(PAGES)[1:], None)
+
+
+def test_accepted_removals_are_a_run_and_can_be_restored(pipeline: Pipeline, repository: Repository) -> None:
+    seen = shrink(pipeline, repository, keep=1)
+    ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
+    started = ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)})
+    assert ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)}, 409)["detail"].startswith("A run of this")
+    run = pipeline.finish(started)
+    assert (run.kind, run.state, run.counts.removed, run.total) == ("removal", "succeeded", 29, 29)
+    assert live(pipeline) == ["d00.md", "new.md"]
+    empty: dict[str, Any] = {"run_id": None, "total": 0, "stored": 2, "removals": [], "next": None}
+    assert ask.get(f"{path}/removals") == empty
+    assert ask.get(path)["pending_removals"] == 0
+    ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)}, 409)
+    again = pipeline.finish(ask.post(f"{path}/collect"))
+    assert (again.state, again.counts.removed, again.counts.unchanged) == ("succeeded", 0, 2)
+    gone = ask.get("/api/documents?deleted=true&limit=1")["documents"][0]
+    ask.post(f"/api/documents/{gone['id']}/restore", status=200)
+    pipeline.drain()
+    assert live(pipeline) == ["d00.md", "d01.md", "new.md"]
+
+
+def test_links_to_what_was_accepted_lead_nowhere(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write({**PAGES, "index.md": "# Index\n\nSee [one](d01.md) and [none](d00.md).\n"})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write(dict.fromkeys(list(PAGES)[1:]))
+    seen = pipeline.collect(source)
+    assert {target for _, target in pipeline.rows(LINKS)} == {"d00.md", "d01.md"}
+    pipeline.finish(asking(pipeline).post(f"/api/sources/{source.id}/removals/accept", {"run_id": str(seen.id)}))
+    assert {target for _, target in pipeline.rows(LINKS)} == {"d00.md", None}
+
+
+def test_refused_removals_stay_until_the_source_lists_them_again(pipeline: Pipeline, repository: Repository) -> None:
+    seen = shrink(pipeline, repository, keep=1)
+    ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
+    assert ask.post(f"{path}/removals/refuse", {"run_id": str(seen.id)}, 200) == {"kept": 29}
+    ask.post(f"{path}/removals/refuse", {"run_id": str(seen.id)}, 409)
+    assert ask.get(f"{path}/removals")["total"] == 0
+    run = pipeline.finish(ask.post(f"{path}/collect"))
+    assert (run.state, run.pending_removals, run.counts.removed) == ("succeeded", 0, 0)
+    assert len(live(pipeline)) == 31
+    assert {document["held"] for document in ask.get("/api/documents?limit=200")["documents"]} == {None, "restored"}
+
+
+def test_an_answer_to_a_difference_that_has_been_replaced_is_refused(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    seen = shrink(pipeline, repository, keep=3)
+    repository.write({"d02.md": None})
+    ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
+    later = pipeline.finish(ask.post(f"{path}/collect"))
+    for answer in ("accept", "refuse"):
+        refused = ask.post(f"{path}/removals/{answer}", {"run_id": str(seen.id)}, 409)
+        assert str(later.id) in refused["detail"]
+    assert len(live(pipeline)) == 31
+    ask.post(f"{path}/removals/accept", {"run_id": str(later.id)})
+
+
+def test_while_a_collect_is_open_nothing_is_answered_or_restored(pipeline: Pipeline, repository: Repository) -> None:
+    seen = shrink(pipeline, repository, keep=1)
+    ask, path, answer = asking(pipeline), f"/api/sources/{seen.source_id}", {"run_id": str(seen.id)}
+    pipeline.rows("update documents set deleted_at = now() where key = 'd00.md' returning 1")
+    [[document_id]] = pipeline.rows("select id from documents where key = 'd00.md'")
+    started = ask.post(f"{path}/collect")
+    for asked in (f"{path}/removals/accept", f"{path}/removals/refuse", f"/api/documents/{document_id}/restore"):
+        refused = ask.post(asked, answer, 409)
+        assert started["run_id"] in refused["detail"]
+        assert "cancel" in refused["detail"]
+    assert ask.post(f"{path}/collect") == started
+    ask.post(f"{path}/collect?dry_run=true", status=409)
+    assert len(live(pipeline)) == 30
+
+
+@pytest.mark.parametrize("kind", ["removal", "restore", "upload", "dry_run"])
+def test_a_worker_may_die_anywhere_in_a_run_of_any_kind(pipeline: Pipeline, repository: Repository, kind: str) -> None:
+    seen = shrink(pipeline, repository, keep=1)
+    ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
+    if kind == "removal":
+        ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)})
+    elif kind == "dry_run":
+        ask.post(f"{path}/collect?dry_run=true")
+    else:
+        held = "added" if kind == "upload" else None
+        [[id_]] = pipeline.rows("update documents set held = :h where key = 'd01.md' returning id", h=held)
+        ask.delete(f"/api/documents/{id_}") if kind == "upload" else pipeline.rows(
+            "update documents set deleted_at = now() where id = :i returning 1", i=id_
+        )
+        if kind == "restore":
+            ask.post(f"/api/documents/{id_}/restore", status=200)
+    [[run_id]] = pipeline.rows("select id from runs where state = 'running'")
+    die_everywhere(pipeline)
+    run = pipeline.read(run_id)
+    assert (run.kind, run.state) == (kind, "succeeded")
+    expected = {"removal": 2, "restore": 31, "upload": 30, "dry_run": 31}
+    assert len(live(pipeline)) == expected[kind]
+
+
+def test_a_dry_run_tells_the_difference_and_touches_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    changes: dict[str, str | bytes | None] = {"new.md": "# New\n", "pump.md": "# Pump\n\nOther.\n", "install.md": None}
+    repository.write(changes)
+    before = everything(pipeline)
+    ask = asking(pipeline)
+    run = pipeline.finish(ask.post(f"/api/sources/{source.id}/collect?dry_run=true"))
+    counts = run.counts
+    assert (run.kind, run.state, run.total) == ("dry_run", "succeeded", 2)
+    assert (counts.listed, counts.added, counts.changed, counts.removed, counts.unchanged) == (2, 1, 1, 1, 0)
+    items = "select key, action, state from run_items where run_id = :r order by key"
+    assert pipeline.rows(items, r=run.id) == [
+        ("install.md", "removed", "done"),
+        ("new.md", "added", "done"),
+        ("pump.md", "changed", "done"),
+    ]
+    assert everything(pipeline) == before
+    collected = pipeline.finish(ask.post(f"/api/sources/{source.id}/collect"))
+    assert (collected.counts.added, collected.counts.changed, collected.counts.removed) == (1, 1, 1)
+
+
+def test_a_dry_run_tells_what_would_be_withheld_and_asks_nobody(pipeline: Pipeline, repository: Repository) -> None:
+    seen = shrink(pipeline, repository, keep=1)
+    ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
+    before = everything(pipeline)
+    run = pipeline.finish(ask.post(f"{path}/collect?dry_run=true"))
+    assert (run.state, run.pending_removals, run.counts.removed) == ("succeeded", 29, 0)
+    assert everything(pipeline) == before
+    assert ask.get(f"{path}/removals")["run_id"] == str(seen.id)
+
+
+def everything(pipeline: Pipeline) -> list[Any]:
+    """All that a run of any kind could touch, but for the runs themselves."""
+    tables = ("sources", "documents", "chunks", "relations", "vectors", "schedules")
+    return [pipeline.rows(f"select t::text from {table} t order by 1") for table in tables]
+
+
+def test_a_dry_run_stays_with_tickets_however_much_it_finds(database: FreshDatabase, repository: Repository) -> None:
+    repository.write(SMALL)
+    asked: list[uuid.UUID] = []
+    with opened(database, bulk_threshold=1, job_name="headwater") as pipeline:
+        pipeline.start_job = asked.append
+        source = pipeline.add_source(repository.url)
+        run = pipeline.finish(asking(pipeline).post(f"/api/sources/{source.id}/collect?dry_run=true"))
+        assert (run.engine, run.counts.added, asked) == ("tickets", 2, [])
+        pipeline.finish(asking(pipeline).post(f"/api/sources/{source.id}/collect"))
+        assert len(asked) == 1
+
+
+def test_a_tombstone_is_restored_at_once(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    before = pipeline.contents()
+    repository.write({"install.md": None})
+    pipeline.collect(source)
+    ask = asking(pipeline)
+    [gone] = ask.get("/api/documents?deleted=true")["documents"]
+    assert (gone["key"], gone["held"], gone["deleted_at"] is not None) == ("install.md", None, True)
+    back = ask.post(f"/api/documents/{gone['id']}/restore", status=200)
+    assert (back["deleted_at"], back["held"], "Screw" in back["text"]) == (None, "restored", True)
+    assert "install.md" in found(pipeline, "screw wall")
+    ask.post(f"/api/documents/{gone['id']}/restore", status=409)
+    pipeline.drain()
+    [run] = ask.get("/api/runs?limit=1")["runs"]
+    assert (run["kind"], run["state"], run["counts"]["added"], run["counts"]["embedded"]) == (
+        ("restore", "succeeded", 1, 0)
+    )
+    assert pipeline.contents() == before
+    assert pipeline.collect(source).counts.removed == 0
+    ask.post(f"/api/documents/{uuid.uuid4()}/restore", status=404)
+
+
+def test_what_a_restored_document_lacks_is_embedded(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({"install.md": None})
+    pipeline.collect(source)
+    pipeline.rows("delete from vectors returning 1")  # as after a switch to a model that embedded live texts only
+    pipeline.rows("update sources set embedded_model_id = null returning 1")
+    pipeline.collect(source)
+    ask = asking(pipeline)
+    [gone] = ask.get("/api/documents?deleted=true")["documents"]
+    ask.post(f"/api/documents/{gone['id']}/restore", status=200)
+    pipeline.drain()
+    assert ask.get("/api/runs?limit=1")["runs"][0]["counts"]["embedded"] == 1
+    assert pipeline.rows("select count(*) from vectors") == [(2,)]
+
+
+def test_what_is_restored_while_a_restore_is_open_joins_it(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    expected = pipeline.contents()
+    repository.write({"install.md": None, "pump.md": None})
+    pipeline.collect(source)
+    ask = asking(pipeline)
+    first, second = ask.get("/api/documents?deleted=true")["documents"]
+    ask.post(f"/api/documents/{first['id']}/restore", status=200)
+
+    def join() -> None:  # the run's `finish` has read what it is to settle by now
+        ask.post(f"/api/documents/{second['id']}/restore", status=200)
+
+    pipeline.step("collection", lambda handler: Interrupted(handler, "computed", join))
+    pipeline.drain()
+    [run] = ask.get("/api/runs?limit=1")["runs"]
+    assert (run["kind"], run["state"], run["total"], run["counts"]["added"]) == ("restore", "succeeded", 2, 2)
+    assert pipeline.contents() == expected

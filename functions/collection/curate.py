@@ -1,0 +1,104 @@
+"""The routes about what becomes of single documents: withheld removals, tombstones, documents added by hand."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import Connection
+
+from functions.collection import by_hand, removals, restore
+from functions.collection.documents import Document, read_document
+from functions.collection.removals import Answer, Kept, RemovalList, RemovalQuery
+from functions.collection.runs import Started
+from functions.collection.sources import read_source
+from headwater.db import Database
+from headwater.http import Call, Route
+from headwater.tickets import Tickets
+
+
+class Curation:
+    """What the routes do, with what they need."""
+
+    def __init__(self, database: Database, tickets: Tickets) -> None:
+        self.database = database
+        self.tickets = tickets
+
+    def routes(self) -> list[Route]:
+        """Return them."""
+        waiting, document = "/api/sources/<uuid:id>/removals", "/api/documents/<uuid:id>"
+        return [
+            Route(
+                "GET",
+                waiting,
+                self.list_removals,
+                "List the removals that wait for an answer",
+                query=RemovalQuery,
+                answers=RemovalList,
+            ),
+            Route(
+                "POST",
+                f"{waiting}/accept",
+                self.accept,
+                "Remove what waits",
+                body=Answer,
+                answers=Started,
+                status=202,
+                access="editor",
+            ),
+            Route(
+                "POST", f"{waiting}/refuse", self.refuse, "Keep what waits", body=Answer, answers=Kept, access="editor"
+            ),
+            Route(
+                "POST",
+                f"{document}/restore",
+                self.restore,
+                "Bring a removed document back",
+                answers=Document,
+                access="editor",
+            ),
+            Route(
+                "DELETE",
+                document,
+                self.delete_document,
+                "Remove a document that was added by hand",
+                status=204,
+                access="editor",
+            ),
+        ]
+
+    def list_removals(self, call: Call) -> RemovalList:
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
+
+    def accept(self, call: Call) -> Started:
+        source_id = call.path["id"]
+        with self.database.transaction(call.workspace_id) as tx:
+            read_source(tx, call.workspace_id, source_id)
+        with self._opening(call) as tx:
+            return Started(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
+
+    def refuse(self, call: Call) -> Kept:
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
+
+    def restore(self, call: Call) -> Document:
+        with self.database.transaction(call.workspace_id) as tx:
+            read_document(tx, call.workspace_id, call.path["id"])
+        with self._opening(call) as tx:
+            return restore.restore_document(tx, call.workspace_id, call.path["id"])
+
+    def delete_document(self, call: Call) -> None:
+        with self.database.transaction(call.workspace_id) as tx:
+            read_document(tx, call.workspace_id, call.path["id"])
+        with self._opening(call) as tx:
+            by_hand.delete_document(tx, call.workspace_id, call.path["id"])
+
+    @contextmanager
+    def _opening(self, call: Call) -> Iterator[Connection]:
+        """Give a transaction that opens a run, and wake the queue after it.
+
+        The watchdog is armed first, so that nothing opened is ever forgotten.
+        """
+        self.tickets.arm_watchdog()
+        with self.database.transaction(call.workspace_id) as tx:
+            yield tx
+        self.tickets.wake(["collection"])

@@ -1,0 +1,54 @@
+"""The collection function's API without its process: requests flow into its real routes on a real database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flask
+from werkzeug.test import TestResponse
+
+from functions.collection.connect import connect_with
+from functions.collection.routes import Collection
+from headwater.config import Settings
+from headwater.db import Database
+from headwater.http import App
+from headwater.tickets import Tickets
+
+
+class NoTickets(Tickets):
+    """Sends nothing; whoever asks drains by themselves."""
+
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        """Wake nobody."""
+
+    def arm_watchdog(self) -> None:
+        """Arm nothing."""
+
+
+class Asking:
+    """Ask the routes as people do."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        tickets = NoTickets(database, settings)
+        app = App(
+            "collection", settings, Collection(database, settings, tickets, connect_with(settings)).routes(), database
+        )
+        server = flask.Flask("collection")
+        methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
+        server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
+        self.client = server.test_client()
+
+    def get(self, path: str, status: int = 200) -> Any:
+        return self._answer(self.client.get(path), status)
+
+    def post(self, path: str, body: Any = None, status: int = 202) -> Any:
+        return self._answer(self.client.post(path, json=body), status)
+
+    def put(self, path: str, body: Any, status: int = 202) -> Any:
+        return self._answer(self.client.put(path, json=body), status)
+
+    def delete(self, path: str, status: int = 204) -> Any:
+        return self._answer(self.client.delete(path), status)
+
+    def _answer(self, response: TestResponse, status: int) -> Any:
+        assert response.status_code == status, response.text
+        return response.json if response.data else None
