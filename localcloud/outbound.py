@@ -2,12 +2,13 @@
 
 In flows an `OutboundRequest`, out flow the status and headers of the answer; its body is read to the end and dropped.
 Redirects are answers like any other. Cancelling a call (a deadline) closes its connection, which is how the target
-may learn of it.
+may learn of it. Each request has a trace of its own, as Google's front ends see to it.
 """
 
 import asyncio
 import ssl
 import time
+import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, read_body, read_head, write_head
 
 MAX_IDLE_S = 30.0
+TRACE_HEADER = "X-Cloud-Trace-Context"
 
 # Scheme, host, port: what a connection can be used for again.
 Origin = tuple[str, str, int]
@@ -153,6 +155,8 @@ def _origin(url: SplitResult) -> Origin:
 def _message(request: OutboundRequest, url: SplitResult) -> bytes:
     path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
     headers = [("Host", url.netloc.rpartition("@")[2]), *request.headers]
+    if not any(name.lower() == TRACE_HEADER.lower() for name, _ in headers):
+        headers.append((TRACE_HEADER, f"{uuid.uuid4().hex}/0;o=0"))
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(request.body))))
     return write_head(f"{request.method} {path} HTTP/1.1", headers) + request.body

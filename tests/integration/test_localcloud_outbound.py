@@ -1,18 +1,26 @@
 """The client that calls targets, against servers that answer in every way HTTP/1.1 allows."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from localcloud.http1 import ProtocolError, read_body, read_head
+from localcloud.http1 import Head, ProtocolError, read_body, read_head
 from localcloud.outbound import Outbound, OutboundRequest, OutboundResponse
 
 Script = list[bytes | None]
 
 
-async def serve(connections: list[Script], use: Callable[[Outbound, str], Awaitable[None]]) -> list[int]:
-    """Answer by a script for each connection (None closes it) while `use` runs; returns their counts of requests."""
+async def serve(
+    connections: list[Script],
+    use: Callable[[Outbound, str], Awaitable[None]],
+    look: Callable[[Head], None] = lambda head: None,
+) -> list[int]:
+    """Answer by a script for each connection (None closes it) while `use` runs; returns their counts of requests.
+
+    Every request's head is shown to `look`.
+    """
     counts: list[int] = []
     finished: list[asyncio.Task[None] | None] = []
 
@@ -24,6 +32,7 @@ async def serve(connections: list[Script], use: Callable[[Outbound, str], Awaita
             head = await read_head(reader)
             if head is None:
                 break
+            look(head)
             async for _ in read_body(reader, head.headers):
                 pass
             counts[number] += 1
@@ -102,6 +111,19 @@ def test_the_answer_to_head_has_no_body() -> None:
 def test_what_is_no_whole_answer_is_an_error(answer: bytes | None, error: type[Exception]) -> None:
     with pytest.raises(error):
         responses([[answer]], 1)
+
+
+def test_each_request_has_a_trace_of_its_own_unless_it_brings_one() -> None:
+    traces: list[str] = []
+
+    async def use(outbound: Outbound, url: str) -> None:
+        for headers in ([], [], [("x-cloud-trace-context", "mine")]):
+            await outbound.send(OutboundRequest("GET", url, headers, b""))
+
+    asyncio.run(serve([[OK] * 3], use, lambda head: traces.append(head.headers["x-cloud-trace-context"])))
+    assert [bool(re.fullmatch(r"[0-9a-f]{32}/0;o=0", trace)) for trace in traces] == [True, True, False]
+    assert len(set(traces)) == 3
+    assert traces[2] == "mine"
 
 
 def test_a_host_that_can_not_be_is_an_error() -> None:
