@@ -16,12 +16,15 @@ SCREENSHOTS = ROOT / "tests" / "e2e" / "screenshots"
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs chromium: drives it")
 
 
-def browse(script: str, home: Path, base: str, git_url: str, *arguments: str, pictures: int) -> str:
-    """Run a script, which must take that many screenshots at least; each script has a folder of its own for them."""
+def browse(script: str, home: Path, base: str, other: str, *arguments: str, pictures: int) -> None:
+    """Run a script on `base` and what `other` it needs the URL of, with a folder of its own for its screenshots.
+
+    It must take that many `pictures` at least.
+    """
     folder = SCREENSHOTS / script
     shutil.rmtree(folder, ignore_errors=True)
     done = subprocess.run(
-        [str(NODE), str(ROOT / "edge" / "e2e" / f"{script}.mjs"), base, git_url, str(folder), *arguments],
+        [str(NODE), str(ROOT / "edge" / "e2e" / f"{script}.mjs"), base, other, str(folder), *arguments],
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "CHROMIUM": str(BROWSER)},
         capture_output=True,
         text=True,
@@ -30,4 +33,3 @@ def browse(script: str, home: Path, base: str, git_url: str, *arguments: str, pi
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(folder.glob("*.png"))) >= pictures
-    return done.stdout

@@ -1,4 +1,4 @@
-// What people do first, step by step: add a source, ask.
+// What people do first, step by step: sign in, add a source, ask.
 
 import { expect } from "./browser.mjs";
 
@@ -8,6 +8,21 @@ import { expect } from "./browser.mjs";
 const ANSWER_TIMEOUT_MS = 60_000;
 /** @type {Look} */
 const unseen = () => Promise.resolve();
+
+/**
+ * Go by the issuer's page, which asks for a name, and come back to the page that was left.
+ *
+ * @param {Page} page @param {string} base @param {string} name
+ */
+export async function signIn(page, base, name) {
+  await page.goto(`${base}/sources`);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.getByRole("heading", { name: "Issuer" }).waitFor();
+  await page.getByLabel("Name").fill(name);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Sources" }).waitFor();
+  expect(page.url() === `${base}/sources`, `after signing in the address is ${page.url()}`);
+}
 
 /**
  * Add a repository as a source; returns the name that the form made of its URL.

@@ -1,5 +1,6 @@
 // What the browser's checks share: a Chromium that talks to nobody else, and questions about a page.
 
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -55,6 +56,30 @@ export async function open(browser, look, complaints) {
 /** @param {unknown} condition @param {string} message @returns {asserts condition} */
 export function expect(condition, message) {
   if (!condition) throw new Error(message);
+}
+
+/** Keep a picture of the whole page. @param {Page} page @param {string} folder @param {string} name */
+export async function shot(page, folder, name) {
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+/** Look at a page in light, in dark and on a narrow screen. @param {Page} page @param {string} folder @param {string} name */
+export async function lookAt(page, folder, name) {
+  await page.waitForLoadState("networkidle");
+  for (const look of /** @type {const} */ (["light", "dark", "narrow"])) {
+    await page.setViewportSize(LOOKS[look].viewport);
+    await page.emulateMedia({ colorScheme: LOOKS[look].colorScheme });
+    await expectNoSidewaysScroll(page, `${look} ${name}`);
+    await shot(page, folder, `${name}-${look}`);
+  }
+  await page.setViewportSize(LOOKS.light.viewport);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** What a reader is shown has nothing to press that would change anything. @param {Page} page @param {string} where */
+export async function expectNoButtons(page, where) {
+  const buttons = await page.locator("main").getByRole("button").allInnerTexts();
+  expect(buttons.length === 0, `a reader sees on ${where}: ${buttons.join(", ")}`);
 }
 
 /** @param {Page} page @param {string} where */

@@ -7,9 +7,8 @@
 // (failed.png), when something isn't so. CHROMIUM names the browser (/usr/bin/chromium).
 
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { addSource, ask } from "./actions.mjs";
-import { expect, expectNoSidewaysScroll, expectVisibleFocus, launch, LOOKS, open } from "./browser.mjs";
+import { addSource, ask, signIn } from "./actions.mjs";
+import { expect, expectNoButtons, expectVisibleFocus, launch, lookAt, LOOKS, open, shot } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -20,22 +19,6 @@ const [base = "", gitUrl = "", folder = "", question = ""] = process.argv.slice(
 if (question === "") {
   console.error("usage: signed-in.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION");
   process.exit(2);
-}
-
-/** @param {Page} page @param {string} name */
-async function shot(page, name) {
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-}
-
-/** Go by the issuer's page, and come back to the page that was left. @param {Page} page @param {string} name */
-async function signIn(page, name) {
-  await page.goto(`${base}/sources`);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.getByRole("heading", { name: "Issuer" }).waitFor();
-  await page.getByLabel("Name").fill(name);
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { level: 1, name: "Sources" }).waitFor();
-  expect(page.url() === `${base}/sources`, `after signing in the address is ${page.url()}`);
 }
 
 /** Sign out; nothing of the user's stays in the tab. @param {Page} page */
@@ -69,7 +52,7 @@ async function makeKey(page) {
     statuses.push(answer.status());
   }
   expect(statuses.join() === "200,403", `the key is answered ${statuses.join()}`);
-  await shot(page, "made-key");
+  await shot(page, folder, "made-key");
   await page.getByRole("button", { name: "Done" }).click();
 }
 
@@ -89,18 +72,18 @@ async function addReader(page) {
 async function beOwner(page) {
   await page.goto(base);
   await page.getByRole("heading", { name: "Sign in to Headwater" }).waitFor();
-  await lookAt(page, "sign-in");
-  await signIn(page, OWNER);
-  await lookAt(page, "first-source");
+  await lookAt(page, folder, "sign-in");
+  await signIn(page, base, OWNER);
+  await lookAt(page, folder, "first-source");
   const name = await addSource(page, base, gitUrl);
   await collect(page, name);
-  await lookAt(page, "owner-sources");
+  await lookAt(page, folder, "owner-sources");
   await ask(page, question);
   await page.getByRole("button", { name: /^Account/ }).click();
   await page.getByRole("link", { name: "Workspace", exact: true }).click();
   await makeKey(page);
   await addReader(page);
-  await lookAt(page, "owner-workspace");
+  await lookAt(page, folder, "owner-workspace");
   await expectVisibleFocus(page, 15);
   await signOut(page);
   return name;
@@ -108,39 +91,20 @@ async function beOwner(page) {
 
 /** A reader sees the same source, may ask, and is shown nothing to press that would change anything. @param {Page} page @param {string} name */
 async function beReader(page, name) {
-  await signIn(page, READER);
+  await signIn(page, base, READER);
   await page.getByRole("article", { name }).waitFor();
   await expectNoButtons(page, "Sources");
-  await lookAt(page, "reader-sources");
+  await lookAt(page, folder, "reader-sources");
   await page.getByRole("link", { name: "This run" }).click();
   await page.getByRole("heading", { name: `Run of ${name}` }).waitFor();
   await expectNoButtons(page, "the run's page");
-  await lookAt(page, "reader-run");
+  await lookAt(page, folder, "reader-run");
   await ask(page, question);
   await page.goto(`${base}/workspace`);
   await page.getByText("Owners of the workspace manage").waitFor();
   await expectNoButtons(page, "Workspace");
-  await lookAt(page, "reader-workspace");
+  await lookAt(page, folder, "reader-workspace");
   await signOut(page);
-}
-
-/** @param {Page} page @param {string} where */
-async function expectNoButtons(page, where) {
-  const buttons = await page.locator("main").getByRole("button").allInnerTexts();
-  expect(buttons.length === 0, `a reader sees on ${where}: ${buttons.join(", ")}`);
-}
-
-/** Look at a page in light, in dark and on a narrow screen. @param {Page} page @param {string} name */
-async function lookAt(page, name) {
-  await page.waitForLoadState("networkidle");
-  for (const look of /** @type {const} */ (["light", "dark", "narrow"])) {
-    await page.setViewportSize(LOOKS[look].viewport);
-    await page.emulateMedia({ colorScheme: LOOKS[look].colorScheme });
-    await expectNoSidewaysScroll(page, `${look} ${name}`);
-    await shot(page, `${name}-${look}`);
-  }
-  await page.setViewportSize(LOOKS.light.viewport);
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 async function main() {
@@ -157,7 +121,7 @@ async function main() {
     console.log(`ok ${READER} has read`);
     expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
   } catch (error) {
-    await shot(page, "failed");
+    await shot(page, folder, "failed");
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   } finally {

@@ -96,8 +96,9 @@ export class PeopleFunction {
 
 function sourceOf(name: string): unknown {
   const config = { url: "https://example.com/docs.git" };
-  const schedule = { schedule: null, time_zone: null, next_runs: [], last_run: null };
-  return { id: "s1", kind: "git", name, config, has_token: false, created_at: NOW, documents: 3, ...schedule };
+  const schedule = { schedule: null, time_zone: null, next_runs: [], paused_at: null };
+  const runs = { pending_removals: 0, last_run: null };
+  return { id: "s1", kind: "git", name, config, has_token: false, created_at: NOW, documents: 3, ...schedule, ...runs };
 }
 
 function problem(response: ServerResponse, status: number, detail: string): void {

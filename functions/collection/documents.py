@@ -49,11 +49,12 @@ class DocumentSummary(msgspec.Struct, frozen=True):
 class DocumentQuery(msgspec.Struct, frozen=True):
     """Which documents are asked for: those after `after`, which is a page's `next`, or a key.
 
-    With `deleted` those that were removed and can still be restored, else the live ones.
+    With `deleted` those that were removed and can still be restored, else the live ones; with `held` only such of them.
     """
 
     source_id: uuid.UUID | None = None
     deleted: bool = False
+    held: Held | None = None
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -76,7 +77,8 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
     """Read a page of documents."""
     after_key, after_id = _read_place(query.after)
-    values = {"workspace_id": workspace_id, "source_id": query.source_id, "key": after_key, "id": after_id}
+    values: dict[str, Any] = {"workspace_id": workspace_id, "source_id": query.source_id, "held": query.held}
+    values |= {"key": after_key, "id": after_id}
     statement = _DELETED_PAGE if query.deleted else _PAGE
     rows = [DocumentSummary(**row._mapping) for row in tx.execute(statement, {**values, "limit": query.limit + 1})]
     page = rows[: query.limit]
@@ -105,7 +107,8 @@ _ONE = sa.text("""
 _SELECT_PAGE = """
     select id, source_id, key, title, url, fetched_at, deleted_at, held from documents
     where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)
-      and deleted_at {} and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
+      and deleted_at {} and (cast(:held as text) is null or held = :held)
+      and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
 """
 
 _PAGE = sa.text(_SELECT_PAGE.format("is null"))

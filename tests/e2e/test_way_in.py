@@ -53,6 +53,18 @@ class Edge:
         headers |= request.pop("headers", {})
         return self.client.request(method, path, headers=headers, **request)
 
+    def add_source(self, token: str, name: str, repository: Repository) -> str:
+        """Add a repository as a source; returns its id."""
+        body = {"kind": "git", "name": name, "config": {"url": repository.url}}
+        return str(self.ask("POST", "/api/sources", token, json=body).json()["id"])
+
+    def collect(self, token: str, source_id: str) -> dict[str, Any]:
+        """Collect a source, and return the run as it ended."""
+        path = f"/api/runs/{self.ask('POST', f'/api/sources/{source_id}/collect', token).json()['run_id']}"
+        wait_until(lambda: self.ask("GET", path, token).json()["state"] != "running")
+        run: dict[str, Any] = self.ask("GET", path, token).json()
+        return run
+
     def woken(self, *answers: httpx.Response) -> int:
         """Count the requests behind these answers that have reached a function."""
         last = [self.ask("GET", path, self.issuer.token("ada")) for path in ONE_OF_EACH]
@@ -82,12 +94,10 @@ def document(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     repository = Repository(tmp_path_factory.mktemp("repository"))
     repository.write({"a.md": "# Larder\n\nThe key to the larder hangs behind the clock.\n"})
     ada = edge.issuer.token("ada")
-    body = {"kind": "git", "name": "larder", "config": {"url": repository.url}}
-    source = edge.ask("POST", "/api/sources", ada, json=body).json()
-    run = edge.ask("POST", f"/api/sources/{source['id']}/collect", ada).json()["run_id"]
-    wait_until(lambda: edge.ask("GET", f"/api/runs/{run}", ada).json()["state"] == "succeeded")
-    (found,) = edge.ask("GET", f"/api/documents?source_id={source['id']}", ada).json()["documents"]
-    return {**found, "run_id": run}
+    source_id = edge.add_source(ada, "larder", repository)
+    run = edge.collect(ada, source_id)
+    (found,) = edge.ask("GET", f"/api/documents?source_id={source_id}", ada).json()["documents"]
+    return {**found, "run_id": run["id"]}
 
 
 def forged(issuer: FakeIssuer) -> dict[str, str]:
@@ -250,3 +260,29 @@ def test_people_sign_in_in_the_browser_as_owner_and_as_reader_and_do_what_they_m
     for subject, role in (("mia", "owner"), ("rolf", "reader")):
         me = edge.ask("GET", "/api/me", edge.issuer.token(subject)).json()
         assert (me["role"], len(me["workspaces"])) == (role, 1)
+
+
+@needs_browser
+def test_what_becomes_of_documents_is_decided_in_the_browser(edge: Edge, tmp_path: Path) -> None:
+    nora = edge.issuer.token("nora")
+    edge.ask("POST", "/api/members", nora, json={"subject": "otto", "role": "reader"})
+    pages = {f"{n:02}.md": f"# Page {n}\n\nThis is page {n}.\n" for n in range(30)}
+    ids = {}
+    for name in ("kept", "gone"):
+        repository = Repository(tmp_path / name)
+        repository.write(pages)
+        ids[name] = edge.add_source(nora, name, repository)
+        assert edge.collect(nora, ids[name])["counts"]["added"] == 30
+        repository.write(dict.fromkeys(list(pages)[5:]))
+        assert edge.collect(nora, ids[name])["pending_removals"] == 25
+    repository = Repository(tmp_path / "broken")
+    repository.write({"bad.md": b"# Bad\n\nNo text: \0\n", "a.md": "# A\n\nA.\n", "b.md": "# B\n"})
+    ids["broken"] = edge.add_source(nora, "broken", repository)
+    assert edge.collect(nora, ids["broken"])["state"] == "partial"
+    repository.write({"new.md": "# New\n"})
+
+    cloud = f"http://127.0.0.1:{edge.stack.ports['localcloud']}"
+    browse("curating", tmp_path, edge.stack.url, cloud, "nora", "otto", pictures=20)
+    stored = {name: edge.ask("GET", f"/api/sources/{ids[name]}", nora).json()["documents"] for name in ids}
+    assert stored == {"kept": 30, "gone": 6, "broken": 3}
+    assert edge.collect(nora, ids["broken"])["counts"]["added"] == 1

@@ -211,6 +211,8 @@ def test_refused_removals_stay_until_the_source_lists_them_again(pipeline: Pipel
     assert (run.state, run.pending_removals, run.counts.removed) == ("succeeded", 0, 0)
     assert len(live(pipeline)) == 31
     assert {document["held"] for document in ask.get("/api/documents?limit=200")["documents"]} == {None, "restored"}
+    assert len(ask.get("/api/documents?held=restored&limit=200")["documents"]) == 29
+    assert ask.get("/api/documents?held=added")["documents"] == []
 
 
 def test_an_answer_to_a_difference_that_has_been_replaced_is_refused(

@@ -22,7 +22,7 @@ export interface NewSource {
 }
 
 /** What is left out stays; `schedule: null` removes the schedule. */
-export type SourceChanges = Partial<Pick<NewSource, "name" | "schedule" | "time_zone">>;
+export type SourceChanges = Partial<Pick<NewSource, "name" | "schedule" | "time_zone"> & { paused: boolean }>;
 
 export interface Source {
   id: string;
@@ -37,6 +37,10 @@ export interface Source {
   time_zone: string | null;
   /** The next times of the schedule. */
   next_runs: string[];
+  /** Since when nothing collects it; null: it isn't paused. */
+  paused_at: string | null;
+  /** Documents that its last listing lacked and that wait for somebody to decide. */
+  pending_removals: number;
   last_run: RunSummary | null;
 }
 
@@ -115,6 +119,71 @@ export interface Run extends RunSummary {
   /** Documents settled per second; null before anything. */
   throughput: number | null;
   seconds_left: number | null;
+}
+
+export type ItemAction = "added" | "changed" | "removed" | "skipped";
+export type ItemState = "pending" | "done" | "failed";
+
+/** What a run does to one key. */
+export interface RunItem {
+  key: string;
+  action: ItemAction;
+  state: ItemState;
+  /** Why it failed. */
+  reason: string | null;
+  warning: string | null;
+  /** The trace of the step that settled it, to be looked up in the logs. */
+  trace: string | null;
+}
+
+/** A part of a list; `next` asks for what comes after it, null at the end. */
+export interface Page {
+  next: string | null;
+}
+
+export interface ItemPage extends Page {
+  items: RunItem[];
+}
+
+/** A document that a listing lacked. */
+export interface Removal {
+  key: string;
+  document_id: string;
+  title: string;
+  url: string | null;
+}
+
+/** Removals that wait: those of run `run_id`, `total` of `stored` documents. */
+export interface RemovalPage extends Page {
+  run_id: string | null;
+  total: number;
+  stored: number;
+  removals: Removal[];
+}
+
+/** Why no sync removes it: `restored` until the source lists it again, `added` by hand. */
+export type Held = "restored" | "added";
+
+export interface DocumentSummary {
+  id: string;
+  source_id: string;
+  key: string;
+  title: string;
+  url: string | null;
+  fetched_at: string;
+  deleted_at: string | null;
+  held: Held | null;
+}
+
+export interface DocumentPage extends Page {
+  documents: DocumentSummary[];
+}
+
+/** A document that somebody adds by hand. */
+export interface NewDocument {
+  key: string;
+  title: string;
+  text: string;
 }
 
 export interface Document {

@@ -1,5 +1,5 @@
 import { useCallback } from "react";
-import { readDocument } from "../api/api";
+import { readDocument } from "../api/documents";
 import type { Document } from "../api/types";
 import { useLoad, type Loaded } from "../ui/use-load";
 

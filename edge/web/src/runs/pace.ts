@@ -1,9 +1,6 @@
-/** A run flows in; how long it took, how fast it went and how long it may still take flow out. Pure. */
+/** A run flows in; how long it took and how fast it went, in words, flow out. Pure. */
 
 import type { RunSummary } from "../api/types";
-
-/** Less than this done says nothing about the rest. */
-const TELLING_FRACTION = 0.05;
 
 /** How long a run has taken until `now`, or until its end, in seconds. */
 export function secondsOf(run: RunSummary, now: Date): number {
@@ -11,24 +8,10 @@ export function secondsOf(run: RunSummary, now: Date): number {
   return Math.max((end.getTime() - new Date(run.created_at).getTime()) / 1000, 0);
 }
 
-/**
- * Guess how long an open run will go on, in seconds, as if the rest went like what is done; null when it can't be told.
- *
- * A quarter done after a minute leaves three minutes.
- */
-export function secondsLeft(run: RunSummary, fraction: number | null, now: Date): number | null {
-  if (run.state !== "running" || fraction === null || fraction < TELLING_FRACTION) return null;
-  return (secondsOf(run, now) * (1 - fraction)) / fraction;
-}
-
-/** Documents read and texts embedded each second; nothing for what there was none of. */
-export function throughput(run: RunSummary, now: Date): string[] {
-  const seconds = secondsOf(run, now);
-  if (seconds === 0) return [];
-  const { added, changed, failed, embedded } = run.counts;
-  return [[added + changed + failed, "documents"] as const, [embedded, "embedded texts"] as const].flatMap(
-    ([count, noun]) => (count === 0 ? [] : [`${rate(count / seconds)} ${noun} a second`]),
-  );
+/** Say how fast documents are settled: "12 documents a second", "3 documents a minute". */
+export function sayThroughput(perSecond: number): string {
+  if (perSecond >= 0.95) return `${rate(perSecond)} documents a second`;
+  return `${rate(perSecond * 60)} documents a minute`;
 }
 
 /** Say a duration: "0.4 s", "12 s", "2 min 5 s", "1 h 3 min". */

@@ -1,91 +1,73 @@
 import type { ReactNode } from "react";
 import { listSources } from "../api/api";
-import type { Run } from "../api/types";
+import type { Source } from "../api/types";
+import { useMay } from "../session/me";
 import { runsPath } from "../shell/route";
 import { Link } from "../shell/router";
 import { useTitle } from "../shell/use-title";
 import { ProgressBar } from "../sources/progress-bar";
 import { RunReport } from "../sources/run-report";
 import { useRun, type FollowedRun } from "../sources/use-run";
+import { Withheld } from "../sources/withheld";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { useNow } from "../ui/use-now";
-import { sayDuration, secondsLeft, secondsOf, throughput } from "./pace";
-import { TRIGGERS } from "./run-words";
+import { sayDuration } from "./pace";
+import { RunActions } from "./run-actions";
+import { RunFacts } from "./run-facts";
+import { RunFailures } from "./run-failures";
+import { RunItems } from "./run-items";
+import { RunSteps } from "./run-steps";
+import { sayRun } from "./run-words";
 
-const nothing = (): void => undefined;
-
-/** One run: how far it is or what it came to, how fast, and what failed for which reason. */
+/** One run: how far it is or what it came to, where its time goes, what failed for which reason, what can be done. */
 export function RunPage({ id }: { id: string }): ReactNode {
-  const { followed, problem } = useRun(id, nothing);
-  const { value: sources } = useLoad(listSources);
-  const name = sources?.find((source) => source.id === followed?.run.source_id)?.name;
-  const title = name === undefined ? "Run" : `Run of ${name}`;
+  const { value: sources, reload } = useLoad(listSources);
+  const { followed, problem } = useRun(id, reload);
+  const run = followed?.run;
+  const source = sources?.find((one) => one.id === run?.source_id);
+  const title = run && source ? sayRun(run.kind, source.name) : "Run";
+  const hasItems = run !== undefined && run.total !== null;
   useTitle(title);
   return (
     <div className="column">
       <div className="page-head">
         <h1>{title}</h1>
-        <Link href={runsPath(followed?.run.source_id ?? null)}>{followed ? "All its runs" : "All runs"}</Link>
+        <Link href={runsPath(run?.source_id ?? null)}>{run ? "All its runs" : "All runs"}</Link>
       </div>
       {problem && <ProblemNote problem={problem} />}
-      {!followed && !problem && <p className="muted">Loading…</p>}
-      {followed && <RunCard followed={followed} title={title} />}
+      {!run && !problem && <p className="muted">Loading…</p>}
+      {followed && <RunCard followed={followed} source={source} title={title} onChange={reload} />}
+      {run && <RunSteps steps={run.steps} />}
+      {/* Once the run has ended its items are read anew. */}
+      {hasItems && <RunItems key={run.state} run={run} />}
     </div>
   );
 }
 
-function RunCard({ followed: { run, progress }, title }: { followed: FollowedRun; title: string }): ReactNode {
-  const now = useNow(run.state === "running");
-  const left = secondsLeft(run, progress.fraction, now);
+interface CardProps {
+  followed: FollowedRun;
+  source: Source | undefined;
+  title: string;
+  onChange: () => void;
+}
+
+function RunCard({ followed: { run, progress }, source, title, onChange }: CardProps): ReactNode {
+  const mayEdit = useMay("editor");
+  const hasWithheld = run.pending_removals > 0 && run.state !== "running" && run.kind !== "dry_run";
   return (
     <section className="card" aria-label={title}>
       {run.state === "running" && (
         <div>
           <ProgressBar progress={progress} state={run.state} label={title} />
-          {left !== null && <p className="small muted">About {sayDuration(left)} left</p>}
+          {run.seconds_left !== null && <p className="small muted">About {sayDuration(run.seconds_left)} left</p>}
         </div>
       )}
       <RunReport run={run} />
       {run.notice !== null && <p className="note">{run.notice}</p>}
-      <Facts run={run} now={now} />
+      {hasWithheld && source && <Withheld source={source} runId={run.id} onChange={onChange} />}
+      <RunFailures run={run} />
+      {mayEdit && <RunActions run={run} />}
+      <RunFacts run={run} />
     </section>
-  );
-}
-
-function Facts({ run, now }: { run: Run; now: Date }): ReactNode {
-  const speeds = throughput(run, now);
-  return (
-    <dl className="facts">
-      <dt>Started</dt>
-      <dd>
-        <time dateTime={run.created_at}>{new Date(run.created_at).toLocaleString()}</time>, {TRIGGERS[run.trigger]}
-      </dd>
-      <dt>{run.finished_at === null ? "Running for" : "Took"}</dt>
-      <dd>{sayDuration(secondsOf(run, now))}</dd>
-      {speeds.length > 0 && (
-        <>
-          <dt>Speed</dt>
-          <dd>{speeds.join(", ")}</dd>
-        </>
-      )}
-      <dt>Worked on by</dt>
-      <dd>
-        {run.engine === "job" ? "the job" : "the functions"}
-        {run.execution !== null && (
-          <>
-            , execution <code>{run.execution}</code>
-          </>
-        )}
-      </dd>
-      {run.snapshot !== null && (
-        <>
-          <dt>Snapshot</dt>
-          <dd>
-            <code>{run.snapshot}</code>
-          </dd>
-        </>
-      )}
-    </dl>
   );
 }

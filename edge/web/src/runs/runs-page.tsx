@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
-import { listRuns, listSources } from "../api/api";
+import { listSources } from "../api/api";
+import { listRuns } from "../api/runs";
 import type { RunSummary } from "../api/types";
 import { runPath, runsPath } from "../shell/route";
 import { Link, navigate } from "../shell/router";
@@ -9,7 +10,7 @@ import { LoadNote } from "../ui/load-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
 import { sayDuration, secondsOf } from "./pace";
-import { sayOutcome, STATES, TRIGGERS } from "./run-words";
+import { sayOutcome, sayState, TRIGGERS } from "./run-words";
 
 const FIRST = 20;
 /** The most that the API lists. */
@@ -75,7 +76,7 @@ function RunRow({ run, name }: { run: RunSummary; name: string }): ReactNode {
           <Link href={runPath(run.id)} className="row-name">
             {name}
           </Link>
-          <span className={`state ${run.state}`}>{STATES[run.state]}</span>
+          <span className={`state ${run.state}`}>{sayState(run)}</span>
         </p>
         <p className="small muted">
           Started {TRIGGERS[run.trigger]} <TimeAgo at={run.created_at} />

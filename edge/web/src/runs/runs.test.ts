@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aRun } from "../testing/a-run";
-import { groupReasons } from "./group-reasons";
-import { sayDuration, secondsLeft, secondsOf, throughput } from "./pace";
-import { sayOutcome } from "./run-words";
+import { sayDuration, sayThroughput, secondsOf } from "./pace";
+import { sayDocuments, sayOutcome, sayRun, sayState } from "./run-words";
 
 const NOW = new Date("2026-01-01T00:01:00Z"); // a minute after aRun() was created
 
@@ -16,22 +15,13 @@ describe("a run's pace", () => {
     expect(secondsOf(aRun(), new Date("2025-12-31T23:59:00Z"))).toBe(0);
   });
 
-  it("leaves three minutes when a quarter is done after one", () => {
-    expect(secondsLeft(aRun(), 0.25, NOW)).toBe(180);
-  });
-
-  it.each([null, 0, 0.04])("can't be told with %s done", (fraction) => {
-    expect(secondsLeft(aRun(), fraction, NOW)).toBeNull();
-  });
-
-  it("leaves nothing to wait for once the run has ended", () => {
-    expect(secondsLeft(aRun({ state: "cancelled" }), 0.5, NOW)).toBeNull();
-  });
-
-  it("tells documents and texts a second, but not of what there was none", () => {
-    const run = aRun({}, { added: 90, changed: 30, unchanged: 1000, embedded: 1515 });
-    expect(throughput(run, NOW)).toEqual(["2 documents a second", "25 embedded texts a second"]);
-    expect(throughput(aRun({}, { unchanged: 5 }), NOW)).toEqual([]);
+  it.each([
+    [1234.5, "1,230 documents a second"],
+    [2, "2 documents a second"],
+    [0.05, "3 documents a minute"],
+    [0.99, "0.99 documents a second"],
+  ])("says %s a second as %s", (perSecond, words) => {
+    expect(sayThroughput(perSecond)).toBe(words);
   });
 
   it.each([
@@ -47,16 +37,21 @@ describe("a run's pace", () => {
   });
 });
 
-it("groups reasons, the most frequent first", () => {
-  const reasons = [
-    { key: "a.md", reason: "too large" },
-    { key: "b.md", reason: "not UTF-8" },
-    { key: "c.md", reason: "not UTF-8" },
-  ];
-  expect(groupReasons(reasons)).toEqual([
-    { reason: "not UTF-8", keys: ["b.md", "c.md"] },
-    { reason: "too large", keys: ["a.md"] },
-  ]);
+it.each([
+  [{}, "Collecting"],
+  [{ state: "succeeded" }, "Collected"],
+  [{ state: "partial" }, "Collected in part"],
+  [{ state: "failed" }, "Failed"],
+  [{ kind: "retry", state: "partial" }, "Retried in part"],
+  [{ kind: "dry_run", state: "failed" }, "Dry run failed"],
+  [{ kind: "removal", state: "cancelled" }, "Removal cancelled"],
+] as const)("says of a run with %j that it is %s", (changes, words) => {
+  expect(sayState(aRun(changes))).toBe(words);
+});
+
+it("says what a run is, and how many documents", () => {
+  expect(sayRun("dry_run", "handbook")).toBe("Dry run of handbook");
+  expect([0, 1, 1200].map(sayDocuments)).toEqual(["0 documents", "1 document", "1,200 documents"]);
 });
 
 it("says what a run has come to", () => {

@@ -1,6 +1,7 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
+import { DocumentsPage } from "../documents/documents-page";
 import { Gate } from "../session/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
@@ -36,7 +37,7 @@ function Shell(): ReactNode {
           <NavLink href="/" current={route.page === "chat"}>
             Chat
           </NavLink>
-          <NavLink href="/sources" current={route.page === "sources"}>
+          <NavLink href="/sources" current={route.page === "sources" || route.page === "documents"}>
             Sources
           </NavLink>
           <NavLink href="/runs" current={route.page === "runs" || route.page === "run"}>
@@ -66,6 +67,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <ChatPage id={route.id} />;
     case "sources":
       return <SourcesPage />;
+    case "documents":
+      return <DocumentsPage key={route.sourceId} sourceId={route.sourceId} shown={route.shown} />;
     case "runs":
       return <RunsPage sourceId={route.sourceId} />;
     case "run":

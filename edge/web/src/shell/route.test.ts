@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatPath, documentPath, parseRoute, runPath, runsPath } from "./route";
+import { chatPath, documentPath, documentsPath, parseRoute, runPath, runsPath } from "./route";
 
 function route(path: string): ReturnType<typeof parseRoute> {
   return parseRoute(new URL(path, "http://127.0.0.1:8787"));
@@ -20,7 +20,10 @@ describe("parseRoute", () => {
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
     ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10 } }],
     ["/documents", { page: "missing" }],
-    ["/sources/1", { page: "missing" }],
+    ["/sources/s1", { page: "documents", sourceId: "s1", shown: "found" }],
+    ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", shown: "deleted" }],
+    ["/sources/s1?show=all", { page: "documents", sourceId: "s1", shown: "found" }],
+    ["/sources/s1/x", { page: "missing" }],
     ["/chat/a/b", { page: "missing" }],
     ["/elsewhere", { page: "missing" }],
     ["/chat/%E0%A4%A", { page: "chat", id: "%E0%A4%A" }],
@@ -40,6 +43,8 @@ describe("parseRoute", () => {
     expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
     expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
+    for (const shown of ["found", "added", "deleted"] as const)
+      expect(route(documentsPath("s/1", shown))).toEqual({ page: "documents", sourceId: "s/1", shown });
     const passage = { start: 3, end: 9 };
     expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
   });

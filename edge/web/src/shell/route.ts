@@ -1,10 +1,12 @@
 /** A URL flows in, which page it shows flows out; and back. Pure. */
 
+import type { Shown } from "../api/documents";
 import type { Range } from "../document/offsets";
 
 export type Route =
   | { page: "chat"; id: string | null }
   | { page: "sources" }
+  | { page: "documents"; sourceId: string; shown: Shown }
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "workspace" }
@@ -17,6 +19,8 @@ export function parseRoute(url: URL): Route {
   if (page === "") return { page: "chat", id: null };
   if (page === "chat") return { page: "chat", id: id ?? null };
   if (page === "sources" && id === undefined) return { page: "sources" };
+  if (page === "sources" && id !== undefined)
+    return { page: "documents", sourceId: id, shown: shownOf(url.searchParams) };
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
@@ -37,6 +41,11 @@ export function runsPath(sourceId: string | null): string {
   return sourceId === null ? "/runs" : `/runs?source=${encodeURIComponent(sourceId)}`;
 }
 
+/** The documents of a source. */
+export function documentsPath(sourceId: string, shown: Shown): string {
+  return `/sources/${encodeURIComponent(sourceId)}${shown === "found" ? "" : `?show=${shown}`}`;
+}
+
 export function documentPath(id: string, passage: Range | null): string {
   const query = passage ? `?start=${passage.start}&end=${passage.end}` : "";
   return `/documents/${encodeURIComponent(id)}${query}`;
@@ -47,6 +56,11 @@ function passageOf(query: URLSearchParams): Range | null {
     /^\d+$/.test(text ?? "") ? Number(text) : NaN,
   );
   return start !== undefined && end !== undefined && start < end ? { start, end } : null;
+}
+
+function shownOf(query: URLSearchParams): Shown {
+  const asked = query.get("show");
+  return asked === "added" || asked === "deleted" ? asked : "found";
 }
 
 function decode(part: string): string {

@@ -56,6 +56,11 @@ describe("progressOf", () => {
     expect(before?.fraction).toBe(1);
   });
 
+  it("counts what a removal has removed", () => {
+    const removal = aRun({ kind: "removal", total: 40 }, { removed: 10 });
+    expect(progressOf(removal).text).toBe("10 of 40 documents");
+  });
+
   it("begins anew with the next run", () => {
     expect(progressOf(run(10), { runId: "r0", fraction: 1, text: "" }).fraction).toBe(0);
   });

@@ -42,8 +42,9 @@ function textOf(run: RunSummary): string {
 }
 
 function documentsDone(run: RunSummary): number {
-  const { added, changed, unchanged, failed } = run.counts;
-  return added + changed + unchanged + failed;
+  const { added, changed, removed, unchanged, failed } = run.counts;
+  // Of what a collect lists nothing is removed; a removal has nothing else to do.
+  return run.kind === "removal" ? removed : added + changed + unchanged + failed;
 }
 
 function chunksDone(run: RunSummary): number {

@@ -6,6 +6,7 @@ import { inWords, momentIn } from "./schedule";
 export function ScheduleLine({ source }: { source: Source }): ReactNode {
   const { schedule, time_zone: timeZone, next_runs: times } = source;
   if (schedule === null || timeZone === null) return null;
+  const isPaused = source.paused_at !== null;
   const words = inWords(schedule);
   return (
     <div className="small muted schedule">
@@ -13,9 +14,8 @@ export function ScheduleLine({ source }: { source: Source }): ReactNode {
         Collected {words ?? "by the schedule"} {words === null && <code>{schedule}</code>} (
         {timeZone.replaceAll("_", " ")})
       </p>
-      {times.length === 0 ? (
-        <p>Its time zone is not known to the functions, so it doesn't run.</p>
-      ) : (
+      {times.length === 0 && !isPaused && <p>Its time zone is not known to the functions, so it doesn't run.</p>}
+      {times.length > 0 && !isPaused && (
         <ul aria-label="Next times">
           {times.map((time) => (
             <li key={time}>

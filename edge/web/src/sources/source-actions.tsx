@@ -1,5 +1,8 @@
 import { useState, type ReactNode } from "react";
 import type { Source } from "../api/types";
+import { ProblemNote } from "../ui/problem-note";
+import { useAction } from "../ui/use-action";
+import { CollectButtons } from "./collect-buttons";
 import { DeleteSource } from "./delete-source";
 import { SourceEdit } from "./source-edit";
 
@@ -17,6 +20,7 @@ export function SourceActions({ source, isNew, onCollect, onChange }: Props): Re
   const [isDoomed, setIsDoomed] = useState(false);
   const [isEditing, setIsEditing] = useState(false);
   const [wasEdited, setWasEdited] = useState(false);
+  const action = useAction();
   const endEditing = (): void => {
     setIsEditing(false);
     setWasEdited(true);
@@ -34,46 +38,47 @@ export function SourceActions({ source, isNew, onCollect, onChange }: Props): Re
     );
   }
   return (
-    <div className="actions">
-      <button
-        type="button"
-        className="primary"
-        ref={focusIf(isNew && !wasEdited)}
-        onClick={onCollect ?? undefined}
-        aria-disabled={onCollect === null}
-      >
-        {onCollect ? "Collect now" : "Collecting…"}
-      </button>
-      <button
-        type="button"
-        className="plain"
-        ref={focusIf(wasEdited)}
-        aria-label={`Edit source ${source.name}`}
-        onClick={() => {
-          setIsEditing(true);
-        }}
-      >
-        Edit
-      </button>
-      <button
-        type="button"
-        className="plain"
-        aria-label={`Delete source ${source.name}`}
-        onClick={() => {
-          setIsDoomed(true);
-        }}
-      >
-        Delete
-      </button>
-      {isDoomed && (
-        <DeleteSource
+    <div className="report">
+      {action.problem && <ProblemNote problem={action.problem} />}
+      <div className="actions">
+        <CollectButtons
           source={source}
-          onDone={onChange}
-          onCancel={() => {
-            setIsDoomed(false);
-          }}
+          focus={focusIf(isNew && !wasEdited)}
+          onCollect={onCollect}
+          action={action}
+          onChange={onChange}
         />
-      )}
+        <button
+          type="button"
+          className="plain"
+          ref={focusIf(wasEdited)}
+          aria-label={`Edit source ${source.name}`}
+          onClick={() => {
+            setIsEditing(true);
+          }}
+        >
+          Edit
+        </button>
+        <button
+          type="button"
+          className="plain"
+          aria-label={`Delete source ${source.name}`}
+          onClick={() => {
+            setIsDoomed(true);
+          }}
+        >
+          Delete
+        </button>
+        {isDoomed && (
+          <DeleteSource
+            source={source}
+            onDone={onChange}
+            onCancel={() => {
+              setIsDoomed(false);
+            }}
+          />
+        )}
+      </div>
     </div>
   );
 }

@@ -1,17 +1,20 @@
 import { useId, useState, type ReactNode } from "react";
-import { collect } from "../api/api";
+import { collect } from "../api/runs";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
+import { sayState } from "../runs/run-words";
 import { useMay } from "../session/me";
-import { runPath, runsPath } from "../shell/route";
+import { documentsPath, runPath, runsPath } from "../shell/route";
 import { Link } from "../shell/router";
 import { ProblemNote } from "../ui/problem-note";
+import { TimeAgo } from "../ui/time-ago";
 import { ProgressBar } from "./progress-bar";
 import { progressOf } from "./progress";
 import { RunReport } from "./run-report";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
 import { useRun } from "./use-run";
+import { Withheld } from "./withheld";
 
 interface Props {
   source: Source;
@@ -42,20 +45,29 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
         </p>
       </header>
       <ScheduleLine source={source} />
+      {source.paused_at !== null && (
+        <p className="note">
+          Paused <TimeAgo at={source.paused_at} />: nothing collects it until it is resumed.
+        </p>
+      )}
       {run && (followed ?? isRunning) && (
         <ProgressBar
           progress={followed?.progress ?? progressOf(run)}
           state={run.state}
-          label={`Collecting ${source.name}`}
+          label={`${sayState({ kind: run.kind, state: "running" })} ${source.name}`}
         />
       )}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Trying again…</p>}
       {run && !isRunning && <RunReport run={run} />}
-      {run && (
-        <p className="small">
-          <Link href={runPath(run.id)}>This run</Link> · <Link href={runsPath(source.id)}>All its runs</Link>
-        </p>
-      )}
+      {source.pending_removals > 0 && !isRunning && <Withheld source={source} onChange={onChange} />}
+      <p className="small">
+        {run && (
+          <>
+            <Link href={runPath(run.id)}>This run</Link> · <Link href={runsPath(source.id)}>All its runs</Link> ·{" "}
+          </>
+        )}
+        <Link href={documentsPath(source.id, "found")}>Documents</Link>
+      </p>
       {!run && !isRunning && (
         <p className="muted">Never collected.{mayEdit && " Collect it to be able to ask about it."}</p>
       )}

@@ -38,11 +38,11 @@ export function SourceFormFields({ fields, onChange, children }: Props): ReactNo
         <div className="more-fields">
           <Field label="Branch" optional hint="Else the repository's default branch" {...bind("branch")} />
           <Field label="Folder" optional hint="Collect only what is in it, such as docs" {...bind("path")} />
-          <Field label="Include" lines hint="Patterns, one a line" {...bind("include")} />
+          <Field label="Include" lines={2} hint="Patterns, one a line" {...bind("include")} />
           <Field
             label="Exclude"
             optional
-            lines
+            lines={2}
             hint="Patterns, one a line, such as **/archive/**"
             {...bind("exclude")}
           />

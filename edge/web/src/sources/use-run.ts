@@ -1,7 +1,7 @@
 /** A run's id flows in, its state flows out each second until it has ended. */
 
 import { useEffect, useState } from "react";
-import { readRun } from "../api/api";
+import { readRun } from "../api/runs";
 import { problemOf } from "../api/problem";
 import type { Problem, Run } from "../api/types";
 import { progressOf, type Progress } from "./progress";

@@ -14,8 +14,8 @@ interface FieldProps extends Said {
   type?: "text" | "password" | "time" | "date";
   required?: boolean;
   autoFocus?: boolean;
-  /** Several lines, of code. */
-  lines?: boolean;
+  /** That many lines, of code. */
+  lines?: number;
 }
 
 /** A labelled field, with a hint and, where it was refused, the reason beside it. */
@@ -27,7 +27,15 @@ export function Field({ value, onChange, type = "text", required, autoFocus, lin
     <Framed {...said}>
       {(bound) =>
         lines ? (
-          <textarea rows={2} className="code" value={value} spellCheck={false} onChange={change} {...bound} />
+          <textarea
+            rows={lines}
+            className="code"
+            value={value}
+            required={required}
+            spellCheck={false}
+            onChange={change}
+            {...bound}
+          />
         ) : (
           <input
             type={type}

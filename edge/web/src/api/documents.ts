@@ -1,0 +1,65 @@
+/** Documents: read, restored, added by hand; and removals that wait for somebody to decide. */
+
+import { readJson, send } from "./call";
+import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
+
+/** Which of a source's documents: those that are found, of these those added by hand, or those that were removed. */
+export type Shown = "found" | "added" | "deleted";
+
+const QUERIES: Record<Shown, Record<string, string>> = {
+  found: {},
+  added: { held: "added" },
+  deleted: { deleted: "true" },
+};
+
+/** List documents of a source by key. */
+export function listDocuments(
+  sourceId: string,
+  shown: Shown,
+  after: string | null,
+  signal?: AbortSignal,
+): Promise<DocumentPage> {
+  const query = new URLSearchParams({ source_id: sourceId, ...QUERIES[shown], ...(after !== null && { after }) });
+  return readJson(`/api/documents?${query.toString()}`, signal);
+}
+
+export function readDocument(id: string, signal?: AbortSignal): Promise<Document> {
+  return readJson(`/api/documents/${encodeURIComponent(id)}`, signal);
+}
+
+/** Bring back a document that was removed. */
+export async function restoreDocument(id: string): Promise<void> {
+  await send("POST", `/api/documents/${encodeURIComponent(id)}/restore`);
+}
+
+/** Remove a document that was added by hand. */
+export async function deleteDocument(id: string): Promise<void> {
+  await send("DELETE", `/api/documents/${encodeURIComponent(id)}`);
+}
+
+/** Add a document by hand, or replace one that was; returns the id of the run that makes it searchable. */
+export async function addDocument(sourceId: string, document: NewDocument): Promise<string> {
+  const response = await send("PUT", `/api/sources/${encodeURIComponent(sourceId)}/documents`, document);
+  return ((await response.json()) as { run_id: string }).run_id;
+}
+
+/** Read what the last listing of a source lacked, as far as nobody has decided. */
+export function readRemovals(sourceId: string, after: string | null, signal?: AbortSignal): Promise<RemovalPage> {
+  const query = after === null ? "" : `?${new URLSearchParams({ after }).toString()}`;
+  return readJson(`${removalsPath(sourceId)}${query}`, signal);
+}
+
+/** Remove what run `runId` withheld; returns the id of the run that does. */
+export async function acceptRemovals(sourceId: string, runId: string): Promise<string> {
+  const response = await send("POST", `${removalsPath(sourceId)}/accept`, { run_id: runId });
+  return ((await response.json()) as { run_id: string }).run_id;
+}
+
+/** Keep what run `runId` withheld. */
+export async function refuseRemovals(sourceId: string, runId: string): Promise<void> {
+  await send("POST", `${removalsPath(sourceId)}/refuse`, { run_id: runId });
+}
+
+function removalsPath(sourceId: string): string {
+  return `/api/sources/${encodeURIComponent(sourceId)}/removals`;
+}

@@ -1,0 +1,84 @@
+import { useCallback, useId, useState, type ReactNode } from "react";
+import { readItems } from "../api/runs";
+import type { ItemAction, ItemState, RunItem, RunSummary } from "../api/types";
+import { Choice } from "../ui/field";
+import { LoadNote } from "../ui/load-note";
+import { MoreButton } from "../ui/more-button";
+import { usePages } from "../ui/use-pages";
+import { ACTIONS, ITEM_STATES } from "./run-words";
+
+interface Chosen {
+  action: ItemAction | "";
+  state: ItemState | "";
+}
+
+/** What a run does to single documents, chosen by action and state; of a dry run this is the difference it found. */
+export function RunItems({ run }: { run: RunSummary }): ReactNode {
+  const titleId = useId();
+  const isDryRun = run.kind === "dry_run";
+  const [{ action, state }, setChosen] = useState<Chosen>({ action: "", state: "" });
+  const load = useCallback(
+    (after: string | null, signal?: AbortSignal) =>
+      readItems(run.id, { ...(action && { action }), ...(state && { state }) }, after, signal),
+    [run.id, action, state],
+  );
+  const { pages, problem, reload, more } = usePages(load);
+  const items = pages?.flatMap((page) => page.items);
+  return (
+    <section className="card" aria-labelledby={titleId}>
+      <h2 id={titleId}>{isDryRun ? "What would change" : "Documents"}</h2>
+      <div className="more-fields flush">
+        <Choice
+          label="Action"
+          value={action}
+          options={[["", "All"], ...Object.entries(ACTIONS)]}
+          onChange={(value) => {
+            setChosen({ action: value as Chosen["action"], state });
+          }}
+        />
+        {!isDryRun && (
+          <Choice
+            label="State"
+            value={state}
+            options={[["", "All"], ...Object.entries(ITEM_STATES)]}
+            onChange={(value) => {
+              setChosen({ action, state: value as Chosen["state"] });
+            }}
+          />
+        )}
+      </div>
+      <LoadNote value={pages} problem={problem} reload={reload} />
+      {items?.length === 0 && <p className="muted">None. Documents that haven&apos;t changed aren&apos;t listed.</p>}
+      {items && items.length > 0 && (
+        <ul className="rows" aria-label="Documents">
+          {items.map((item) => (
+            <ItemRow key={item.key} item={item} isDryRun={isDryRun} />
+          ))}
+        </ul>
+      )}
+      <MoreButton more={more} />
+    </section>
+  );
+}
+
+function ItemRow({ item, isDryRun }: { item: RunItem; isDryRun: boolean }): ReactNode {
+  const { key, action, state, reason, warning, trace } = item;
+  return (
+    <li className="row">
+      <div className="row-what">
+        <p className="row-head">
+          <code>{key}</code>
+          <span className={`action ${action}`}>{isDryRun ? `would be ${action}` : ACTIONS[action]}</span>
+          {!isDryRun && state !== "done" && <span className={`state ${state}`}>{ITEM_STATES[state]}</span>}
+        </p>
+        {reason !== null && <p className="small">{reason}</p>}
+        {warning !== null && <p className="small">{warning}</p>}
+        {trace !== null && !isDryRun && (
+          <p className="small muted">
+            Trace <code>{trace}</code>
+          </p>
+        )}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,51 @@
+import { useId, type ReactNode } from "react";
+import type { StepFigures } from "../api/types";
+import { sayDuration } from "./pace";
+import { STEPS } from "./run-words";
+
+/** Where a run's time goes: its steps by kind, in the order in which they began. */
+export function RunSteps({ steps }: { steps: StepFigures[] }): ReactNode {
+  const titleId = useId();
+  if (steps.length === 0) return null;
+  const hasFailed = steps.some(({ failed }) => failed > 0);
+  const hasAgain = steps.some(({ attempts, lost }) => attempts + lost > 0);
+  return (
+    <section className="card" aria-labelledby={titleId}>
+      <h2 id={titleId}>Steps</h2>
+      <div className="wide" tabIndex={0} role="region" aria-label="Table of steps">
+        <table className="figures">
+          <thead>
+            <tr>
+              <th scope="col">Kind</th>
+              <th scope="col">Done</th>
+              <th scope="col">Open</th>
+              {hasFailed && <th scope="col">Failed</th>}
+              {hasAgain && <th scope="col">Again</th>}
+              <th scope="col">Time</th>
+              <th scope="col">
+                <abbr title="95 of 100 steps took no longer">p95</abbr>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {steps.map((step) => (
+              <tr key={step.kind}>
+                <th scope="row">{STEPS[step.kind] ?? step.kind}</th>
+                <td>{format(step.done)}</td>
+                <td>{format(step.ready + step.running)}</td>
+                {hasFailed && <td>{format(step.failed)}</td>}
+                {hasAgain && <td>{format(step.attempts + step.lost)}</td>}
+                <td>{sayDuration(step.seconds)}</td>
+                <td>{step.p95_seconds === null ? "–" : sayDuration(step.p95_seconds)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function format(count: number): string {
+  return count.toLocaleString("en");
+}
