@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,9 @@ class EmbeddingProvider:
             self.models.append(request["model"])
             return next(self.answers, "ok")
 
+    def leave(self) -> None:
+        """Learn that a request has been dealt with, well or not."""
+
     def vectors(self, request: dict[str, Any]) -> bytes:
         """Answer well."""
         as_base64 = request.get("encoding_format") == "base64"
@@ -54,12 +57,23 @@ class EmbeddingProvider:
         return json.dumps({"object": "list", "model": request["model"], "data": data, "usage": usage}).encode()
 
 
+P = TypeVar("P", bound=EmbeddingProvider)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: EmbeddingProvider
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            self._deal_with(request)
+        except ConnectionError:  # whoever asked is gone
+            self.close_connection = True
+        finally:
+            self.provider.leave()
+
+    def _deal_with(self, request: dict[str, Any]) -> None:
         answer = self.provider.take(self.headers.get("Authorization", ""), request)
         if answer == "hang":
             self.provider.over.wait(60)
@@ -86,9 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def embedding_provider(*, dim: int) -> Iterator[EmbeddingProvider]:
+def embedding_provider(provider: P) -> Iterator[P]:
     """Run the server until the block ends."""
-    provider = EmbeddingProvider(dim)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
     server.daemon_threads = True
     provider.url = f"http://127.0.0.1:{server.server_address[1]}"

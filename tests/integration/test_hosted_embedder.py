@@ -14,7 +14,7 @@ from tests.providers import Answer, EmbeddingProvider, embedding_provider
 
 @pytest.fixture
 def provider() -> Iterator[EmbeddingProvider]:
-    with embedding_provider(dim=8) as running:
+    with embedding_provider(EmbeddingProvider(dim=8)) as running:
         yield running
 
 

@@ -1,0 +1,100 @@
+"""`scripts/chaos`: how many schedules, from which seed, flows in; a line for each and a summary flow out.
+
+    scripts/chaos --schedules 500                    seeds 1 to 500
+    scripts/chaos --first 17 --schedules 1           one again
+
+Exits with 1 when a schedule came to something else than an undisturbed one; its seed, its plan and the difference are
+printed, and the log of its world is kept.
+"""
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.schedules import Judge, Outcome
+from tests.chaos.world import running_world
+
+
+@dataclass
+class Tally:
+    """What all schedules came to, told as they end."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, outcome: Outcome, log: Path, verbose: bool) -> None:
+        """Count a schedule and print its line; more of one that differs."""
+        with self.lock:
+            self.outcomes.append(outcome)
+            self.faults.update(outcome.plan.kinds())
+            word = "DIFFERS" if outcome.differences else "ok"
+            faults = f"{len(outcome.inflicted)} of {len(outcome.plan.faults)} faults"
+            texts = f"{outcome.sent} texts sent, {outcome.sent_again} again"
+            print(
+                f"{word} {outcome.plan.seed} {outcome.plan.engine} {outcome.seconds:.1f} s, {faults}, {texts}",
+                flush=True,
+            )
+            if outcome.differences or verbose:
+                print(outcome.plan, *outcome.differences, sep="\n  ", flush=True)
+            if outcome.differences:
+                print(f"  log: {log}\n  again: scripts/chaos --first {outcome.plan.seed} --schedules 1", flush=True)
+
+    def summary(self, seconds: float) -> str:
+        """Tell what all came to."""
+        wrong = [outcome.plan.seed for outcome in self.outcomes if outcome.differences]
+        sent, again = (sum(getattr(one, name) for one in self.outcomes) for name in ("sent", "sent_again"))
+        lines = [f"{len(self.outcomes)} schedules in {seconds:.0f} s, {len(wrong)} with a difference"]
+        lines += [f"seeds that differ: {', '.join(map(str, wrong))}"] if wrong else []
+        lines += [f"{sent:,} texts sent, {again:,} of them again, each in flight at a fault"]
+        return "\n".join([*lines, *(f"{n:6,} {kind}" for kind, n in sorted(self.faults.items()))])
+
+
+def main() -> int:
+    """Run schedules in several worlds at once."""
+    parser = argparse.ArgumentParser(prog="scripts/chaos", description="Collect while everything goes wrong.")
+    parser.add_argument("--schedules", type=int, default=12, help="how many (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default: %(default)s)")
+    parser.add_argument("--worlds", type=int, default=1, help="stacks that run at once (default: %(default)s)")
+    parser.add_argument("--verbose", action="store_true", help="print every plan")
+    options = parser.parse_args()
+    seeds = iter(range(options.first, options.first + options.schedules))
+    tally, began = Tally(), time.monotonic()
+    logs = Path(tempfile.mkdtemp(prefix="headwater-chaos-log-"))
+    worlds = [
+        threading.Thread(target=_run, args=(seeds, tally, logs / f"{n}.log", options.verbose))
+        for n in range(options.worlds)
+    ]
+    for world in worlds:
+        world.start()
+    for world in worlds:
+        world.join()
+    print(tally.summary(time.monotonic() - began), *tally.broken, sep="\n")
+    return int(bool(tally.broken) or any(outcome.differences for outcome in tally.outcomes))
+
+
+def _run(seeds: Iterator[int], tally: Tally, log: Path, verbose: bool) -> None:
+    try:
+        with running_world(log) as world:
+            judge = Judge(world)
+            while (seed := _next(seeds, tally.lock)) is not None:
+                tally.add(judge.run(seed), log, verbose)
+    except Exception:  # noqa: BLE001 - the boundary of a thread: the others go on, and the exit code tells
+        tally.broken.append(f"a world broke; its log is {log}:\n{traceback.format_exc()}")
+
+
+def _next(seeds: Iterator[int], lock: threading.Lock) -> int | None:
+    with lock:
+        return next(seeds, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

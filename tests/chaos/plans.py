@@ -1,0 +1,158 @@
+"""Plans of what goes wrong: a seed and the extent of an undisturbed schedule flow in, the same plan flows out. Pure.
+
+Moments are counted in what has happened (steps done, calls of the provider) rather than in seconds wherever that hits
+a narrow window: a step's commit is held open while its process is killed, a provider's call is unanswered or has just
+been answered. Printed, a plan reads as a line for each fault.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.providers import Answer
+
+Engine = Literal["tickets", "drain", "bulk"]
+"""Tickets alone; tickets with job workers beside them; first run handed to the job, as runs of many documents are."""
+
+Kind = Literal["kill", "freeze", "disconnect", "refuse", "purge"]
+Fate = Literal["lost", "doubled", "late", "unanswered", "refused"]
+When = Literal["seconds", "done", "commit", "call", "answer"]
+
+REVISIONS: Mapping[Engine, Sequence[int]] = {"tickets": (0, 1, 2), "drain": (0, 2), "bulk": (1, 2)}
+"""Which revisions of the repository are collected, one after the other."""
+
+TARGETS = {
+    "kill": ("collection", "collection", "embedding", "embedding", "localcloud", "postgres", "backend"),
+    "freeze": ("collection", "embedding", "localcloud", "postgres", "backend"),
+    "disconnect": ("postgres",),
+    "refuse": ("all tables", "documents", "chunks", "vectors", "run_items", "steps", "tickets"),
+    "purge": ("collection", "embedding"),
+}
+_KINDS: Sequence[Kind] = ("kill", "kill", "kill", "freeze", "freeze", "disconnect", "refuse", "purge")
+_ANSWERS: Sequence[Answer] = (429, 500, 503, "hang", "half", "close")
+_FATES: Sequence[Fate] = ("lost", "doubled", "late", "unanswered", "refused")
+_WATCHDOGS_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much an undisturbed schedule comes to."""
+
+    seconds: float
+    steps: int
+    calls: int
+    tickets: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a fault comes: after so many seconds, steps or calls.
+
+    `done`: soon after that many steps; `commit`: while the step's commit is held open; `call`: while the provider is at
+    it; `answer`: right after it has answered.
+    """
+
+    when: When
+    number: float
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        if self.when == "seconds":
+            return f"after {self.number:.1f} s"
+        what = {"done": "after step", "commit": "in the commit of step", "call": "in call", "answer": "after call"}
+        return f"{what[self.when]} {self.number:.0f}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong: `seconds` is how long it lasts, 0 for what is over at once."""
+
+    moment: Moment
+    kind: Kind
+    target: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        words = {"refuse": f"Postgres refuses writes (53100): {self.target}", "purge": f"purge queue {self.target}"}
+        words["disconnect"] = "break every connection to Postgres"
+        for_s = f" for {self.seconds:.1f} s" if self.seconds else ""
+        return f"{self.moment}: {words.get(self.kind, f'{self.kind} {self.target}')}{for_s}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes wrong in one schedule; `answers` are the provider's by call, `fates` those of tickets as created."""
+
+    seed: int
+    engine: Engine
+    faults: Sequence[Fault] = ()
+    answers: Mapping[int, Answer] | None = None
+    fates: Mapping[int, tuple[Fate, float]] | None = None
+
+    @property
+    def needs_ticks(self) -> bool:
+        """Tell whether even the watchdog may be lost, so that only Cloud Scheduler's tick can heal."""
+        return any(fate == "lost" for fate, _ in (self.fates or {}).values()) or any(
+            fault.kind == "purge" for fault in self.faults
+        )
+
+    def kinds(self) -> list[str]:
+        """Name what goes wrong, for counting."""
+        named = [f"{fault.kind} {fault.target}" for fault in self.faults if fault.kind in ("kill", "freeze")]
+        named += [fault.kind for fault in self.faults if fault.kind not in ("kill", "freeze")]
+        named += [f"provider {answer}" for answer in (self.answers or {}).values()]
+        return named + [f"ticket {fate}" for fate, _ in (self.fates or {}).values()]
+
+    def __str__(self) -> str:
+        """Say it in words, a line for each fault."""
+        lines = [f"seed {self.seed}: revisions {', '.join(map(str, REVISIONS[self.engine]))} by {self.engine}"]
+        lines += [f"  {fault}" for fault in self.faults]
+        if self.answers:
+            lines += ["  provider: " + ", ".join(f"call {n} {answer}" for n, answer in sorted(self.answers.items()))]
+        if self.fates:
+            fates = [f"{n} {fate}{f' by {s:.1f} s' if s else ''}" for n, (fate, s) in sorted(self.fates.items())]
+            lines += ["  tickets: " + ", ".join(fates)]
+        return "\n".join(lines)
+
+
+def engine_of(seed: int) -> Engine:
+    """Say which engine a seed's schedule has."""
+    return random.Random(f"engine {seed}").choices(("tickets", "drain", "bulk"), (5, 2, 3))[0]
+
+
+def plan_of(seed: int, extent: Extent, lease_s: float) -> Plan:
+    """Draw a schedule's plan; at least one thing goes wrong in each."""
+    engine = engine_of(seed)
+    rng = random.Random(f"plan {seed}")
+    faults = [_fault(rng, engine, extent, lease_s) for _ in range(rng.choices((0, 1, 2, 3), (1, 4, 4, 2))[0])]
+    answers: dict[int, Answer] = {}
+    fates: dict[int, tuple[Fate, float]] = {}
+    if rng.random() < 0.4 or not faults:
+        calls = rng.sample(range(1, extent.calls + 1), min(extent.calls, rng.randint(1, 5)))
+        answers = {call: rng.choice(_ANSWERS) for call in calls}
+    if rng.random() < 0.4:
+        often = rng.choice((0.15, 0.5))
+        for number in range(1, extent.tickets + 1):
+            if rng.random() < often:
+                fate = rng.choice(_FATES)
+                fates[number] = (fate, rng.uniform(0.2, 3.0) if fate == "late" else 0.0)
+    return Plan(seed, engine, tuple(faults), answers, fates)
+
+
+def _fault(rng: random.Random, engine: Engine, extent: Extent, lease_s: float) -> Fault:
+    kind = rng.choice(_KINDS)
+    targets = TARGETS[kind]
+    if kind in ("kill", "freeze") and engine != "tickets":
+        targets = (*targets, "job", "job", "job")
+    target = rng.choice(targets)
+    when: When = rng.choice(("seconds", "done", "commit", "commit", "call", "answer"))
+    most = {"seconds": extent.seconds, "done": extent.steps, "commit": extent.steps}.get(when, extent.calls)
+    number = rng.uniform(0, most) if when == "seconds" else float(rng.randint(1, int(most)))
+    seconds = 0.0
+    if kind == "freeze":
+        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(1.2 * lease_s, 2.5 * lease_s)))
+    elif kind == "refuse":
+        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(lease_s, 6 * lease_s)))
+    return Fault(Moment(when, number), kind, target, seconds)

@@ -1,0 +1,91 @@
+"""Processes that die and come back: descriptions of `scripts/stack.py` flow in, running processes flow out.
+
+Whatever ends is started again at once, as Cloud Run and a supervisor would; all end with the block, or with us.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from scripts.leash import Leash, end
+from scripts.stack import Service
+
+_PAUSE_S = 0.1
+
+
+class Kept:
+    """A process that is kept running until `close`."""
+
+    def __init__(self, service: Service, leash: Leash, log: Path) -> None:
+        self.service = service
+        self.pid = 0
+        self.starts = 0
+        self._leash = leash
+        self._log = log
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=service.name, daemon=True)
+        self._thread.start()
+
+    def family(self) -> list[psutil.Process]:
+        """Find the process and all that it has started."""
+        return family_of(self.pid)
+
+    def close(self) -> None:
+        """End it, and start it no more."""
+        self._over.set()
+        if self.pid:
+            send(signal.SIGCONT, self.family())
+            end({self.pid: self.service.stop_signal}, 5.0)
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._over.is_set():
+            with self._log.open("ab") as output:
+                process = subprocess.Popen(
+                    self.service.command,
+                    env=dict(self.service.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    **self.service.popen,
+                )
+            self._leash.hold(process.pid, self.service.stop_signal)
+            self.pid = process.pid
+            self.starts += 1
+            process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it left behind holds its port
+            self._leash.release(process.pid)
+            self._over.wait(_PAUSE_S)
+
+
+def family_of(pid: int) -> list[psutil.Process]:
+    """Find a process and all that it has started; none when it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def job_workers(cloud_pid: int) -> list[psutil.Process]:
+    """Find the job workers that run below localcloud, in the order of their ids."""
+    found = []
+    for process in family_of(cloud_pid):
+        with suppress(psutil.NoSuchProcess):
+            if "functions.job" in process.cmdline():
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def send(number: signal.Signals, processes: Sequence[psutil.Process]) -> None:
+    """Send a signal to each that still lives."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

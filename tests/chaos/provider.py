@@ -1,0 +1,69 @@
+"""The embedding provider as a witness: requests flow in; what was sent, when, and what came of it flows out.
+
+It holds the calls that a plan aims at, so that a kill meets them unanswered.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.providers import Answer, EmbeddingProvider
+
+HOLD_S = 0.4
+"""How long a call is held that a fault is aimed at."""
+
+
+@dataclass
+class Sent:
+    """One call: when it came, its texts, how it is answered and when that was done (0: not yet)."""
+
+    at: float
+    texts: list[str]
+    answer: Answer
+    over_at: float = 0.0
+
+
+@dataclass
+class Witness(EmbeddingProvider):
+    """A provider that answers by a plan and writes down every call; begins anew with each schedule."""
+
+    calls: list[Sent] = field(default_factory=list)
+    planned: Mapping[int, Answer] = field(default_factory=dict)
+    held: frozenset[int] = frozenset()
+    _open: dict[int, Sent] = field(default_factory=dict)
+
+    def begin(self, planned: Mapping[int, Answer], held: frozenset[int]) -> None:
+        """Forget what was sent; answer the calls to come, counted from 1, as planned."""
+        with self.lock:
+            self.calls, self.planned, self.held = [], planned, held
+            self.batches.clear()
+
+    def take(self, key: str, request: dict[str, Any]) -> Answer:
+        """Write a call down, and say how it is to be answered."""
+        with self.lock:
+            number = len(self.calls) + 1
+            sent = Sent(time.time(), list(request["input"]), self.planned.get(number, "ok"))
+            self.calls.append(sent)
+            self._open[threading.get_ident()] = sent
+            is_held = number in self.held
+        if is_held:
+            time.sleep(HOLD_S)
+        return sent.answer
+
+    def leave(self) -> None:
+        """Note that a call has been answered, or that nobody took the answer."""
+        with self.lock:
+            if sent := self._open.pop(threading.get_ident(), None):
+                sent.over_at = time.time()
+
+    def answered(self) -> int:
+        """Count the calls that are over."""
+        with self.lock:
+            return sum(bool(sent.over_at) for sent in self.calls)
+
+    def is_quiet(self) -> bool:
+        """Tell whether no call is under way, but for those that are never answered."""
+        with self.lock:
+            return all(sent.over_at or sent.answer == "hang" for sent in self.calls)

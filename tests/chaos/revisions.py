@@ -1,0 +1,68 @@
+"""The corpus: the project's own Markdown, in two versions as documentation sites keep them, in three revisions.
+
+A folder flows in; a Git repository flows out, with the commit of each revision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.corpus import FILES
+from tests.pipeline import Repository
+from tests.stacks import ROOT
+
+_OWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """The repository; more than `bulk` documents change only when it is first collected at its second revision."""
+
+    repository: Repository
+    commits: Sequence[str]
+    bulk: int
+
+    def check_out(self, number: int) -> None:
+        """Make a revision the branch's head."""
+        self.repository.git("update-ref", "refs/heads/main", self.commits[number])
+
+
+def make_revisions(folder: Path) -> Revisions:
+    """Make the repository and its three commits.
+
+    The first has most of the files, the second all of one version and the first pages of the other, with edits,
+    renames and removals; the third changes a few things and takes back a removal.
+    """
+    pages = {f"product/{key}": content for key, content in FILES.items()}
+    pages |= {f"project/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in _OWN}
+    names = sorted(pages)
+    repository = Repository(folder)
+    first: dict[str, str | bytes | None] = {f"v1/{name}": pages[name] for name in names}
+    first |= {
+        "v1/broken.md": b"# Broken\n\n\xff\xfe\xfd\x00 isn't text",
+        "v1/empty.md": b"",
+        "v1/image.png": b"\x89PNG",
+    }
+    commits = [repository.write(first)]
+
+    second: dict[str, str | bytes | None] = {f"v2/{name}": _newer(pages[name]) for name in names}
+    for name in names[::5]:
+        second[f"v1/{name}"] = None
+        second[f"v1/moved/{name}"] = pages[name]
+    for name in names[1::5]:
+        second[f"v1/{name}"] = pages[name] + b"\n## Since the second version\n\nSee [the start](../v2/README.md).\n"
+    second |= {f"v1/{names[2]}": None, "v1/broken.md": b"# Mended\n\nNow it is text.\n"}
+    commits.append(repository.write(second))
+
+    third: dict[str, str | bytes | None] = {f"v2/{name}": None for name in names[3::6]}
+    for name in names[4::6]:
+        third[f"v2/{name}"] = _newer(pages[name]) + b"\n## Third\n\nWritten last, " + name.encode() + b".\n"
+    third |= {f"v1/{names[2]}": pages[names[2]], "v2/broken.md": b"\xff\xfe\xfd\x00"}
+    commits.append(repository.write(third))
+    return Revisions(repository, commits, 8 * len(names) // 5)
+
+
+def _newer(page: bytes) -> bytes:
+    """Change every second paragraph, so that half of the texts are those of the other version."""
+    paragraphs = page.split(b"\n\n")
+    return b"\n\n".join(part + b" (v2)" if n % 4 == 1 else part for n, part in enumerate(paragraphs))

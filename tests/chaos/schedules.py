@@ -1,0 +1,164 @@
+"""A schedule: a plan flows in, the corpus is collected while it is carried out, what came of it flows out.
+
+It is held against an undisturbed schedule of the same kind, on the same stack.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.chaos.plans import REVISIONS, Engine, Extent, Plan, engine_of, plan_of
+from tests.chaos.provider import Sent
+from tests.chaos.storage import Rows, while_it_lasts
+from tests.chaos.torment import Disturbance, tormented
+from tests.chaos.world import LEASE_S, World
+
+LIMIT_S = 120.0
+"""How long one run may take, a hundred times what it takes undisturbed."""
+
+GRACE_S = 1.0
+"""How long something that was frozen may go on with what it had in hand."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a schedule came to; `differences` are what is wrong with it."""
+
+    plan: Plan
+    seconds: float
+    inflicted: Sequence[Disturbance]
+    sent: int
+    sent_again: int
+    differences: Sequence[str]
+
+
+@dataclass
+class Judge:
+    """Runs schedules in one world and knows what undisturbed ones come to."""
+
+    world: World
+    undisturbed: dict[Engine, tuple[dict[str, Rows], Extent]] = field(default_factory=dict)
+
+    def run(self, seed: int) -> Outcome:
+        """Run a seed's schedule."""
+        engine = engine_of(seed)
+        if engine not in self.undisturbed:
+            self.undisturbed[engine] = self._measure(engine)
+        expected, extent = self.undisturbed[engine]
+        return self._run(plan_of(seed, extent, LEASE_S), expected)
+
+    def _measure(self, engine: Engine) -> tuple[dict[str, Rows], Extent]:
+        outcome = self._run(Plan(0, engine), None)
+        assert not outcome.differences, "\n".join(outcome.differences)
+        assert not outcome.sent_again
+        extent = Extent(
+            outcome.seconds, self.world.storage.done(), len(self.world.witness.calls), self.world.postbox.tickets
+        )
+        return self.world.storage.contents(), extent
+
+    def _run(self, plan: Plan, expected: dict[str, Rows] | None) -> Outcome:
+        world = self.world
+        world.begin(plan)
+        config = {"url": world.revisions.repository.url}
+        source = world.call("POST", "/api/sources", {"kind": "git", "name": "docs", "config": config})
+        began = time.monotonic()
+        differences = []
+        with tormented(world, plan) as torment:
+            for revision in REVISIONS[plan.engine]:
+                world.revisions.check_out(revision)
+                if not _collect(world, source["id"], drain=plan.engine == "drain"):
+                    differences.append(f"the run of revision {revision} has not ended by itself: {_open_steps(world)}")
+                    break
+        seconds = time.monotonic() - began
+        differences += torment.errors
+        found: dict[str, Rows] = {}
+        world.until(lambda: found.update(world.storage.contents()))
+        if world.storage.open_work() != (0, 0):
+            differences.append(f"(runs, steps) still open: {world.storage.open_work()}")
+        if expected is not None:
+            differences += compare(expected, found)
+        again, unexplained = sent_again(world.witness.calls, world.storage.stored_at(), torment.disturbances)
+        differences += unexplained
+        sent = sum(len(call.texts) for call in world.witness.calls)
+        return Outcome(plan, seconds, torment.disturbances, sent, again, differences)
+
+
+def _collect(world: World, source_id: str, *, drain: bool) -> bool:
+    """Collect the source as a person would who tries again until it is accepted; tells whether the run ended."""
+    before: list[tuple[str, str]] = []
+    world.until(lambda: before.extend(world.storage.runs()))
+    give_up_at = time.monotonic() + LIMIT_S
+    is_drained = not drain
+    while time.monotonic() < give_up_at:
+        with while_it_lasts():
+            new = [run for run in world.storage.runs() if run[0] not in dict(before)]
+            if not new:
+                world.call("POST", f"/api/sources/{source_id}/collect")
+            elif new[0][1] != "running":
+                return world.storage.open_work() == (0, 0) or _settles(world)
+            elif not is_drained:
+                world.drain()
+                is_drained = True
+        time.sleep(0.03)
+    return False
+
+
+def _settles(world: World) -> bool:
+    """Wait a little for what a run that has ended left to be committed; tells whether nothing is open then."""
+    time.sleep(0.5)
+    return world.storage.open_work() == (0, 0)
+
+
+def _open_steps(world: World) -> Rows:
+    return world.storage.rows(
+        "select kind, key, state, attempt, lost, fence, error, not_before - now(), lease_until - now()"
+        " from headwater.steps where state in ('ready', 'running') limit 5"
+    )
+
+
+def compare(expected: Mapping[str, Rows], found: Mapping[str, Rows]) -> list[str]:
+    """Tell what differs, a few rows of each table."""
+    differences = []
+    for table, rows in expected.items():
+        if rows == found[table]:
+            continue
+        there, here = set(map(repr, rows)), set(map(repr, found[table]))
+        differences += [f"{table}: missing {row[:500]}" for row in sorted(there - here)[:3]]
+        differences += [f"{table}: unexpected {row[:500]}" for row in sorted(here - there)[:3]]
+        if there == here:
+            differences.append(f"{table}: {len(found[table])} rows instead of {len(rows)}, some of them twice")
+    return differences
+
+
+def sent_again(
+    calls: Sequence[Sent], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance]
+) -> tuple[int, list[str]]:
+    """Count the texts that the provider was sent more than once, and tell those that nothing explains.
+
+    What was sent before explains it when it wasn't answered well, or was in flight when something was disturbed: sent
+    before that ended, and sent again after it began. A text that has been stored is sent again by nobody but who was
+    frozen then.
+    """
+    sends: dict[str, list[Sent]] = {}
+    for call in calls:
+        for text in call.texts:
+            sends.setdefault(hashlib.sha256(text.encode()).hexdigest(), []).append(call)
+    again, unexplained = 0, []
+    for hash_, times in sends.items():
+        stored = stored_at.get(hash_, float("inf"))
+        for first, second in pairwise(sorted(times, key=lambda call: call.at)):
+            again += 1
+            if not _explains(first, second, stored, disturbances):
+                since = f"{second.at - first.at:.2f} s after the first, {second.at - stored:.2f} s after it was stored"
+                unexplained.append(f"text {hash_[:8]} was sent again {since}")
+    return again, unexplained[:5]
+
+
+def _explains(first: Sent, second: Sent, stored: float, disturbances: Sequence[Disturbance]) -> bool:
+    if second.at > stored:
+        return any(one.fault.kind == "freeze" and one.began <= second.at <= one.ended + GRACE_S for one in disturbances)
+    return first.answer != "ok" or any(
+        one.began <= second.at and first.at <= one.ended + GRACE_S for one in disturbances
+    )

@@ -1,0 +1,180 @@
+"""The schedule's database, seen by its owner: what went in flows out; writes are refused and commits held from here.
+
+Nothing of the product knows of the schema `chaos`. Statement-level triggers raise 53100 while their table's name is in
+`chaos.full_disks`; a deferred trigger counts the steps that are done, right before the commit, and holds those that are
+in `chaos.held`; `vectors.stored_at` is when a text's vector was written.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pg8000.dbapi
+
+from scripts.postgres import Cluster
+
+TABLES = ("documents", "chunks", "relations", "vectors", "run_items", "steps", "runs", "sources", "tickets")
+HOLD_S = 0.4
+
+Rows = list[tuple[Any, ...]]
+
+
+class Storage:
+    """A database that its owner looks into; connections are opened when wanted, since the server comes and goes."""
+
+    def __init__(self, cluster: Cluster, database: str) -> None:
+        self.cluster = cluster
+        self.database = database
+        self._local = threading.local()
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """Run one statement on this thread's connection; raises OSError or pg8000's errors when that fails."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self.cluster.connect(self.database)
+            connection.autocommit = True
+            self._local.connection = connection
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement, tuple(values))
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        except Exception:
+            self.forget()
+            raise
+
+    def forget(self) -> None:
+        """Close this thread's connection."""
+        connection, self._local.connection = getattr(self._local, "connection", None), None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def prepare(self) -> None:
+        """Make what chaos needs in the database."""
+        self.cluster.execute(*_PREPARE, database=self.database)
+        for table in TABLES:
+            self.cluster.execute(_REFUSE.format(table=table), database=self.database)
+
+    def clear(self) -> None:
+        """Take away all that a schedule left, and begin to count anew."""
+        self.rows("truncate headwater.sources, headwater.vectors, headwater.tickets, headwater.providers cascade")
+        self.rows("truncate chaos.full_disks, chaos.held")
+        self.rows("alter sequence chaos.done restart")
+
+    def hold(self, numbers: Sequence[int]) -> None:
+        """Hold the commits of these steps, counted from 1."""
+        for number in numbers:
+            self.rows("insert into chaos.held values (%s, %s)", (number, HOLD_S))
+
+    def done(self) -> int:
+        """Count the steps that were done, up to those that are about to commit."""
+        return int(self.rows("select case when is_called then last_value else 0 end from chaos.done")[0][0])
+
+    def fill(self, tables: Sequence[str]) -> None:
+        """Refuse writes to these tables."""
+        for table in tables:
+            self.rows("insert into chaos.full_disks values (%s) on conflict do nothing", (table,))
+
+    def free(self) -> None:
+        """Take writes again."""
+        self.rows("delete from chaos.full_disks")
+
+    def open_work(self) -> tuple[int, int]:
+        """Count the open runs and the open steps."""
+        runs = "select count(*) from headwater.runs where state = 'running'"
+        steps = "select count(*) from headwater.steps where state in ('ready', 'running')"
+        found = self.rows(f"select ({runs}), ({steps})")[0]
+        return int(found[0]), int(found[1])
+
+    def runs(self) -> list[tuple[str, str]]:
+        """List the runs' ids and states, the oldest first."""
+        return [
+            (str(id_), state) for id_, state in self.rows("select id, state from headwater.runs order by created_at")
+        ]
+
+    def stored_at(self) -> dict[str, float]:
+        """Tell when each vector was stored, by its text's hash (hex)."""
+        found = self.rows("select encode(input_hash, 'hex'), extract(epoch from stored_at) from headwater.vectors")
+        return {hash_: float(at) for hash_, at in found}
+
+    def contents(self) -> dict[str, Rows]:
+        """Read everything that a schedule leaves, without ids and times: equal for equal schedules."""
+        return {name: self.rows(statement) for name, statement in _CONTENTS.items()}
+
+
+@contextlib.contextmanager
+def while_it_lasts() -> Iterator[None]:
+    """Pass over what goes wrong because the server is away."""
+    with contextlib.suppress(OSError, pg8000.dbapi.Error):
+        yield
+
+
+_PREPARE = (
+    "create schema chaos",
+    "create table chaos.full_disks (name text primary key)",
+    "create table chaos.held (number bigint, seconds double precision)",
+    "create sequence chaos.done",
+    """
+    create function chaos.refuse() returns trigger language plpgsql security definer as $$
+    begin
+      if exists (select 1 from chaos.full_disks where name = tg_table_name) then
+        raise exception 'could not extend file: No space left on device' using errcode = 'disk_full';
+      end if;
+      return null;
+    end $$
+    """,
+    """
+    create function chaos.hold() returns trigger language plpgsql security definer as $$
+    declare
+      this bigint := nextval('chaos.done');
+    begin
+      perform pg_sleep(seconds) from chaos.held where number = this;
+      return null;
+    end $$
+    """,
+    """
+    create constraint trigger chaos_hold after update of state on headwater.steps deferrable initially deferred
+    for each row when (old.state = 'running' and new.state = 'done') execute function chaos.hold()
+    """,
+    "alter table headwater.vectors add column stored_at timestamptz default clock_timestamp()",
+)
+
+_REFUSE = """
+    create trigger chaos_refuse before insert or update or delete on headwater.{table}
+    for each statement execute function chaos.refuse()
+"""
+
+_CONTENTS = {
+    "documents": """
+        select key, title, encode(sha256(convert_to(text, 'utf8')), 'hex'), fingerprint, url, media_type,
+          front_matter::text, error, deleted_at is not null
+        from headwater.documents order by key
+    """,
+    "chunks": """
+        select d.key, ordinal, start_offset, end_offset, heading_path, encode(input_hash, 'hex'), token_count,
+          md5(lexemes::text)
+        from headwater.chunks c join headwater.documents d on d.id = c.document_id order by d.key, ordinal
+    """,
+    "vectors": """
+        select m.name, encode(input_hash, 'hex'), md5(embedding::text)
+        from headwater.vectors v join headwater.embedding_models m on m.id = v.model_id order by 1, 2
+    """,
+    "relations": """
+        select d.key, l.kind, l.target, l.start_offset, l.end_offset, t.key
+        from headwater.relations l join headwater.documents d on d.id = l.document_id
+        left join headwater.documents t on t.id = l.target_document_id order by d.key, l.start_offset, l.target
+    """,
+    "items": """
+        select dense_rank() over (order by r.created_at), i.key, i.action, i.state, i.fingerprint, i.batch, i.reason,
+          i.warning
+        from headwater.run_items i join headwater.runs r on r.id = i.run_id order by 1, 2
+    """,
+    "runs": """
+        select row_number() over (order by created_at), kind, state, snapshot, total, counts::text, pending_removals,
+          error::text from headwater.runs order by created_at
+    """,
+    "sources": """
+        select snapshot, embedded_model_id is not null, pending_removals::text from headwater.sources order by name
+    """,
+}

@@ -1,0 +1,27 @@
+"""A dozen schedules in which processes die and freeze, tickets get lost, and provider and database fail.
+
+More, and any by its seed, with `scripts/chaos`; what is and isn't covered is in `docs/reliability.md`.
+"""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.schedules import Judge
+from tests.chaos.world import running_world
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    """One world for all schedules."""
+    with running_world() as world:
+        yield Judge(world)
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_whatever_goes_wrong_the_corpus_is_as_if_nothing_had(judge: Judge, seed: int) -> None:
+    outcome = judge.run(seed)
+    assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)

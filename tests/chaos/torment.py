@@ -1,0 +1,151 @@
+"""The torment of a schedule: a plan's faults flow in, each waits for its moment on a thread and is inflicted.
+
+What was disturbed, and from when to when, flows out: it is what texts that were sent twice are held against.
+"""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+from tests.chaos.plans import Fault, Moment, Plan
+from tests.chaos.processes import family_of, job_workers, send
+from tests.chaos.storage import TABLES, while_it_lasts
+from tests.chaos.world import RESOURCES, World
+
+TICK_S = 3.0
+_LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """When something was not as it should be, in seconds since the epoch."""
+
+    fault: Fault
+    began: float
+    ended: float
+
+
+@dataclass
+class Torment:
+    """The faults of one schedule, and what has come of them."""
+
+    world: World
+    plan: Plan
+    disturbances: list[Disturbance] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self) -> list[threading.Thread]:
+        """Start a thread for each fault."""
+        threads = [threading.Thread(target=self._suffer, args=(fault,)) for fault in self.plan.faults]
+        if self.plan.needs_ticks:
+            threads.append(threading.Thread(target=self._tick))
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _suffer(self, fault: Fault) -> None:
+        try:
+            if self._has_come(fault.moment):
+                began = time.time()
+                self._inflict(fault)
+                self.disturbances.append(Disturbance(fault, began, time.time()))
+        except Exception as error:  # noqa: BLE001 - a fault that can't be inflicted must fail the schedule, not its thread
+            self.errors.append(f"{fault}: {error!r}")
+        finally:
+            self.world.storage.forget()
+
+    def _has_come(self, moment: Moment) -> bool:
+        """Wait for a moment; False when the schedule was over before."""
+        if moment.when == "seconds":
+            return not self.over.wait(moment.number)
+        counters: dict[str, Callable[[], int]] = {
+            "done": self.world.storage.done,
+            "commit": self.world.storage.done,
+            "call": lambda: len(self.world.witness.calls),
+            "answer": self.world.witness.answered,
+        }
+        while not self.over.is_set():
+            with while_it_lasts():
+                if counters[moment.when]() >= moment.number:
+                    return True
+            self.over.wait(_LOOK_S)
+        return False
+
+    def _inflict(self, fault: Fault) -> None:
+        match fault.kind:
+            case "kill":
+                send(signal.SIGKILL, self._victims(fault))
+                if fault.target in ("postgres", "backend"):
+                    self._wait_for_postgres()
+            case "freeze":
+                victims = self._victims(fault)
+                send(signal.SIGSTOP, victims)
+                self.over.wait(fault.seconds)
+                send(signal.SIGCONT, victims)
+            case "disconnect":
+                with while_it_lasts():
+                    self.world.storage.rows(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'"
+                    )
+            case "refuse":
+                tables = TABLES if fault.target == "all tables" else [fault.target]
+                self.world.until(lambda: self.world.storage.fill(tables))
+                self.over.wait(fault.seconds)
+                self.world.until(self.world.storage.free)
+            case "purge":
+                with suppress(OSError):
+                    self.world.cloud("POST", f"/v2/{RESOURCES}/queues/{fault.target}:purge")
+
+    def _victims(self, fault: Fault) -> list[psutil.Process]:
+        """Find whom a fault is for: one process, or all of one that is a family."""
+        rng = random.Random(f"{self.plan.seed} {fault}")
+        match fault.target:
+            case "job":
+                workers = job_workers(self.world.kept["localcloud"].pid)
+                return rng.sample(workers, 1) if workers else []
+            case "backend":
+                backends = [process for process in self.world.kept["postgres"].family() if _is_backend(process)]
+                return rng.sample(backends, 1) if backends else []
+            case "localcloud":
+                return family_of(self.world.kept["localcloud"].pid)[:1]
+            case "postgres" if fault.kind == "kill":
+                return self.world.kept["postgres"].family()[:1]  # its backends find out, and end
+            case name:
+                return self.world.kept[name].family()
+
+    def _wait_for_postgres(self) -> None:
+        while not self.over.wait(_LOOK_S):
+            with while_it_lasts():
+                self.world.storage.rows("select 1")
+                return
+
+    def _tick(self) -> None:
+        while not self.over.wait(TICK_S):
+            with suppress(OSError):
+                self.world.tick()
+
+
+def _is_backend(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return "app" in " ".join(process.cmdline()).split()
+    return False
+
+
+@contextmanager
+def tormented(world: World, plan: Plan) -> Iterator[Torment]:
+    """Inflict a plan's faults while the block runs; whatever is frozen or full when it ends is so no more."""
+    torment = Torment(world, plan)
+    threads = torment.begin()
+    try:
+        yield torment
+    finally:
+        torment.over.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,195 @@
+"""The world that goes wrong: a folder flows in; the stack on the corpus flows out, with all that torments it.
+
+Postgres, localcloud, the functions `collection` and `embedding` and the job run as `scripts/dev` runs them, with leases
+and a watchdog so short that healing takes seconds. The embedding model is a provider of our own, the functions reach
+localcloud through the postbox, and what dies is started again. Started once, for many schedules.
+"""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scripts.leash import Leash
+from scripts.stack import DATABASE, Service, Stack
+from tests.chaos.plans import Plan
+from tests.chaos.postbox import Postbox, postbox
+from tests.chaos.processes import Kept, job_workers, send
+from tests.chaos.provider import Witness
+from tests.chaos.revisions import Revisions, make_revisions
+from tests.chaos.storage import Storage, while_it_lasts
+from tests.ports import free_port
+from tests.providers import embedding_provider
+from tests.stacks import PORTS, wait_until
+
+LEASE_S = 2.0
+START_S = 90.0
+RESOURCES = "projects/local/locations/local"
+
+_SETTINGS = {
+    "LEASE_S": f"{LEASE_S:g}",
+    "WATCHDOG_S": "1",
+    "WORKER_BUDGET_S": "10",
+    "DISPATCH_DEADLINE_S": "15",
+    "JOB_PATIENCE_S": "4",
+    "JOB_IDLE_S": "2",
+    "MAX_JOB_WORKERS": "2",
+    "FETCH_BATCH": "8",
+    "EMBED_BATCH": "16",
+    "EMBEDDING_MODEL": "openai:chaos",
+    "EMBEDDING_DIM": "8",
+    "EMBEDDING_TIMEOUT_S": "1.5",
+    "AUTH_MODE": "local",
+}
+
+
+class World:
+    """One running stack with its corpus, its provider and its postbox."""
+
+    def __init__(self, stack: Stack, revisions: Revisions, witness: Witness, leash: Leash, log: Path) -> None:
+        self.stack = stack
+        self.revisions = revisions
+        self.witness = witness
+        self.storage = Storage(stack.cluster, DATABASE)
+        self.kept: dict[str, Kept] = {}
+        self.postbox: Postbox
+        self.log = log
+        self._leash = leash
+
+    def start(self, box: Postbox) -> None:
+        """Start everything, in the order in which `scripts/dev` does."""
+        self.postbox = box
+        self.stack.cluster.prepare()
+        services = self.stack.services()
+        own = {"TASKS_ENDPOINT": box.url}
+        for name in ("localcloud", "collection", "embedding"):
+            services[name] = replace(services[name], environment={**services[name].environment, **own})
+        self._keep(services["postgres"])
+        wait_until(self.has_postgres, START_S)
+        self.stack.cluster.execute(f"create database {DATABASE}")
+        self._once(services["localcloud"], "functions.job", "migrate")
+        self.storage.prepare()
+        for name in ("localcloud", "collection", "embedding"):
+            self._keep(services[name])
+        wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
+        self._once(replace(services["localcloud"], environment=self.stack.environment()), "scripts.cloud_resources")
+        for name in ("collection", "embedding"):
+            wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
+
+    def close(self) -> None:
+        """End all but Postgres, then Postgres."""
+        self.storage.forget()
+        for name in sorted(self.kept, key="postgres".__eq__):
+            self.kept[name].close()
+        self.stack.cluster.destroy()
+
+    def begin(self, plan: Plan) -> None:
+        """Make a clean slate for a schedule: nothing of the last one runs, waits or is stored."""
+        self.witness.begin({}, frozenset())
+        self.postbox.begin({})
+        wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
+        for queue in ("collection", "embedding"):
+            self.cloud("POST", f"/v2/{RESOURCES}/queues/{queue}:purge")
+        give_up_at = time.monotonic() + 10
+        while workers := job_workers(self.kept["localcloud"].pid):
+            if time.monotonic() > give_up_at:
+                send(signal.SIGKILL, workers)
+            time.sleep(0.05)
+        wait_until(self.witness.is_quiet, START_S)
+        self.until(self.storage.clear)
+        for name in ("collection", "embedding"):
+            wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
+        self.witness.begin(
+            plan.answers or {}, frozenset(int(f.moment.number) for f in plan.faults if f.moment.when == "call")
+        )
+        self.postbox.begin(plan.fates or {})
+        self.storage.hold([int(fault.moment.number) for fault in plan.faults if fault.moment.when == "commit"])
+
+    def has_postgres(self) -> bool:
+        """Tell whether Postgres takes connections."""
+        return self.stack.cluster.is_ready(self.kept["postgres"].pid)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the collection function; raises OSError while it doesn't answer, or answers with an error."""
+        return _ask(f"{self.stack.url('collection')}{path}", method, body)
+
+    def cloud(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask localcloud; raises OSError."""
+        return _ask(f"{self.stack.url('localcloud')}{path}", method, {} if body is None else body)
+
+    def tick(self) -> None:
+        """Have localcloud's scheduler run the tick now, instead of every quarter of an hour."""
+        self.cloud("POST", f"/v1/{RESOURCES}/jobs/headwater-tick:run")
+
+    def drain(self) -> None:
+        """Have localcloud run the job with two workers, which drain the ledger."""
+        self.cloud("POST", f"/v2/{RESOURCES}/jobs/headwater:run", {"overrides": {"taskCount": 2}})
+
+    def until(self, attempt: Callable[[], object], timeout_s: float = START_S) -> None:
+        """Attempt something until Postgres and everything else that it needs is back."""
+        done = False
+
+        def tried() -> bool:
+            nonlocal done
+            with while_it_lasts():
+                attempt()
+                done = True
+            return done
+
+        wait_until(tried, timeout_s)
+
+    def _keep(self, service: Service) -> None:
+        self.kept[service.name] = Kept(service, self._leash, self.log)
+
+    def _once(self, like: Service, *module: str) -> None:
+        environment = {**like.environment, "LOG_LEVEL": "WARNING"}
+        with self.log.open("ab") as output:
+            command = [sys.executable, "-m", *module]
+            subprocess.run(command, env=environment, stdout=output, stderr=output, check=True, **like.popen)
+
+    def _answers(self, name: str, path: str) -> bool:
+        try:
+            _ask(f"{self.stack.url(name)}{path}", "GET", None)
+        except OSError:
+            return False
+        return True
+
+
+def _ask(url: str, method: str, body: Any) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+    except (ValueError, http.client.HTTPException) as error:  # it died while it answered
+        raise OSError(f"{url} answers badly: {error}") from error
+
+
+@contextmanager
+def running_world(keep_log: Path | None = None) -> Iterator[World]:
+    """Run a world until the block ends; all it prints is in `keep_log`, or goes with it."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headwater-chaos-")))
+        folder.chmod(0o755)
+        data = folder / "data"
+        data.mkdir()
+        revisions = make_revisions(folder / "repository")
+        witness = stack.enter_context(embedding_provider(Witness(dim=8)))
+        given = {"EMBEDDING_BASE_URL": f"{witness.url}/v1", "BULK_THRESHOLD": str(revisions.bulk)}
+        described = Stack(data, free_port(in_a_row=PORTS), _SETTINGS | given)
+        box = stack.enter_context(postbox(described.port("localcloud")))
+        leash = stack.enter_context(Leash())
+        world = World(described, revisions, witness, leash, keep_log or folder / "log")
+        stack.callback(world.close)
+        world.start(box)
+        yield world
