@@ -8,7 +8,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, TypeVar
@@ -64,12 +64,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: EmbeddingProvider
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked is gone
+            super().handle()
+
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:
             self._deal_with(request)
-        except ConnectionError:  # whoever asked is gone
-            self.close_connection = True
         finally:
             self.provider.leave()
 

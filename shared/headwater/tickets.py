@@ -152,6 +152,8 @@ def watchdog_due(now: datetime, period_s: float) -> datetime:
     return datetime.fromtimestamp((now.timestamp() // half_s + 2) * half_s, UTC)
 
 
+# A running step has the ticket that it was claimed by. One that a job works on, or whose worker has died, has none, and
+# none is sent for it: with no step due, each would find nothing and call for the next.
 _ISSUE = sa.text("""
     with open as (
       select count(*) as n from (
@@ -164,6 +166,9 @@ _ISSUE = sa.text("""
     insert into tickets (queue, expires_at)
     select :queue, now() + make_interval(secs => cast(:for_s as double precision))
     from open, outstanding, generate_series(1, open.n - outstanding.n)
+    where exists (
+      select 1 from steps s join runs r on r.id = s.run_id
+      where s.queue = :queue and r.engine = 'tickets' and s.state = 'ready' and s.not_before <= now())
     returning id
 """)
 

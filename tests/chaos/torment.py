@@ -16,7 +16,7 @@ import psutil
 from tests.chaos.plans import Fault, Moment, Plan
 from tests.chaos.processes import family_of, job_workers, send
 from tests.chaos.storage import TABLES, while_it_lasts
-from tests.chaos.world import RESOURCES, World
+from tests.chaos.world import World
 
 TICK_S = 3.0
 _LOOK_S = 0.01
@@ -101,7 +101,7 @@ class Torment:
                 self.world.until(self.world.storage.free)
             case "purge":
                 with suppress(OSError):
-                    self.world.cloud("POST", f"/v2/{RESOURCES}/queues/{fault.target}:purge")
+                    self.world.purge(fault.target)
 
     def _victims(self, fault: Fault) -> list[psutil.Process]:
         """Find whom a fault is for: one process, or all of one that is a family."""

@@ -59,6 +59,20 @@ def test_a_bounded_number_of_tickets_is_outstanding(cloud: Cloud, db: Database, 
     assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets, 0)
 
 
+def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
+    cloud: Cloud, db: Database, tickets: Tickets
+) -> None:
+    add_steps(db, 2)
+    for _ in range(2):
+        with db.transaction(ENGINE) as tx:
+            ledger.claim(tx, "collection", ["fetch"], "job/0", lease_s=60)
+    tickets.wake(QUEUES)
+    assert sent(cloud) == 0
+    add_steps(db, 1)
+    tickets.wake(QUEUES)
+    assert sent(cloud) > 0
+
+
 def test_however_often_work_is_opened_few_watchdogs_are_on_their_way(
     cloud: Cloud, db: Database, tickets: Tickets
 ) -> None:
