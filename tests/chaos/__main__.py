@@ -35,9 +35,9 @@ class Tally:
         """Count a schedule and print its line; more of one that differs."""
         with self.lock:
             self.outcomes.append(outcome)
-            self.faults.update(outcome.plan.kinds())
+            self.faults.update(outcome.inflicted)
             word = "DIFFERS" if outcome.differences else "ok"
-            faults = f"{len(outcome.inflicted)} of {len(outcome.plan.faults)} faults"
+            faults = f"{len(outcome.inflicted)} faults"
             texts = f"{outcome.sent} texts sent, {outcome.sent_again} again"
             print(
                 f"{word} {outcome.plan.seed} {outcome.plan.engine} {outcome.seconds:.1f} s, {faults}, {texts}",

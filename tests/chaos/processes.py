@@ -1,6 +1,6 @@
 """Processes that die and come back: descriptions of `scripts/stack.py` flow in, running processes flow out.
 
-Whatever ends is started again at once, as Cloud Run and a supervisor would; all end with the block, or with us.
+Whatever ends is started again at once, as Cloud Run and a supervisor would, until it is let end, or we do.
 """
 
 import os
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import psutil
 
-from scripts.leash import Leash, end
+from scripts.leash import Leash
 from scripts.stack import Service
 
 _PAUSE_S = 0.1
 
 
 class Kept:
-    """A process that is kept running until `close`."""
+    """A process that is kept running."""
 
     def __init__(self, service: Service, leash: Leash, log: Path) -> None:
         self.service = service
@@ -36,13 +36,11 @@ class Kept:
         """Find the process and all that it has started."""
         return family_of(self.pid)
 
-    def close(self) -> None:
-        """End it, and start it no more."""
+    def let_end(self) -> dict[int, signal.Signals]:
+        """Start it no more; returns the process that is to be ended, with its signal."""
         self._over.set()
-        if self.pid:
-            send(signal.SIGCONT, self.family())
-            end({self.pid: self.service.stop_signal}, 5.0)
-        self._thread.join()
+        send(signal.SIGCONT, self.family())
+        return {self.pid: self.service.stop_signal}
 
     def _keep(self) -> None:
         while not self._over.is_set():

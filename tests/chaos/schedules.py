@@ -24,11 +24,11 @@ GRACE_S = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a schedule came to; `differences` are what is wrong with it."""
+    """What a schedule came to: what really went wrong, by name, and `differences`, which nothing should make."""
 
     plan: Plan
     seconds: float
-    inflicted: Sequence[Disturbance]
+    inflicted: Sequence[str]
     sent: int
     sent_again: int
     differences: Sequence[str]
@@ -53,9 +53,7 @@ class Judge:
         outcome = self._run(Plan(0, engine), None)
         assert not outcome.differences, "\n".join(outcome.differences)
         assert not outcome.sent_again
-        extent = Extent(
-            outcome.seconds, self.world.storage.done(), len(self.world.witness.calls), self.world.postbox.tickets
-        )
+        extent = Extent(self.world.storage.done(), len(self.world.witness.calls))
         return self.world.storage.contents(), extent
 
     def _run(self, plan: Plan, expected: dict[str, Rows] | None) -> Outcome:
@@ -82,7 +80,14 @@ class Judge:
         again, unexplained = sent_again(world.witness.calls, world.storage.stored_at(), torment.disturbances)
         differences += unexplained
         sent = sum(len(call.texts) for call in world.witness.calls)
-        return Outcome(plan, seconds, torment.disturbances, sent, again, differences)
+        return Outcome(plan, seconds, _inflicted(world, plan, torment.disturbances), sent, again, differences)
+
+
+def _inflicted(world: World, plan: Plan, disturbances: Sequence[Disturbance]) -> list[str]:
+    """Name what went wrong: of a plan, what the schedule was long enough for."""
+    answers = [f"provider {answer}" for n, answer in (plan.answers or {}).items() if n <= len(world.witness.calls)]
+    fates = [f"ticket {fate}" for n, (fate, _) in (plan.fates or {}).items() if n <= world.postbox.tickets]
+    return [*(one.fault.name for one in disturbances), *answers, *fates]
 
 
 def _collect(world: World, source_id: str, *, drain: bool) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from tests.chaos.plans import Fault, Moment, Plan
-from tests.chaos.processes import family_of, job_workers, send
+from tests.chaos.processes import job_workers, send
 from tests.chaos.storage import TABLES, while_it_lasts
 from tests.chaos.world import World
 
@@ -52,9 +52,10 @@ class Torment:
 
     def _suffer(self, fault: Fault) -> None:
         try:
-            if self._has_come(fault.moment):
+            victims = self._victims(fault) if self._has_come(fault.moment) else None
+            if victims is not None:
                 began = time.time()
-                self._inflict(fault)
+                self._inflict(fault, victims)
                 self.disturbances.append(Disturbance(fault, began, time.time()))
         except Exception as error:  # noqa: BLE001 - a fault that can't be inflicted must fail the schedule, not its thread
             self.errors.append(f"{fault}: {error!r}")
@@ -78,14 +79,13 @@ class Torment:
             self.over.wait(_LOOK_S)
         return False
 
-    def _inflict(self, fault: Fault) -> None:
+    def _inflict(self, fault: Fault, victims: list[psutil.Process]) -> None:
         match fault.kind:
             case "kill":
-                send(signal.SIGKILL, self._victims(fault))
+                send(signal.SIGKILL, victims)
                 if fault.target in ("postgres", "backend"):
                     self._wait_for_postgres()
             case "freeze":
-                victims = self._victims(fault)
                 send(signal.SIGSTOP, victims)
                 self.over.wait(fault.seconds)
                 send(signal.SIGCONT, victims)
@@ -103,18 +103,27 @@ class Torment:
                 with suppress(OSError):
                     self.world.purge(fault.target)
 
-    def _victims(self, fault: Fault) -> list[psutil.Process]:
-        """Find whom a fault is for: one process, or all of one that is a family."""
+    def _victims(self, fault: Fault) -> list[psutil.Process] | None:
+        """Find whom a fault is for; None when the schedule was over before there was anybody."""
+        if fault.kind not in ("kill", "freeze"):
+            return []
+        while not (victims := self._find(fault)):
+            if self.over.wait(_LOOK_S):
+                return None
+        return victims
+
+    def _find(self, fault: Fault) -> list[psutil.Process]:
+        """Find one process, or all of one that is a family."""
         rng = random.Random(f"{self.plan.seed} {fault}")
         match fault.target:
             case "job":
-                workers = job_workers(self.world.kept["localcloud"].pid)
-                return rng.sample(workers, 1) if workers else []
+                found = job_workers(self.world.kept["localcloud"].pid)
+                return rng.sample(found, min(1, len(found)))
             case "backend":
-                backends = [process for process in self.world.kept["postgres"].family() if _is_backend(process)]
-                return rng.sample(backends, 1) if backends else []
+                found = [process for process in self.world.kept["postgres"].family() if _is_backend(process)]
+                return rng.sample(found, min(1, len(found)))
             case "localcloud":
-                return family_of(self.world.kept["localcloud"].pid)[:1]
+                return self.world.kept["localcloud"].family()[:1]
             case "postgres" if fault.kind == "kill":
                 return self.world.kept["postgres"].family()[:1]  # its backends find out, and end
             case name:

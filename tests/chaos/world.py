@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.leash import Leash
+from scripts.leash import Leash, end
 from scripts.stack import DATABASE, Service, Stack
 from tests.chaos.plans import Plan
 from tests.chaos.postbox import Postbox, postbox
@@ -34,6 +34,7 @@ from tests.stacks import PORTS, wait_until
 LEASE_S = 2.0
 WATCHDOG_S = 1.0
 START_S = 90.0
+STOP_S = 3.0
 _RESOURCES = "projects/local/locations/local"
 
 _SETTINGS = {
@@ -90,8 +91,9 @@ class World:
     def close(self) -> None:
         """End all but Postgres, then Postgres."""
         self.storage.forget()
-        for name in sorted(self.kept, key="postgres".__eq__):
-            self.kept[name].close()
+        postgres = self.kept.pop("postgres").let_end() if "postgres" in self.kept else {}
+        end({pid: number for kept in self.kept.values() for pid, number in kept.let_end().items()}, STOP_S)
+        end(postgres, STOP_S)
         self.stack.cluster.destroy()
 
     def begin(self, plan: Plan) -> None:
