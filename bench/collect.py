@@ -21,7 +21,7 @@ from bench.cold_start import free_port
 from functions.collection.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.db import ENGINE, Database
-from headwater.ledger import has_open_steps
+from headwater.ledger import has_open_runs
 from headwater.migrations import register_model, upgrade
 from scripts.postgres import Cluster, temporary_cluster
 
@@ -65,7 +65,7 @@ def help_out(
     helper = None
     while first.poll() is None and helper is None:
         with database.transaction(ENGINE) as tx:
-            if has_open_steps(tx):
+            if has_open_runs(tx):
                 helper = subprocess.Popen([*job, "drain"], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
         time.sleep(0.02)
     database.close()

@@ -10,14 +10,14 @@ from headwater.db import ENGINE, Database
 
 
 def drain(settings: Settings) -> int:
-    """Work until no step of any run is open; returns the exit code."""
+    """Work until no run is open; returns the exit code."""
     database = Database.of(settings, pool_size=2)
     worker = JobWorker(database, settings, mortal(exit_code=0), Outage())
     started = time.monotonic()
 
     def is_open() -> bool:
         with database.transaction(ENGINE) as tx:
-            return ledger.has_open_steps(tx)
+            return ledger.has_open_runs(tx)
 
     end = worker.work(is_open)
     print(f"{end}: {worker.ran:,} steps in {time.monotonic() - started:.1f} s", flush=True)

@@ -152,9 +152,9 @@ def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
     return tx.execute(_FAN_IN, {"run_id": run_id}).rowcount > 0
 
 
-def has_open_steps(tx: Connection) -> bool:
-    """Tell whether any step of any run is still to be done."""
-    return bool(tx.execute(sa.text("select exists (select 1 from steps where state in ('ready', 'running'))")).scalar())
+def has_open_runs(tx: Connection) -> bool:
+    """Tell whether any run is still to be ended: one may have no open step between its last one and its `finish`."""
+    return bool(tx.execute(sa.text("select exists (select 1 from runs where state = 'running')")).scalar())
 
 
 _ADD = sa.text("""

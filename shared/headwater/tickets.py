@@ -2,7 +2,7 @@
 
 A ticket is not an address: it says only "drain this queue". It may be lost, doubled or late; the ledger decides what is
 done. A bounded number is outstanding for each queue, counted in the table `tickets`. The watchdog is a delayed ticket
-that is sent again while any step is open; it heals whatever a crash left behind. However many open work, two watchdogs
+that is sent again while any run is open; it heals whatever a crash left behind. However many open work, two watchdogs
 at most are on their way: they come at fixed times, and each time is a task's name, which Cloud Tasks takes once.
 """
 
@@ -46,18 +46,23 @@ class Tickets:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
+        self._watched_until = datetime.min.replace(tzinfo=UTC)
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
         """Send what is missing so that due steps of these queues are drained.
 
         Called after a commit, which nothing can take back: a ticket that can't be sent is logged, and the watchdog
-        sends it.
+        sends it. Whoever sends tickets sees to it that there is one: the watchdog that was armed before the commit has
+        come too early if the process was frozen in between.
         """
         due = datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None
         for queue in queues:
             try:
-                for ticket_id in [uuid.uuid4()] if due else self._missing(queue):
+                missing = [uuid.uuid4()] if due else self._missing(queue)
+                for ticket_id in missing:
                     self._send(Ticket(queue, ticket_id), due)
+                if missing and self._watched_until <= datetime.now(UTC):
+                    self.arm_watchdog()
             except UpstreamError as error:
                 logs.event("ticket.not_sent", severity=30, error=error, queue=queue)
 
@@ -69,13 +74,14 @@ class Tickets:
         """
         due = watchdog_due(datetime.now(UTC), self.settings.watchdog_s)
         self._send(Ticket("collection", uuid.uuid5(_WATCHDOGS, due.isoformat()), watch=True), due)
+        self._watched_until = due
 
     def watch(self) -> None:
         """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
         with self.database.transaction(ENGINE) as tx:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
-            is_open = ledger.has_open_steps(tx)
+            is_open = ledger.has_open_runs(tx)
             lost = tx.execute(_FORGET).rowcount
         if taken_back or lost:
             logs.event("watchdog", taken_back=taken_back, lost_tickets=lost)

@@ -1,10 +1,12 @@
 """Tickets against localcloud and a real Postgres: how many are sent, and what the watchdog heals."""
 
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -56,7 +58,8 @@ def test_a_bounded_number_of_tickets_is_outstanding(cloud: Cloud, db: Database, 
     add_steps(db, 20)
     for _ in range(3):
         tickets.wake(QUEUES)
-    assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets, 0)
+    watchdogs = 1
+    assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets + watchdogs, 0)
 
 
 def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
@@ -84,6 +87,40 @@ def test_however_often_work_is_opened_few_watchdogs_are_on_their_way(
         tickets.watch()  # such as a ticket that is delivered again and again
     due = tickets.settings.max_tickets
     assert sent(cloud) <= 2 + due
+
+
+def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
+    cloud: Cloud, db: Database, database: FreshDatabase, tickets: Tickets
+) -> None:
+    add_steps(db, 1)
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "worker", lease_s=60)
+    assert step is not None
+    elsewhere = Database(database.url, 1)
+
+    @sa.event.listens_for(db.engine, "after_cursor_execute")
+    def end_the_step(*details: Any) -> None:
+        if "'finish'" in details[2]:
+            with elsewhere.transaction(WORKSPACE) as tx:
+                ledger.lock(tx, step)
+                ledger.complete(tx, step, {})
+
+    tickets.watch()
+    elsewhere.close()
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select state from steps")).scalars().all() == ["done"]
+    assert sent(cloud) == 1
+
+
+def test_who_sends_tickets_long_after_arming_the_watchdog_arms_another(
+    cloud: Cloud, db: Database, database: FreshDatabase
+) -> None:
+    tickets = Tickets(db, settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1})))
+    tickets.arm_watchdog()
+    time.sleep(1.1)  # such as a process that was frozen before the commit
+    add_steps(db, 1)
+    tickets.wake(["collection"])
+    assert sent(cloud) == 3
 
 
 def test_the_watchdog_ends_when_nothing_is_open(cloud: Cloud, tickets: Tickets) -> None:
