@@ -99,7 +99,7 @@ def work_as_job(url: str) -> None:
 
     def is_open() -> bool:
         with database.transaction(ENGINE) as tx:
-            return ledger.has_open_steps(tx)
+            return ledger.has_open_runs(tx)
 
     job.work(is_open)
 
@@ -210,7 +210,7 @@ class Bench:
 
     def _is_open(self) -> bool:
         with self.database.transaction(ENGINE) as tx:
-            return ledger.has_open_steps(tx)
+            return ledger.has_open_runs(tx)
 
 
 def family_cpu_s(process: psutil.Process) -> float:

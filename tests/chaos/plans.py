@@ -100,10 +100,8 @@ class Plan:
 
     @property
     def needs_ticks(self) -> bool:
-        """Tell whether even the watchdog may be lost, so that only Cloud Scheduler's tick can heal."""
-        return any(fate == "lost" for fate, _ in (self.fates or {}).values()) or any(
-            fault.kind == "purge" for fault in self.faults
-        )
+        """Tell whether even the watchdog goes, so that only Cloud Scheduler's tick can heal."""
+        return any(fault.kind == "purge" for fault in self.faults)
 
     def __str__(self) -> str:
         """Say it in words, a line for each fault."""
