@@ -3,7 +3,7 @@
 import { listOf, type Env } from "./env";
 
 const ALLOWED = {
-  "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+  "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
   "Access-Control-Allow-Headers":
     "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id, X-Workspace",
   "Access-Control-Max-Age": "7200",

@@ -2,25 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from sqlalchemy.engine import Connection
 
 from functions.collection import by_hand, removals, restore
+from functions.collection.by_hand import Added, NewDocument
 from functions.collection.documents import Document, read_document
 from functions.collection.removals import Answer, Kept, RemovalList, RemovalQuery
 from functions.collection.runs import Started
 from functions.collection.sources import read_source
+from headwater.config import Settings
 from headwater.db import Database
-from headwater.http import Call, Route
+from headwater.embedder import load_tokenizer
+from headwater.http import MAX_BODY_BYTES, Call, Route
 from headwater.tickets import Tickets
+
+_ESCAPED = 3
+"""Bytes of JSON that a byte of text may take: a character of two bytes is six as `\\u00fc`."""
 
 
 class Curation:
     """What the routes do, with what they need."""
 
-    def __init__(self, database: Database, tickets: Tickets) -> None:
+    def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
         self.database = database
+        self.settings = settings
         self.tickets = tickets
+        self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
 
     def routes(self) -> list[Route]:
         """Return them."""
@@ -46,6 +55,17 @@ class Curation:
             ),
             Route(
                 "POST", f"{waiting}/refuse", self.refuse, "Keep what waits", body=Answer, answers=Kept, access="editor"
+            ),
+            Route(
+                "PUT",
+                "/api/sources/<uuid:id>/documents",
+                self.add_document,
+                "Add a document by hand, or replace one",
+                body=NewDocument,
+                answers=Added,
+                status=202,
+                access="editor",
+                max_body_bytes=_ESCAPED * self.settings.max_file_bytes + MAX_BODY_BYTES,
             ),
             Route(
                 "POST",
@@ -79,6 +99,15 @@ class Curation:
     def refuse(self, call: Call) -> Kept:
         with self.database.transaction(call.workspace_id) as tx:
             return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
+
+    def add_document(self, call: Call) -> Added:
+        """Read and cut the text between two transactions, as a step does."""
+        workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
+        with self.database.transaction(workspace_id) as tx:
+            model = by_hand.check_addable(tx, workspace_id, source_id, new.key)
+        rows = by_hand.read(new, self.tokenizer(model), self.settings.max_file_bytes)
+        with self._opening(call) as tx:
+            return by_hand.add_document(tx, workspace_id, source_id, rows)
 
     def restore(self, call: Call) -> Document:
         with self.database.transaction(call.workspace_id) as tx:

@@ -4,7 +4,8 @@ What is wrong with one file is recorded on its item and the batch goes on. A doc
 keeps its last readable one; the reason is on the item and on the document.
 """
 
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.copying import copy_rows
 from headwater.db import as_rows
-from headwater.embedder import load_tokenizer
+from headwater.embedder import Tokenizer, load_tokenizer
 from headwater.errors import PermanentError, SystemicError
 from headwater.ledger import NewStep, Step
 from headwater.worker import Done
@@ -68,38 +69,22 @@ class Fetch:
         """Read the batch's pending items."""
         items = tx.execute(_ITEMS, _which(step))
         entries = [Entry(item.key, bare_fingerprint(item.fingerprint)) for item in items]
-        model = tx.execute(sa.text("select name from embedding_models where state = 'active'")).scalar_one_or_none()
-        if model is None:
-            raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
-        return Batch(read_credentials(tx, step.run_id, self.settings), model, entries)
+        return Batch(read_credentials(tx, step.run_id, self.settings), read_active_model(tx), entries)
 
     def compute(self, gathered: Batch) -> Rows:
         """Fetch, parse and chunk the batch."""
         source = gathered.credentials
         fetched = self.connect(source).fetch(source.config, source.token, source.snapshot or "", gathered.entries)
-        rows = Rows()
-        parsed = dict(_parse_each(fetched, {entry.key: entry.fingerprint for entry in gathered.entries}, rows))
+        fingerprints = {entry.key: entry.fingerprint for entry in gathered.entries}
+        rows = read_files(fetched, fingerprints, self.tokenizer(gathered.model))
         had = {row["k"] for row in rows.documents}
         rows.told.extend(_told(entry.key, "failed", _NOT_GIVEN) for entry in gathered.entries if entry.key not in had)
-        chunked = chunk(list(parsed.values()), self.tokenizer(gathered.model))
-        for key, chunks in zip(parsed, chunked, strict=True):
-            rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
-            rows.relations.extend((key, link.kind, link.target, link.start, link.end) for link in parsed[key].links)
         return rows
 
     def apply(self, tx: Connection, step: Step, computed: Rows) -> Done:
         """Store the batch: documents, then what hangs on them, then how each item ended."""
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id}
-        stored = tx.execute(_DOCUMENTS, {**values, "rows": as_rows(computed.documents)}).all()
-        ids = {row.key: row.id for row in stored}
-        unreadable = {row["k"] for row in computed.documents if row["error"] is not None}
-        outdated = {"ids": as_rows([row.id for row in stored if row.key not in unreadable])}
-        tx.execute(_DROP_CHUNKS, outdated)
-        tx.execute(_DROP_RELATIONS, outdated)
-        copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in computed.chunks))
-        tx.execute(_CHUNKS, values)
-        copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in computed.relations))
-        tx.execute(_RELATIONS, values)
+        store(tx, step.workspace_id, step.run_id, computed)
         if computed.told:
             tx.execute(_ITEMS_TOLD, {**values, "rows": as_rows(computed.told)})
         tx.execute(_ITEMS_DONE, _which(step))
@@ -120,12 +105,48 @@ class Fetch:
         ]
 
 
+def read_active_model(tx: Connection) -> str:
+    """Name the model that chunks are cut for; raises SystemicError when there is none."""
+    model: str | None = tx.execute(_ACTIVE).scalar_one_or_none()
+    if model is None:
+        raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
+    return model
+
+
+def read_files(fetched: Iterator[Fetched], fingerprints: Mapping[str, str], tokenizer: Tokenizer) -> Rows:
+    """Parse and chunk files; `fingerprints` are the source's own, by key."""
+    rows = Rows()
+    parsed = dict(_parse_each(fetched, fingerprints, rows))
+    for key, chunks in zip(parsed, chunk(list(parsed.values()), tokenizer), strict=True):
+        rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
+        rows.relations.extend((key, link.kind, link.target, link.start, link.end) for link in parsed[key].links)
+    return rows
+
+
+def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows) -> dict[str, uuid.UUID]:
+    """Store documents of a run's source and what hangs on them, in the place of what did; returns their ids by key."""
+    values = {"run_id": run_id, "workspace_id": workspace_id}
+    stored = tx.execute(_DOCUMENTS, {**values, "rows": as_rows(rows.documents)}).all()
+    ids = {row.key: row.id for row in stored}
+    unreadable = {row["k"] for row in rows.documents if row["error"] is not None}
+    outdated = {"ids": as_rows([row.id for row in stored if row.key not in unreadable])}
+    tx.execute(_DROP_CHUNKS, outdated)
+    tx.execute(_DROP_RELATIONS, outdated)
+    copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
+    tx.execute(_CHUNKS, values)
+    copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in rows.relations))
+    tx.execute(_RELATIONS, values)
+    return ids
+
+
 def _which(step: Step) -> dict[str, Any]:
     """Say which items a step is about: a batch of the run's, or the one item of it that it was split for."""
     return {"run_id": step.run_id, "batch": step.payload["batch"], "key": step.payload.get("key")}
 
 
-def _parse_each(fetched: Iterator[Fetched], fingerprints: dict[str, str], rows: Rows) -> Iterator[tuple[str, Parsed]]:
+def _parse_each(
+    fetched: Iterator[Fetched], fingerprints: Mapping[str, str], rows: Rows
+) -> Iterator[tuple[str, Parsed]]:
     """Parse what was fetched, writing each item's end and document into `rows`."""
     for file in fetched:
         document: dict[str, Any] = {
@@ -141,7 +162,7 @@ def _parse_each(fetched: Iterator[Fetched], fingerprints: dict[str, str], rows: 
         parsed = None
         try:
             if file.content is not None:
-                parsed = parse(file.key, file.content, file.media_type)
+                parsed = parse(file.key, file.content, file.media_type, file.title)
         except PermanentError as error:
             document["error"] = error.message
         rows.documents.append(document)
@@ -164,6 +185,8 @@ def _chunk_row(key: str, page: Parsed, piece: Chunk) -> ChunkRow:
     where = piece.ordinal, piece.start, piece.end, piece.heading_path
     return (key, *where, piece.input_hash, piece.token_count, words)
 
+
+_ACTIVE = sa.text("select name from embedding_models where state = 'active'")
 
 _ITEMS = sa.text("""
     select key, fingerprint from run_items

@@ -48,7 +48,7 @@ def open_run(
     kind: Literal["removal", "restore", "upload"],
     items: Sequence[dict[str, Any]],
 ) -> uuid.UUID:
-    """Open a run with `items` (`k` key, `a` action, `f` fingerprint or None), or have an open one take them, too.
+    """Open a run with `items` (`k` key, `a` action, `f` fingerprint, `w` warning), or have an open one take them, too.
 
     The source must be held. Raises Conflict while another run of it is open.
     """
@@ -92,9 +92,9 @@ _REPLACE = sa.text("""
 """)
 
 _ITEMS = sa.text("""
-    insert into run_items (run_id, workspace_id, key, action, fingerprint)
-    select cast(:run_id as uuid), cast(:workspace_id as uuid), k, a, f
-    from json_to_recordset(cast(:rows as json)) as r (k text, a text, f text)
+    insert into run_items (run_id, workspace_id, key, action, fingerprint, warning)
+    select cast(:run_id as uuid), cast(:workspace_id as uuid), k, a, f, w
+    from json_to_recordset(cast(:rows as json)) as r (k text, a text, f text, w text)
 """)
 
 _TOTAL = sa.text("update runs set total = (select count(*) from run_items where run_id = runs.id) where id = :id")

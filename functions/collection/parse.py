@@ -45,8 +45,10 @@ class Parsed(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-def parse(key: str, content: bytes, media_type: str) -> Parsed:
+def parse(key: str, content: bytes, media_type: str, title: str | None = None) -> Parsed:
     """Read a Markdown or MDX file; `key` is its path, which tells MDX (as the media type does) and names the untitled.
+
+    A `title` that is given takes the place of the file's own.
 
     Raises PermanentError, with the reason, for what is not text.
     """
@@ -68,7 +70,7 @@ def parse(key: str, content: bytes, media_type: str) -> Parsed:
         for link in find_links(visible, block.start, block.end, references)
     ]
     return Parsed(
-        title=_title(key, front_matter, blocks),
+        title=_bounded(title) if title else _title(key, front_matter, blocks),
         text=text,
         front_matter=front_matter,
         blocks=tuple(blocks),

@@ -39,7 +39,7 @@ class Collection:
         source = "/api/sources/<uuid:id>"
         return [
             *People(self.database).routes(),
-            *Curation(self.database, self.tickets).routes(),
+            *Curation(self.database, self.settings, self.tickets).routes(),
             Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
             Route(
                 "POST",

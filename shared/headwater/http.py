@@ -76,7 +76,8 @@ class Route:
 
     `query` and `body` are the structs that the query string and the JSON body are decoded into, or None for none.
     `answers` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
-    events. `any_scope` lets API keys in that are meant for other functions.
+    events. `any_scope` lets API keys in that are meant for other functions. Larger bodies than `max_body_bytes` are
+    refused.
     """
 
     method: str
@@ -90,6 +91,7 @@ class Route:
     status: int = 200
     access: Access = "reader"
     any_scope: bool = False
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 class App:
@@ -145,7 +147,7 @@ class App:
             return flask.Response(status=204)
         route, path = self._match(request)
         caller = self.auth.check(route.access, request, any_scope=route.any_scope)
-        args, body = _decode_query(request, route.query), _decode_body(request, route.body)
+        args, body = _decode_query(request, route.query), _decode_body(request, route.body, route.max_body_bytes)
         call = Call(request, request_id, path, args, body, caller)
         return _respond(route.handle(call), route.status, request)
 
@@ -168,7 +170,7 @@ class App:
         response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, ETag"
         response.headers.add("Vary", "Origin")
         if request.method == "OPTIONS":
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
             response.headers["Access-Control-Allow-Headers"] = (
                 "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Workspace"
             )
@@ -230,15 +232,15 @@ def _decode_query(request: flask.Request, kind: Any) -> Any:
         raise errors.UnprocessableContent(f"The query doesn't fit: {error}.") from error
 
 
-def _decode_body(request: flask.Request, kind: Any) -> Any:
+def _decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
     """Decode the JSON body as `kind`; 413, 400 for what isn't JSON, 422 for JSON of another shape."""
     if kind is None:
         return None
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise errors.PayloadTooLarge(f"The body is {request.content_length} bytes; at most {MAX_BODY_BYTES} are taken.")
-    content = request.stream.read(MAX_BODY_BYTES + 1)
-    if len(content) > MAX_BODY_BYTES:
-        raise errors.PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes, which is the most that is taken.")
+    if (request.content_length or 0) > max_bytes:
+        raise errors.PayloadTooLarge(f"The body is {request.content_length} bytes; at most {max_bytes} are taken.")
+    content = request.stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise errors.PayloadTooLarge(f"The body is over {max_bytes} bytes, which is the most that is taken.")
     if not content.strip():
         raise errors.BadRequest("The body is empty; a JSON object is expected.")
     try:

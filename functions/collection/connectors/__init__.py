@@ -39,7 +39,8 @@ class Listing(msgspec.Struct, frozen=True):
 class Fetched(msgspec.Struct, frozen=True):
     """One file's bytes, or in `error` why they can't be had, now or later.
 
-    `url` is where a reader finds this very version, if that is anywhere.
+    `url` is where a reader finds this very version, if that is anywhere; `title` is what it is called there, None for
+    what the file calls itself.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Fetched(msgspec.Struct, frozen=True):
     media_type: str
     url: str | None = None
     error: str | None = None
+    title: str | None = None
 
 
 class Connector(Protocol):
