@@ -35,7 +35,7 @@ class NewStep:
 
 @dataclass(frozen=True)
 class Step:
-    """A claimed step."""
+    """A claimed step; `beside_is_open` tells of the run that was asked about when it was claimed."""
 
     id: int
     run_id: uuid.UUID
@@ -48,6 +48,7 @@ class Step:
     attempt: int
     lost: int
     fence: int
+    beside_is_open: bool = False
 
 
 def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps: Sequence[NewStep]) -> None:
@@ -61,12 +62,24 @@ def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps:
     tx.execute(_ADD, {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(rows)})
 
 
-def claim(tx: Connection, queue: str, kinds: Sequence[str], holder: str, lease_s: float) -> Step | None:
+def claim(
+    tx: Connection,
+    queue: str,
+    kinds: Sequence[str],
+    holder: str,
+    lease_s: float,
+    *,
+    turn: uuid.UUID | None = None,
+    beside: uuid.UUID | None = None,
+) -> Step | None:
     """Take the next due step of a queue, or None when nothing is due.
 
-    Fair: the workspace with the fewest running steps comes first, within it the step that has been due longest.
+    Fair: the workspace with the fewest running steps comes first, among equals the one after `turn` in the order of
+    ids (None: anyone), within it the step that has been due longest. `beside` is a run of which the caller wants to
+    know whether it has an open step.
     """
-    row = tx.execute(_CLAIM, {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}).one_or_none()
+    values = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
+    row = tx.execute(CLAIM, {**values, "turn": turn or uuid.uuid4(), "beside": beside}).one_or_none()
     return None if row is None else Step(**row._mapping)
 
 
@@ -140,7 +153,7 @@ def release(tx: Connection, holder: str) -> int:
 
 def take_back(tx: Connection) -> int:
     """Return every step whose lease has run out to `ready`; returns how many."""
-    return tx.execute(_TAKE_BACK).rowcount
+    return tx.execute(TAKE_BACK).rowcount
 
 
 def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
@@ -149,7 +162,7 @@ def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
     Call it after the commit that completed a step. Inside of it, two last steps completing at once would each see the
     other open, and neither would add it.
     """
-    return tx.execute(_FAN_IN, {"run_id": run_id}).rowcount > 0
+    return tx.execute(FAN_IN, {"run_id": run_id}).rowcount > 0
 
 
 def has_open_runs(tx: Connection) -> bool:
@@ -166,7 +179,7 @@ _ADD = sa.text("""
 """)
 
 # `waiting` hops from workspace to workspace along the index, so the cost doesn't grow with the steps that wait.
-_CLAIM = sa.text("""
+CLAIM = sa.text("""
     with recursive waiting (workspace_id) as (
       (select workspace_id from steps where queue = :queue and state = 'ready' order by workspace_id limit 1)
       union all
@@ -177,7 +190,8 @@ _CLAIM = sa.text("""
     ), fair as materialized (
       select w.workspace_id, (select count(*) from steps r
                               where r.state = 'running' and r.workspace_id = w.workspace_id) as running
-      from waiting w where w.workspace_id is not null order by running, random()
+      from waiting w where w.workspace_id is not null
+      order by running, w.workspace_id <= cast(:turn as uuid), w.workspace_id
     ), next as (
       select due.id from fair cross join lateral (
         select s.id from steps s
@@ -189,7 +203,9 @@ _CLAIM = sa.text("""
     update steps set state = 'running', fence = fence + 1, holder = :holder, started_at = now(),
       lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
     from next where steps.id = next.id
-    returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence
+    returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence,
+      exists (select 1 from steps o
+              where o.run_id = cast(:beside as uuid) and o.state in ('ready', 'running')) as beside_is_open
 """)
 
 # Waiting for one step's writer must not let the leases of others run out.
@@ -257,12 +273,12 @@ _GIVE_BACK = sa.text("""
 _RELEASE = sa.text("update steps set state = 'ready', lease_until = null where holder = :holder and state = 'running'")
 
 # A step whose row is locked is being written by its holder, who is alive however late.
-_TAKE_BACK = sa.text("""
+TAKE_BACK = sa.text("""
     update steps set state = 'ready', lease_until = null, lost = lost + 1
     where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)
 """)
 
-_FAN_IN = sa.text("""
+FAN_IN = sa.text("""
     insert into steps (run_id, workspace_id, queue, kind, key)
     select r.id, r.workspace_id, 'collection', 'finish',
       (select count(*) from steps f where f.run_id = r.id and f.kind = 'finish')

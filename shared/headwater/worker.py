@@ -7,6 +7,7 @@ follow commit together, so that delivery is at least once and the effect exactly
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -91,6 +92,7 @@ class Worker:
         self.wake = wake
         self.holder = holder
         self.lifetime = lifetime
+        self._turn = uuid.uuid4()
         self.holding = Holding(database, settings.lease_s, lifetime, self._given_back)
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
@@ -101,9 +103,8 @@ class Worker:
         """
         ran, last = 0, None
         while not (stop() or self.lifetime.is_ending()):
-            step = self._claim(queue)
-            # A run of which another step is claimed isn't at its end, so nothing is asked about it.
-            is_over = last is not None and (step is None or step.run_id != last.run_id) and self._fan_in(last)
+            step = self._claim(queue, last)
+            is_over = last is not None and (step is None or not step.beside_is_open) and self._fan_in(last)
             if step is not None:
                 self.run(step)
                 ran, last = ran + 1, step
@@ -153,9 +154,14 @@ class Worker:
                 counts=dict(done.result),
             )
 
-    def _claim(self, queue: str) -> Step | None:
+    def _claim(self, queue: str, last: Step | None) -> Step | None:
+        """Claim a step, of the next workspace in turn, and look whether the run of the one before goes on."""
+        kinds, beside = list(self.handlers), last.run_id if last else None
         with self.database.transaction(ENGINE) as tx:
-            return ledger.claim(tx, queue, list(self.handlers), self.holder, self.settings.lease_s)
+            step = ledger.claim(tx, queue, kinds, self.holder, self.settings.lease_s, turn=self._turn, beside=beside)
+        if step is not None:
+            self._turn = step.workspace_id
+        return step
 
     def _fan_in(self, last: Step) -> bool:
         """See to it that a run ends whose last step that was; returns whether it was."""

@@ -38,6 +38,9 @@ alter table steps add column provider text;
 -- The last claim, and the trace of who made it: how long steps take, and where a failure is to be looked up.
 alter table steps add column started_at timestamptz;
 alter table steps add column trace text;
+-- Of running steps there are as many as workers: the watchdog finds what is overdue among them without an index of its
+-- own, which every claim and every renewal of a lease would have to keep.
+drop index ix_steps_lease;
 create index ix_steps_provider on steps (provider) where state = 'ready' and provider is not null;
 
 create table providers (
@@ -102,6 +105,7 @@ def downgrade() -> None:
         op.execute(f"drop trigger transition on {table}")
     op.execute("drop function refuse_transition()")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
+    op.execute("create index ix_steps_lease on steps (lease_until) where state = 'running'")
     op.execute("drop table providers")
     op.execute("alter table runs drop constraint ck_runs_kind")
     op.execute("alter table sources drop column pending_run_id, drop column paused_at")
