@@ -19,7 +19,10 @@ LIMIT_S = 120.0
 """How long one run may take, a hundred times what it takes undisturbed."""
 
 GRACE_S = 1.0
-"""How long something that was frozen may go on with what it had in hand."""
+"""How long after a fault what it has hit may still send what it had in hand."""
+
+THAW_S = 10.0
+"""The same for what was frozen: on a busy machine it may only then import the provider's client, which takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,10 @@ def sent_again(
 
 
 def _explains(first: Sent, second: Sent, stored: float, disturbances: Sequence[Disturbance]) -> bool:
+    freezes = [one for one in disturbances if one.fault.kind == "freeze"]
     if second.at > stored:
-        return any(one.fault.kind == "freeze" and one.began <= second.at <= one.ended + GRACE_S for one in disturbances)
+        return any(one.began <= second.at <= one.ended + THAW_S for one in freezes)
     return first.answer != "ok" or any(
-        one.began <= second.at and first.at <= one.ended + GRACE_S for one in disturbances
+        one.began <= second.at and first.at <= one.ended + (THAW_S if one in freezes else GRACE_S)
+        for one in disturbances
     )
