@@ -22,7 +22,7 @@ GRACE_S = 1.0
 """How long after a fault what it has hit may still send what it had in hand."""
 
 THAW_S = 10.0
-"""The same for what was frozen: on a busy machine it may only then import the provider's client, which takes seconds."""
+"""The same for what was frozen: it may only then begin to import the client, which takes seconds on a busy machine."""
 
 
 @dataclass(frozen=True)
