@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connect import Connect
+from functions.collection.connect import Connect, release_staged
 from functions.collection.join import JOINED, LISTING
 from functions.collection.link import LinkResolver
 from functions.collection.runs import count, end_run
@@ -110,7 +110,8 @@ class Finish:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Without its end a run has failed."""
-        end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+        if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
+            release_staged(tx, self.connect, source_id)
 
     def _settle(self, tx: Connection, step: Step, computed: Linked) -> None:
         values = {"run_id": step.run_id}

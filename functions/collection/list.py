@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.chunk import CHUNKER_VERSION
-from functions.collection.connect import Connect
+from functions.collection.connect import Connect, release_staged
 from functions.collection.connectors import Listing
 from functions.collection.parse import PARSER_VERSION
 from functions.collection.runs import end_run
@@ -98,7 +98,8 @@ class ListSource:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """A run without a listing has failed."""
-        end_run(tx, step.run_id, "failed", problem(PermanentError(reason)))
+        if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
+            release_staged(tx, self.connect, source_id)
 
 
 def fetch_steps(batches: int, provider: str | None) -> list[NewStep]:

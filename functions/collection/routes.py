@@ -5,7 +5,7 @@ import uuid
 import msgspec
 
 from functions.collection import documents, items, retry, runs, sources
-from functions.collection.connect import Connect
+from functions.collection.connect import Connect, release_staged
 from functions.collection.connectors import decode_config
 from functions.collection.curate import Curation
 from functions.collection.documents import Document, DocumentList, DocumentQuery
@@ -129,6 +129,7 @@ class Collection:
 
     def delete_source(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
+            release_staged(tx, self.connect, call.path["id"])
             sources.delete_source(tx, call.workspace_id, call.path["id"])
 
     def collect(self, call: Call) -> Started:
@@ -173,7 +174,9 @@ class Collection:
 
     def cancel_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:
-            return runs.cancel_run(tx, call.path["id"])
+            cancelled = runs.cancel_run(tx, call.path["id"])
+            release_staged(tx, self.connect, cancelled.source_id)
+            return cancelled
 
     def list_documents(self, call: Call) -> DocumentList:
         query: DocumentQuery = call.args

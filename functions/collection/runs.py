@@ -7,6 +7,7 @@ counter that two workers could both want to raise.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -172,17 +173,21 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
     return read_run(tx, run_id)
 
 
-def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> None:
-    """End an open run and freeze its counts; once that is committed the log tells it, which an alarm looks for."""
+def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> uuid.UUID | None:
+    """End an open run and freeze its counts; once that is committed the log tells it, which an alarm looks for.
+
+    Returns the run's source, None when the run has ended before.
+    """
     counts = msgspec.json.encode(count(tx, run_id)).decode()
     encoded = msgspec.json.encode(error).decode() if error else None
-    source_id = tx.execute(
+    source_id: uuid.UUID | None = tx.execute(
         _END, {"run_id": run_id, "state": state, "counts": counts, "error": encoded}
     ).scalar_one_or_none()
     if source_id is not None:
         severity = 40 if state == "failed" else 20
-        told = {"run_id": run_id, "source_id": source_id, "state": state}
-        after_commit(tx, lambda: logs.event("run.ended", severity=severity, **told))
+        tell = partial(logs.event, "run.ended", severity=severity)
+        after_commit(tx, partial(tell, run_id=run_id, source_id=source_id, state=state))
+    return source_id
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:

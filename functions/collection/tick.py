@@ -1,8 +1,8 @@
-"""The tick: Cloud Scheduler's call flows in; what is due is started, once, and what a crash left behind is healed.
+"""The tick: Cloud Scheduler's call flows in; what is due is started, once; what a crash left behind is healed.
 
 A tick may be delivered again, late, or twice at once: a schedule moves on to its next time in the transaction that
 opens its run, and only from the time that was seen. Its next time is the first one after now, so that ticks that were
-missed are caught up with by one run.
+missed are caught up with by one run. What has been kept for long enough is deleted after that (`retention`).
 """
 
 import datetime as dt
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from functions.collection import runs
 from functions.collection.cron import next_time
 from functions.collection.pause import PAUSED, is_paused
+from functions.collection.retention import sweep
 from headwater import logs
 from headwater.db import ENGINE, Database
 from headwater.errors import UserError
@@ -45,7 +46,9 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
         watch()
         with database.transaction(ENGINE) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
-        return start_due(database, tickets, now)
+        ticked = start_due(database, tickets, now)
+        sweep(database, tickets.settings)
+        return ticked
 
     return Route("POST", "/cron/tick", tick, "Start what is due", answers=Ticked, access="google")
 

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = get_settings()
         logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level)
+        logs.trace.set(logs.new_trace(settings.google_cloud_project))
         code: int = options.run(settings, options)
     except HeadwaterError as error:
         print(f"error: {error.message}", file=sys.stderr)

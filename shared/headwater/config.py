@@ -85,6 +85,11 @@ class Settings:
     )
     job_idle_s: float = _setting("A job worker that found nothing due for this long ends.", 60.0, "s")
 
+    keep_runs_days: int = _setting(
+        "How long ended runs are kept, with their items and steps; each source's last ones for ever.", 90, "days"
+    )
+    keep_deleted_days: int = _setting("How long removed documents can be restored; then they are gone.", 30, "days")
+
     blob_url: str = _setting(
         "Where raw bytes are staged: `file:///…`, `gs://…`, `s3://…`; `memory:///` serves one process only.",
         "memory:///",
@@ -152,6 +157,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads"}
+_AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days"}
 
 
 def _contradictions(settings: Settings) -> list[str]:

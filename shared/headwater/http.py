@@ -257,6 +257,7 @@ def _request_id(request: flask.Request) -> str:
 
 
 def _trace(request: flask.Request, project: str) -> str:
-    """Name the trace as Cloud Logging wants it, from `X-Cloud-Trace-Context: TRACE/SPAN;o=1`."""
+    """Name the trace as Cloud Logging wants it, from `X-Cloud-Trace-Context: TRACE/SPAN;o=1`, or make one."""
     trace_id = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
-    return f"projects/{project}/traces/{trace_id}" if re.fullmatch(r"[0-9a-f]{32}", trace_id) else ""
+    known = re.fullmatch(r"[0-9a-f]{32}", trace_id)
+    return f"projects/{project}/traces/{trace_id}" if known else logs.new_trace(project)

@@ -7,11 +7,17 @@ import json
 import logging
 import sys
 import traceback
+import uuid
 from contextvars import ContextVar
 from typing import Any
 
 trace: ContextVar[str] = ContextVar("trace", default="")
 """`projects/P/traces/T` of the request or job being served; empty outside of one."""
+
+
+def new_trace(project: str) -> str:
+    """Make a trace for what came without one, so that all that is logged of it can be found together."""
+    return f"projects/{project}/traces/{uuid.uuid4().hex}"
 
 
 class _CloudFormatter(logging.Formatter):

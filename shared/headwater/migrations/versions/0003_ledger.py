@@ -53,6 +53,9 @@ alter table runs add constraint ck_runs_kind
   check (kind in ('collect', 'retry', 'removal', 'restore', 'dry_run', 'upload'));
 -- Which run's removals wait for an answer on the source.
 alter table sources add column pending_run_id uuid;
+-- The sweep asks for what has ended, or was removed, long ago.
+create index ix_runs_finished on runs (finished_at) where finished_at is not null;
+create index ix_documents_purge on documents (deleted_at) where deleted_at is not null;
 -- Since when nobody is to collect it.
 alter table sources add column paused_at timestamptz;
 -- What no sync may remove: brought back until the source lists it again, or added by hand.
@@ -91,10 +94,23 @@ grant execute on function refresh_statistics() to app;
 """
 
 
+# The tick sweeps every workspace and sees no documents: it learns where some are due, and nothing more of them.
+_FUNCTION = """
+create function workspaces_with_tombstones(before timestamptz) returns setof uuid language sql stable security definer
+  set search_path = headwater, pg_temp
+begin atomic
+  select distinct workspace_id from headwater.documents where deleted_at < before;
+end
+"""
+
+
 def upgrade() -> None:
     """Add columns and triggers; what the revision before does is allowed by all of them."""
     op.execute(_STATES)
     op.execute(_COLUMNS)
+    op.execute(_FUNCTION)
+    op.execute("revoke execute on function workspaces_with_tombstones from public")
+    op.execute("grant execute on function workspaces_with_tombstones to app")
     op.execute(_STATISTICS)
     op.execute("grant select, insert, update, delete on providers to app")
 
@@ -104,6 +120,9 @@ def downgrade() -> None:
     for table in ("steps", "runs", "run_items"):
         op.execute(f"drop trigger transition on {table}")
     op.execute("drop function refuse_transition()")
+    op.execute("drop function workspaces_with_tombstones")
+    op.execute("drop index ix_runs_finished")
+    op.execute("drop index ix_documents_purge")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("create index ix_steps_lease on steps (lease_until) where state = 'running'")
     op.execute("drop table providers")
