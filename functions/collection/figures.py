@@ -80,9 +80,9 @@ def read_figures(tx: Connection, run_id: uuid.UUID) -> Figures:
     return Figures(steps, lately, left_s)
 
 
-def read_failure_groups(tx: Connection, run_id: uuid.UUID) -> list[FailureGroup]:
+def read_failure_groups(tx: Connection, run_id: uuid.UUID, most: int = MAX_GROUPS) -> list[FailureGroup]:
     """Read a run's failures by reason, the most frequent first."""
-    rows: list[Any] = list(tx.execute(_GROUPS, {"run_id": run_id, "limit": MAX_GROUPS}))
+    rows: list[Any] = list(tx.execute(_GROUPS, {"run_id": run_id, "limit": most}))
     return [FailureGroup(row.reason, row.failures, row.key) for row in rows]
 
 

@@ -30,6 +30,9 @@ State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 MAX_REASONS = 1000
 """Failures and warnings a run tells at most, by key."""
 
+MIN_ALARMING = 20
+"""Fewer documents that fail alarm nobody while the run itself hasn't failed."""
+
 
 class Counts(msgspec.Struct, frozen=True):
     """What a run has come to so far; no number ever falls.
@@ -174,20 +177,32 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> uuid.UUID | None:
-    """End an open run and freeze its counts; once that is committed the log tells it, which an alarm looks for.
+    """End an open run and freeze its counts; once that is committed the log tells it, as an error if it is alarming.
 
     Returns the run's source, None when the run has ended before.
     """
-    counts = msgspec.json.encode(count(tx, run_id)).decode()
-    encoded = msgspec.json.encode(error).decode() if error else None
-    source_id: uuid.UUID | None = tx.execute(
-        _END, {"run_id": run_id, "state": state, "counts": counts, "error": encoded}
-    ).scalar_one_or_none()
-    if source_id is not None:
-        severity = 40 if state == "failed" else 20
-        tell = partial(logs.event, "run.ended", severity=severity)
-        after_commit(tx, partial(tell, run_id=run_id, source_id=source_id, state=state))
+    counts = count(tx, run_id)
+    values: dict[str, Any] = {"run_id": run_id, "state": state, "counts": msgspec.json.encode(counts).decode()}
+    values["error"] = msgspec.json.encode(error).decode() if error else None
+    source_id: uuid.UUID | None = tx.execute(_END, values).scalar_one_or_none()
+    if source_id is None:
+        return None
+    reason = error["detail"] if error else None
+    if reason is None and counts.failed:
+        reason = read_failure_groups(tx, run_id, most=1)[0].reason
+    tell = partial(logs.event, "run.ended", severity=40 if is_alarming(state, counts) else 20)
+    told = partial(tell, run_id=run_id, source_id=source_id, state=state, failed=counts.failed, reason=reason)
+    after_commit(tx, told)
     return source_id
+
+
+def is_alarming(state: State, counts: Counts) -> bool:
+    """Tell whether somebody should hear of how a run ended: it failed, or most of what it was to do did.
+
+    20 failures of 30 documents are alarming, 20 of 40 are not, and 19 of 19 neither: a person has just saved them.
+    """
+    succeeded = counts.added + counts.changed + counts.removed
+    return state == "failed" or (state == "partial" and counts.failed >= MIN_ALARMING and counts.failed > succeeded)
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:

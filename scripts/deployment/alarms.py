@@ -1,6 +1,6 @@
 """Who is told what: an e-mail when a run fails, and when the month costs more than was meant. Plans are pure.
 
-The alarm reads the logs themselves (`run.ended`, state `failed`) rather than a metric of them: a policy on a metric
+The alarm reads the logs themselves (`run.ended`, as an error) rather than a metric of them: a policy on a metric
 can't be made until the metric is known, which takes up to ten minutes, and this one's e-mail says which run it was.
 """
 

@@ -35,7 +35,10 @@ class NewStep:
 
 @dataclass(frozen=True)
 class Step:
-    """A claimed step; `beside_is_open` tells of the run that was asked about when it was claimed."""
+    """A claimed step; `waited_s` is how long it had been due.
+
+    `beside_is_open` tells of the run that was asked about when it was claimed.
+    """
 
     id: int
     run_id: uuid.UUID
@@ -48,6 +51,7 @@ class Step:
     attempt: int
     lost: int
     fence: int
+    waited_s: float = 0.0
     beside_is_open: bool = False
 
 
@@ -204,6 +208,7 @@ CLAIM = sa.text("""
       lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
     from next where steps.id = next.id
     returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence,
+      extract(epoch from now() - steps.not_before)::float8 as waited_s,
       exists (select 1 from steps o
               where o.run_id = cast(:beside as uuid) and o.state in ('ready', 'running')) as beside_is_open
 """)

@@ -129,7 +129,9 @@ class Worker:
             with self.holding.of(step):
                 with self.database.transaction(step.workspace_id) as tx:
                     gathered = handler.gather(tx, step)
+                computing = time.monotonic()
                 computed = handler.compute(gathered)
+                compute_ms = _ms_since(computing)
                 with self.database.transaction(step.workspace_id) as tx:
                     ledger.lock(tx, step)
                     done = handler.apply(tx, step, computed)
@@ -144,13 +146,13 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the boundary: every other error is the step's, decided in one place
             self._failed(handler, step, error)
         else:
-            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            duration_ms = _ms_since(started)
             logs.event(
                 "step",
-                kind=step.kind,
-                key=step.key,
-                run_id=step.run_id,
+                **_described(step),
                 duration_ms=duration_ms,
+                compute_ms=compute_ms,
+                database_ms=round(duration_ms - compute_ms, 1),
                 counts=dict(done.result),
             )
 
@@ -183,8 +185,7 @@ class Worker:
             max_upstream_attempts=self.settings.max_upstream_attempts,
             random=random.random(),  # noqa: S311
         )
-        fields = {"step_id": step.id, "kind": step.kind, "key": step.key, "run_id": step.run_id}
-        logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **fields)
+        logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **_described(step))
         try:
             if isinstance(decision, Retry):
                 self._try_again(step, error, decision)
@@ -232,3 +233,22 @@ class Worker:
     def _given_back(self, step: Step) -> None:
         logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
         self.wake.wake([step.queue])
+
+
+def _described(step: Step) -> dict[str, Any]:
+    """Tell of a step what the log is searched by; `waited_ms` is how long it had been due before it was claimed."""
+    return {
+        "step_id": step.id,
+        "kind": step.kind,
+        "key": step.key,
+        "run_id": step.run_id,
+        "workspace_id": step.workspace_id,
+        "provider": step.provider,
+        "attempt": step.attempt,
+        "lost": step.lost,
+        "waited_ms": round(step.waited_s * 1000, 1),
+    }
+
+
+def _ms_since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

@@ -25,11 +25,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: make
 
 RUN = """
     insert into runs (workspace_id, source_id, kind, engine, state, snapshot, counts, created_at, finished_at)
-    values (:w, :s, :kind, 'tickets', case when cast(:age as integer) is null then 'running' else 'succeeded' end, :snapshot, '{}',
-      now() - make_interval(days => coalesce(cast(:age as integer), 200)), now() - make_interval(days => cast(:age as integer)))
-    returning id
+    select :w, :s, :kind, 'tickets', case when age is null then 'running' else 'succeeded' end, :snapshot, '{}',
+      now() - make_interval(days => coalesce(age, 200)), now() - make_interval(days => age)
+    from (select cast(:age as integer) as age) old returning id
 """
-
 STEP = "insert into steps (run_id, workspace_id, queue, kind, key) values (:r, :w, 'collection', 'list', '')"
 
 ITEMS = """

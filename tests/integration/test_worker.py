@@ -1,5 +1,6 @@
 """The worker against a real Postgres: a step's effect is exactly once, whatever fails around it."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -84,6 +85,40 @@ def test_a_step_and_what_follows_commit_together_and_the_queue_is_woken(db: Data
     assert handler.applied == ["a", "b"]
     assert states(db) == {"fetcha": "done", "fetchb": "done", "embedc": "ready"}
     assert woken.calls == [(["collection", "embedding"], False)]
+
+
+def test_the_log_tells_of_each_step_what_answers_why_it_took_so_long(
+    db: Database, database: FreshDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = Recorded(UpstreamBusyOnce())
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update steps set not_before = now() - interval '90 s', provider = 'git example.org'"))
+    with caplog.at_level(logging.INFO):
+        work(db, database, tried)
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("update steps set not_before = now()"))
+        work(db, database, tried)
+    events = {fields["action"]: fields for record in caplog.records if (fields := vars(record).get("fields"))}
+    failed, done = events["step.failed"], events["step"]
+    assert 90_000 <= failed["waited_ms"] < 150_000
+    assert (failed["provider"], failed["attempt"], failed["decision"]) == ("git example.org", 0, "Retry")
+    assert (done["kind"], done["key"], done["attempt"], done["lost"]) == ("fetch", "a", 1, 0)
+    assert done["duration_ms"] >= done["compute_ms"] >= 0
+    assert done["database_ms"] == pytest.approx(done["duration_ms"] - done["compute_ms"], abs=0.1)
+    assert done["run_id"] == failed["run_id"]
+
+
+class UpstreamBusyOnce:
+    """Computes the second time."""
+
+    def __init__(self) -> None:
+        self.is_busy = True
+
+    def __call__(self, step: Step) -> str:
+        if self.is_busy:
+            self.is_busy = False
+            raise UpstreamError("busy")
+        return step.key
 
 
 def test_the_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
