@@ -1,0 +1,163 @@
+"""Does a workspace with little to do wait for those with much? `python -m bench.fairness`
+
+The whole stack collects two hundred Git repositories at once, ten in each of twenty workspaces; every fifth workspace
+has far larger ones. From the ledger's own times it is told, for every stretch of three turns a workspace, what the
+worst off of those that waited throughout got of an equal share. The peer is the order in which a plain queue would have
+run the very same steps: the longest due first, whosever it is. Connections are counted while it runs.
+"""
+
+import argparse
+import shlex
+import tempfile
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from functions.collection import runs
+from functions.collection.sources import NewSource, create_source
+from headwater.config import Settings, read_settings
+from headwater.db import ENGINE, OVERFLOW, Database
+from headwater.tickets import Tickets
+from tests.pipeline import Repository
+from tests.stacks import running_stack, temporary_data
+from tests.support import add_workspace
+
+WORKSPACES, SOURCES = 20, 10
+FEW, MANY = 24, 160
+"""Files of a source in most workspaces, and in every fifth."""
+STRETCH = 3 * WORKSPACES
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step that ran: whose it was, and when it became due and was claimed, in seconds."""
+
+    workspace_id: uuid.UUID
+    due: float
+    claimed: float
+
+
+class Watched:
+    """How many connections the functions have at the most, asked from time to time."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url, 1)
+        self.most = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            with self.database.engine.connect() as tx:
+                self.most = max(self.most, tx.exec_driver_sql(_CONNECTIONS).scalar_one())
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Count until the block ends."""
+        self._thread.start()
+        yield
+        self._over.set()
+        self._thread.join()
+        self.database.close()
+
+
+def add_sources(database: Database, settings: Settings, folder: Path) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Make workspaces and their sources, as the API would; returns both ids of each."""
+    made = []
+    for n in range(WORKSPACES):
+        workspace_id = add_workspace(database, uuid.uuid4())
+        for m in range(SOURCES):
+            repository = Repository(folder / f"{n}-{m}")
+            files = range(MANY if n % 5 == 0 else FEW)
+            repository.write({f"{f:03}.md": f"# Page {f} of {n}-{m}\n\nValve {n}.{m}.{f} opens.\n" for f in files})
+            new = NewSource("git", f"source {m}", {"url": repository.url})
+            with database.transaction(workspace_id) as tx:
+                made.append((workspace_id, create_source(tx, workspace_id, new, settings).id))
+    return made
+
+
+def collect(database: Database, settings: Settings, sources: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> float:
+    """Collect all of them at once; returns how many seconds it took."""
+    tickets = Tickets(database, settings)
+    tickets.arm_watchdog()
+    started = time.monotonic()
+    for workspace_id, source_id in sources:
+        with database.transaction(workspace_id) as tx:
+            runs.start_run(tx, workspace_id, source_id, "api")
+    tickets.wake(["collection"])
+    while count_ended(database) < len(sources):
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+def count_ended(database: Database) -> int:
+    """Count the runs that have ended."""
+    with database.transaction(ENGINE) as tx:
+        ended: int = tx.execute(sa.text("select count(*) from runs where state <> 'running'")).scalar_one()
+    return ended
+
+
+def worst_share(turns: Sequence[Turn]) -> float:
+    """Return what the worst off ever got of an equal share, in stretches of turns through which it waited."""
+    worst = 1.0
+    for start in range(0, len(turns) - STRETCH, WORKSPACES):
+        stretch = turns[start : start + STRETCH]
+        begin, end = stretch[0].claimed, stretch[-1].claimed
+        waiting = {turn.workspace_id for turn in turns if turn.due <= begin and turn.claimed > end}
+        served = Counter(turn.workspace_id for turn in stretch)
+        fair = STRETCH / len(waiting | served.keys())
+        worst = min([worst, *(served[name] / fair for name in waiting)])
+    return worst
+
+
+def in_plain_order(turns: Sequence[Turn]) -> list[Turn]:
+    """Give the same steps the turns that a plain queue would have given them: always the longest due."""
+    order = sorted(turns, key=lambda turn: turn.due)
+    return [Turn(step.workspace_id, step.due, turn.claimed) for step, turn in zip(order, turns, strict=True)]
+
+
+def main() -> None:
+    """Collect, and print what came of it."""
+    argparse.ArgumentParser(
+        prog="python -m bench.fairness", description="200 sources in 20 workspaces at once."
+    ).parse_args()
+    with tempfile.TemporaryDirectory() as folder, temporary_data() as data:
+        data.mkdir()
+        (data / ".env").write_text("FETCH_BATCH=8\n")
+        with running_stack(data, "--embedding-model", "constant") as stack:
+            written = (shlex.split(line)[-1].partition("=") for line in (stack.data / "env").read_text().splitlines())
+            settings = read_settings({name: value for name, _, value in written})
+            database, watched = Database(settings.database_url, 2), Watched(settings.database_admin_url)
+            sources = add_sources(database, settings, Path(folder))
+            with watched.watching():
+                seconds = collect(database, settings, sources)
+            with database.transaction(ENGINE) as tx:
+                states = {row.state: row.n for row in tx.execute(sa.text(_STATES))}
+                failures = tx.execute(sa.text(_FAILURES)).scalar_one()
+                turns = [Turn(*row) for row in tx.execute(sa.text(_TURNS))]
+            database.close()
+    limit = 2 * (settings.database_pool_size + OVERFLOW)
+    print(f"{len(sources)} sources in {seconds:.0f} s, {len(turns):,} steps of collection; runs: {states}")
+    print(f"steps that failed, or were tried again: {failures}")
+    ours, plain = worst_share(turns), worst_share(in_plain_order(turns))
+    print(f"worst share: {ours:.2f} of an equal one; in a plain queue {plain:.2f}")
+    print(f"connections at the most: {watched.most}, limit {limit}")
+
+
+_CONNECTIONS = "select count(*) from pg_stat_activity where usename = 'app' and application_name = 'headwater'"
+_STATES = "select state, count(*) as n from runs group by state"
+_FAILURES = "select count(*) from steps where attempt + lost > 0 or state <> 'done'"
+_TURNS = """
+    select workspace_id, extract(epoch from not_before)::float8, extract(epoch from started_at)::float8
+    from steps where queue = 'collection' order by started_at
+"""
+
+if __name__ == "__main__":
+    main()
