@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from urllib.parse import unquote
 
 PAGE_SUFFIXES = (".md", ".mdx")
@@ -18,18 +19,30 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
 
 
 class LinkResolver:
-    """An index over all keys of a source; built once, it answers in the time of a few look-ups."""
+    """An index over all keys of a source; it answers in the time of a few look-ups.
+
+    What a link that is written exactly needs is there at once; the rest is built for the first that isn't.
+    """
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = frozenset(keys)
-        self._folded: dict[str, list[str]] = defaultdict(list)
-        self._named: dict[str, list[str]] = defaultdict(list)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        folded: dict[str, list[str]] = defaultdict(list)
         for key in sorted(self._keys):
-            self._folded[_fold(key)].append(key)
+            folded[_fold(key)].append(key)
+        return folded
+
+    @cached_property
+    def _named(self) -> dict[str, list[str]]:
+        named: dict[str, list[str]] = defaultdict(list)
+        for key in sorted(self._keys):
             name = _fold(key.rpartition("/")[2])
-            self._named[name].append(key)
+            named[name].append(key)
             if name.endswith(PAGE_SUFFIXES):
-                self._named[name.rpartition(".")[0]].append(key)
+                named[name.rpartition(".")[0]].append(key)
+        return named
 
     def resolve(self, from_key: str, kind: str, target: str) -> str | None:
         """Return the key that a link on `from_key` points at; None when it leads elsewhere or nowhere.
@@ -105,4 +118,4 @@ def _stem(key: str) -> str:
 
 
 def _fold(key: str) -> str:
-    return unicodedata.normalize("NFC", key).casefold()
+    return key.lower() if key.isascii() else unicodedata.normalize("NFC", key).casefold()

@@ -6,10 +6,9 @@ much.
 
 import unicodedata
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -21,6 +20,7 @@ from functions.collection.parse import PARSER_VERSION
 from functions.collection.runs import end_run
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
+from headwater.copying import copy_rows
 from headwater.db import as_rows
 from headwater.errors import PermanentError, problem
 from headwater.ledger import NewStep, Step
@@ -56,9 +56,9 @@ class ListSource:
     def gather(self, tx: Connection, step: Step) -> Known:
         """Read the source and what is stored of it."""
         credentials = read_credentials(tx, step.run_id, self.settings)
-        rows = tx.execute(_FINGERPRINTS, {"source_id": credentials.source_id}).scalars()
-        known = (row.removesuffix(FINGERPRINT_SUFFIX) for row in rows if row.endswith(FINGERPRINT_SUFFIX))
-        return Known(credentials, frozenset(known))
+        values = {"source_id": credentials.source_id, "suffix": FINGERPRINT_SUFFIX}
+        known: str | None = tx.execute(_FINGERPRINTS, values).scalar_one()
+        return Known(credentials, frozenset(known.split("\n") if known else ()))
 
     def compute(self, gathered: Known) -> Listing:
         """Ask the source what it holds."""
@@ -67,9 +67,9 @@ class ListSource:
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> Done:
         """Store the difference as items, in batches, with a fetch step for each; a dry run leaves it at the items."""
-        rows = listing_rows(computed)
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "batch": self.settings.fetch_batch}
-        difference = tx.execute(_DIFF, {**values, "rows": as_rows(rows), "by_hand": _BY_HAND}).one()
+        copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(computed))
+        difference = tx.execute(_DIFF, {**values, "by_hand": _BY_HAND}).one()
         is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
         tx.execute(_SKIPPED, {**values, "rows": as_rows([{"k": key, "w": why} for key, why in computed.skipped])})
         total = len(computed.entries)
@@ -115,13 +115,11 @@ def bare_fingerprint(stored: str) -> str:
     return stored.rsplit(".", FINGERPRINT_SUFFIX.count("."))[0]
 
 
-def listing_rows(listing: Listing) -> list[dict[str, Any]]:
-    """Turn a listing into rows: `k` key, `f` stored fingerprint, `w` warning or None."""
+def listing_rows(listing: Listing) -> Iterator[tuple[str, str, str | None]]:
+    """Turn a listing into rows: key, stored fingerprint, warning or None."""
     clashes = find_clashes([entry.key for entry in listing.entries])
-    return [
-        {"k": entry.key, "f": entry.fingerprint + FINGERPRINT_SUFFIX, "w": clashes.get(entry.key)}
-        for entry in listing.entries
-    ]
+    for entry in listing.entries:
+        yield entry.key, entry.fingerprint + FINGERPRINT_SUFFIX, clashes.get(entry.key)
 
 
 def find_clashes(keys: Sequence[str]) -> dict[str, str]:
@@ -145,13 +143,14 @@ def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
     return removed >= MIN_WITHHELD and removed > stored * max_ratio
 
 
-_FINGERPRINTS = sa.text("select fingerprint from documents where source_id = :source_id and deleted_at is null")
+# As one value: a hundred thousand rows would take the client longer than the source's own listing.
+_FINGERPRINTS = sa.text("""
+    select string_agg(left(fingerprint, -length(cast(:suffix as text))), E'\\n') from documents
+    where source_id = :source_id and deleted_at is null and fingerprint like '%' || cast(:suffix as text)
+""")
 
 _DIFF = sa.text("""
-    with listed as (
-      select k as key, f as fingerprint, w as warning
-      from json_to_recordset(cast(:rows as json)) as r (k text, f text, w text)
-    ), stored as (
+    with stored as (
       select d.key, d.fingerprint, d.held from documents d join runs on runs.source_id = d.source_id
       where runs.id = :run_id and d.deleted_at is null
     ), difference as (
