@@ -53,6 +53,11 @@ class Worker:
                 self.bindings = described["bindings"]
                 version = self.add_version(described.get("annotations", {}))
                 return version | {"startup_time_ms": 1, "resources": {"script": {"etag": "etag"}}}
+            case "GET", "client/accounts/account/storage/kv/namespaces":
+                return []
+            case "DELETE", "services":
+                self.versions, self.secrets, self.domains, self.bindings = [], {}, [], []
+                return {}
             case "POST", "scripts/domains/changeset":
                 return {"added": body, "removed": [], "updated": [], "conflicting": []}
             case "PUT", "scripts/domains/records":

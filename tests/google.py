@@ -6,10 +6,13 @@ with google_cloud(localcloud.url) as google:
 
 The real gcloud reaches it as an HTTP proxy, the real wrangler by its base URL. Cloud Tasks, Cloud Scheduler and Cloud
 Run jobs are a localcloud's; everything else is kept here as resources, and every request that changes one is recorded.
+Budgets, which gcloud asks Google alone for, come through a tunnel of the proxy that ends here, certified by the test.
 """
 
 import json
 import re
+import ssl
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -23,6 +26,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.certificates import authority
 from tests.cloudflare import WORKERS, NoWorker, Worker, envelope, refusal
 from tests.google_apis import DEPLOYER, PROJECT, ROUTES, Asked, IsThere, NoSuchThing
 
@@ -38,6 +42,7 @@ APIS += [
     "sql",
     "storage",
 ]
+_TUNNELLED = "billingbudgets.googleapis.com"
 _LOCAL = re.compile(r"/(queues|jobs|executions|tasks|operations|locations)(/|:|\?|$)")
 
 
@@ -53,10 +58,14 @@ class Google:
         self.worker = Worker()
         self.tried: dict[str, list[str]] = {}
         self.forbids_keys = False
+        self.gives_identity_tokens = True
         self.unknown: list[str] = []
         self.conflicts: list[str] = []
         self._lock = threading.RLock()
         self._serial = 0
+        self._certificates = tempfile.TemporaryDirectory()
+        self._authority = authority(Path(self._certificates.name), "google")
+        self._tls = self._authority.certify(_TUNNELLED)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -69,6 +78,7 @@ class Google:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._certificates.cleanup()
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Give the variables under which gcloud and wrangler know nothing but this."""
@@ -78,6 +88,7 @@ class Google:
             "CONFIG": str(folder),
             "AUTH_CREDENTIAL_FILE_OVERRIDE": str(folder / "key.json"),
             "AUTH_TOKEN_HOST": "http://oauth2.local/token",
+            "CORE_CUSTOM_CA_CERTS_FILE": str(self._authority.root),
             "CORE_DISABLE_USAGE_REPORTING": "true",
             "PROXY_TYPE": "http",
             "PROXY_ADDRESS": "127.0.0.1",
@@ -170,6 +181,22 @@ class Google:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+            tunnelled = ""
+
+            def do_CONNECT(self) -> None:
+                """Be the host that is asked for; its requests follow on this connection."""
+                assert self.path.partition(":")[0] == _TUNNELLED, self.path
+                self.send_response(200)
+                self.end_headers()
+                self.connection: ssl.SSLSocket = google._tls.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+                self.tunnelled = _TUNNELLED.partition(".")[0]
+                self.close_connection = False  # Python's client asks for tunnels by HTTP/1.0
+
+            def finish(self) -> None:
+                super().finish()
+                if self.tunnelled:
+                    self.connection.close()
 
             def handle_one_request(self) -> None:
                 try:
@@ -180,7 +207,7 @@ class Google:
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urlsplit(self.path)
-                api = (parts.hostname or "").removesuffix(".local")
+                api = self.tunnelled or (parts.hostname or "").removesuffix(".local")
                 if not api:
                     api = "cloudflare" if parts.path.startswith("/client/v4") else "service"
                 body: Any = raw.decode(errors="replace") or None

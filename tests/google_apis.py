@@ -6,12 +6,13 @@ A handler takes the control plane, what was asked, and the groups of its route's
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from tests.google_run import deployed
+from tests.google_run import deployed, newest_revision
 
 if TYPE_CHECKING:
     from tests.google import Google
@@ -55,8 +56,20 @@ def token(google: "Google", asked: Asked) -> Any:
     claims = json.loads(base64.urlsafe_b64decode(assertion + "=="))
     if "target_audience" not in claims:
         return {"access_token": "access", "expires_in": 3600, "token_type": "Bearer"}
-    identity = {"aud": claims["target_audience"], "email": DEPLOYER, "iat": claims["iat"], "exp": claims["exp"]}
-    return {"id_token": f"{_part({'alg': 'RS256'})}.{_part(identity)}.{_part('signature')}"}
+    if not google.gives_identity_tokens:
+        raise NoSuchThing
+    return {"id_token": _identity(claims["target_audience"])}
+
+
+def own_identity(google: "Google", asked: Asked, account: str) -> Any:
+    """Make an ID token for an account that may make its own, as whose steps Cloud Build runs."""
+    assert account == DEPLOYER
+    return {"token": _identity(asked.body["audience"])}
+
+
+def _identity(audience: str) -> str:
+    claims = {"aud": audience, "email": DEPLOYER, "exp": int(time.time()) + 3600}
+    return f"{_part({'alg': 'RS256'})}.{_part(claims)}.{_part('signature')}"
 
 
 def project(google: "Google", asked: Asked) -> Any:
@@ -126,10 +139,14 @@ def change(google: "Google", asked: Asked, path: str) -> Any:
 
 
 def remove(google: "Google", asked: Asked, path: str) -> Any:
+    """Delete a resource, and what is in it."""
     google.record(asked)
-    if google.resources.pop(path, None) is None:
+    removed = google.resources.get(path)
+    if removed is None:
         raise NoSuchThing
-    return {}
+    for name in [name for name in google.resources if name == path or name.startswith((f"{path}/", f"{path}#"))]:
+        del google.resources[name]
+    return removed
 
 
 def get_policy(google: "Google", asked: Asked, path: str) -> Any:
@@ -155,6 +172,10 @@ def create_account(google: "Google", asked: Asked, path: str) -> Any:
     account = {**asked.body["serviceAccount"], "email": email, "name": f"projects/{PROJECT}/serviceAccounts/{email}"}
     google.resources[f"{path}/{email}"] = account
     return account
+
+
+def remove_account(google: "Google", asked: Asked, email: str) -> Any:
+    return remove(google, asked, f"iam/v1/projects/{PROJECT}/serviceAccounts/{email}")
 
 
 def create_key(google: "Google", asked: Asked, account: str) -> Any:
@@ -183,6 +204,10 @@ def latest_version(google: "Google", asked: Asked, path: str) -> Any:
     return {"name": f"projects/{NUMBER}/secrets/{path.rpartition('/')[2]}/versions/{len(versions)}", "state": "ENABLED"}
 
 
+def versions(google: "Google", asked: Asked, path: str) -> Any:
+    return {"versions": [latest_version(google, asked, path)]}
+
+
 def access_version(google: "Google", asked: Asked, path: str) -> Any:
     version = latest_version(google, asked, path)
     data = base64.b64encode(google.resources[f"{path}#versions"][-1].encode()).decode()
@@ -197,6 +222,16 @@ def sql(google: "Google", asked: Asked, path: str) -> Any:
     return sql_operation(google, asked)
 
 
+def change_sql(google: "Google", asked: Asked, path: str) -> Any:
+    change(google, asked, path)
+    return sql_operation(google, asked)
+
+
+def remove_sql(google: "Google", asked: Asked, path: str) -> Any:
+    remove(google, asked, path)
+    return sql_operation(google, asked)
+
+
 def sql_operation(google: "Google", asked: Asked) -> Any:
     return {"kind": "sql#operation", "name": "done", "status": "DONE", "targetProject": PROJECT}
 
@@ -206,6 +241,11 @@ def upload(google: "Google", asked: Asked, bucket: str) -> Any:
     size = re.search(rb'"size": "(\d+)"', asked.raw)
     assert size is not None, asked.raw[:300]
     return {"bucket": bucket, "name": asked.query["name"], "generation": "1", "size": size[1].decode()}
+
+
+def no_objects(google: "Google", asked: Asked) -> Any:
+    """List what is in a bucket: sources are built at once, and not kept."""
+    return {"items": []}
 
 
 def build(google: "Google", asked: Asked, place: str) -> Any:
@@ -241,8 +281,20 @@ def deploy_service(google: "Google", asked: Asked, *_: str) -> Any:
     google.record(asked)
     name = asked.body["metadata"]["name"]
     there = google.resources.get(f"service/{name}")
-    google.resources[f"service/{name}"] = deployed(asked.body, there, f"{google.url}/services/{name}")
-    return google.resources[f"service/{name}"]
+    service = deployed(asked.body, there, f"{google.url}/services/{name}")
+    google.resources[f"service/{name}"] = service
+    revision = newest_revision(service)
+    google.resources.setdefault(f"revision/{revision['metadata']['name']}", revision)
+    return service
+
+
+def revisions(google: "Google", asked: Asked) -> Any:
+    return {"items": [each for name, each in google.resources.items() if name.startswith("revision/")]}
+
+
+def remove_service(google: "Google", asked: Asked, name: str) -> Any:
+    remove(google, asked, f"service/{name}")
+    return {"kind": "Status", "status": "Success"}
 
 
 def probe(google: "Google", asked: Asked, name: str, path: str) -> Any:
@@ -258,7 +310,7 @@ def key_policy(google: "Google", asked: Asked, constraint: str) -> Any:
 
 
 _COLLECTIONS = {"serviceAccounts", "keys", "secrets", "repositories", "dockerImages", "databases", "users"}
-_COLLECTIONS |= {"notificationChannels", "alertPolicies"}
+_COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets"}
 _IAM = r"(iam/v1/projects/[^/]+/(?:serviceAccounts|locations/global/workloadIdentityPools).*)"
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"oauth2/token", token),
@@ -276,30 +328,44 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", r"orgpolicy/v2/projects/[^/]+/policies/([^/:]+):getEffectivePolicy", key_policy),
     ("POST", r"(iam/v1/projects/[^/]+/serviceAccounts)", create_account),
     ("POST", r"iam/v1/projects/-/serviceAccounts/([^/]+)/keys", create_key),
+    ("DELETE", r"iam/v1/projects/-/serviceAccounts/([^/]+)", remove_account),
+    ("POST", r"iamcredentials/v1/projects/-/serviceAccounts/([^/:]+):generateIdToken", own_identity),
     ("POST", r"(iam/v1/projects/[^/]+/locations/global/.*)", operation(create)),
     ("GET", _IAM, get),
     ("POST", r"(artifactregistry/v1/.*/repositories)", operation(create)),
     ("PATCH", r"(artifactregistry/v1/.*)", change),
     ("GET", r"(artifactregistry/v1/.*)", get),
+    ("DELETE", r"(artifactregistry/v1/.*)", operation(remove)),
     ("POST", r"(secretmanager/v1/projects/[^/]+/secrets)", create),
     ("POST", r"(secretmanager/v1/projects/[^/]+/secrets/[^/:]+):addVersion", add_version),
+    ("GET", r"(secretmanager/v1/projects/[^/]+/secrets/[^/]+)/versions", versions),
     ("GET", r"(secretmanager/v1/projects/[^/]+/secrets/[^/]+)/versions/latest", latest_version),
     ("GET", r"(secretmanager/v1/projects/[^/]+/secrets/[^/]+)/versions/latest:access", access_version),
     ("PATCH", r"(secretmanager/v1/.*)", change),
     ("GET", r"(secretmanager/v1/.*)", get),
+    ("DELETE", r"(secretmanager/v1/.*)", remove),
     ("POST", r"(storage/storage/v1/b)", create),
     ("PATCH", r"(storage/storage/v1/b/[^/]+)", change),
     ("GET", r"(storage/storage/v1/b/[^/]+)", get),
+    ("GET", r"storage/storage/v1/b/[^/]+/(?:o|managedFolders|storageLayout)", no_objects),
+    ("DELETE", r"(storage/storage/v1/b/[^/]+)", remove),
     ("POST", r"storage/upload/storage/v1/b/([^/]+)/o", upload),
     ("POST", r"(sql/sql/v1beta4/.*)", sql),
     ("GET", r"sql/sql/v1beta4/projects/[^/]+/operations/done", sql_operation),
     ("GET", r"(sql/sql/v1beta4/.*)", get),
+    ("PATCH", r"(sql/sql/v1beta4/.*)", change_sql),
+    ("DELETE", r"(sql/sql/v1beta4/.*)", remove_sql),
     ("POST", r"cloudbuild/v1/(projects/.*/builds)", build),
     ("GET", r"cloudbuild/v1/(projects/.*/builds)/[^/]+", built),
+    ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/revisions", revisions),
     ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services", services),
     ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services/([^/]+)", service),
     ("POST", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services", deploy_service),
     ("PUT", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services/([^/]+)", deploy_service),
+    ("DELETE", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services/([^/]+)", remove_service),
+    ("GET", r"(billingbudgets/v1/.*)", get),
+    ("POST", r"(billingbudgets/v1/.*/budgets)", create),
+    ("PATCH", r"(billingbudgets/v1/.*)", change),
     ("POST", r"(monitoring/v3/projects/[^/]+/(?:notificationChannels|alertPolicies))", create),
     ("GET", r"(monitoring/v3/.*)", get),
 ]

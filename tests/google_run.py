@@ -26,3 +26,14 @@ def deployed(given: dict[str, Any], there: dict[str, Any] | None, url: str) -> d
     }
     metadata = {**given["metadata"], "generation": generation, "resourceVersion": str(generation)}
     return {**given, "metadata": metadata, "spec": {**given["spec"], "traffic": wanted}, "status": status}
+
+
+def newest_revision(service: dict[str, Any]) -> dict[str, Any]:
+    """Give the revision that a service's template is, ready."""
+    metadata = {
+        "name": service["status"]["latestCreatedRevisionName"],
+        "labels": {"serving.knative.dev/service": service["metadata"]["name"]},
+        "creationTimestamp": f"2026-11-25T10:00:{service['metadata']['generation']:02d}Z",
+    }
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return {"metadata": metadata, "spec": service["spec"]["template"]["spec"], "status": status}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment import foundations, programs, rollback
+from scripts.deployment import foundations, identity, programs, rollback
 from scripts.deployment.commands import Command
 from scripts.deployment.config import read
 from scripts.deployment.ending import told
@@ -110,6 +110,8 @@ def _deploy(wanted: Installation, names: Sequence[str]) -> int:
         found = stage.look(google, wanted, found)
         commands = stage.plan(wanted, found)
         _say(f"[{number}/{len(STAGES)}] {stage.name}: {_count(commands)}")
+        if stage.name == WORKER:
+            _say(f"  {identity.told(wanted, found)}")
         runner.run(commands)
         count += len(commands)
     done = "deployed" if count else "nothing to do"

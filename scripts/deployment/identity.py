@@ -29,6 +29,16 @@ def uses_federation(wanted: Installation, found: Found) -> bool:
     return wanted.worker_identity == "federation" or (wanted.worker_identity == "auto" and found.forbids_keys)
 
 
+def told(wanted: Installation, found: Found) -> str:
+    """Say which way it is, and why."""
+    why = "as deploy.toml says"
+    if wanted.worker_identity == "auto":
+        why = f"which the project's policy {'forbids' if found.forbids_keys else 'allows'}"
+    if not uses_federation(wanted, found):
+        return f"Google knows the Worker by a key of its service account, {why}"
+    return f"Google knows the Worker by workload identity federation, {why.replace('which', 'instead of a key, which')}"
+
+
 def look_identity(google: Google, wanted: Installation, found: Found) -> Found:
     """Read the organisation's policy, the account's keys, and the pool."""
     account = f"/v1/projects/{wanted.project}/serviceAccounts/{wanted.account('worker')}"

@@ -1,10 +1,11 @@
 """What is there: gcloud's own credential and configuration flow in, a project's resources flow out as JSON.
 
 Reads over REST, several at a time: everything there is to know takes about a second so, and a minute by as many gcloud
-commands. It reads where gcloud itself would: its `api_endpoint_overrides` and its proxy count here too.
+commands. It reads where gcloud itself would: its `api_endpoint_overrides`, proxy and certificates count here too.
 """
 
 import json
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -37,6 +38,8 @@ class Google:
     account: str
     overrides: Mapping[str, str]
     proxy: str
+    certificates: str
+    """A file of certificate authorities, '' for the system's."""
 
     def get(self, api: str, path: str, **query: str | int) -> Json | None:
         """Read a resource; None when there is none, or when its API has never been enabled."""
@@ -62,7 +65,8 @@ class Google:
             headers["X-Goog-User-Project"] = self.project
         request = urllib.request.Request(self._base(api) + path, data=body, headers=headers)
         proxies = {"proxies": {"http": self.proxy, "https": self.proxy}} if self.proxy else {}
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler(**proxies))
+        secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.certificates or None))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(**proxies), secure)
         try:
             with opener.open(request, timeout=_TIMEOUT_S) as response:
                 answer: Json = json.load(response)
@@ -113,13 +117,14 @@ def connect(project: str) -> Google:
         )
     told = json.loads(done.stdout)
     properties = told["configuration"]["properties"]
-    proxy = properties.get("proxy", {})
+    proxy, core = properties.get("proxy", {}), properties.get("core", {})
     return Google(
         token=told["credential"]["access_token"],
         project=project,
-        account=properties.get("core", {}).get("account", ""),
+        account=core.get("account", ""),
         overrides=properties.get("api_endpoint_overrides", {}),
         proxy=f"http://{proxy['address']}:{proxy['port']}" if proxy.get("address") and proxy.get("port") else "",
+        certificates=core.get("custom_ca_certs_file", ""),
     )
 
 

@@ -52,7 +52,7 @@ def plan_services(wanted: Installation, found: Found) -> list[Command]:
         if there is not None and _is_ready(there) and _settings(there) == _wanted(function, wanted, found):
             continue
         commands.append(_deploy(function, wanted, found, is_new=there is None))
-    return commands + access.missing(wanted, _bindings(wanted), found.access)
+    return commands + access.missing(wanted, _bindings(wanted), found.access) + _closed(wanted, found)
 
 
 def plan_release(wanted: Installation, found: Found) -> list[Command]:
@@ -149,6 +149,25 @@ def _settings(service: Json) -> Mapping[str, Any]:
         "ingress": service["metadata"].get("annotations", {}).get(f"{_RUN}/ingress", "all"),
         "probe": probe.get("httpGet", {}).get("path", ""),
     }
+
+
+def _closed(wanted: Installation, found: Found) -> list[Command]:
+    """Take back what lets everybody in: functions believe what Cloud Run says of a caller, which then isn't checked."""
+    names = {f"service/{service_name(function)}": service_name(function) for function in FUNCTIONS}
+    words = ("run", "services", "remove-iam-policy-binding")
+    return [
+        gcloud(
+            *words,
+            names[each.resource],
+            on=each.resource,
+            project=wanted.project,
+            region=wanted.region,
+            member=each.member,
+            role=each.role,
+        )
+        for each in sorted(found.access)
+        if each.resource in names and each.member in ("allUsers", "allAuthenticatedUsers")
+    ]
 
 
 def _is_ready(service: Json) -> bool:

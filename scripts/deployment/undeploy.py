@@ -10,6 +10,7 @@ Queues are paused and emptied, not deleted: the name of a deleted one is blocked
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
     google = connect(wanted.project)
     found = _look(google, wanted)
-    commands = plan(wanted, found, with_data=options.data)
-    if options.plan or not commands:
-        print(*(command.line() for command in commands) if commands else [_GONE], sep="\n")
+    groups = plan(wanted, found, with_data=options.data)
+    if options.plan or not groups:
+        print(*[command.line() for group in groups for command in group] or [_GONE], sep="\n")
         return 0
     answers = input if sys.stdin.isatty() else None
     if not is_meant(wanted, options.confirm, with_data=options.data, answers=answers):
         print("nothing was changed", file=sys.stderr)
         return 1
-    Runner(Values(wanted), lambda line: print(line, flush=True)).run(commands)
+    runner = Runner(Values(wanted), partial(print, flush=True))
+    for group in groups:
+        runner.run(group)
     return 0
 
 
@@ -90,39 +93,49 @@ def is_meant(
     return answers(f"{lost}. Type the project's name ({wanted.project}): ").strip() == wanted.project
 
 
-def plan(wanted: Installation, found: Found, *, with_data: bool) -> list[Command]:
-    """Give the commands that take away what is there: first what people and Google call, then what that runs on."""
-    where: dict[str, Any] = {"on": "all", "project": wanted.project}
+def plan(wanted: Installation, found: Found, *, with_data: bool) -> list[list[Command]]:
+    """Give the commands that take away what is there, in groups that go one after the other: first what people and
+    Google call, then what that runs on."""
+    where = {"project": wanted.project}
+    services = [name for name in map(service_name, FUNCTIONS) if name in found.services]
+    runs = [gcloud("run", "services", "delete", name, on=name, **where, region=wanted.region) for name in services]
+    if found.job is not None:
+        runs.append(gcloud("run", "jobs", "delete", JOB, on="job", **where, region=wanted.region))
+    accounts = [email for email in map(wanted.account, ACCOUNTS) if email in found.accounts]
+    rest = [gcloud("iam", "service-accounts", "delete", email, on=email, **where) for email in accounts]
+    if found.repository is not None:
+        images = ("artifacts", "repositories", "delete", "headwater")
+        rest.append(gcloud(*images, on="repository", **where, location=wanted.region))
+    data = _data(wanted, found, where) if with_data else []
+    groups = [_calls(wanted, found, where, is_running=bool(runs)), runs, rest, data]
+    return [group for group in groups if group]
+
+
+def _calls(wanted: Installation, found: Found, where: dict[str, Any], *, is_running: bool) -> list[Command]:
+    """A queue that is paused has been emptied too, unless something ended that: what it wakes is still there then."""
     commands = [delete_worker(wanted)] if found.worker_version or found.worker_secrets else []
     if found.schedule is not None:
-        commands.append(gcloud("scheduler", "jobs", "delete", SCHEDULE, **where, location=wanted.region))
-    commands += [
-        gcloud("tasks", "queues", verb, name, **where, location=wanted.region)
-        for name in QUEUES
-        for verb in ("pause", "purge")
-        if name in found.queues and found.queues[name].get("state") != "PAUSED"
-    ]
-    services = [name for name in map(service_name, FUNCTIONS) if name in found.services]
-    commands += [gcloud("run", "services", "delete", name, **where, region=wanted.region) for name in services]
-    if found.job is not None:
-        commands.append(gcloud("run", "jobs", "delete", JOB, **where, region=wanted.region))
-    if found.repository is not None:
-        commands.append(gcloud("artifacts", "repositories", "delete", "headwater", **where, location=wanted.region))
-    accounts = [email for email in map(wanted.account, ACCOUNTS) if email in found.accounts]
-    commands += [gcloud("iam", "service-accounts", "delete", email, **where) for email in accounts]
-    return commands + (_data(wanted, found, where) if with_data else [])
+        words = ("scheduler", "jobs", "delete", SCHEDULE)
+        commands.append(gcloud(*words, on="schedule", **where, location=wanted.region))
+    queues = {name: found.queues[name].get("state") == "PAUSED" for name in QUEUES if name in found.queues}
+    for name, is_paused in queues.items():
+        verbs = [*([] if is_paused else ["pause"]), *(["purge"] if is_running or not is_paused else [])]
+        commands += [
+            gcloud("tasks", "queues", verb, name, on=f"queue/{name}", **where, location=wanted.region) for verb in verbs
+        ]
+    return commands
 
 
 def _data(wanted: Installation, found: Found, where: dict[str, Any]) -> list[Command]:
     commands = []
     if found.bucket is not None:
-        commands.append(gcloud("storage", "rm", f"gs://{wanted.bucket}", **where, recursive=True))
+        commands.append(gcloud("storage", "rm", f"gs://{wanted.bucket}", on="bucket", **where, recursive=True))
     if found.sql_instance is not None:
         instance = ("sql", "instances")
-        commands.append(gcloud(*instance, "patch", INSTANCE, **where, deletion_protection=False))
-        commands.append(gcloud(*instance, "delete", INSTANCE, **where))
+        commands.append(gcloud(*instance, "patch", INSTANCE, on="sql", **where, deletion_protection=False))
+        commands.append(gcloud(*instance, "delete", INSTANCE, on="sql", **where))
     kept = [secret.name for secret in secrets(wanted) if secret.name in found.secrets]
-    return commands + [gcloud("secrets", "delete", name, **where) for name in kept]
+    return commands + [gcloud("secrets", "delete", name, on=name, **where) for name in kept]
 
 
 if __name__ == "__main__":

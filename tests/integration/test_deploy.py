@@ -1,19 +1,24 @@
-"""`scripts/deploy` by the real gcloud and the real wrangler, against localcloud and a recording control plane.
+"""`scripts/deploy` and `scripts/undeploy` by the real gcloud and the real wrangler, against localcloud and a recording
+control plane.
 
-One installation is deployed, killed on its way and deployed again; the tests look at what has become of it, in order.
+One installation on Supabase is deployed, killed on its way and deployed again; then it loses all but its foundations,
+and gets a Cloud SQL; then it is taken away. The tests look at what has become of it, in order.
 """
 
 import hashlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -31,11 +36,14 @@ DOMAIN = "ask.example.com"
 KILLED_AFTER = (9, 31, 64)
 """Changes of the project after which a deployment is killed, with all it has started."""
 
-# Without a budget: gcloud knows no way to send what concerns budgets anywhere but to Google.
+PLACE = f"projects/{PROJECT}/locations/{REGION}"
+SUPABASE = "postgresql://postgres.abc:the-owners-password@aws-0-eu.pooler.supabase.com"
 CONFIGURATION = f"""
 region = "{REGION}"
-database = "cloudsql"
+database = "supabase"
 owner = "owner@example.com"
+[limits]
+budget = "50EUR"
 [production]
 project = "{PROJECT}"
 domain = "{DOMAIN}"
@@ -55,20 +63,16 @@ class Deployment:
     admin_url: str
     said: list[str] = field(default_factory=list)
 
-    def run(self, *arguments: str, kill_after: int = 0) -> int:
-        """Run scripts/deploy to its end, or until it has changed so much; returns its exit code."""
-        command = [
-            str(ROOT / "scripts" / "deploy"),
-            "production",
-            "--file",
-            str(self.folder / "deploy.toml"),
-            *arguments,
-        ]
+    def run(self, *arguments: str, script: str = "deploy", kill_after: int = 0, stdin: int = subprocess.DEVNULL) -> int:
+        """Run a script to its end, or until it has changed so much; returns its exit code."""
+        file = str(self.folder / "deploy.toml")
+        command = [str(ROOT / "scripts" / script), "production", "--file", file, *arguments]
         inherited = {name: value for name, value in os.environ.items() if _is_harmless(name)}
+        given = {} if "--database=cloudsql" in arguments else {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
         process = subprocess.Popen(
             command,
-            env=inherited | self.google.environment(self.folder / "gcloud"),
-            stdin=subprocess.DEVNULL,
+            env=inherited | self.google.environment(self.folder / "gcloud") | given,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -85,6 +89,29 @@ class Deployment:
         self.google.on_write = lambda _: None
         assert self.google.unknown == []
         return process.returncode
+
+    def answer(self, text: str, *arguments: str) -> int:
+        """Run scripts/undeploy at a terminal where this is typed; returns its exit code."""
+        terminal, stdin = pty.openpty()
+        os.write(terminal, f"{text}\n".encode())
+        try:
+            return self.run(*arguments, script="undeploy", stdin=stdin)
+        finally:
+            os.close(terminal)
+            os.close(stdin)
+
+    def secrets(self) -> dict[str, list[str]]:
+        """Give every version of each secret."""
+        found = self.google.resources.items()
+        marks = "/secrets/headwater-", "#versions"
+        return {path.partition(marks[0])[2].removesuffix(marks[1]): each for path, each in found if marks[1] in path}
+
+    def lose(self, *kinds: str) -> None:
+        """Have the project lose what of its resources is of these kinds, and the job with its executions."""
+        self.google.resources = {
+            path: each for path, each in self.google.resources.items() if not any(kind in path for kind in kinds)
+        }
+        self.cloud.jobs.delete_job(name=f"{PLACE}/jobs/headwater").result()
 
 
 def _is_harmless(name: str) -> bool:
@@ -141,6 +168,18 @@ def test_a_second_deployment_changes_nothing(deployment: Deployment) -> None:
     assert [line for line in deployment.said[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
 
 
+def test_supabase_is_reached_in_session_mode_by_migrations_and_through_its_pooler_by_everything_else(
+    deployment: Deployment,
+) -> None:
+    kept = deployment.secrets()
+    assert kept["database-admin-url"] == [f"{SUPABASE}:5432/postgres"]
+    [url] = kept["database-url"]
+    assert re.fullmatch(
+        r"postgresql://app\.abc:[\w-]{43}@aws-0-eu\.pooler\.supabase\.com:6543/postgres\?sslmode=require", url
+    )
+    assert not [path for path in deployment.google.resources if path.startswith("sql")]
+
+
 def test_the_job_has_migrated_the_database_and_stored_the_first_owners_key(deployment: Deployment) -> None:
     [key] = re.findall(r"hw_[0-9A-Za-z]{38}", "".join(deployment.said))
     engine = create_engine(deployment.admin_url, pool_size=1)
@@ -151,13 +190,12 @@ def test_the_job_has_migrated_the_database_and_stored_the_first_owners_key(deplo
 
 
 def test_queues_and_schedule_are_as_they_should_be(deployment: Deployment) -> None:
-    place = f"projects/{PROJECT}/locations/{REGION}"
-    queues = list(deployment.cloud.client.list_queues(parent=place))
+    queues = list(deployment.cloud.client.list_queues(parent=PLACE))
     assert [(queue.name.rpartition("/")[2], queue.rate_limits.max_concurrent_dispatches) for queue in queues] == [
         ("collection", 5),
         ("embedding", 5),
     ]
-    _, tick = deployment.cloud.rest("GET", f"/v1/{place}/jobs/headwater-tick")
+    _, tick = deployment.cloud.rest("GET", f"/v1/{PLACE}/jobs/headwater-tick")
     collection = f"https://headwater-collection-{NUMBER}.{REGION}.run.app"
     assert (tick["schedule"], tick["httpTarget"]["uri"]) == ("*/15 * * * *", f"{collection}/cron/tick")
     assert tick["httpTarget"]["oidcToken"] == {
@@ -178,7 +216,7 @@ def test_services_are_closed_and_every_revision_was_tried_before_its_traffic(dep
 
 
 def test_no_secret_is_ever_said(deployment: Deployment) -> None:
-    kept = [value for name, each in deployment.google.resources.items() if name.endswith("#versions") for value in each]
+    kept = [value for each in deployment.secrets().values() for value in each]
     kept += [
         json.loads(value)["private_key"] for value in [deployment.google.worker.secrets["GOOGLE_SERVICE_ACCOUNT_KEY"]]
     ]
@@ -193,9 +231,22 @@ def test_the_worker_has_its_domain_its_variables_and_its_secrets(deployment: Dep
     variables = {each["name"]: each["text"] for each in worker.bindings if each["type"] == "plain_text"}
     assert variables["AUTH_MODE"] == "jwt"
     assert variables["CHAT_URL"] == f"https://headwater-chat-{NUMBER}.{REGION}.run.app"
-    path = f"secretmanager/v1/projects/{PROJECT}/secrets/headwater-auth-secret#versions"
-    assert worker.secrets["AUTH_SECRET"] == deployment.google.resources[path][-1]
+    assert worker.secrets["AUTH_SECRET"] == deployment.secrets()["auth-secret"][-1]
     assert set(worker.secrets) == {"AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY"}
+    assert "by a key of its service account, which the project's policy allows" in deployment.said[-2]
+
+
+def test_the_owner_is_told_of_failed_runs_and_of_what_the_month_costs(deployment: Deployment) -> None:
+    found = deployment.google.resources
+    [channel] = [each["name"] for path, each in found.items() if "/notificationChannels/" in path]
+    [alarm] = [each for path, each in found.items() if "/alertPolicies/" in path]
+    [budget] = [each for path, each in found.items() if "/budgets/" in path]
+    assert alarm["notificationChannels"] == [channel]
+    assert budget["notificationsRule"]["monitoringNotificationChannels"] == [channel]
+    amount = budget["amount"]["specifiedAmount"]
+    assert (amount["units"], amount["currencyCode"]) == ("50", "EUR")
+    assert budget["budgetFilter"]["projects"] == [f"projects/{PROJECT}"]
+    assert [rule["thresholdPercent"] for rule in budget["thresholdRules"]] == [0.9]
 
 
 def test_where_keys_are_forbidden_the_worker_signs_with_a_key_of_its_own(deployment: Deployment) -> None:
@@ -206,7 +257,79 @@ def test_where_keys_are_forbidden_the_worker_signs_with_a_key_of_its_own(deploym
     provider = deployment.google.resources[f"{pool}/providers/headwater"]
     [public] = json.loads(provider["oidc"]["jwksJson"])["keys"]
     assert (public["kid"], public["x"], "d" in public) == (private["kid"], private["x"], False)
+    assert "federation, instead of a key, which the project's policy forbids" in deployment.said[-1]
     assert private["d"] not in "".join(deployment.said)
     before = list(deployment.google.writes)
     assert deployment.run("--only=worker") == 0
+    assert deployment.google.writes == before
+
+
+def test_cloud_sql_gets_what_it_needs_and_a_build_tries_revisions_with_a_token_of_its_own(
+    deployment: Deployment,
+) -> None:
+    deployment.lose("/secrets/")
+    deployment.google.gives_identity_tokens = False
+    deployment.google.tried.clear()
+    assert deployment.run("--database=cloudsql") == 0, deployment.said[-1]
+    instance = f"sql/sql/v1beta4/projects/{PROJECT}/instances/headwater"
+    made = {path: each for path, each in deployment.google.resources.items() if path.startswith(instance)}
+    assert set(made) == {instance, f"{instance}/databases/headwater", f"{instance}/users/headwater"}
+    assert made[instance]["settings"]["connectorEnforcement"] == "REQUIRED"
+    [admin] = deployment.secrets()["database-admin-url"]
+    password = made[f"{instance}/users/headwater"]["password"]
+    socket = f"/cloudsql/{PROJECT}:{REGION}:headwater/.s.PGSQL.5432"
+    assert admin == f"postgresql+pg8000://headwater:{password}@/headwater?unix_sock={socket.replace(':', '%3A')}"
+    assert set(map(frozenset, deployment.google.tried.values())) == {frozenset({"/heartbeat", "/ready"})}
+    before = list(deployment.google.writes)
+    assert deployment.run("--database=cloudsql", "--diff") == 0
+    assert [line for line in deployment.said[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
+    assert deployment.google.writes == before
+
+
+def test_a_service_goes_back_to_the_revision_before_and_a_door_left_open_is_closed(deployment: Deployment) -> None:
+    before, service = "headwater-chat-00001-abc", deployment.google.resources["service/headwater-chat"]
+    assert service["status"]["traffic"][0]["revisionName"] != before
+    assert deployment.run("--database=cloudsql", "--to", before) == 0, deployment.said[-1]
+    service = deployment.google.resources["service/headwater-chat"]
+    assert [(share["revisionName"], share["percent"]) for share in service["status"]["traffic"]] == [(before, 100)]
+    [policy] = [each for path, each in deployment.google.policies.items() if path.endswith("services/headwater-chat")]
+    policy["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
+    assert deployment.run("--database=cloudsql", "--only=services") == 0, deployment.said[-1]
+    assert "allUsers" not in json.dumps(deployment.google.policies)
+
+
+def test_nothing_is_taken_away_unless_the_projects_name_is_typed(deployment: Deployment) -> None:
+    before = list(deployment.google.writes)
+    assert deployment.run(script="undeploy") == 1
+    assert "nobody is here to ask" in deployment.said[-1]
+    assert deployment.answer("yes") == 1
+    assert "nothing was changed" in deployment.said[-1]
+    assert deployment.google.writes == before
+
+
+def test_undeploying_pauses_and_empties_queues_and_leaves_data_alone(deployment: Deployment) -> None:
+    for name in ("collection", "embedding"):
+        later = {"seconds": int(time.time()) + 3600}
+        ticket: Any = {"http_request": {"url": "http://127.0.0.1:9/"}, "schedule_time": later}
+        deployment.cloud.client.create_task(parent=f"{PLACE}/queues/{name}", task=ticket)
+    data = {path for path in deployment.google.resources if re.search(r"/secrets/|^sql|^storage", path)}
+    assert deployment.answer(PROJECT, "--database=cloudsql") == 0, deployment.said[-1]
+    queues = {queue.name: queue.state.name for queue in deployment.cloud.client.list_queues(parent=PLACE)}
+    assert queues == {f"{PLACE}/queues/{name}": "PAUSED" for name in ("collection", "embedding")}
+    assert [task for queue in queues for task in deployment.cloud.client.list_tasks(parent=queue)] == []
+    assert list(deployment.cloud.jobs.list_jobs(parent=PLACE)) == []
+    assert deployment.cloud.rest("GET", f"/v1/{PLACE}/jobs/headwater-tick")[0] == 404
+    left = set(deployment.google.resources)
+    assert data <= left
+    assert not [path for path in left if re.search(r"^service/|/serviceAccounts/|/repositories/", path)]
+    assert deployment.google.worker.versions == []
+
+
+def test_data_goes_when_that_is_asked_for_and_then_nothing_is_left(deployment: Deployment) -> None:
+    assert deployment.run("--database=cloudsql", "--data", f"--confirm={PROJECT}", script="undeploy") == 0
+    left = [path for path in deployment.google.resources if re.search(r"/secrets/|^sql|^storage", path)]
+    assert left == []
+    before = list(deployment.google.writes)
+    assert deployment.run("--database=cloudsql", "--data", f"--confirm={PROJECT}", script="undeploy") == 0
+    assert deployment.said[-1].splitlines()[-1] == "nothing of it is there"
     assert deployment.google.writes == before

@@ -76,7 +76,7 @@ def changing() -> list[str]:
     }
     planned += rollback.plan(WANTED, "t0", [revision])
     running = replace(there, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
-    planned += plan_undeploy(WANTED, running, with_data=True)
+    planned += [command for group in plan_undeploy(WANTED, running, with_data=True) for command in group]
     piped = from_nothing(replace(WANTED, pipeline=True), ["accounts", "secrets", "pipeline"])
     planned += [command for _, commands in piped for command in commands]
     federated = replace(WANTED, worker_identity="federation")

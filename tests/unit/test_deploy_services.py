@@ -91,6 +91,19 @@ def test_services_as_they_should_be_are_left_alone() -> None:
     assert lines(services.plan_release(WANTED, released())) == []
 
 
+def test_who_was_let_in_by_hand_stays_and_everybody_goes() -> None:
+    found = released()
+    somebody, everybody = (
+        Binding("service/headwater-chat", "roles/run.invoker", member) for member in ("user:a@b.c", "allUsers")
+    )
+    opened = replace(found, access=found.access | {somebody, everybody})
+    [closed] = lines(services.plan_services(WANTED, opened))
+    assert closed == (
+        "gcloud run services remove-iam-policy-binding headwater-chat --project=acme-headwater --region=europe-west1 "
+        "--member=allUsers --role=roles/run.invoker"
+    )
+
+
 def test_a_service_that_somebody_changed_is_deployed_without_traffic() -> None:
     [command] = services.plan_services(WANTED, released(image="somebody/else:1"))
     assert command.arguments[:3] == ("run", "deploy", "headwater-chat")

@@ -27,7 +27,8 @@ THERE = Found(
 
 
 def planned(found: Found = THERE, *, with_data: bool = False) -> list[str]:
-    return [command.line().partition(" --")[0] for command in undeploy.plan(WANTED, found, with_data=with_data)]
+    groups = undeploy.plan(WANTED, found, with_data=with_data)
+    return [command.line().partition(" --")[0] for group in groups for command in group]
 
 
 def test_what_runs_goes_and_queues_are_paused_and_emptied() -> None:
@@ -36,11 +37,28 @@ def test_what_runs_goes_and_queues_are_paused_and_emptied() -> None:
         "gcloud scheduler jobs delete headwater-tick",
         "gcloud tasks queues pause collection",
         "gcloud tasks queues purge collection",
+        "gcloud tasks queues purge embedding",
         "gcloud run services delete headwater-chat",
         "gcloud run jobs delete headwater",
-        "gcloud artifacts repositories delete headwater",
         "gcloud iam service-accounts delete headwater-chat@acme-headwater.iam.gserviceaccount.com",
+        "gcloud artifacts repositories delete headwater",
     ]
+
+
+def test_what_calls_goes_before_what_is_called_and_that_before_what_it_runs_as() -> None:
+    groups = undeploy.plan(WANTED, THERE, with_data=True)
+    assert [{command.line().partition(" ")[2].split()[0] for command in group} for group in groups] == [
+        {"delete", "scheduler", "tasks"},
+        {"run"},
+        {"iam", "artifacts"},
+        {"storage", "sql", "secrets"},
+    ]
+
+
+def test_a_paused_queue_is_emptied_once_more_while_what_it_wakes_is_there() -> None:
+    paused = {"collection": {"state": "PAUSED"}}
+    assert planned(Found(queues=paused, job={}))[0] == "gcloud tasks queues purge collection"
+    assert planned(Found(queues=paused)) == []
 
 
 def test_data_goes_only_when_that_is_asked_for() -> None:
