@@ -27,6 +27,9 @@ _HINTS = {
     "CLOUDFLARE_API_TOKEN": "a token by the template `Edit Cloudflare Workers`, for the pipeline",
 }
 
+# Of Cloud SQL they follow from what is made there; one that is given is another database's.
+_URLS = ("DATABASE_ADMIN_URL", "DATABASE_URL")
+
 _WORKER_SECRETS = ("AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY")
 
 
@@ -57,7 +60,8 @@ class Values:
             return self._known[name]
 
     def _make(self, name: str) -> str:
-        if given := self._environ.get(f"{PREFIX}{name}"):
+        is_ours = name in _URLS and bool(self._wanted.cloudsql_instance)
+        if not is_ours and (given := self._environ.get(f"{PREFIX}{name}")):
             return _checked(name, given)
         generated: dict[str, Callable[[], str]] = {
             "SECRET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

@@ -68,7 +68,7 @@ class Deployment:
         file = str(self.folder / "deploy.toml")
         command = [str(ROOT / "scripts" / script), "production", "--file", file, *arguments]
         inherited = {name: value for name, value in os.environ.items() if _is_harmless(name)}
-        given = {} if "--database=cloudsql" in arguments else {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
+        given = {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
         process = subprocess.Popen(
             command,
             env=inherited | self.google.environment(self.folder / "gcloud") | given,
@@ -287,8 +287,9 @@ def test_cloud_sql_gets_what_it_needs_and_a_build_tries_revisions_with_a_token_o
 
 
 def test_a_service_goes_back_to_the_revision_before_and_a_door_left_open_is_closed(deployment: Deployment) -> None:
-    before, service = "headwater-chat-00001-abc", deployment.google.resources["service/headwater-chat"]
-    assert service["status"]["traffic"][0]["revisionName"] != before
+    serving = deployment.google.resources["service/headwater-chat"]["status"]["traffic"][0]["revisionName"]
+    revisions = {path.partition("/")[2] for path in deployment.google.resources if path.startswith("revision/")}
+    [before] = {name for name in revisions if name.startswith("headwater-chat-")} - {serving}
     assert deployment.run("--database=cloudsql", "--to", before) == 0, deployment.said[-1]
     service = deployment.google.resources["service/headwater-chat"]
     assert [(share["revisionName"], share["percent"]) for share in service["status"]["traffic"]] == [(before, 100)]

@@ -168,6 +168,12 @@ def test_a_value_left_over_in_a_shell_is_not_taken() -> None:
         Values(WANTED, {"DATABASE_ADMIN_URL": ADMIN_URL}, ask=lambda question: "").get("DATABASE_ADMIN_URL")
 
 
+def test_cloud_sqls_own_urls_are_made_whatever_another_environment_was_given() -> None:
+    wanted = replace(WANTED, database="cloudsql")
+    made = Values(wanted, {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL}, ask=lambda question: "").get("DATABASE_ADMIN_URL")
+    assert "unix_sock=/cloudsql/" in made
+
+
 def revision(service: str, number: int, tag: str, ready: str = "True") -> Json:
     """Give a revision as its API tells it."""
     return {
