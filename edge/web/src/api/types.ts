@@ -179,10 +179,10 @@ export interface DocumentPage extends Page {
   documents: DocumentSummary[];
 }
 
-/** A document that somebody adds by hand. */
+/** A document that somebody adds by hand; without a title it is called as its text says. */
 export interface NewDocument {
   key: string;
-  title: string;
+  title: string | null;
   text: string;
 }
 

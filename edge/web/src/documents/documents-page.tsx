@@ -1,14 +1,18 @@
-import { useCallback, type ReactNode } from "react";
+import { useCallback, useState, type ReactNode } from "react";
 import { listSources } from "../api/api";
 import { listDocuments, type Shown } from "../api/documents";
-import { documentsPath } from "../shell/route";
+import { sayState } from "../runs/run-words";
+import { useMay } from "../session/me";
+import { documentsPath, runPath } from "../shell/route";
 import { Link, navigate } from "../shell/router";
 import { useTitle } from "../shell/use-title";
+import { useRun } from "../sources/use-run";
 import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
 import { useLoad } from "../ui/use-load";
 import { usePages } from "../ui/use-pages";
+import { AddDocument } from "./add-document";
 import { DocumentRow } from "./document-row";
 
 const CHOICES: readonly (readonly [Shown, string])[] = [
@@ -35,6 +39,9 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
   );
   const { pages, problem, reload, more } = usePages(load);
   const documents = pages?.flatMap((page) => page.documents);
+  const mayEdit = useMay("editor");
+  const [runId, setRunId] = useState<string | null>(null);
+  const { followed } = useRun(runId, reload);
   return (
     <div className="column">
       <div className="page-head">
@@ -49,6 +56,12 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
           navigate(documentsPath(sourceId, chosen as Shown));
         }}
       />
+      {mayEdit && shown !== "deleted" && <AddDocument sourceId={sourceId} onAdded={setRunId} />}
+      {followed && (
+        <p className="small" role="status">
+          {sayState(followed.run)} by hand: <Link href={runPath(followed.run.id)}>its run</Link>
+        </p>
+      )}
       <LoadNote value={pages} problem={problem} reload={reload} />
       {documents?.length === 0 && <p>{NONE[shown]}</p>}
       {documents && documents.length > 0 && (
