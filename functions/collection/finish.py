@@ -68,9 +68,9 @@ class Finish:
             return Unlinked(run, credentials)
         if run.items >= MANY:
             tx.execute(sa.text("select refresh_statistics()"))
-        documents = tx.execute(_KEYS, {"run_id": step.run_id})
-        links = tx.execute(_UNLINKED, {"run_id": step.run_id, "all": run.new})
-        return Unlinked(run, credentials, {row.key: row.id for row in documents}, links.all())
+        links = tx.execute(_UNLINKED if run.new else _UNLINKED_OF_CHANGED, {"run_id": step.run_id}).all()
+        documents = tx.execute(_KEYS, {"run_id": step.run_id}) if links else ()
+        return Unlinked(run, credentials, {row.key: row.id for row in documents}, links)
 
     def compute(self, gathered: Unlinked) -> Linked:
         """Resolve links to documents of the source, and let go of what `list` staged."""
@@ -96,7 +96,8 @@ class Finish:
         active = tx.execute(_ACTIVE, values).one_or_none()
         if active is None:
             raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
-        slices = [] if active.is_settled else tx.execute(_MISSING, {**values, "slice": self.settings.embed_batch}).all()
+        missing = _MISSING_OF_CHANGED if active.was_settled else _MISSING
+        slices = [] if active.is_settled else tx.execute(missing, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
             tx.execute(_REUSED, {**values, "rest": sum(piece.n for piece in slices)})
         given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
@@ -154,15 +155,24 @@ _KEYS = sa.text("""
       and not exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key and i.action = 'removed')
 """)
 
-# Links of what changed; and when keys came or went, also those that had no target and those whose target goes.
-_UNLINKED = sa.text("""
+_IS_PATH = "l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'"
+
+# Links of what changed.
+_UNLINKED_OF_CHANGED = sa.text(f"""
+    select l.id, d.key, l.kind, l.target from run_items i
+    join runs r on r.id = i.run_id
+    join documents d on d.source_id = r.source_id and d.key = i.key and d.deleted_at is null
+    join relations l on l.document_id = d.id
+    where i.run_id = :run_id and l.target_document_id is null and {_IS_PATH}
+""")
+
+# When keys came or went, also those that had no target, and those whose target goes.
+_UNLINKED = sa.text(f"""
     select l.id, d.key, l.kind, l.target from relations l
     join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
     left join documents t on t.id = l.target_document_id
-    where r.id = :run_id and d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:' and case
-      when t.id is not null then exists (select 1 from run_items i
-        where i.run_id = r.id and i.key = t.key and i.action = 'removed')
-      else cast(:all as boolean) or exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key) end
+    where r.id = :run_id and d.deleted_at is null and {_IS_PATH} and (t.id is null or exists (
+      select 1 from run_items i where i.run_id = r.id and i.key = t.key and i.action = 'removed'))
 """)
 
 # What no step will fetch any more, since everything like one that failed was given up.
@@ -212,22 +222,24 @@ _LINK = sa.text("""
     from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
 """)
 
-# A source that was complete for the active model, and that no run has changed since, isn't looked through again.
+# A source that was complete for the active model, and that no run has changed since, isn't looked through again; and if
+# it was when this run began, only what the run changed is.
 _ACTIVE = sa.text("""
-    select m.name, s.embedded_model_id is not distinct from m.id as is_settled
+    select m.name, s.embedded_model_id is not distinct from m.id as is_settled,
+      r.embedded_model_id is not distinct from m.id as was_settled
     from runs r join sources s on s.id = r.source_id, embedding_models m where r.id = :run_id and m.state = 'active'
 """)
 
 # Of several chunks with the same text only the first is in a slice, so no two steps of a run embed the same text. The
 # lateral look-up keeps the planner, which knows nothing yet of tables that a first run has just filled, from comparing
 # every chunk with every vector.
-_MISSING = sa.text("""
+_MISSING_OF = """
     with here as (
-      select r.source_id, r.workspace_id, m.id as model_id
+      select r.id, r.source_id, r.workspace_id, m.id as model_id
       from runs r, embedding_models m where r.id = :run_id and m.state = 'active'
     ), missing as (
       select min(c.id) as id from here
-      join documents d on d.source_id = here.source_id and d.deleted_at is null
+      {documents} and d.deleted_at is null
       join chunks c on c.document_id = d.id
       left join lateral (select true as found from vectors v where v.model_id = here.model_id
         and v.workspace_id = here.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
@@ -237,7 +249,16 @@ _MISSING = sa.text("""
       select id, (row_number() over (order by id) - 1) / cast(:slice as integer) as slice from missing
     )
     select json_agg(id order by id) as chunks, count(*) as n from numbered group by slice order by slice
-""")
+"""
+
+_MISSING = sa.text(_MISSING_OF.format(documents="join documents d on d.source_id = here.source_id"))
+
+_MISSING_OF_CHANGED = sa.text(
+    _MISSING_OF.format(
+        documents="""join run_items i on i.run_id = here.id
+      join documents d on d.source_id = here.source_id and d.key = i.key"""
+    )
+)
 
 _REUSED = sa.text("""
     update runs set reused = greatest(reused, (

@@ -204,7 +204,7 @@ _SKIPPED = sa.text("""
     on conflict (run_id, key) do update set warning = excluded.warning
 """)
 
-# Until this run, or a later one, has found that nothing lacks a vector.
+# Until this run, or a later one, has found that nothing lacks a vector. The run remembers whether anything did before.
 _UNSETTLED = sa.text("""
     update sources set embedded_model_id = null from runs where runs.id = :run_id and sources.id = runs.source_id
 """)
@@ -212,5 +212,7 @@ _UNSETTLED = sa.text("""
 _TO_THE_JOB = sa.text("update runs set engine = 'job' where id = :run_id")
 
 _LISTED = sa.text("""
-    update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld where id = :run_id
+    update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld,
+      embedded_model_id = (select s.embedded_model_id from sources s where s.id = runs.source_id)
+    where id = :run_id
 """)

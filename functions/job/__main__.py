@@ -63,6 +63,7 @@ def _collect(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, options: argparse.Namespace) -> int:
+    from headwater import vector_index
     from headwater.db import REVISION
     from headwater.embedder import model_dim
     from headwater.errors import ConfigError
@@ -77,6 +78,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     dim = model_dim(settings.embedding_model, settings)
     upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)
     register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
+    vector_index.build(settings)
     print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
     return 0
 

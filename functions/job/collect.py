@@ -15,7 +15,7 @@ from functions.collection.runs import RunSummary
 from functions.job.outage import Outage
 from functions.job.progress import progress_line, summary
 from functions.job.work import End, JobWorker, mortal
-from headwater import logs
+from headwater import logs, vector_index
 from headwater.config import Settings
 from headwater.db import ENGINE, Database
 from headwater.errors import NotFound, UpstreamError
@@ -140,6 +140,7 @@ class Work:
         if run.kind == "dry_run":
             self.worker.outage.survive(self._print_difference)
         print(self.worker.outage.survive(self._summary), flush=True)
+        vector_index.build(self.worker.settings)
         return 0 if run.state in ("succeeded", "partial") else 1
 
     def _telling(self) -> Callable[[], bool]:

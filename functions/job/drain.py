@@ -4,7 +4,7 @@ import time
 
 from functions.job.outage import Outage
 from functions.job.work import JobWorker, mortal
-from headwater import ledger, logs
+from headwater import ledger, logs, vector_index
 from headwater.config import Settings
 from headwater.db import ENGINE, Database
 
@@ -21,5 +21,7 @@ def drain(settings: Settings) -> int:
 
     end = worker.work(is_open)
     print(f"{end}: {worker.ran:,} steps in {time.monotonic() - started:.1f} s", flush=True)
+    if end == "nothing open" and settings.cloud_run_task_index == 0:
+        vector_index.build(settings)
     logs.event("job.drained", steps=worker.ran, worker=settings.cloud_run_task_index, end=end)
     return 0

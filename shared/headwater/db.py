@@ -110,10 +110,30 @@ def after_commit(tx: Connection, call: Callable[[], object]) -> None:
 
 @contextmanager
 def owner_transaction(url: str, root_certificate: str = "") -> Iterator[Connection]:
-    """Open one transaction as the owner, for migrations and index builds, without the role's limits on time.
+    """Open one transaction as the owner, for migrations, without the role's limits on time.
 
     Raises ConfigError when the URL (`DATABASE_ADMIN_URL`) can't serve, DatabaseUnavailable as any transaction does.
     """
+    with _owner_engine(url, root_certificate) as engine, engine.begin() as tx:
+        # Supabase, for one, gives its roles a `statement_timeout`, which an index of a million vectors exceeds.
+        tx.exec_driver_sql(f"{_SET_PATH}, set_config('statement_timeout', '0', true)")
+        yield tx
+
+
+@contextmanager
+def owner_session(url: str, root_certificate: str = "") -> Iterator[Connection]:
+    """Open a session as the owner in which each statement is a transaction of its own, as concurrent builds want it.
+
+    Raises as `owner_transaction` does.
+    """
+    with _owner_engine(url, root_certificate) as engine, engine.connect() as connection:
+        session = connection.execution_options(isolation_level="AUTOCOMMIT")
+        session.exec_driver_sql(f"set search_path = {_PATH}; set statement_timeout = 0")
+        yield session
+
+
+@contextmanager
+def _owner_engine(url: str, root_certificate: str) -> Iterator[Engine]:
     arguments = connect_arguments(url, root_certificate)
     if str(arguments["user"]).partition(".")[0] == "app":
         raise ConfigError("DATABASE_ADMIN_URL connects as `app`: the owner of the database is needed.")
@@ -123,9 +143,8 @@ def owner_transaction(url: str, root_certificate: str = "") -> Iterator[Connecti
         )
     engine = create_engine(url, root_certificate, poolclass=sa.NullPool)
     try:
-        with _told_apart(), engine.begin() as tx:
-            tx.exec_driver_sql(_SET_UP_OWNER)
-            yield tx
+        with _told_apart():
+            yield engine
     finally:
         engine.dispose()
 
@@ -208,9 +227,6 @@ _SET_PATH = f"select set_config('search_path', '{_PATH}', true)"
 
 # An instance that is put to sleep inside a transaction must not keep its locks.
 _SET_UP = f"{_SET_PATH}, set_config('idle_in_transaction_session_timeout', '60s', true)"
-
-# Supabase, for one, gives its roles a `statement_timeout`, which an index of a million vectors exceeds.
-_SET_UP_OWNER = f"{_SET_PATH}, set_config('statement_timeout', '0', true)"
 
 _NOT_TEXT = {"22021", "22P05"}
 """SQLSTATE of a NUL in a text, and of one in JSON."""

@@ -1,8 +1,11 @@
 """A Git repository collected by the real steps: what is added, changed and removed, and what is embedded for it."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -100,6 +103,41 @@ def test_only_what_changed_is_fetched_and_only_new_texts_are_embedded(
     assert 0 < counts.embedded < counts.chunks + 1
     assert counts.embedded + counts.reused == counts.chunks
     assert pipeline.rows("select key from documents where deleted_at is not null") == [("docs/faq.md",)]
+
+
+def test_one_changed_document_costs_the_same_statements_and_rows_whatever_else_the_source_holds(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    handed = []
+    for others in (3, 80):
+        repository = Repository(tmp_path / str(others))
+        pages = {f"{n}.md": f"# Page {n}\n\nOne of many. See [the next]({n + 1}.md).\n" for n in range(others)}
+        repository.write({**SMALL, **pages})
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        repository.write({"docs/faq.md": SMALL["docs/faq.md"] + f"\nSee {others} [here](install.md).\n"})
+        with _rows_handed_over(pipeline) as counted:
+            run = pipeline.collect(source)
+        assert (run.counts.changed, run.counts.unchanged, run.state) == (1, others + 2, "succeeded")
+        handed.append(counted)
+    listed = {statement for statement in handed[0] if handed[0][statement] != handed[1][statement]}
+    assert handed[0].keys() == handed[1].keys()
+    assert len(listed) == 2
+    assert all("select fingerprint" in statement or "select d.key, d.id" in statement for statement in listed)
+
+
+@contextmanager
+def _rows_handed_over(pipeline: Pipeline) -> Iterator[Counter[str]]:
+    """Count, by statement, how often it runs and how many rows it gives or changes, both in one number."""
+    counted: Counter[str] = Counter()
+
+    def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "from steps" not in statement and "set lease_until" not in statement:  # looking for work takes its turns
+            counted[statement] += 1_000_000 + max(cursor.rowcount, 0)
+
+    sa.event.listen(pipeline.database.engine, "after_cursor_execute", count)
+    yield counted
+    sa.event.remove(pipeline.database.engine, "after_cursor_execute", count)
 
 
 def test_a_document_that_comes_back_is_added_and_pays_for_no_vector(pipeline: Pipeline, repository: Repository) -> None:

@@ -51,6 +51,8 @@ create table providers (
 
 alter table runs add constraint ck_runs_kind
   check (kind in ('collect', 'retry', 'removal', 'restore', 'dry_run', 'upload'));
+-- The model in which the source lacked no vector when the run began: then only what it changes can.
+alter table runs add column embedded_model_id integer;
 -- Which run's removals wait for an answer on the source.
 alter table sources add column pending_run_id uuid;
 -- The sweep asks for what has ended, or was removed, long ago.
@@ -126,8 +128,8 @@ def downgrade() -> None:
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("create index ix_steps_lease on steps (lease_until) where state = 'running'")
     op.execute("drop table providers")
-    op.execute("alter table runs drop constraint ck_runs_kind")
     op.execute("alter table sources drop column pending_run_id, drop column paused_at")
+    op.execute("alter table runs drop constraint ck_runs_kind, drop column embedded_model_id")
     op.execute("drop index ix_documents_deleted")
     op.execute("alter table documents drop column held")
     op.execute("drop function refresh_statistics()")
