@@ -16,7 +16,7 @@ from functions.collection.connectors import Fetched
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents import read_document
 from functions.collection.fetch import Rows, read_active_model, read_files, store
-from functions.collection.join import hold_source, open_run, unsettle
+from functions.collection.join import count_chunks, hold_source, open_run, unsettle
 from headwater.embedder import Tokenizer
 from headwater.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent
 
@@ -90,6 +90,7 @@ def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, 
     run_id = open_run(tx, workspace_id, source_id, "upload", [item])
     document_id = store(tx, workspace_id, run_id, rows)[key]
     tx.execute(sa.text("update documents set held = 'added' where id = :id"), {"id": document_id})
+    count_chunks(tx, run_id, key, len(rows.chunks))
     unsettle(tx, source_id)
     return Added(run_id, document_id)
 

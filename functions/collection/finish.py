@@ -262,7 +262,8 @@ _MISSING_OF_CHANGED = sa.text(
 
 _REUSED = sa.text("""
     update runs set reused = greatest(reused, (
-      select coalesce(sum((result ->> 'chunks')::bigint), 0) from steps where run_id = :run_id and kind = 'fetch'
+      select coalesce(sum((result ->> 'chunks')::bigint), 0) from steps
+      where run_id = :run_id and kind in ('fetch', 'store')
     ) - cast(:rest as integer)) where id = :run_id
 """)
 

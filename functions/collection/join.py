@@ -59,13 +59,18 @@ def open_run(
     if found is not None and tx.execute(_STAY, {"id": found.id}).one_or_none() is not None:
         run_id = found.id
     else:
-        tx.execute(_INSERT, {"id": run_id, "workspace_id": workspace_id, "source_id": source_id, "kind": kind})
+        tx.execute(_INSERT, {"id": run_id, "source_id": source_id, "kind": kind})
     rows = {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)}
     tx.execute(_REPLACE, rows)
     tx.execute(_ITEMS, rows)
     tx.execute(_TOTAL, {"id": run_id})
     ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
     return run_id
+
+
+def count_chunks(tx: Connection, run_id: uuid.UUID, key: str, chunks: int) -> None:
+    """Have a run count the chunks that a document was cut into before it was opened."""
+    tx.execute(_STORED, {"run_id": run_id, "key": key, "chunks": chunks})
 
 
 def unsettle(tx: Connection, source_id: uuid.UUID) -> None:
@@ -77,12 +82,21 @@ _HOLD = sa.text("select 1 from sources where id = :id and workspace_id = :worksp
 
 _OPEN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")
 
+# It is done already: the request itself was the step.
+_STORED = sa.text("""
+    insert into steps (run_id, workspace_id, queue, kind, key, state, result, started_at, finished_at)
+    select id, workspace_id, 'collection', 'store', :key, 'done',
+      jsonb_build_object('chunks', cast(:chunks as integer)), now(), now()
+    from runs where id = :run_id
+    on conflict (run_id, kind, key) do update set result = excluded.result
+""")
+
 # It may have been cancelled since it was seen; if not, it can't be before this transaction has ended.
 _STAY = sa.text("select 1 from runs where id = :id and state = 'running' for no key update")
 
 _INSERT = sa.text("""
-    insert into runs (id, workspace_id, source_id, kind, engine)
-    values (:id, :workspace_id, :source_id, :kind, 'tickets')
+    insert into runs (id, workspace_id, source_id, kind, engine, embedded_model_id)
+    select cast(:id as uuid), workspace_id, id, :kind, 'tickets', embedded_model_id from sources where id = :source_id
 """)
 
 # An item that is done can't become pending again; what is decided anew about the same key takes its place.

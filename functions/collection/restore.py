@@ -23,6 +23,7 @@ def restore_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.
     hold_source(tx, workspace_id, source_id)
     document = tx.execute(_RESTORE, {"id": document_id}).one_or_none()
     if document is None:
+        read_document(tx, workspace_id, document_id)  # it may have been purged since
         raise Conflict("The document isn't removed.")
     open_run(tx, workspace_id, source_id, "restore", [{"k": document.key, "a": "added"}])
     unsettle(tx, source_id)
