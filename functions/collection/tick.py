@@ -19,7 +19,7 @@ from functions.collection.pause import PAUSED, is_paused
 from functions.collection.retention import sweep
 from headwater import logs
 from headwater.db import ENGINE, Database
-from headwater.errors import UserError
+from headwater.errors import Conflict, UserError
 from headwater.http import Call, Route
 from headwater.tickets import Tickets
 
@@ -54,8 +54,8 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
 
 
 def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
-    """Start a run of each source whose time has come by `now`; one that is paused or has an open run is skipped until
-    its next time.
+    """Start a run of each source whose time has come by `now`; one that is paused or being collected is skipped until
+    its next time, one with an open run of another kind until the next tick.
 
     Raises UpstreamError when Cloud Tasks can't be reached; then nothing has been started.
     """
@@ -80,14 +80,18 @@ def _start(database: Database, schedule: Any, now: dt.datetime) -> Due | None:
         following = next_time(schedule.cron, schedule.time_zone, now)
     except UserError as error:  # a zone that this machine no longer knows mustn't hold up the others
         return Due(source_id, None, error.message)
-    with database.transaction(schedule.workspace_id) as tx:  # the source is locked before its schedule, as ever
-        paused = is_paused(tx, source_id)
-        moved = tx.execute(_MOVE_ON, {"source_id": source_id, "seen": schedule.next_due_at, "following": following})
-        if not moved.rowcount:
-            return None
-        if paused:
-            return Due(source_id, None, PAUSED.format(id=source_id))
-        run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
+    try:
+        with database.transaction(schedule.workspace_id) as tx:  # the source is locked before its schedule, as ever
+            paused = is_paused(tx, source_id)
+            moved = tx.execute(_MOVE_ON, {"source_id": source_id, "seen": schedule.next_due_at, "following": following})
+            if not moved.rowcount:
+                return None
+            if paused:
+                return Due(source_id, None, PAUSED.format(id=source_id))
+            run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
+            runs.check_kind(tx, run_id, ["collect"])
+    except Conflict as error:  # its time is still to come, by the next tick
+        return Due(source_id, None, error.message)
     return Due(source_id, run_id, None if is_new else "The run that was started before is still open.")
 
 

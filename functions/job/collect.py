@@ -82,8 +82,7 @@ class Execution:
         self._arm_watchdog()
         with self.database.transaction(self.workspace_id) as tx:
             run_id, _ = runs.start_run(tx, self.workspace_id, self.source_id, "job", self.name, dry_run=self.dry_run)
-            if self.dry_run:
-                runs.check_kind(tx, run_id, ["dry_run"])
+            runs.check_kind(tx, run_id, ["dry_run"] if self.dry_run else ["collect", "retry"])
             return run_id
 
     def join(self, run_id: uuid.UUID) -> None:

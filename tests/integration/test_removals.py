@@ -10,7 +10,9 @@ import pytest
 
 from functions.chat.search import Search
 from functions.collection.runs import Run
+from functions.job.collect import Execution
 from headwater.embedder import ConstantEmbedder
+from headwater.errors import Conflict
 from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.dying import Interrupted, die_everywhere
@@ -379,3 +381,20 @@ def test_what_is_restored_while_a_restore_is_open_joins_it(pipeline: Pipeline, r
     [run] = ask.get("/api/runs?limit=1")["runs"]
     assert (run["kind"], run["state"], run["total"], run["counts"]["added"]) == ("restore", "succeeded", 2, 2)
     assert pipeline.contents() == expected
+
+
+def test_a_job_that_is_to_collect_takes_no_other_run_for_its_collect(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    pipeline.rows("update documents set deleted_at = now() where key = 'pump.md' returning 1")
+    ask = asking(pipeline)
+    [gone] = ask.get("/api/documents?deleted=true")["documents"]
+    ask.post(f"/api/documents/{gone['id']}/restore", status=200)
+    execution = Execution(pipeline.database, pipeline.settings, pipeline.workspace_id, source.id)
+    with pytest.raises(Conflict, match=r"is open \(restore\)"):
+        execution.run()
+    pipeline.drain()
+    assert pipeline.read(execution.run()).kind == "collect"

@@ -228,3 +228,18 @@ def test_where_the_queue_cannot_be_reached_nothing_starts_and_nothing_is_missed(
     with pytest.raises(UpstreamError):
         start_due(db, deaf, now)
     assert len(start_due(db, tickets, now + QUARTER).started) == 1
+
+
+@pytest.mark.parametrize("kind", ["restore", "upload", "dry_run", "retry"])
+def test_what_a_run_of_another_kind_keeps_from_starting_starts_with_the_next_tick(
+    db: Database, tickets: Tickets, kind: str
+) -> None:
+    source_id = schedule(db, "0 3 * * *", "UTC", "2026-06-01T00:00Z")
+    statement = "insert into runs (workspace_id, source_id, kind, engine) values (:w, :s, :kind, 'tickets')"
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(statement), {"w": WORKSPACE, "s": source_id, "kind": kind})
+    due = dt.datetime.fromisoformat("2026-06-01T03:00Z")
+    [skipped] = start_due(db, tickets, due).skipped
+    assert (skipped.source_id, skipped.run_id, "is open" in str(skipped.reason)) == (source_id, None, True)
+    end_runs(db)
+    assert [one.source_id for one in start_due(db, tickets, due + QUARTER).started] == [source_id]
