@@ -84,10 +84,18 @@ def changing() -> list[str]:
     return [command.line() for command in planned]
 
 
+def documented() -> list[str]:
+    """Return gcloud's commands in the blocks of the page on deploying."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in lines if line.startswith("gcloud ")]
+
+
 @pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
-def test_gcloud_reads_every_line_for_both_databases_and_of_every_change(tmp_path: Path) -> None:
+def test_gcloud_reads_every_line_for_both_databases_and_of_every_change_and_those_of_the_page(tmp_path: Path) -> None:
     lines = {line for database in ("supabase", "cloudsql") for line in printed("--database", database, folder=tmp_path)}
-    lines |= set(changing())
+    lines |= {*changing(), *documented()}
+    assert documented() != []
     # Which of our accounts or secrets a line is about, gcloud doesn't look at, and each line takes it a quarter second.
     alike = {re.sub(_OURS, "…", line): line for line in sorted(lines) if line.startswith("gcloud ")}
     ours = list(alike.values())
