@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -65,7 +66,7 @@ class Google:
             headers["X-Goog-User-Project"] = self.project
         request = urllib.request.Request(self._base(api) + path, data=body, headers=headers)
         proxies = {"proxies": {"http": self.proxy, "https": self.proxy}} if self.proxy else {}
-        secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.certificates or None))
+        secure = urllib.request.HTTPSHandler(context=_tls(self.certificates))
         opener = urllib.request.build_opener(urllib.request.ProxyHandler(**proxies), secure)
         try:
             with opener.open(request, timeout=_TIMEOUT_S) as response:
@@ -88,6 +89,11 @@ class Google:
             return f"https://{api}.googleapis.com"
         scheme, _, rest = override.partition("://")
         return f"{scheme}://{region}-{rest}".removesuffix("/") if region else _host_of(override)
+
+
+@cache
+def _tls(certificates: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates or None)
 
 
 def _host_of(url: str) -> str:
