@@ -1,6 +1,6 @@
 """Bulk runs: a run with many changed documents flows in, an execution of the Cloud Run job to work on it flows out.
 
-`list` hands such a run to the job in the transaction that completes it, and `start` is called after that commit. A call
+`list`, or a retry, hands such a run to the job in its own transaction, and `start` is called after that commit. A call
 that starts an execution can't be repeated safely, so that it was asked for is committed before it is: a run gets one
 execution at most. Whatever else goes wrong leaves a run whose job gives no sign of life, and the watchdog goes on with
 it by tickets; a job that comes after all finds the same steps.
@@ -111,9 +111,9 @@ _ASK = sa.text("""
     update runs set job_asked_at = now()
     where state = 'running' and engine = 'job' and job_asked_at is null
       and (cast(:run_id as uuid) is null or id = cast(:run_id as uuid))
-    returning id, source_id, (
+    returning id, source_id, coalesce((
       select (s.result ->> 'listed')::integer - (s.result ->> 'unchanged')::integer
-      from steps s where s.run_id = runs.id and s.kind = 'list' and s.state = 'done') as documents
+      from steps s where s.run_id = runs.id and s.kind = 'list' and s.state = 'done'), total) as documents
 """)
 
 _STARTED = sa.text("update runs set execution = :execution where id = :run_id")

@@ -15,18 +15,20 @@ from functions.collection.list import fetch_steps
 from functions.collection.pause import check_not_paused
 from functions.collection.runs import read_summary
 from headwater import ledger
+from headwater.config import Settings
 from headwater.errors import Conflict
 
 
-def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, batch: int) -> uuid.UUID:
-    """Open a run that tries again what failed in an ended one, `batch` documents to a step; returns its id.
+def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settings: Settings) -> uuid.UUID:
+    """Open a run that tries again what failed in an ended one; returns its id. A large one waits for the job.
 
     Raises NotFound; or Conflict when nothing failed, a run of the source is open, the source is paused, or another
     listing has come since.
     """
     failed = read_summary(tx, run_id)
     check_not_paused(tx, failed.source_id)
-    values: dict[str, Any] = {"id": uuid.uuid4(), "workspace_id": workspace_id, "run_id": run_id, "batch": batch}
+    values: dict[str, Any] = {"id": uuid.uuid4(), "workspace_id": workspace_id, "run_id": run_id}
+    values["batch"] = settings.fetch_batch
     if tx.execute(_OPEN, values).one_or_none() is None:
         raise Conflict("A run of this source is open. Wait until it has ended, or cancel it.")
     # From here on no other run of the source opens.
@@ -40,7 +42,8 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, batch:
     retried = tx.execute(_ITEMS, values).one()
     if not retried.items:
         raise Conflict("Nothing failed in this run.")
-    tx.execute(_TOTAL, {"id": values["id"], "total": retried.items})
+    is_bulk = bool(settings.job_name) and retried.items > settings.bulk_threshold
+    tx.execute(_SIZE, {"id": values["id"], "total": retried.items, "engine": "job" if is_bulk else "tickets"})
     unsettle(tx, failed.source_id)
     source = tx.execute(_SOURCE, {"id": failed.source_id}).one()
     fetches = fetch_steps(retried.batches, provider_of(source.kind, source.config))
@@ -78,4 +81,4 @@ _ITEMS = sa.text("""
     select count(*) as items, coalesce(max(batch) + 1, 0) as batches from failed
 """)
 
-_TOTAL = sa.text("update runs set total = :total where id = :id")
+_SIZE = sa.text("update runs set total = :total, engine = :engine where id = :id")

@@ -5,6 +5,7 @@ import uuid
 import msgspec
 
 from functions.collection import documents, items, retry, runs, sources
+from functions.collection.bulk import Bulk
 from functions.collection.connect import Connect, release_staged
 from functions.collection.connectors import decode_config
 from functions.collection.curate import Curation
@@ -33,6 +34,7 @@ class Collection:
         self.settings = settings
         self.tickets = tickets
         self.connect = connect
+        self.bulk = Bulk(database, settings, tickets)
 
     def routes(self) -> list[Route]:
         """Return every route that people and programs call."""
@@ -168,7 +170,8 @@ class Collection:
             runs.read_summary(tx, call.path["id"])
         self.tickets.arm_watchdog()
         with self.database.transaction(call.workspace_id) as tx:
-            run_id = retry.retry_run(tx, call.workspace_id, call.path["id"], self.settings.fetch_batch)
+            run_id = retry.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
+        self.bulk.start(run_id)
         self.tickets.wake(["collection"])
         return Started(run_id)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import runs
+from functions.collection import retry, runs
 from functions.collection.bulk import Bulk
 from functions.collection.steps import handlers
 from headwater.db import ENGINE
@@ -117,6 +117,17 @@ def test_a_large_listing_is_worked_on_by_the_job(
         holders = pipeline.rows("select distinct split_part(holder, '/', 1) from steps where kind <> 'list'")
         assert holders == [("headwater",)]
         assert pipeline.rows("select count(*) from tickets") == [(0,)]
+
+
+def test_a_large_retry_goes_to_the_job_too(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
+    run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name=""))
+    pipeline.rows("update run_items set state = 'failed', reason = 'It rained.' returning key")
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        runs.cancel_run(tx, run_id)
+        retry_id = retry.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
+    bulk_of(pipeline).start(retry_id)
+    [execution] = executions(idle_cloud, retry_id)
+    assert (pipeline.read(retry_id).engine, execution.task_count) == ("job", 2)
 
 
 def test_a_small_listing_stays_with_tickets(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:

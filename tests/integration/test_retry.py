@@ -52,7 +52,7 @@ def lenient(database: FreshDatabase) -> Iterator[Pipeline]:
 def retried(pipeline: Pipeline, run_id: uuid.UUID) -> runs.Run:
     """Retry a run to its end."""
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        new_id = retry.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings.fetch_batch)
+        new_id = retry.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
     pipeline.drain()
     return pipeline.read(new_id)
 
