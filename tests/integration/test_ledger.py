@@ -102,6 +102,49 @@ def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
         assert ledger.take_back(tx) == 0
 
 
+def test_neither_a_renewal_nor_a_watchdog_waits_for_whoever_writes_a_step(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db, lease_s=0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as writing:
+        ledger.lock(writing, step)
+        with db.transaction(ENGINE) as tx:
+            tx.exec_driver_sql("set local lock_timeout = '5s'")
+            assert not ledger.renew(tx, step, 30)
+            assert not ledger.give_back(tx, step)
+            assert ledger.take_back(tx) == 0
+        ledger.complete(writing, step, {})
+
+
+def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
+    names = sorted([WORKSPACE, add_workspace(db, OTHER_WORKSPACE), add_workspace(db, uuid.UUID(int=3))])
+    for name in names:
+        add(db, add_run(db, name), "a", "b", workspace_id=name)
+    turn, turns = names[0], []
+    for _ in range(6):
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, turn=turn)
+        assert step is not None
+        complete(db, step)
+        turn = step.workspace_id
+        turns.append(turn)
+    assert turns == [names[1], names[2], names[0]] * 2
+
+
+def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
+    first, second = add_run(db), add_run(db)
+    add(db, first, "a")
+    add(db, second, "b", "c")
+    told = []
+    for _ in range(2):
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, beside=first)
+        assert step is not None
+        told.append((step.key, step.beside_is_open))
+        complete(db, step)
+    assert told == [("a", True), ("b", False)]
+
+
 def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
     add(db, add_run(db), "a")
     step = claim(db)

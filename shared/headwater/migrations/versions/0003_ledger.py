@@ -41,6 +41,9 @@ alter table steps add column trace text;
 -- Of running steps there are as many as workers: the watchdog finds what is overdue among them without an index of its
 -- own, which every claim and every renewal of a lease would have to keep.
 drop index ix_steps_lease;
+-- A claim passes over what was claimed before it until a vacuum has cleared the index. By default that would wait for a
+-- fifth of a table that is mostly history.
+alter table steps set (autovacuum_vacuum_scale_factor = 0.02);
 create index ix_steps_provider on steps (provider) where state = 'ready' and provider is not null;
 
 create table providers (
@@ -127,6 +130,7 @@ def downgrade() -> None:
     op.execute("drop index ix_documents_purge")
     op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
     op.execute("create index ix_steps_lease on steps (lease_until) where state = 'running'")
+    op.execute("alter table steps reset (autovacuum_vacuum_scale_factor)")
     op.execute("drop table providers")
     op.execute("alter table sources drop column pending_run_id, drop column paused_at")
     op.execute("alter table runs drop constraint ck_runs_kind, drop column embedded_model_id")
