@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connect import Connect, release_staged
 from functions.collection.join import JOINED, LISTING
-from functions.collection.link import LinkResolver
+from functions.collection.link import LinkResolver, possible_names
 from functions.collection.runs import count, end_run
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
@@ -69,7 +69,9 @@ class Finish:
         if run.items >= MANY:
             tx.execute(sa.text("select refresh_statistics()"))
         links = tx.execute(_UNLINKED if run.new else _UNLINKED_OF_CHANGED, {"run_id": step.run_id}).all()
-        documents = tx.execute(_KEYS, {"run_id": step.run_id}) if links else ()
+        named = possible_names((link.key, link.kind, link.target) for link in links) if len(links) < MANY else None
+        names = None if named is None else as_rows(sorted(named))
+        documents = tx.execute(_KEYS, {"run_id": step.run_id, "names": names}) if links else ()
         return Unlinked(run, credentials, {row.key: row.id for row in documents}, links)
 
     def compute(self, gathered: Unlinked) -> Linked:
@@ -149,10 +151,13 @@ _RUN = sa.text("""
     from runs r where r.id = :run_id
 """)
 
+# For a few links only what they may point at: by name, as `link` folds it, which Postgres does for ASCII alone.
 _KEYS = sa.text("""
     select d.key, d.id from documents d join runs r on r.source_id = d.source_id
     where r.id = :run_id and d.deleted_at is null
       and not exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key and i.action = 'removed')
+      and (cast(:names as json) is null or octet_length(d.key) <> length(d.key)
+        or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
 """)
 
 _IS_PATH = "l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'"

@@ -38,7 +38,7 @@ class LinkResolver:
     def _named(self) -> dict[str, list[str]]:
         named: dict[str, list[str]] = defaultdict(list)
         for key in sorted(self._keys):
-            name = _fold(key.rpartition("/")[2])
+            name = _name(key)
             named[name].append(key)
             if name.endswith(PAGE_SUFFIXES):
                 named[name.rpartition(".")[0]].append(key)
@@ -59,23 +59,15 @@ class LinkResolver:
         return self._by_path(from_key, path.partition("?")[0])
 
     def _by_path(self, from_key: str, path: str) -> str | None:
-        decoded = unquote(path)
-        for written in (decoded, path) if decoded != path else (path,):
-            for base in _bases(from_key, written):
-                found = self._page(base)
-                if found is not None:
-                    return found
+        for base in _all_bases(from_key, path):
+            found = self._page(base)
+            if found is not None:
+                return found
         return None
 
     def _page(self, path: str) -> str | None:
-        """Find a page at a path as written, by extension, or as the index of a folder; exact before folded."""
-        pages = [path] if path else []
-        if path and not path.endswith("/"):
-            pages += [path + suffix for suffix in PAGE_SUFFIXES]
-        folder = f"{path.rstrip('/')}/" if path else ""
-        pages += [f"{folder}{name}{suffix}" for name in _INDEX_PAGES for suffix in PAGE_SUFFIXES]
-        if path.endswith("/"):
-            pages += [path.rstrip("/") + suffix for suffix in PAGE_SUFFIXES]
+        """Find a page at a path; exact before folded."""
+        pages = _pages(path)
         for page in pages:
             if page in self._keys:
                 return page
@@ -99,6 +91,44 @@ class LinkResolver:
         return candidates[0] if len(candidates) == 1 else None
 
 
+def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
+    """Return the folded last parts of all keys that links (key, kind, target) might point at.
+
+    A resolver that knows only the keys with these names answers these links as one that knows all keys.
+    """
+    names: set[str] = set()
+    for from_key, kind, target in links:
+        names.add(_name(from_key))
+        path = target.partition("#")[0]
+        if kind == "wikilink":
+            path = path.strip()
+            wanted = _name(path.strip("/"))
+            names |= {wanted, *(wanted + suffix for suffix in PAGE_SUFFIXES)}
+        else:
+            path = path.partition("?")[0]
+        for base in _all_bases(from_key, path):
+            names |= set(map(_name, _pages(base)))
+    return frozenset(name for name in names if "\0" not in name)  # which no key holds
+
+
+def _pages(path: str) -> list[str]:
+    """List what a path may mean: as it is written, by extension, or as the index of a folder."""
+    pages = [path] if path else []
+    if path and not path.endswith("/"):
+        pages += [path + suffix for suffix in PAGE_SUFFIXES]
+    folder = f"{path.rstrip('/')}/" if path else ""
+    pages += [f"{folder}{name}{suffix}" for name in _INDEX_PAGES for suffix in PAGE_SUFFIXES]
+    if path.endswith("/"):
+        pages += [path.rstrip("/") + suffix for suffix in PAGE_SUFFIXES]
+    return pages
+
+
+def _all_bases(from_key: str, path: str) -> Iterator[str]:
+    decoded = unquote(path)
+    for written in (decoded, path) if decoded != path else (path,):
+        yield from _bases(from_key, written)
+
+
 def _bases(from_key: str, path: str) -> Iterator[str]:
     """Yield where a path may lead: a relative one from the page's folder, an absolute one from a site's root.
 
@@ -110,6 +140,10 @@ def _bases(from_key: str, path: str) -> Iterator[str]:
         joined = posixpath.normpath(posixpath.join(start, path.lstrip("/")))
         if joined.partition("/")[0] != "..":
             yield "" if joined == "." else joined + "/" * path.endswith("/")
+
+
+def _name(key: str) -> str:
+    return _fold(key.rpartition("/")[2])
 
 
 def _stem(key: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.link import LinkResolver
+from functions.collection.link import LinkResolver, possible_names
 from functions.collection.parse import parse
 from tests.corpus import FILES
 
@@ -110,3 +110,32 @@ def test_the_links_of_our_own_pages_lead_somewhere() -> None:
 )
 def test_any_target_leads_to_a_key_or_nowhere(from_key: str, kind: str, target: str) -> None:
     assert RESOLVER.resolve(from_key, kind, target) in {*KEYS, None}
+
+
+PIECES = [
+    "/",
+    "../",
+    "./",
+    "docs",
+    "api",
+    "one",
+    "README",
+    "same",
+    "Ü",
+    "u\u0308",
+    ".md",
+    ".MDX",
+    "%2F",
+    "%00",
+    "#x",
+    "?",
+    " ",
+]
+
+
+@given(st.sampled_from(KEYS), st.sampled_from(["link", "wikilink"]), st.lists(st.sampled_from(PIECES + KEYS)))
+def test_a_resolver_of_the_possible_names_alone_finds_the_same(from_key: str, kind: str, pieces: list[str]) -> None:
+    target = "".join(pieces)
+    names = possible_names([(from_key, kind, target)])
+    few = LinkResolver(key for key in KEYS if not key.isascii() or key.rpartition("/")[2].lower() in names)
+    assert few.resolve(from_key, kind, target) == RESOLVER.resolve(from_key, kind, target)
