@@ -64,7 +64,7 @@ class Finish:
         """Read the links that this run may have changed, if there is something to settle."""
         run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(JOINED)}).one()
         credentials = read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None
-        if run.kind == "dry_run" or not run.items or (step.key != "0" and not run.waiting):
+        if run.kind == "dry_run" or not (run.items or run.new) or (step.key != "0" and not run.waiting):
             return Unlinked(run, credentials)
         if run.items >= MANY:
             tx.execute(sa.text("select refresh_statistics()"))
@@ -141,10 +141,15 @@ def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
     return NewStep("embedding", "embed", f"{step.key}.{n}", {"chunks": piece.chunks}, provider)
 
 
+# `new`: keys came or went, or the run before was cut off with documents stored whose links nobody has resolved.
 # `waiting` is what is to be settled of a run that others may join, as far as it has come in by now.
 _RUN = sa.text("""
     select r.kind, (select count(*) from run_items where run_id = r.id) as items,
-      exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) as new,
+      exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) or exists (
+        select 1 from (select id, state from runs b where b.source_id = r.source_id and b.id <> r.id
+          and b.kind <> 'dry_run' order by created_at desc limit 1) before
+        where before.state in ('cancelled', 'failed') and exists (
+          select 1 from run_items i where i.run_id = before.id)) as new,
       case when r.kind = any(cast(:joined as text[])) then (
         select json_agg(json_build_object('k', key, 'f', fingerprint)) from run_items
         where run_id = r.id and state = 'pending') end as waiting

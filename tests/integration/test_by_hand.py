@@ -137,6 +137,16 @@ def test_its_workers_may_die_anywhere(pipeline: Pipeline, path: str) -> None:
     assert ("notes.md", "pump.md") in pipeline.rows(LINKS)
 
 
+def test_what_a_cancelled_run_left_of_it_the_next_collect_completes(pipeline: Pipeline, path: str) -> None:
+    ask = asking(pipeline)
+    added = ask.put(f"{path}/documents", {"key": "notes.md", "text": NOTES})
+    ask.post(f"/api/runs/{added['run_id']}/cancel", status=200)
+    assert pipeline.rows(LINKS) == [("notes.md", None), ("pump.md", None)]
+    run = pipeline.finish(ask.post(f"{path}/collect"))
+    assert (run.state, run.counts.unchanged, run.counts.embedded) == ("succeeded", 2, 1)
+    assert pipeline.rows(LINKS) == [("notes.md", "pump.md"), ("pump.md", "notes.md")]
+
+
 def test_a_key_of_the_sources_own_is_refused(pipeline: Pipeline, repository: Repository, path: str) -> None:
     ask = asking(pipeline)
     for held in (None, "restored"):

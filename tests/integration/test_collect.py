@@ -201,6 +201,25 @@ def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
         assert pipeline.contents() == expected
 
 
+def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    with opened(database) as pipeline:
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        expected = pipeline.contents()
+        pipeline.rows("delete from documents returning id")
+        run_id = pipeline.start(source)
+        for _ in range(2):  # the listing, and all documents
+            pipeline.step("collection")
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            assert runs.cancel_run(tx, run_id).counts.added == 3
+        run = pipeline.collect(source)
+        assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 0, 3)
+        assert pipeline.contents() == expected
+
+
 def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:
     bad: dict[str, str | bytes | None] = {
         "good.md": "# Good\n\nText.\n",
