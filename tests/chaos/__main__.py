@@ -51,10 +51,14 @@ class Tally:
     def summary(self, seconds: float) -> str:
         """Tell what all came to."""
         wrong = [outcome.plan.seed for outcome in self.outcomes if outcome.differences]
-        sent, again = (sum(getattr(one, name) for one in self.outcomes) for name in ("sent", "sent_again"))
+        names = ("sent", "sent_again", "starved")
+        sent, again, starved = (sum(getattr(one, name) for one in self.outcomes) for name in names)
         lines = [f"{len(self.outcomes)} schedules in {seconds:.0f} s, {len(wrong)} with a difference"]
         lines += [f"seeds that differ: {', '.join(map(str, wrong))}"] if wrong else []
-        lines += [f"{sent:,} texts sent, {again:,} of them again, each in flight at a fault"]
+        lines += [
+            f"{sent:,} texts sent, {again:,} of them again: {again - starved:,} in flight at a fault, "
+            f"{starved:,} because the machine was too busy for a lease or a time-out"
+        ]
         return "\n".join([*lines, *(f"{n:6,} {kind}" for kind, n in sorted(self.faults.items()))])
 
 

@@ -153,7 +153,7 @@ def _fault(rng: random.Random, engine: Engine, extent: Extent, lease_s: float) -
         number = float(rng.choice((rng.randint(1, most), rng.randint(1, most), 1, 2, most - 1, most)))
     seconds = 0.0
     if kind == "freeze":
-        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(1.2 * lease_s, 2.5 * lease_s)))
+        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(1.2 * lease_s, 2 * lease_s)))
     elif kind == "refuse":
-        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(lease_s, 6 * lease_s)))
+        seconds = rng.choice((rng.uniform(0.3, lease_s), rng.uniform(lease_s, 5 * lease_s)))
     return Fault(Moment(when, number), kind, target, seconds)

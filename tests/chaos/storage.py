@@ -98,6 +98,18 @@ class Storage:
         found = self.rows("select encode(input_hash, 'hex'), extract(epoch from stored_at) from headwater.vectors")
         return {hash_: float(at) for hash_, at in found}
 
+    def retried(self) -> set[str]:
+        """List the hashes (hex) whose steps failed, or lost a lease, by the ledger's own account."""
+        return {
+            str(row[0])
+            for row in self.rows("""
+                select encode(c.input_hash, 'hex')
+                from headwater.steps s cross join jsonb_array_elements_text(s.payload -> 'chunks') as p (id)
+                join headwater.chunks c on c.id = p.id::bigint
+                where s.kind = 'embed' and (s.attempt > 0 or s.lost > 0)
+            """)
+        }
+
     def contents(self) -> dict[str, Rows]:
         """Read everything that a schedule leaves, without ids and times: equal for equal schedules."""
         return {name: self.rows(statement) for name, statement in _CONTENTS.items()}

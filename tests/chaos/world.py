@@ -31,7 +31,7 @@ from tests.ports import free_port
 from tests.providers import embedding_provider
 from tests.stacks import PORTS, wait_until
 
-LEASE_S = 2.0
+LEASE_S = 3.0
 WATCHDOG_S = 2.0
 START_S = 90.0
 STOP_S = 3.0
@@ -42,14 +42,14 @@ _SETTINGS = {
     "WATCHDOG_S": f"{WATCHDOG_S:g}",
     "WORKER_BUDGET_S": "10",
     "DISPATCH_DEADLINE_S": "15",
-    "JOB_PATIENCE_S": "4",
+    "JOB_PATIENCE_S": "5",
     "JOB_IDLE_S": "2",
     "MAX_JOB_WORKERS": "2",
     "FETCH_BATCH": "8",
     "EMBED_BATCH": "16",
     "EMBEDDING_MODEL": "openai:chaos",
     "EMBEDDING_DIM": "8",
-    "EMBEDDING_TIMEOUT_S": "1.5",
+    "EMBEDDING_TIMEOUT_S": "4",
     "AUTH_MODE": "local",
 }
 
