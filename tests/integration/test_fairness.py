@@ -22,7 +22,7 @@ WORKSPACES = 20
 WORKERS = 5
 FEW, MANY = 12, 120
 """Steps of most workspaces, and of every fifth."""
-STRETCH = 3 * WORKSPACES
+STRETCH = 5 * WORKSPACES
 """So many turns in a row are looked at; what waits all the time should have had an equal share of them."""
 
 
