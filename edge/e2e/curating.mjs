@@ -78,7 +78,7 @@ async function acceptAndRestore(page) {
   await dialog.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Accept" }).click();
   await dialog.getByRole("button", { name: "Remove 25 documents" }).click();
-  await page.getByRole("heading", { name: "Removal of gone" }).waitFor();
+  await page.getByRole("heading", { name: "Removal in gone" }).waitFor();
   await page.getByText("Removed", { exact: true }).waitFor();
   await lookAt(page, folder, "removal");
   const rows = await toDocuments(page, "gone", "deleted");
@@ -139,7 +139,7 @@ async function addByHand(page) {
   await lookAt(page, folder, "by-hand");
   await form.getByLabel("Key").fill("notes/on-call.md");
   await form.getByRole("button", { name: "Add document" }).click();
-  await page.getByRole("status").getByText("Added by hand").waitFor();
+  await page.getByRole("status").getByText("Changed by hand").waitFor();
   await rows.filter({ hasText: "notes/on-call.md" }).waitFor();
   await ask(page, "Who carries the marmalade pager?");
   await toDocuments(page, "kept", "added");

@@ -15,7 +15,7 @@ export async function lookAtRun(page, name) {
   await card.getByRole("link", { name: "This run" }).click();
   await page.getByRole("heading", { name: `Run of ${name}` }).waitFor();
   const facts = await page.locator("dl.facts").innerText();
-  for (const fact of ["by request", "Took", "documents a second", "the functions", "Snapshot"]) {
+  for (const fact of ["by request", "Took", "documents a ", "the functions", "Snapshot"]) {
     expect(facts.includes(fact), `the run doesn't tell ${fact}: ${facts}`);
   }
   await page.getByRole("link", { name: "All its runs" }).click();

@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { Document } from "../api/types";
+import { documentsPath } from "../shell/route";
+import { Link } from "../shell/router";
 import { TimeAgo } from "../ui/time-ago";
 import { MarkdownView } from "./markdown-view";
 import { toUtf16, type Range } from "./offsets";
@@ -36,9 +38,14 @@ export function DocumentView({ document, passage }: Props): ReactNode {
           ) : (
             <span>{document.key}</span>
           )}{" "}
-          · collected <TimeAgo at={document.fetched_at} />
+          · read <TimeAgo at={document.fetched_at} />
         </p>
-        {document.deleted_at && <p className="note">This document is no longer in its source.</p>}
+        {document.deleted_at && (
+          <p className="note">
+            This document has been deleted, and nothing finds it any more.{" "}
+            <Link href={documentsPath(document.source_id, "deleted")}>Deleted documents</Link>
+          </p>
+        )}
         {renders && (
           <div className="switch" role="group" aria-label="View">
             <button

@@ -59,7 +59,8 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
       {mayEdit && shown !== "deleted" && <AddDocument sourceId={sourceId} onAdded={setRunId} />}
       {followed && (
         <p className="small" role="status">
-          {sayState(followed.run)} by hand: <Link href={runPath(followed.run.id)}>its run</Link>
+          {followed.run.state === "running" ? "The document is being added." : sayState(followed.run)}{" "}
+          <Link href={runPath(followed.run.id)}>Its run</Link>
         </p>
       )}
       <LoadNote value={pages} problem={problem} reload={reload} />

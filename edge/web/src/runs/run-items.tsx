@@ -73,7 +73,7 @@ function ItemRow({ item, isDryRun }: { item: RunItem; isDryRun: boolean }): Reac
         </p>
         {reason !== null && <p className="small">{reason}</p>}
         {warning !== null && <p className="small">{warning}</p>}
-        {trace !== null && !isDryRun && (
+        {trace !== null && (reason ?? warning) !== null && (
           <p className="small muted">
             Trace <code>{trace}</code>
           </p>

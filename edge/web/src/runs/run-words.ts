@@ -3,24 +3,26 @@
 import type { ItemAction, ItemState, RunKind, RunSummary } from "../api/types";
 
 interface KindWords {
-  /** What it is called where it isn't called a run. */
+  /** What it is called where it isn't called a run, with what leads to the source's name. */
   noun: string;
+  joint: "of" | "in";
   doing: string;
   done: string;
 }
 
 const KINDS: Record<RunKind, KindWords> = {
-  collect: { noun: "Run", doing: "Collecting", done: "Collected" },
-  retry: { noun: "Retry", doing: "Retrying", done: "Retried" },
-  removal: { noun: "Removal", doing: "Removing", done: "Removed" },
-  restore: { noun: "Restoring", doing: "Restoring", done: "Restored" },
-  dry_run: { noun: "Dry run", doing: "Trying", done: "Tried" },
-  upload: { noun: "Upload", doing: "Adding", done: "Added" },
+  collect: { noun: "Run", joint: "of", doing: "Collecting", done: "Collected" },
+  retry: { noun: "Retry", joint: "of", doing: "Retrying", done: "Retried" },
+  removal: { noun: "Removal", joint: "in", doing: "Removing", done: "Removed" },
+  restore: { noun: "Restoring", joint: "in", doing: "Restoring", done: "Restored" },
+  dry_run: { noun: "Dry run", joint: "of", doing: "Trying", done: "Tried" },
+  upload: { noun: "Change by hand", joint: "in", doing: "Changing by hand", done: "Changed by hand" },
 };
 
 /** Say what a run is: "Dry run of handbook". */
 export function sayRun(kind: RunKind, source: string): string {
-  return `${KINDS[kind].noun} of ${source}`;
+  const { noun, joint } = KINDS[kind];
+  return `${noun} ${joint} ${source}`;
 }
 
 /** Say how far a run has come: "Collecting", "Collected in part", "Retry failed". */
@@ -60,12 +62,17 @@ export const ITEM_STATES: Record<ItemState, string> = {
   failed: "failed",
 };
 
-/** Say what a run has come to: "3 added, 12 changed"; before its listing is known, why it has ended or that it is listing. */
-export function sayOutcome({ state, total, counts, error }: RunSummary): string {
+/**
+ * Say what a run has come to: "3 added, 12 changed", "25 withheld"; before its listing is known, why it has ended or that
+ * it is listing.
+ */
+export function sayOutcome({ kind, state, total, counts, pending_removals: withheld, error }: RunSummary): string {
   if (total === null) return error?.title ?? (state === "running" ? "listing" : "ended before the listing was known");
   const said = (["added", "changed", "removed", "failed"] as const)
     .filter((name) => counts[name] > 0)
     .map((name) => `${counts[name].toLocaleString("en")} ${name}`);
+  if (withheld > 0) said.push(`${withheld.toLocaleString("en")} withheld`);
+  if (kind === "dry_run") return said.length > 0 ? `would be: ${said.join(", ")}` : "nothing would change";
   return said.join(", ") || "nothing changed";
 }
 

@@ -51,12 +51,16 @@ it.each([
 
 it("says what a run is, and how many documents", () => {
   expect(sayRun("dry_run", "handbook")).toBe("Dry run of handbook");
+  expect(sayRun("upload", "handbook")).toBe("Change by hand in handbook");
   expect([0, 1, 1200].map(sayDocuments)).toEqual(["0 documents", "1 document", "1,200 documents"]);
 });
 
 it("says what a run has come to", () => {
   expect(sayOutcome(aRun({ total: 9 }, { added: 1200, removed: 2, unchanged: 9 }))).toBe("1,200 added, 2 removed");
   expect(sayOutcome(aRun({ total: 9 }, { unchanged: 9 }))).toBe("nothing changed");
+  expect(sayOutcome(aRun({ total: 5, pending_removals: 25 }))).toBe("25 withheld");
+  expect(sayOutcome(aRun({ kind: "dry_run", total: 9 }, { added: 2 }))).toBe("would be: 2 added");
+  expect(sayOutcome(aRun({ kind: "dry_run", total: 9 }, { unchanged: 9 }))).toBe("nothing would change");
   expect(sayOutcome(aRun())).toBe("listing");
   const error = { title: "Not reachable", detail: "The host does not answer." };
   expect(sayOutcome(aRun({ state: "failed", error }))).toBe("Not reachable");
