@@ -89,6 +89,24 @@ def test_a_certificate_is_verified_with_the_root_of_the_url_or_of_the_setting(
         assert encrypted(postgres, module_database, server, **query) == "app"
 
 
+def test_an_encrypted_connection_is_used_again_and_replaced_when_it_broke(
+    postgres: Cluster, module_database: FreshDatabase, trusted: Authority
+) -> None:
+    def server(database: Database) -> int:
+        with database.transaction(ENGINE) as tx:
+            pid: int = tx.execute(sa.text("select pg_backend_pid() + :n"), {"n": 0}).scalar_one()
+        return pid
+
+    with between(postgres.port, trusted.certify("localhost")) as proxy:
+        url = proxy.through(module_database.url, "localhost", sslmode="verify-full", sslrootcert=str(trusted.root))
+        database = Database(url, 1)
+        first = {server(database) for _ in range(4)}
+        proxy.cut()
+        second = {server(database) for _ in range(4)}
+        database.close()
+    assert (len(first), len(second), len(first | second)) == (1, 1, 2)
+
+
 def test_a_certificate_of_another_name_is_refused_only_where_names_count(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
