@@ -51,7 +51,7 @@ async function read(page) {
   const missing = await card.locator("del").count();
   expect(missing === 25, `${missing} documents are shown as missing`);
   await expectNoButtons(page, "Sources");
-  await lookAt(page, folder, "reader-withheld");
+  await shot(page, folder, "reader-withheld");
   const rows = await toDocuments(page, "kept", "found");
   await rows.nth(29).waitFor();
   await expectNoButtons(page, "Documents");
@@ -80,7 +80,7 @@ async function acceptAndRestore(page) {
   await dialog.getByRole("button", { name: "Remove 25 documents" }).click();
   await page.getByRole("heading", { name: "Removal in gone" }).waitFor();
   await page.getByText("Removed", { exact: true }).waitFor();
-  await lookAt(page, folder, "removal");
+  await shot(page, folder, "removal");
   const rows = await toDocuments(page, "gone", "deleted");
   await rows.nth(24).waitFor();
   await lookAt(page, folder, "deleted");

@@ -74,7 +74,7 @@ async function beOwner(page) {
   await page.getByRole("heading", { name: "Sign in to Headwater" }).waitFor();
   await lookAt(page, folder, "sign-in");
   await signIn(page, base, OWNER);
-  await lookAt(page, folder, "first-source");
+  await shot(page, folder, "first-source");
   const name = await addSource(page, base, gitUrl);
   await collect(page, name);
   await lookAt(page, folder, "owner-sources");
@@ -103,7 +103,7 @@ async function beReader(page, name) {
   await page.goto(`${base}/workspace`);
   await page.getByText("Owners of the workspace manage").waitFor();
   await expectNoButtons(page, "Workspace");
-  await lookAt(page, folder, "reader-workspace");
+  await shot(page, folder, "reader-workspace");
   await signOut(page);
 }
 

@@ -256,7 +256,7 @@ def test_an_api_key_opens_what_it_is_for_until_it_is_revoked(edge: Edge) -> None
 def test_people_sign_in_in_the_browser_as_owner_and_as_reader_and_do_what_they_may(edge: Edge, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "pantry")
     repository.write({"a.md": "# Pantry\n\nThe key to the pantry hangs behind the clock.\n"})
-    browse("signed-in", tmp_path, edge.stack.url, repository.url, "Where is the key to the pantry?", pictures=19)
+    browse("signed-in", tmp_path, edge.stack.url, repository.url, "Where is the key to the pantry?", pictures=15)
     for subject, role in (("mia", "owner"), ("rolf", "reader")):
         me = edge.ask("GET", "/api/me", edge.issuer.token(subject)).json()
         assert (me["role"], len(me["workspaces"])) == (role, 1)
