@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from functions.collection.markdown import Block, trimmed
+from functions.collection.markdown.blocks import Block, trimmed
 from functions.collection.parse import Parsed
 from functions.collection.split import Measured, Range
 from headwater.embedder import Tokenizer, embedding_input, input_hash

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from functions.collection.front_matter import read_front_matter
-from functions.collection.inline import Link, find_links, find_references
-from functions.collection.markdown import Block, read_blocks
-from functions.collection.mdx import blank_jsx
+from functions.collection.markdown.blocks import Block, read_blocks
+from functions.collection.markdown.front_matter import read_front_matter
+from functions.collection.markdown.inline import Link, find_links, find_references
+from functions.collection.markdown.mdx import blank_jsx
 from headwater.errors import PermanentError
 
 __all__ = ["PARSER_VERSION", "Block", "Link", "Parsed", "parse"]

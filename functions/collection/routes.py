@@ -1,4 +1,4 @@
-"""The collection function's routes: sources, runs, documents; more are in `people` and `curate`."""
+"""The collection function's routes: sources, runs, documents; more are in `people` and `curation`."""
 
 import uuid
 
@@ -8,10 +8,10 @@ from functions.collection import documents, items, retry, runs, sources
 from functions.collection.bulk import Bulk
 from functions.collection.connect import Connect, release_staged
 from functions.collection.connectors import decode_config
-from functions.collection.curate import Curation
+from functions.collection.curation.routes import Curation
 from functions.collection.documents import Document, DocumentList, DocumentQuery
 from functions.collection.items import ItemList, ItemQuery
-from functions.collection.people import People
+from functions.collection.people.routes import People
 from functions.collection.runs import Run, RunList, RunQuery, Started
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings

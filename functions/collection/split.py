@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from functions.collection.markdown import Kind, trimmed
+from functions.collection.markdown.blocks import Kind, trimmed
 
 MAX_CHARS = 4_000
 """No chunk is longer, however few tokens its characters make: a word of any length may be a single unknown token."""

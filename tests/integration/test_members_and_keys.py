@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from functions.collection.people import People
+from functions.collection.people.routes import People
 from headwater.api_keys import hash_key, is_well_formed
 from tests.calling import Called, called
 from tests.databases import FreshDatabase

@@ -1,8 +1,8 @@
 """The routes about who may call: the caller, the members of the workspace, its API keys."""
 
-from functions.collection import keys, members
-from functions.collection.keys import ApiKeyList, MadeApiKey, NewApiKey
-from functions.collection.members import Me, Member, MemberChanges, MemberList, NewMember
+from functions.collection.people import keys, members
+from functions.collection.people.keys import ApiKeyList, MadeApiKey, NewApiKey
+from functions.collection.people.members import Me, Member, MemberChanges, MemberList, NewMember
 from headwater.db import Database
 from headwater.http import Call, Reply, Route
 

@@ -1,6 +1,6 @@
 """What stands inside a block: ranges of a page's text flow in; links and the plain text of headings flow out.
 
-Called by `parse`, `markdown` and `mdx`. Every pattern here is linear in what it is given: quantifiers are possessive,
+Called by `parse`, `blocks` and `mdx`. Every pattern here is linear in what it is given: quantifiers are possessive,
 or what they run over is bounded, so that no page can stall a worker.
 """
 

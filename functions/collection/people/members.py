@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
-from functions.collection import keys
+from functions.collection.people import keys
 from functions.collection.sources import check_name
 from headwater.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
 from headwater.db import ENGINE, Database

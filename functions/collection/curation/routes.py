@@ -6,10 +6,10 @@ from functools import cache
 
 from sqlalchemy.engine import Connection
 
-from functions.collection import by_hand, removals, restore
-from functions.collection.by_hand import Added, NewDocument
+from functions.collection.curation import by_hand, removals, restore
+from functions.collection.curation.by_hand import Added, NewDocument
+from functions.collection.curation.removals import Answer, Kept, RemovalList, RemovalQuery
 from functions.collection.documents import Document, read_document
-from functions.collection.removals import Answer, Kept, RemovalList, RemovalQuery
 from functions.collection.runs import Started
 from functions.collection.sources import read_source
 from headwater.config import Settings

@@ -1,4 +1,4 @@
-"""The line scanner beneath `markdown`: a page's lines flow in; spans of lines, each of one kind, flow out in order.
+"""The line scanner beneath `blocks`: a page's lines flow in; spans of lines, each of one kind, flow out in order.
 
 A scanner of our own instead of a full parser: only where blocks begin and end and what they are is needed, for
 thousands of pages a second. It follows CommonMark 0.31 with GitHub's tables, flattened: what lists and quotes hold

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from functions.collection.inline import after_code
+from functions.collection.markdown.inline import after_code
 
 _SPECIAL = re.compile(
     r"""

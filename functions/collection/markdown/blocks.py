@@ -8,8 +8,8 @@ from itertools import accumulate
 
 import msgspec
 
-from functions.collection.inline import plain_text
-from functions.collection.scan import ATX, Kind, Scanner
+from functions.collection.markdown.inline import plain_text
+from functions.collection.markdown.scan import ATX, Kind, Scanner
 
 __all__ = ["Block", "Kind", "read_blocks", "trimmed"]
 

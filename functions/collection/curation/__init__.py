@@ -1,0 +1,1 @@
+"""What people decide about single documents: withheld removals, tombstones, documents added by hand."""

@@ -1,0 +1,1 @@
+"""Markdown and MDX: how a page is read, beneath `parse`."""

@@ -1,0 +1,1 @@
+"""Who may call: the members of a workspace and its API keys."""
