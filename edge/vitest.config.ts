@@ -20,7 +20,7 @@ export default defineConfig({
           include: ["tests/*.test.ts"],
           globalSetup: ["tests/built-app.ts"],
           environment: "node",
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },

@@ -28,7 +28,7 @@ def browse(script: str, home: Path, base: str, other: str, *arguments: str, pict
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "CHROMIUM": str(BROWSER)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

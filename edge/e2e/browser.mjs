@@ -46,6 +46,7 @@ export function launch() {
 export async function open(browser, look, complaints) {
   const context = await browser.newContext({ ...look, reducedMotion: "reduce" });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // a machine that is busy is slow, and nothing is wrong
   page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(`console: ${message.text()}`);

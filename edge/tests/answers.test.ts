@@ -30,7 +30,6 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   beforeEach(async () => {
     chat.asked.length = 0;
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, []);
-    page.setDefaultTimeout(15_000);
     await page.goto(edge.url);
   });
 
@@ -64,7 +63,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("leave");
     const conversation = page.url();
     await page.getByRole("link", { name: "Sources" }).click();
-    await expect.poll(() => chat.isAnswering, { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.goto(conversation);
     await expectWholeAnswer();
   });
@@ -82,7 +81,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("break and wait");
     chat.breakConnections();
     await page.getByRole("alert").waitFor();
-    await expect.poll(() => chat.isAnswering, { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.getByRole("button", { name: "Try again" }).click();
     await expectWholeAnswer();
   });

@@ -58,7 +58,6 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
       state: asked.get("state") ?? "",
     });
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, complaints);
-    page.setDefaultTimeout(15_000);
   });
 
   afterEach(async () => {
