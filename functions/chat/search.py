@@ -28,7 +28,7 @@ FEW = 4 * CANDIDATES
 ALIKE = 1_000
 """How many vectors the index names, for the nearest among them to be found; also the most that `hnsw.ef_search` takes.
 
-Of 78,000 vectors of all-MiniLM-L6-v2 these hold 98 % of the nearest 100."""
+Why signs are enough: `docs/decisions/0010`."""
 
 MAX_TERMS = 64
 """How many distinct words of a question are looked up: about as many as the embedder reads of it."""
