@@ -29,11 +29,13 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
 
   beforeEach(async () => {
     chat.asked.length = 0;
+    chat.isHeld = true;
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, []);
     await page.goto(edge.url);
   });
 
   afterEach(async () => {
+    chat.isHeld = false;
     await page.context().close();
   });
 
@@ -56,6 +58,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("reload");
     await page.reload();
     expect(chat.isAnswering).toBe(true);
+    chat.isHeld = false;
     await expectWholeAnswer();
   });
 
@@ -63,6 +66,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("leave");
     const conversation = page.url();
     await page.getByRole("link", { name: "Sources" }).click();
+    chat.isHeld = false;
     await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.goto(conversation);
     await expectWholeAnswer();
@@ -73,6 +77,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     chat.breakConnections();
     await page.getByRole("alert").getByText("No connection").waitFor();
     expect(chat.isAnswering).toBe(true);
+    chat.isHeld = false;
     await page.getByRole("button", { name: "Try again" }).click();
     await expectWholeAnswer();
   });
@@ -81,6 +86,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("break and wait");
     chat.breakConnections();
     await page.getByRole("alert").waitFor();
+    chat.isHeld = false;
     await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.getByRole("button", { name: "Try again" }).click();
     await expectWholeAnswer();
@@ -91,6 +97,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     chat.failuresToFollow = 1;
     await page.reload();
     await page.getByRole("alert").getByText("The database does not answer.").waitFor();
+    chat.isHeld = false;
     await page.getByRole("button", { name: "Try again" }).click();
     await expectWholeAnswer();
   });
@@ -101,6 +108,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await page.getByText("You stopped this answer.").waitFor();
     expect(await page.getByRole("article", { name: "Answer" }).innerText()).toMatch(/^one two three/);
     await expect.poll(() => chat.stopped).toHaveLength(1);
+    chat.isHeld = false;
     expect(page.url()).toContain(chat.stopped[0]);
     await page.reload();
     await page.getByText("You stopped this answer.").waitFor();

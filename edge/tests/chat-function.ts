@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 
 const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "[1]"];
 const WORD_EVERY_MS = 150;
+/** An answer that is held waits before this word. */
+const HELD_BEFORE = WORDS.indexOf("six");
 const CITATION = { documentId: "d1", start: 0, end: 4, headingPath: [], url: null, text: "Text" };
 const SOURCE = {
   type: "source-document",
@@ -40,6 +42,8 @@ export class ChatFunction {
   readonly refused = new Set<string>();
   /** How many of the next attempts to follow an answer are to fail. */
   failuresToFollow = 0;
+  /** Whether answers wait in their middle, for as long as a test needs. */
+  isHeld = false;
 
   async start(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
@@ -112,8 +116,9 @@ export class ChatFunction {
     const source = { ...SOURCE, providerMetadata: { headwater: CITATION } };
     publish(answer, { type: "start", messageId: answer.id }, source, { type: "text-start", id: "t1" });
     let text = "";
-    for (const word of WORDS) {
-      await new Promise((next) => setTimeout(next, WORD_EVERY_MS));
+    for (const [n, word] of WORDS.entries()) {
+      do await new Promise((next) => setTimeout(next, WORD_EVERY_MS));
+      while (n === HELD_BEFORE && this.isHeld && this.#running.has(conversation));
       if (!this.#running.has(conversation)) break;
       text += `${word} `;
       publish(answer, { type: "text-delta", id: "t1", delta: `${word} ` });
