@@ -30,7 +30,7 @@ from functions.job.outage import Outage
 from functions.job.work import JobWorker
 from headwater import ledger
 from headwater.config import Settings, get_settings
-from headwater.db import ENGINE, Database, owner_transaction
+from headwater.db import ENGINE, Database, owner_session, owner_transaction
 from headwater.drain import drain_route
 from headwater.http import App, once
 from headwater.ledger import NewStep, Step
@@ -163,7 +163,9 @@ class Bench:
             tx.exec_driver_sql("set local session_replication_role = replica")  # their run is there
             values = {"run_id": run_id, "workspace_id": self.workspaces[0], "count": count}
             tx.execute(_FINISHED, values)
-            tx.exec_driver_sql("analyze steps")
+        with owner_session(self.cluster.url("bench")) as session:  # as what has been there for long is
+            session.exec_driver_sql("vacuum analyze steps")
+            session.exec_driver_sql("checkpoint")
 
     def by_job(self) -> Rate:
         """Run everything that is open by job workers."""
