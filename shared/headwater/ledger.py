@@ -210,7 +210,7 @@ CLAIM = sa.text("""
     returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence,
       extract(epoch from now() - steps.not_before)::float8 as waited_s,
       exists (select 1 from steps o
-              where o.run_id = cast(:beside as uuid) and o.state in ('ready', 'running')) as beside_is_open
+              where o.run_id = cast(:beside as uuid) and o.is_open) as beside_is_open
 """)
 
 # Waiting for one step's writer must not let the leases of others run out.
@@ -247,13 +247,13 @@ _CANCEL_LIKE = sa.text("""
 """)
 
 _IS_OPEN = sa.text("""
-    select exists (select 1 from steps where run_id = :run_id and state in ('ready', 'running'))
+    select exists (select 1 from steps where run_id = :run_id and is_open)
 """)
 
 # In the order of their ids, as everybody who locks several steps does.
 _CANCEL = sa.text("""
     update steps set state = 'cancelled', lease_until = null, finished_at = now()
-    where id in (select id from steps where run_id = :run_id and state in ('ready', 'running') order by id for update)
+    where id in (select id from steps where run_id = :run_id and is_open order by id for update)
 """)
 
 _IS_BLOCKED = sa.text("select exists (select 1 from providers where name = :name and blocked_until > now())")
@@ -289,7 +289,7 @@ FAN_IN = sa.text("""
       (select count(*) from steps f where f.run_id = r.id and f.kind = 'finish')
     from (select id, workspace_id from runs
           where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running'
-            and not exists (select 1 from steps o where o.run_id = runs.id and o.state in ('ready', 'running'))
+            and not exists (select 1 from steps o where o.run_id = runs.id and o.is_open)
           for share) r
     on conflict (run_id, kind, key) do nothing
 """)

@@ -72,3 +72,22 @@ def test_a_claim_touches_as_few_pages_with_a_hundred_thousand_finished_steps_as_
     told = costs(db, run_id)
     for what, count in before.items():
         assert max(untold[what], told[what]) <= 2 * count + 8, (what, count, untold[what], told[what])
+
+
+def test_a_claim_touches_as_few_pages_when_the_planner_believes_that_nothing_waits(
+    migrated_postgres: Cluster, database: FreshDatabase, db: Database
+) -> None:
+    run_id = add_run(db)
+    insert = FINISHED.format(run_id=run_id, workspace_id=WORKSPACE, first=1, last=MANY)
+    migrated_postgres.execute(insert, database=database.name)
+    migrated_postgres.execute("vacuum analyze headwater.steps", database=database.name)
+
+    def open_steps(first: int, last: int) -> None:
+        with db.transaction(WORKSPACE) as tx:
+            new = [NewStep("collection", "fetch", f"open {n}") for n in range(first, last)]
+            ledger.add_steps(tx, run_id, WORKSPACE, new)
+
+    open_steps(0, 10)
+    before = costs(db, run_id)
+    open_steps(10, 3_000)
+    assert costs(db, run_id)["claim"] <= 2 * before["claim"] + 8

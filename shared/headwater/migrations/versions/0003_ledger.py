@@ -44,6 +44,11 @@ drop index ix_steps_lease;
 -- A claim passes over what was claimed before it until a vacuum has cleared the index. By default that would wait for a
 -- fifth of a table that is mostly history.
 alter table steps set (autovacuum_vacuum_scale_factor = 0.02);
+-- Were this index told by `state`, claims would go by it while statistics, made when nothing was waiting, say that it
+-- is empty: each would read and sort all that waits.
+alter table steps add column is_open boolean not null generated always as (state in ('ready', 'running')) stored;
+drop index ix_steps_open;
+create index ix_steps_open on steps (run_id) where is_open;
 create index ix_steps_provider on steps (provider) where state = 'ready' and provider is not null;
 
 create table providers (
@@ -128,7 +133,9 @@ def downgrade() -> None:
     op.execute("drop function workspaces_with_tombstones")
     op.execute("drop index ix_runs_finished")
     op.execute("drop index ix_documents_purge")
-    op.execute("alter table steps drop column provider, drop column started_at, drop column trace")
+    op.execute("drop index ix_steps_open")
+    op.execute("create index ix_steps_open on steps (run_id) where state in ('ready', 'running')")
+    op.execute("alter table steps drop column is_open, drop column provider, drop column started_at, drop column trace")
     op.execute("create index ix_steps_lease on steps (lease_until) where state = 'running'")
     op.execute("alter table steps reset (autovacuum_vacuum_scale_factor)")
     op.execute("drop table providers")
