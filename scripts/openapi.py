@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.chat.routes import routes as chat_routes
+from functions.collection.bulk import Bulk
 from functions.collection.connect import connect_with
 from functions.collection.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
@@ -30,9 +31,10 @@ def all_routes() -> dict[str, list[Route]]:
     database = Database(settings.database_url)
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
+    start_job = Bulk(database, settings, tickets).start
     return {
         "chat": chat_routes(database, settings, embedders, Lifetime()),
-        "collection": Collection(database, settings, tickets, connect_with(settings)).routes(),
+        "collection": Collection(database, settings, tickets, connect_with(settings), start_job).routes(),
         "embedding": embedding_routes(settings, embedders),
     }
 

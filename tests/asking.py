@@ -6,6 +6,7 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
+from functions.collection.bulk import Bulk
 from functions.collection.connect import connect_with
 from functions.collection.routes import Collection
 from headwater.config import Settings
@@ -29,9 +30,9 @@ class Asking:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         tickets = NoTickets(database, settings)
-        app = App(
-            "collection", settings, Collection(database, settings, tickets, connect_with(settings)).routes(), database
-        )
+        start_job = Bulk(database, settings, tickets).start
+        collection = Collection(database, settings, tickets, connect_with(settings), start_job)
+        app = App("collection", settings, collection.routes(), database)
         server = flask.Flask("collection")
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)

@@ -1,5 +1,6 @@
 // What the browser's checks share: a Chromium that talks to nobody else, and questions about a page.
 
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -52,6 +53,41 @@ export async function open(browser, look, complaints) {
     if (message.type() === "error") complaints.push(`console: ${message.text()}`);
   });
   return page;
+}
+
+/**
+ * Run what `look` looks at in a browser of its own. What isn't so is said, kept as a picture of the last page (failed.png),
+ * and ends the process with 1.
+ *
+ * @param {string} folder for the pictures
+ * @param {(opened: (look?: Look) => Promise<Page>, complaints: string[]) => Promise<void>} look
+ */
+export async function inBrowser(folder, look) {
+  await mkdir(folder, { recursive: true });
+  const browser = await launch();
+  /** @type {string[]} */
+  const complaints = [];
+  /** @type {Page[]} */
+  const pages = [];
+  try {
+    await look(async (like = LOOKS.light) => {
+      const page = await open(browser, like, complaints);
+      pages.push(page);
+      return page;
+    }, complaints);
+  } catch (error) {
+    const last = pages.at(-1);
+    if (last) await shot(last, folder, "failed");
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+/** @param {string[]} complaints */
+export function expectNone(complaints) {
+  expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
 }
 
 /** @param {unknown} condition @param {string} message @returns {asserts condition} */

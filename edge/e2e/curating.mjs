@@ -9,9 +9,8 @@
 // run to stay open. Prints one line a stage. Exit status 1, with what was expected and a last screenshot (failed.png),
 // when something isn't so. CHROMIUM names the browser (/usr/bin/chromium).
 
-import { mkdir } from "node:fs/promises";
 import { ask, signIn } from "./actions.mjs";
-import { expect, expectNoButtons, expectVisibleFocus, launch, lookAt, LOOKS, open, shot } from "./browser.mjs";
+import { expect, expectNoButtons, expectVisibleFocus, inBrowser, lookAt, shot } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -188,41 +187,27 @@ async function queue(verb) {
   expect(answer.ok, `${verb} is answered ${answer.status} ${await answer.text()}`);
 }
 
-async function main() {
-  await mkdir(folder, { recursive: true });
-  const browser = await launch();
-  /** @type {string[]} */
-  const complaints = [];
-  let page = await open(browser, LOOKS.light, complaints);
-  try {
-    await read(page);
-    console.log("ok a reader has looked");
-    page = await open(browser, LOOKS.light, complaints);
-    await signIn(page, base, owner);
-    await refuse(page);
-    console.log("ok refused");
-    await acceptAndRestore(page);
-    console.log("ok accepted, and one restored");
-    await tryFirst(page);
-    console.log("ok tried");
-    const failed = await retry(page);
-    console.log("ok tried again what had failed");
-    await addByHand(page);
-    console.log("ok added by hand and removed");
-    await pauseAndResume(page);
-    console.log("ok paused and resumed");
-    await cancel(page, failed);
-    console.log("ok cancelled");
-    // The refusals that were meant, one of each.
-    const others = complaints.filter((complaint) => !/status of (409|422)/.test(complaint));
-    expect(others.length === 0 && complaints.length === 2, `the browser complained:\n${complaints.join("\n")}`);
-  } catch (error) {
-    await shot(page, folder, "failed");
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  } finally {
-    await browser.close();
-  }
-}
-
-await main();
+await inBrowser(folder, async (opened, complaints) => {
+  let page = await opened();
+  await read(page);
+  console.log("ok a reader has looked");
+  page = await opened();
+  await signIn(page, base, owner);
+  await refuse(page);
+  console.log("ok refused");
+  await acceptAndRestore(page);
+  console.log("ok accepted, and one restored");
+  await tryFirst(page);
+  console.log("ok tried");
+  const failed = await retry(page);
+  console.log("ok tried again what had failed");
+  await addByHand(page);
+  console.log("ok added by hand and removed");
+  await pauseAndResume(page);
+  console.log("ok paused and resumed");
+  await cancel(page, failed);
+  console.log("ok cancelled");
+  // The refusals that were meant, one of each.
+  const others = complaints.filter((complaint) => !/status of (409|422)/.test(complaint));
+  expect(others.length === 0 && complaints.length === 2, `the browser complained:\n${complaints.join("\n")}`);
+});

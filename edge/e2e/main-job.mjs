@@ -6,18 +6,16 @@
 // Prints one line a stage. Exit status 1, with what was expected and a last screenshot (failed.png), when something isn't
 // so. CHROMIUM names the browser (/usr/bin/chromium), COLLECT_TIMEOUT_S how long the collect may take (300).
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { addSource, ask } from "./actions.mjs";
 import {
-  DESK,
   expect,
+  expectNone,
   expectNoSidewaysScroll,
   expectVisibleFocus,
+  inBrowser,
   isWithinView,
-  launch,
   LOOKS,
-  open,
 } from "./browser.mjs";
 import { lookAtRun } from "./run.mjs";
 import { schedule } from "./schedule.mjs";
@@ -33,9 +31,6 @@ if (question === "") {
   console.error("usage: main-job.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION");
   process.exit(2);
 }
-
-/** @type {Page | null} The page that is being looked at, for the screenshot of a failure. */
-let current = null;
 
 /** @param {Page} page @param {string} name */
 async function shot(page, name) {
@@ -166,41 +161,26 @@ async function lookAround(page, { name, chat, passage }) {
   await shot(page, `${name}-passage`);
 }
 
-async function main() {
-  await mkdir(folder, { recursive: true });
-  const browser = await launch();
-  /** @type {string[]} */
-  const complaints = [];
-  try {
-    const page = (current = await open(browser, { viewport: DESK, colorScheme: "light" }, complaints));
-    const name = await addSource(page, base, gitUrl, () => shot(page, "1-add-source"));
-    console.log(`ok added ${name}`);
-    console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
-    console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
-    await expectVisibleFocus(page, 8);
-    console.log(`ok run: ${await lookAtRun(page, name)}`);
-    await ask(page, question, () => shot(page, "4-before-asking"));
-    await shot(page, "5-answer");
-    console.log("ok answered with citations");
-    await reload(page);
-    const passage = await openCitation(page);
-    console.log(`ok passage ${passage.start} to ${passage.end} is marked and in view`);
-    await expectVisibleFocus(page, 12);
-    console.log("ok keyboard");
-    const chat = page.url();
-    for (const [name, look] of Object.entries(LOOKS)) {
-      current = await open(browser, look, complaints);
-      await lookAround(current, { name, chat, passage });
-      console.log(`ok ${name}`);
-    }
-    expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
-  } catch (error) {
-    if (current) await shot(current, "failed");
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  } finally {
-    await browser.close();
+await inBrowser(folder, async (opened, complaints) => {
+  const page = await opened();
+  const name = await addSource(page, base, gitUrl, () => shot(page, "1-add-source"));
+  console.log(`ok added ${name}`);
+  console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
+  console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
+  await expectVisibleFocus(page, 8);
+  console.log(`ok run: ${await lookAtRun(page, name)}`);
+  await ask(page, question, () => shot(page, "4-before-asking"));
+  await shot(page, "5-answer");
+  console.log("ok answered with citations");
+  await reload(page);
+  const passage = await openCitation(page);
+  console.log(`ok passage ${passage.start} to ${passage.end} is marked and in view`);
+  await expectVisibleFocus(page, 12);
+  console.log("ok keyboard");
+  const chat = page.url();
+  for (const [name, look] of Object.entries(LOOKS)) {
+    await lookAround(await opened(look), { name, chat, passage });
+    console.log(`ok ${name}`);
   }
-}
-
-await main();
+  expectNone(complaints);
+});

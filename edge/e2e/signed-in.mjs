@@ -6,9 +6,8 @@
 // The issuer's page asks for a name. Prints one line a stage. Exit status 1, with what was expected and a last screenshot
 // (failed.png), when something isn't so. CHROMIUM names the browser (/usr/bin/chromium).
 
-import { mkdir } from "node:fs/promises";
 import { addSource, ask, signIn } from "./actions.mjs";
-import { expect, expectNoButtons, expectVisibleFocus, launch, lookAt, LOOKS, open, shot } from "./browser.mjs";
+import { expect, expectNoButtons, expectNone, expectVisibleFocus, inBrowser, lookAt, shot } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -107,26 +106,12 @@ async function beReader(page, name) {
   await signOut(page);
 }
 
-async function main() {
-  await mkdir(folder, { recursive: true });
-  const browser = await launch();
-  /** @type {string[]} */
-  const complaints = [];
-  let page = await open(browser, LOOKS.light, complaints);
-  try {
-    const name = await beOwner(page);
-    console.log(`ok ${OWNER} has collected ${name}`);
-    page = await open(browser, LOOKS.light, complaints);
-    await beReader(page, name);
-    console.log(`ok ${READER} has read`);
-    expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
-  } catch (error) {
-    await shot(page, folder, "failed");
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  } finally {
-    await browser.close();
-  }
-}
-
-await main();
+await inBrowser(folder, async (opened, complaints) => {
+  let page = await opened();
+  const name = await beOwner(page);
+  console.log(`ok ${OWNER} has collected ${name}`);
+  page = await opened();
+  await beReader(page, name);
+  console.log(`ok ${READER} has read`);
+  expectNone(complaints);
+});

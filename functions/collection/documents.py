@@ -33,6 +33,14 @@ class Document(msgspec.Struct, frozen=True):
     held: Held | None
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Which document it is, and why no sync removes it; without its text."""
+
+    source_id: uuid.UUID
+    key: str
+    held: Held | None
+
+
 class DocumentSummary(msgspec.Struct, frozen=True):
     """One document in a list, without its text."""
 
@@ -74,6 +82,14 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
     return Document(**row._mapping)
 
 
+def read_standing(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> Standing:
+    """Read how one document stands, removed ones included; raises NotFound."""
+    row = tx.execute(_STANDING, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"No document {document_id} is here.")
+    return Standing(**row._mapping)
+
+
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
     """Read a page of documents."""
     after_key, after_id = _read_place(query.after)
@@ -102,6 +118,10 @@ def _read_place(after: str) -> tuple[str, uuid.UUID]:
 _ONE = sa.text("""
     select id, source_id, key, title, url, media_type, text, front_matter, fetched_at, deleted_at, held
     from documents where id = :id and workspace_id = :workspace_id
+""")
+
+_STANDING = sa.text("""
+    select source_id, key, held from documents where id = :id and workspace_id = :workspace_id
 """)
 
 _SELECT_PAGE = """

@@ -188,11 +188,10 @@ def _chunk_row(key: str, page: Parsed, piece: Chunk) -> ChunkRow:
 
 _ACTIVE = sa.text("select name from embedding_models where state = 'active'")
 
-_ITEMS = sa.text("""
-    select key, fingerprint from run_items
-    where run_id = :run_id and batch = :batch and state = 'pending'
-      and (cast(:key as text) is null or key = :key) order by key
-""")
+_OF_STEP = """run_id = :run_id and batch = :batch and state = 'pending'
+    and (cast(:key as text) is null or key = :key)"""
+
+_ITEMS = sa.text(f"select key, fingerprint from run_items where {_OF_STEP} order by key")
 
 # A file that can't be read leaves the last readable text in place; its fingerprint is kept all the same, so that the
 # same bytes aren't fetched again and again.
@@ -245,13 +244,6 @@ _ITEMS_TOLD = sa.text("""
     where i.run_id = :run_id and i.key = r.k
 """)
 
-_ITEMS_DONE = sa.text("""
-    update run_items set state = 'done'
-    where run_id = :run_id and batch = :batch and state = 'pending'
-      and (cast(:key as text) is null or key = :key)
-""")
+_ITEMS_DONE = sa.text(f"update run_items set state = 'done' where {_OF_STEP}")
 
-_ITEMS_FAILED = sa.text("""
-    update run_items set state = 'failed', reason = :reason
-    where run_id = :run_id and batch = :batch and state = 'pending' and (cast(:key as text) is null or key = :key)
-""")
+_ITEMS_FAILED = sa.text(f"update run_items set state = 'failed', reason = :reason where {_OF_STEP}")

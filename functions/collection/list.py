@@ -51,7 +51,7 @@ class ListSource:
     ) -> None:
         self.connect = connect
         self.settings = settings
-        self.start_job = start_job if settings.job_name else None
+        self.start_job = start_job
 
     def gather(self, tx: Connection, step: Step) -> Known:
         """Read the source and what is stored of it."""
@@ -91,7 +91,7 @@ class ListSource:
         if difference.to_fetch:
             tx.execute(_UNSETTLED, values)
         fetches = fetch_steps(difference.batches, step.provider)
-        if self.start_job is None or difference.to_fetch <= self.settings.bulk_threshold:
+        if self.start_job is None or not is_large(self.settings, difference.to_fetch):
             return Done(result, fetches)
         tx.execute(_TO_THE_JOB, values)
         return Done(result, fetches, committed=partial(self.start_job, step.run_id))
@@ -100,6 +100,11 @@ class ListSource:
         """A run without a listing has failed."""
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
             release_staged(tx, self.connect, source_id)
+
+
+def is_large(settings: Settings, documents: int) -> bool:
+    """Tell whether a run that fetches so many documents is the Cloud Run job's, if there is one."""
+    return bool(settings.job_name) and documents > settings.bulk_threshold
 
 
 def fetch_steps(batches: int, provider: str | None) -> list[NewStep]:

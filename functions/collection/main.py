@@ -32,7 +32,7 @@ def app() -> App:
     bulk = Bulk(database, settings, tickets)
     steps = handlers(settings, bulk.start)
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
-    routes = Collection(database, settings, tickets, connect_with(settings)).routes()
+    routes = Collection(database, settings, tickets, connect_with(settings), bulk.start).routes()
     drain = drain_route(worker, tickets, "collection", bulk.watch)
     tick = tick_route(database, tickets, bulk.watch)
     return App("collection", settings, [*routes, drain, tick], database)

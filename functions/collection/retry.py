@@ -4,16 +4,14 @@ It is pinned to the same snapshot and to the items as they are stored, so it lis
 """
 
 import uuid
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import provider_of
-from functions.collection.join import unsettle
-from functions.collection.list import fetch_steps
+from functions.collection.join import hold_source, refuse_while_open, unsettle
+from functions.collection.list import fetch_steps, is_large
 from functions.collection.pause import check_not_paused
-from functions.collection.runs import read_summary
+from functions.collection.runs import read_provider, read_summary
 from headwater import ledger
 from headwater.config import Settings
 from headwater.errors import Conflict
@@ -25,44 +23,38 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     Raises NotFound; or Conflict when nothing failed, a run of the source is open, the source is paused, or another
     listing has come since.
     """
-    failed = read_summary(tx, run_id)
-    check_not_paused(tx, failed.source_id)
-    values: dict[str, Any] = {"id": uuid.uuid4(), "workspace_id": workspace_id, "run_id": run_id}
-    values["batch"] = settings.fetch_batch
-    if tx.execute(_OPEN, values).one_or_none() is None:
-        raise Conflict("A run of this source is open. Wait until it has ended, or cancel it.")
-    # From here on no other run of the source opens.
-    last = tx.execute(_LAST_LISTING, {"source_id": failed.source_id, "id": values["id"]}).scalar_one_or_none()
+    source_id, new_id = read_summary(tx, run_id).source_id, uuid.uuid4()
+    hold_source(tx, workspace_id, source_id)
+    check_not_paused(tx, source_id)
+    refuse_while_open(tx, source_id)
+    last = tx.execute(_LAST_LISTING, {"source_id": source_id}).scalar_one_or_none()
     if last != run_id:
         raise Conflict(
             f"The source has been listed since; run {last} is the one to retry, or collect it again."
             if last
             else "The run ended before it had a listing; collect the source again."
         )
+    tx.execute(_OPEN, {"id": new_id, "run_id": run_id})
+    values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": settings.fetch_batch}
     retried = tx.execute(_ITEMS, values).one()
     if not retried.items:
         raise Conflict("Nothing failed in this run.")
-    is_bulk = bool(settings.job_name) and retried.items > settings.bulk_threshold
-    tx.execute(_SIZE, {"id": values["id"], "total": retried.items, "engine": "job" if is_bulk else "tickets"})
-    unsettle(tx, failed.source_id)
-    source = tx.execute(_SOURCE, {"id": failed.source_id}).one()
-    fetches = fetch_steps(retried.batches, provider_of(source.kind, source.config))
-    ledger.add_steps(tx, values["id"], workspace_id, fetches)
-    new_id: uuid.UUID = values["id"]
+    engine = "job" if is_large(settings, retried.items) else "tickets"
+    tx.execute(_SIZE, {"id": new_id, "total": retried.items, "engine": engine})
+    unsettle(tx, source_id)
+    ledger.add_steps(tx, new_id, workspace_id, fetch_steps(retried.batches, read_provider(tx, source_id)))
     return new_id
 
 
 _OPEN = sa.text("""
-    insert into runs (id, workspace_id, source_id, kind, engine, snapshot)
-    select cast(:id as uuid), workspace_id, source_id, 'retry', 'tickets', snapshot from runs where id = :run_id
-    on conflict (source_id) where state = 'running' do nothing returning id
+    insert into runs (id, workspace_id, source_id, kind, engine, snapshot, embedded_model_id)
+    select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, s.embedded_model_id
+    from runs r join sources s on s.id = r.source_id where r.id = :run_id
 """)
-
-_SOURCE = sa.text("select kind, config from sources where id = :id")
 
 _LAST_LISTING = sa.text("""
     select id from runs
-    where source_id = :source_id and kind in ('collect', 'retry') and snapshot is not null and id <> :id
+    where source_id = :source_id and kind in ('collect', 'retry') and snapshot is not null
     order by created_at desc limit 1
 """)
 

@@ -1,11 +1,12 @@
 """The collection function's routes: sources, runs, documents; more are in `people` and `curation`."""
 
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from functions.collection import documents, items, retry, runs, sources
-from functions.collection.bulk import Bulk
 from functions.collection.connect import Connect, release_staged
 from functions.collection.connectors import decode_config
 from functions.collection.curation.routes import Curation
@@ -15,7 +16,7 @@ from functions.collection.people.routes import People
 from functions.collection.runs import Run, RunList, RunQuery, Started
 from functions.collection.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
-from headwater.db import Database
+from headwater.db import Database, after_commit
 from headwater.http import Call, Reply, Route
 from headwater.tickets import Tickets
 
@@ -27,14 +28,21 @@ class CollectQuery(msgspec.Struct, frozen=True):
 
 
 class Collection:
-    """What the routes do, with what they need."""
+    """What the routes do, with what they need; `start_job` has the Cloud Run job work on a run that is large."""
 
-    def __init__(self, database: Database, settings: Settings, tickets: Tickets, connect: Connect) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        tickets: Tickets,
+        connect: Connect,
+        start_job: Callable[[uuid.UUID], None],
+    ) -> None:
         self.database = database
         self.settings = settings
         self.tickets = tickets
         self.connect = connect
-        self.bulk = Bulk(database, settings, tickets)
+        self.start_job = start_job
 
     def routes(self) -> list[Route]:
         """Return every route that people and programs call."""
@@ -135,15 +143,12 @@ class Collection:
             sources.delete_source(tx, call.workspace_id, call.path["id"])
 
     def collect(self, call: Call) -> Started:
-        """Open a run and wake the queue; the watchdog is armed first, so that nothing opened is ever forgotten."""
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
-            sources.read_source(tx, call.workspace_id, call.path["id"])
-        self.tickets.arm_watchdog()
-        with self.database.transaction(call.workspace_id) as tx:
+            sources.check_source(tx, call.workspace_id, call.path["id"])
+        with self.tickets.opening(call.workspace_id) as tx:
             run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
             runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
-        self.tickets.wake(["collection"])
         return Started(run_id)
 
     def list_runs(self, call: Call) -> RunList:
@@ -165,14 +170,11 @@ class Collection:
             return items.read_items(tx, call.path["id"], call.args)
 
     def retry_run(self, call: Call) -> Started:
-        """Open a run of what failed and wake the queue; the watchdog is armed first, as before every run."""
         with self.database.transaction(call.workspace_id) as tx:
             runs.read_summary(tx, call.path["id"])
-        self.tickets.arm_watchdog()
-        with self.database.transaction(call.workspace_id) as tx:
+        with self.tickets.opening(call.workspace_id) as tx:
             run_id = retry.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
-        self.bulk.start(run_id)
-        self.tickets.wake(["collection"])
+            after_commit(tx, partial(self.start_job, run_id))
         return Started(run_id)
 
     def cancel_run(self, call: Call) -> Run:

@@ -142,11 +142,16 @@ def start_run(
     if run_id is None:
         raise NotFound(f"No source {source_id} is here.")
     if run_id == new_id:
-        source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
-        provider = provider_of(source.kind, source.config)
         payload = {"dry_run": True} if dry_run else {}
-        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "list", "", payload, provider)])
+        step = NewStep("collection", "list", "", payload, read_provider(tx, source_id))
+        ledger.add_steps(tx, run_id, workspace_id, [step])
     return run_id, run_id == new_id
+
+
+def read_provider(tx: Connection, source_id: uuid.UUID) -> str | None:
+    """Name what the steps of a source's runs talk to; see `NewStep`."""
+    source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
+    return provider_of(source.kind, source.config)
 
 
 def check_kind(tx: Connection, run_id: uuid.UUID, kinds: Sequence[str]) -> None:

@@ -129,6 +129,12 @@ def check_name(name: str) -> None:
         raise UnprocessableContent("name: 1 to 200 characters are expected.")
 
 
+def check_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    """Raise NotFound for a source that isn't in the workspace."""
+    if tx.execute(_IS_HERE, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
+        raise NotFound(f"No source {source_id} is here.")
+
+
 def read_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> Source:
     """Read one source; raises NotFound."""
     rows = _read(tx, workspace_id, source_id)
@@ -204,6 +210,8 @@ _SELECT = sa.text("""
     where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
     order by s.created_at, s.id
 """)
+
+_IS_HERE = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
 
 _LOCK_STEPS = sa.text("""
     select s.id from steps s join runs r on r.id = s.run_id

@@ -7,13 +7,15 @@ at most are on their way: they come at fixed times, and each time is a task's na
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from headwater import ledger, logs
 from headwater.config import Settings
@@ -65,6 +67,18 @@ class Tickets:
                     self.arm_watchdog()
             except UpstreamError as error:
                 logs.event("ticket.not_sent", severity=30, error=error, queue=queue)
+
+    @contextmanager
+    def opening(self, workspace_id: uuid.UUID) -> Iterator[Connection]:
+        """Give a transaction that opens a run, and wake the queue after its commit.
+
+        The watchdog is armed first, so that nothing opened is ever forgotten. Raises UpstreamError when Cloud Tasks
+        can't be reached; then nothing has been opened.
+        """
+        self.arm_watchdog()
+        with self.database.transaction(workspace_id) as tx:
+            yield tx
+        self.wake(["collection"])
 
     def arm_watchdog(self) -> None:
         """Send the delayed ticket that looks after open work, unless one for the same time is on its way.

@@ -1,7 +1,6 @@
 """Documents added by hand: stored and found as a source's own, and out of every sync's reach."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ NOTES = "# Notes\n\nMind the valve. See the [pump](pump.md).\n"
 LINKS = "select d.key, t.key from relations l join documents d on d.id = l.document_id " + (
     "left join documents t on t.id = l.target_document_id order by 1"
 )
-
-
-@pytest.fixture
-def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as made:
-        yield made
 
 
 @pytest.fixture

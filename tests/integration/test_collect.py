@@ -26,17 +26,6 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as made:
-        yield made
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "repository")
-
-
 def test_a_first_collect_adds_and_embeds_everything(pipeline: Pipeline, repository: Repository) -> None:
     commit = repository.write(SMALL)
     run = pipeline.collect(pipeline.add_source(repository.url))

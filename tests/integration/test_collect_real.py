@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.databases import FreshDatabase
 from tests.gitserver import serve
-from tests.pipeline import Pipeline, Repository, opened
+from tests.pipeline import Pipeline, Repository
 
 DATA = Path(os.environ.get("HEADWATER_DATA", "/nonexistent"))
 
@@ -19,12 +18,6 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git: clones bundles with it"),
     pytest.mark.skipif(not DATA.is_dir(), reason="needs HEADWATER_DATA: it names no folder"),
 ]
-
-
-@pytest.fixture
-def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as made:
-        yield made
 
 
 def clone(bundle: str, folder: Path) -> Repository:

@@ -2,8 +2,6 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,17 +26,6 @@ SMALL: dict[str, str | bytes | None] = {
 LINKS = "select d.key, t.key from relations l join documents d on d.id = l.document_id " + (
     "left join documents t on t.id = l.target_document_id order by 1"
 )
-
-
-@pytest.fixture
-def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as made:
-        yield made
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "repository")
 
 
 def asking(pipeline: Pipeline) -> Asking:

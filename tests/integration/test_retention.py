@@ -5,18 +5,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.connect import connect_with
 from functions.collection.retention import sweep
-from functions.collection.routes import Collection
 from functions.collection.sources import Source
 from headwater.blobs import open_blobs
 from headwater.db import ENGINE, Database
-from headwater.http import App
-from headwater.tickets import Tickets
+from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, settings_for
@@ -34,14 +30,6 @@ STEP = "insert into steps (run_id, workspace_id, queue, kind, key) values (:r, :
 ITEMS = """
     insert into run_items (run_id, workspace_id, key, action) select :r, :w, k, 'added' from unnest(array['a', 'b']) k
 """
-
-
-@pytest.fixture
-def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, 2)
-    add_workspace(made)
-    yield made
-    made.close()
 
 
 def add(
@@ -173,13 +161,8 @@ def staging(database: FreshDatabase, tmp_path: Path) -> Iterator[Staging]:
 
 def ask(staging: Staging, method: str, path: str) -> int:
     """Call a route of the collection function; returns the status."""
-    pipeline = staging.pipeline
-    tickets = Tickets(pipeline.database, pipeline.settings)
-    collection = Collection(pipeline.database, pipeline.settings, tickets, connect_with(pipeline.settings))
-    app = App("collection", pipeline.settings, collection.routes(), pipeline.database)
-    server = flask.Flask("test")
-    server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=["POST", "DELETE"])
-    return server.test_client().open(path, method=method).status_code
+    client = Asking(staging.pipeline.database, staging.pipeline.settings).client
+    return client.open(path, method=method).status_code
 
 
 def test_what_was_staged_for_a_run_that_is_cancelled_goes(staging: Staging) -> None:

@@ -117,7 +117,7 @@ def test_a_retry_is_refused_with_the_reason(strict: Pipeline, repository: Reposi
     source = strict.add_source(repository.url)
     failed = strict.collect(source)
     open_id = strict.start(source)
-    assert "is open" in refused(strict, failed.id)
+    assert f"/api/runs/{open_id}/cancel" in refused(strict, failed.id)
     assert "is open" in refused(strict, open_id)
     strict.drain()
     assert refused(strict, open_id) == "Nothing failed in this run."

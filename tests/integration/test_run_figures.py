@@ -2,33 +2,20 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flask
 import pytest
 import sqlalchemy as sa
 
 from functions.collection import figures, runs
-from functions.collection.connect import connect_with
-from functions.collection.routes import Collection
 from headwater import ledger
 from headwater.db import ENGINE, Database
-from headwater.http import App
 from headwater.ledger import NewStep
-from headwater.tickets import Tickets
+from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.pipeline import Repository, opened
-from tests.support import WORKSPACE, add_run, add_workspace, settings_for
-
-
-@pytest.fixture
-def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, 2)
-    add_workspace(made)
-    yield made
-    made.close()
+from tests.support import WORKSPACE, add_run
 
 
 def write(db: Database, statement: str, **values: Any) -> None:
@@ -172,21 +159,15 @@ def test_whoever_has_a_run_as_it_is_gets_no_body_until_something_happens(
 ) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n\ntext\n", "b.md": "# B\n\nmore\n"})
-    settings = settings_for(database)
     with opened(database, fetch_batch=1) as pipeline:
-        collection = Collection(
-            pipeline.database, settings, Tickets(pipeline.database, settings), connect_with(settings)
-        )
-        app = App("collection", settings, collection.routes(), pipeline.database)
-        server = flask.Flask("test")
-        server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request))
+        client = Asking(pipeline.database, pipeline.settings).client
         run_id = pipeline.start(pipeline.add_source(repository.url))
         etags = [""]
         for _ in range(20):
-            answer = server.test_client().get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
+            answer = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
             if answer.status_code == 200:
                 etags.append(answer.headers["ETag"])
-            again = server.test_client().get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
+            again = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
             assert (again.status_code, again.data) == (304, b"")
             assert again.headers["ETag"] == etags[-1]
             if answer.status_code == 200 and answer.get_json()["state"] != "running":

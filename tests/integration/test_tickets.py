@@ -18,7 +18,7 @@ from headwater.ledger import NewStep
 from headwater.tickets import QUEUES, Tickets, watchdog_due
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
-from tests.support import WORKSPACE, add_run, add_workspace, queue_settings, settings_for
+from tests.support import WORKSPACE, add_run, queue_settings, settings_for
 
 
 @pytest.fixture
@@ -28,14 +28,6 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         made.client.pause_queue(name=made.create_queue(queue))
     yield made
     made.end()
-
-
-@pytest.fixture
-def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, 2)
-    add_workspace(made)
-    yield made
-    made.close()
 
 
 @pytest.fixture

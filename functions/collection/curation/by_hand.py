@@ -14,11 +14,12 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import Fetched
 from functions.collection.connectors.media_types import media_type
-from functions.collection.documents import read_document
+from functions.collection.documents import read_standing
 from functions.collection.fetch import Rows, read_active_model, read_files, store
 from functions.collection.join import count_chunks, hold_source, open_run, unsettle
+from functions.collection.sources import check_source
 from headwater.embedder import Tokenizer
-from headwater.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent
+from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 
 MAX_KEY_BYTES = 1000
 """An index holds keys, and takes no more than 2,700 bytes of one."""
@@ -49,8 +50,7 @@ class Added(msgspec.Struct, frozen=True):
 def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, key: str) -> str:
     """Return the model to cut for; raises UnprocessableContent for no key, NotFound, Conflict for the source's own."""
     _check_key(key)
-    if tx.execute(_SOURCE, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
-        raise NotFound(f"No source {source_id} is here.")
+    check_source(tx, workspace_id, source_id)
     _check_free(tx, source_id, key)
     return read_active_model(tx)
 
@@ -100,7 +100,7 @@ def delete_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.U
 
     Raises NotFound, or Conflict for one that its source lists, and while a run of the source is open.
     """
-    document = read_document(tx, workspace_id, document_id)
+    document = read_standing(tx, workspace_id, document_id)
     if document.held != "added":
         raise Conflict(
             f"{document.key} comes from the source. Take it out there, or exclude it; the next collect removes it here."
@@ -126,8 +126,6 @@ def _check_key(key: str) -> None:
     if any(part in ("", ".", "..") for part in parts):
         raise UnprocessableContent("key: a path such as notes/install.md is expected, without empty parts, . or ..")
 
-
-_SOURCE = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
 
 _THERE = sa.text("select held from documents where source_id = :source_id and key = :key and deleted_at is null")
 

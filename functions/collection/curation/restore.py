@@ -9,7 +9,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.documents import Document, read_document
+from functions.collection.documents import Document, read_document, read_standing
 from functions.collection.join import hold_source, open_run, unsettle
 from headwater.errors import Conflict
 
@@ -19,7 +19,7 @@ def restore_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.
 
     Raises NotFound (also after the purge), or Conflict when it isn't removed or a run of its source is open.
     """
-    source_id = read_document(tx, workspace_id, document_id).source_id
+    source_id = read_standing(tx, workspace_id, document_id).source_id
     hold_source(tx, workspace_id, source_id)
     document = tx.execute(_RESTORE, {"id": document_id}).one_or_none()
     if document is None:

@@ -1,17 +1,13 @@
 """The routes about what becomes of single documents: withheld removals, tombstones, documents added by hand."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-
-from sqlalchemy.engine import Connection
 
 from functions.collection.curation import by_hand, removals, restore
 from functions.collection.curation.by_hand import Added, NewDocument
 from functions.collection.curation.removals import Answer, Kept, RemovalList, RemovalQuery
-from functions.collection.documents import Document, read_document
+from functions.collection.documents import Document, read_standing
 from functions.collection.runs import Started
-from functions.collection.sources import read_source
+from functions.collection.sources import check_source
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.embedder import load_tokenizer
@@ -92,8 +88,8 @@ class Curation:
     def accept(self, call: Call) -> Started:
         source_id = call.path["id"]
         with self.database.transaction(call.workspace_id) as tx:
-            read_source(tx, call.workspace_id, source_id)
-        with self._opening(call) as tx:
+            check_source(tx, call.workspace_id, source_id)
+        with self.tickets.opening(call.workspace_id) as tx:
             return Started(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
 
     def refuse(self, call: Call) -> Kept:
@@ -106,28 +102,17 @@ class Curation:
         with self.database.transaction(workspace_id) as tx:
             model = by_hand.check_addable(tx, workspace_id, source_id, new.key)
         rows = by_hand.read(new, self.tokenizer(model), self.settings.max_file_bytes)
-        with self._opening(call) as tx:
+        with self.tickets.opening(call.workspace_id) as tx:
             return by_hand.add_document(tx, workspace_id, source_id, rows)
 
     def restore(self, call: Call) -> Document:
         with self.database.transaction(call.workspace_id) as tx:
-            read_document(tx, call.workspace_id, call.path["id"])
-        with self._opening(call) as tx:
+            read_standing(tx, call.workspace_id, call.path["id"])
+        with self.tickets.opening(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
-            read_document(tx, call.workspace_id, call.path["id"])
-        with self._opening(call) as tx:
+            read_standing(tx, call.workspace_id, call.path["id"])
+        with self.tickets.opening(call.workspace_id) as tx:
             by_hand.delete_document(tx, call.workspace_id, call.path["id"])
-
-    @contextmanager
-    def _opening(self, call: Call) -> Iterator[Connection]:
-        """Give a transaction that opens a run, and wake the queue after it.
-
-        The watchdog is armed first, so that nothing opened is ever forgotten.
-        """
-        self.tickets.arm_watchdog()
-        with self.database.transaction(call.workspace_id) as tx:
-            yield tx
-        self.tickets.wake(["collection"])

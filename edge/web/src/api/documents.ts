@@ -1,6 +1,7 @@
 /** Documents: read, restored, added by hand; and removals that wait for somebody to decide. */
 
 import { readJson, send } from "./call";
+import { start } from "./runs";
 import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
 
 /** Which of a source's documents: those that are found, of these those added by hand, or those that were removed. */
@@ -38,9 +39,8 @@ export async function deleteDocument(id: string): Promise<void> {
 }
 
 /** Add a document by hand, or replace one that was; returns the id of the run that makes it searchable. */
-export async function addDocument(sourceId: string, document: NewDocument): Promise<string> {
-  const response = await send("PUT", `/api/sources/${encodeURIComponent(sourceId)}/documents`, document);
-  return ((await response.json()) as { run_id: string }).run_id;
+export function addDocument(sourceId: string, document: NewDocument): Promise<string> {
+  return start(`/api/sources/${encodeURIComponent(sourceId)}/documents`, document, "PUT");
 }
 
 /** Read what the last listing of a source lacked, as far as nobody has decided. */
@@ -50,9 +50,8 @@ export function readRemovals(sourceId: string, after: string | null, signal?: Ab
 }
 
 /** Remove what run `runId` withheld; returns the id of the run that does. */
-export async function acceptRemovals(sourceId: string, runId: string): Promise<string> {
-  const response = await send("POST", `${removalsPath(sourceId)}/accept`, { run_id: runId });
-  return ((await response.json()) as { run_id: string }).run_id;
+export function acceptRemovals(sourceId: string, runId: string): Promise<string> {
+  return start(`${removalsPath(sourceId)}/accept`, { run_id: runId });
 }
 
 /** Keep what run `runId` withheld. */

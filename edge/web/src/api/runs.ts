@@ -59,8 +59,9 @@ export function retryRun(id: string): Promise<string> {
   return start(`${pathOf(id)}/retry`);
 }
 
-async function start(path: string): Promise<string> {
-  return ((await (await send("POST", path)).json()) as { run_id: string }).run_id;
+/** Ask for what a run does; returns the run's id. */
+export async function start(path: string, body?: unknown, method = "POST"): Promise<string> {
+  return ((await (await send(method, path, body)).json()) as { run_id: string }).run_id;
 }
 
 function pathOf(id: string): string {

@@ -1,0 +1,30 @@
+"""What the tests on a real database share; a test that needs another has its own of the same name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headwater.db import Database
+from tests.databases import FreshDatabase
+from tests.pipeline import Pipeline, Repository, opened
+from tests.support import add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 2)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
+    with opened(database) as made:
+        yield made
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
