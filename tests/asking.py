@@ -36,6 +36,7 @@ class Asking:
         server = flask.Flask("collection")
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
+        self.server = server
         self.client = server.test_client()
 
     def get(self, path: str, status: int = 200) -> Any:

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Pipeline:
         self.database = Database(database.url, 3)
         self.workspace_id = workspace_id
         self.start_job: Callable[[uuid.UUID], None] | None = None
+        self.closing = ExitStack()
 
     def add_source(self, url: str, **config: Any) -> Source:
         new = NewSource("git", "docs", {"url": url, **config})
@@ -103,7 +104,8 @@ def opened(database: FreshDatabase, **changes: Any) -> Iterator[Pipeline]:
     """Give a pipeline on a fresh database whose active model is the settings' own."""
     pipeline = Pipeline(database, **changes)
     register_model(database.admin_url, pipeline.settings.embedding_model, 384)
-    yield pipeline
+    with pipeline.closing:
+        yield pipeline
     pipeline.database.close()
 
 

@@ -1,7 +1,9 @@
 """What several tests need: settings for a test's database, and a run to hang steps on."""
 
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -11,6 +13,8 @@ from tests.databases import FreshDatabase
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
 OTHER_WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000002")
+
+Owner = TypeVar("Owner")
 
 
 def unopened_database() -> Database:
@@ -80,3 +84,14 @@ def rows(settings: Settings, statement: str, **values: Any) -> list[Any]:
         found = [tuple(row) for row in result] if result.returns_rows else []
     database.close()
     return found
+
+
+@contextmanager
+def closing_client(owner: Owner) -> Iterator[Owner]:
+    """Close the stock client that something has made for itself; left to the collector, it is any test's trouble."""
+    try:
+        yield owner
+    finally:
+        client = vars(owner).pop("_client", None)
+        if client is not None:
+            client.transport.close()

@@ -26,7 +26,7 @@ from tests.cloud import LOCATION, Cloud, localcloud
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 from tests.stacks import wait_until
-from tests.support import queue_settings
+from tests.support import closing_client, queue_settings
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -62,7 +62,8 @@ def pipeline(database: FreshDatabase, idle_cloud: Cloud) -> Iterator[Pipeline]:
 
 def bulk_of(pipeline: Pipeline, **changes: Any) -> Bulk:
     settings = replace(pipeline.settings, **changes)
-    return Bulk(pipeline.database, settings, Tickets(pipeline.database, settings))
+    tickets = pipeline.closing.enter_context(closing_client(Tickets(pipeline.database, settings)))
+    return pipeline.closing.enter_context(closing_client(Bulk(pipeline.database, settings, tickets)))
 
 
 def list_source(pipeline: Pipeline, repository: Repository, bulk: Bulk, *, dies: bool = False) -> uuid.UUID:

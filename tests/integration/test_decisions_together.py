@@ -60,13 +60,14 @@ def _all_at_once(pipeline: Pipeline, asked: list[tuple[str, str, Any]]) -> Count
             pipeline.drain(stop=done.is_set)
             done.wait(0.01)
 
+    server = Asking(pipeline.database, pipeline.settings).server  # one for all threads, as in a function
+
     def ask(one: tuple[str, str, Any]) -> int:
         method, path, body = one
-        client = Asking(pipeline.database, pipeline.settings).client
         if path == "cancel":
             running = pipeline.rows("select id from runs where state = 'running'")
             path = f"/api/runs/{running[0][0] if running else uuid.uuid4()}/cancel"
-        status: int = client.open(path, method=method, json=body).status_code
+        status: int = server.test_client().open(path, method=method, json=body).status_code
         return 409 if "cancel" in path and status == 404 else status
 
     worker = threading.Thread(target=work)

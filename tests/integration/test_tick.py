@@ -18,7 +18,15 @@ from headwater.errors import Conflict, UpstreamError
 from headwater.tickets import QUEUES, Tickets
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
-from tests.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, queue_settings, settings_for
+from tests.support import (
+    OTHER_WORKSPACE,
+    WORKSPACE,
+    add_source,
+    add_workspace,
+    closing_client,
+    queue_settings,
+    settings_for,
+)
 
 COLLECTION_QUEUE = f"{LOCATION}/queues/collection"
 QUARTER = dt.timedelta(minutes=15)
@@ -42,8 +50,9 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 
 @pytest.fixture
-def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Tickets:
-    return Tickets(db, settings_for(database, **queue_settings(cloud.url)))
+def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Iterator[Tickets]:
+    with closing_client(Tickets(db, settings_for(database, **queue_settings(cloud.url)))) as made:
+        yield made
 
 
 def schedule(db: Database, cron: str, zone: str, since: str, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
@@ -223,10 +232,11 @@ def test_where_the_queue_cannot_be_reached_nothing_starts_and_nothing_is_missed(
 ) -> None:
     schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
-    deaf = Tickets(db, settings_for(database, **queue_settings("http://127.0.0.1:9")))
-    deaf.send_for_s = 0.5
-    with pytest.raises(UpstreamError):
-        start_due(db, deaf, now)
+    settings = settings_for(database, **queue_settings("http://127.0.0.1:9"))
+    with closing_client(Tickets(db, settings)) as deaf:
+        deaf.send_for_s = 0.5
+        with pytest.raises(UpstreamError):
+            start_due(db, deaf, now)
     assert len(start_due(db, tickets, now + QUARTER).started) == 1
 
 

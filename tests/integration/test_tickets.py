@@ -18,7 +18,7 @@ from headwater.ledger import NewStep
 from headwater.tickets import QUEUES, Tickets, watchdog_due
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
-from tests.support import WORKSPACE, add_run, queue_settings, settings_for
+from tests.support import WORKSPACE, add_run, closing_client, queue_settings, settings_for
 
 
 @pytest.fixture
@@ -31,8 +31,9 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Tickets:
-    return Tickets(db, settings_for(database, **queue_settings(cloud.url)))
+def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Iterator[Tickets]:
+    with closing_client(Tickets(db, settings_for(database, **queue_settings(cloud.url)))) as made:
+        yield made
 
 
 def sent(cloud: Cloud, queue: str = "collection") -> int:
@@ -107,11 +108,12 @@ def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
 def test_who_sends_tickets_long_after_arming_the_watchdog_arms_another(
     cloud: Cloud, db: Database, database: FreshDatabase
 ) -> None:
-    tickets = Tickets(db, settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1})))
-    tickets.arm_watchdog()
-    time.sleep(1.1)  # such as a process that was frozen before the commit
-    add_steps(db, 1)
-    tickets.wake(["collection"])
+    settings = settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1}))
+    with closing_client(Tickets(db, settings)) as tickets:
+        tickets.arm_watchdog()
+        time.sleep(1.1)  # such as a process that was frozen before the commit
+        add_steps(db, 1)
+        tickets.wake(["collection"])
     assert sent(cloud) == 3
 
 
@@ -149,7 +151,7 @@ def test_a_queue_service_that_cannot_be_reached_is_an_upstream_error(db: Databas
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        tickets = Tickets(db, settings_for(database, **queue_settings(url)))
-        tickets.send_for_s = 1.0
-        with pytest.raises(UpstreamError, match="Cloud Tasks"):
-            tickets.arm_watchdog()
+        with closing_client(Tickets(db, settings_for(database, **queue_settings(url)))) as tickets:
+            tickets.send_for_s = 1.0
+            with pytest.raises(UpstreamError, match="Cloud Tasks"):
+                tickets.arm_watchdog()
