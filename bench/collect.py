@@ -63,7 +63,7 @@ class Ours:
         peak = watch_memory(first)
         output = first.communicate()[0]
         process_s = time.perf_counter() - started
-        second.communicate()
+        second.wait()
         told = next((line for line in output.splitlines() if line.startswith(("succeeded", "partial"))), output)
         run_s = float(self.ask(f"select extract(epoch from finished_at - created_at) from runs {_LAST}")[0][0])
         taken = Taken(process_s, run_s, peak[0], told)
@@ -74,7 +74,8 @@ class Ours:
         command = [sys.executable, "-m", "functions.job", "collect", "--source", self.source_id]
         worker = {"CLOUD_RUN_EXECUTION": label, "CLOUD_RUN_TASK_INDEX": str(index)}
         environment = {**self.environment, **worker}
-        return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        output = subprocess.DEVNULL if index else subprocess.PIPE  # a pipe that nobody reads would stop it
+        return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, text=True)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the database something, as its owner."""

@@ -31,8 +31,8 @@ first. """
 def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
     """Cut one text for each length, in tokens of the model, [CLS] and [SEP] included."""
     text = PARAGRAPH * 5
-    spans = load_tokenizer(graph.NAME, model_dir).spans([text])[0]
-    return [text[: spans[length - 3][1]] for length in lengths]
+    starts = load_tokenizer(graph.NAME, model_dir).starts([text])[0]
+    return [text[: starts[length - 2]].rstrip() for length in lengths]
 
 
 def naive_embedder(model_dir: Path) -> Embed:

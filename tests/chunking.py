@@ -12,7 +12,7 @@ def check_chunks(parsed: Parsed, chunks: list[Chunk], tokenizer: Tokenizer) -> N
     """Assert that chunks are in order, fit the model, tell the truth of themselves, and leave no block out."""
     text = parsed.text
     inputs = [embedding_input(parsed.title, piece.heading_path, text[piece.start : piece.end]) for piece in chunks]
-    counts = [len(tokens) for tokens in tokenizer.spans(inputs)]
+    counts = [len(tokens) for tokens in tokenizer.starts(inputs)]
     covered = bytearray(len(text))
     position = 0
     for ordinal, (piece, source, count) in enumerate(zip(chunks, inputs, counts, strict=True)):

@@ -68,10 +68,10 @@ class _Section:
 def chunk(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[list[Chunk]]:
     """Cut pages into chunks: one list per page, by start, together covering all of its blocks."""
     headers = _count_headers(parsed, tokenizer)
-    texts = tokenizer.spans([page.text for page in parsed])
+    texts = tokenizer.starts([page.text for page in parsed])
     return [
-        _Plan(page, Measured(page.text, tokens), counts, tokenizer).chunks()
-        for page, tokens, counts in zip(parsed, texts, headers, strict=True)
+        _Plan(page, Measured(page.text, starts), counts, tokenizer).chunks()
+        for page, starts, counts in zip(parsed, texts, headers, strict=True)
     ]
 
 
@@ -88,7 +88,7 @@ def _count_headers(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[dict[
         for page in parsed
     ]
     words = list({word for paths in headers for header in paths.values() for word in header})
-    counts = {word: len(tokens) for word, tokens in zip(words, tokenizer.spans(words), strict=True)}
+    counts = {word: len(starts) for word, starts in zip(words, tokenizer.starts(words), strict=True)}
     return [{path: sum(map(counts.__getitem__, header)) for path, header in paths.items()} for paths in headers]
 
 
@@ -143,7 +143,7 @@ class _Plan:
             shown, tokens = path, self.counts[path]
             while shown and tokens > self.tokenizer.max_tokens // HEADER_SHARE:
                 shown = shown[1:]
-                tokens = len(self.tokenizer.spans([embedding_input(self.page.title, shown, "")])[0])
+                tokens = len(self.tokenizer.starts([embedding_input(self.page.title, shown, "")])[0])
             known = self.headers[path] = (shown, tokens)
         return known
 
@@ -229,7 +229,7 @@ class _Plan:
         if _ends_words(text, piece.start) and _ends_words(text, piece.end):
             tokens += self.measured.count(piece.start, piece.end)
         else:
-            tokens = len(self.tokenizer.spans([source])[0])
+            tokens = len(self.tokenizer.starts([source])[0])
             if tokens > self.tokenizer.max_tokens and piece.end - piece.start > 1:
                 middle = (piece.start + piece.end) // 2
                 halves = trimmed(text, piece.start, middle), trimmed(text, middle, piece.end)

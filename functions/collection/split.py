@@ -32,22 +32,18 @@ Range = tuple[int, int]
 
 
 class Measured:
-    """A text and where its tokens are: any range is measured without being tokenised again.
+    """A text and where its tokens start: any range is measured without being tokenised again.
 
     Counts are exact between ranges that end at white space: no tokenizer here joins across it.
     """
 
-    def __init__(self, text: str, tokens: Sequence[Range]) -> None:
+    def __init__(self, text: str, starts: Sequence[int]) -> None:
         self.text = text
-        self.tokens = tokens
-        self.indexes: dict[int, int] = {}
+        self.starts = starts
 
     def index(self, at: int) -> int:
         """Find the first token that begins at a position or after it."""
-        index = self.indexes.get(at)
-        if index is None:
-            index = self.indexes[at] = bisect_left(self.tokens, (at,))
-        return index
+        return bisect_left(self.starts, at)
 
     def count(self, start: int, end: int) -> int:
         """Count the tokens that begin in a range."""
@@ -79,7 +75,7 @@ class Measured:
         ranges: list[Range] = []
         while not self.fits(start, end, room):
             beyond = self.index(start) + room
-            cut = self.tokens[beyond][0] if beyond < len(self.tokens) else end
+            cut = self.starts[beyond] if beyond < len(self.starts) else end
             cut = min(max(cut, start + 1), start + MAX_CHARS)
             ranges.append((start, cut))
             start = cut

@@ -96,7 +96,7 @@ def _texts(given: str | Sequence[str | int | list[int]]) -> list[str]:
 
 def _token_counts(texts: Sequence[str], embedder: Embedder) -> list[int]:
     """Count each text's tokens; raises BadRequest for the first that the model would have to cut."""
-    counts = [len(spans) for spans in embedder.tokenizer.spans(texts)]
+    counts = [len(starts) for starts in embedder.tokenizer.starts(texts)]
     limit = embedder.tokenizer.max_tokens
     for index, count in enumerate(counts):
         if count > limit:

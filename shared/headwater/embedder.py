@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,8 +30,8 @@ class Tokenizer(Protocol):
     max_tokens: int
     """How many tokens of a text the model reads; its special tokens are already subtracted."""
 
-    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Find each token's [start, end) in each text, in characters; no special tokens, nothing cut off."""
+    def starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Find where each token of each text starts, in characters; no special tokens, nothing cut off."""
         ...
 
 
@@ -149,11 +150,17 @@ class WordTokenizer:
     """Punctuation, and words in pieces of up to eight letters: about as many as WordPiece finds in English and code."""
 
     max_tokens = 254
-    _TOKEN = re.compile(r"[^\W_]{1,8}|_|[^\w\s]")
+    _TOKEN = re.compile(r"(?:[^\W_]{1,8}|\S)\s*+")
 
-    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Find each token's [start, end) in each text, in characters."""
-        return [[match.span() for match in self._TOKEN.finditer(text)] for text in texts]
+    def starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Find where each token of each text starts, in characters."""
+        return [self._starts(text) for text in texts]
+
+    def _starts(self, text: str) -> list[int]:
+        """Add up the lengths of the tokens, each with the space after it: twice as fast as asking each where it is."""
+        lengths = map(len, self._TOKEN.findall(text))
+        starts = list(accumulate(lengths, initial=len(text) - len(text.lstrip())))
+        return starts[:-1]
 
 
 class ConstantEmbedder:

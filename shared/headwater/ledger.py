@@ -222,7 +222,7 @@ _RENEW = sa.text("""
 _LOCK = sa.text("select id from steps where id = :id and fence = :fence and state = 'running' for update")
 
 _COMPLETE = sa.text("""
-    update steps set state = 'done', lease_until = null, error = null, finished_at = now(),
+    update steps set state = 'done', lease_until = null, error = null, finished_at = clock_timestamp(),
       result = cast(:result as jsonb), trace = :trace
     where id = :id
 """)
@@ -235,8 +235,8 @@ _TRY_AGAIN = sa.text("""
 """)
 
 _FAIL = sa.text("""
-    update steps set state = 'failed', lease_until = null, attempt = attempt + 1, error = :error, finished_at = now(),
-      trace = :trace
+    update steps set state = 'failed', lease_until = null, attempt = attempt + 1, error = :error,
+      finished_at = clock_timestamp(), trace = :trace
     where id = :id
 """)
 

@@ -42,17 +42,18 @@ class MiniLMTokenizer:
 
         self._tokenizer = Tokenizer.from_file(_file(folder, "tokenizer.json"))
 
-    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Find each token's [start, end) in the text as given, in characters; nothing is cut off.
+    def starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Find where each token starts in the text as given, in characters; nothing is cut off.
 
-        Neither starts nor ends ever fall. White space belongs to no token; a word of more than 100 characters is one,
-        a character can be several (한 is three).
+        Starts never fall. No token starts at white space; a word of more than 100 characters is one, a character can be
+        several (한 is three).
         """
-        return [encoding.offsets for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [[start for start, _ in encoding.offsets] for encoding in encodings]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn texts into what the model reads: [CLS], at most `max_tokens` ids, [SEP]."""
-        # Cut here and not by the tokenizer: its truncation is a state that `spans` on another thread would meet.
+        # Cut here and not by the tokenizer: its truncation is a state that `starts` on another thread would meet.
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [[_CLS, *encoding.ids[: self.max_tokens], _SEP] for encoding in encodings]
 

@@ -249,7 +249,7 @@ def test_collection_counts_tokens_with_what_its_image_holds_of_the_model(images:
 from headwater.config import read_settings; import os
 from headwater.embedder import load_tokenizer
 settings = read_settings({**os.environ, "DATABASE_URL": "unused"})
-print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).spans(["Install the compass."])[0]))
+print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).starts(["Install the compass."])[0]))
 """
     collection = images["collection"]
     done = subprocess.run(
