@@ -129,9 +129,10 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows
     stored = tx.execute(_DOCUMENTS, {**values, "rows": as_rows(rows.documents)}).all()
     ids = {row.key: row.id for row in stored}
     unreadable = {row["k"] for row in rows.documents if row["error"] is not None}
-    outdated = {"ids": as_rows([row.id for row in stored if row.key not in unreadable])}
-    tx.execute(_DROP_CHUNKS, outdated)
-    tx.execute(_DROP_RELATIONS, outdated)
+    outdated = [row.id for row in stored if row.was_there and row.key not in unreadable]
+    if outdated:
+        tx.execute(_DROP_CHUNKS, {"ids": as_rows(outdated)})
+        tx.execute(_DROP_RELATIONS, {"ids": as_rows(outdated)})
     copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
     tx.execute(_CHUNKS, values)
     copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in rows.relations))
@@ -209,10 +210,10 @@ _DOCUMENTS = sa.text("""
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,
       text = case when excluded.error is null then excluded.text else documents.text end,
       front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end
-    returning id, key
+    returning id, key, xmax <> 0 as was_there -- a row that is new has been locked by nobody
 """)
 
-# Of what is added, too: a tombstone that the source lists again has kept its own.
+# Of what is added, too, if it was there: a tombstone that the source lists again has kept its own.
 _OUTDATED = """document_id = any(array(
     select cast(value as uuid) from json_array_elements_text(cast(:ids as json))))"""
 

@@ -1,24 +1,23 @@
-"""The `finish` step: a run without open steps flows in; removals and links are settled, what lacks a vector is found.
+"""The `finish` step: a run without open steps flows in; removals are settled, and it is found what is still to be done.
 
 Every run ends here, whatever its kind. One that others may join while it is open (`JOINED`) goes on for as long
 as something has come in between. A dry run only ends.
 
-While live chunks of the source lack a vector, they are cut into slices and the run goes on with `embed` steps; the next
-`finish` looks again. What is to be embedded is never remembered, always found. When nothing lacks, or what lacks can't
-be had, the run ends.
+After what a run has changed, links are looked at in a `link` step. While live chunks of the source lack a vector, they
+are cut into slices and the run goes on with `embed` steps; the next `finish` looks again. What is to be embedded is
+never remembered, always found. When nothing lacks, or what lacks can't be had, the run ends.
 """
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection import link
 from functions.collection.connect import Connect, release_staged
-from functions.collection.join import JOINED, LISTING
-from functions.collection.link import LinkResolver, possible_names
+from functions.collection.join import JOINED, LISTING, keep_out
 from functions.collection.runs import count, end_run
 from functions.collection.sources import Credentials, read_credentials
 from headwater.config import Settings
@@ -28,29 +27,19 @@ from headwater.hosted import is_hosted
 from headwater.ledger import NewStep, Step
 from headwater.worker import Done
 
+_DONE = {"embed": "embedded", "link": "linked"}
+
 MANY = 500
 """A run of so many items may have filled tables that the planner believes empty: it would compare all with all."""
 
 
 @dataclass(frozen=True)
-class Unlinked:
-    """What `finish` starts from: the source, its documents by key, and the links that may have a target among them.
-
-    `credentials` are None in a run that lists nothing, and so has staged nothing.
-    """
+class Unsettled:
+    """What `finish` starts from: the run as it was read."""
 
     run: Any
-    credentials: Credentials | None = None
-    documents: dict[str, uuid.UUID] = field(default_factory=dict)
-    links: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Linked:
-    """What is to be settled: the run as it was read, and `targets` of links."""
-
-    run: Any
-    targets: list[dict[str, Any]]
+    credentials: Credentials | None
+    """None in a run that lists nothing, and so has staged nothing."""
 
 
 class Finish:
@@ -60,41 +49,28 @@ class Finish:
         self.connect = connect
         self.settings = settings
 
-    def gather(self, tx: Connection, step: Step) -> Unlinked:
-        """Read the links that this run may have changed, if there is something to settle."""
+    def gather(self, tx: Connection, step: Step) -> Unsettled:
+        """Read the run, whose tables the planner may know nothing of yet."""
         run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(JOINED)}).one()
-        credentials = read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None
-        if run.kind == "dry_run" or not (run.items or run.new) or (step.key != "0" and not run.waiting):
-            return Unlinked(run, credentials)
-        if run.items >= MANY:
+        if run.items >= MANY and _settles(step, run):
             tx.execute(sa.text("select refresh_statistics()"))
-        links = tx.execute(_UNLINKED if run.new else _UNLINKED_OF_CHANGED, {"run_id": step.run_id}).all()
-        named = possible_names((link.key, link.kind, link.target) for link in links) if len(links) < MANY else None
-        names = None if named is None else as_rows(sorted(named))
-        documents = tx.execute(_KEYS, {"run_id": step.run_id, "names": names}) if links else ()
-        return Unlinked(run, credentials, {row.key: row.id for row in documents}, links)
+        return Unsettled(run, read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None)
 
-    def compute(self, gathered: Unlinked) -> Linked:
-        """Resolve links to documents of the source, and let go of what `list` staged."""
+    def compute(self, gathered: Unsettled) -> Any:
+        """Let go of what `list` staged."""
         if gathered.credentials is not None:
             self.connect(gathered.credentials).release()
-        resolver = LinkResolver(gathered.documents)
-        resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
-        targets = [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
-        return Linked(gathered.run, targets)
+        return gathered.run
 
-    def apply(self, tx: Connection, step: Step, computed: Linked) -> Done:
-        """Settle what there is; then either go on with what has no vector, or end the run."""
+    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        """Settle what there is; then either go on with links and what has no vector, or end the run."""
         values = {"run_id": step.run_id}
-        if computed.run.kind == "dry_run":
+        if computed.kind == "dry_run":
             tx.execute(_WOULD_BE, values)
             end_run(tx, step.run_id, "succeeded")
             return Done()
-        is_joined = computed.run.kind in JOINED
-        if is_joined:
-            tx.execute(_KEEP_OUT, values)
-        if step.key == "0" or computed.run.waiting:
-            self._settle(tx, step, computed)
+        keep_out(tx, step.run_id)
+        then = self._settle(tx, step, computed) if _settles(step, computed) else []
         active = tx.execute(_ACTIVE, values).one_or_none()
         if active is None:
             raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
@@ -102,38 +78,43 @@ class Finish:
         slices = [] if active.is_settled else tx.execute(missing, {**values, "slice": self.settings.embed_batch}).all()
         if step.key == "0":
             tx.execute(_REUSED, {**values, "rest": sum(piece.n for piece in slices)})
-        given_up = tx.execute(_GIVEN_UP, values).scalar_one_or_none()
-        if slices and given_up is None:
+        given_up = {row.kind: row.error for row in tx.execute(_GIVEN_UP, values)}
+        if "embed" not in given_up:
             provider = active.name if is_hosted(active.name) else None
-            return Done(then=[_embed(step, n, piece, provider) for n, piece in enumerate(slices)])
-        if is_joined and tx.execute(_HAS_MORE, values).scalar_one():
-            return Done()
-        self._end(tx, step, is_embedded=not slices, given_up=given_up)
-        return Done()
+            then += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
+        if not (then or (computed.kind in JOINED and tx.execute(_HAS_MORE, values).scalar_one())):
+            self._end(tx, step, is_embedded=not slices, given_up=given_up)
+        return Done(then=then)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Without its end a run has failed."""
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
             release_staged(tx, self.connect, source_id)
 
-    def _settle(self, tx: Connection, step: Step, computed: Linked) -> None:
+    def _settle(self, tx: Connection, step: Step, run: Any) -> list[NewStep]:
+        """Settle what the run decided about documents; returns the step that looks at links, if any may differ now."""
         values = {"run_id": step.run_id}
-        if computed.run.kind in JOINED:
-            tx.execute(_SETTLE, {**values, "rows": as_rows(computed.run.waiting or [])})
+        if run.kind in JOINED:
+            tx.execute(_SETTLE, {**values, "rows": as_rows(run.waiting or [])})
         else:
             tx.execute(_ABANDONED, values)
             tx.execute(_REMOVE, values)
-        tx.execute(_UNLINK, values)
-        tx.execute(_LINK, {"rows": as_rows(computed.targets)})
+        return [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
 
-    def _end(self, tx: Connection, step: Step, *, is_embedded: bool, given_up: str | None) -> None:
+    def _end(self, tx: Connection, step: Step, *, is_embedded: bool, given_up: Mapping[str, str]) -> None:
         values = {"run_id": step.run_id}
         if is_embedded:  # what another source's run embedded in the meantime was there for this one to use
             tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
         tx.execute(_SETTLED, {**values, "embedded": is_embedded})
-        is_partial = given_up is not None or tx.execute(_IS_PARTIAL, values).scalar_one()
-        error = problem(PermanentError(f"Not everything could be embedded: {given_up}")) if given_up else None
+        is_partial = bool(given_up) or tx.execute(_IS_PARTIAL, values).scalar_one()
+        reasons = [f"Not everything could be {_DONE[kind]}: {reason}" for kind, reason in given_up.items()]
+        error = problem(PermanentError(" ".join(reasons))) if reasons else None
         end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
+
+
+def _settles(step: Step, run: Any) -> bool:
+    """Tell whether there is something to settle: once in a run, but for what has come in since of one to be joined."""
+    return step.key == "0" or bool(run.waiting)
 
 
 def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
@@ -141,48 +122,13 @@ def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
     return NewStep("embedding", "embed", f"{step.key}.{n}", {"chunks": piece.chunks}, provider)
 
 
-# `new`: keys came or went, or the run before was cut off with documents stored whose links nobody has resolved.
 # `waiting` is what is to be settled of a run that others may join, as far as it has come in by now.
 _RUN = sa.text("""
     select r.kind, (select count(*) from run_items where run_id = r.id) as items,
-      exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) or exists (
-        select 1 from (select id, state from runs b where b.source_id = r.source_id and b.id <> r.id
-          and b.kind <> 'dry_run' order by created_at desc limit 1) before
-        where before.state in ('cancelled', 'failed') and exists (
-          select 1 from run_items i where i.run_id = before.id)) as new,
       case when r.kind = any(cast(:joined as text[])) then (
         select json_agg(json_build_object('k', key, 'f', fingerprint)) from run_items
         where run_id = r.id and state = 'pending') end as waiting
     from runs r where r.id = :run_id
-""")
-
-# For a few links only what they may point at: by name, as `link` folds it, which Postgres does for ASCII alone.
-_KEYS = sa.text("""
-    select d.key, d.id from documents d join runs r on r.source_id = d.source_id
-    where r.id = :run_id and d.deleted_at is null
-      and not exists (select 1 from run_items i where i.run_id = r.id and i.key = d.key and i.action = 'removed')
-      and (cast(:names as json) is null or octet_length(d.key) <> length(d.key)
-        or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
-""")
-
-_IS_PATH = "l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'"
-
-# Links of what changed.
-_UNLINKED_OF_CHANGED = sa.text(f"""
-    select l.id, d.key, l.kind, l.target from run_items i
-    join runs r on r.id = i.run_id
-    join documents d on d.source_id = r.source_id and d.key = i.key and d.deleted_at is null
-    join relations l on l.document_id = d.id
-    where i.run_id = :run_id and l.target_document_id is null and {_IS_PATH}
-""")
-
-# When keys came or went, also those that had no target, and those whose target goes.
-_UNLINKED = sa.text(f"""
-    select l.id, d.key, l.kind, l.target from relations l
-    join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
-    left join documents t on t.id = l.target_document_id
-    where r.id = :run_id and d.deleted_at is null and {_IS_PATH} and (t.id is null or exists (
-      select 1 from run_items i where i.run_id = r.id and i.key = t.key and i.action = 'removed'))
 """)
 
 # What no step will fetch any more, since everything like one that failed was given up.
@@ -202,11 +148,6 @@ _REMOVE = sa.text("""
     where r.id = :run_id and d.source_id = r.source_id and d.key = gone.key and d.held is null
 """)
 
-# Whoever joins a run holds its source first.
-_KEEP_OUT = sa.text("""
-    select 1 from sources s join runs r on r.source_id = s.id where r.id = :run_id for update of s
-""")
-
 # An item that has been replaced since it was read has another fingerprint, and waits for the next `finish`.
 _SETTLE = sa.text("""
     update run_items i set state = 'done' from json_to_recordset(cast(:rows as json)) as r (k text, f text)
@@ -220,16 +161,6 @@ _WOULD_BE = sa.text("""
     update run_items i set state = 'done' from runs r
     where r.id = :run_id and i.run_id = r.id and i.state = 'pending'
       and (i.action <> 'removed' or r.pending_removals = 0)
-""")
-
-_UNLINK = sa.text("""
-    update relations l set target_document_id = null from documents t, runs r
-    where r.id = :run_id and t.source_id = r.source_id and t.deleted_at is not null and l.target_document_id = t.id
-""")
-
-_LINK = sa.text("""
-    update relations l set target_document_id = r.target
-    from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
 """)
 
 # A source that was complete for the active model, and that no run has changed since, isn't looked through again; and if
@@ -278,7 +209,8 @@ _REUSED = sa.text("""
 """)
 
 _GIVEN_UP = sa.text("""
-    select error from steps where run_id = :run_id and kind = 'embed' and state = 'failed' order by id limit 1
+    select distinct on (kind) kind, error from steps
+    where run_id = :run_id and kind in ('embed', 'link') and state = 'failed' order by kind, id
 """)
 
 _SETTLED = sa.text("""

@@ -34,6 +34,11 @@ def hold_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -
         raise NotFound(f"No source {source_id} is here.")
 
 
+def keep_out(tx: Connection, run_id: uuid.UUID) -> None:
+    """Let nobody join a run until the transaction ends, if it is of a kind that may be joined."""
+    tx.execute(_KEEP_OUT, {"run_id": run_id, "joined": list(JOINED)})
+
+
 def refuse_while_open(tx: Connection, source_id: uuid.UUID) -> None:
     """Raise Conflict while a run of a source is open; the source must be held."""
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
@@ -79,6 +84,12 @@ def unsettle(tx: Connection, source_id: uuid.UUID) -> None:
 
 
 _HOLD = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id for update")
+
+# Whoever joins a run holds its source first.
+_KEEP_OUT = sa.text("""
+    select 1 from sources s join runs r on r.source_id = s.id
+    where r.id = :run_id and r.kind = any(cast(:joined as text[])) for update of s
+""")
 
 _OPEN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")
 

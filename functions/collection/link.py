@@ -1,155 +1,119 @@
-"""Where links lead: a source's keys and links as written flow in; the keys they point at flow out.
+"""The `link` step: a run whose documents are settled flows in, its links flow out with the documents they lead to.
 
-Called by the `finish` step, once all documents of a run are stored. Pure. Pages are found as the tools that show them
-find them: with or without extension, by the folder of an index page, wikilinks by name from anywhere (Obsidian).
+`finish` adds it beside the `embed` steps, which it has nothing to do with: both go on at once. A link that has no
+target yet is looked at again whenever documents have come or gone; else only those of what changed are.
 """
 
-import posixpath
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import cached_property
-from urllib.parse import unquote
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-PAGE_SUFFIXES = (".md", ".mdx")
-_INDEX_PAGES = ("index", "README", "readme", "_index")
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
+from functions.collection.join import keep_out
+from functions.collection.resolve import LinkResolver, possible_names
+from headwater.db import as_rows
+from headwater.ledger import Step
+from headwater.worker import Done
 
-
-class LinkResolver:
-    """An index over all keys of a source; it answers in the time of a few look-ups.
-
-    What a link that is written exactly needs is there at once; the rest is built for the first that isn't.
-    """
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = frozenset(keys)
-
-    @cached_property
-    def _folded(self) -> dict[str, list[str]]:
-        folded: dict[str, list[str]] = defaultdict(list)
-        for key in sorted(self._keys):
-            folded[_fold(key)].append(key)
-        return folded
-
-    @cached_property
-    def _named(self) -> dict[str, list[str]]:
-        named: dict[str, list[str]] = defaultdict(list)
-        for key in sorted(self._keys):
-            name = _name(key)
-            named[name].append(key)
-            if name.endswith(PAGE_SUFFIXES):
-                named[name.rpartition(".")[0]].append(key)
-        return named
-
-    def resolve(self, from_key: str, kind: str, target: str) -> str | None:
-        """Return the key that a link on `from_key` points at; None when it leads elsewhere or nowhere.
-
-        `kind` is "link" or "wikilink"; a target that is only a fragment is the page itself.
-        """
-        if _SCHEME.match(target):
-            return None
-        path = target.partition("#")[0]
-        if not path.strip():
-            return from_key if "#" in target and from_key in self._keys else None
-        if kind == "wikilink":
-            return self._by_name(from_key, path.strip())
-        return self._by_path(from_key, path.partition("?")[0])
-
-    def _by_path(self, from_key: str, path: str) -> str | None:
-        for base in _all_bases(from_key, path):
-            found = self._page(base)
-            if found is not None:
-                return found
-        return None
-
-    def _page(self, path: str) -> str | None:
-        """Find a page at a path; exact before folded."""
-        pages = _pages(path)
-        for page in pages:
-            if page in self._keys:
-                return page
-        for page in pages:
-            alike = self._folded.get(_fold(page), ())
-            if len(alike) == 1:
-                return alike[0]
-        return None
-
-    def _by_name(self, from_key: str, path: str) -> str | None:
-        """Find a page by its name, or by the last part of its path; of several, the one beside the link or none."""
-        if path.startswith(("./", "../")):
-            return self._by_path(from_key, path)
-        wanted = _fold(path.strip("/"))
-        ends = tuple(f"/{wanted}{suffix}" for suffix in ("", *PAGE_SUFFIXES))
-        candidates = [key for key in self._named.get(wanted.rpartition("/")[2], ()) if f"/{_fold(key)}".endswith(ends)]
-        if len(candidates) > 1:
-            exact = [key for key in candidates if _stem(key).endswith(_stem(path.strip("/")))]
-            beside = [key for key in exact or candidates if posixpath.dirname(key) == posixpath.dirname(from_key)]
-            candidates = exact if len(exact) == 1 else beside
-        return candidates[0] if len(candidates) == 1 else None
+FEW = 500
+"""For fewer links than this only documents that they may lead to are read, by name."""
 
 
-def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
-    """Return the folded last parts of all keys that links (key, kind, target) might point at.
+@dataclass(frozen=True)
+class Unlinked:
+    """What a `link` step starts from: documents of the source by key, and the links that may lead to one of them."""
 
-    A resolver that knows only the keys with these names answers these links as one that knows all keys.
-    """
-    names: set[str] = set()
-    for from_key, kind, target in links:
-        names.add(_name(from_key))
-        path = target.partition("#")[0]
-        if kind == "wikilink":
-            path = path.strip()
-            wanted = _name(path.strip("/"))
-            names |= {wanted, *(wanted + suffix for suffix in PAGE_SUFFIXES)}
-        else:
-            path = path.partition("?")[0]
-        for base in _all_bases(from_key, path):
-            names |= set(map(_name, _pages(base)))
-    return frozenset(name for name in names if "\0" not in name)  # which no key holds
+    documents: dict[str, uuid.UUID]
+    links: Sequence[Any]
 
 
-def _pages(path: str) -> list[str]:
-    """List what a path may mean: as it is written, by extension, or as the index of a folder."""
-    pages = [path] if path else []
-    if path and not path.endswith("/"):
-        pages += [path + suffix for suffix in PAGE_SUFFIXES]
-    folder = f"{path.rstrip('/')}/" if path else ""
-    pages += [f"{folder}{name}{suffix}" for name in _INDEX_PAGES for suffix in PAGE_SUFFIXES]
-    if path.endswith("/"):
-        pages += [path.rstrip("/") + suffix for suffix in PAGE_SUFFIXES]
-    return pages
+def is_needed(tx: Connection, run_id: uuid.UUID) -> bool:
+    """Tell whether a run has changed something that links may depend on, or has to do what the one before left."""
+    return bool(tx.execute(_IS_NEEDED, {"run_id": run_id}).scalar_one())
 
 
-def _all_bases(from_key: str, path: str) -> Iterator[str]:
-    decoded = unquote(path)
-    for written in (decoded, path) if decoded != path else (path,):
-        yield from _bases(from_key, written)
+class Link:
+    """Handler of `link` steps."""
+
+    def gather(self, tx: Connection, step: Step) -> Unlinked:
+        """Read the links that the run may have changed."""
+        values = {"run_id": step.run_id}
+        has_new = tx.execute(_HAS_NEW, values).scalar_one()
+        links = tx.execute(_UNLINKED if has_new else _UNLINKED_OF_CHANGED, values).all()
+        named = possible_names((link.key, link.kind, link.target) for link in links) if len(links) < FEW else None
+        names = None if named is None else as_rows(sorted(named))
+        documents = tx.execute(_KEYS, {**values, "names": names}) if links else ()
+        return Unlinked({row.key: row.id for row in documents}, links)
+
+    def compute(self, gathered: Unlinked) -> list[dict[str, Any]]:
+        """Resolve links to documents."""
+        resolver = LinkResolver(gathered.documents)
+        resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
+        return [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
+
+    def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> Done:
+        """Store where links lead, and that those to what is gone lead nowhere."""
+        keep_out(tx, step.run_id)
+        tx.execute(_UNLINK, {"run_id": step.run_id})
+        tx.execute(_LINK, {"rows": as_rows(computed)})
+        return Done()
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """The run's end tells that its links are as they were; the next run finds them again."""
 
 
-def _bases(from_key: str, path: str) -> Iterator[str]:
-    """Yield where a path may lead: a relative one from the page's folder, an absolute one from a site's root.
+# The run before was cut off with documents stored whose links nobody has resolved, or its own `link` step failed.
+_LEFT = """exists (
+      select 1 from (select id, state from runs b where b.source_id = r.source_id and b.id <> r.id
+        and b.kind <> 'dry_run' order by created_at desc limit 1) before
+      where (before.state in ('cancelled', 'failed') and exists (select 1 from run_items i where i.run_id = before.id))
+        or exists (select 1 from steps s where s.run_id = before.id and s.kind = 'link' and s.state = 'failed'))"""
 
-    That is often a folder of the repository (`website/`): all above the page are tried, outermost first.
-    """
-    parts = from_key.split("/")[:-1]
-    starts = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-    for start in starts if path.startswith("/") else starts[-1:]:
-        joined = posixpath.normpath(posixpath.join(start, path.lstrip("/")))
-        if joined.partition("/")[0] != "..":
-            yield "" if joined == "." else joined + "/" * path.endswith("/")
+_IS_NEEDED = sa.text(f"""
+    select exists (select 1 from run_items where run_id = r.id) or {_LEFT} from runs r where r.id = :run_id
+""")
 
+# Keys came or went: a link that had no target may have one now.
+_HAS_NEW = sa.text(f"""
+    select exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) or {_LEFT}
+    from runs r where r.id = :run_id
+""")
 
-def _name(key: str) -> str:
-    return _fold(key.rpartition("/")[2])
+# For a few links only what they may point at: by name, as `resolve` folds it, which Postgres does for ASCII alone.
+_KEYS = sa.text("""
+    select d.key, d.id from documents d join runs r on r.source_id = d.source_id
+    where r.id = :run_id and d.deleted_at is null
+      and (cast(:names as json) is null or octet_length(d.key) <> length(d.key)
+        or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
+""")
 
+_IS_PATH = "l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'"
 
-def _stem(key: str) -> str:
-    root, suffix = posixpath.splitext(key)
-    return root if suffix.lower() in PAGE_SUFFIXES else key
+_UNLINKED_OF_CHANGED = sa.text(f"""
+    select l.id, d.key, l.kind, l.target from run_items i
+    join runs r on r.id = i.run_id
+    join documents d on d.source_id = r.source_id and d.key = i.key and d.deleted_at is null
+    join relations l on l.document_id = d.id
+    where i.run_id = :run_id and l.target_document_id is null and {_IS_PATH}
+""")
 
+# Those without a target, and those whose target is gone.
+_UNLINKED = sa.text(f"""
+    select l.id, d.key, l.kind, l.target from relations l
+    join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
+    left join documents t on t.id = l.target_document_id
+    where r.id = :run_id and d.deleted_at is null and {_IS_PATH} and (t.id is null or t.deleted_at is not null)
+""")
 
-def _fold(key: str) -> str:
-    return key.lower() if key.isascii() else unicodedata.normalize("NFC", key).casefold()
+_UNLINK = sa.text("""
+    update relations l set target_document_id = null from documents t, runs r
+    where r.id = :run_id and t.source_id = r.source_id and t.deleted_at is not null and l.target_document_id = t.id
+""")
+
+_LINK = sa.text("""
+    update relations l set target_document_id = r.target
+    from json_to_recordset(cast(:rows as json)) as r (id bigint, target uuid) where l.id = r.id
+""")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functions.collection.connect import connect_with
 from functions.collection.fetch import Fetch
 from functions.collection.finish import Finish
+from functions.collection.link import Link
 from functions.collection.list import ListSource
 from headwater.config import Settings
 from headwater.worker import Handler
@@ -17,5 +18,6 @@ def handlers(settings: Settings, start_job: Callable[[uuid.UUID], None] | None =
     return {
         "list": ListSource(connect, settings, start_job),
         "fetch": Fetch(connect, settings),
+        "link": Link(),
         "finish": Finish(connect, settings),
     }

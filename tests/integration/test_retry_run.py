@@ -82,7 +82,7 @@ def test_documents_that_succeed_the_second_time_leave_what_an_undisturbed_run_le
         run = retried(pipeline, failed.id)
         assert (run.kind, run.state, run.total, run.snapshot) == ("retry", "succeeded", 2, failed.snapshot)
         assert (run.counts.added, run.counts.failed, run.counts.listed) == (2, 0, 0)
-        assert kinds(pipeline, run) == ["fetch", "fetch", "finish", "embed", "finish"]
+        assert kinds(pipeline, run) == ["fetch", "fetch", "finish", "link", "embed", "finish"]
         after = pipeline.contents()
         assert pipeline.read(failed.id).counts == failed.counts, "what is over stays as it was"
         repository.git("revert", "--no-edit", "HEAD")
