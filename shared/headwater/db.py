@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headwater.address import connect_arguments
 from headwater.config import Settings
-from headwater.errors import ConfigError, DatabaseUnavailable, HeadwaterError, UnprocessableContent
+from headwater.errors import ConfigError, DatabaseFull, DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
     from headwater.wire import WireConnection
@@ -66,7 +66,7 @@ class Database:
         """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
 
         Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us;
-        UnprocessableContent for text that Postgres can't hold.
+        DatabaseFull when it takes nothing more; UnprocessableContent for text that Postgres can't hold.
         """
         with _told_apart(), self._begun(scope) as tx:
             yield tx
@@ -168,6 +168,8 @@ def _told_apart() -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         if _sqlstate(error) in _NOT_TEXT:
             raise UnprocessableContent("Text with a NUL character can't be stored or found.") from error
+        if _sqlstate(error) in _FULL:
+            raise DatabaseFull(f"The database takes nothing more: {_short(error)}. See to its disk.") from error
         if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
             raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
         raise
@@ -230,6 +232,10 @@ _SET_UP = f"{_SET_PATH}, set_config('idle_in_transaction_session_timeout', '60s'
 
 _NOT_TEXT = {"22021", "22P05"}
 """SQLSTATE of a NUL in a text, and of one in JSON."""
+
+_FULL = {"53100", "25006"}
+"""SQLSTATE of a full disk, and of what is refused because the database is read-only, as Supabase makes one whose disk
+is nearly full."""
 
 _UNAVAILABLE = {"08", "28", "3D", "53", "57"}
 """SQLSTATE classes: connection exception, invalid authorization, invalid catalog name (all three at connecting),

@@ -13,6 +13,7 @@ HeadwaterError
 │   └── TooManyRequests         429
 ├── UpstreamError               something we talk to failed; the same may succeed later: retry
 │   └── DatabaseUnavailable
+│       └── DatabaseFull
 ├── PermanentError              the same will fail again: record it, go on, do not retry
 │   └── SystemicError           everything like it will fail for the same reason: give all of it up at once
 ├── LeaseLost                   another worker holds the step now: drop what was computed
@@ -131,6 +132,12 @@ class DatabaseUnavailable(UpstreamError):
     """The database can't be reached or refuses connections."""
 
     title = "Database unavailable"
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The database answers, and takes nothing more for now: its disk is full, or it is read-only, perhaps therefore."""
+
+    title = "Database full"
 
 
 class PermanentError(HeadwaterError):

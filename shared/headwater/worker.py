@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from headwater import ledger, logs
 from headwater.config import Settings
 from headwater.db import ENGINE, Database, storable
-from headwater.errors import DatabaseUnavailable, LeaseLost, UpstreamError
+from headwater.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.holding import Holding
 from headwater.ledger import NewStep, Step
 from headwater.lifetime import Lifetime
@@ -141,6 +141,8 @@ class Worker:
             self._wake_for(done.then)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
+        except DatabaseFull as error:
+            self._failed(handler, step, error)
         except DatabaseUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: every other error is the step's, decided in one place

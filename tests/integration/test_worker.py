@@ -1,6 +1,7 @@
 """The worker against a real Postgres: a step's effect is exactly once, whatever fails around it."""
 
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -225,6 +226,25 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
         again = ledger.claim(tx, "collection", ["fetch"], "another", 30)
     assert again is not None
     assert (again.attempt, again.lost, again.fence) == (0, 0, 2)
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "25006"])
+def test_a_step_that_the_database_has_no_room_for_is_tried_again_like_what_talks_to_others(
+    db: Database, database: FreshDatabase, sqlstate: str
+) -> None:
+    class Refused(Recorded):
+        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+            tx.exec_driver_sql(f"do $$ begin raise 'No space left on device' using errcode = '{sqlstate}'; end $$")
+            return Done()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
+        work(db, database, handler := Refused(), max_upstream_attempts=3)
+    assert handler.given_up == [
+        "The database takes nothing more: No space left on device. See to its disk. Given up after 3 attempts."
+    ]
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
 
 
 def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
