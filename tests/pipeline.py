@@ -41,6 +41,7 @@ class Pipeline:
         self.workspace_id = workspace_id
         self.start_job: Callable[[uuid.UUID], None] | None = None
         self.closing = ExitStack()
+        self.closing.callback(self.database.close)
 
     def add_source(self, url: str, **config: Any) -> Source:
         new = NewSource("git", "docs", {"url": url, **config})
@@ -106,7 +107,6 @@ def opened(database: FreshDatabase, **changes: Any) -> Iterator[Pipeline]:
     register_model(database.admin_url, pipeline.settings.embedding_model, 384)
     with pipeline.closing:
         yield pipeline
-    pipeline.database.close()
 
 
 @contextmanager

@@ -55,7 +55,8 @@ def open_run(
 ) -> uuid.UUID:
     """Open a run with `items` (`k` key, `a` action, `f` fingerprint, `w` warning), or have an open one take them, too.
 
-    The source must be held. Raises Conflict while another run of it is open.
+    The source must be held. Raises Conflict while another run of it is open. Of an open run no step is touched: whoever
+    cancels it holds those first, and then the run.
     """
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
     run_id = uuid.uuid4()
@@ -65,11 +66,11 @@ def open_run(
         run_id = found.id
     else:
         tx.execute(_INSERT, {"id": run_id, "source_id": source_id, "kind": kind})
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
     rows = {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)}
     tx.execute(_REPLACE, rows)
     tx.execute(_ITEMS, rows)
     tx.execute(_TOTAL, {"id": run_id})
-    ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
     return run_id
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from functions.chat.search import Search
-from functions.collection.runs import Run
+from functions.collection.runs import Run, end_run
 from functions.job.collect import Execution
+from headwater import ledger
 from headwater.embedder import ConstantEmbedder
 from headwater.errors import Conflict
 from tests.asking import Asking
@@ -368,6 +369,25 @@ def test_what_is_restored_while_a_restore_is_open_joins_it(pipeline: Pipeline, r
     [run] = ask.get("/api/runs?limit=1")["runs"]
     assert (run["kind"], run["state"], run["total"], run["counts"]["added"]) == ("restore", "succeeded", 2, 2)
     assert pipeline.contents() == expected
+
+
+def test_a_restore_that_joins_a_run_does_not_wait_for_whoever_cancels_it(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    pipeline.rows("update documents set deleted_at = now() returning 1")
+    ask = asking(pipeline)
+    first, second = ask.get("/api/documents?deleted=true")["documents"]
+    ask.post(f"/api/documents/{first['id']}/restore", status=200)
+    [run] = ask.get("/api/runs?limit=1")["runs"]
+    with pipeline.database.transaction(pipeline.workspace_id) as cancelling:
+        ledger.cancel(cancelling, uuid.UUID(run["id"]))
+        ask.post(f"/api/documents/{second['id']}/restore", status=200)
+        end_run(cancelling, uuid.UUID(run["id"]), "cancelled")
+    assert ask.get(f"/api/runs/{run['id']}")["state"] == "cancelled"
+    assert live(pipeline) == sorted(SMALL)
 
 
 def test_a_job_that_is_to_collect_takes_no_other_run_for_its_collect(
