@@ -12,8 +12,12 @@ import sqlalchemy as sa
 
 from functions.collection import runs
 from functions.collection.documents import DocumentQuery, read_documents
-from headwater.errors import Conflict
+from functions.collection.link import Link
+from headwater.errors import Conflict, PermanentError
+from headwater.tickets import QUEUES
+from headwater.worker import Handler
 from tests.databases import FreshDatabase
+from tests.dying import Interrupted
 from tests.pipeline import Pipeline, Repository, opened
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
@@ -207,6 +211,31 @@ def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
         run = pipeline.collect(source)
         assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 0, 3)
         assert pipeline.contents() == expected
+
+
+def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    def refuse() -> None:
+        raise PermanentError("No links today.")
+
+    def change(handler: Handler) -> Handler:
+        return Interrupted(handler, "compute", refuse) if isinstance(handler, Link) else handler
+
+    repository.write(SMALL)
+    run_id = pipeline.start(source := pipeline.add_source(repository.url))
+    while any(pipeline.step(queue, change) for queue in QUEUES):
+        pass
+    run = pipeline.read(run_id)
+    assert (run.state, run.counts.failed, run.error and run.error["detail"]) == (
+        "partial",
+        0,
+        "Not everything could be linked: No links today.",
+    )
+    linked = "select count(target_document_id) from relations"
+    assert pipeline.rows(linked) == [(0,)]
+    assert pipeline.collect(source).state == "succeeded"
+    assert pipeline.rows(linked) == [(2,)]
 
 
 def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:
