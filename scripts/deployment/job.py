@@ -7,7 +7,7 @@ from typing import Any
 from scripts.deployment import access
 from scripts.deployment.access import Binding, account
 from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.containers import read_container, wanted_container
+from scripts.deployment.containers import Container, read_container, wanted_container
 from scripts.deployment.found import Found, Json
 from scripts.deployment.installation import Installation
 from scripts.deployment.look import Google, at_once
@@ -15,7 +15,6 @@ from scripts.deployment.look import Google, at_once
 JOB = "headwater"
 _TASK_TIMEOUT_S = 24 * 3600
 _MAX_RETRIES = 3
-_DATABASE = ("DATABASE_URL", "DATABASE_ADMIN_URL")
 
 
 def look_job(google: Google, wanted: Installation, found: Found) -> Found:
@@ -38,7 +37,7 @@ def look_job(google: Google, wanted: Installation, found: Found) -> Found:
 
 
 def plan_job(wanted: Installation, found: Found) -> list[Command]:
-    """Deploy the job if it differs; then migrate, unless that very image has on this very database."""
+    """Deploy the job if it differs; then migrate, unless that image has migrated this database for this model."""
     where: dict[str, Any] = {"on": f"job/{JOB}", "project": wanted.project, "region": wanted.region}
     commands = []
     if found.job is None or not is_as_wanted(wanted, found, found.job):
@@ -55,7 +54,7 @@ def plan_job(wanted: Installation, found: Found) -> list[Command]:
                 task_timeout=f"{_TASK_TIMEOUT_S}s",
             )
         )
-    if not any(has_migrated(wanted, found, execution) for execution in found.executions):
+    if not has_migrated(wanted, found):
         commands.append(gcloud("run", "jobs", "execute", JOB, **where, args="migrate", wait=True, minutes="1 to 2"))
     return commands + access.missing(wanted, _bindings(wanted), found.access)
 
@@ -71,17 +70,24 @@ def is_as_wanted(wanted: Installation, found: Found, job: Json) -> bool:
     )
 
 
-def has_migrated(wanted: Installation, found: Found, execution: Json) -> bool:
-    """Tell whether an execution has brought this database to this revision."""
-    task = execution["spec"]["template"]["spec"]
-    ran, needed = read_container(task, {}), wanted_container("job", wanted, found)
-    databases = [{name: dict(each.secrets).get(name) for name in _DATABASE} for each in (ran, needed)]
-    return (
-        task["containers"][0].get("args") == ["migrate"]
-        and ran.image == needed.image
-        and databases[0] == databases[1]
-        and int(execution.get("status", {}).get("succeededCount", 0)) > 0
-    )
+def has_migrated(wanted: Installation, found: Found) -> bool:
+    """Tell whether this image has migrated this database, and the last that did so registered the embedding model."""
+    needed, ran = wanted_container("job", wanted, found), []
+    for execution in sorted(found.executions, key=lambda execution: str(execution["metadata"]["creationTimestamp"])):
+        task = execution["spec"]["template"]["spec"]
+        container = read_container(task, {})
+        is_done = int(execution.get("status", {}).get("succeededCount", 0)) > 0
+        if task["containers"][0].get("args") == ["migrate"] and is_done and _database(container) == _database(needed):
+            ran.append(container)
+    return any(each.image == needed.image for each in ran) and _model(ran[-1]) == _model(needed)
+
+
+def _database(container: Container) -> list[str | None]:
+    return [dict(container.secrets).get(name) for name in ("DATABASE_URL", "DATABASE_ADMIN_URL")]
+
+
+def _model(container: Container) -> list[str | None]:
+    return [dict(container.variables).get(name) for name in ("EMBEDDING_MODEL", "EMBEDDING_DIM")]
 
 
 def _bindings(wanted: Installation) -> list[Binding]:

@@ -117,18 +117,22 @@ def test_settings_of_the_chat_go_to_the_chat_alone() -> None:
     assert all("LOG_LEVEL=DEBUG" in text for text in variables.values())
 
 
-def execution(image: str, version: str, args: list[str], succeeded: int = 1) -> Json:
+def execution(
+    image: str, version: str, args: list[str], succeeded: int = 1, *, model: str = "", at: str = "2026-01-01T00:00:00Z"
+) -> Json:
     """Give an execution of the job as its API tells it."""
     names = ("DATABASE_URL", "DATABASE_ADMIN_URL")
-    environment = [
+    environment: list[Json] = [
         {
             "name": name,
             "valueFrom": {"secretKeyRef": {"name": f"headwater-{name.lower().replace('_', '-')}", "key": version}},
         }
         for name in names
     ]
+    environment += [{"name": "EMBEDDING_MODEL", "value": model}] if model else []
     container = {"image": image, "args": args, "env": environment}
-    return {"spec": {"template": {"spec": {"containers": [container]}}}, "status": {"succeededCount": succeeded}}
+    spec = {"template": {"spec": {"containers": [container]}}}
+    return {"metadata": {"creationTimestamp": at}, "spec": spec, "status": {"succeededCount": succeeded}}
 
 
 @pytest.mark.parametrize(
@@ -142,8 +146,22 @@ def execution(image: str, version: str, args: list[str], succeeded: int = 1) -> 
     ],
 )
 def test_migrations_run_once_for_an_image_and_a_database(ran: Json, is_done: bool) -> None:
-    planned = lines(job.plan_job(SUPABASE, Found(versions=VERSIONS, executions=(ran,))))
-    assert any("--args=migrate" in line for line in planned) is not is_done
+    assert has_to_migrate(SUPABASE, ran) is not is_done
+
+
+def test_another_embedding_model_is_registered_by_migrating_again_and_so_is_going_back() -> None:
+    image, other = SUPABASE.image("job", "t1"), "openai:text-embedding-3-small"
+    wanted = replace(SUPABASE, settings=(("EMBEDDING_MODEL", other),))
+    first = execution(image, "1", ["migrate"])
+    second = execution(image, "1", ["migrate"], model=other, at="2026-01-02T00:00:00Z")
+    assert has_to_migrate(wanted, first)
+    assert not has_to_migrate(wanted, second, first)
+    assert has_to_migrate(SUPABASE, second, first)
+
+
+def has_to_migrate(wanted: Installation, *ran: Json) -> bool:
+    planned = lines(job.plan_job(wanted, Found(versions=VERSIONS, executions=ran)))
+    return any("--args=migrate" in line for line in planned)
 
 
 def owned(users: frozenset[str], versions: dict[str, str], kept: dict[str, Json]) -> list[tuple[str, ...]]:
