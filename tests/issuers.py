@@ -35,6 +35,8 @@ class FakeIssuer:
         self.status = 200
         self.content: bytes | None = None
         """What is published instead of the keys."""
+        self.leads_to = ""
+        """Where who asks for the keys is sent instead, with a `status` of 302."""
         self.wait: threading.Event | None = None
         """Holds answers back until it is set."""
         self.keys: dict[str, Any] = {}
@@ -142,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.issuer.wait.wait(30)
         content = json.dumps(self.issuer.key_set()).encode() if self.issuer.content is None else self.issuer.content
         self.send_response(self.issuer.status)
+        self.send_header("Location", self.issuer.leads_to)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

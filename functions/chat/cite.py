@@ -18,6 +18,8 @@ _CITATION = re.compile(rf"\[[ \t]*{_NUMBER}(?:[ \t]*[,;][ \t]*{_NUMBER})*[ \t]*\
 _MAYBE_CITATION = re.compile(r"\[[0-9,; \t\u2013-]*\Z")
 _PLAIN = re.compile(r"[^\\`\[ \t\n(:]+")
 _LONGEST_RANGE = 50
+_MOST_DIGITS = 9
+"""A longer number is no passage's; Python refuses to read one of thousands of digits."""
 
 
 class CitationFilter:
@@ -176,7 +178,10 @@ def _numbers(citation: str) -> list[int]:
     numbers: dict[int, None] = {}
     for part in re.split("[,;]", citation.strip("[]")):
         first, _, last = part.replace("\u2013", "-").partition("-")
-        low, high = int(first), int(last or first)
+        ends = first.strip(), (last or first).strip()
+        if max(map(len, ends)) > _MOST_DIGITS:
+            continue
+        low, high = map(int, ends)
         numbers.update(dict.fromkeys(range(low, min(high, low + _LONGEST_RANGE) + 1)))
     return list(numbers)
 

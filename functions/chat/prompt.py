@@ -52,8 +52,8 @@ def build(asked: Asked) -> list[Turn]:
 
 def _passage(n: int, passage: Passage) -> str:
     place = " > ".join([passage.title, *passage.heading_path])
-    text = passage.text.replace("</passage", "<\\/passage")  # a document can't end its own passage
-    return f'<passage n="{n}">\nFrom: {place}\n\n{text}\n</passage>'
+    said = _END.sub(r"<\\/\1", f"From: {place}\n\n{passage.text}")  # a document can't end its own passage
+    return f'<passage n="{n}">\n{said}\n</passage>'
 
 
 def recent(history: Sequence[Turn]) -> list[Turn]:
@@ -73,6 +73,8 @@ def recent(history: Sequence[Turn]) -> list[Turn]:
         del chosen[0]
     return chosen
 
+
+_END = re.compile(r"</(passage)", re.IGNORECASE)
 
 _LEANS = re.compile(
     r"\b(it|its|that|this|these|those|they|them|their|he|she|same|former|latter|instead)\b"

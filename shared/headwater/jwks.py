@@ -129,20 +129,29 @@ def _pick(keys: Sequence[PublicKey], algorithm: str, kid: str | None) -> PublicK
 
 
 def _fetch(url: str, timeout_s: float) -> bytes:
-    """Read a URL within `timeout_s` and `MAX_BYTES`; raises OSError or ValueError."""
+    """Read a URL, and no other that it may name, within `timeout_s` and `MAX_BYTES`; raises OSError or ValueError."""
     from http.client import HTTPException
-    from urllib.request import Request, urlopen
+    from urllib.error import HTTPError
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    class Stay(HTTPRedirectHandler):  # where it leads, anybody between might forge keys
+        def redirect_request(self, *_: object) -> None:
+            return None
 
     until = time.monotonic() + timeout_s
     content = b""
     try:
-        with urlopen(Request(url, headers={"Accept": "application/json"}), timeout=timeout_s) as response:  # noqa: S310
+        request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - the installation's own setting
+        with build_opener(Stay).open(request, timeout=timeout_s) as response:
             while part := response.read1(65_536):
                 content += part
                 if len(content) > MAX_BYTES:
                     raise ValueError(f"The JWKS is over {MAX_BYTES} bytes.")
                 if time.monotonic() > until:
                     raise TimeoutError(f"The JWKS took longer than {timeout_s:g} s.")
+    except HTTPError as error:
+        error.close()
+        raise
     except HTTPException as error:
         raise OSError(f"The issuer doesn't speak HTTP: {error!r}") from error
     return content

@@ -90,6 +90,14 @@ def test_while_the_issuer_is_down_the_keys_that_we_have_serve_for_a_day(issuer: 
     assert jwks.find("ES256", "key-0")
 
 
+def test_keys_are_taken_from_nowhere_else_than_where_the_installation_says(issuer: FakeIssuer) -> None:
+    with fake_issuer() as elsewhere:
+        issuer.status, issuer.leads_to = 302, elsewhere.url
+        with pytest.raises(UpstreamError):
+            Jwks(issuer.url).find("ES256", "key-0")
+        assert elsewhere.asked == 0
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"{}", b'{"keys": []}', b'{"keys": {}}', b"[" * 9000, b" " * 300_000]
 )
