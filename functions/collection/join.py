@@ -6,7 +6,7 @@ wait for an end in order to restore a second document. Called by `removals`, `re
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -67,11 +67,16 @@ def open_run(
     else:
         tx.execute(_INSERT, {"id": run_id, "source_id": source_id, "kind": kind})
         ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
-    rows = {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)}
-    tx.execute(_REPLACE, rows)
-    tx.execute(_ITEMS, rows)
-    tx.execute(_TOTAL, {"id": run_id})
+    replaced = {row.key: row.action for row in tx.execute(_REPLACE, {"run_id": run_id, "rows": as_rows(items)})}
+    items = [{**item, "a": "added"} if _is_new(item, replaced) else item for item in items]
+    tx.execute(_ITEMS, {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)})
+    tx.execute(_TOTAL, {"id": run_id, "more": len(items) - len(replaced)})
     return run_id
+
+
+def _is_new(item: dict[str, Any], replaced: Mapping[str, str]) -> bool:
+    """Tell whether an item that changes a document takes the place of one that adds it: links may lead there now."""
+    return item["a"] == "changed" and replaced.get(item["k"]) == "added"
 
 
 def count_chunks(tx: Connection, run_id: uuid.UUID, key: str, chunks: int) -> None:
@@ -115,6 +120,7 @@ _INSERT = sa.text("""
 _REPLACE = sa.text("""
     delete from run_items where run_id = :run_id and key in (
       select k from json_to_recordset(cast(:rows as json)) as r (k text))
+    returning key, action
 """)
 
 _ITEMS = sa.text("""
@@ -123,4 +129,4 @@ _ITEMS = sa.text("""
     from json_to_recordset(cast(:rows as json)) as r (k text, a text, f text, w text)
 """)
 
-_TOTAL = sa.text("update runs set total = (select count(*) from run_items where run_id = runs.id) where id = :id")
+_TOTAL = sa.text("update runs set total = coalesce(total, 0) + :more where id = :id")

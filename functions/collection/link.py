@@ -65,15 +65,19 @@ class Link:
         """The run's end tells that its links are as they were; the next run finds them again."""
 
 
-# The run before was cut off with documents stored whose links nobody has resolved, or its own `link` step failed.
+# The last run before that came to anything was cut off with documents stored whose links nobody has resolved, or its
+# own `link` step failed.
 _LEFT = """exists (
       select 1 from (select id, state from runs b where b.source_id = r.source_id and b.id <> r.id
-        and b.kind <> 'dry_run' order by created_at desc limit 1) before
-      where (before.state in ('cancelled', 'failed') and exists (select 1 from run_items i where i.run_id = before.id))
+          and b.kind <> 'dry_run' and (b.state not in ('cancelled', 'failed')
+            or exists (select 1 from run_items i where i.run_id = b.id))
+        order by created_at desc limit 1) before
+      where before.state in ('cancelled', 'failed')
         or exists (select 1 from steps s where s.run_id = before.id and s.kind = 'link' and s.state = 'failed'))"""
 
 _IS_NEEDED = sa.text(f"""
-    select exists (select 1 from run_items where run_id = r.id) or {_LEFT} from runs r where r.id = :run_id
+    select exists (select 1 from run_items where run_id = r.id and action <> 'skipped') or {_LEFT}
+    from runs r where r.id = :run_id
 """)
 
 # Keys came or went: a link that had no target may have one now.

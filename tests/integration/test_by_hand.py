@@ -122,6 +122,17 @@ def test_many_are_added_one_after_another_while_the_first_is_still_worked_on(pip
     assert pipeline.rows(lacking) == [(0,)]
 
 
+def test_links_lead_to_a_document_that_was_added_and_changed_before_its_run_came_to_them(
+    pipeline: Pipeline, path: str
+) -> None:
+    ask = asking(pipeline)
+    pipeline.finish(ask.put(f"{path}/documents", {"key": "before.md", "text": "# Before\n\nSee [notes](notes.md).\n"}))
+    ask.put(f"{path}/documents", {"key": "notes.md", "text": NOTES})
+    run = pipeline.finish(ask.put(f"{path}/documents", {"key": "notes.md", "text": NOTES + "\nMore.\n"}))
+    assert (run.total, run.counts.added, run.counts.changed) == (1, 1, 0)
+    assert ("before.md", "notes.md") in pipeline.rows(LINKS)
+
+
 def test_its_workers_may_die_anywhere(pipeline: Pipeline, path: str) -> None:
     added = asking(pipeline).put(f"{path}/documents", {"key": "notes.md", "text": NOTES})
     die_everywhere(pipeline)

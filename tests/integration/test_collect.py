@@ -213,6 +213,23 @@ def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
         assert pipeline.contents() == expected
 
 
+def test_links_that_a_cancelled_run_left_are_resolved_though_a_listing_failed_in_between(
+    pipeline: Pipeline, repository: Repository, tmp_path: Path
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    run_id = pipeline.start(source)
+    for _ in range(2):  # the listing, and all documents
+        pipeline.step("collection")
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        runs.cancel_run(tx, run_id)
+    moved = (tmp_path / "repository").rename(tmp_path / "elsewhere")
+    assert pipeline.collect(source).state == "failed"
+    moved.rename(tmp_path / "repository")
+    assert pipeline.collect(source).state == "succeeded"
+    assert pipeline.rows("select count(target_document_id) from relations") == [(2,)]
+
+
 def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run(
     pipeline: Pipeline, repository: Repository
 ) -> None:
