@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from functions.collection.people.keys import NewApiKey, create_key
 from functions.collection.people.routes import People
 from headwater.api_keys import hash_key, is_well_formed
+from headwater.callers import Caller
+from headwater.errors import Forbidden
 from tests.calling import Called, called
 from tests.databases import FreshDatabase
 from tests.issuers import FakeIssuer, fake_issuer
@@ -160,6 +163,14 @@ def test_what_a_member_may_no_longer_do_their_keys_may_not_either(app: Called, a
     assert usable() == ["reader", "editor"]
     ask(ada, "DELETE", "/api/members/bob", 204)
     assert usable() == []
+
+
+def test_who_is_removed_while_they_make_a_key_has_none(app: Called, ada: FlaskClient) -> None:
+    ask(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
+    bob = Caller(uuid.UUID(ask(ada, "GET", "/api/me", 200)["workspace_id"]), "bob", "owner")
+    ask(ada, "DELETE", "/api/members/bob", 204)  # since bob was let in
+    with pytest.raises(Forbidden, match="just been changed"), app.database.transaction(bob.workspace_id) as tx:
+        create_key(tx, bob, NewApiKey("late"))
 
 
 def test_a_key_makes_no_key_that_may_more_or_lives_longer_than_itself(app: Called, ada: FlaskClient) -> None:

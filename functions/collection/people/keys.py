@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.sources import check_name
 from headwater.api_keys import hash_key, hint_of, make_key
-from headwater.callers import Caller, Role, ensure_local_workspace, may
+from headwater.callers import LOCAL, Caller, Role, ensure_local_workspace, may
 from headwater.errors import Conflict, Forbidden, NotFound
 
 FunctionName = Literal["chat", "collection", "embedding"]
@@ -64,6 +64,7 @@ class ApiKeyList(msgspec.Struct, frozen=True):
 
 def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> MadeApiKey:
     """Make a key for the caller's workspace; raises Forbidden for one that might more than its maker."""
+    _check_still_may(tx, caller)
     key = make_key()
     stored = store_key(tx, caller, new, hash_key(key), hint_of(key))
     return MadeApiKey(**msgspec.structs.asdict(stored), key=key)
@@ -103,6 +104,7 @@ def read_keys(tx: Connection, workspace_id: uuid.UUID) -> list[ApiKey]:
 
 def revoke_key(tx: Connection, workspace_id: uuid.UUID, key_id: uuid.UUID) -> None:
     """Revoke a key, and those that it made; raises NotFound. What is revoked already stays so."""
+    hold_workspace(tx, workspace_id)
     values = {"workspace_id": workspace_id, "id": key_id}
     if tx.execute(_EXISTS, values).one_or_none() is None:
         raise NotFound(f"No key {key_id} is here.")
@@ -112,6 +114,21 @@ def revoke_key(tx: Connection, workspace_id: uuid.UUID, key_id: uuid.UUID) -> No
 def revoke_keys_of(tx: Connection, workspace_id: uuid.UUID, subject: str, roles: Sequence[Role]) -> None:
     """Revoke the keys with one of these roles that somebody made, and those that these made."""
     tx.execute(_REVOKE, {"workspace_id": workspace_id, "id": None, "subject": subject, "roles": list(roles)})
+
+
+def hold_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
+    """Have changes of members and keys come one after the other: two owners could otherwise remove each other."""
+    tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": workspace_id})
+
+
+def _check_still_may(tx: Connection, caller: Caller) -> None:
+    """Raise Forbidden for who has lost the right to make keys since they called: nobody would revoke the key then."""
+    if caller.subject == LOCAL:
+        return
+    hold_workspace(tx, caller.workspace_id)
+    values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "role": caller.role}
+    if not tx.execute(_STILL_MAY, {**values, "key_id": caller.key_id}).scalar_one():
+        raise Forbidden("What you may do here has just been changed. Ask an owner of the workspace.")
 
 
 _COLUMNS = "id, name, hint, role, scopes, created_by, created_at, expires_at, revoked_at, last_used_at"
@@ -127,6 +144,12 @@ _INSERT = sa.text(f"""
 
 _SELECT = sa.text(f"""
     select {_COLUMNS} from api_keys where workspace_id = :workspace_id order by created_at desc, id limit :n
+""")
+
+_STILL_MAY = sa.text("""
+    select exists (select 1 from members where workspace_id = :workspace_id and subject = :subject and role = :role)
+      or exists (select 1 from api_keys where workspace_id = :workspace_id and id = cast(:key_id as uuid)
+        and revoked_at is null)
 """)
 
 _EXISTS = sa.text("select 1 from api_keys where workspace_id = :workspace_id and id = :id")

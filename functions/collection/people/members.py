@@ -107,7 +107,7 @@ def add_member(tx: Connection, workspace_id: uuid.UUID, new: NewMember) -> Membe
 
 def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes: MemberChanges) -> Member:
     """Change a member's role or name; raises NotFound, and Conflict for the last owner."""
-    _lock(tx, workspace_id)
+    keys.hold_workspace(tx, workspace_id)
     member = _read(tx, workspace_id, subject)
     values = {"workspace_id": workspace_id, "subject": subject}
     if changes.name is not UNSET:
@@ -125,7 +125,7 @@ def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes
 
 def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
     """Remove a member with the API keys they made; raises NotFound, and Conflict for the last owner."""
-    _lock(tx, workspace_id)
+    keys.hold_workspace(tx, workspace_id)
     if _read(tx, workspace_id, subject).role == "owner":
         _check_other_owner(tx, workspace_id, subject)
     tx.execute(_DELETE, {"workspace_id": workspace_id, "subject": subject})
@@ -137,11 +137,6 @@ def _read(tx: Connection, workspace_id: uuid.UUID, subject: str) -> Member:
     if row is None:
         raise NotFound(f"No member {subject!r} is here.")
     return Member(**row._mapping)
-
-
-def _lock(tx: Connection, workspace_id: uuid.UUID) -> None:
-    """Have changes of members come one after the other: two owners could otherwise remove each other."""
-    tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": workspace_id})
 
 
 def _check_other_owner(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
