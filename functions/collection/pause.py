@@ -15,8 +15,7 @@ PAUSED = 'The source is paused. Resume it: PATCH /api/sources/{id} with {{"pause
 
 
 def set_paused(tx: Connection, source_id: uuid.UUID, *, paused: bool) -> None:
-    """Pause or resume a source; waits for whoever is opening a run of it. Pausing again changes nothing."""
-    tx.execute(_HOLD, {"id": source_id})
+    """Pause or resume a source, which must be held. Pausing again changes nothing."""
     tx.execute(_SET, {"id": source_id, "paused": paused})
 
 
@@ -30,8 +29,6 @@ def check_not_paused(tx: Connection, source_id: uuid.UUID) -> None:
     if is_paused(tx, source_id):
         raise Conflict(PAUSED.format(id=source_id))
 
-
-_HOLD = sa.text("select 1 from sources where id = :id for update")
 
 _SET = sa.text("""
     update sources set paused_at = case when cast(:paused as boolean) then coalesce(paused_at, now()) end

@@ -176,7 +176,8 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
     if run.state != "running":
         raise Conflict(f"The run has ended already: {run.state}.")
     ledger.cancel(tx, run_id)
-    end_run(tx, run_id, "cancelled")
+    if end_run(tx, run_id, "cancelled") is None:
+        raise Conflict("The run has ended in the meantime.")
     ledger.cancel(tx, run_id)  # a `finish` that came in between
     return read_run(tx, run_id)
 
@@ -211,8 +212,11 @@ def is_alarming(state: State, counts: Counts) -> bool:
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:
-    """Sum what a run has come to from its items and steps."""
-    return _count(tx, [run_id])[run_id]
+    """Sum what a run has come to from its items and steps; raises NotFound for one that has gone with its source."""
+    counted = _count(tx, [run_id])
+    if run_id not in counted:
+        raise NotFound(f"No run {run_id} is here.")
+    return counted[run_id]
 
 
 def read_version(tx: Connection, run_id: uuid.UUID) -> str:
@@ -263,11 +267,12 @@ def read_last_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID
 
 
 def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
-    """Make summaries of rows; those of open runs are counted, all in one statement."""
+    """Make summaries of rows; those of open runs are counted, all in one statement. What has gone since is left out."""
     open_ids = [row.id for row in rows if row.counts is None]
     counted = _count(tx, open_ids) if open_ids else {}
     frozen = {row.id: msgspec.convert(row.counts, Counts) for row in rows if row.counts is not None}
-    return [RunSummary(**{**row._mapping, "counts": (frozen | counted)[row.id]}) for row in rows]
+    counts = frozen | counted
+    return [RunSummary(**{**row._mapping, "counts": counts[row.id]}) for row in rows if row.id in counts]
 
 
 def _count(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
@@ -287,7 +292,8 @@ _START = sa.text("""
 """)
 
 _END = sa.text("""
-    update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb), finished_at = now()
+    update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb),
+      finished_at = clock_timestamp()
     where id = :run_id and state = 'running' returning source_id
 """)
 

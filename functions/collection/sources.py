@@ -11,9 +11,11 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
+from functions.collection.join import hold_source
 from functions.collection.pause import set_paused
 from functions.collection.runs import RunSummary, read_last_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
+from headwater import ledger
 from headwater.callers import ensure_local_workspace
 from headwater.config import Settings
 from headwater.errors import NotFound, SystemicError, UnprocessableContent
@@ -106,6 +108,7 @@ def change_source(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
 ) -> Source:
     """Change what is said to be changed of a source; raises NotFound, or UnprocessableContent for what can't be."""
+    hold_source(tx, workspace_id, source_id)
     source = read_source(tx, workspace_id, source_id)
     if changes.paused is not UNSET:
         set_paused(tx, source_id, paused=changes.paused)
@@ -151,11 +154,12 @@ def read_sources(tx: Connection, workspace_id: uuid.UUID) -> list[Source]:
 def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
     """Delete a source with its documents and runs; vectors stay, so that adding it again pays for nothing twice.
 
-    Waits for steps that are being written: whoever writes one holds its row and goes on to the source's, so that
-    deleting in the other order would end in a deadlock.
+    Its open run is cancelled first, which waits for steps that are being written: whoever writes one holds its row and
+    goes on to the source's, so that deleting in the other order would end in a deadlock.
     """
     values = {"id": source_id, "workspace_id": workspace_id}
-    tx.execute(_LOCK_STEPS, values)
+    for run_id in tx.execute(_OPEN_RUN, values).scalars():
+        ledger.cancel(tx, run_id)
     deleted = tx.execute(sa.text("delete from sources where id = :id and workspace_id = :workspace_id"), values)
     if not deleted.rowcount:
         raise NotFound(f"No source {source_id} is here.")
@@ -213,10 +217,7 @@ _SELECT = sa.text("""
 
 _IS_HERE = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
 
-_LOCK_STEPS = sa.text("""
-    select s.id from steps s join runs r on r.id = s.run_id
-    where r.source_id = :id and r.workspace_id = :workspace_id and s.state = 'running' order by s.id for update of s
-""")
+_OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")
 
 _CREDENTIALS = sa.text("""
     select r.source_id, s.kind, s.config, s.token, r.snapshot

@@ -130,8 +130,10 @@ _MISSING = sa.text(f"""
 
 _TEXTS = sa.text(f"select id, title, text from documents where id = {_IDS.format('uuid')}")
 
+# In one order for all: of two that store the same texts, one waits for the other.
 _STORE = sa.text("""
     insert into vectors (model_id, workspace_id, input_hash, embedding)
     select cast(:model_id as integer), cast(:workspace_id as uuid), input_hash, embedding from new_vectors
+    order by input_hash
     on conflict do nothing
 """)

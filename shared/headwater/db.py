@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from headwater.address import connect_arguments
 from headwater.config import Settings
-from headwater.errors import ConfigError, DatabaseFull, DatabaseUnavailable, HeadwaterError, UnprocessableContent
+from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
     from headwater.wire import WireConnection
@@ -66,7 +66,7 @@ class Database:
         """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
 
         Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us;
-        DatabaseFull when it takes nothing more; UnprocessableContent for text that Postgres can't hold.
+        DatabaseRefuses when it takes nothing more, or not this; UnprocessableContent for text that Postgres can't hold.
         """
         with _told_apart(), self._begun(scope) as tx:
             yield tx
@@ -169,7 +169,9 @@ def _told_apart() -> Iterator[None]:
         if _sqlstate(error) in _NOT_TEXT:
             raise UnprocessableContent("Text with a NUL character can't be stored or found.") from error
         if _sqlstate(error) in _FULL:
-            raise DatabaseFull(f"The database takes nothing more: {_short(error)}. See to its disk.") from error
+            raise DatabaseRefuses(f"The database takes nothing more: {_short(error)}. See to its disk.") from error
+        if _sqlstate(error) in _LATE:
+            raise DatabaseRefuses("Somebody else was changing the same at this moment. Try again.") from error
         if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
             raise DatabaseUnavailable(f"The database refuses: {_short(error)}. Try again shortly.") from error
         raise
@@ -236,6 +238,9 @@ _NOT_TEXT = {"22021", "22P05"}
 _FULL = {"53100", "25006"}
 """SQLSTATE of a full disk, and of what is refused because the database is read-only, as Supabase makes one whose disk
 is nearly full."""
+
+_LATE = {"40P01", "40001"}
+"""SQLSTATE of a deadlock and of a serialization failure: the same succeeds when it is tried again."""
 
 _UNAVAILABLE = {"08", "28", "3D", "53", "57"}
 """SQLSTATE classes: connection exception, invalid authorization, invalid catalog name (all three at connecting),

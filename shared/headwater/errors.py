@@ -13,7 +13,7 @@ HeadwaterError
 │   └── TooManyRequests         429
 ├── UpstreamError               something we talk to failed; the same may succeed later: retry
 │   └── DatabaseUnavailable
-│       └── DatabaseFull
+│       └── DatabaseRefuses
 ├── PermanentError              the same will fail again: record it, go on, do not retry
 │   └── SystemicError           everything like it will fail for the same reason: give all of it up at once
 ├── LeaseLost                   another worker holds the step now: drop what was computed
@@ -134,10 +134,10 @@ class DatabaseUnavailable(UpstreamError):
     title = "Database unavailable"
 
 
-class DatabaseFull(DatabaseUnavailable):
-    """The database answers, and takes nothing more for now: its disk is full, or it is read-only, perhaps therefore."""
+class DatabaseRefuses(DatabaseUnavailable):
+    """The database answers, and refuses this for now: it is full, or read-only, or somebody else came first."""
 
-    title = "Database full"
+    title = "Database refuses"
 
 
 class PermanentError(HeadwaterError):

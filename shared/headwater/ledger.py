@@ -133,6 +133,7 @@ def cancel(tx: Connection, run_id: uuid.UUID) -> None:
 def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
     """Have nobody talk to a provider for a while: none of its steps is due before; returns whether that is news.
 
+    In every workspace, so `tx` must be the engine's; and it must hold no step, as whoever cancels a run holds several.
     Steps that are running go on; one that finds the provider still unwilling blocks it for longer.
     """
     values = {"name": provider, "for_s": for_s, "reason": reason}
@@ -266,8 +267,11 @@ _BLOCK = sa.text("""
 """)
 
 _HOLD = sa.text("""
-    update steps s set not_before = p.blocked_until from providers p
-    where p.name = :name and s.provider = p.name and s.state = 'ready' and s.not_before < p.blocked_until
+    update steps set not_before = waiting.blocked_until from (
+      select s.id, p.blocked_until from steps s join providers p on p.name = s.provider
+      where p.name = :name and s.state = 'ready' and s.not_before < p.blocked_until
+      for update of s skip locked) waiting
+    where steps.id = waiting.id
 """)
 
 _GIVE_BACK = sa.text("""

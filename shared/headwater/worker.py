@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from headwater import ledger, logs
 from headwater.config import Settings
 from headwater.db import ENGINE, Database, storable
-from headwater.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, UpstreamError
+from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.holding import Holding
 from headwater.ledger import NewStep, Step
 from headwater.lifetime import Lifetime
@@ -141,7 +141,7 @@ class Worker:
             self._wake_for(done.then)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
-        except DatabaseFull as error:
+        except DatabaseRefuses as error:
             self._failed(handler, step, error)
         except DatabaseUnavailable:
             raise
@@ -199,14 +199,15 @@ class Worker:
     def _try_again(self, step: Step, error: Exception, decision: Retry) -> None:
         """Put the step back; what asks for patience gets it from every step that talks to it."""
         asked_s = error.retry_after_s if isinstance(error, UpstreamError) else None
-        is_news = False
+        reason = storable(str(error)[:500])
+        if asked_s and step.provider:
+            with self.database.transaction(ENGINE) as tx:
+                is_news = ledger.block(tx, step.provider, decision.delay_s, reason)
+            if is_news:
+                logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
-            if asked_s and step.provider:
-                is_news = ledger.block(tx, step.provider, decision.delay_s, storable(str(error)[:500]))
-            ledger.try_again(tx, step, decision.delay_s, storable(str(error)[:500]))
-        if is_news:
-            logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
+            ledger.try_again(tx, step, decision.delay_s, reason)
         self.wake.wake([step.queue], decision.delay_s)
 
     def _split(self, handler: Handler, step: Step) -> bool:

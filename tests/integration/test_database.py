@@ -13,7 +13,7 @@ from functions.collection import runs, sources
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
-from headwater.ledger import NewStep
+from headwater.ledger import NewStep, Step
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 
@@ -92,6 +92,38 @@ def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -
         deleted.result(30)
     with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
         sources.read_source(tx, WORKSPACE, source_id)
+
+
+def test_a_source_is_deleted_while_further_steps_of_it_are_claimed_and_applied(db: Database) -> None:
+    run_id = add_run(db)
+    source_id = source_of(db, run_id)
+
+    def claimed() -> Step:
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
+        assert step is not None
+        return step
+
+    def delete() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            sources.delete_source(tx, WORKSPACE, source_id)
+
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", key) for key in "ab"])
+    first = claimed()
+    with ThreadPoolExecutor(1) as pool, db.transaction(WORKSPACE) as tx, db.transaction(WORKSPACE) as other:
+        ledger.lock(tx, first)
+        deleted = pool.submit(delete)
+        _wait_for_a_lock(db)
+        second = claimed()
+        ledger.lock(other, second)
+        ledger.complete(tx, first, {})
+        tx.commit()
+        _wait_for_a_lock(db)
+        other.execute(sa.text("update runs set total = 2 where id = :id"), {"id": run_id})
+        ledger.complete(other, second, {})
+        other.commit()
+        deleted.result(30)
 
 
 def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:

@@ -212,6 +212,23 @@ def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Databas
             tx.execute(sa.text("update runs set state = 'succeeded', finished_at = now()"))
 
 
+def test_a_provider_is_blocked_in_every_workspace_and_waits_for_nobody_who_holds_its_steps(db: Database) -> None:
+    add_workspace(db, OTHER_WORKSPACE)
+    for workspace_id in (WORKSPACE, OTHER_WORKSPACE):
+        run_id = add_run(db, workspace_id)
+        with db.transaction(workspace_id) as tx:
+            steps = [NewStep("collection", "fetch", key, provider="x") for key in "ab"]
+            ledger.add_steps(tx, run_id, workspace_id, steps)
+    with db.transaction(WORKSPACE) as holding:
+        holding.execute(sa.text("select id from steps where key = 'a' for update"))
+        with db.transaction(ENGINE) as tx:
+            tx.execute(sa.text("set local lock_timeout = '5s'"))
+            assert ledger.block(tx, "x", 3600, "too often")
+    due = "select workspace_id, key from steps where not_before <= now()"
+    with db.transaction(ENGINE) as tx:
+        assert [tuple(row) for row in tx.execute(sa.text(due))] == [(WORKSPACE, "a")]
+
+
 def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database) -> None:
     run_id = add_run(db)
     new = [NewStep("collection", "fetch", key, provider=provider) for key, provider in (("a", "x"), ("b", "y"))]

@@ -228,9 +228,16 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
     assert (again.attempt, again.lost, again.fence) == (0, 0, 2)
 
 
-@pytest.mark.parametrize("sqlstate", ["53100", "25006"])
-def test_a_step_that_the_database_has_no_room_for_is_tried_again_like_what_talks_to_others(
-    db: Database, database: FreshDatabase, sqlstate: str
+@pytest.mark.parametrize(
+    ("sqlstate", "told"),
+    [
+        ("53100", "The database takes nothing more: No space left on device. See to its disk."),
+        ("25006", "The database takes nothing more: No space left on device. See to its disk."),
+        ("40P01", "Somebody else was changing the same at this moment. Try again."),
+    ],
+)
+def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_others(
+    db: Database, database: FreshDatabase, sqlstate: str, told: str
 ) -> None:
     class Refused(Recorded):
         def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
@@ -240,9 +247,7 @@ def test_a_step_that_the_database_has_no_room_for_is_tried_again_like_what_talks
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
         work(db, database, handler := Refused(), max_upstream_attempts=3)
-    assert handler.given_up == [
-        "The database takes nothing more: No space left on device. See to its disk. Given up after 3 attempts."
-    ]
+    assert handler.given_up == [f"{told} Given up after 3 attempts."]
     with db.transaction(ENGINE) as tx:
         assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
 

@@ -19,18 +19,18 @@ def restore_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.
 
     Raises NotFound (also after the purge), or Conflict when it isn't removed or a run of its source is open.
     """
-    source_id = read_standing(tx, workspace_id, document_id).source_id
-    hold_source(tx, workspace_id, source_id)
-    document = tx.execute(_RESTORE, {"id": document_id}).one_or_none()
-    if document is None:
+    document = read_standing(tx, workspace_id, document_id)
+    hold_source(tx, workspace_id, document.source_id)
+    # Before the document is touched: a step of a run that is open may hold it, and want the source next.
+    open_run(tx, workspace_id, document.source_id, "restore", [{"k": document.key, "a": "added"}])
+    if not tx.execute(_RESTORE, {"id": document_id}).rowcount:
         read_document(tx, workspace_id, document_id)  # it may have been purged since
         raise Conflict("The document isn't removed.")
-    open_run(tx, workspace_id, source_id, "restore", [{"k": document.key, "a": "added"}])
-    unsettle(tx, source_id)
+    unsettle(tx, document.source_id)
     return read_document(tx, workspace_id, document_id)
 
 
 _RESTORE = sa.text("""
     update documents set deleted_at = null, held = coalesce(held, 'restored')
-    where id = :id and deleted_at is not null returning key
+    where id = :id and deleted_at is not null
 """)

@@ -72,11 +72,12 @@ alter table sources add column paused_at timestamptz;
 alter table documents add column held text constraint ck_documents_held check (held in ('restored', 'added'));
 -- Tombstones, of a source or of all, are few among many.
 create index ix_documents_deleted on documents (workspace_id, key, id) where deleted_at is not null;
+create index ix_documents_live on documents (workspace_id, key, id) where deleted_at is null;
 """
 
 # `app` owns nothing and may analyze nothing, so the function does it with the owner's rights: only what has grown by a
 # quarter since it was last looked at, and only the columns that statements join and filter by, since texts, lexemes and
-# vectors would cost seconds.
+# vectors would cost seconds. Not what is locked, such as by whoever builds an index: each would wait for the other.
 _STATISTICS = """
 create function refresh_statistics() returns void language plpgsql security definer
   set search_path = headwater, pg_temp as $$
@@ -84,7 +85,7 @@ declare
   grown text;
 begin
   for grown in
-    select format('analyze %I (%s)', c.relname, known.columns)
+    select format('analyze (skip_locked) %I (%s)', c.relname, known.columns)
     from (values
       ('run_items', 'run_id, key, batch, action, state'),
       ('documents', 'workspace_id, source_id, key, deleted_at'),
