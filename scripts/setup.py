@@ -1,6 +1,6 @@
 """Sets up a checkout: any Python from 3.11 on flows in, an installed environment and a built web app flow out.
 
-`scripts/dev`, `scripts/test`, `scripts/check` and `scripts/lock` run this first, with whichever Python they find, so it
+Most scripts (`dev`, `test`, `check`, `bench`, …) run this first, with whichever Python they find, so it
 uses the standard library only. Each stage is skipped while the hash of its inputs is the one in its stamp, which lies
 within what the stage makes: whoever removes that removes the stamp too.
 """

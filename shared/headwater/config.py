@@ -72,7 +72,7 @@ class Settings:
     watchdog_s: float = _setting("How often open work is looked after.", 30.0, "s")
     max_attempts: int = _setting("Failures of a kind that nobody foresaw after which a step is given up.", 5)
     max_upstream_attempts: int = _setting(
-        "Failures of somebody else (a source, a model) after which a step is given up.", 12
+        "Failures of somebody else (a source, a model, a full database) after which a step is given up.", 12
     )
 
     tick_s: float = _setting("How often Cloud Scheduler calls `/cron/tick`; no schedule may be finer.", 900.0, "s")

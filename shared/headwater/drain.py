@@ -1,7 +1,8 @@
 """`POST /tasks/drain`: a ticket flows in, its queue's due steps are run, and the ticket is forgotten.
 
-Answers 2xx once it has claimed something or found nothing; 503 only when the database can't be reached. Trying a step
-again is the ledger's business alone, so the functions never answer Cloud Tasks with a step's failure.
+Answers 2xx once it has claimed something or found nothing; 503 only when the database can't be reached or takes
+nothing. Trying a step again is the ledger's business alone, so the functions never answer Cloud Tasks with a step's
+failure.
 """
 
 import time

@@ -140,7 +140,7 @@ class Worker:
                 done.committed()
             self._wake_for(done.then)
         except LeaseLost as lost:
-            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
+            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
         except DatabaseRefuses as error:
             self._failed(handler, step, error)
         except DatabaseUnavailable:
@@ -194,7 +194,7 @@ class Worker:
             elif decision.everywhere or isinstance(error, UpstreamError) or not self._split(handler, step):
                 self._give_up(handler, step, decision)
         except LeaseLost as lost:
-            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind)
+            logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
 
     def _try_again(self, step: Step, error: Exception, decision: Retry) -> None:
         """Put the step back; what asks for patience gets it from every step that talks to it."""
