@@ -45,6 +45,9 @@ class Asking:
     def post(self, path: str, body: Any = None, status: int = 202) -> Any:
         return self._answer(self.client.post(path, json=body), status)
 
+    def patch(self, path: str, body: Any, status: int = 200) -> Any:
+        return self._answer(self.client.patch(path, json=body), status)
+
     def put(self, path: str, body: Any, status: int = 202) -> Any:
         return self._answer(self.client.put(path, json=body), status)
 

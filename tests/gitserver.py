@@ -44,6 +44,8 @@ class Server:
     """A running server: what it sent, and what came in. `answer` may take over a request and then returns True."""
 
     url: str
+    token: str | None = None
+    """Whom it serves from now on; None is everybody."""
     bytes_sent: int = 0
     requests: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
@@ -59,11 +61,11 @@ class Server:
 @contextmanager
 def serve(repos_dir: Path, *, partial: bool, token: str | None = None, protocol_v2: bool = True) -> Iterator[Server]:
     """Serve the repositories below a folder until the block ends."""
-    running = Server("")
+    running = Server("", token)
 
     class Handler(_Handler):
         server_state = running
-        root, partial_clone, secret, v2 = repos_dir, partial, token, protocol_v2
+        root, partial_clone, v2 = repos_dir, partial, protocol_v2
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listener.daemon_threads = False  # closing waits for what is still being sent
@@ -83,7 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
     server_state: Server
     root: Path
     partial_clone: bool
-    secret: str | None
     v2: bool
 
     def do_GET(self) -> None:
@@ -103,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         state.authorizations.append(sent)
         if state.answer and state.answer(self):
             return
-        if self.secret and _password(sent) != self.secret:
+        if self.server_state.token and _password(sent) != self.server_state.token:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.end_headers()

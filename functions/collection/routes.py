@@ -66,7 +66,7 @@ class Collection:
                 "PATCH",
                 source,
                 self.change_source,
-                "Change a source's name or schedule, pause or resume it",
+                "Change a source's name, schedule, config or token, pause or resume it",
                 body=SourceChanges,
                 answers=Source,
                 access="editor",
@@ -134,6 +134,11 @@ class Collection:
             return sources.read_source(tx, call.workspace_id, call.path["id"])
 
     def change_source(self, call: Call) -> Source:
+        """Probe the source if it will be reached in another way, store what is changed."""
+        with self.database.transaction(call.workspace_id) as tx:
+            probe = sources.changed_credentials(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+        if probe is not None:
+            self.connect(probe).check(probe.config, probe.token)
         with self.database.transaction(call.workspace_id) as tx:
             return sources.change_source(tx, call.workspace_id, call.path["id"], call.body, self.settings)
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
-from functions.collection.join import hold_source
+from functions.collection.join import hold_source, refuse_while_open
 from functions.collection.pause import set_paused
 from functions.collection.runs import RunSummary, read_last_runs
 from functions.collection.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
@@ -39,10 +39,14 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule.
 
-    A source that is `paused` isn't collected; a run of it that is open goes on.
+    `config` takes the place of the whole config, while no run is open; its `url` stays, since another repository is
+    another source. `token: null` forgets the token; a run that is open goes on with the new one. A source that is
+    `paused` isn't collected; a run of it that is open goes on.
     """
 
     name: str | UnsetType = UNSET
+    config: dict[str, Any] | UnsetType = UNSET
+    token: str | UnsetType | None = UNSET
     schedule: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
@@ -78,7 +82,7 @@ class SourceList(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a connector needs to reach a run's source."""
+    """What a connector needs to reach a source; `snapshot` is the one that a run is pinned to."""
 
     source_id: uuid.UUID
     kind: str
@@ -104,6 +108,29 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
     return read_source(tx, workspace_id, source_id)
 
 
+def changed_credentials(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
+) -> Credentials | None:
+    """Return how a source will be reached after changes, for it to be probed; None when they don't touch that.
+
+    Raises NotFound, or UnprocessableContent for a config that can't be.
+    """
+    if changes.config is UNSET and changes.token is UNSET:
+        return None
+    row = tx.execute(_REACHED, {"id": source_id, "workspace_id": workspace_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"No source {source_id} is here.")
+    config = before = decode_config(row.kind, row.config)
+    if changes.config is not UNSET:
+        config = decode_config(row.kind, changes.config)
+        if config.url != before.url:
+            raise UnprocessableContent("config.url: another repository is another source; add it.")
+    token = changes.token
+    if token is UNSET:
+        token = _decrypt(row.token, settings) if row.token else None
+    return Credentials(source_id, row.kind, config, token or None, None)
+
+
 def change_source(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
 ) -> Source:
@@ -112,6 +139,13 @@ def change_source(
     source = read_source(tx, workspace_id, source_id)
     if changes.paused is not UNSET:
         set_paused(tx, source_id, paused=changes.paused)
+    if changes.config is not UNSET:
+        refuse_while_open(tx, source_id)
+        config = msgspec.json.encode(decode_config(source.kind, changes.config)).decode()
+        tx.execute(_CONFIGURE, {"id": source_id, "config": config})
+    if changes.token is not UNSET:
+        token = _encrypt(changes.token, settings) if changes.token else None
+        tx.execute(sa.text("update sources set token = :token where id = :id"), {"id": source_id, "token": token})
     if changes.name is not UNSET:
         check_name(changes.name)
         values = {"id": source_id, "name": changes.name.strip()}
@@ -216,6 +250,10 @@ _SELECT = sa.text("""
 """)
 
 _IS_HERE = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
+
+_REACHED = sa.text("select kind, config, token from sources where id = :id and workspace_id = :workspace_id")
+
+_CONFIGURE = sa.text("update sources set config = cast(:config as jsonb) where id = :id")
 
 _OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")
 
