@@ -22,7 +22,7 @@ export interface NewSource {
 }
 
 /** What is left out stays; `schedule: null` removes the schedule. */
-export type SourceChanges = Partial<Pick<NewSource, "name" | "schedule" | "time_zone"> & { paused: boolean }>;
+export type SourceChanges = Partial<Omit<NewSource, "kind"> & { paused: boolean }>;
 
 export interface Source {
   id: string;

@@ -1,5 +1,6 @@
-import { expect, it } from "vitest";
-import { EMPTY, nameFromUrl, toNewSource } from "./new-source";
+import { describe, expect, it } from "vitest";
+import type { Source } from "../api/types";
+import { EMPTY, fieldsOf, nameFromUrl, toChanges, toNewSource } from "./new-source";
 import { scheduleFields } from "./schedule";
 
 const NEVER = scheduleFields(null, "Europe/Berlin");
@@ -50,4 +51,18 @@ it("keeps a name that was chosen, branch, folder and token", () => {
     NEVER,
   );
   expect(source).toMatchObject({ name: "Docs", token: "t", config: { branch: "main", path: "docs" } });
+});
+
+describe("a source that is there", () => {
+  const config = { url: "https://e.com/x", branch: null, path: "docs", include: ["**/*.md"], exclude: [] };
+  const source = { name: "Docs", config } as unknown as Source;
+
+  it("is asked for nothing that it has been told", () => {
+    expect(toChanges(source, fieldsOf(source), NEVER)).toEqual({ name: "Docs", schedule: null });
+  });
+
+  it("is told all of its config when one of it changes, and a token when one is given", () => {
+    const fields = { ...fieldsOf(source), branch: "next", token: " t " };
+    expect(toChanges(source, fields, NEVER)).toMatchObject({ config: { ...config, branch: "next" }, token: "t" });
+  });
 });

@@ -1,6 +1,6 @@
-/** What is typed into the form flows in, what the API wants flows out. Pure. */
+/** What is typed into a source's form flows in, what the API wants flows out. Pure. */
 
-import type { NewSource } from "../api/types";
+import type { NewSource, Source, SourceChanges } from "../api/types";
 import { cronOf, type ScheduleFields } from "./schedule";
 
 export interface SourceFields {
@@ -35,22 +35,55 @@ export function nameFromUrl(url: string): string {
 }
 
 export function toNewSource(fields: SourceFields, schedule: ScheduleFields): NewSource {
-  const cron = cronOf(schedule);
-  const config = {
+  return {
+    kind: "git",
+    name: fields.name.trim() || nameFromUrl(fields.url),
+    config: toConfig(fields),
+    token: fields.token.trim() || null,
+    ...toSchedule(schedule),
+  };
+}
+
+/** What a source has been told, as it was typed; its token is never shown again. */
+export function fieldsOf(source: Source): SourceFields {
+  const { url = "", branch, path, include = [], exclude = [] } = source.config;
+  return {
+    url,
+    name: source.name,
+    branch: branch ?? "",
+    path: path ?? "",
+    include: include.join("\n"),
+    exclude: exclude.join("\n"),
+    token: "",
+  };
+}
+
+/** Name and schedule, and of what reaches the source only what is another now: that has it looked at anew. */
+export function toChanges(source: Source, fields: SourceFields, schedule: ScheduleFields): SourceChanges {
+  const config = toConfig(fields);
+  const token = fields.token.trim();
+  const isChanged = JSON.stringify(config) !== JSON.stringify(toConfig(fieldsOf(source)));
+  return {
+    name: fields.name,
+    ...toSchedule(schedule),
+    ...(isChanged && { config }),
+    ...(token !== "" && { token }),
+  };
+}
+
+function toConfig(fields: SourceFields): NewSource["config"] {
+  return {
     url: fields.url.trim(),
     branch: fields.branch.trim() || null,
     path: fields.path.trim() || null,
     include: lines(fields.include),
     exclude: lines(fields.exclude),
   };
-  return {
-    kind: "git",
-    name: fields.name.trim() || nameFromUrl(fields.url),
-    config,
-    token: fields.token.trim() || null,
-    schedule: cron,
-    ...(cron !== null && { time_zone: schedule.timeZone }),
-  };
+}
+
+function toSchedule(schedule: ScheduleFields): Pick<NewSource, "schedule" | "time_zone"> {
+  const cron = cronOf(schedule);
+  return { schedule: cron, ...(cron !== null && { time_zone: schedule.timeZone }) };
 }
 
 function lines(text: string): string[] {

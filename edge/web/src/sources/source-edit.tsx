@@ -2,10 +2,11 @@ import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { changeSource } from "../api/api";
 import { problemOf, refusalOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
-import { Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
-import { cronOf, ownTimeZone, scheduleFields } from "./schedule";
+import { fieldsOf, toChanges } from "./new-source";
+import { ownTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
+import { SourceFormFields } from "./source-form-fields";
 
 interface Props {
   source: Source;
@@ -13,10 +14,10 @@ interface Props {
   onCancel: () => void;
 }
 
-/** Change what a source is called and when it is collected by itself. */
+/** Change what a source is called, when it is collected by itself, and how it is reached. */
 export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
   const titleId = useId();
-  const [name, setName] = useState(source.name);
+  const [fields, setFields] = useState(() => fieldsOf(source));
   const [schedule, setSchedule] = useState(() => scheduleFields(source.schedule, source.time_zone ?? ownTimeZone()));
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isBusy, setIsBusy] = useState(false);
@@ -26,9 +27,7 @@ export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
     event.preventDefault();
     setIsBusy(true);
     setProblem(null);
-    const cron = cronOf(schedule);
-    const zone = cron === null ? {} : { time_zone: schedule.timeZone };
-    changeSource(source.id, { name, schedule: cron, ...zone })
+    changeSource(source.id, toChanges(source, fields, schedule))
       .then(onSaved, (error: unknown) => {
         setProblem(problemOf(error));
       })
@@ -42,21 +41,22 @@ export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
       <h3 id={titleId} className="hidden">
         Change {source.name}
       </h3>
-      <Field
-        label="Name"
-        required
-        autoFocus
-        value={name}
-        onChange={setName}
-        error={refused?.field === "name" ? refused.reason : null}
-      />
-      <ScheduleFormFields
-        fields={schedule}
-        refused={refused}
+      <SourceFormFields
+        isThere
+        fields={fields}
+        nameError={refused?.field === "name" ? refused.reason : null}
         onChange={(change) => {
-          setSchedule((before) => ({ ...before, ...change }));
+          setFields((before) => ({ ...before, ...change }));
         }}
-      />
+      >
+        <ScheduleFormFields
+          fields={schedule}
+          refused={refused}
+          onChange={(change) => {
+            setSchedule((before) => ({ ...before, ...change }));
+          }}
+        />
+      </SourceFormFields>
       {problem && !refused && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>

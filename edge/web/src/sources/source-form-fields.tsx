@@ -4,12 +4,16 @@ import type { SourceFields } from "./new-source";
 
 interface Props {
   fields: SourceFields;
+  /** The source is there already: its URL stays, and so does its token unless another is given. */
+  isThere?: boolean;
+  /** Why the name was refused. */
+  nameError?: string | null;
   onChange: (change: Partial<SourceFields>) => void;
   /** Fields that come before those that few need. */
   children: ReactNode;
 }
 
-export function SourceFormFields({ fields, onChange, children }: Props): ReactNode {
+export function SourceFormFields({ fields, isThere = false, nameError = null, onChange, children }: Props): ReactNode {
   const bind = (name: keyof SourceFields): { value: string; onChange: (value: string) => void } => ({
     value: fields[name],
     onChange: (value) => {
@@ -18,18 +22,24 @@ export function SourceFormFields({ fields, onChange, children }: Props): ReactNo
   });
   return (
     <>
-      <Field
-        label="Git URL"
-        hint="https://…, or file:///… for a repository on this machine"
-        required
-        {...bind("url")}
-      />
-      <Field label="Name" {...bind("name")} />
+      {!isThere && (
+        <Field
+          label="Git URL"
+          hint="https://…, or file:///… for a repository on this machine"
+          required
+          {...bind("url")}
+        />
+      )}
+      <Field label="Name" required={isThere} autoFocus={isThere} error={nameError} {...bind("name")} />
       <Field
         label="Access token"
         optional
         type="password"
-        hint="For a private repository. Stored encrypted, and never shown again."
+        hint={
+          isThere
+            ? "Only to replace the one that is stored."
+            : "For a private repository. Stored encrypted, and never shown again."
+        }
         {...bind("token")}
       />
       {children}
