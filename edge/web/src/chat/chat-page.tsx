@@ -8,6 +8,7 @@ import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
+import { begin, follow } from "./fresh";
 import { OpenPassage } from "./open-passage";
 import type { Passage } from "./parts";
 
@@ -108,14 +109,15 @@ function StoredDialogue({ id, onChange }: { id: string; onChange: () => void }):
  * and the page goes on as if nothing had happened.
  */
 function useCurrent(id: string | null): { current: string; isNew: boolean; renew: () => void } {
-  const [fresh, setFresh] = useState<string>(() => crypto.randomUUID());
-  const [isUsed, setIsUsed] = useState(false);
-  const renew = (): void => {
-    setFresh(crypto.randomUUID());
-    setIsUsed(false);
+  const [before, setFresh] = useState(begin);
+  const fresh = follow(before, id);
+  if (fresh !== before) setFresh(fresh);
+  const current = id ?? fresh.id;
+  return {
+    current,
+    isNew: current === fresh.id,
+    renew: () => {
+      setFresh(begin());
+    },
   };
-  if (id === fresh && !isUsed) setIsUsed(true);
-  if (id === null && isUsed) renew(); // Back at "/" after the new conversation had begun.
-  const current = id ?? fresh;
-  return { current, isNew: current === fresh, renew };
 }
