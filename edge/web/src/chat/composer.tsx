@@ -5,7 +5,8 @@ interface Props {
   text: string;
   onChange: (text: string) => void;
   isBusy: boolean;
-  onAsk: (text: string) => void;
+  /** null: not now, such as while it is looked whether an answer is being written. */
+  onAsk: ((text: string) => void) | null;
   onStop: () => void;
 }
 
@@ -14,8 +15,7 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
-    if (question === "" || isBusy) return;
-    onAsk(question);
+    if (question !== "") onAsk?.(question);
   };
 
   return (
@@ -42,7 +42,12 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
           <StopIcon />
         </button>
       ) : (
-        <button type="submit" className="round primary" aria-label="Ask" aria-disabled={text.trim() === ""}>
+        <button
+          type="submit"
+          className="round primary"
+          aria-label="Ask"
+          aria-disabled={text.trim() === "" || onAsk === null}
+        >
           <SendIcon />
         </button>
       )}

@@ -34,6 +34,12 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
   const isOpen = last?.role === "user";
   const isBroken = last?.role === "assistant" && last.metadata !== undefined && last.metadata.state !== "complete";
 
+  const askNew = (text: string): void => {
+    writeDraft("");
+    if (messages.length === 0) navigate(chatPath(id), { replace: true });
+    ask(text);
+  };
+
   useEffect(() => {
     if (status === "answering" || status === "idle") onChange();
   }, [status, onChange]);
@@ -79,11 +85,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
         onStop={stop}
         text={draft}
         onChange={writeDraft}
-        onAsk={(text) => {
-          writeDraft("");
-          if (messages.length === 0) navigate(chatPath(id), { replace: true });
-          ask(text);
-        }}
+        onAsk={status === "idle" ? askNew : null}
       />
     </div>
   );

@@ -1,12 +1,12 @@
 /** A conversation flows in as it was stored; it flows out as it goes on. `useChat`, and what it leaves to the app. */
 
 import { Chat, useChat } from "@ai-sdk/react";
-import { DefaultChatTransport, type ChatStatus, type ChatTransport } from "ai";
+import { DefaultChatTransport, type ChatStatus, type ChatTransport, type UIMessageChunk } from "ai";
 import { useEffect, useState } from "react";
 import { readConversation, stopAnswer } from "../api/api";
 import { call } from "../api/call";
 import { problemOf } from "../api/problem";
-import type { Message, Problem } from "../api/types";
+import type { Message, MessageMetadata, Problem } from "../api/types";
 import { currentSession } from "../session/session";
 import { textOf } from "./parts";
 
@@ -14,6 +14,7 @@ const RENDER_EVERY_MS = 50;
 
 type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
+type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
 /** Takes back a question that was not let in, for its writer has to sign in first. */
 type TakeBack = (question: string, isFirst: boolean) => void;
 
@@ -51,14 +52,20 @@ export function useConversation(id: string, stored: Message[] | null, takeBack: 
     messages,
     status: statusOf(status, isChecking),
     problem: error && !isUnauthorized(error) ? problemOf(error) : null,
-    ask: (text) => void chat.sendMessage({ text }),
-    askAgain: () => {
-      // Where only the connection is lost, the answer isn't.
-      const isLost = transport.isReconnecting || error instanceof TypeError;
-      void (isLost ? chat.resumeStream() : chat.regenerate());
+    ask: (text) => {
+      // Where that couldn't be checked, the question does it.
+      setIsChecking(false);
+      void chat.sendMessage({ text });
     },
+    askAgain: () => void askAgain(chat, transport),
     stop: () => void stop(chat),
   };
+}
+
+/** Ask the last question once more, unless its answer may go on: only what a function refused is known not to. */
+export function askAgain(chat: Chat<Message>, transport: Transport): Promise<void> {
+  const isRefused = chat.error === undefined || problemOf(chat.error).status !== undefined;
+  return transport.isReconnecting || !isRefused ? chat.resumeStream() : chat.regenerate();
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
@@ -106,9 +113,22 @@ class Transport extends DefaultChatTransport<Message> {
     this.#onReconnected(stream !== null);
     return stream;
   }
+
+  /** An answer that was stopped, here or in another tab, tells so as a stored one does. */
+  protected override processResponseStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Chunks {
+    const chunks = super.processResponseStream(stream) as Chunks;
+    const stopped = { type: "message-metadata", messageMetadata: { state: "stopped" } } as const;
+    return chunks.pipeThrough(
+      new TransformStream({
+        transform: (chunk, controller) => {
+          controller.enqueue(chunk.type === "abort" ? stopped : chunk);
+        },
+      }),
+    );
+  }
 }
 
-function createChat(
+export function createChat(
   id: string,
   stored: Message[] | null,
   takeBack: TakeBack,
@@ -132,13 +152,16 @@ function isUnauthorized(error: unknown): boolean {
   return problemOf(error).status === 401;
 }
 
-/** Nothing is being written: read what was, unless the last answer is known to its end. */
+/** Nothing is being written: read what was, unless the last answer is known to its end. A question that never arrived stays. */
 async function catchUp(chat: Chat<Message>): Promise<void> {
   const last = chat.lastMessage;
   if (last?.role === "assistant" && last.metadata) return;
   try {
     const { messages } = await readConversation(chat.id);
-    if (chat.status === "ready") chat.messages = messages;
+    // Stored questions have ids of their own.
+    const questions = messages.filter((message) => message.role === "user").length;
+    const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
+    if (chat.status === "ready") chat.messages = [...messages, ...unstored];
   } catch {
     // What is shown stays; one can ask again.
   }

@@ -1,0 +1,14 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, it } from "vitest";
+import { Composer } from "./composer";
+
+const nothing = (): void => undefined;
+
+it("can send a question only when one may be asked", () => {
+  const button = (onAsk: (() => void) | null): string =>
+    /<button[^>]*>/.exec(
+      renderToStaticMarkup(<Composer text="Why?" onChange={nothing} isBusy={false} onAsk={onAsk} onStop={nothing} />),
+    )?.[0] ?? "";
+  expect(button(nothing)).toContain('aria-disabled="false"');
+  expect(button(null)).toContain('aria-disabled="true"');
+});
