@@ -5,10 +5,10 @@ import { ProblemError } from "./problem";
 
 const asked: Request[] = [];
 
-function answerWith(status: number, body: unknown): void {
+function answerWith(status: number, body: unknown, headers: HeadersInit = {}): void {
   vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
     asked.push(new Request(new URL(path, "http://127.0.0.1"), init));
-    return Promise.resolve(new Response(JSON.stringify(body), { status }));
+    return Promise.resolve(new Response(JSON.stringify(body), { status, headers }));
   });
 }
 
@@ -47,4 +47,14 @@ it("keeps the session when something is only forbidden", async () => {
   answerWith(403, { title: "Forbidden", detail: "Owners only." });
   expect((await call("/api/keys")).status).toBe(403);
   expect(currentSession()).toMatchObject({ token: "t1" });
+});
+
+it("tells when one may ask again, where the answer does", async () => {
+  const problem = { title: "Too many requests", detail: "Wait." };
+  answerWith(429, problem, { "retry-after": "60" });
+  await expect(readJson("/api/runs")).rejects.toHaveProperty("problem", { status: 429, ...problem, retry_after_s: 60 });
+  for (const value of ["", "Wed, 21 Oct 2026 07:28:00 GMT"]) {
+    answerWith(503, problem, { "retry-after": value });
+    await expect(readJson("/api/runs")).rejects.toHaveProperty("problem", { status: 503, ...problem });
+  }
 });

@@ -42,5 +42,10 @@ async function problemIn(response: Response): Promise<Problem> {
     title: "Something went wrong",
     detail: `The answer was ${response.status} ${response.statusText}.`,
   };
-  return { status: response.status, ...(parseProblem(await response.text()) ?? fallback) };
+  const retryAfterS = Number(response.headers.get("retry-after"));
+  return {
+    status: response.status,
+    ...(parseProblem(await response.text()) ?? fallback),
+    ...(retryAfterS > 0 && { retry_after_s: retryAfterS }),
+  };
 }

@@ -244,4 +244,6 @@ export interface Problem {
   detail: string;
   status?: number;
   request_id?: string | null;
+  /** After how long one may ask again, where the answer's header says so. */
+  retry_after_s?: number;
 }

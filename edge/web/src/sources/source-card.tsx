@@ -14,6 +14,7 @@ import { RunReport } from "./run-report";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
 import { useRun } from "./use-run";
+import { adopt, newest, type Following } from "./which-run";
 import { Withheld } from "./withheld";
 
 interface Props {
@@ -30,8 +31,10 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
   const mayEdit = useMay("editor");
-  const run = followed?.run ?? source.last_run;
-  const isRunning = run?.state === "running" || (runId !== null && run?.id !== runId);
+  const run = newest(followed?.run ?? null, source.last_run);
+  const isGone = pollProblem?.status === 404;
+  const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
+  const progress = followed?.run === run ? followed.progress : run && isRunning && progressOf(run);
   return (
     <article className="card" aria-labelledby={titleId}>
       <header className="card-head">
@@ -50,9 +53,9 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
           Paused <TimeAgo at={source.paused_at} />: nothing collects it until it is resumed.
         </p>
       )}
-      {run && (followed ?? isRunning) && (
+      {run && progress && (
         <ProgressBar
-          progress={followed?.progress ?? progressOf(run)}
+          progress={progress}
           state={run.state}
           label={`${sayState({ kind: run.kind, state: "running" })} ${source.name}`}
         />
@@ -79,18 +82,24 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   );
 }
 
-/** Which run is to be followed: the one that was started here, or the one that was open already. */
+/** Which run is to be followed: the one that was started here, or another that is open. */
 function useCollect(source: Source): { runId: string | null; start: () => void; problem: Problem | null } {
-  const open = source.last_run?.state === "running" ? source.last_run.id : null;
-  const [started, setStarted] = useState<string | null>(open);
+  const [before, setFollowing] = useState<Following>({ runId: null, open: null });
   const [problem, setProblem] = useState<Problem | null>(null);
+  const following = adopt(before, source.last_run);
+  if (following !== before) setFollowing(following);
   const start = (): void => {
     setProblem(null);
-    collect(source.id).then(setStarted, (error: unknown) => {
-      setProblem(problemOf(error));
-    });
+    collect(source.id).then(
+      (runId) => {
+        setFollowing(({ open }) => ({ runId, open }));
+      },
+      (error: unknown) => {
+        setProblem(problemOf(error));
+      },
+    );
   };
-  return { runId: open ?? started, start, problem };
+  return { runId: following.runId, start, problem };
 }
 
 function describe({ config, has_token: hasToken }: Source): string {
