@@ -9,7 +9,7 @@ import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
-import type { Route } from "./route";
+import { pageOf, type Route } from "./route";
 import { Link, useRoute } from "./router";
 
 export function App(): ReactNode {
@@ -22,7 +22,7 @@ export function App(): ReactNode {
 
 function Shell(): ReactNode {
   const route = useRoute();
-  const main = useFocusOnTurn(route.page);
+  const main = useFocusOnTurn(pageOf(route));
   return (
     <>
       <a className="skip" href="#main">
@@ -94,7 +94,7 @@ function Missing(): ReactNode {
 }
 
 /** After the page has changed, put the keyboard at its beginning, as a full load would. */
-function useFocusOnTurn(page: Route["page"]): React.RefObject<HTMLElement | null> {
+function useFocusOnTurn(page: string): React.RefObject<HTMLElement | null> {
   const main = useRef<HTMLElement>(null);
   const shown = useRef(page);
   useEffect(() => {

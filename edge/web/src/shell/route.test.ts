@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatPath, documentPath, documentsPath, parseRoute, runPath, runsPath } from "./route";
+import { chatPath, documentPath, documentsPath, pageOf, parseRoute, runPath, runsPath } from "./route";
 
 function route(path: string): ReturnType<typeof parseRoute> {
   return parseRoute(new URL(path, "http://127.0.0.1:8787"));
@@ -47,5 +47,25 @@ describe("parseRoute", () => {
       expect(route(documentsPath("s/1", shown))).toEqual({ page: "documents", sourceId: "s/1", shown });
     const passage = { start: 3, end: 9 };
     expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
+  });
+});
+
+describe("pageOf", () => {
+  it.each([
+    ["/runs", "/runs/r1"],
+    ["/runs/r1", "/runs/r2"],
+    ["/documents/d1", "/documents/d2"],
+    ["/sources/s1", "/sources/s2"],
+  ])("tells %s and %s apart", (one, other) => {
+    expect(pageOf(route(one))).not.toBe(pageOf(route(other)));
+  });
+
+  it.each([
+    ["/", "/chat/c1"],
+    ["/runs", "/runs?source=s1"],
+    ["/sources/s1", "/sources/s1?show=deleted"],
+    ["/documents/d1", "/documents/d1?start=1&end=2"],
+  ])("takes %s and %s for the same page", (one, other) => {
+    expect(pageOf(route(one))).toBe(pageOf(route(other)));
   });
 });

@@ -28,6 +28,19 @@ export function parseRoute(url: URL): Route {
   return { page: "missing" };
 }
 
+/** Name what a route shows, so that another name is another page. A conversation goes on as it gets its URL. */
+export function pageOf(route: Route): string {
+  switch (route.page) {
+    case "run":
+    case "document":
+      return `${route.page} ${route.id}`;
+    case "documents":
+      return `${route.page} ${route.sourceId}`;
+    default:
+      return route.page;
+  }
+}
+
 export function chatPath(id: string): string {
   return `/chat/${encodeURIComponent(id)}`;
 }
