@@ -30,6 +30,7 @@ it("tells time by kind of step, and failures only where there are some", () => {
   expect(text(<RunSteps steps={[steps("embed", { failed: 1, attempts: 3, lost: 1 })]} />)).toContain(
     "Done Open Failed Again Time p95 Embedding 0 0 1 4 0.0 s –",
   );
+  expect(text(<RunSteps steps={[steps("store", { done: 1 })]} />)).toContain("p95 Storing 1 0");
   expect(text(<RunSteps steps={[]} />)).toBe("");
 });
 

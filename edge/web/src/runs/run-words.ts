@@ -45,6 +45,7 @@ export const TRIGGERS: Record<RunSummary["trigger"], string> = {
 export const STEPS: Readonly<Record<string, string>> = {
   list: "Listing",
   fetch: "Reading",
+  store: "Storing",
   link: "Linking",
   embed: "Embedding",
   finish: "Finishing",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Counts, Run, RunState } from "../api/types";
+import type { Counts, Run, RunKind, RunState } from "../api/types";
 import { aRun } from "../testing/a-run";
 import { progressOf, type Progress } from "./progress";
 
@@ -56,9 +56,12 @@ describe("progressOf", () => {
     expect(before?.fraction).toBe(1);
   });
 
-  it("counts what a removal has removed", () => {
-    const removal = aRun({ kind: "removal", total: 40 }, { removed: 10 });
-    expect(progressOf(removal).text).toBe("10 of 40 documents");
+  it("counts what was removed where that was asked for, and not what a listing lacked", () => {
+    const text = (kind: RunKind): string =>
+      progressOf(aRun({ kind, total: 40 }, { added: kind === "removal" ? 0 : 5, removed: 10 })).text;
+    expect(text("removal")).toBe("10 of 40 documents");
+    expect(text("upload")).toBe("15 of 40 documents");
+    expect(text("collect")).toBe("5 of 40 documents");
   });
 
   it("begins anew with the next run", () => {

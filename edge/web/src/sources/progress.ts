@@ -43,8 +43,9 @@ function textOf(run: RunSummary): string {
 
 function documentsDone(run: RunSummary): number {
   const { added, changed, removed, unchanged, failed } = run.counts;
-  // Of what a collect lists nothing is removed; a removal has nothing else to do.
-  return run.kind === "removal" ? removed : added + changed + unchanged + failed;
+  // Of what a collect lists nothing is removed; a removal does nothing else, and what is done by hand may be one.
+  const isByHand = run.kind === "removal" || run.kind === "upload";
+  return added + changed + unchanged + failed + (isByHand ? removed : 0);
 }
 
 function chunksDone(run: RunSummary): number {
