@@ -1,7 +1,7 @@
 /** Leaves for the issuer, and takes what it sent back out of the URL before anything else can see it. */
 
 import { keep, kept } from "./kept";
-import { refuse, signIn } from "./session";
+import { currentSession, refuse, signIn } from "./session";
 import { isAttempt, readReturn, signInUrl, type Attempt } from "./sign-in";
 
 /** Go to the issuer that `template` names; returns why not when that can't be. */
@@ -26,7 +26,8 @@ export function returnFromIssuer(): void {
   keep("attempt", null);
   const outcome = readReturn(new URL(window.location.href), attempt);
   if (outcome === null) return;
-  window.history.replaceState(null, "", attempt?.from ?? window.location.pathname);
+  window.history.replaceState(null, "", attempt?.from ?? window.location.pathname + window.location.search);
   if ("token" in outcome) signIn(outcome.token);
-  else refuse(outcome.reason);
+  // What nobody had asked for ends no session.
+  else if (attempt || !currentSession()) refuse(outcome.reason);
 }

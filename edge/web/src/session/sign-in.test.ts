@@ -57,10 +57,16 @@ describe("readReturn", () => {
     expect(back({ id_token: jwt(claims), access_token: token })).toHaveProperty("reason");
   });
 
-  it("takes no token that nobody asked for in this tab", () => {
-    expect(back({ access_token: token }, null)).toEqual({
-      reason: expect.stringMatching(/nobody had asked for/) as unknown,
-    });
+  it("takes no token and believes no refusal that nobody asked for in this tab", () => {
+    for (const answer of [
+      { access_token: token },
+      { error: "Call 555" },
+      { error: "x", error_description: "Call 555" },
+    ]) {
+      const outcome = back(answer, null);
+      expect(outcome).toEqual({ reason: expect.stringMatching(/nobody had asked for/) as unknown });
+      expect(JSON.stringify(outcome)).not.toContain("555");
+    }
   });
 
   it("wants its state back where the issuer was given it", () => {

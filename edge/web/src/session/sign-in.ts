@@ -41,8 +41,12 @@ export function readReturn(url: URL, attempt: Attempt | null): Outcome | null {
   const answer = ["access_token", "id_token", "error"].some((name) => fragment.has(name)) ? fragment : url.searchParams;
   const error = answer.get("error_description") ?? answer.get("error");
   if (answer === url.searchParams && (attempt === null || error === null)) return null;
+  // Anybody can write a link: what it says is no issuer's word.
+  if (attempt === null) {
+    const what = error === null ? "A token" : "A refusal";
+    return { reason: `${what} came that nobody had asked for here, and was not taken. ${ASIDE}` };
+  }
   if (error !== null) return { reason: `The issuer said: ${error}` };
-  if (attempt === null) return { reason: `A token came that nobody had asked for here, and was not taken. ${ASIDE}` };
   if (attempt.hasState && answer.get("state") !== attempt.state) {
     return { reason: `What came back belongs to another sign-in. ${ASIDE}` };
   }
