@@ -1,6 +1,8 @@
 /** Who may call: this installation's way to sign in, who is signed in, members and API keys. */
 
 import { checked, given, readJson, send } from "./call";
+import { ProblemError } from "./problem";
+import type { Problem } from "./types";
 
 /** What `GET /env` tells everybody. */
 export interface Installation {
@@ -64,6 +66,12 @@ export interface MadeKey extends Key {
   key: string;
 }
 
+const NO_KEY: Problem = {
+  title: "Not a key",
+  detail:
+    "A key is hw_ and 38 letters and digits. Lists of keys show only its beginning: paste it whole, as it was shown when it was made.",
+};
+
 export async function readInstallation(signal?: AbortSignal): Promise<Installation> {
   return (await checked(await fetch("/env", given(signal)))).json() as Promise<Installation>;
 }
@@ -74,6 +82,8 @@ export function readMe(signal?: AbortSignal): Promise<Me> {
 
 /** Ask whether a token is good, without signing in with it; throws a ProblemError when it isn't. */
 export async function checkToken(token: string): Promise<void> {
+  // A header can't carry just anything, and `fetch` says no more than that.
+  if (!/^[!-~]+$/.test(token)) throw new ProblemError(NO_KEY);
   await checked(await fetch("/api/me", { headers: { authorization: `Bearer ${token}` } }));
 }
 
