@@ -14,7 +14,8 @@ import type { Passage } from "./parts";
 
 /** The chat: conversations at the left, the one that is open in the middle, the document it cites at the right. */
 export function ChatPage({ id }: { id: string | null }): ReactNode {
-  const { value: conversations, reload } = useLoad(listConversations);
+  const list = useLoad(listConversations);
+  const { value: conversations, reload } = list;
   const { current, isNew, renew } = useCurrent(id);
   const [opened, setOpened] = useState<Passage | null>(null);
   const [listIsOpen, setListIsOpen] = useState(false);
@@ -49,7 +50,7 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
         </button>
         <nav id="conversations" className={listIsOpen ? "side open" : "side"} aria-label="Conversations">
           <ConversationList
-            conversations={conversations}
+            list={list}
             currentId={current}
             onNew={startNew}
             onChosen={leave}

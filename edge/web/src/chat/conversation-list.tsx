@@ -1,15 +1,17 @@
 import { useState, type ReactNode } from "react";
 import { deleteConversation } from "../api/api";
-import { problemOf } from "../api/problem";
-import type { ConversationSummary, Problem } from "../api/types";
+import type { ConversationSummary } from "../api/types";
 import { chatPath } from "../shell/route";
 import { Link } from "../shell/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { BinIcon, PlusIcon } from "../ui/icons";
+import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
+import { useAction } from "../ui/use-action";
+import type { Loaded } from "../ui/use-load";
 
 interface Props {
-  conversations: ConversationSummary[] | null;
+  list: Loaded<ConversationSummary[]>;
   currentId: string | null;
   onNew: () => void;
   onDeleted: (id: string) => void;
@@ -17,7 +19,8 @@ interface Props {
   onChosen: () => void;
 }
 
-export function ConversationList({ conversations, currentId, onNew, onDeleted, onChosen }: Props): ReactNode {
+export function ConversationList({ list, currentId, onNew, onDeleted, onChosen }: Props): ReactNode {
+  const { value: conversations } = list;
   const [doomed, setDoomed] = useState<ConversationSummary | null>(null);
   return (
     <>
@@ -25,6 +28,7 @@ export function ConversationList({ conversations, currentId, onNew, onDeleted, o
         <PlusIcon />
         New chat
       </button>
+      <LoadNote {...list} />
       {conversations?.length === 0 && <p className="small muted hint">Your conversations will be listed here.</p>}
       <ul className="conversations">
         {conversations?.map((conversation) => (
@@ -72,14 +76,17 @@ interface DeleteProps {
 }
 
 function DeleteConversation({ conversation, onDone, onCancel }: DeleteProps): ReactNode {
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const remove = (): void => {
-    deleteConversation(conversation.id).then(onDone, (error: unknown) => {
-      setProblem(problemOf(error));
-    });
-  };
+  const { act, isBusy, problem } = useAction();
   return (
-    <ConfirmDialog title="Delete this conversation?" confirm="Delete" onConfirm={remove} onCancel={onCancel}>
+    <ConfirmDialog
+      title="Delete this conversation?"
+      confirm="Delete"
+      busy={isBusy}
+      onConfirm={() => {
+        act(deleteConversation(conversation.id), onDone);
+      }}
+      onCancel={onCancel}
+    >
       <p>“{conversation.title}” and its answers will be gone for good.</p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>
