@@ -1,11 +1,10 @@
 import { useState, type ReactNode } from "react";
 import { listKeys, revokeKey, type Key, type MadeKey } from "../api/people";
-import { problemOf } from "../api/problem";
-import type { Problem } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
+import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { KeyForm } from "./key-form";
 import { MadeKeyNote } from "./made-key-note";
@@ -119,14 +118,17 @@ function Moment({ said, at }: { said: string; at: string | null }): ReactNode {
 }
 
 function RevokeKey({ apiKey, onDone, onCancel }: { apiKey: Key; onDone: () => void; onCancel: () => void }): ReactNode {
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const revoke = (): void => {
-    revokeKey(apiKey.id).then(onDone, (error: unknown) => {
-      setProblem(problemOf(error));
-    });
-  };
+  const { act, isBusy, problem } = useAction();
   return (
-    <ConfirmDialog title={`Revoke ${apiKey.name}?`} confirm="Revoke key" onConfirm={revoke} onCancel={onCancel}>
+    <ConfirmDialog
+      title={`Revoke ${apiKey.name}?`}
+      confirm="Revoke key"
+      busy={isBusy}
+      onConfirm={() => {
+        act(revokeKey(apiKey.id), onDone);
+      }}
+      onCancel={onCancel}
+    >
       <p>Whatever uses it is refused from now on. A revoked key can't be brought back.</p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>

@@ -1,7 +1,5 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
 import { addMember, changeRole, listMembers, removeMember, type Member, type Role } from "../api/people";
-import { problemOf } from "../api/problem";
-import type { Problem } from "../api/types";
 import { useAccount } from "../session/me";
 import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";
@@ -9,6 +7,7 @@ import { Choice, Field } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
+import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { rolesUpTo } from "./roles";
 
@@ -16,24 +15,17 @@ import { rolesUpTo } from "./roles";
 export function Members(): ReactNode {
   const { me, reload: reloadMe } = useAccount();
   const { value: members, problem, reload } = useLoad(listMembers);
-  const [refusal, setRefusal] = useState<Problem | null>(null);
+  const { act, isBusy, problem: refusal } = useAction();
   const [leaving, setLeaving] = useState<Member | null>(null);
 
   const change = (doing: Promise<void>, whenMe: () => void, subject: string): void => {
-    setRefusal(null);
-    doing
-      .then(
-        () => {
-          if (subject === me.subject) whenMe();
-        },
-        (error: unknown) => {
-          setRefusal(problemOf(error));
-        },
-      )
-      .finally(() => {
-        setLeaving(null);
-        reload();
-      });
+    const settled = doing.finally(() => {
+      setLeaving(null);
+      reload();
+    });
+    act(settled, () => {
+      if (subject === me.subject) whenMe();
+    });
   };
 
   return (
@@ -61,6 +53,7 @@ export function Members(): ReactNode {
         <ConfirmDialog
           title={`Remove ${leaving.name ?? leaving.subject}?`}
           confirm="Remove member"
+          busy={isBusy}
           onConfirm={() => {
             // Who has left a workspace goes to the oldest that is left to them.
             change(
@@ -143,21 +136,15 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
   const [subject, setSubject] = useState("");
   const [name, setName] = useState("");
   const [role, setRole] = useState<string>("reader");
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const { act, isBusy, problem } = useAction();
 
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
-    setProblem(null);
-    addMember({ subject: subject.trim(), role: role as Role, name: name.trim() || null }).then(
-      () => {
-        setSubject("");
-        setName("");
-        onAdded();
-      },
-      (error: unknown) => {
-        setProblem(problemOf(error));
-      },
-    );
+    act(addMember({ subject: subject.trim(), role: role as Role, name: name.trim() || null }), () => {
+      setSubject("");
+      setName("");
+      onAdded();
+    });
   };
 
   return (
@@ -175,7 +162,9 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
         <Choice label="Role" value={role} onChange={setRole} options={rolesUpTo(me.role)} />
         {problem && <ProblemNote problem={problem} />}
         <div className="actions">
-          <button type="submit">Add member</button>
+          <button type="submit" disabled={isBusy}>
+            {isBusy ? "Adding…" : "Add member"}
+          </button>
         </div>
       </form>
     </details>
