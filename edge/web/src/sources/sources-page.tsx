@@ -16,7 +16,8 @@ export function SourcesPage(): ReactNode {
   const [newId, setNewId] = useState<string | null>(null);
   const mayEdit = useMay("editor");
   const isEmpty = sources?.length === 0;
-  const showForm = mayEdit && (isAdding || isEmpty);
+  // Until the list tells of the one that was added, there is none.
+  const showForm = mayEdit && (isAdding || (isEmpty && newId === null));
   return (
     <div className="column">
       <div className="page-head">
