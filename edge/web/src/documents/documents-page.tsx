@@ -42,6 +42,7 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
   const mayEdit = useMay("editor");
   const [runId, setRunId] = useState<string | null>(null);
   const { followed } = useRun(runId, reload);
+  if (sources && name === undefined) return <Gone />;
   return (
     <div className="column">
       <div className="page-head">
@@ -73,6 +74,17 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
         </ul>
       )}
       <MoreButton more={more} />
+    </div>
+  );
+}
+
+function Gone(): ReactNode {
+  return (
+    <div className="column">
+      <h1>No such source</h1>
+      <p>
+        It has been deleted, or belongs to another workspace. <Link href="/sources">All sources</Link>
+      </p>
     </div>
   );
 }
