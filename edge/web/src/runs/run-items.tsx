@@ -5,6 +5,7 @@ import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
 import { usePages } from "../ui/use-pages";
+import { useRefresh } from "../ui/use-refresh";
 import { ACTIONS, ITEM_STATES } from "./run-words";
 
 interface Chosen {
@@ -23,6 +24,8 @@ export function RunItems({ run }: { run: RunSummary }): ReactNode {
     [run.id, action, state],
   );
   const { pages, problem, reload, more } = usePages(load);
+  // Further pages would go with the first.
+  useRefresh(run.state === "running" && pages?.length === 1, reload);
   const items = pages?.flatMap((page) => page.items);
   return (
     <section className="card" aria-labelledby={titleId}>

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useMemo, useState, type ReactNode } from "react";
 import { listSources } from "../api/api";
 import { listRuns } from "../api/runs";
 import type { RunSummary } from "../api/types";
@@ -9,13 +9,13 @@ import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
+import { useRefresh } from "../ui/use-refresh";
 import { sayDuration, secondsOf } from "./pace";
 import { sayOutcome, sayState, TRIGGERS } from "./run-words";
 
 const FIRST = 20;
 /** The most that the API lists. */
 const MOST = 200;
-const REFRESH_MS = 3000;
 
 /** What was collected when, how long that took and what came of it; of one source or of all. */
 export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
@@ -86,15 +86,4 @@ function RunRow({ run, name }: { run: RunSummary; name: string }): ReactNode {
       </div>
     </li>
   );
-}
-
-/** Reload now and then while something is open; never otherwise. */
-function useRefresh(isOpen: boolean, reload: () => void): void {
-  useEffect(() => {
-    if (!isOpen) return;
-    const timer = setInterval(reload, REFRESH_MS);
-    return () => {
-      clearInterval(timer);
-    };
-  }, [isOpen, reload]);
 }
