@@ -71,13 +71,19 @@ def is_as_wanted(wanted: Installation, found: Found, job: Json) -> bool:
 
 
 def has_migrated(wanted: Installation, found: Found) -> bool:
-    """Tell whether this image has migrated this database, and the last that did so registered the embedding model."""
-    needed, ran = wanted_container("job", wanted, found), []
+    """Tell whether this image has migrated this database, and the last that did so registered the embedding model.
+
+    Only what ran after the last undoing of migrations counts; one that failed may have undone some.
+    """
+    needed, ran = wanted_container("job", wanted, found), list[Container]()
     for execution in sorted(found.executions, key=lambda execution: str(execution["metadata"]["creationTimestamp"])):
         task = execution["spec"]["template"]["spec"]
-        container = read_container(task, {})
-        is_done = int(execution.get("status", {}).get("succeededCount", 0)) > 0
-        if task["containers"][0].get("args") == ["migrate"] and is_done and _database(container) == _database(needed):
+        container, arguments = read_container(task, {}), list(task["containers"][0].get("args", []))
+        if arguments[:1] != ["migrate"] or _database(container) != _database(needed):
+            continue
+        if len(arguments) > 1:
+            ran.clear()
+        elif int(execution.get("status", {}).get("succeededCount", 0)) > 0:
             ran.append(container)
     return any(each.image == needed.image for each in ran) and _model(ran[-1]) == _model(needed)
 

@@ -159,6 +159,18 @@ def test_another_embedding_model_is_registered_by_migrating_again_and_so_is_goin
     assert has_to_migrate(SUPABASE, second, first)
 
 
+@pytest.mark.parametrize("succeeded", [1, 0])
+def test_what_was_undone_is_migrated_again(succeeded: int) -> None:
+    image = SUPABASE.image("job", "t1")
+    first = execution(image, "1", ["migrate"])
+    undone = execution(image, "1", ["migrate", "--down-to=0002"], succeeded, at="2026-01-02T00:00:00Z")
+    older = execution(SUPABASE.image("job", "t0"), "1", ["migrate"], at="2026-01-03T00:00:00Z")
+    again = execution(image, "1", ["migrate"], at="2026-01-04T00:00:00Z")
+    assert has_to_migrate(SUPABASE, first, undone)
+    assert has_to_migrate(SUPABASE, first, undone, older)
+    assert not has_to_migrate(SUPABASE, first, undone, older, again)
+
+
 def has_to_migrate(wanted: Installation, *ran: Json) -> bool:
     planned = lines(job.plan_job(wanted, Found(versions=VERSIONS, executions=ran)))
     return any("--args=migrate" in line for line in planned)
