@@ -45,13 +45,16 @@ def look_services(google: Google, wanted: Installation, found: Found) -> Found:
 
 
 def plan_services(wanted: Installation, found: Found) -> list[Command]:
-    """Deploy each service that differs, without traffic unless it is new; let in who calls it, and nobody else."""
+    """Deploy each service that differs; let in who calls it, and nobody else.
+
+    It gets no traffic yet, unless no revision of it was ever ready: the traffic has nowhere else to go then.
+    """
     commands = []
     for function in FUNCTIONS:
         there = found.services.get(service_name(function))
         if there is not None and _is_ready(there) and _settings(there) == _wanted(function, wanted, found):
             continue
-        commands.append(_deploy(function, wanted, found, is_new=there is None))
+        commands.append(_deploy(function, wanted, found, has_served=bool(_newest_ready(there))))
     return commands + access.missing(wanted, _bindings(wanted), found.access) + _closed(wanted, found)
 
 
@@ -98,9 +101,13 @@ def _newest(service: Json) -> str:
     return str(service.get("status", {}).get("latestCreatedRevisionName", ""))
 
 
-def _deploy(function: str, wanted: Installation, found: Found, *, is_new: bool) -> Command:
+def _newest_ready(service: Json | None) -> str:
+    return str((service or {}).get("status", {}).get("latestReadyRevisionName", ""))
+
+
+def _deploy(function: str, wanted: Installation, found: Found, *, has_served: bool) -> Command:
     settings = _wanted(function, wanted, found)
-    traffic = {} if is_new else {"traffic": False}
+    traffic = {"traffic": False} if has_served else {}
     name = service_name(function)
     return gcloud(
         "run",

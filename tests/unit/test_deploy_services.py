@@ -63,6 +63,7 @@ def as_deployed(name: str, found: Found, **changes: Any) -> Json:
         "spec": {"template": {"metadata": {"annotations": annotations}, "spec": spec}},
         "status": {
             "latestCreatedRevisionName": f"{name}-00001-abc",
+            "latestReadyRevisionName": f"{name}-00001-abc",
             "conditions": [{"type": "Ready", "status": "True"}],
             "traffic": traffic,
         },
@@ -133,6 +134,16 @@ def test_a_revision_that_is_not_ready_is_deployed_again() -> None:
     found = released()
     found.services["headwater-chat"]["status"]["conditions"][0]["status"] = "False"
     assert len(services.plan_services(WANTED, found)) == 1
+
+
+def test_a_service_whose_first_revision_never_started_is_deployed_as_if_it_were_new() -> None:
+    found = released()
+    status = found.services["headwater-chat"]["status"]
+    status["conditions"][0]["status"] = "False"
+    del status["latestReadyRevisionName"]
+    [command] = services.plan_services(WANTED, found)
+    assert "--tag=candidate" in command.arguments
+    assert "--no-traffic" not in command.arguments
 
 
 def with_traffic(*shares: dict[str, Any]) -> Found:
