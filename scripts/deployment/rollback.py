@@ -1,7 +1,8 @@
 """Going back: a revision's name, or the tag of a release, flows in; traffic flows where it did.
 
-A revision goes back alone. A release's tag takes all three services and the job back to its images, with the settings
-they had then. The database's schema stays: the previous revision works with it (migrations expand, then contract).
+A revision goes back alone. A release's tag takes all three services back to their revisions of it, with the settings
+they had then, and the job to its image, with the settings it has: Cloud Run keeps no revisions of a job. The
+database's schema stays: the previous revision works with it (migrations expand, then contract).
 """
 
 from collections.abc import Sequence
@@ -31,24 +32,33 @@ def to(wanted: Installation, name: str, *, only_print: bool) -> int:
 
 
 def plan(wanted: Installation, name: str, revisions: Sequence[Json]) -> list[Command]:
-    """Give the commands that send traffic back; raises DeploymentError when no such revision is ready."""
+    """Give the commands that send traffic back; raises DeploymentError unless such a revision is ready, or such a
+    release of every service."""
     ready = [each for each in revisions if _is_ready(each)]
     [*alone] = [each for each in ready if each["metadata"]["name"] == name]
     if alone:
         return [_send(wanted, _service(alone[0]), name)]
-    commands = []
-    for service in map(service_name, FUNCTIONS):
-        mine = [each for each in ready if _service(each) == service and _tag(each) == name]
-        if mine:
-            newest = max(mine, key=lambda each: str(each["metadata"]["creationTimestamp"]))
-            commands.append(_send(wanted, service, newest["metadata"]["name"]))
-    if not commands:
+    release = {service: _of_release(ready, service, name) for service in map(service_name, FUNCTIONS)}
+    if not any(release.values()):
         known = sorted({each["metadata"]["name"] for each in ready} | {_tag(each) for each in ready})
         raise DeploymentError(
             f"no revision {name} is ready, and none of a release {name}", f"choose one of {', '.join(known) or 'none'}"
         )
+    if lacking := [service for service, revision in release.items() if not revision]:
+        raise DeploymentError(
+            f"no revision of release {name} is ready of {', '.join(lacking)}; nothing was changed",
+            "choose another release, or send services back one by one: scripts/deploy --to REVISION",
+        )
+    commands = [_send(wanted, service, revision) for service, revision in release.items()]
     image = {"image": wanted.image("job", name)}
     return [*commands, gcloud("run", "jobs", "update", JOB, on="job", **_where(wanted), **image)]
+
+
+def _of_release(ready: Sequence[Json], service: str, tag: str) -> str:
+    """Give a service's newest revision of a release, '' without one."""
+    mine = [each for each in ready if _service(each) == service and _tag(each) == tag]
+    newest = max(mine, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None)
+    return str(newest["metadata"]["name"]) if newest else ""
 
 
 def _send(wanted: Installation, service: str, revision: str) -> Command:

@@ -65,16 +65,19 @@ def changing() -> list[str]:
     )
     stages = [stage for stage in STAGES if stage.name not in ("job", "services")]
     planned = [command for stage in stages for command in stage.plan(WANTED, there)]
-    revision = {
-        "metadata": {
-            "name": "headwater-chat-00001-abc",
-            "labels": {"serving.knative.dev/service": "headwater-chat"},
-            "creationTimestamp": "",
-        },
-        "spec": {"containers": [{"image": "x:t0"}]},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-    }
-    planned += rollback.plan(WANTED, "t0", [revision])
+    revisions = [
+        {
+            "metadata": {
+                "name": f"{name}-00001-abc",
+                "labels": {"serving.knative.dev/service": name},
+                "creationTimestamp": "",
+            },
+            "spec": {"containers": [{"image": "x:t0"}]},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+        for name in names
+    ]
+    planned += rollback.plan(WANTED, "t0", revisions)
     running = replace(there, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
     planned += [command for group in plan_undeploy(WANTED, running, with_data=True) for command in group]
     piped = from_nothing(replace(WANTED, pipeline=True), ["accounts", "secrets", "pipeline"])

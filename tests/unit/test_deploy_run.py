@@ -210,6 +210,14 @@ def test_a_release_goes_back_whole_to_its_newest_revisions_that_are_ready() -> N
     assert job.endswith("--image=europe-west1-docker.pkg.dev/acme-headwater/headwater/job:t0")
 
 
+def test_a_release_that_is_not_ready_everywhere_is_refused_with_the_services_that_lack_it() -> None:
+    without = [each for each in REVISIONS if not each["metadata"]["name"].startswith("headwater-collection-")]
+    broken = [revision("headwater-collection", 1, "t0", ready="False"), *without]
+    for revisions in (without, broken):
+        with pytest.raises(DeploymentError, match="of headwater-collection; nothing was changed"):
+            plan_rollback(WANTED, "t0", revisions)
+
+
 def test_where_there_is_nothing_to_go_back_to_the_choice_is_told() -> None:
     with pytest.raises(DeploymentError) as raised:
         plan_rollback(WANTED, "t9", REVISIONS)
