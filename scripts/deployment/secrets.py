@@ -15,6 +15,9 @@ from scripts.deployment.found import Found
 from scripts.deployment.installation import FUNCTIONS, PIPELINE, Installation
 from scripts.deployment.look import Google, at_once
 
+PREFIX = "headwater-"
+"""What the name of every secret begins with."""
+
 OWNER_LABEL = "owner-key"
 """On the secret that outlives everything else: says that the first owner has a key."""
 
@@ -37,7 +40,7 @@ class Secret:
     @property
     def name(self) -> str:
         """Its name there: `headwater-database-url` for DATABASE_URL."""
-        return "headwater-" + self.setting.lower().replace("_", "-")
+        return PREFIX + self.setting.lower().replace("_", "-")
 
 
 def secrets(wanted: Installation) -> list[Secret]:

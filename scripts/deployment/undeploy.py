@@ -27,7 +27,7 @@ from scripts.deployment.job import JOB, look_job
 from scripts.deployment.look import Google, connect
 from scripts.deployment.queues import QUEUES, SCHEDULE, look_queues
 from scripts.deployment.run import Runner
-from scripts.deployment.secrets import look_secrets, secrets
+from scripts.deployment.secrets import PREFIX, look_secrets
 from scripts.deployment.services import look_services, service_name
 from scripts.deployment.values import Values
 from scripts.deployment.worker import delete_worker, look_worker
@@ -134,7 +134,8 @@ def _data(wanted: Installation, found: Found, where: dict[str, Any]) -> list[Com
         instance = ("sql", "instances")
         commands.append(gcloud(*instance, "patch", INSTANCE, on="sql", **where, deletion_protection=False))
         commands.append(gcloud(*instance, "delete", INSTANCE, on="sql", **where))
-    kept = [secret.name for secret in secrets(wanted) if secret.name in found.secrets]
+    # All that begin with the name, since some are of providers or a pipeline that aren't wanted any more.
+    kept = [name for name in sorted(found.secrets) if name.startswith(PREFIX)]
     return commands + [gcloud("secrets", "delete", name, on=name, **where) for name in kept]
 
 

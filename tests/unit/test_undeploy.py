@@ -70,6 +70,13 @@ def test_data_goes_only_when_that_is_asked_for() -> None:
     ]
 
 
+def test_secrets_that_are_not_wanted_any_more_go_with_the_data() -> None:
+    left = ("headwater-cloudflare-api-token", "headwater-groq-api-key")
+    there = Found(secrets={name: {} for name in (*left, "groq-api-key")})
+    assert planned(there, with_data=True) == [f"gcloud secrets delete {name}" for name in left]
+    assert planned(there) == []
+
+
 def test_where_nothing_is_left_nothing_is_done() -> None:
     assert planned(Found(queues={"collection": {"state": "PAUSED"}}), with_data=True) == []
     assert planned(replace(THERE, worker_version=""))[0].startswith("gcloud scheduler")
