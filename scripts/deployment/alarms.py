@@ -2,9 +2,11 @@
 
 The alarm reads the logs themselves (`run.ended`, as an error) rather than a metric of them: a policy on a metric
 can't be made until the metric is known, which takes up to ten minutes, and this one's e-mail says which run it was.
+Whom somebody has told in the console is told still.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +42,7 @@ def look_alarms(google: Google, wanted: Installation, found: Found) -> Found:
 
 def plan_channel(wanted: Installation, found: Found) -> list[Command]:
     """Make the owner's address one that alarms can be sent to."""
-    if not wanted.owner or _channel(wanted, found):
+    if not wanted.owner or (found.channels is not None and _channel(wanted, found)):
         return []
     labels = f"email_address={wanted.owner}"
     return [
@@ -60,21 +62,26 @@ def plan_channel(wanted: Installation, found: Found) -> list[Command]:
 
 def plan_alarms(wanted: Installation, found: Found) -> list[Command]:
     """Make the alarm and the budget, or bring them up to date."""
-    channel = _channel(wanted, found) or ("CHANNEL" if wanted.owner else "")
+    channel = _channel(wanted, found)
     return _alarm(wanted, found, channel) + _budget(wanted, found, channel)
 
 
 def _alarm(wanted: Installation, found: Found, channel: str) -> list[Command]:
     words = ("alpha", "monitoring", "policies")
-    flags: dict[str, Any] = {"on": "alarm", "project": wanted.project, "policy_from_file": POLICY_FILE}
+    flags: dict[str, Any] = {"on": "alarm", "project": wanted.project}
     policy = read_policy()
     there = next((each for each in found.policies if each.get("displayName") == policy["displayName"]), None)
     if there is None:
-        return [gcloud(*words, "create", **flags, notification_channels=channel or None)]
-    told = not channel or channel in there.get("notificationChannels", [])
-    if told and _filter(there) == _filter(policy):
+        return [gcloud(*words, "create", **flags, policy_from_file=POLICY_FILE, notification_channels=channel or None)]
+    told = there.get("notificationChannels", [])
+    lacking = [channel] if _lacks(told, channel) else []
+    if not _filters(policy) <= _filters(there):  # the file replaces everything, channels too
+        flags |= {"policy_from_file": POLICY_FILE, "set_notification_channels": ",".join([*told, *lacking]) or None}
+    elif lacking:
+        flags |= {"add_notification_channels": channel}
+    else:
         return []
-    return [gcloud(*words, "update", there["name"], **flags, set_notification_channels=channel or None)]
+    return [gcloud(*words, "update", there["name"], **flags)]
 
 
 def _budget(wanted: Installation, found: Found, channel: str) -> list[Command]:
@@ -97,20 +104,32 @@ def _budget(wanted: Installation, found: Found, channel: str) -> list[Command]:
                 notifications_rule_monitoring_notification_channels=channel or None,
             )
         ]
-    if _amount(there) == wanted.limits.budget.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
-        return []
-    return [gcloud(*words, "update", there["name"], **on, budget_amount=wanted.limits.budget)]
+    flags: dict[str, Any] = {}
+    if _amount(there) != wanted.limits.budget.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+        flags["budget_amount"] = wanted.limits.budget
+    told = there.get("notificationsRule", {}).get("monitoringNotificationChannels", [])
+    if _lacks(told, channel):
+        flags["notifications_rule_monitoring_notification_channels"] = ",".join([*told, channel])
+    return [gcloud(*words, "update", there["name"], **on, **flags)] if flags else []
 
 
 def _channel(wanted: Installation, found: Found) -> str:
-    """Give the name of the channel to the owner, '' without one."""
+    """Give the name of the channel to the owner, '' without one; a word for it before anybody has looked."""
+    if found.channels is None:
+        return "CHANNEL" if wanted.owner else ""
     mine = [each for each in found.channels if each.get("labels", {}).get("email_address") == wanted.owner]
     return str(mine[0]["name"]) if mine else ""
 
 
-def _filter(policy: Json) -> str:
-    [condition] = policy.get("conditions") or [{}]
-    return str(condition.get("conditionMatchedLog", {}).get("filter", ""))
+def _lacks(told: Sequence[str], channel: str) -> bool:
+    """Tell whether a channel isn't told yet; its project may stand there by its name or by its number."""
+    return bool(channel) and channel.rpartition("/")[2] not in {each.rpartition("/")[2] for each in told}
+
+
+def _filters(policy: Json) -> set[str]:
+    """Give what a policy looks for in the logs."""
+    matched = [each.get("conditionMatchedLog", {}) for each in policy.get("conditions", [])]
+    return {str(each["filter"]) for each in matched if "filter" in each}
 
 
 def _amount(budget: Json) -> str:

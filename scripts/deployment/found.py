@@ -33,7 +33,9 @@ class Found:
     services: Mapping[str, Json] = field(default_factory=dict)
     queues: Mapping[str, Json] = field(default_factory=dict)
     schedule: Json | None = None
-    channels: tuple[Json, ...] = ()
+    channels: tuple[Json, ...] | None = None
+    """Where alarms can be sent to; None before anybody has looked, when there may be one to the owner by then."""
+
     policies: tuple[Json, ...] = ()
     budgets: tuple[Json, ...] = ()
     forbids_keys: bool = False

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deployment import programs, rollback, services
+from scripts.deployment import alarms, programs, rollback, services
 from scripts.deployment.found import Found
 from scripts.deployment.foundations import ACCOUNTS
 from scripts.deployment.images import TARGETS
@@ -78,6 +78,8 @@ def changing() -> list[str]:
         for name in names
     ]
     planned += rollback.plan(WANTED, "t0", revisions)
+    silent = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
+    planned += alarms.plan_alarms(WANTED, replace(there, policies=(silent,)))
     running = replace(there, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
     planned += [command for group in plan_undeploy(WANTED, running, with_data=True) for command in group]
     piped = from_nothing(replace(WANTED, pipeline=True), ["accounts", "secrets", "pipeline"])

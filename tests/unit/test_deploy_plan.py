@@ -259,7 +259,8 @@ def test_alarms_go_to_the_owner_and_follow_the_policy_in_the_checkout() -> None:
     channel = {"name": "projects/p/notificationChannels/1", "labels": {"email_address": "owner@example.com"}}
     policy = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2", "notificationChannels": [channel["name"]]}
     money = {"amount": {"specifiedAmount": {"units": "50", "currencyCode": "EUR"}}}
-    budget = {"name": "billingAccounts/b/budgets/3", "displayName": "Headwater acme-headwater", **money}
+    told = {"notificationsRule": {"monitoringNotificationChannels": ["projects/424242/notificationChannels/1"]}}
+    budget = {"name": "billingAccounts/b/budgets/3", "displayName": "Headwater acme-headwater", **money, **told}
     found = Found(channels=(channel,), policies=(policy,), budgets=(budget,))
     assert alarms.plan_channel(CLOUDSQL, found) == []
     assert alarms.plan_alarms(CLOUDSQL, found) == []
@@ -269,6 +270,60 @@ def test_alarms_go_to_the_owner_and_follow_the_policy_in_the_checkout() -> None:
     more = replace(CLOUDSQL, limits=Limits(budget="75.50EUR"))
     [update] = lines(alarms.plan_alarms(more, found))
     assert update == "gcloud billing budgets update billingAccounts/b/budgets/3 --budget-amount=75.50EUR"
+
+
+OWNERS = "projects/p/notificationChannels/1"
+TEAMS = "projects/p/notificationChannels/7"
+
+
+def planned_for_alarms(
+    owner: str = "owner@example.com", conditions: list[Json] | None = None, **changes: Any
+) -> list[str]:
+    """Return what is planned where only the team is told of the alarm and of the budget."""
+    channel = {"name": OWNERS, "labels": {"email_address": "owner@example.com"}}
+    policy = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2", "notificationChannels": [TEAMS]}
+    budget = {
+        "name": "billingAccounts/b/budgets/3",
+        "displayName": "Headwater acme-headwater",
+        "amount": {"specifiedAmount": {"units": "50", "currencyCode": "EUR"}},
+        "notificationsRule": {"monitoringNotificationChannels": [TEAMS]},
+    }
+    found = Found(
+        channels=(channel,),
+        policies=({**policy, **({} if conditions is None else {"conditions": conditions})},),
+        budgets=(budget,),
+    )
+    return lines(alarms.plan_alarms(replace(CLOUDSQL, owner=owner), replace(found, **changes)))
+
+
+def test_the_owner_is_told_beside_those_who_are_told_already() -> None:
+    assert planned_for_alarms() == [
+        "gcloud alpha monitoring policies update projects/p/alertPolicies/2 --project=acme-headwater "
+        f"--add-notification-channels={OWNERS}",
+        "gcloud billing budgets update billingAccounts/b/budgets/3 "
+        f"--notifications-rule-monitoring-notification-channels={TEAMS},{OWNERS}",
+    ]
+
+
+@pytest.mark.parametrize(("owner", "told"), [("owner@example.com", f"{TEAMS},{OWNERS}"), ("", TEAMS)])
+def test_a_policy_that_is_replaced_keeps_telling_whom_it_told(owner: str, told: str) -> None:
+    update = planned_for_alarms(owner, [{"conditionMatchedLog": {"filter": "another"}}])[0]
+    assert "--policy-from-file=" in update
+    assert update.endswith(f"--set-notification-channels={told}")
+
+
+def test_a_condition_that_somebody_added_stays() -> None:
+    [ours] = alarms.read_policy()["conditions"]
+    more = [{"conditionThreshold": {"filter": "another"}}, ours, {"conditionMatchedLog": {"filter": "a third"}}]
+    assert planned_for_alarms("", more) == []
+
+
+def test_an_alarm_whose_channel_was_never_made_is_shown_in_the_console_alone() -> None:
+    alarm, budget = planned_for_alarms(channels=(), policies=(), budgets=())
+    assert "policies create" in alarm
+    assert "budgets create" in budget
+    assert "CHANNEL" not in alarm + budget
+    assert planned_for_alarms(channels=()) == []
 
 
 def test_without_an_owner_and_a_budget_nobody_is_told_but_the_console() -> None:
