@@ -59,6 +59,8 @@ class Google:
         self.tried: dict[str, list[str]] = {}
         self.forbids_keys = False
         self.gives_identity_tokens = True
+        self.access_tokens_live_s = 3600
+        self.access_tokens_given = 0
         self.unknown: list[str] = []
         self.conflicts: list[str] = []
         self._lock = threading.RLock()

@@ -55,7 +55,8 @@ def token(google: "Google", asked: Asked) -> Any:
     assertion = parse_qs(asked.body)["assertion"][0].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(assertion + "=="))
     if "target_audience" not in claims:
-        return {"access_token": "access", "expires_in": 3600, "token_type": "Bearer"}
+        google.access_tokens_given += 1
+        return {"access_token": "access", "expires_in": google.access_tokens_live_s, "token_type": "Bearer"}
     if not google.gives_identity_tokens:
         raise NoSuchThing
     return {"id_token": _identity(claims["target_audience"])}

@@ -22,7 +22,7 @@ from scripts.deployment.ending import told
 from scripts.deployment.found import Found
 from scripts.deployment.images import content_tag
 from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, connect
+from scripts.deployment.look import Google, connect, renewed
 from scripts.deployment.run import Runner
 from scripts.deployment.stages import NAMES, STAGES, WORKER, from_nothing
 from scripts.deployment.values import Values
@@ -107,6 +107,7 @@ def _deploy(wanted: Installation, names: Sequence[str]) -> int:
             continue
         if stage.name == WORKER:
             programs.ready_edge()
+        google = renewed(google)
         found = stage.look(google, wanted, found)
         commands = stage.plan(wanted, found)
         _say(f"[{number}/{len(STAGES)}] {stage.name}: {_count(commands)}")

@@ -15,7 +15,11 @@ _PASSING = re.compile(
 
 # The first that fits tells; `{0}` is the pattern's first group.
 _ADVICE = (
-    (r"reauthentication|invalid_grant|active account|Invalid Credentials|UNAUTHENTICATED", "gcloud auth login"),
+    (
+        r"reauthentication|invalid_grant|active account|Invalid Credentials|invalid authentication credentials"
+        r"|UNAUTHENTICATED",
+        "gcloud auth login",
+    ),
     (r"(?:The project|Project) .*(?:not found|does not exist)|NOT_FOUND.*projects/[^/]+$", "gcloud projects create"),
     (
         r"billing (?:account|must be|is (?:not enabled|disabled))|BILLING_DISABLED",

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +24,9 @@ Json = Mapping[str, Any]
 
 _PARALLEL = 8
 _TIMEOUT_S = 30.0
+_LOOK_S = 240
+"""More than a look takes, and less than the 300 s below which gcloud gets another token, whomever it gets it from."""
+
 # These answer for gcloud itself, whether or not the project has them enabled; all others are asked on the project's
 # account.
 _FREE = {"cloudbilling", "cloudresourcemanager", "iam", "serviceusage"}
@@ -41,6 +45,9 @@ class Google:
     proxy: str
     certificates: str
     """A file of certificate authorities, '' for the system's."""
+
+    expires_at: datetime | None = None
+    """When the token does; None where gcloud can't tell, as of a token that it was given."""
 
     def get(self, api: str, path: str, **query: str | int) -> Json | None:
         """Read a resource; None when there is none, or when its API has never been enabled."""
@@ -122,7 +129,7 @@ def connect(project: str) -> Google:
             "gcloud auth login, or for a machine: gcloud auth login --cred-file=FILE",
         )
     told = json.loads(done.stdout)
-    properties = told["configuration"]["properties"]
+    properties, expiry = told["configuration"]["properties"], told["credential"].get("token_expiry")
     proxy, core = properties.get("proxy", {}), properties.get("core", {})
     return Google(
         token=told["credential"]["access_token"],
@@ -131,7 +138,14 @@ def connect(project: str) -> Google:
         overrides=properties.get("api_endpoint_overrides", {}),
         proxy=f"http://{proxy['address']}:{proxy['port']}" if proxy.get("address") and proxy.get("port") else "",
         certificates=core.get("custom_ca_certs_file", ""),
+        expires_at=datetime.fromisoformat(expiry) if expiry else None,
     )
+
+
+def renewed(google: Google, connect: Callable[[str], Google] = connect) -> Google:
+    """Give the same with a token that is good for a look: images and databases take longer than one may live."""
+    is_good = google.expires_at is None or google.expires_at - datetime.now(UTC) > timedelta(seconds=_LOOK_S)
+    return google if is_good else connect(google.project)
 
 
 def at_once(reads: Iterable[Callable[[], Any]]) -> list[Any]:

@@ -249,6 +249,14 @@ def test_the_owner_is_told_of_failed_runs_and_of_what_the_month_costs(deployment
     assert [rule["thresholdPercent"] for rule in budget["thresholdRules"]] == [0.9]
 
 
+def test_a_token_that_is_about_to_expire_is_replaced_before_each_look(deployment: Deployment) -> None:
+    (deployment.folder / "gcloud" / "access_tokens.db").unlink()
+    deployment.google.access_tokens_live_s, before = 200, deployment.google.access_tokens_given
+    assert deployment.run("--only=registry,bucket") == 0, deployment.said[-1]
+    deployment.google.access_tokens_live_s = 3600
+    assert deployment.google.access_tokens_given - before == 3
+
+
 def test_where_keys_are_forbidden_the_worker_signs_with_a_key_of_its_own(deployment: Deployment) -> None:
     deployment.google.forbids_keys = True
     assert deployment.run("--only=worker") == 0, deployment.said[-1]

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from scripts.deployment.commands import Command, gcloud
 from scripts.deployment.failures import DeploymentError, is_passing, next_step
 from scripts.deployment.found import Json
 from scripts.deployment.installation import Auth, Installation
+from scripts.deployment.look import Google, renewed
 from scripts.deployment.rollback import plan as plan_rollback
 from scripts.deployment.run import Done, Runner
 from scripts.deployment.stages import NAMES, from_nothing
@@ -48,6 +50,13 @@ class Processes:
 def values(**environ: str) -> Values:
     """Make values with an environment, and nobody to ask."""
     return Values(WANTED, {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL, **environ}, ask=lambda question: "")
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(3600, True), (300, True), (200, False), (-10, False), (None, True)])
+def test_a_token_that_would_not_outlive_a_look_is_replaced_before_it(seconds: int | None, is_kept: bool) -> None:
+    expires_at = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+    given = Google("old", "acme-headwater", "", {}, "", "", expires_at)
+    assert renewed(given, lambda project: replace(given, token="new")).token == ("old" if is_kept else "new")
 
 
 texts = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=32, max_size=60)
@@ -121,6 +130,7 @@ def test_what_does_not_pass_is_given_up_in_the_end() -> None:
     ("said", "part"),
     [
         ("You do not currently have an active account selected.", "gcloud auth login"),
+        ("run.googleapis.com: Request had invalid authentication credentials.", "gcloud auth login"),
         ("Permission 'secretmanager.secrets.create' denied", "secretmanager.secrets.create"),
         ("violates constraint constraints/iam.disableServiceAccountKeyCreation", "worker_identity"),
         ("RESOURCE_EXHAUSTED: Quota exceeded", "quotas"),
