@@ -187,6 +187,12 @@ def test_a_pooled_connection_from_before_the_schema_finds_the_schema(migrated_po
         early.close()
 
 
+def test_a_models_vectors_keep_their_length(database: FreshDatabase) -> None:
+    register_model(database.admin_url, "openai:some", 512)
+    with pytest.raises(ConfigError, match=r"openai:some has vectors of length 512 here. It can't be 1024, too"):
+        register_model(database.admin_url, "openai:some", 1024)
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

@@ -48,7 +48,8 @@ def downgrade(admin_url: str, revision: str, root_certificate: str = "") -> None
 def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> None:
     """Make `name` the active embedding model, with a partition of its own for its vectors.
 
-    Vectors of a model that was active before are kept, so that going back costs nothing.
+    Vectors of a model that was active before are kept, so that going back costs nothing. Raises ConfigError when they
+    have another length than `dim`.
     """
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(sa.text("lock table embedding_models"))
@@ -56,14 +57,16 @@ def register_model(admin_url: str, name: str, dim: int, root_certificate: str = 
             sa.text("update embedding_models set state = 'retired' where state = 'active' and name <> :name"),
             {"name": name},
         )
-        model_id = tx.execute(
+        model = tx.execute(
             sa.text(
                 "insert into embedding_models (name, dim, state) values (:name, :dim, 'active') "
-                "on conflict (name) do update set state = 'active' returning id"
+                "on conflict (name) do update set state = 'active' returning id, dim"
             ),
             {"name": name, "dim": dim},
-        ).scalar_one()
-        partition = f"vectors_{int(model_id)} partition of vectors for values in ({int(model_id)})"
+        ).one()
+        if model.dim != dim:
+            raise ConfigError(f"EMBEDDING_DIM: {name} has vectors of length {model.dim} here. It can't be {dim}, too.")
+        partition = f"vectors_{int(model.id)} partition of vectors for values in ({int(model.id)})"
         tx.execute(sa.text(f"create table if not exists {partition}"))
 
 
