@@ -76,11 +76,21 @@ describe("attempts to sign in", () => {
     expect(await countOf(of)).toBe(before.length);
   });
 
-  it("are not what a key makes that a function has taken", async () => {
+  it.each([400, 404, 405])(
+    "with one made-up API key are limited too when a function answers %i before it looks at it",
+    async (status) => {
+      const key = bearer(apiKey(), newAddress());
+      const { before, last } = await until429(SIGN_INS, `/api/sources?status=${status}`, () => key);
+      await expectTooMany(last);
+      expect(new Set(before)).toEqual(new Set([status]));
+    },
+  );
+
+  it.each([200, 403])("are not what a key makes that a function has taken with %i", async (status) => {
     const headers = newAddress();
     const key = bearer(apiKey(), headers);
     for (let n = 0; n <= 2 * SIGN_INS; n++) {
-      expect((await ask("/api/sources", key, issuer.variables)).status).toBe(200);
+      expect((await ask(`/api/sources?status=${status}`, key, issuer.variables)).status).toBe(status);
     }
     expect((await ask("/api/sources?status=401", key, issuer.variables)).status).toBe(401);
     await until429(SIGN_INS, "/api/sources?status=401", () => key);

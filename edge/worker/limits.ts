@@ -35,11 +35,16 @@ export async function limitAttempts(request: Request, env: Env): Promise<void> {
   await hold(env.SIGN_INS, addressKey(request), "Too many tokens or keys from your address were refused.");
 }
 
-/** Learn from a function's answer whether it took an API key. */
+/**
+ * Learn from a function's answer whether it took an API key.
+ *
+ * A success, and the refusal of somebody whom it knows (403), come after it has looked the key up. Other refusals may come
+ * before, as those of a path that it doesn't have, so they say nothing about the key.
+ */
 export function learn(caller: Caller, status: number): void {
   if (caller.kind !== "key") return;
   if (status === 401) confirmed.delete(caller.id);
-  else if (status < 500) confirmed.add(caller.id);
+  else if (status < 400 || status === 403) confirmed.add(caller.id);
   for (const oldest of confirmed) {
     if (confirmed.size <= MAX_CONFIRMED) break;
     confirmed.delete(oldest);
