@@ -9,12 +9,22 @@ import type { Service } from "./routes";
 
 const RETRY_AFTER_S = 5;
 
+/** What the Worker knows beside a request. */
+export interface Context {
+  readonly env: Env;
+  readonly ctx: ExecutionContext;
+  readonly requestId: string;
+}
+
 /** Ask `service`; throws a 503 Refusal when it isn't there or lets nobody in. */
-export async function forward(
-  service: Service,
-  request: Request,
-  { env, ctx, requestId }: { env: Env; ctx: ExecutionContext; requestId: string },
-): Promise<Response> {
+export async function forward(service: Service, request: Request, context: Context): Promise<Response> {
+  const answer = answerOf(service, request, context);
+  // When its browser goes, Cloudflare ends a request but for this; a question would be lost while the function wakes.
+  if (isQuestion(request)) context.ctx.waitUntil(answer.catch(() => undefined));
+  return answer;
+}
+
+async function answerOf(service: Service, request: Request, { env, ctx, requestId }: Context): Promise<Response> {
   const url = urlOf(service, request, env);
   const headers = forwardedHeaders(request, requestId, await googleToken(url.origin, env, ctx));
   const answer = await ask(url, request, headers);

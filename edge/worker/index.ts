@@ -9,7 +9,7 @@
 import { findAnswer, keepAnswer } from "./answer-cache";
 import { allowOrigin, isPreflight, preflight } from "./cors";
 import { describe, type Env } from "./env";
-import { forward } from "./forward";
+import { forward, type Context } from "./forward";
 import { identify, Unauthorized, type Caller } from "./identify";
 import { learn, limitAttempts, limitCaller, limitNobody } from "./limits";
 import { isLoopback } from "./loopback";
@@ -19,12 +19,6 @@ import { targetOf, type Service } from "./routes";
 import { secure } from "./security-headers";
 
 const DESCRIPTION_MAX_AGE_S = 300;
-
-interface Context {
-  readonly env: Env;
-  readonly ctx: ExecutionContext;
-  readonly requestId: string;
-}
 
 export default {
   async fetch(request, env, ctx) {

@@ -1,7 +1,7 @@
 /**
  * A stand-in for the functions, on a real socket: it tells what it saw, and streams as slowly as a test wants.
  *
- * The query of a request says how it is answered: `stream=NAME` slowly, `control=` and `vary=` with those headers, `status=`
+ * The query of a request says how it is answered: `stream=NAME` slowly, with `late=` after so many ms, `control=` and `vary=` with those headers, `status=`
  * with that status, `page` as Cloud Run itself does. Requests with `of=NAME` are counted; `/counted?of=NAME` tells.
  * Started by vitest before the Worker's tests; its URL is provided to them as `upstream`. Runs in Node.
  */
@@ -43,7 +43,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, state: 
   if (url.pathname === "/counted") {
     json(response, 200, { count });
   } else if (name !== null && request.method === "POST") {
-    await stream(response, name, state.streams);
+    await stream(response, name, { streams: state.streams, lateMs: Number(asked.get("late")) });
   } else if (name !== null) {
     json(response, 200, state.streams.get(name) ?? { sent: 0, finished: false });
   } else if (asked.has("cached")) {
@@ -68,12 +68,17 @@ function counted(url: URL, counts: Map<string, number>): number {
   return count;
 }
 
-async function stream(response: ServerResponse, name: string, streams: Map<string, Progress>): Promise<void> {
+async function stream(
+  response: ServerResponse,
+  name: string,
+  { streams, lateMs }: { streams: Map<string, Progress>; lateMs: number },
+): Promise<void> {
   const progress = { sent: 0, finished: false };
   streams.set(name, progress);
-  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" });
   let gone = false;
   response.on("close", () => (gone = !response.writableFinished));
+  await new Promise((resolve) => setTimeout(resolve, lateMs));
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" });
   for (let n = 1; n <= EVENTS && !isTrue(gone); n++) {
     response.write(`id: ${n.toString()}\ndata: ${n.toString()}\n\n`);
     progress.sent = n;
