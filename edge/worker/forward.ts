@@ -5,7 +5,7 @@ import { googleToken } from "./google-token";
 import { forwardedHeaders } from "./headers";
 import { keepReading } from "./keep-reading";
 import { unavailable } from "./problem";
-import type { Service } from "./routes";
+import { isQuestion, type Service } from "./routes";
 
 const RETRY_AFTER_S = 5;
 
@@ -55,10 +55,6 @@ function urlOf(service: Service, request: Request, env: Env): URL {
   url.pathname = pathname;
   url.search = search;
   return url;
-}
-
-function isQuestion(request: Request): boolean {
-  return request.method === "POST" && new URL(request.url).pathname === "/api/chat";
 }
 
 /** Functions answer errors as JSON; Cloud Run's own, when it lets nobody in or has no instance, are pages. */

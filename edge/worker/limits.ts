@@ -3,24 +3,24 @@
 import type { Env } from "./env";
 import type { Caller } from "./identify";
 import { Refusal } from "./problem";
+import { isQuestion } from "./routes";
 
 /** The period of every limit in wrangler.jsonc; Cloudflare doesn't tell how much of it is left. */
 export const PERIOD_S = 60;
 /** API keys that a function has taken, by their hash: as many as an isolate remembers, the oldest forgotten first. */
 const MAX_CONFIRMED = 1_000;
 
-const ASKING = new Set(["/api/chat", "/v1/chat/completions"]);
 const confirmed = new Set<string>();
 
 /** Count a request of somebody who is known. */
 export async function limitCaller(request: Request, caller: Caller, env: Env): Promise<void> {
   if (caller.kind === "local") return;
-  const { host, pathname } = new URL(request.url);
+  const { host } = new URL(request.url);
   const key = `${host} ${caller.kind} ${caller.id}`;
   // Anybody can make up a key whose form and checksum fit, so one that no function has taken yet is an attempt.
   if (caller.kind === "key" && !confirmed.has(caller.id)) await limitAttempts(request, env);
   await hold(env.REQUESTS, key, "You have asked for a lot within a minute.");
-  if (request.method === "POST" && ASKING.has(pathname)) {
+  if (isQuestion(request)) {
     await hold(env.QUESTIONS, key, "You have asked many questions within a minute.");
   }
 }

@@ -7,7 +7,6 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
   ["/api/conversations", "chat"],
   ["/api/search", "chat"],
-  ["/v1/chat/completions", "chat"],
   ["/api/embedding-models", "embedding"],
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
@@ -28,6 +27,11 @@ export function targetOf(pathname: string): Target {
   if (climbs(pathname)) return "nobody";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   return match ? match[1] : "nobody";
+}
+
+/** Tell whether an answer is asked for: how often that may be has a limit of its own, and it outlives its browser. */
+export function isQuestion({ method, url }: Request): boolean {
+  return method === "POST" && new URL(url).pathname === "/api/chat";
 }
 
 /**
