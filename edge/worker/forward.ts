@@ -4,7 +4,7 @@ import type { Env } from "./env";
 import { googleToken } from "./google-token";
 import { forwardedHeaders } from "./headers";
 import { keepReading } from "./keep-reading";
-import { unavailable } from "./problem";
+import { Refusal, unavailable } from "./problem";
 import { isQuestion, type Service } from "./routes";
 
 const RETRY_AFTER_S = 5;
@@ -16,7 +16,7 @@ export interface Context {
   readonly requestId: string;
 }
 
-/** Ask `service`; throws a 503 Refusal when it isn't there or lets nobody in. */
+/** Ask `service`; throws a Refusal when it isn't there or doesn't let the request in. */
 export async function forward(service: Service, request: Request, context: Context): Promise<Response> {
   const answer = answerOf(service, request, context);
   // When its browser goes, Cloudflare ends a request but for this; a question would be lost while the function wakes.
@@ -64,13 +64,27 @@ function isOfThePlatform(answer: Response): boolean {
 
 async function keptOut(service: Service, answer: Response): Promise<Error> {
   await answer.body?.cancel();
-  const message = `Cloud Run answered ${answer.status} instead of the ${service} function`;
-  const isRefusal = answer.status === 401 || answer.status === 403;
-  const advice = isRefusal
-    ? "The Worker's service account needs roles/run.invoker on it, and the Worker's URL of it must be the service's own."
-    : "It has no instance to spare; try again in some seconds.";
-  console.error(JSON.stringify({ severity: "ERROR", message, error: advice }));
-  return unavailable(`${message}. ${advice}`, RETRY_AFTER_S);
+  const { status } = answer;
+  const message = `Cloud Run answered ${status} instead of the ${service} function`;
+  const reason = reasonFor(status);
+  console.error(JSON.stringify({ severity: "ERROR", message, error: reason }));
+  const detail = `${message}. ${reason}`;
+  // This alone is the caller's own, and no better for being tried again.
+  if (status === 413) return new Refusal({ status, title: "Payload too large", detail });
+  return unavailable(detail, RETRY_AFTER_S);
+}
+
+/** What Cloud Run means by a page of its own (cloud.google.com/run/docs/troubleshooting), and what to do. */
+function reasonFor(status: number): string {
+  if (status === 401 || status === 403) {
+    return "The Worker's service account needs roles/run.invoker on it, and the Worker's URL of it must be the service's own.";
+  }
+  if (status === 404) return "No service is at the Worker's URL of it, or its ingress doesn't let the Worker in.";
+  if (status === 413) return "The request is larger than Cloud Run takes.";
+  if (status === 429) return "It has no instance to spare; try again in some seconds.";
+  if (status === 504) return "It wasn't done within the service's timeout.";
+  if (status < 500) return "Cloud Run doesn't take such a request.";
+  return "No instance of it answers; try again in some seconds. If it stays so, the service's log tells why.";
 }
 
 function notThere(service: Service, env: Env): Error {

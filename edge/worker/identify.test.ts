@@ -123,14 +123,19 @@ describe("the Worker itself", () => {
   });
 
   it.each([
-    [403, "roles/run.invoker"],
-    [429, "no instance to spare"],
-  ])("says what to do when Cloud Run answers %i itself", async (status, advice) => {
+    [403, 503, "roles/run.invoker"],
+    [404, 503, "No service is at the Worker's URL"],
+    [413, 413, "larger than Cloud Run takes"],
+    [429, 503, "no instance to spare"],
+    [431, 503, "doesn't take such a request"],
+    [500, 503, "No instance of it answers"],
+    [504, 503, "within the service's timeout"],
+  ])("says what is the matter when Cloud Run answers %i itself", async (status, told, reason) => {
     const given = bearer(await issuer.token());
     const response = await ask(`/api/sources?page=${status}`, given, issuer.variables);
     const problem = await problemOf(response);
-    expect(problem["status"]).toBe(503);
-    expect(problem["detail"]).toContain(advice);
+    expect(problem["status"]).toBe(told);
+    expect(problem["detail"]).toContain(reason);
   });
 
   it("verifies with a shared secret too", async () => {
