@@ -103,7 +103,7 @@ export async function removeMember(subject: string): Promise<void> {
   await send("DELETE", memberPath(subject));
 }
 
-/** Slashes of a subject stay: no encoded one gets past the Worker. */
+/** A subject's slashes are the path's own, as the API has it. */
 function memberPath(subject: string): string {
   return `/api/members/${subject.split("/").map(encodeURIComponent).join("/")}`;
 }
