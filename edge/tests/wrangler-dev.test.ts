@@ -1,12 +1,13 @@
 /** What only the whole of `wrangler dev` shows: the assets layer before the Worker, and real connections that break. */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startUpstream } from "../worker/testing/upstream";
 import { startEdge, type Edge } from "./edge";
 
+const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
 
 let assets: string;
@@ -15,7 +16,9 @@ let edge: Edge;
 
 beforeAll(async () => {
   assets = await mkdtemp(join(tmpdir(), "assets-"));
-  await mkdir(join(assets, "api"));
+  for (const folder of ["api", "assets"]) await mkdir(join(assets, folder));
+  await copyFile(join(import.meta.dirname, "../web/public/_headers"), join(assets, "_headers"));
+  await writeFile(join(assets, "assets", "index-1.js"), SCRIPT);
   await writeFile(join(assets, "index.html"), PAGE);
   await writeFile(join(assets, "api", "openapi.json"), '{"openapi":"3.1.0"}');
   upstream = await startUpstream();
@@ -40,6 +43,25 @@ describe("the assets layer", () => {
     const response = await fetch(`${edge.url}/api/openapi.json`);
     expect(response.headers.get("content-type")).toContain("application/json");
     expect(await response.json()).toEqual({ openapi: "3.1.0" });
+  });
+
+  it("has the build's files kept for a year", async () => {
+    const response = await fetch(`${edge.url}/assets/index-1.js`);
+    expect(await response.text()).toBe(SCRIPT);
+    expect(response.headers.get("content-type")).toContain("text/javascript");
+    expect(response.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    const known = { "if-none-match": response.headers.get("etag") ?? "" };
+    expect((await fetch(response.url, { headers: known })).status).toBe(304);
+  });
+
+  it("doesn't take a file of another version for a page, which would be kept for a year", async () => {
+    const page = await fetch(edge.url);
+    expect(page.headers.get("cache-control")).not.toContain("immutable");
+    for (const headers of [{}, { "if-none-match": page.headers.get("etag") ?? "" }]) {
+      const response = await fetch(`${edge.url}/assets/index-0.js`, { headers });
+      expect(response.status).toBe(404);
+      expect(response.headers.get("cache-control")).toBe("no-store");
+    }
   });
 
   it.each(["/api", "/api/nothing", "/v1", "/tasks/drain", "/cron/tick", "/heartbeat", "/ready"])(

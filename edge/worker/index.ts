@@ -1,8 +1,7 @@
 /**
  * The edge: browsers' requests flow in, the functions' answers flow out.
  *
- * Files and pages of the web app are served by the assets layer before this runs (see `run_worker_first` in
- * wrangler.jsonc). The Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that
+ * Pages of the web app are served by the assets layer before this runs (see `run_worker_first` in wrangler.jsonc). The Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that
  * are nobody's, callers who aren't anybody, those who ask too often, and what may be kept.
  */
 
@@ -37,8 +36,9 @@ export default {
 async function answer(request: Request, context: Context): Promise<Response> {
   const { env } = context;
   const { hostname, pathname } = new URL(request.url);
-  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw notThisMachine(hostname);
   const target = targetOf(pathname);
+  if (target === "assets") return file(request, env);
+  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw notThisMachine(hostname);
   if (target === "nobody") throw nothingHere(pathname);
   if (isPreflight(request)) return preflight(request, env);
   if (target === "env") return describe(env);
@@ -68,11 +68,17 @@ async function admit(request: Request, env: Env): Promise<Caller> {
   }
 }
 
-/** The API's description is a file of the web app's build; where it was left out, the app's page comes instead. */
+/** A file of the web app's build. For one that it lacks, such as another version's, the assets layer has the app's page. */
+async function file(request: Request, env: Env): Promise<Response> {
+  const found = await env.ASSETS.fetch(request);
+  if (found.headers.get("content-type")?.startsWith("text/html")) throw nothingHere(new URL(request.url).pathname);
+  return found;
+}
+
+/** The API's description. */
 async function openapi(request: Request, env: Env): Promise<Response> {
-  const file = await env.ASSETS.fetch(request);
-  if (file.headers.get("content-type")?.startsWith("text/html")) throw nothingHere("/api/openapi.json");
-  const response = new Response(file.body, file);
+  const found = await file(request, env);
+  const response = new Response(found.body, found);
   response.headers.set("Cache-Control", `public, max-age=${DESCRIPTION_MAX_AGE_S}`);
   return response;
 }

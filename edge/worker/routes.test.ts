@@ -22,6 +22,7 @@ describe("targetOf", () => {
     ["/api/members/https%3A%2F%2Fissuer.example%2F..a", "collection"],
     ["/env", "env"],
     ["/api/openapi.json", "openapi"],
+    ["/assets/index-1.js", "assets"],
   ])("sends %s to %s", (path, target) => {
     expect(targetOf(path)).toBe(target);
   });

@@ -1,7 +1,7 @@
 /** Who answers a path: the table that decides, and nothing else. Pure. */
 
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "nobody";
+export type Target = Service | "env" | "openapi" | "assets" | "nobody";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
@@ -25,6 +25,7 @@ export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
   if (climbs(pathname)) return "nobody";
+  if (pathname.startsWith("/assets/")) return "assets";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   return match ? match[1] : "nobody";
 }
