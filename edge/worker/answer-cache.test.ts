@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
-import { keepingOf } from "./answer-cache";
+import { forgetAnswer, keepingOf } from "./answer-cache";
 import { apiKey, Issuer } from "./testing/credentials";
-import { ask, bearer, countOf, type Init, type Seen } from "./testing/ask";
+import { ask, bearer, countOf, LOCAL, type Init, type Seen } from "./testing/ask";
 
 let issuer: Issuer;
 let name: string;
@@ -72,6 +72,26 @@ describe("an answer that a function lets one user keep", () => {
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("a", { "cache-control": "no-cache" })))).toBe(2);
     expect(await countIn(await get(path, await user("a")))).toBe(2);
+  });
+
+  it.each([
+    ["POST", "/restore"],
+    ["DELETE", ""],
+  ])("is forgotten when that user has changed it by %s %s, and no other user's with it", async (method, action) => {
+    const path = kept("private, max-age=60");
+    await get(path, await user("a"));
+    await get(path, await user("b"));
+    expect(await countIn(await get(path.replace("?", `${action}?`), { method, ...(await user("a")) }))).toBe(3);
+    expect(await countIn(await get(path, await user("a")))).toBe(4);
+    expect(await countIn(await get(path, await user("b")))).toBe(2);
+  });
+
+  it("is not forgotten when that was refused", async () => {
+    const path = kept("private, max-age=60");
+    await get(path, await user("a"));
+    const refused = new Response(null, { status: 409 });
+    await forgetAnswer(new Request(new URL(path, LOCAL), { method: "DELETE" }), { kind: "user", id: "a" }, refused);
+    expect(await countIn(await get(path, await user("a")))).toBe(1);
   });
 
   it("is not given after its time", async () => {

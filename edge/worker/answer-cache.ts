@@ -16,6 +16,9 @@ const KNOWN_TO_VARY = new Set(["authorization", "x-workspace", "origin", "accept
 const OWN_CONTROL = "X-Headwater-Cache-Control";
 const KEPT_AT = "X-Headwater-Kept-At";
 
+/** A document, at the beginning of its own path and of those that say what to do with it, such as `…/restore`. */
+const DOCUMENT = /^\/api\/documents\/[^/]+/;
+
 /** Whose an answer is. */
 type Scope = "private" | "public";
 
@@ -41,6 +44,15 @@ export function keepAnswer(request: Request, caller: Caller, answer: Response, c
   const keep = async (): Promise<void> => caches.default.put(await keyOf(keeping.scope, request, caller), copy);
   ctx.waitUntil(keep());
   return answer;
+}
+
+/** Forget what `caller` has read of a document that it has now changed, removed or restored. */
+export async function forgetAnswer(request: Request, caller: Caller, answer: Response): Promise<void> {
+  const url = new URL(request.url);
+  const document = DOCUMENT.exec(url.pathname)?.[0];
+  if (document === undefined || request.method === "GET" || request.method === "HEAD" || !answer.ok) return;
+  url.pathname = document;
+  await caches.default.delete(await keyOf("private", new Request(url, { headers: request.headers }), caller));
 }
 
 function mayBeKept(request: Request, caller: Caller): boolean {

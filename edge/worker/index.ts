@@ -5,7 +5,7 @@
  * are nobody's, callers who aren't anybody, those who ask too often, and what may be kept.
  */
 
-import { findAnswer, keepAnswer } from "./answer-cache";
+import { findAnswer, forgetAnswer, keepAnswer } from "./answer-cache";
 import { allowOrigin, isPreflight, preflight } from "./cors";
 import { describe, type Env } from "./env";
 import { forward, type Context } from "./forward";
@@ -54,6 +54,7 @@ async function askFunction(service: Service, request: Request, context: Context)
   if (kept) return kept;
   const fresh = await forward(service, request, context);
   learn(caller, fresh.status);
+  await forgetAnswer(request, caller, fresh);
   return keepAnswer(request, caller, fresh, ctx);
 }
 
