@@ -1,6 +1,6 @@
 /** Documents: read, restored, added by hand; and removals that wait for somebody to decide. */
 
-import { readJson, send } from "./call";
+import { call, checked, given, readJson, send } from "./call";
 import { start } from "./runs";
 import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
 
@@ -24,23 +24,35 @@ export function listDocuments(
   return readJson(`/api/documents?${query.toString()}`, signal);
 }
 
-export function readDocument(id: string, signal?: AbortSignal): Promise<Document> {
-  return readJson(`/api/documents/${encodeURIComponent(id)}`, signal);
+/** What was changed here and not read since: of these the browser may still keep what they were. */
+const changed = new Set<string>();
+
+export async function readDocument(id: string, signal?: AbortSignal): Promise<Document> {
+  const cache = changed.has(id) ? "reload" : "default";
+  const answer = await checked(await call(`/api/documents/${encodeURIComponent(id)}`, { ...given(signal), cache }));
+  const document = (await answer.json()) as Document;
+  changed.delete(id);
+  return document;
 }
 
 /** Bring back a document that was removed. */
 export async function restoreDocument(id: string): Promise<void> {
   await send("POST", `/api/documents/${encodeURIComponent(id)}/restore`);
+  changed.add(id);
 }
 
 /** Remove a document that was added by hand. */
 export async function deleteDocument(id: string): Promise<void> {
   await send("DELETE", `/api/documents/${encodeURIComponent(id)}`);
+  changed.add(id);
 }
 
 /** Add a document by hand, or replace one that was; returns the id of the run that makes it searchable. */
-export function addDocument(sourceId: string, document: NewDocument): Promise<string> {
-  return start(`/api/sources/${encodeURIComponent(sourceId)}/documents`, document, "PUT");
+export async function addDocument(sourceId: string, document: NewDocument): Promise<string> {
+  const answer = await send("PUT", `/api/sources/${encodeURIComponent(sourceId)}/documents`, document);
+  const added = (await answer.json()) as { run_id: string; document_id: string };
+  changed.add(added.document_id);
+  return added.run_id;
 }
 
 /** Read what the last listing of a source lacked, as far as nobody has decided. */

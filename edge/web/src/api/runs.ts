@@ -60,8 +60,8 @@ export function retryRun(id: string): Promise<string> {
 }
 
 /** Ask for what a run does; returns the run's id. */
-export async function start(path: string, body?: unknown, method = "POST"): Promise<string> {
-  return ((await (await send(method, path, body)).json()) as { run_id: string }).run_id;
+export async function start(path: string, body?: unknown): Promise<string> {
+  return ((await (await send("POST", path, body)).json()) as { run_id: string }).run_id;
 }
 
 function pathOf(id: string): string {
