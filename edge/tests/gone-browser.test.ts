@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 it("is answered to its end, although the function had not even woken by then", async () => {
-  const browser = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end();
+  const browser = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end("{}");
   await expect.poll(() => told("/counted?of=early")).toEqual({ count: 1 });
   // By a reset workerd knows that a browser is gone; by an end, only that it has nothing more to say.
   browser.socket?.resetAndDestroy();

@@ -1,8 +1,9 @@
 /**
  * The edge: browsers' requests flow in, the functions' answers flow out.
  *
- * Pages of the web app are served by the assets layer before this runs (see `run_worker_first` in wrangler.jsonc). The Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that
- * are nobody's, callers who aren't anybody, those who ask too often, and what may be kept.
+ * Pages of the web app are served by the assets layer before this runs (see `run_worker_first` in wrangler.jsonc). The
+ * Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that are nobody's, callers
+ * who aren't anybody, those who ask too often, and what may be kept.
  */
 
 import { findAnswer, forgetAnswer, keepAnswer } from "./answer-cache";
