@@ -126,6 +126,31 @@ def test_a_batch_over_the_transfer_limit_is_fetched_file_by_file(tmp_path: Path)
         assert len(server.requests) == 3 + len(noise)
 
 
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_repository_whose_folders_take_too_much_is_refused(repository: Path, partial: bool) -> None:
+    with serve(repository.parent, partial=partial) as server:
+        source = connector(limits=GitLimits(max_trees_bytes=2_000))
+        with pytest.raises(PermanentError, match="its folders take more than 2,000 bytes"):
+            source.list(config_of(server), None, frozenset())
+
+
+def test_a_repository_that_unpacks_to_far_more_than_arrived_is_refused(tmp_path: Path) -> None:
+    make_repository(tmp_path / "r.git", {"a.md": b"a\n", "zeros.md": bytes(300_000)})
+    with serve(tmp_path, partial=False) as server:
+        with pytest.raises(PermanentError, match="it unpacks to more than 100,000 bytes"):
+            connector(limits=GitLimits(min_unpacked_bytes=100_000)).list(config_of(server), None, frozenset())
+        assert len(connector().list(config_of(server), None, frozenset()).entries) == 2
+
+
+def test_a_batch_that_unpacks_to_far_more_than_arrived_is_fetched_file_by_file(tmp_path: Path) -> None:
+    zeros: dict[Name, File] = {f"{n}.md": bytes(60_000 + n) for n in range(3)}
+    make_repository(tmp_path / "r.git", zeros)
+    with serve(tmp_path, partial=True) as server:
+        source, config = connector(limits=GitLimits(min_unpacked_bytes=100_000)), config_of(server)
+        listing = source.list(config, None, frozenset())
+        assert contents(source, config, listing.snapshot, listing.entries) == zeros
+
+
 def test_a_file_far_over_the_limit_is_given_up_after_its_first_bytes(tmp_path: Path) -> None:
     make_repository(tmp_path / "r.git", {"a.md": b"a\n", "big.md": NOISE.randbytes(20_000_000)})
     with serve(tmp_path, partial=True) as server:

@@ -5,8 +5,9 @@ import random
 import tempfile
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 
 import pytest
 
@@ -58,15 +59,24 @@ def sha_of(content: bytes) -> str:
 
 
 @contextmanager
-def opened(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> Iterator[PackFile]:
+def opened(
+    pack: bytes,
+    *,
+    max_object_bytes: int = 1_000,
+    max_total_bytes: int = 1_000_000,
+    check_time: Callable[[], object] = lambda: None,
+) -> Iterator[PackFile]:
     with tempfile.TemporaryFile() as file:
         file.write(pack)
-        with closing(PackFile(file, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes)) as opened_pack:
+        opened_pack = PackFile(
+            file, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes, check_time=check_time
+        )
+        with closing(opened_pack):
             yield opened_pack
 
 
-def blobs(pack: bytes, **limits: int) -> dict[str, Unpacked]:
-    with opened(pack, **limits) as opened_pack:
+def blobs(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> dict[str, Unpacked]:
+    with opened(pack, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes) as opened_pack:
         found = list(opened_pack.objects(BLOB))
     assert len({unpacked.sha for unpacked in found}) == len(found)
     return {unpacked.sha: unpacked for unpacked in found}
@@ -108,6 +118,50 @@ def test_a_large_object_is_hashed_in_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert [unpacked.size for unpacked in found.values()] == [50_000_000]
+
+
+def test_a_large_difference_is_left_out_in_little_memory_however_little_it_claims_to_make() -> None:
+    base = packed(BLOB, b"base")
+    large = packed(OFS_DELTA, number(4) + number(10) + bytes(50_000_000), bytes([len(base)]))
+    pack = sealed(base, large)
+    tracemalloc.start()
+    try:
+        found = blobs(pack, max_total_bytes=60_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert [unpacked.content for unpacked in found.values()] == [b"base"]
+    with pytest.raises(PackTooLarge):
+        blobs(pack, max_total_bytes=40_000_000)
+
+
+@pytest.mark.parametrize("large", [packed(BLOB, bytes(1_000_000)), packed(OFS_DELTA, bytes(1_000_000), b"\x01")])
+def test_time_is_looked_at_while_a_pack_is_inflated(large: bytes) -> None:
+    calls = count()
+
+    def run_out() -> None:
+        if next(calls) == 5:
+            raise UpstreamError("too slow")
+
+    with pytest.raises(UpstreamError, match="too slow"), opened(sealed(large), check_time=run_out):
+        pytest.fail("a pack that takes too long was opened")
+
+
+def test_time_is_looked_at_while_objects_are_unpacked() -> None:
+    left = [True]
+
+    def check() -> None:
+        if not left:
+            raise UpstreamError("too slow")
+
+    with opened(
+        sealed(packed(BLOB, b"one"), packed(BLOB, b"two"), packed(BLOB, bytes(2_000))), check_time=check
+    ) as pack:
+        objects = pack.objects(BLOB)
+        assert next(objects).content == b"one"
+        left.clear()
+        with pytest.raises(UpstreamError, match="too slow"):
+            next(objects)
 
 
 def test_a_pack_that_unpacks_to_more_than_allowed_is_refused_before_it_is_unpacked() -> None:

@@ -91,6 +91,13 @@ class GitHttp(AbstractHttpGitClient):
             self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
             self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
 
+    def left_s(self) -> float:
+        """Tell how much of `deadline_s` is left; raises UpstreamError when nothing is."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise UpstreamError(f"{self._host} is too slow, or sent what takes too long to read; try again later.")
+        return left_s
+
     # What dulwich's client leaves to its transport
 
     def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,7 +120,7 @@ class GitHttp(AbstractHttpGitClient):
             url,
             body=data,
             headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
-            timeout=urllib3.Timeout(connect=min(_CONNECT_S, self._left_s()), read=min(_READ_S, self._left_s())),
+            timeout=urllib3.Timeout(connect=min(_CONNECT_S, self.left_s()), read=min(_READ_S, self.left_s())),
             preload_content=False,
             redirect=data is None,  # as git does: only the first request may be led elsewhere
         )
@@ -141,20 +148,13 @@ class GitHttp(AbstractHttpGitClient):
                 taken += len(piece)
                 if taken > limit:
                     raise TransferTooLarge(f"{self.url} sends more than {limit:,} bytes")
-                self._left_s()
+                self.left_s()
             data = b"".join(pieces)
             if data.startswith(b"ERR "):  # an error packet, wherever the protocol stands; dulwich overlooks some
                 raise GitProtocolError(data[4:].decode(errors="replace").strip())
             return data
 
         return read
-
-    def _left_s(self) -> float:
-        """Tell how much time is left; raises UpstreamError when none is."""
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise UpstreamError(f"{self._host} is too slow: the transfer was given up; try again later.")
-        return left_s
 
     @property
     def _host(self) -> str:

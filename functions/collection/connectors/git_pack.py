@@ -1,15 +1,17 @@
 """A received Git pack: a file of compressed objects flows in, whole objects with their SHAs flow out.
 
-A pack comes from a server that need not be well-meaning: a few KB can claim to be gigabytes, and differences ("deltas")
-can pile up on each other. So sizes are read from the headers before anything is unpacked, objects above
-`max_object_bytes` never are, and what is unpacked at one time has a bound. The format:
-https://git-scm.com/docs/pack-format. Called by `git_remote`.
+A pack comes from a server that need not be well-meaning: a few KB can be gigabytes when unpacked, and differences
+("deltas") can pile up on each other. So the sizes in the headers of all objects, differences and what they make, may
+come to `max_total_bytes`, and inflating each in small pieces, of which none is kept, must bear them out. Only then are
+objects unpacked whole, one by one, and none that is, or is stored as a difference, over `max_object_bytes`.
+`check_time` is called all along and may raise. The format: https://git-scm.com/docs/pack-format. Called by
+`git_remote`.
 """
 
 import hashlib
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from dulwich.errors import ApplyDeltaError
@@ -53,12 +55,21 @@ class _Packed(NamedTuple):
 class PackFile:
     """The objects of one pack. `sha_bytes` is 20, or 32 in repositories with SHA-256."""
 
-    def __init__(self, file: IO[bytes], *, max_object_bytes: int, max_total_bytes: int, sha_bytes: int = 20) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        max_object_bytes: int,
+        max_total_bytes: int,
+        check_time: Callable[[], object],
+        sha_bytes: int = 20,
+    ) -> None:
         file.flush()
         self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._hash = {20: hashlib.sha1, 32: hashlib.sha256}[sha_bytes]
         self._sha_bytes = sha_bytes
         self._max_object_bytes = max_object_bytes
+        self._check_time = check_time
         self._packed: dict[int, _Packed] = {}
         self._on_offset: dict[int, list[int]] = {}
         self._on_sha: dict[bytes, list[int]] = {}
@@ -75,8 +86,8 @@ class PackFile:
     def objects(self, *kinds: int) -> Iterator[Unpacked]:
         """Unpack the objects of these kinds, in no particular order.
 
-        An object over the limit comes without its content; one stored as a difference from or to such an object doesn't
-        come at all, its SHA can't be known.
+        An object over the limit comes without its content; one stored as a difference over it, or from or to such an
+        object, doesn't come at all, its SHA can't be known.
         """
         done: set[int] = set()
         try:
@@ -102,7 +113,8 @@ class PackFile:
             raise PackTooLarge(f"it has more than {_MAX_OBJECTS:,} objects")
         for _ in range(count):
             kind, stored_size, data = read_object_header(self._bytes, offset)
-            if total + stored_size > max_total_bytes:
+            total += stored_size
+            if total > max_total_bytes:  # seen before it is inflated
                 raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
             base: int | bytes | None = None
             if kind == _OFS_DELTA:
@@ -112,13 +124,35 @@ class PackFile:
             elif kind == _REF_DELTA:
                 base, data = self._bytes[data : data + self._sha_bytes], data + self._sha_bytes
                 self._on_sha.setdefault(base, []).append(offset)
-            end, start_of_content = _skip(self._bytes, data, stored_size)
-            size = stored_size if base is None else _delta_target_size(start_of_content)
-            total += size
-            if total > max_total_bytes:
-                raise PackTooLarge(f"it unpacks to more than {total} bytes")
+            end, start_of_content = self._skip(data, stored_size)
+            size = stored_size
+            if base is not None:
+                size = _delta_target_size(start_of_content)
+                total += size
             self._packed[offset] = _Packed(kind, data, stored_size, size, base)
             offset = end
+        if total > max_total_bytes:
+            raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
+
+    def _skip(self, offset: int, size: int) -> tuple[int, bytes]:
+        """Find where compressed data of a stated unpacked size ends; returns that and the first bytes unpacked."""
+        inflater = zlib.decompressobj()
+        unpacked, head = 0, b""
+        while not inflater.eof:
+            self._check_time()
+            chunk = self._bytes[offset : offset + min(_CHUNK, size - unpacked + 64)]
+            piece = inflater.decompress(chunk, _CHUNK)
+            if not piece and not chunk:
+                raise zlib.error("the data ends too early")
+            # At the end both may hold what is left.
+            offset += len(chunk) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
+            head = head or piece[:32]
+            unpacked += len(piece)
+            if unpacked > size:
+                break
+        if unpacked != size:
+            raise zlib.error("the data is not of the size it claims")
+        return offset, head
 
     def _with_its_deltas(self, offset: int, kind: int, done: set[int]) -> Iterator[Unpacked]:
         """Unpack an object stored whole and all that are differences upon it, however indirectly.
@@ -134,7 +168,7 @@ class PackFile:
                 continue
             offset, base = item
             packed = self._packed[offset]
-            if packed.size > self._max_object_bytes:
+            if max(packed.size, packed.stored_size) > self._max_object_bytes:
                 if base is None:
                     yield Unpacked(kind, self._hash_large(packed), packed.size, None)
                 continue
@@ -156,6 +190,7 @@ class PackFile:
         pieces = []
         position, left = packed.data, packed.stored_size
         while not inflater.eof:
+            self._check_time()
             chunk = self._bytes[position : position + min(_CHUNK, left + 64)]
             pieces.append(inflater.decompress(chunk))
             position, left = position + len(chunk), max(0, left - len(pieces[-1]))
@@ -167,6 +202,7 @@ class PackFile:
         inflater = zlib.decompressobj()
         rest, position = b"", packed.data
         while not inflater.eof:
+            self._check_time()
             if not rest:
                 rest, position = self._bytes[position : position + _CHUNK], position + _CHUNK
             sha.update(inflater.decompress(rest, _CHUNK))
@@ -195,26 +231,6 @@ def _read_offset(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int]:
         byte = pack[offset]
         distance = (distance + 1 << 7) | (byte & 0x7F)
     return distance, offset + 1
-
-
-def _skip(pack: bytes | mmap.mmap, offset: int, size: int) -> tuple[int, bytes]:
-    """Find where compressed data of a stated unpacked size ends; returns that and the first bytes unpacked."""
-    inflater = zlib.decompressobj()
-    unpacked, head = 0, b""
-    while not inflater.eof:
-        chunk = pack[offset : offset + min(_CHUNK, size - unpacked + 64)]
-        piece = inflater.decompress(chunk, _CHUNK)
-        if not piece and not chunk:
-            raise zlib.error("the data ends too early")
-        # At the end both may hold what is left.
-        offset += len(chunk) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
-        head = head or piece[:32]
-        unpacked += len(piece)
-        if unpacked > size:
-            break
-    if unpacked != size:
-        raise zlib.error("the data is not of the size it claims")
-    return offset, head
 
 
 def _delta_target_size(delta: bytes) -> int:

@@ -29,7 +29,7 @@ from headwater.blobs import Blobs
 from headwater.errors import PermanentError, UpstreamError
 
 _MAX_OBJECT_BYTES = 64_000_000  # a tree or a base of a difference may be larger than a file that is taken
-_MAX_EXPANSION = 20  # unpacked to packed, of limits: text packs to a fifth or less, a bomb to a thousandth
+_MAX_EXPANSION = 20  # unpacked to what arrived: text packs to a fifth or less, a bomb to a thousandth
 _PACK_HEADER_BYTES = 12
 _HEADING = b"refs/heads/"
 
@@ -75,7 +75,7 @@ class RemoteRepository:
                 return self._clone_and_stage(commit, config, known)
             wants = [commit.encode()]
             with self._pack(wants, max_bytes=self._limits.max_repo_bytes, depth=1, filter_spec=b"blob:none") as pack:
-                return _walk_pack(pack, commit, config)
+                return self._walk_pack(pack, commit, config)
         except (TransferTooLarge, PackTooLarge) as error:
             limit = self._limits.max_repo_bytes
             raise PermanentError(
@@ -119,7 +119,8 @@ class RemoteRepository:
             pack = PackFile(
                 file,
                 max_object_bytes=max(_MAX_OBJECT_BYTES, self._limits.max_file_bytes),
-                max_total_bytes=_MAX_EXPANSION * max_bytes,
+                max_total_bytes=max(self._limits.min_unpacked_bytes, _MAX_EXPANSION * file.tell()),
+                check_time=self._client.left_s,
                 sha_bytes=len(wants[0]) // 2,
             )
             with closing(pack):
@@ -157,10 +158,23 @@ class RemoteRepository:
 
     def _clone_and_stage(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:
         with self._pack([commit.encode()], max_bytes=self._limits.max_repo_bytes, depth=1) as pack:
-            walked = _walk_pack(pack, commit, config)
+            walked = self._walk_pack(pack, commit, config)
             wanted = set(walked.files.values()) - known
             self._stage.blobs.put_all(self._to_stage(pack, commit, wanted))
         return walked
+
+    def _walk_pack(self, pack: PackFile, commit: str, config: GitConfig) -> Walked:
+        found: dict[str, bytes | None] = {}
+        kept, limit = 0, self._limits.max_trees_bytes
+        for unpacked in pack.objects(COMMIT, TREE):
+            found[unpacked.sha] = unpacked.content
+            kept += len(unpacked.content or b"")
+            if kept > limit:
+                raise PackTooLarge(f"its folders take more than {limit:,} bytes")
+        first_line = (found.get(commit) or b"").partition(b"\n")[0]
+        if not first_line.startswith(b"tree "):
+            raise UpstreamError(f"The Git server left out the commit {commit}; try again later.")
+        return walk(found.get, first_line.removeprefix(b"tree ").decode(), config.path, config.selector())
 
     def _to_stage(self, pack: PackFile, commit: str, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
         for unpacked in pack.objects(BLOB):
@@ -226,11 +240,3 @@ class _SizeCheck:
             return
         if size > self._max_bytes:
             raise _BlobTooLarge(size)
-
-
-def _walk_pack(pack: PackFile, commit: str, config: GitConfig) -> Walked:
-    found = {unpacked.sha: unpacked.content for unpacked in pack.objects(COMMIT, TREE)}
-    first_line = (found.get(commit) or b"").partition(b"\n")[0]
-    if not first_line.startswith(b"tree "):
-        raise UpstreamError(f"The Git server left out the commit {commit}; try again later.")
-    return walk(found.get, first_line.removeprefix(b"tree ").decode(), config.path, config.selector())
