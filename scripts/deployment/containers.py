@@ -8,10 +8,9 @@ from scripts.deployment.commands import pairs
 from scripts.deployment.found import Found, Json
 from scripts.deployment.installation import Installation
 from scripts.deployment.secrets import references
-from scripts.deployment.settings import variables
+from scripts.deployment.settings import MEMORY_GIB, variables
 
 _CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
-_MEMORY = {"chat": "1Gi", "collection": "2Gi", "embedding": "2Gi", "job": "4Gi"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ def wanted_container(reader: str, wanted: Installation, found: Found) -> Contain
         image=wanted.image(reader, wanted.tag),
         account=wanted.account(reader),
         cpu=_CPU[reader],
-        memory=_MEMORY[reader],
+        memory=f"{MEMORY_GIB[reader]}Gi",
         cloudsql=wanted.cloudsql_instance,
         variables=tuple(sorted(variables(reader, wanted, found.project_number).items())),
         secrets=tuple(sorted(references(wanted, found, reader).items())),

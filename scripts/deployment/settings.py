@@ -7,6 +7,9 @@ from scripts.deployment.installation import Installation
 THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 """Requests that an instance takes at once: `--concurrency`, and the threads that serve them."""
 
+MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4}
+"""Memory of each container; what it writes to /tmp counts against it."""
+
 TIMEOUTS_S = {"chat": 300, "collection": 600, "embedding": 600}
 """A ticket's drain takes WORKER_BUDGET_S and a step; its deadline (DISPATCH_DEADLINE_S) is the request's own."""
 
@@ -52,4 +55,14 @@ def variables(reader: str, wanted: Installation, project_number: str) -> Mapping
     if reader == "embedding":
         return common
     job = {"JOB_NAME": "headwater", "MAX_JOB_WORKERS": str(wanted.limits.job_workers)}
-    return common | job | {"BLOB_URL": f"gs://{wanted.bucket}"}
+    default = {"MAX_REPO_BYTES": str(_max_repo_bytes(reader, wanted))}
+    return default | common | job | {"BLOB_URL": f"gs://{wanted.bucket}"}
+
+
+def _max_repo_bytes(reader: str, wanted: Installation) -> int:
+    """Give how large a pack may be, which lies in /tmp: half of the memory, shared by all steps that may run at once.
+
+    A job worker runs one; all tickets may come to one instance.
+    """
+    at_once = 1 if reader == "job" else min(wanted.limits.tickets, THREADS[reader])
+    return MEMORY_GIB[reader] * 1024**3 // (2 * at_once)

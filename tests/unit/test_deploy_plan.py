@@ -11,9 +11,10 @@ import pytest
 from headwater.config import Settings
 from scripts.deployment import alarms, database, foundations, identity, job, owner, queues, secrets, worker
 from scripts.deployment.commands import Command, gcloud, pairs
+from scripts.deployment.containers import wanted_container
 from scripts.deployment.found import Found, Json
 from scripts.deployment.images import SOURCES, content_tag, plan_images
-from scripts.deployment.installation import Auth, Installation, Limits
+from scripts.deployment.installation import FUNCTIONS, Auth, Installation, Limits
 from scripts.deployment.stages import NAMES, from_nothing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +105,28 @@ def test_a_ticket_has_the_time_of_its_request() -> None:
             each for each in flag(command, "set-env-vars").split(",") if each.startswith("DISPATCH_DEADLINE_S")
         ]
         assert flag(command, "timeout") == f"{deadline.partition('=')[2]}s"
+
+
+def max_repo_bytes(wanted: Installation) -> dict[str, int]:
+    """Give MAX_REPO_BYTES of each container that has it."""
+    found = Found(project_number="1", versions=VERSIONS)
+    variables = {name: dict(wanted_container(name, wanted, found).variables) for name in (*FUNCTIONS, "job")}
+    return {name: int(given["MAX_REPO_BYTES"]) for name, given in variables.items() if "MAX_REPO_BYTES" in given}
+
+
+@pytest.mark.parametrize("tickets", [1, 4, 12])
+def test_repositories_that_are_read_at_once_leave_half_of_the_memory(tickets: int) -> None:
+    wanted = replace(SUPABASE, limits=Limits(tickets=tickets))
+    gib = 1024**3
+    found = Found(project_number="1", versions=VERSIONS)
+    memory = {name: wanted_container(name, wanted, found).memory for name in ("collection", "job")}
+    assert memory == {"collection": "2Gi", "job": "4Gi"}
+    assert max_repo_bytes(wanted) == {"collection": gib // min(tickets, 8), "job": 2 * gib}
+
+
+def test_the_owners_own_limit_for_repositories_is_left_alone() -> None:
+    given = max_repo_bytes(replace(SUPABASE, settings=(("MAX_REPO_BYTES", "1000"),)))
+    assert (given["collection"], given["job"]) == (1000, 1000)
 
 
 def test_settings_of_the_chat_go_to_the_chat_alone() -> None:
