@@ -5,7 +5,8 @@ text alone, never on the batch it was computed in: everything is fp32, and paddi
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ _CLS, _SEP = 101, 102
 # Two of the longest texts, twenty short ones: beyond some 500 tokens the activations outgrow the processor's caches
 # and throughput falls, below some 200 the matrices are too small to keep it busy (`bench/embedder.py`).
 BATCH_TOKENS = 512
+# An encoding takes 200 times the memory of its text, so that of a long text isn't made in one piece; those of a group
+# are made in parallel.
+PIECE_CHARS = 25_000
+GROUP_CHARS = 250_000
+_SPACE = re.compile(r"[ \t\n\r]")
 
 
 def _file(folder: Path, name: str) -> str:
@@ -48,14 +54,47 @@ class MiniLMTokenizer:
         Starts never fall. No token starts at white space; a word of more than 100 characters is one, a character can be
         several (한 is three).
         """
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [[start for start, _ in encoding.offsets] for encoding in encodings]
+        found: list[list[int]] = [[] for _ in texts]
+        for pieces in _grouped(_pieces(texts)):
+            encodings = self._tokenizer.encode_batch([piece for _, _, piece in pieces], add_special_tokens=False)
+            for (index, at, _), encoding in zip(pieces, encodings, strict=True):
+                found[index].extend([at + start for start, _ in encoding.offsets])
+        return found
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn texts into what the model reads: [CLS], at most `max_tokens` ids, [SEP]."""
         # Cut here and not by the tokenizer: its truncation is a state that `starts` on another thread would meet.
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [[_CLS, *encoding.ids[: self.max_tokens], _SEP] for encoding in encodings]
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Cut long texts at space, where no token goes on; only a word that is endless is cut anywhere.
+
+    Yields the text's index, where in it the piece starts, and the piece.
+    """
+    for index, text in enumerate(texts):
+        start = 0
+        while len(text) - start > 2 * PIECE_CHARS:
+            space = _SPACE.search(text, start + PIECE_CHARS, start + 2 * PIECE_CHARS)
+            end = space.start() if space else start + PIECE_CHARS
+            yield index, start, text[start:end]
+            start = end
+        yield index, start, text[start:]
+
+
+def _grouped(pieces: Iterable[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
+    """Group pieces for one call each of the tokenizer, which takes those of a call in parallel."""
+    group: list[tuple[int, int, str]] = []
+    chars = 0
+    for piece in pieces:
+        group.append(piece)
+        chars += len(piece[2])
+        if chars > GROUP_CHARS:
+            yield group
+            group, chars = [], 0
+    if group:
+        yield group
 
 
 def length_batches(lengths: Sequence[int], max_tokens: int = BATCH_TOKENS) -> list[list[int]]:

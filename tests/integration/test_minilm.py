@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from headwater import graph
 from headwater.embedder import Embedder, Tokenizer, load_embedder, load_tokenizer
+from headwater.minilm import GROUP_CHARS, PIECE_CHARS
 
 NAME = "all-MiniLM-L6-v2"
 LONG = "A task that is delivered twice must have the effect of one. " * 40
@@ -153,6 +154,16 @@ def test_starts_in_many_texts_are_those_of_each(tokenizer: Tokenizer) -> None:
     assert tokenizer.starts(texts) == [tokenizer.starts([text])[0] for text in texts]
 
 
+@pytest.mark.parametrize("line", ["Naïve CAFÉS — 🚀! cafe\u0301s\r\n", "数据库 ok, tokenizers 한 a\n"])
+def test_starts_in_a_long_text_are_those_of_its_lines(tokenizer: Tokenizer, line: str) -> None:
+    count = 4 * GROUP_CHARS // (3 * len(line))
+    [of_line] = tokenizer.starts([line])
+    found = tokenizer.starts(["short", line * count, "x" * 3 * PIECE_CHARS])
+    assert found[1] == [at * len(line) + start for at in range(count) for start in of_line]
+    assert found[0] == [0]
+    assert found[2] == sorted(found[2]), "a word without an end"
+
+
 def _run(program: str, *arguments: str) -> Any:
     """Run a program in a fresh interpreter and return the JSON that it prints."""
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=True, timeout=60)
@@ -185,3 +196,15 @@ load_embedder("all-MiniLM-L6-v2", Path(sys.argv[1])).embed_documents(["word " * 
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
     assert _run(program, str(model_dir)) < 250_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
+def test_tokenising_a_text_of_three_million_characters_takes_less_than_200_mb(model_dir: Path) -> None:
+    program = """
+import json, re, sys
+from pathlib import Path
+from headwater.embedder import load_tokenizer
+load_tokenizer("all-MiniLM-L6-v2", Path(sys.argv[1])).starts(["a few short words. " * 150_000])
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+    assert _run(program, str(model_dir)) < 200_000
