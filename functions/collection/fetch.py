@@ -1,7 +1,8 @@
 """The `fetch` step: a batch of changed keys flows in, their documents, chunks and relations flow out, stored.
 
 What is wrong with one file is recorded on its item and the batch goes on. A document whose new content can't be read
-keeps its last readable one; the reason is on the item and on the document.
+keeps its last readable one; the reason is on the item and on the document. A batch is in memory as a whole until it is
+stored; one that comes to too much for that is given up, which makes single steps of it (`worker.Divisible`).
 """
 
 import uuid
@@ -75,6 +76,8 @@ class Fetch:
         """Fetch, parse and chunk the batch."""
         source = gathered.credentials
         fetched = self.connect(source).fetch(source.config, source.token, source.snapshot or "", gathered.entries)
+        if len(gathered.entries) > 1:
+            fetched = _within(self.settings.fetch_batch_bytes, fetched)
         fingerprints = {entry.key: entry.fingerprint for entry in gathered.entries}
         rows = read_files(fetched, fingerprints, self.tokenizer(gathered.model))
         had = {row["k"] for row in rows.documents}
@@ -143,6 +146,16 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows
 def _which(step: Step) -> dict[str, Any]:
     """Say which items a step is about: a batch of the run's, or the one item of it that it was split for."""
     return {"run_id": step.run_id, "batch": step.payload["batch"], "key": step.payload.get("key")}
+
+
+def _within(max_bytes: int, fetched: Iterator[Fetched]) -> Iterator[Fetched]:
+    """Pass files on for as long as they don't come to more; raises PermanentError then."""
+    size_bytes = 0
+    for file in fetched:
+        size_bytes += len(file.content or b"")
+        if size_bytes > max_bytes:
+            raise PermanentError(f"The files of the batch come to more than {max_bytes:,} bytes (FETCH_BATCH_BYTES).")
+        yield file
 
 
 def _parse_each(

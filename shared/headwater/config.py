@@ -100,6 +100,9 @@ class Settings:
         "A listing that would remove more than this share (and at least 20 documents) has its removals withheld.", 0.5
     )
     fetch_batch: int = _setting("Documents that one fetch step takes.", 64)
+    fetch_batch_bytes: int = _setting(
+        "Documents that together are larger are fetched a step each.", 16_000_000, "bytes"
+    )
     fetch_private: bool = _setting("Whether sources may lie on private and loopback addresses.", False)
     fetch_file_urls: bool = _setting("Whether sources may be `file:` URLs; only ever locally.", False)
 

@@ -286,6 +286,29 @@ def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: 
     assert (again.state, again.counts.unchanged) == ("succeeded", len(bad))
 
 
+def test_files_too_large_together_are_fetched_a_step_each_and_all_are_stored(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    large = {f"{name}.md": f"# {name}\n\n" + f"A line of {name}.\n" * 30 for name in "abc"}
+    repository.write({**large, "small.md": "# Small\n\nShort.\n", "binary.md": b"\x00\x01" * 300})
+    with opened(database, fetch_batch=8, fetch_batch_bytes=1_000) as pipeline:
+        run = pipeline.collect(pipeline.add_source(repository.url))
+        assert (run.state, run.counts.added, [failure.key for failure in run.failures]) == ("partial", 4, ["binary.md"])
+        assert pipeline.rows("select state, count(*) from run_items group by 1 order by 1") == [
+            ("done", 4),
+            ("failed", 1),
+        ]
+        assert pipeline.rows("select count(*), max(attempt) from steps where kind = 'fetch'") == [(6, 0)]
+        apart = pipeline.contents()
+        pipeline.rows("delete from sources returning id")
+        pipeline.rows("delete from vectors returning input_hash")
+        together = Pipeline(database, fetch_batch=8)
+        with together.closing:
+            together.collect(together.add_source(repository.url))
+            assert together.rows("select count(*) from steps where kind = 'fetch'") == [(1,)]
+            assert together.contents() == apart
+
+
 def test_an_empty_repository_succeeds_with_nothing(pipeline: Pipeline, repository: Repository) -> None:
     run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, run.total, run.counts.listed, run.counts.chunks) == ("succeeded", 0, 0, 0)

@@ -107,5 +107,9 @@ def open_connector(kind: str, settings: Settings, blobs: Blobs, stage_prefix: st
         blobs=blobs,
         stage_prefix=stage_prefix,
         file_urls=settings.fetch_file_urls,
-        limits=GitLimits(max_repo_bytes=settings.max_repo_bytes, max_file_bytes=settings.max_file_bytes),
+        limits=GitLimits(
+            max_repo_bytes=settings.max_repo_bytes,
+            max_file_bytes=settings.max_file_bytes,
+            max_batch_bytes=settings.fetch_batch_bytes,
+        ),
     )
