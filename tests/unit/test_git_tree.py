@@ -1,6 +1,7 @@
 """Walking trees: what is taken, what is left out and why, and trees made to hurt."""
 
 import stat
+import tracemalloc
 
 import pytest
 
@@ -83,6 +84,29 @@ def test_trees_that_share_their_subtrees_a_billion_times_are_refused() -> None:
     bomb = {f"t{n}": tree(*((FOLDER, b"%d" % i, n + 1) for i in range(100))) for n in range(1, 9)}
     with pytest.raises(PermanentError, match="more than"):
         walk(reader(**bomb, t9=tree((FILE, b"f", 10))), sha(1), None, everything)
+
+
+def test_few_names_that_make_many_long_paths_are_refused() -> None:
+    read = reader(
+        t1=tree((FOLDER, b"d" * (MAX_KEY_BYTES - 20), 2)),
+        t2=tree(*((FOLDER, b"%d" % n, 3) for n in range(40))),
+        t3=tree(*((FILE, b"%d" % n, 10) for n in range(2_000))),
+    )
+    with pytest.raises(PermanentError, match="paths take more than"):
+        walk(read, sha(1), None, everything)
+
+
+def test_a_folder_that_would_make_too_many_long_paths_is_refused_in_little_memory() -> None:
+    read = reader(
+        t1=tree((FOLDER, b"d" * (MAX_KEY_BYTES - 20), 2)), t2=tree(*((FILE, b"%d" % n, 10) for n in range(70_000)))
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(PermanentError, match="paths take more than"):
+            walk(read, sha(1), None, everything)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_tree_within_itself_comes_to_an_end() -> None:

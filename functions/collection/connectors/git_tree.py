@@ -5,6 +5,7 @@ Called by `git` with trees from a pack or from a repository on disk.
 
 import stat
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from dulwich.errors import ObjectFormatException
@@ -14,6 +15,7 @@ from headwater.errors import PermanentError, UpstreamError
 
 MAX_KEY_BYTES = 2_000  # a key must fit into an index row of Postgres (2,704 bytes) with what else is in it
 MAX_VISITED = 1_000_000
+MAX_PATHS_BYTES = 128_000_000  # of all that is visited: below a long name a small folder makes many long paths
 
 ReadTree = Callable[[str], bytes | None]
 
@@ -85,7 +87,7 @@ def _locate(read_tree: ReadTree, root: str, path: str | None) -> _Item:
 def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
     """Yield everything but folders, in Git's order."""
     todo = [start]
-    visited = 0
+    visited = path_bytes = 0
     while todo:
         item = todo.pop()
         if not stat.S_ISDIR(item.mode) or len(item.path) > MAX_KEY_BYTES:
@@ -95,6 +97,9 @@ def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
         visited += len(children)
         if visited > MAX_VISITED:  # trees can share subtrees: a few KB can describe billions of files
             raise PermanentError(f"The repository has more than {MAX_VISITED:,} files; narrow the source with `path`.")
+        path_bytes += sum(len(child.path) for child in children)
+        if path_bytes > MAX_PATHS_BYTES:
+            raise _paths_too_long()
         todo.extend(reversed(children))
 
 
@@ -103,11 +108,18 @@ def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
     if content is None:
         raise UpstreamError(f"The Git server left out the folder {folder.path.decode(errors='replace')!r}; try again.")
     prefix = folder.path + b"/" if folder.path else b""
+    if len(content) + len(prefix) * content.count(b"\0") > MAX_PATHS_BYTES:  # before they are made
+        raise _paths_too_long()
     try:
-        return [
-            _Item(prefix + name, mode, sha.decode()) for name, mode, sha in parse_tree(content, len(folder.sha) // 2)
-        ]
+        entries = islice(parse_tree(content, len(folder.sha) // 2), MAX_VISITED + 1)
+        return [_Item(prefix + name, mode, sha.decode()) for name, mode, sha in entries]
     except ObjectFormatException as error:
         raise PermanentError(
             f"The folder {folder.path.decode(errors='replace')!r} is damaged in the repository."
         ) from error
+
+
+def _paths_too_long() -> PermanentError:
+    return PermanentError(
+        f"The repository's paths take more than {MAX_PATHS_BYTES:,} bytes; narrow the source with `path`."
+    )
