@@ -137,7 +137,7 @@ def test_a_repository_whose_folders_take_too_much_is_refused(repository: Path, p
 def test_a_repository_that_unpacks_to_far_more_than_arrived_is_refused(tmp_path: Path) -> None:
     make_repository(tmp_path / "r.git", {"a.md": b"a\n", "zeros.md": bytes(300_000)})
     with serve(tmp_path, partial=False) as server:
-        with pytest.raises(PermanentError, match="it unpacks to more than 100,000 bytes"):
+        with pytest.raises(PermanentError, match="more than can be read: it unpacks to more than 100,000 bytes"):
             connector(limits=GitLimits(min_unpacked_bytes=100_000)).list(config_of(server), None, frozenset())
         assert len(connector().list(config_of(server), None, frozenset()).entries) == 2
 

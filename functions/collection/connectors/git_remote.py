@@ -76,7 +76,9 @@ class RemoteRepository:
             wants = [commit.encode()]
             with self._pack(wants, max_bytes=self._limits.max_repo_bytes, depth=1, filter_spec=b"blob:none") as pack:
                 return self._walk_pack(pack, commit, config)
-        except (TransferTooLarge, PackTooLarge) as error:
+        except PackTooLarge as error:
+            raise PermanentError(f"{self._client.url} is more than can be read: {error.message}.") from error
+        except TransferTooLarge as error:
             limit = self._limits.max_repo_bytes
             raise PermanentError(
                 f"{self._client.url} is over the limit for repositories of {limit / 1e6:,.0f} MB (MAX_REPO_BYTES): "
