@@ -1,7 +1,6 @@
 """Ticks on a real Postgres and a real localcloud: what is due starts, once, right across both changes of the clock."""
 
 import datetime as dt
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import pause, runs, schedules, sources
+from functions.collection import runs, schedules, sources
 from functions.collection.schedules import Schedule
 from functions.collection.tick import Ticked, start_due
 from headwater.db import ENGINE, Database
@@ -18,6 +17,7 @@ from headwater.errors import Conflict, UpstreamError
 from headwater.tickets import QUEUES, Tickets
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
+from tests.stacks import wait_until
 from tests.support import (
     OTHER_WORKSPACE,
     WORKSPACE,
@@ -183,7 +183,9 @@ def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database
     assert len(start_due(db, tickets, now + day).started) == 1
 
 
-def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(db: Database) -> None:
+def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(
+    db: Database, database: FreshDatabase
+) -> None:
     source_id = add_source(db)
     with ThreadPoolExecutor(1) as pool:
         with db.transaction(WORKSPACE) as tx:
@@ -191,7 +193,8 @@ def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(db
 
             def pause_it() -> None:
                 with db.transaction(WORKSPACE) as other:
-                    pause.set_paused(other, source_id, paused=True)
+                    changes = sources.SourceChanges(paused=True)
+                    sources.change_source(other, WORKSPACE, source_id, changes, settings_for(database))
 
             pausing = pool.submit(pause_it)
             wait_until_blocked(db)
@@ -206,8 +209,8 @@ def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(db
 def wait_until_blocked(db: Database) -> None:
     """Wait until some transaction waits for another's lock."""
     with db.transaction(ENGINE) as tx:
-        while not tx.execute(sa.text("select count(*) from pg_locks where not granted")).scalar_one():
-            time.sleep(0.01)
+        waiting = sa.text("select count(*) from pg_locks where not granted")
+        wait_until(lambda: tx.execute(waiting).scalar_one() or None)
 
 
 def test_missed_ticks_are_caught_up_with_by_one_run(db: Database, tickets: Tickets) -> None:
