@@ -143,5 +143,6 @@ def downgrade() -> None:
     op.execute("alter table sources drop column pending_run_id, drop column paused_at")
     op.execute("alter table runs drop constraint ck_runs_kind, drop column embedded_model_id")
     op.execute("drop index ix_documents_deleted")
+    op.execute("drop index ix_documents_live")
     op.execute("alter table documents drop column held")
     op.execute("drop function refresh_statistics()")
