@@ -43,6 +43,7 @@ export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
       </h3>
       <SourceFormFields
         isThere
+        hasToken={source.has_token}
         fields={fields}
         nameError={refused?.field === "name" ? refused.reason : null}
         onChange={(change) => {

@@ -4,8 +4,10 @@ import type { SourceFields } from "./new-source";
 
 interface Props {
   fields: SourceFields;
-  /** The source is there already: its URL stays, and so does its token unless another is given. */
+  /** The source is there already: its URL stays. */
   isThere?: boolean;
+  /** It has a token, which stays unless another is given. */
+  hasToken?: boolean;
   /** Why the name was refused. */
   nameError?: string | null;
   onChange: (change: Partial<SourceFields>) => void;
@@ -13,7 +15,14 @@ interface Props {
   children: ReactNode;
 }
 
-export function SourceFormFields({ fields, isThere = false, nameError = null, onChange, children }: Props): ReactNode {
+export function SourceFormFields({
+  fields,
+  isThere = false,
+  hasToken = false,
+  nameError = null,
+  onChange,
+  children,
+}: Props): ReactNode {
   const bind = (name: keyof SourceFields): { value: string; onChange: (value: string) => void } => ({
     value: fields[name],
     onChange: (value) => {
@@ -36,8 +45,8 @@ export function SourceFormFields({ fields, isThere = false, nameError = null, on
         optional
         type="password"
         hint={
-          isThere
-            ? "Only to replace the one that is stored."
+          hasToken
+            ? "Leave empty to keep the one that is stored."
             : "For a private repository. Stored encrypted, and never shown again."
         }
         {...bind("token")}
