@@ -191,7 +191,7 @@ come instead of the compute.
 ## What is assumed
 
 - A request in a service holds its vCPU {assumed["vcpu_s_per_cpu_s"]:g} times as long as it uses it, waiting for the
-  database; services have 1 vCPU and {assumed["service_gib"]:g} GiB, job workers {assumed["job_gib"]:g} GiB.
+  database; services have 1 vCPU and {assumed["service_gib"]:g} GiB at the most, job workers {assumed["job_gib"]:g} GiB.
 - A model writes for {assumed["answer_s"]:g} s and {assumed["answer_tokens"]} tokens an answer; its prompt, measured at
   {measured["answers"]["prompt_characters"]:,} characters, has a token for {assumed["characters_per_token"]:g} of them.
 - A month has {assumed["hours"]} hours; a tick finds every instance asleep, so each pays for a start

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.cost import MEASURED, PAGE, PRICES, Costs, dollars, page, table
 
-SERVICE_S = 0.000024 + 0.0000025
+SERVICE_S = 0.000024 + 2 * 0.0000025
 FOUND = {
     "start_cpu_s": {"collection": 1.0},
     "tick_cpu_s": {"collection": 0.5},
@@ -51,7 +51,7 @@ def test_answers_hold_their_vcpu_while_the_model_writes_and_pay_for_its_tokens(c
 
 def test_a_switch_embeds_every_passage_once_in_the_job(costs: Costs) -> None:
     [job] = costs.switch(1000)
-    assert job.ours == pytest.approx(10_000 * 0.02 * (0.000018 + 2 * 0.000002))
+    assert job.ours == pytest.approx(10_000 * 0.02 * (0.000018 + 4 * 0.000002))
 
 
 def test_amounts_are_told_to_the_cent_or_to_two_digits_and_summed(costs: Costs) -> None:
