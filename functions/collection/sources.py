@@ -139,10 +139,10 @@ def change_source(
     source = read_source(tx, workspace_id, source_id)
     if changes.paused is not UNSET:
         set_paused(tx, source_id, paused=changes.paused)
-    if changes.config is not UNSET:
+    reached = changed_credentials(tx, workspace_id, source_id, changes, settings)
+    if reached is not None and changes.config is not UNSET:
         refuse_while_open(tx, source_id)
-        config = msgspec.json.encode(decode_config(source.kind, changes.config)).decode()
-        tx.execute(_CONFIGURE, {"id": source_id, "config": config})
+        tx.execute(_CONFIGURE, {"id": source_id, "config": msgspec.json.encode(reached.config).decode()})
     if changes.token is not UNSET:
         token = _encrypt(changes.token, settings) if changes.token else None
         tx.execute(sa.text("update sources set token = :token where id = :id"), {"id": source_id, "token": token})

@@ -1,8 +1,9 @@
 /**
  * A stand-in for the functions, on a real socket: it tells what it saw, and streams as slowly as a test wants.
  *
- * The query of a request says how it is answered: `stream=NAME` slowly, with `late=` after so many ms, `control=` and `vary=` with those headers, `status=`
- * with that status, `page` as Cloud Run itself does. Requests with `of=NAME` are counted; `/counted?of=NAME` tells.
+ * The query of a request says how it is answered: `stream=NAME` slowly, with `late=` after so many ms, `control=` and
+ * `vary=` with those headers, `status=` with that status, `page` as Cloud Run itself does. Requests with `of=NAME` are
+ * counted; `/counted?of=NAME` tells.
  * Started by vitest before the Worker's tests; its URL is provided to them as `upstream`. Runs in Node.
  */
 
