@@ -1,6 +1,6 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { returnFromIssuer } from "./session/leave-and-return";
+import { returnFromIssuer } from "./sign-in/redirect";
 import { App } from "./shell/app";
 import "./ui/tokens.css";
 import "./ui/base.css";

@@ -211,11 +211,15 @@ export interface Conversation {
   messages: Message[];
 }
 
-/** Where a cited passage stands; `start` and `end` count Unicode code points of the document's text. */
-export interface Citation {
-  documentId: string;
+/** A range of a document's text, in Unicode code points unless stated otherwise; `end` is exclusive. */
+export interface TextRange {
   start: number;
   end: number;
+}
+
+/** A cited passage. */
+export interface Citation extends TextRange {
+  documentId: string;
   headingPath: string[];
   url: string | null;
   text: string;

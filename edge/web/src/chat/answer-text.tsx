@@ -5,7 +5,7 @@ import remend from "remend";
 import { markdownComponents } from "../ui/markdown-components";
 import { rehypeCitations } from "./citations";
 import { OpenPassage } from "./open-passage";
-import type { Passage } from "./parts";
+import type { Passage } from "./message-parts";
 
 const Passages = createContext<readonly Passage[]>([]);
 

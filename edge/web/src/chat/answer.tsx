@@ -1,7 +1,7 @@
 import { memo, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { AnswerText } from "./answer-text";
-import { modelOf, passagesOf, sortPassages, textOf } from "./parts";
+import { modelOf, passagesOf, sortPassages, textOf } from "./message-parts";
 import { PassageList } from "./passage-list";
 
 const ENDINGS = {

@@ -1,16 +1,16 @@
 import { useCallback, useMemo, useState, type ReactNode } from "react";
-import { listConversations, readConversation } from "../api/api";
+import { listConversations, readConversation } from "../api/conversations";
 import { DocumentPanel } from "../document/document-panel";
-import { Link, navigate } from "../shell/router";
-import { useTitle } from "../shell/use-title";
+import { Link, navigate } from "../routing/router";
+import { useTitle } from "../routing/use-title";
 import { ListIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
-import { begin, follow } from "./fresh";
+import { begin, follow } from "./new-conversation";
 import { OpenPassage } from "./open-passage";
-import type { Passage } from "./parts";
+import type { Passage } from "./message-parts";
 
 /** The chat: conversations at the left, the one that is open in the middle, the document it cites at the right. */
 export function ChatPage({ id }: { id: string | null }): ReactNode {

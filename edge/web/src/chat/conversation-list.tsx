@@ -1,8 +1,8 @@
 import { useState, type ReactNode } from "react";
-import { deleteConversation } from "../api/api";
+import { deleteConversation } from "../api/conversations";
 import type { ConversationSummary } from "../api/types";
-import { chatPath } from "../shell/route";
-import { Link } from "../shell/router";
+import { chatPath } from "../routing/route";
+import { Link } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { BinIcon, PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";

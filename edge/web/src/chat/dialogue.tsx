@@ -1,13 +1,13 @@
 import { useEffect, type ReactNode } from "react";
 import type { Message } from "../api/types";
-import { chatPath } from "../shell/route";
-import { navigate } from "../shell/router";
+import { chatPath } from "../routing/route";
+import { navigate } from "../routing/router";
 import { ProblemNote } from "../ui/problem-note";
 import { Answer, Waiting } from "./answer";
 import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
-import { textOf } from "./parts";
+import { textOf } from "./message-parts";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
 

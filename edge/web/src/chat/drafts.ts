@@ -1,8 +1,8 @@
 /** Questions that are being written: each conversation keeps its own through reloads and sign-ins, for its writer only. */
 
 import { useSyncExternalStore } from "react";
-import { isString, keep, kept } from "../session/kept";
-import { useAccount } from "../session/me";
+import { isString, keep, kept } from "../session/tab-storage";
+import { useAccount } from "../sign-in/account";
 
 const listeners = new Set<() => void>();
 

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
-import { listSources } from "../api/api";
-import { useMay } from "../session/me";
-import { Link } from "../shell/router";
+import { listSources } from "../api/sources";
+import { useMay } from "../sign-in/account";
+import { Link } from "../routing/router";
 import { useLoad } from "../ui/use-load";
 
 /** A conversation that hasn't begun: says what can be asked, or what is to be done first. */

@@ -1,6 +1,6 @@
 import { useContext, type ReactNode } from "react";
 import { OpenPassage } from "./open-passage";
-import type { Passage } from "./parts";
+import type { Passage } from "./message-parts";
 
 /** The passages under an answer: which document, where in it. */
 export function PassageList({ passages, label }: { passages: readonly Passage[]; label: string }): ReactNode {

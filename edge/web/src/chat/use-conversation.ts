@@ -3,12 +3,12 @@
 import { Chat, useChat } from "@ai-sdk/react";
 import { DefaultChatTransport, type ChatStatus, type ChatTransport, type UIMessageChunk } from "ai";
 import { useEffect, useState } from "react";
-import { readConversation, stopAnswer } from "../api/api";
+import { readConversation, stopAnswer } from "../api/conversations";
 import { call } from "../api/call";
 import { problemOf } from "../api/problem";
 import type { Message, MessageMetadata, Problem } from "../api/types";
 import { currentSession } from "../session/session";
-import { textOf } from "./parts";
+import { textOf } from "./message-parts";
 
 const RENDER_EVERY_MS = 50;
 

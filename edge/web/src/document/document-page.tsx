@@ -1,13 +1,12 @@
 import type { ReactNode } from "react";
-import type { Document } from "../api/types";
-import { useTitle } from "../shell/use-title";
+import type { Document, TextRange } from "../api/types";
+import { useTitle } from "../routing/use-title";
 import { LoadNote } from "../ui/load-note";
 import { DocumentView } from "./document-view";
-import type { Range } from "./offsets";
 import { useDocument } from "./use-document";
 
 /** One document on a page of its own, which can be linked to. */
-export function DocumentPage({ id, passage }: { id: string; passage: Range | null }): ReactNode {
+export function DocumentPage({ id, passage }: { id: string; passage: TextRange | null }): ReactNode {
   const { value: document, problem, reload } = useDocument(id);
   useTitle(document?.title ?? "Document");
   return (

@@ -1,16 +1,16 @@
 import { useEffect, useId, useLayoutEffect, useRef, type ReactNode } from "react";
-import { documentPath } from "../shell/route";
-import { Link } from "../shell/router";
+import type { TextRange } from "../api/types";
+import { documentPath } from "../routing/route";
+import { Link } from "../routing/router";
 import { CloseIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import { useMedia } from "../ui/use-media";
 import { DocumentView } from "./document-view";
-import type { Range } from "./offsets";
 import { useDocument } from "./use-document";
 
 interface Props {
   documentId: string;
-  passage: Range;
+  passage: TextRange;
   onClose: () => void;
 }
 

@@ -1,11 +1,11 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import type { Document } from "../api/types";
-import { documentsPath } from "../shell/route";
-import { Link } from "../shell/router";
+import type { Document, TextRange } from "../api/types";
+import { documentsPath } from "../routing/route";
+import { Link } from "../routing/router";
 import { TimeAgo } from "../ui/time-ago";
 import { MarkdownView } from "./markdown-view";
-import { toUtf16, type Range } from "./offsets";
-import { SourceView } from "./source-view";
+import { toUtf16 } from "./offsets";
+import { SourceView } from "./plain-text-view";
 
 /** Beyond this, laying out Markdown takes the browser seconds: such a document is shown as it is written. */
 const MAX_RENDERED_CHARS = 300_000;
@@ -13,7 +13,7 @@ const MAX_RENDERED_CHARS = 300_000;
 interface Props {
   document: Document;
   /** What to mark and scroll to, in Unicode code points. */
-  passage: Range | null;
+  passage: TextRange | null;
 }
 
 export function DocumentView({ document, passage }: Props): ReactNode {

@@ -1,20 +1,20 @@
 /** A rendered Markdown tree and a range of its source flow in; the tree with that range in `<mark>` flows out. Pure. */
 
+import type { TextRange } from "../api/types";
 import type { Element, ElementContent, Parents, Root, Text } from "hast";
-import type { Range } from "./offsets";
 
 /**
  * A rehype plugin that marks what was made from `source[range.start:range.end]` (UTF-16 code units).
  *
  * Every text node knows which stretch of the source it was made from, or its parent does (code blocks).
  */
-export function rehypeHighlight({ source, range }: { source: string; range: Range }): (tree: Root) => void {
+export function rehypeHighlight({ source, range }: { source: string; range: TextRange }): (tree: Root) => void {
   return (tree) => {
     mark(tree, source, range);
   };
 }
 
-function mark(parent: Parents, source: string, range: Range): void {
+function mark(parent: Parents, source: string, range: TextRange): void {
   parent.children = (parent.children as ElementContent[]).flatMap((child): ElementContent[] => {
     if (child.type === "text") return markText(child, parent, source, range);
     if (child.type === "element") mark(child, source, range);
@@ -22,7 +22,7 @@ function mark(parent: Parents, source: string, range: Range): void {
   });
 }
 
-function markText(text: Text, parent: Parents, source: string, range: Range): ElementContent[] {
+function markText(text: Text, parent: Parents, source: string, range: TextRange): ElementContent[] {
   const { start, end } = stretchOf(text, parent, source);
   if (start >= range.end || end <= range.start) return [text];
   const offsets = align(text.value, source.slice(start, end));
@@ -38,7 +38,7 @@ function markText(text: Text, parent: Parents, source: string, range: Range): El
 }
 
 /** The stretch of the source that a text node was made from; empty when nothing tells. */
-function stretchOf(text: Text, parent: Parents, source: string): Range {
+function stretchOf(text: Text, parent: Parents, source: string): TextRange {
   const start = (text.position ?? parent.position)?.start.offset;
   const end = (text.position ?? parent.position)?.end.offset;
   if (start === undefined || end === undefined || parent.type === "root") return { start: 0, end: 0 };

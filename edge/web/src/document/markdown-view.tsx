@@ -1,9 +1,9 @@
 import { memo, useMemo, type ReactNode } from "react";
 import Markdown, { type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
+import type { TextRange } from "../api/types";
 import { markdownComponents } from "../ui/markdown-components";
 import { rehypeHighlight } from "./highlight";
-import type { Range } from "./offsets";
 
 /** A document's Markdown as a page to read, with what was made of the range (UTF-16 code units) marked. */
 export const MarkdownView = memo(function MarkdownView({
@@ -11,7 +11,7 @@ export const MarkdownView = memo(function MarkdownView({
   range,
 }: {
   text: string;
-  range: Range | null;
+  range: TextRange | null;
 }): ReactNode {
   const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
     () => (range ? [[rehypeHighlight, { source: text, range }]] : []),

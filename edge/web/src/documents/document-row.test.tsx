@@ -1,8 +1,8 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
-import type { Role } from "../api/people";
+import type { Role } from "../api/accounts";
 import type { DocumentSummary } from "../api/types";
-import { AccountContext, LOCAL } from "../session/me";
+import { AccountContext, LOCAL } from "../sign-in/account";
 import { DocumentRow } from "./document-row";
 
 const NOW = new Date().toISOString();

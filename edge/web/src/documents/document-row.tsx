@@ -1,9 +1,9 @@
 import { useState, type ReactNode } from "react";
 import { deleteDocument, restoreDocument } from "../api/documents";
 import type { DocumentSummary } from "../api/types";
-import { useMay } from "../session/me";
-import { documentPath } from "../shell/route";
-import { Link } from "../shell/router";
+import { useMay } from "../sign-in/account";
+import { documentPath } from "../routing/route";
+import { Link } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";

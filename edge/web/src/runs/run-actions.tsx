@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { cancelRun, retryRun } from "../api/runs";
 import type { RunSummary } from "../api/types";
-import { runPath } from "../shell/route";
-import { navigate } from "../shell/router";
+import { runPath } from "../routing/route";
+import { navigate } from "../routing/router";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 

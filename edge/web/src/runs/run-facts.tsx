@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import type { Run } from "../api/types";
 import { useNow } from "../ui/use-now";
-import { sayDuration, sayThroughput, secondsOf } from "./pace";
-import { TRIGGERS } from "./run-words";
+import { sayDuration, sayThroughput, secondsOf } from "./format-rate";
+import { TRIGGERS } from "./run-labels";
 
 /** When a run began and why, how long it took, how fast it went, and what worked on it. */
 export function RunFacts({ run }: { run: Run }): ReactNode {

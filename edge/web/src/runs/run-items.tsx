@@ -6,7 +6,7 @@ import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
 import { usePages } from "../ui/use-pages";
 import { useRefresh } from "../ui/use-refresh";
-import { ACTIONS, ITEM_STATES } from "./run-words";
+import { ACTIONS, ITEM_STATES } from "./run-labels";
 
 interface Chosen {
   action: ItemAction | "";

@@ -1,23 +1,23 @@
 import type { ReactNode } from "react";
-import { listSources } from "../api/api";
+import { listSources } from "../api/sources";
 import type { Source } from "../api/types";
-import { useMay } from "../session/me";
-import { runsPath } from "../shell/route";
-import { Link } from "../shell/router";
-import { useTitle } from "../shell/use-title";
-import { ProgressBar } from "../sources/progress-bar";
-import { RunReport } from "../sources/run-report";
-import { useRun, type FollowedRun } from "../sources/use-run";
-import { Withheld } from "../sources/withheld";
+import { useMay } from "../sign-in/account";
+import { runsPath } from "../routing/route";
+import { Link } from "../routing/router";
+import { useTitle } from "../routing/use-title";
+import { ProgressBar } from "./progress-bar";
+import { RunReport } from "./run-report";
+import { useRun, type FollowedRun } from "./use-run";
+import { Withheld } from "./pending-removals";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { sayDuration } from "./pace";
+import { sayDuration } from "./format-rate";
 import { RunActions } from "./run-actions";
 import { RunFacts } from "./run-facts";
 import { RunFailures } from "./run-failures";
 import { RunItems } from "./run-items";
 import { RunSteps } from "./run-steps";
-import { sayRun } from "./run-words";
+import { sayRun } from "./run-labels";
 
 /** One run: how far it is or what it came to, where its time goes, what failed for which reason, what can be done. */
 export function RunPage({ id }: { id: string }): ReactNode {

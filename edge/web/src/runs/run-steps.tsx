@@ -1,7 +1,7 @@
 import { useId, type ReactNode } from "react";
 import type { StepFigures } from "../api/types";
-import { sayDuration } from "./pace";
-import { STEPS } from "./run-words";
+import { sayDuration } from "./format-rate";
+import { STEPS } from "./run-labels";
 
 /** Where a run's time goes: its steps by kind, in the order in which they began. */
 export function RunSteps({ steps }: { steps: StepFigures[] }): ReactNode {

@@ -1,17 +1,17 @@
 import { useCallback, useMemo, useState, type ReactNode } from "react";
-import { listSources } from "../api/api";
+import { listSources } from "../api/sources";
 import { listRuns } from "../api/runs";
 import type { RunSummary } from "../api/types";
-import { runPath, runsPath } from "../shell/route";
-import { Link, navigate } from "../shell/router";
-import { useTitle } from "../shell/use-title";
+import { runPath, runsPath } from "../routing/route";
+import { Link, navigate } from "../routing/router";
+import { useTitle } from "../routing/use-title";
 import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
 import { useRefresh } from "../ui/use-refresh";
-import { sayDuration, secondsOf } from "./pace";
-import { sayOutcome, sayState, TRIGGERS } from "./run-words";
+import { sayDuration, secondsOf } from "./format-rate";
+import { sayOutcome, sayState, TRIGGERS } from "./run-labels";
 
 const FIRST = 20;
 /** The most that the API lists. */

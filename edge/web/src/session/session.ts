@@ -7,7 +7,7 @@
  */
 
 import { useSyncExternalStore } from "react";
-import { forgetAll, hasStrings, isString, keep, kept } from "./kept";
+import { forgetAll, hasStrings, isString, keep, kept } from "./tab-storage";
 
 export interface Session {
   /** A JWT or an API key. */

@@ -1,8 +1,8 @@
 import { useRef, type ReactNode } from "react";
 import { chooseWorkspace, signOut } from "../session/session";
-import { useAccount } from "../session/me";
+import { useAccount } from "../sign-in/account";
 import { PersonIcon } from "../ui/icons";
-import { Link, navigate } from "./router";
+import { Link, navigate } from "../routing/router";
 
 /** Who is signed in, in which workspace; other workspaces, and the way out. Nothing where nobody signs in. */
 export function AccountMenu(): ReactNode {

@@ -2,15 +2,15 @@ import { useEffect, useRef, type ReactNode } from "react";
 import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
 import { DocumentsPage } from "../documents/documents-page";
-import { Gate } from "../session/gate";
+import { Gate } from "../sign-in/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
-import { pageOf, type Route } from "./route";
-import { Link, useRoute } from "./router";
+import { pageOf, type Route } from "../routing/route";
+import { Link, useRoute } from "../routing/router";
 
 export function App(): ReactNode {
   return (

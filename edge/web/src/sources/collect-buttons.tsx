@@ -1,9 +1,9 @@
 import type { ReactNode } from "react";
-import { changeSource } from "../api/api";
+import { changeSource } from "../api/sources";
 import { collect } from "../api/runs";
 import type { Source } from "../api/types";
-import { runPath } from "../shell/route";
-import { navigate } from "../shell/router";
+import { runPath } from "../routing/route";
+import { navigate } from "../routing/router";
 import type { Action } from "../ui/use-action";
 
 interface Props {

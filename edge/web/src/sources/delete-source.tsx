@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import { deleteSource } from "../api/api";
+import { deleteSource } from "../api/sources";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";

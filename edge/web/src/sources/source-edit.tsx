@@ -1,5 +1,5 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
-import { changeSource } from "../api/api";
+import { changeSource } from "../api/sources";
 import { problemOf, refusalOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";

@@ -1,5 +1,5 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
-import { addSource } from "../api/api";
+import { addSource } from "../api/sources";
 import { problemOf, refusalOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";

@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from "react";
-import { listSources } from "../api/api";
-import { useMay } from "../session/me";
-import { useTitle } from "../shell/use-title";
+import { listSources } from "../api/sources";
+import { useMay } from "../sign-in/account";
+import { useTitle } from "../routing/use-title";
 import { PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
 import { useLoad } from "../ui/use-load";

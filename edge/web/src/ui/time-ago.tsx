@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { ago } from "./time";
+import { ago } from "./relative-time";
 
 const REFRESH_MS = 30_000;
 

@@ -1,8 +1,8 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
-import { makeKey, type MadeKey, type Role } from "../api/people";
+import { makeKey, type MadeKey, type Role } from "../api/accounts";
 import { problemOf } from "../api/problem";
 import type { Problem } from "../api/types";
-import { useAccount } from "../session/me";
+import { useAccount } from "../sign-in/account";
 import { Choice, Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { EXPIRIES, NEW_KEY, SCOPES, toNewKey, type KeyFields } from "./new-key";

@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import { listKeys, revokeKey, type Key, type MadeKey } from "../api/people";
+import { listKeys, revokeKey, type Key, type MadeKey } from "../api/accounts";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
@@ -7,7 +7,7 @@ import { TimeAgo } from "../ui/time-ago";
 import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { KeyForm } from "./key-form";
-import { MadeKeyNote } from "./made-key-note";
+import { MadeKeyNote } from "./created-key";
 
 /** API keys of the workspace, for programs: make one, see when each was used, revoke one. */
 export function Keys(): ReactNode {

@@ -1,6 +1,6 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
-import { addMember, changeRole, listMembers, removeMember, type Member, type Role } from "../api/people";
-import { useAccount } from "../session/me";
+import { addMember, changeRole, listMembers, removeMember, type Member, type Role } from "../api/accounts";
+import { useAccount } from "../sign-in/account";
 import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { Choice, Field } from "../ui/field";

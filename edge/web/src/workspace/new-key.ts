@@ -1,6 +1,6 @@
 /** What is chosen in the form of a key flows in, what the API wants flows out. Pure. */
 
-import type { NewKey, Role, Scope } from "../api/people";
+import type { NewKey, Role, Scope } from "../api/accounts";
 
 export interface KeyFields {
   name: string;

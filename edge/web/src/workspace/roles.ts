@@ -1,7 +1,7 @@
 /** Roles as they can be chosen. */
 
-import type { Role } from "../api/people";
-import { includes } from "../session/me";
+import type { Role } from "../api/accounts";
+import { includes } from "../sign-in/account";
 
 const ROLES: readonly Role[] = ["reader", "editor", "owner"];
 

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
-import { useAccount, useMay } from "../session/me";
-import { useTitle } from "../shell/use-title";
+import { useAccount, useMay } from "../sign-in/account";
+import { useTitle } from "../routing/use-title";
 import { Keys } from "./keys";
 import { Members } from "./members";
 

@@ -1,10 +1,10 @@
 import { useCallback, useState, type ReactNode } from "react";
 import { acceptRemovals, readRemovals, refuseRemovals } from "../api/documents";
 import type { Source } from "../api/types";
-import { sayDocuments } from "../runs/run-words";
-import { useMay } from "../session/me";
-import { documentPath, runPath } from "../shell/route";
-import { Link, navigate } from "../shell/router";
+import { sayDocuments } from "./run-labels";
+import { useMay } from "../sign-in/account";
+import { documentPath, runPath } from "../routing/route";
+import { Link, navigate } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";

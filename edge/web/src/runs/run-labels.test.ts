@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { aRun } from "../testing/a-run";
-import { sayDuration, sayThroughput, secondsOf } from "./pace";
-import { sayDocuments, sayOutcome, sayRun, sayState } from "./run-words";
+import { aRun } from "../testing/make-run";
+import { sayDuration, sayThroughput, secondsOf } from "./format-rate";
+import { sayDocuments, sayOutcome, sayRun, sayState } from "./run-labels";
 
 const NOW = new Date("2026-01-01T00:01:00Z"); // a minute after aRun() was created
 

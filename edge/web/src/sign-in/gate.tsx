@@ -1,10 +1,10 @@
 import { Activity, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { readInstallation, readMe, type Installation } from "../api/people";
+import { readInstallation, readMe, type Installation } from "../api/accounts";
 import type { Problem } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { AccountContext, LOCAL } from "./me";
-import { chooseWorkspace, signOut, useSession, type Session } from "./session";
+import { AccountContext, LOCAL } from "./account";
+import { chooseWorkspace, signOut, useSession, type Session } from "../session/session";
 import { SignInPage } from "./sign-in-page";
 
 /** Shows the app to who may see it: at once where nobody signs in, else after signing in. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { aRun } from "../testing/a-run";
-import { adopt, newest, type Following } from "./which-run";
+import { aRun } from "../testing/make-run";
+import { adopt, newest, type Following } from "./latest-run";
 
 const FIRST = aRun({ id: "r1", state: "succeeded", created_at: "2026-01-01T00:00:00Z" });
 const SECOND = aRun({ id: "r2", created_at: "2026-01-01T00:01:00.5Z" });

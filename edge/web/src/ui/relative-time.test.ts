@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ago } from "./time";
+import { ago } from "./relative-time";
 
 const NOW = new Date("2026-01-31T12:00:00Z");
 

@@ -5,7 +5,7 @@
  * out; then the URL that it came back with flows in, and a token flows out, or why there is none.
  */
 
-import { hasStrings } from "./kept";
+import { hasStrings } from "../session/tab-storage";
 
 /** A sign-in that has begun in this tab. */
 export interface Attempt {

@@ -1,8 +1,8 @@
 /** Leaves for the issuer, and takes what it sent back out of the URL before anything else can see it. */
 
-import { keep, kept } from "./kept";
-import { currentSession, refuse, signIn } from "./session";
-import { isAttempt, readReturn, signInUrl, type Attempt } from "./sign-in";
+import { keep, kept } from "../session/tab-storage";
+import { currentSession, refuse, signIn } from "../session/session";
+import { isAttempt, readReturn, signInUrl, type Attempt } from "./oauth";
 
 /** Go to the issuer that `template` names; returns why not when that can't be. */
 export function leave(template: string): string | null {

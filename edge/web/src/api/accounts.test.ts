@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { checkToken } from "./people";
+import { checkToken } from "./accounts";
 
 afterEach(() => {
   vi.unstubAllGlobals();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { claimsOf, readReturn, signInUrl, type Attempt } from "./sign-in";
+import { claimsOf, readReturn, signInUrl, type Attempt } from "./oauth";
 
 const ATTEMPT: Attempt = { nonce: "n 1", state: "s1", from: "/sources", hasState: false };
 const HOME = "https://docs.example.com/";

@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from "react";
-import type { MadeKey } from "../api/people";
+import type { MadeKey } from "../api/accounts";
 
 /** A new key, which is shown this once. */
 export function MadeKeyNote({ made, onDone }: { made: MadeKey; onDone: () => void }): ReactNode {

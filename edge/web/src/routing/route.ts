@@ -1,7 +1,7 @@
 /** A URL flows in, which page it shows flows out; and back. Pure. */
 
+import type { TextRange } from "../api/types";
 import type { Shown } from "../api/documents";
-import type { Range } from "../document/offsets";
 
 export type Route =
   | { page: "chat"; id: string | null }
@@ -10,7 +10,7 @@ export type Route =
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "workspace" }
-  | { page: "document"; id: string; passage: Range | null }
+  | { page: "document"; id: string; passage: TextRange | null }
   | { page: "missing" };
 
 export function parseRoute(url: URL): Route {
@@ -59,12 +59,12 @@ export function documentsPath(sourceId: string, shown: Shown): string {
   return `/sources/${encodeURIComponent(sourceId)}${shown === "found" ? "" : `?show=${shown}`}`;
 }
 
-export function documentPath(id: string, passage: Range | null): string {
+export function documentPath(id: string, passage: TextRange | null): string {
   const query = passage ? `?start=${passage.start}&end=${passage.end}` : "";
   return `/documents/${encodeURIComponent(id)}${query}`;
 }
 
-function passageOf(query: URLSearchParams): Range | null {
+function passageOf(query: URLSearchParams): TextRange | null {
   const [start, end] = [query.get("start"), query.get("end")].map((text) =>
     /^\d+$/.test(text ?? "") ? Number(text) : NaN,
   );

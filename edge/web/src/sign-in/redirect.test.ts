@@ -7,7 +7,7 @@ const ATTEMPT = { nonce: "n", state: "s", from: "/sources", hasState: false };
 let shown: string;
 
 /** Open `path` in a tab that keeps `stored`, and tell who is signed in then. */
-async function open(path: string, stored: Record<string, unknown>): Promise<typeof import("./session")> {
+async function open(path: string, stored: Record<string, unknown>): Promise<typeof import("../session/session")> {
   const kept = new Map(Object.entries(stored).map(([name, value]) => [`headwater:${name}`, JSON.stringify(value)]));
   vi.stubGlobal("sessionStorage", {
     getItem: (name: string) => kept.get(name) ?? null,
@@ -25,8 +25,8 @@ async function open(path: string, stored: Record<string, unknown>): Promise<type
     },
   });
   vi.resetModules();
-  (await import("./leave-and-return")).returnFromIssuer();
-  return import("./session");
+  (await import("./redirect")).returnFromIssuer();
+  return import("../session/session");
 }
 
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Counts, Run, RunKind, RunState } from "../api/types";
-import { aRun } from "../testing/a-run";
+import { aRun } from "../testing/make-run";
 import { progressOf, type Progress } from "./progress";
 
 function run(total: number | null, counts: Partial<Counts> = {}, state: RunState = "running"): Run {

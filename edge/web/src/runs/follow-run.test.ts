@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Problem, Run } from "../api/types";
-import { aRun } from "../testing/a-run";
+import { aRun } from "../testing/make-run";
 import { followRun, pauseAt } from "./follow-run";
 
 const CREATED = aRun().created_at;

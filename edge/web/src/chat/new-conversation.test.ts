@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { begin, follow } from "./fresh";
+import { begin, follow } from "./new-conversation";
 
 it("stays as long as nothing was asked in it, whatever else is looked at", () => {
   const fresh = begin();

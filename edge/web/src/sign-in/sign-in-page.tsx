@@ -1,11 +1,11 @@
 import { useEffect, useId, useRef, useState, type ReactNode, type SubmitEvent } from "react";
-import { checkToken, type Installation } from "../api/people";
+import { checkToken, type Installation } from "../api/accounts";
 import { problemOf } from "../api/problem";
-import { useTitle } from "../shell/use-title";
+import { useTitle } from "../routing/use-title";
 import { BrandMark } from "../ui/icons";
 import { Field } from "../ui/field";
-import { leave } from "./leave-and-return";
-import { signIn, useSignedOut } from "./session";
+import { leave } from "./redirect";
+import { signIn, useSignedOut } from "../session/session";
 
 /** The way in: the issuer's own page, or an API key. */
 export function SignInPage({ installation }: { installation: Installation }): ReactNode {

@@ -1,7 +1,7 @@
 /** Who is signed in, for the pages that show more to some than to others. The functions decide; this only doesn't tempt. */
 
 import { createContext, useContext } from "react";
-import type { Me, Role } from "../api/people";
+import type { Me, Role } from "../api/accounts";
 
 export interface Account {
   me: Me;

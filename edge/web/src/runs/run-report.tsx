@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import type { RunSummary } from "../api/types";
-import { sayDocuments, sayState } from "../runs/run-words";
+import { sayDocuments, sayState } from "./run-labels";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 

@@ -1,0 +1,20 @@
+/** Sources. Every call throws a ProblemError, or the browser's TypeError without a connection. */
+
+import { readJson, send } from "./call";
+import type { NewSource, Source, SourceChanges } from "./types";
+
+export async function listSources(signal?: AbortSignal): Promise<Source[]> {
+  return (await readJson<{ sources: Source[] }>("/api/sources", signal)).sources;
+}
+
+export async function addSource(source: NewSource): Promise<Source> {
+  return (await send("POST", "/api/sources", source)).json() as Promise<Source>;
+}
+
+export async function changeSource(id: string, changes: SourceChanges): Promise<void> {
+  await send("PATCH", `/api/sources/${encodeURIComponent(id)}`, changes);
+}
+
+export async function deleteSource(id: string): Promise<void> {
+  await send("DELETE", `/api/sources/${encodeURIComponent(id)}`);
+}
