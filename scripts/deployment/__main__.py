@@ -15,17 +15,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment import foundations, identity, programs, rollback
-from scripts.deployment.commands import Command
-from scripts.deployment.config import read
-from scripts.deployment.ending import told
-from scripts.deployment.found import Found
-from scripts.deployment.images import content_tag
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, connect, renewed
-from scripts.deployment.run import Runner
+from scripts.deployment import rollback
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.read_cloud import Google, connect, renewed
+from scripts.deployment.cloud.runner import Runner
+from scripts.deployment.cloud.values import Values
+from scripts.deployment.exit_codes import told
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command
+from scripts.deployment.plan.config import read
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources import foundations, identity
+from scripts.deployment.resources.images import content_tag
 from scripts.deployment.stages import NAMES, STAGES, WORKER, from_nothing
-from scripts.deployment.values import Values
 
 _FLAGS = ("project", "region", "domain", "database", "owner")
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Json
-from scripts.deployment.installation import FUNCTIONS, Installation
-from scripts.deployment.job import JOB
-from scripts.deployment.look import Google, at_once, connect
-from scripts.deployment.run import Runner
-from scripts.deployment.services import service_name
-from scripts.deployment.values import Values
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, at_once, connect
+from scripts.deployment.cloud.runner import Runner
+from scripts.deployment.cloud.values import Values
+from scripts.deployment.plan.cloud_state import Json
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.resources.job import JOB
+from scripts.deployment.resources.services import service_name
 
 
 def to(wanted: Installation, name: str, *, only_print: bool) -> int:

@@ -14,10 +14,10 @@ import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from scripts.deployment import programs
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.look import Google, Json, connect
-from scripts.deployment.services import candidate_url
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, Json, connect
+from scripts.deployment.resources.services import candidate_url
 
 PATIENCE_S = 90.0
 """A revision that is started for the first time, with its database waking too, and IAM that has just been told."""

@@ -6,7 +6,11 @@ Looking again at every stage is what makes a deployment resumable: whatever ende
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.deployment import (
+from scripts.deployment.cloud.read_cloud import Google
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources import (
     alarms,
     database,
     foundations,
@@ -19,10 +23,6 @@ from scripts.deployment import (
     services,
     worker,
 )
-from scripts.deployment.commands import Command
-from scripts.deployment.found import Found
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google
 
 Look = Callable[[Google, Installation, Found], Found]
 

@@ -14,23 +14,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.deployment import programs
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.config import read
-from scripts.deployment.database import INSTANCE, look_database
-from scripts.deployment.ending import told
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Found
-from scripts.deployment.foundations import ACCOUNTS, look_accounts, look_apis, look_bucket, look_registry
-from scripts.deployment.installation import FUNCTIONS, Installation
-from scripts.deployment.job import JOB, look_job
-from scripts.deployment.look import Google, connect
-from scripts.deployment.queues import QUEUES, SCHEDULE, look_queues
-from scripts.deployment.run import Runner
-from scripts.deployment.secrets import PREFIX, look_secrets
-from scripts.deployment.services import look_services, service_name
-from scripts.deployment.values import Values
-from scripts.deployment.worker import delete_worker, look_worker
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, connect
+from scripts.deployment.cloud.runner import Runner
+from scripts.deployment.cloud.values import Values
+from scripts.deployment.exit_codes import told
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.config import read
+from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.resources.database import INSTANCE, look_database
+from scripts.deployment.resources.foundations import ACCOUNTS, look_accounts, look_apis, look_bucket, look_registry
+from scripts.deployment.resources.job import JOB, look_job
+from scripts.deployment.resources.queues import QUEUES, SCHEDULE, look_queues
+from scripts.deployment.resources.secrets import PREFIX, look_secrets
+from scripts.deployment.resources.services import look_services, service_name
+from scripts.deployment.resources.worker import delete_worker, look_worker
 
 _FLAGS = ("project", "region", "domain", "database")
 _LOOKS = (look_apis, look_accounts, look_registry, look_bucket, look_database, look_secrets, look_job, look_services)

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.deployment import pipeline, secrets
 from scripts.deployment.__main__ import _parse
-from scripts.deployment.access import Binding
-from scripts.deployment.config import installation
-from scripts.deployment.found import Found
-from scripts.deployment.images import SOURCES, plan_images
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.config import installation
+from scripts.deployment.resources import pipeline, secrets
+from scripts.deployment.resources.access import Binding
+from scripts.deployment.resources.images import SOURCES, plan_images
 from tests.cloud import Gcloud
 from tests.images import is_sent
 
@@ -112,7 +112,7 @@ def test_what_is_deployed_are_stages_of_the_script_each_once() -> None:
 def test_the_scripts_that_steps_call_are_there_and_are_shell() -> None:
     text = (ROOT / "cloudbuild.yaml").read_text()
     called = set(re.findall(r"scripts/[\w./]+\b", "\n".join(re.sub(r"#.*", "", line) for line in text.splitlines())))
-    assert called == {"scripts/check", "scripts/deploy", "scripts/deployment/image.sh", "scripts/test"}
+    assert called == {"scripts/check", "scripts/deploy", "scripts/deployment/resources/image.sh", "scripts/test"}
     for name in called:
         assert subprocess.run(["sh", "-n", ROOT / name], check=False).returncode == 0
         assert name.endswith(".sh") or os.access(ROOT / name, os.X_OK)
@@ -137,7 +137,7 @@ def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
     """Run image.sh with a shell's lines in docker's place; returns its exit code and what docker was asked."""
     (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >>{folder}/asked\n{docker}\n')
     (folder / "docker").chmod(0o755)
-    command = ["sh", str(ROOT / "scripts" / "deployment" / "image.sh"), "chat", "eu/p/headwater", "t1"]
+    command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     return done.returncode, (folder / "asked").read_text().splitlines()
@@ -162,7 +162,7 @@ def test_the_first_image_is_built_from_nothing_and_one_that_fails_is_not_pushed(
 @pytest.mark.skipif(shutil.which("docker") is None, reason="needs docker: it is not installed")
 def test_docker_knows_the_flags_that_images_are_built_with() -> None:
     environment = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
-    command = ["sh", str(ROOT / "scripts" / "deployment" / "image.sh"), "chat", "eu/p/headwater", "t1"]
+    command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "nowhere/docker.sock" in done.stderr

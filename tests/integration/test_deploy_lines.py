@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deployment import alarms, programs, rollback, services
-from scripts.deployment.found import Found
-from scripts.deployment.foundations import ACCOUNTS
-from scripts.deployment.images import TARGETS
-from scripts.deployment.installation import Installation, Limits
-from scripts.deployment.queues import QUEUES
-from scripts.deployment.secrets import secrets
+from scripts.deployment import rollback
+from scripts.deployment.cloud import programs
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.installation import Installation, Limits
+from scripts.deployment.resources import alarms, services
+from scripts.deployment.resources.foundations import ACCOUNTS
+from scripts.deployment.resources.images import TARGETS
+from scripts.deployment.resources.queues import QUEUES
+from scripts.deployment.resources.secrets import secrets
 from scripts.deployment.stages import NAMES, STAGES, from_nothing
 from scripts.deployment.undeploy import plan as plan_undeploy
 from tests.cloud import ROOT, Gcloud

@@ -15,7 +15,7 @@ from headwater.errors import LeaseLost
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 
-POLICY = Path(__file__).resolve().parents[2] / "scripts" / "deployment" / "failed-runs.json"
+POLICY = Path(__file__).resolve().parents[2] / "scripts" / "deployment" / "resources" / "failed-runs.json"
 
 
 def ended(db: Database, state: State, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deployment.config import ConfigurationError, installation, read
-from scripts.deployment.installation import Limits
-from scripts.deployment.mistakes import connections_needed, mistakes
+from scripts.deployment.plan.config import ConfigurationError, installation, read
+from scripts.deployment.plan.installation import Limits
+from scripts.deployment.plan.validation import connections_needed, mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = {"project": "acme-headwater", "region": "europe-west1", "domain": "ask.example.com", "database": "supabase"}

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from headwater.config import Settings
-from scripts.deployment import alarms, database, foundations, identity, job, owner, queues, secrets, worker
-from scripts.deployment.commands import Command, gcloud, pairs
-from scripts.deployment.containers import wanted_container
-from scripts.deployment.found import Found, Json
-from scripts.deployment.images import SOURCES, content_tag, plan_images
-from scripts.deployment.installation import FUNCTIONS, Auth, Installation, Limits
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command, gcloud, pairs
+from scripts.deployment.plan.installation import FUNCTIONS, Auth, Installation, Limits
+from scripts.deployment.resources import alarms, database, foundations, identity, job, owner, queues, secrets, worker
+from scripts.deployment.resources.containers import wanted_container
+from scripts.deployment.resources.images import SOURCES, content_tag, plan_images
 from scripts.deployment.stages import NAMES, from_nothing
 
 ROOT = Path(__file__).resolve().parents[2]

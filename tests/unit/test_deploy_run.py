@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.api_keys import is_well_formed
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.failures import DeploymentError, is_passing, next_step
-from scripts.deployment.found import Json
-from scripts.deployment.installation import Auth, Installation
-from scripts.deployment.look import Google, renewed
+from scripts.deployment.cloud.failures import DeploymentError, is_passing, next_step
+from scripts.deployment.cloud.read_cloud import Google, renewed
+from scripts.deployment.cloud.runner import Done, Runner
+from scripts.deployment.cloud.values import Values, app_url
+from scripts.deployment.plan.cloud_state import Json
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Auth, Installation
 from scripts.deployment.rollback import plan as plan_rollback
-from scripts.deployment.run import Done, Runner
 from scripts.deployment.stages import NAMES, from_nothing
-from scripts.deployment.values import Values, app_url
 
 WANTED = Installation(
     project="acme-headwater", region="europe-west1", domain="ask.example.com", database="supabase", tag="t1"

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from scripts.deployment import services
-from scripts.deployment.access import Binding
-from scripts.deployment.commands import Command
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import FUNCTIONS, Installation, Limits
-from scripts.deployment.secrets import secrets
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command
+from scripts.deployment.plan.installation import FUNCTIONS, Installation, Limits
+from scripts.deployment.resources import services
+from scripts.deployment.resources.access import Binding
+from scripts.deployment.resources.secrets import secrets
 
 WANTED = Installation(
     project="acme-headwater", region="europe-west1", domain="ask.example.com", database="supabase", tag="t1"

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from scripts.deployment import undeploy
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Found
-from scripts.deployment.installation import Installation
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.installation import Installation
 
 WANTED = Installation(
     project="acme-headwater", region="europe-west1", domain="ask.example.com", database="cloudsql", tag="t1"

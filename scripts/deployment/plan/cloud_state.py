@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.deployment.access import Binding
+from scripts.deployment.resources.access import Binding
 
 Json = Mapping[str, Any]
 

@@ -6,15 +6,15 @@ the first deployment, and what new accounts, secrets and rights a later one need
 
 from dataclasses import replace
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command
-from scripts.deployment.found import Found
-from scripts.deployment.installation import FUNCTIONS, PIPELINE, Installation
-from scripts.deployment.job import JOB
-from scripts.deployment.look import Google
-from scripts.deployment.queues import QUEUES
-from scripts.deployment.services import service_name
+from scripts.deployment.cloud.read_cloud import Google
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command
+from scripts.deployment.plan.installation import FUNCTIONS, PIPELINE, Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
+from scripts.deployment.resources.job import JOB
+from scripts.deployment.resources.queues import QUEUES
+from scripts.deployment.resources.services import service_name
 
 _ACTS_AS = (*FUNCTIONS, "job", "invoker")
 

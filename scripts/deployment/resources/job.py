@@ -4,13 +4,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.containers import Container, read_container, wanted_container
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, at_once
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
+from scripts.deployment.resources.containers import Container, read_container, wanted_container
 
 JOB = "headwater"
 _TASK_TIMEOUT_S = 24 * 3600

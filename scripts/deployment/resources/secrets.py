@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.found import Found
-from scripts.deployment.installation import FUNCTIONS, PIPELINE, Installation
-from scripts.deployment.look import Google, at_once
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import FUNCTIONS, PIPELINE, Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
 
 PREFIX = "headwater-"
 """What the name of every secret begins with."""

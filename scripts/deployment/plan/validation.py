@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields
 
-from scripts.deployment.installation import DATABASES, FUNCTIONS, Auth, Installation, Limits
+from scripts.deployment.plan.installation import DATABASES, FUNCTIONS, Auth, Installation, Limits
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")

@@ -6,11 +6,11 @@ secret that outlives everything else of an installation.
 
 from typing import Any
 
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.found import Found
-from scripts.deployment.installation import Installation
-from scripts.deployment.job import JOB
-from scripts.deployment.secrets import OWNER_LABEL
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources.job import JOB
+from scripts.deployment.resources.secrets import OWNER_LABEL
 
 _SECRET = "headwater-secret-key"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.found import Found
-from scripts.deployment.installation import FUNCTIONS, MAX_CONNECTIONS, Installation
-from scripts.deployment.look import Google, at_once
-from scripts.deployment.secrets import Secret, look_secrets, write
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import FUNCTIONS, MAX_CONNECTIONS, Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
+from scripts.deployment.resources.secrets import Secret, look_secrets, write
 
 INSTANCE = DATABASE = OWNER = "headwater"
 _ADMIN_URL = Secret("DATABASE_ADMIN_URL", ("job",))

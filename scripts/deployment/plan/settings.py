@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scripts.deployment.installation import Installation
+from scripts.deployment.plan.installation import Installation
 
 THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 """Requests that an instance takes at once: `--concurrency`, and the threads that serve them."""

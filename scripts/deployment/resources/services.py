@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud, pairs
-from scripts.deployment.containers import read_container, wanted_container
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import FUNCTIONS, Installation
-from scripts.deployment.look import Google, at_once
-from scripts.deployment.settings import THREADS, TIMEOUTS_S
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command, gcloud, pairs
+from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.plan.settings import THREADS, TIMEOUTS_S
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
+from scripts.deployment.resources.containers import read_container, wanted_container
 
 CANDIDATE = "candidate"
 """The tag under which a revision that has no traffic yet can be reached."""

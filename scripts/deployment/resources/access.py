@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, Json, at_once, escaped
+from scripts.deployment.cloud.read_cloud import Google, Json, at_once, escaped
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
 
 
 @dataclass(frozen=True, order=True)

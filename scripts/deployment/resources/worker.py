@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from scripts import setup
-from scripts.deployment import identity, programs
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Found
-from scripts.deployment.identity import look_identity, plan_identity
-from scripts.deployment.installation import FUNCTIONS, Installation
-from scripts.deployment.look import Google, Json, at_once
-from scripts.deployment.settings import auth, service_url
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, Json, at_once
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.plan.settings import auth, service_url
+from scripts.deployment.resources import identity
+from scripts.deployment.resources.identity import look_identity, plan_identity
 
 CONFIG = "edge/wrangler.jsonc"
 _AUTH_SECRET = "headwater-auth-secret"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from scripts import setup
-from scripts.deployment.failures import DeploymentError
+from scripts.deployment.cloud.failures import DeploymentError
 
 ROOT = setup.ROOT
 WRANGLER = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment.commands import Command, gcloud, pairs
-from scripts.deployment.found import Found
-from scripts.deployment.installation import FUNCTIONS, Installation
-from scripts.deployment.look import Google
+from scripts.deployment.cloud.read_cloud import Google
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud, pairs
+from scripts.deployment.plan.installation import FUNCTIONS, Installation
 
 TARGETS = (*FUNCTIONS, "job")
 SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "shared")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from headwater.api_keys import hash_key, make_key
-from scripts.deployment.database import DATABASE, OWNER
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.installation import Installation
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources.database import DATABASE, OWNER
 
 PREFIX = "DEPLOY_"
 

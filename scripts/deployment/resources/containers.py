@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.deployment.commands import pairs
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import Installation
-from scripts.deployment.secrets import references
-from scripts.deployment.settings import MEMORY_GIB, variables
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import pairs
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.plan.settings import MEMORY_GIB, variables
+from scripts.deployment.resources.secrets import references
 
 _CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
 

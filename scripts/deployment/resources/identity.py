@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Found
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, at_once
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding
 
 POOL = PROVIDER = "headwater"
 SUBJECT = "headwater-worker"

@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, at_once
-from scripts.deployment.settings import service_url
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
+from scripts.deployment.plan.settings import service_url
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
 
 QUEUES = ("collection", "embedding")
 SCHEDULE = "headwater-tick"

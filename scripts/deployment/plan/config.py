@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from headwater.config import Settings
-from scripts.deployment.installation import Auth, CloudSql, Installation, Limits
-from scripts.deployment.mistakes import mistakes
+from scripts.deployment.plan.installation import Auth, CloudSql, Installation, Limits
+from scripts.deployment.plan.validation import mistakes
 
 
 class ConfigurationError(Exception):

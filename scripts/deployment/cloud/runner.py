@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from scripts.deployment import programs
-from scripts.deployment.commands import Command
-from scripts.deployment.failures import DeploymentError, is_passing, next_step
-from scripts.deployment.values import Values
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.failures import DeploymentError, is_passing, next_step
+from scripts.deployment.cloud.values import Values
+from scripts.deployment.plan.commands import Command
 
 _PARALLEL = 4
 _WAITS_S = (5, 10, 20, 30, 30, 30, 30)

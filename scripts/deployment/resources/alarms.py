@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from scripts.deployment import programs
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.found import Found, Json
-from scripts.deployment.installation import Installation
-from scripts.deployment.look import Google, at_once
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import Installation
 
-POLICY_FILE = "scripts/deployment/failed-runs.json"
+POLICY_FILE = "scripts/deployment/resources/failed-runs.json"
 _TITLE = "Headwater"
 
 

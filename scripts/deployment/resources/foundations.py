@@ -8,18 +8,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment import access
-from scripts.deployment.access import Binding, account
-from scripts.deployment.commands import Command, gcloud
-from scripts.deployment.failures import DeploymentError
-from scripts.deployment.found import Found
-from scripts.deployment.installation import PIPELINE, Installation
-from scripts.deployment.look import Google, at_once
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_cloud import Google, at_once
+from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.commands import Command, gcloud
+from scripts.deployment.plan.installation import PIPELINE, Installation
+from scripts.deployment.resources import access
+from scripts.deployment.resources.access import Binding, account
 
 ACCOUNTS = ("chat", "collection", "embedding", "job", "invoker", "worker", "build", PIPELINE)
 
-LIFECYCLE_FILE = "scripts/deployment/bucket-lifecycle.json"
-CLEANUP_FILE = "scripts/deployment/image-cleanup.json"
+LIFECYCLE_FILE = "scripts/deployment/resources/bucket-lifecycle.json"
+CLEANUP_FILE = "scripts/deployment/resources/image-cleanup.json"
 _CLEANUP_POLICIES = {"keep-the-newest", "delete-old"}
 
 _APIS: tuple[str, ...] = ("artifactregistry", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "cloudtasks")

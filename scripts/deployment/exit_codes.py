@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from scripts.deployment.config import ConfigurationError
-from scripts.deployment.failures import DeploymentError
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.plan.config import ConfigurationError
 
 Arguments = ParamSpec("Arguments")
 

@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from scripts.deployment import programs
-from scripts.deployment.failures import DeploymentError
+from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.failures import DeploymentError
 
 Json = Mapping[str, Any]
 
