@@ -114,7 +114,7 @@ def install_packages() -> None:
 
 def install_project() -> None:
     """Make `headwater`, `functions`, `localcloud` and `scripts` importable from this checkout."""
-    pip("--no-build-isolation", "--no-index", "-e", ROOT)
+    pip("--no-build-isolation", "--no-index", "-e", ROOT, "-e", ROOT / "localcloud")
 
 
 def pip(*arguments: "str | Path") -> None:
@@ -162,7 +162,13 @@ STAGES = [
         run=make_environment,
     ),
     Stage("packages", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-packages", install_packages),
-    Stage("project", lambda: (ROOT / "pyproject.toml",), PYTHON, VENV / ".stamp-project", install_project),
+    Stage(
+        name="project",
+        inputs=lambda: (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml"),
+        output=PYTHON,
+        stamp=VENV / ".stamp-project",
+        run=install_project,
+    ),
     Stage(
         name="model",
         inputs=lambda: (REQUIREMENTS, ROOT / "shared" / "headwater" / "graph.py"),

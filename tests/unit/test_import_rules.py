@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"headwater": "shared/headwater", "functions": "functions", "localcloud": "localcloud"}
+OURS = {"headwater": "shared/headwater", "functions": "functions", "localcloud": "localcloud/localcloud"}
 FUNCTIONS = ("chat", "collection", "embedding")
 LIGHT = (
     "auth",
