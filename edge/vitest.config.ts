@@ -17,8 +17,8 @@ export default defineConfig({
       {
         test: {
           name: "stack",
-          include: ["tests/*.test.ts"],
-          globalSetup: ["tests/built-app.ts"],
+          include: ["tests/*.test.ts", "e2e/*.test.ts"],
+          globalSetup: ["e2e/build-app.ts"],
           environment: "node",
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -26,7 +26,7 @@ PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
 UNFINISHED = VENV / ".unfinished"
-NOT_THE_APP = {"node_modules", "dist", ".wrangler", "worker", "tests"}
+NOT_THE_APP = {"node_modules", "dist", ".wrangler", "worker", "tests", "e2e"}
 
 
 class SetupError(Exception):

@@ -1,4 +1,4 @@
-"""Real Chromium: a script of `edge/e2e` and its arguments flow in; what it said flows out, its screenshots stay."""
+"""Run a browser script from `edge/e2e`, where all tests that drive a browser live."""
 
 import shutil
 import subprocess

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startUpstream } from "../worker/testing/upstream";
-import { startEdge, type Edge } from "./edge";
+import { startEdge, type Edge } from "./wrangler";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";

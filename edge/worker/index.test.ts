@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { describe, expect, inject, it } from "vitest";
 import packageJson from "../package.json";
 import worker from "./index";
-import { ask, LOCAL, NOWHERE, problemOf, settings, type Seen } from "./testing/ask";
+import { ask, LOCAL, NOWHERE, problemOf, settings, type Seen } from "./testing/fetch-worker";
 
 describe("a request to a function", () => {
   it("keeps its method, query, body, user and page", async () => {

@@ -6,17 +6,17 @@
  * who aren't anybody, those who ask too often, and what may be kept.
  */
 
-import { findAnswer, forgetAnswer, keepAnswer } from "./answer-cache";
-import { allowOrigin, isPreflight, preflight } from "./cors";
+import { findAnswer, forgetAnswer, keepAnswer } from "./cache/response-cache";
+import { allowOrigin, isPreflight, preflight } from "./http/cors";
 import { describe, type Env } from "./env";
-import { forward, type Context } from "./forward";
-import { identify, Unauthorized, type Caller } from "./identify";
-import { learn, limitAttempts, limitCaller, limitNobody } from "./limits";
-import { isLoopback } from "./loopback";
-import { problemResponse, Refusal, type Problem } from "./problem";
-import { REQUEST_ID, requestIdOf } from "./request-id";
+import { forward, type Context } from "./upstream/forward";
+import { identify, Unauthorized, type Caller } from "./auth/authenticate";
+import { learn, limitAttempts, limitCaller, limitNobody } from "./auth/rate-limits";
+import { isLoopback } from "./auth/loopback";
+import { problemResponse, Refusal, type Problem } from "./http/problem";
+import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { targetOf, type Service } from "./routes";
-import { secure } from "./security-headers";
+import { secure } from "./http/security-headers";
 
 const DESCRIPTION_MAX_AGE_S = 300;
 

@@ -1,7 +1,7 @@
 /** Keys and tokens that tests make: users' tokens of an issuer, API keys, the Worker's own credentials. Runs anywhere. */
 
 import { exportJWK, exportPKCS8, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
-import { checksumOf } from "../api-key";
+import { checksumOf } from "../auth/api-key";
 import type { GoogleAccount, GoogleCounts } from "./google";
 
 export const ISSUER = "https://issuer.example/auth/v1";

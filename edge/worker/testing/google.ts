@@ -9,7 +9,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { importJWK, jwtVerify, SignJWT, type JWK, type JWTPayload } from "jose";
 import type { TestProject } from "vitest/node";
-import { json, listen, textOf, type Standing } from "./standing";
+import { json, listen, textOf, type Standing } from "./fixtures";
 
 export interface GoogleAccount {
   publicKey: JWK;

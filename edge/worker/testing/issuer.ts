@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
-import { json, listen, textOf, type Standing } from "./standing";
+import { json, listen, textOf, type Standing } from "./fixtures";
 
 interface Published {
   keys?: unknown[];

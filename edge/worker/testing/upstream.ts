@@ -9,7 +9,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
-import { json, listen, textOf, type Standing } from "./standing";
+import { json, listen, textOf, type Standing } from "./fixtures";
 
 const EVENTS = 5;
 const EVENT_EVERY_MS = 100;

@@ -1,0 +1,106 @@
+/** A stand-in for the collection function's part about people, on a real socket: callers, members, API keys, sources. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { json, listen, textOf, type Standing } from "../worker/testing/fixtures";
+
+type Role = "reader" | "editor" | "owner";
+
+const NOW = "2026-01-31T12:00:00Z";
+export const HOME = { id: "11111111-1111-4111-8111-111111111111", name: "Handbook" };
+export const OTHER = { id: "22222222-2222-4222-8222-222222222222", name: "Platform" };
+
+interface Row extends Record<string, unknown> {
+  id?: string;
+  subject?: string;
+}
+
+/** Whoever gets past the Worker is Ada: an owner of one workspace, a reader of the other. */
+export class PeopleFunction {
+  #server: Standing | null = null;
+  /** Tokens that are no longer good, as of a revoked key; tokens that asked who they are. */
+  readonly refused = new Set<string>();
+  readonly callers: string[] = [];
+  members: Row[] = [];
+  keys: Row[] = [];
+  /** The key that is made next. */
+  nextKey = "";
+
+  async start(): Promise<string> {
+    this.#server = await listen((request, response) => this.#serve(request, response));
+    this.begin();
+    return this.#server.url;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+  }
+
+  begin(): void {
+    this.refused.clear();
+    this.callers.length = 0;
+    this.members = [{ subject: "ada", role: "owner", name: "Ada", created_at: NOW }];
+    this.keys = [];
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await textOf(request);
+    const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
+    const here = [HOME, OTHER].find(({ id }) => id === (request.headers["x-workspace"] ?? HOME.id)) ?? HOME;
+    const role: Role = here === HOME ? "owner" : "reader";
+    const [, , resource = "", ...rest] = (request.url ?? "").split("/");
+    const id = rest.join("/");
+    if (this.refused.has(token)) {
+      problem(response, 401, "The token has been revoked.");
+    } else if (resource === "me") {
+      this.callers.push(token);
+      const workspaces = [HOME, OTHER].map((one) => ({ ...one, role: one === HOME ? "owner" : "reader" }));
+      json(response, 200, { subject: "ada", name: "Ada", role, workspace_id: here.id, workspaces, scopes: [] });
+    } else if (resource === "sources") {
+      json(response, 200, { sources: [sourceOf(here.name)] });
+    } else if (role !== "owner") {
+      problem(response, 403, "Owners only.");
+    } else if (resource === "members") {
+      this.#answerMembers(request.method, decodeURIComponent(id), body, response);
+    } else {
+      this.#answerKeys(request.method, id, body, response);
+    }
+  }
+
+  #answerMembers(method = "GET", subject: string, body: string, response: ServerResponse): void {
+    const given = body ? (JSON.parse(body) as Row) : {};
+    if (method === "POST") this.members.push({ ...given, created_at: NOW });
+    if (method === "PATCH")
+      this.members = this.members.map((row) => (row.subject === subject ? { ...row, ...given } : row));
+    if (method === "DELETE") this.members = this.members.filter((row) => row.subject !== subject);
+    json(response, 200, { members: this.members });
+  }
+
+  #answerKeys(method = "GET", id: string, body: string, response: ServerResponse): void {
+    if (method === "POST") {
+      const { expires_in_days: days, ...given } = JSON.parse(body) as Row;
+      const times = {
+        created_at: NOW,
+        revoked_at: null,
+        last_used_at: null,
+        expires_at: days ? "2126-01-31T12:00:00Z" : null,
+      };
+      const key = { ...given, ...times, id: crypto.randomUUID(), hint: this.nextKey.slice(3, 7), created_by: "ada" };
+      this.keys.unshift(key);
+      json(response, 201, { ...key, key: this.nextKey });
+      return;
+    }
+    if (method === "DELETE") this.keys = this.keys.map((row) => (row.id === id ? { ...row, revoked_at: NOW } : row));
+    json(response, 200, { keys: this.keys });
+  }
+}
+
+function sourceOf(name: string): unknown {
+  const config = { url: "https://example.com/docs.git" };
+  const schedule = { schedule: null, time_zone: null, next_runs: [], paused_at: null };
+  const runs = { pending_removals: 0, last_run: null };
+  return { id: "s1", kind: "git", name, config, has_token: false, created_at: NOW, documents: 3, ...schedule, ...runs };
+}
+
+function problem(response: ServerResponse, status: number, detail: string): void {
+  json(response, status, { title: "Refused", status, detail });
+}

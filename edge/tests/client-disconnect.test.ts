@@ -1,0 +1,84 @@
+/** What becomes of a question whose browser goes. `wrangler dev` can't show it: its own proxy stays, whoever goes. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "vite";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { Standing } from "../worker/testing/fixtures";
+import { startUpstream } from "../worker/testing/upstream";
+import { freePort } from "./wrangler";
+
+const EDGE = resolve(import.meta.dirname, "..");
+/** The runtime itself, which comes with wrangler. */
+const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;
+
+let folder: string;
+let upstream: Standing;
+let runtime: ChildProcess;
+let url: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "workerd-"));
+  upstream = await startUpstream();
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  await bundle();
+  await writeFile(join(folder, "config.capnp"), configOf(port, await compatibilityDate()));
+  runtime = spawn(WORKERD, ["serve", "config.capnp"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  await vi.waitFor(() => fetch(`${url}/env`), { timeout: 30_000, interval: 100 });
+});
+
+afterAll(async () => {
+  const exited = once(runtime, "exit");
+  if (runtime.kill()) await exited;
+  await upstream.close();
+  await rm(folder, { recursive: true });
+});
+
+it("is answered to its end, although the function had not even woken by then", async () => {
+  const browser = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end("{}");
+  await expect.poll(() => told("/counted?of=early")).toEqual({ count: 1 });
+  // By a reset workerd knows that a browser is gone; by an end, only that it has nothing more to say.
+  browser.socket?.resetAndDestroy();
+  await once(browser, "error");
+  await expect.poll(() => told("/?stream=early"), { timeout: 10_000 }).toEqual({ sent: 5, finished: true });
+});
+
+async function told(path: string): Promise<unknown> {
+  return (await fetch(upstream.url + path)).json();
+}
+
+/** Make the Worker one module, as wrangler does. */
+async function bundle(): Promise<void> {
+  await build({
+    configFile: false,
+    root: EDGE,
+    logLevel: "error",
+    ssr: { noExternal: true, target: "webworker" },
+    build: { ssr: join(EDGE, "worker/index.ts"), outDir: folder },
+  });
+}
+
+async function compatibilityDate(): Promise<string> {
+  const config = await readFile(join(EDGE, "wrangler.jsonc"), "utf8");
+  return /"compatibility_date": "([^"]+)"/.exec(config)?.[1] ?? "";
+}
+
+function configOf(port: number, date: string): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "edge", worker = .edge), (name = "internet", network = (allow = ["private"]))],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "edge")]
+);
+const edge :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed "index.js")],
+  compatibilityDate = "${date}",
+  bindings = [(name = "AUTH_MODE", text = "local"), (name = "CHAT_URL", text = "${upstream.url}")]
+);
+`;
+}

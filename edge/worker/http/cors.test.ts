@@ -1,0 +1,55 @@
+import { beforeAll, describe, expect, inject, it } from "vitest";
+import { Issuer } from "../testing/credentials";
+import { ask, bearer, countOf, type Init } from "../testing/fetch-worker";
+
+const ALLOWED = "https://app.example.com";
+const CORS = { CORS_ORIGINS: `https://other.example.com, ${ALLOWED}` };
+let issuer: Issuer;
+
+beforeAll(async () => {
+  issuer = await Issuer.start(inject("issuer"));
+});
+
+const preflight = (origin: string): Init => ({
+  method: "OPTIONS",
+  headers: { origin, "access-control-request-method": "DELETE", "access-control-request-headers": "authorization" },
+});
+
+describe("a preflight", () => {
+  it("is answered for an allowed origin, and no function is asked", async () => {
+    const of = crypto.randomUUID();
+    const response = await ask(`/api/sources/1?of=${of}`, preflight(ALLOWED), { ...issuer.variables, ...CORS });
+    expect(response.status).toBe(204);
+    expect(response.headers.get("access-control-allow-origin")).toBe(ALLOWED);
+    expect(response.headers.get("access-control-allow-methods")).toContain("DELETE");
+    expect(response.headers.get("access-control-allow-headers")).toMatch(/Authorization.*X-Workspace/);
+    expect(response.headers.get("vary")).toBe("Origin");
+    expect(await countOf(of)).toBe(0);
+  });
+
+  it.each(["https://evil.example.com", `${ALLOWED}.evil.example`, "null", "", "https://app.example.com:8443"])(
+    "tells %j nothing",
+    async (origin) => {
+      const response = await ask("/api/sources", preflight(origin), CORS);
+      expect(response.status).toBe(204);
+      expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+    },
+  );
+});
+
+describe("a page of an allowed origin", () => {
+  it("may read what a function answers, and why the Worker refuses", async () => {
+    for (const init of [bearer(await issuer.token(), { origin: ALLOWED }), { headers: { origin: ALLOWED } }]) {
+      const path = `/api/sources?vary=${encodeURIComponent("Accept-Encoding, origin")}`;
+      const response = await ask(path, init, { ...issuer.variables, ...CORS });
+      expect(response.headers.get("access-control-allow-origin")).toBe(ALLOWED);
+      expect(response.headers.get("access-control-expose-headers")).toContain("Retry-After");
+      expect((response.headers.get("vary") ?? "").match(/origin/gi)).toHaveLength(1);
+    }
+  });
+});
+
+it("lets no page in unless it is told to", async () => {
+  const response = await ask("/api/sources", { headers: { origin: ALLOWED } });
+  expect(response.headers.has("access-control-allow-origin")).toBe(false);
+});

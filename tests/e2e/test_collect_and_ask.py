@@ -1,0 +1,23 @@
+"""The main job as a person does it, in a real browser through the real Worker; its screenshots stay to be looked at."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.browsing import browse, needs_browser
+from tests.corpus import FILES, QUESTIONS
+from tests.pipeline import Repository
+from tests.stacks import RunningStack
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
+    needs_browser,
+]
+
+
+@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
+def test_a_repository_is_added_collected_asked_and_its_citation_opened(stack: RunningStack, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "larder")
+    repository.write(FILES)
+    browse("collect-and-ask", tmp_path, stack.url, repository.url, QUESTIONS[0].question, pictures=4)
