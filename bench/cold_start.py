@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from headwater.migrations import register_model, upgrade
-from scripts.postgres import temporary_cluster
+from scripts.local.postgres import temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = "import functions_framework\n@functions_framework.http\ndef bare(request):\n    return 'ok'\n"

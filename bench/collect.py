@@ -27,7 +27,7 @@ from functions.collection.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.migrations import register_model, upgrade
-from scripts.postgres import Cluster, temporary_cluster
+from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("documents", "chunks", "vectors_1", "relations")

@@ -38,7 +38,7 @@ from headwater.lifetime import get_lifetime
 from headwater.migrations import upgrade
 from headwater.tickets import QUEUES, Tickets
 from headwater.worker import Done, Worker
-from scripts.postgres import Cluster, temporary_cluster
+from scripts.local.postgres import Cluster, temporary_cluster
 from tests.cloud import Cloud, localcloud
 from tests.support import add_run, add_workspace, queue_settings
 

@@ -21,7 +21,7 @@ from functions.collection.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.db import Database, owner_transaction
 from headwater.migrations import register_model, upgrade
-from scripts.postgres import Cluster, temporary_cluster
+from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = 1_000

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bench.cold_start import free_port
 from headwater.db import ENGINE, Database
 from headwater.migrations import upgrade
-from scripts.postgres import temporary_cluster
+from scripts.local.postgres import temporary_cluster
 
 QUESTION = sa.text("select id from steps where id = :id")
 SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from scripts import tools
-from scripts.leash import Leash
-from scripts.postgres import Cluster
+from scripts.checks import system_tools
+from scripts.local.orphan_killer import OrphanKiller
+from scripts.local.postgres import Cluster
 from tests.databases import APP_PASSWORD, FreshDatabase
 
 PROJECT = "abcdefghijklmnopqrst"
@@ -68,10 +68,10 @@ def running_bouncer(
 
     With `log_in_as`, a role and its password, that is who it is to Postgres, whoever its client is.
     """
-    program = tools.program("pgbouncer")
+    program = system_tools.program("pgbouncer")
     if program is None:
         pytest.skip("needs pgbouncer: it can't be installed here")
-    with tempfile.TemporaryDirectory(prefix="headwater-test-") as name, Leash() as leash:
+    with tempfile.TemporaryDirectory(prefix="headwater-test-") as name, OrphanKiller() as orphan_killer:
         folder = Path(name)
         role, password = log_in_as or ("", "")
         pooled = f"* = host=127.0.0.1 port={cluster.port}" + (f" user={role} password={password}" if role else "")
@@ -91,7 +91,7 @@ def running_bouncer(
                 start_new_session=True,
                 **identity,
             )
-            leash.hold(process.pid)
+            orphan_killer.watch(process.pid)
             try:
                 _wait(process, port, folder / "log")
                 yield Bouncer(port)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from scripts.postgres import Cluster, temporary_cluster
+from scripts.local.postgres import Cluster, temporary_cluster
 from tests import ports
 from tests.bouncer import Bouncer, running_bouncer
 from tests.databases import FreshDatabase, fresh_database, make_template

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from headwater.migrations import upgrade
-from scripts.postgres import Cluster, PostgresError
+from scripts.local.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"
 APP_PASSWORD = "app"

@@ -1,4 +1,4 @@
-"""Processes that die and come back: descriptions of `scripts/stack.py` flow in, running processes flow out.
+"""Processes that die and come back: descriptions of `scripts/local/stack.py` flow in, running processes flow out.
 
 Whatever ends is started again at once, as Cloud Run and a supervisor would, until it is let end, or we do.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from scripts.leash import Leash
-from scripts.stack import Service
+from scripts.local.orphan_killer import OrphanKiller
+from scripts.local.stack import Service
 
 _PAUSE_S = 0.1
 
@@ -22,11 +22,11 @@ _PAUSE_S = 0.1
 class Kept:
     """A process that is kept running."""
 
-    def __init__(self, service: Service, leash: Leash, log: Path) -> None:
+    def __init__(self, service: Service, orphan_killer: OrphanKiller, log: Path) -> None:
         self.service = service
         self.pid = 0
         self.starts = 0
-        self._leash = leash
+        self._orphan_killer = orphan_killer
         self._log = log
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=service.name, daemon=True)
@@ -54,13 +54,13 @@ class Kept:
                     start_new_session=True,
                     **self.service.popen,
                 )
-            self._leash.hold(process.pid, self.service.stop_signal)
+            self._orphan_killer.watch(process.pid, self.service.stop_signal)
             self.pid = process.pid
             self.starts += 1
             process.wait()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # what it left behind holds its port
-            self._leash.release(process.pid)
+            self._orphan_killer.forget(process.pid)
             self._over.wait(_PAUSE_S)
 
 

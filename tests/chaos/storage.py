@@ -12,7 +12,7 @@ from typing import Any
 
 import pg8000.dbapi
 
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 
 TABLES = ("documents", "chunks", "relations", "vectors", "run_items", "steps", "runs", "sources", "tickets")
 HOLD_S = 0.4

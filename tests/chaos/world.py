@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.leash import Leash, end
-from scripts.postgres import Cluster
-from scripts.stack import DATABASE, Service, Stack
+from scripts.local.orphan_killer import OrphanKiller, terminate
+from scripts.local.postgres import Cluster
+from scripts.local.stack import DATABASE, Service, Stack
 from tests.chaos.plans import Plan
 from tests.chaos.postbox import Postbox, postbox
 from tests.chaos.processes import Kept, job_workers, send
@@ -58,7 +58,9 @@ _SETTINGS = {
 class World:
     """One running stack with its corpus, its provider and its postbox."""
 
-    def __init__(self, stack: Stack, revisions: Revisions, witness: Witness, leash: Leash, log: Path) -> None:
+    def __init__(
+        self, stack: Stack, revisions: Revisions, witness: Witness, orphan_killer: OrphanKiller, log: Path
+    ) -> None:
         self.stack = stack
         self.revisions = revisions
         self.witness = witness
@@ -67,7 +69,7 @@ class World:
         self.postbox: Postbox
         self.log = log
         self.purged_at = 0.0
-        self._leash = leash
+        self._orphan_killer = orphan_killer
 
     def start(self, box: Postbox) -> None:
         """Start everything, in the order in which `scripts/dev` does."""
@@ -88,7 +90,9 @@ class World:
         for name in ("localcloud", "collection", "embedding"):
             self._keep(services[name])
         wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
-        self._once(replace(services["localcloud"], environment=self.stack.environment()), "scripts.cloud_resources")
+        self._once(
+            replace(services["localcloud"], environment=self.stack.environment()), "scripts.local.cloud_resources"
+        )
         # A quarter of an hour that happens to begin would heal what is to heal by itself.
         self.cloud("POST", f"/v1/{_RESOURCES}/jobs/headwater-tick:pause")
         for name in ("collection", "embedding"):
@@ -98,8 +102,8 @@ class World:
         """End all but Postgres, then Postgres."""
         self.storage.forget()
         postgres = self.kept.pop("postgres").let_end() if "postgres" in self.kept else {}
-        end({pid: number for kept in self.kept.values() for pid, number in kept.let_end().items()}, STOP_S)
-        end(postgres, STOP_S)
+        terminate({pid: number for kept in self.kept.values() for pid, number in kept.let_end().items()}, STOP_S)
+        terminate(postgres, STOP_S)
         self.stack.cluster.destroy()
 
     def begin(self, plan: Plan) -> None:
@@ -163,7 +167,7 @@ class World:
         wait_until(tried, timeout_s)
 
     def _keep(self, service: Service) -> None:
-        self.kept[service.name] = Kept(service, self._leash, self.log)
+        self.kept[service.name] = Kept(service, self._orphan_killer, self.log)
 
     def _once(self, like: Service, *module: str) -> None:
         environment = {**like.environment, "LOG_LEVEL": "WARNING"}
@@ -203,8 +207,8 @@ def running_world(keep_log: Path | None = None) -> Iterator[World]:
         given = {"EMBEDDING_BASE_URL": f"{witness.url}/v1", "BULK_THRESHOLD": str(revisions.bulk)}
         described = Stack(data, free_port(in_a_row=PORTS), _SETTINGS | given)
         box = stack.enter_context(postbox(described.port("localcloud")))
-        leash = stack.enter_context(Leash())
-        world = World(described, revisions, witness, leash, keep_log or folder / "log")
+        orphan_killer = stack.enter_context(OrphanKiller())
+        world = World(described, revisions, witness, orphan_killer, keep_log or folder / "log")
         stack.callback(world.close)
         world.start(box)
         yield world

@@ -47,7 +47,7 @@ def make_checkout(folder: Path) -> Path:
     (root / "scripts" / "requirements.txt").write_text("# nothing\n")
     dev = (ROOT / "scripts" / "dev").read_text()
     (root / "scripts" / "dev").write_text(
-        dev.replace("\nset_up\n", "\nset_up packages\n").replace("-m scripts.supervise", "-V")
+        dev.replace("\nset_up\n", "\nset_up packages\n").replace("-m scripts.local.dev", "-V")
     )
     (root / "scripts" / "dev").chmod(0o755)
     return root

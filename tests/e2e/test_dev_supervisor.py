@@ -118,7 +118,7 @@ def test_ctrl_c_ends_everything() -> None:
 def test_what_outlives_supervisor_and_watcher_is_ended_by_the_next_start() -> None:
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
         family = stack.family()
-        (watcher,) = [process for process in family if "scripts.leash" in process.cmdline()]
+        (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
         stack.supervisor.kill()
         watcher.kill()
         stack.supervisor.wait()

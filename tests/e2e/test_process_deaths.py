@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from headwater.config import Settings
 from headwater.db import Database
-from scripts.stack import read_dotenv
+from scripts.local.stack import read_dotenv
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 from tests.stacks import RunningStack, running_stack, temporary_data, wait_until

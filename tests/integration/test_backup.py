@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from headwater.db import ENGINE, REVISION, Database, NotReady
 from headwater.migrations import downgrade, upgrade
-from scripts.postgres import Cluster, temporary_cluster
+from scripts.local.postgres import Cluster, temporary_cluster
 from tests.databases import FreshDatabase, describe
 from tests.pipeline import Pipeline, Repository, opened
 from tests.ports import free_port

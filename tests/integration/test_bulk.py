@@ -20,8 +20,8 @@ from headwater.db import ENGINE
 from headwater.lifetime import Lifetime
 from headwater.tickets import QUEUES, Tickets
 from headwater.worker import Worker
-from scripts.cloud_resources import make_all
-from scripts.stack import JOB_IMAGE
+from scripts.local.cloud_resources import make_all
+from scripts.local.stack import JOB_IMAGE
 from tests.cloud import LOCATION, Cloud, localcloud
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened

@@ -13,7 +13,7 @@ from functions.chat.extract import INTRODUCTION
 from functions.chat.stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
 from functions.chat.write import Writer
 from headwater.callers import Caller
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.chatting import Chatting, chatting, instance, kinds, sent, text_of
 from tests.databases import FreshDatabase
 from tests.fakes import FakeProvider, fake_provider

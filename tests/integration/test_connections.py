@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from headwater.db import ENGINE, Database
 from headwater.errors import DatabaseUnavailable
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.between import Proxy, between
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_workspace

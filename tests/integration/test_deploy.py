@@ -24,7 +24,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.db import create_engine
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.cloud import ROOT, Cloud, Gcloud, localcloud
 from tests.databases import APP_PASSWORD
 from tests.google import Google, google_cloud

@@ -17,7 +17,7 @@ import pytest
 
 from functions.collection.sources import Source
 from headwater.migrations import register_model
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
 from tests.pipeline import Pipeline, Repository, opened
 from tests.stacks import wait_until

@@ -22,9 +22,9 @@ import psutil
 import pytest
 
 from functions.collection.sources import Source
-from scripts.cloud_resources import make_all
-from scripts.postgres import Cluster
-from scripts.stack import JOB_IMAGE
+from scripts.local.cloud_resources import make_all
+from scripts.local.postgres import Cluster
+from scripts.local.stack import JOB_IMAGE
 from tests.cloud import LOCATION, Cloud, localcloud
 from tests.databases import FreshDatabase, fresh_database
 from tests.pipeline import Pipeline, Repository, opened

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.ledger import NewStep
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater.db import Database, as_rows
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.bouncer import Bouncer
 from tests.databases import FreshDatabase, fresh_database
 

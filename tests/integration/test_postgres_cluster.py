@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.db import ENGINE, Database
-from scripts.postgres import Cluster, PostgresError, temporary_cluster
+from scripts.local.postgres import Cluster, PostgresError, temporary_cluster
 from tests.databases import FreshDatabase, running_server
 
 pytestmark = pytest.mark.direct
@@ -143,7 +143,7 @@ def test_it_runs_below_a_folder_that_only_the_owner_may_enter(
 
 def test_the_cluster_ends_with_a_process_that_is_killed(folder: Path, free_port: Callable[[], int]) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from scripts.postgres import temporary_cluster\n"
+        "import sys, time; from pathlib import Path; from scripts.local.postgres import temporary_cluster\n"
         "with temporary_cluster(Path(sys.argv[1]), int(sys.argv[2])) as cluster:\n"
         "    print((cluster.data / 'postmaster.pid').read_text().split()[0], flush=True); time.sleep(60)"
     )

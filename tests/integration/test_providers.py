@@ -13,7 +13,7 @@ from headwater.address import SOCKET
 from headwater.db import ENGINE, Database, owner_transaction
 from headwater.errors import ConfigError, DatabaseUnavailable
 from headwater.migrations import register_model, upgrade
-from scripts.postgres import Cluster
+from scripts.local.postgres import Cluster
 from tests.between import between
 from tests.bouncer import PROJECT, running_bouncer
 from tests.certificates import Authority, authority

@@ -28,7 +28,7 @@ from localcloud.server import Server
 from localcloud.store import open_store
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
-from scripts.cloud_resources import make_all
+from scripts.local.cloud_resources import make_all
 from tests.clocks import ManualClock
 from tests.databases import FreshDatabase
 from tests.pipeline import Repository

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from headwater.config import read_settings
-from scripts.keeper import readable
-from scripts.stack import Stack, StackError, read_dotenv, to_dotenv
+from scripts.local.process_supervisor import readable
+from scripts.local.stack import Stack, StackError, read_dotenv, to_dotenv
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import THREADS
+from scripts.local.stack import THREADS
 from tests.images import ROOT, TARGETS, context, is_sent, read_dockerfile, stages
 
 SERVICES = [target for target in TARGETS if target != "job"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.locks import FILES, ROOT, fingerprint, header, outdated
+from scripts.checks.locks import FILES, ROOT, fingerprint, header, outdated
 
 PYPROJECT = '[project]\nname = "x"\nversion = "{version}"\ndependencies = ["flask>={flask}"]\n'
 

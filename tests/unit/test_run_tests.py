@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.run_tests import MAX_WORKERS, chosen, distribution
+from scripts.checks.run_tests import MAX_WORKERS, chosen, distribution
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])

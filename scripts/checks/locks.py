@@ -13,7 +13,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEV = Path("scripts/requirements.txt")
 FILES = {"dev": DEV} | {
     "chat": Path("functions/chat/requirements.txt"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from scripts import tools
+from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
 
 # Many tests wait for processes: one more than there are cores keeps these busy. Each has a Postgres of its own.
@@ -29,13 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/test", add_help=False, allow_abbrev=False)
     parser.add_argument("--reports", type=Path)
     own, arguments = parser.parse_known_args()
-    tools.install()
+    system_tools.install()
     everything = not any(chosen(arguments))
     with TemporaryFile() as output:
         edge = _start_edge(output, own.reports) if everything else None
         arguments = [*distribution(arguments, os.cpu_count() or 1), *arguments]
         passed = _pytest("python", arguments, own.reports)
-        if everything and tools.program("pgbouncer"):
+        if everything and system_tools.program("pgbouncer"):
             print("test: once more, through PgBouncer", flush=True)
             passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], own.reports)
         if edge is not None:
@@ -72,7 +72,7 @@ def _pytest(name: str, arguments: Sequence[str], reports: Path | None) -> bool:
 def _start_edge(output: IO[bytes], reports: Path | None) -> "subprocess.Popen[bytes]":
     report = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={reports}/edge.xml"] if reports else []
     command, environment = npm_command("test", "--", *report)
-    if browser := tools.program("chromium"):
+    if browser := system_tools.program("chromium"):
         environment["CHROMIUM"] = browser
     return subprocess.Popen(command, cwd=ROOT / "edge", env=environment, stdout=output, stderr=subprocess.STDOUT)
 

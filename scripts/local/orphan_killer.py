@@ -21,7 +21,7 @@ GRACE_S = 2.0
 DEATH_S = 5.0  # a killed process is gone, and its ports are free, once the kernel has taken it apart
 
 
-class Leash:
+class OrphanKiller:
     """Holds processes that lead their own group (`start_new_session=True`).
 
     The watcher keeps the file descriptors `keep` open, such as a lock that must outlive us until all has ended.
@@ -29,7 +29,7 @@ class Leash:
 
     def __init__(self, keep: tuple[int, ...] = ()) -> None:
         self._watcher = subprocess.Popen(
-            [sys.executable, "-m", "scripts.leash"],
+            [sys.executable, "-m", "scripts.local.orphan_killer"],
             stdin=subprocess.PIPE,
             start_new_session=True,
             pass_fds=keep,
@@ -37,13 +37,13 @@ class Leash:
             bufsize=1,
         )
 
-    def hold(self, pid: int, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+    def watch(self, pid: int, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         """End this process and its descendants when we die."""
-        self._tell(f"hold {pid} {stop_signal:d}")
+        self._tell(f"watch {pid} {stop_signal:d}")
 
-    def release(self, pid: int) -> None:
+    def forget(self, pid: int) -> None:
         """Forget a process that has ended, before its number is given to another."""
-        self._tell(f"release {pid}")
+        self._tell(f"forget {pid}")
 
     def close(self) -> None:
         """End what is still held, and wait until that is done."""
@@ -64,7 +64,7 @@ class Leash:
         self.close()
 
 
-def end(held: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
+def terminate(held: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
     """Send each group its stop signal, and after `grace_s` kill what is left of it and of its descendants.
 
     Returns once they are gone, so that whoever starts next finds their ports free.
@@ -119,11 +119,11 @@ def _watch() -> None:
     held: dict[int, signal.Signals] = {}
     for line in sys.stdin:
         match line.split():
-            case ["hold", pid, stop_signal]:
+            case ["watch", pid, stop_signal]:
                 held[int(pid)] = signal.Signals(int(stop_signal))
-            case ["release", pid]:
+            case ["forget", pid]:
                 held.pop(int(pid), None)
-    end(held)
+    terminate(held)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import psutil
 
-from scripts.keeper import Keeper, Log, run
-from scripts.leash import Leash, end
-from scripts.postgres import PostgresError
-from scripts.stack import BASE_PORT, DATABASE, HOST, OFFSETS, ROOT, Stack, StackError, write_privately
+from scripts.local.orphan_killer import OrphanKiller, terminate
+from scripts.local.postgres import PostgresError
+from scripts.local.process_supervisor import Log, ProcessSupervisor, run
+from scripts.local.stack import BASE_PORT, DATABASE, HOST, OFFSETS, ROOT, Stack, StackError, write_privately
 
 STOP_S = 3.0  # until the functions and the Worker are killed; with Postgres after them, all is gone within five seconds
 STOP_POSTGRES_S = 1.0
@@ -34,15 +34,15 @@ HANDOVER_S = 10.0
 
 
 class Supervisor:
-    """The keepers of one stack."""
+    """The supervisors of one stack."""
 
-    def __init__(self, stack: Stack, leash: Leash) -> None:
+    def __init__(self, stack: Stack, orphan_killer: OrphanKiller) -> None:
         self._stack = stack
-        self._leash = leash
+        self._orphan_killer = orphan_killer
         self._services = stack.services()
         self._log = Log([*self._services, "migrate", "resources", "dev"])
-        self._keepers = {
-            name: Keeper(service, leash=leash, log=self._log, on_start=self._write_processes)
+        self._supervisors = {
+            name: ProcessSupervisor(service, orphan_killer=orphan_killer, log=self._log, on_start=self._write_processes)
             for name, service in self._services.items()
         }
 
@@ -63,28 +63,28 @@ class Supervisor:
             raise failed.exceptions[0] from None
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
-        self._keep(group, "postgres")
-        await self._keepers["postgres"].wait_until_ready()
+        self._supervise(group, "postgres")
+        await self._supervisors["postgres"].wait_until_ready()
         await asyncio.to_thread(self._create_database)
         for name in self._services.keys() - {"postgres", "localcloud"}:
-            self._keep(group, name)
+            self._supervise(group, name)
         await self._once("migrate", "functions.job", "migrate")
-        self._keep(group, "localcloud")
-        await self._keepers["localcloud"].wait_until_ready()
-        await self._once("resources", "scripts.cloud_resources")
-        for keeper in self._keepers.values():
-            await keeper.wait_until_ready()
+        self._supervise(group, "localcloud")
+        await self._supervisors["localcloud"].wait_until_ready()
+        await self._once("resources", "scripts.local.cloud_resources")
+        for supervisor in self._supervisors.values():
+            await supervisor.wait_until_ready()
         print(f"ready {self._stack.url('edge')}", flush=True)
 
-    def _keep(self, group: asyncio.TaskGroup, name: str) -> None:
-        group.create_task(self._keepers[name].keep())
+    def _supervise(self, group: asyncio.TaskGroup, name: str) -> None:
+        group.create_task(self._supervisors[name].supervise())
 
     async def _once(self, name: str, *module: str) -> None:
         """Run a command of ours to its end."""
         like = self._services["localcloud"]
         environment = {**like.environment, "LOG_LEVEL": "WARNING"}
         service = replace(like, name=name, command=(sys.executable, "-m", *module), environment=environment)
-        if await run(service, leash=self._leash, log=self._log):
+        if await run(service, orphan_killer=self._orphan_killer, log=self._log):
             raise StackError(f"{name} failed: its lines above say why")
 
     def _create_database(self) -> None:
@@ -97,15 +97,15 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """End all but Postgres, so that nobody misses it, and then Postgres."""
-        held = {name: keeper.let_end() for name, keeper in self._keepers.items()}
+        held = {name: supervisor.stop_restarting() for name, supervisor in self._supervisors.items()}
         postgres = held.pop("postgres")
         others = {pid: number for one in held.values() for pid, number in one.items()}
-        await asyncio.to_thread(end, others, STOP_S)
-        await asyncio.to_thread(end, postgres, STOP_POSTGRES_S)
+        await asyncio.to_thread(terminate, others, STOP_S)
+        await asyncio.to_thread(terminate, postgres, STOP_POSTGRES_S)
 
     def _write_processes(self) -> None:
         """Tell other tools, and tests, what runs where."""
-        pids = {"supervisor": os.getpid()} | {name: keeper.pid for name, keeper in self._keepers.items()}
+        pids = {"supervisor": os.getpid()} | {name: supervisor.pid for name, supervisor in self._supervisors.items()}
         known = {
             "url": self._stack.url("edge"),
             "ports": {name: service.port for name, service in self._services.items()},
@@ -128,7 +128,7 @@ def alone(data: Path) -> Iterator[int]:
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read().strip()
-                # A supervisor that was killed leaves the lock to its leash until that has ended everything.
+                # A supervisor that was killed leaves the lock to its orphan killer until that has ended everything.
                 if _runs(holder) or time.monotonic() > give_up:
                     raise StackError(f"already running on {data} (process {holder}): stop it, or use --data") from None
                 time.sleep(0.1)
@@ -157,13 +157,13 @@ def _born(pid: int | None) -> float | None:
 
 
 def end_leftovers(data: Path) -> None:
-    """End what still runs of a supervisor that was killed together with its leash."""
+    """End what still runs of a supervisor that was killed together with its orphan killer."""
     try:
         known = json.loads((data / "processes.json").read_text())
     except FileNotFoundError:
         return
     born = known["born"]
-    end({pid: signal.SIGINT for name, pid in known["pids"].items() if pid and _born(pid) == born[name]})
+    terminate({pid: signal.SIGINT for name, pid in known["pids"].items() if pid and _born(pid) == born[name]})
 
 
 def check_ports(stack: Stack) -> None:
@@ -191,8 +191,8 @@ def supervise(stack: Stack) -> None:
         stack.cluster.prepare()
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(stack.settings().items())]
         write_privately(stack.data / "env", "\n".join(lines) + "\n")
-        with Leash(keep=(lock,)) as leash:
-            asyncio.run(Supervisor(stack, leash).run())
+        with OrphanKiller(keep=(lock,)) as orphan_killer:
+            asyncio.run(Supervisor(stack, orphan_killer).run())
         (stack.data / "processes.json").unlink()
 
 

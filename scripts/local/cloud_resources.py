@@ -1,6 +1,6 @@
 """Makes on localcloud what a deployment has on Google Cloud, through the stock clients.
 
-    python -m scripts.cloud_resources
+    python -m scripts.local.cloud_resources
 
 The two queues, the job `headwater` and the schedule `headwater-tick`, as `gcloud tasks queues create`, `gcloud run jobs
 deploy` and `gcloud scheduler jobs create http` would; what is there is brought up to date. Two tickets of a queue are
@@ -17,7 +17,7 @@ from google.cloud import run_v2, scheduler_v1, tasks_v2
 
 from headwater.config import Settings, get_settings
 from headwater.tickets import QUEUES
-from scripts.stack import JOB_IMAGE
+from scripts.local.stack import JOB_IMAGE
 
 
 def main() -> None:

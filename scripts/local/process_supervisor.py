@@ -11,8 +11,8 @@ from contextlib import suppress
 from itertools import cycle
 from typing import Any
 
-from scripts.leash import Leash
-from scripts.stack import Service, StackError
+from scripts.local.orphan_killer import OrphanKiller
+from scripts.local.stack import Service, StackError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0
 STEADY_S = 30.0  # who has run this long is restarted at once
@@ -21,7 +21,7 @@ START_TIMEOUT_S = 180.0
 PROBE_EVERY_S = 0.1
 SILENCE_S, MAX_SILENCES = 2.0, 4
 LONGEST_LINE = 1_000_000
-# Waits until the leash holds the process: there is no moment at which our death would leave it behind.
+# Waits until the orphan killer watches the process: there is no moment at which our death would leave it behind.
 _GATE = ("/bin/sh", "-c", 'read -r held && exec "$@" </dev/null', "sh")
 _HIDDEN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
@@ -59,25 +59,27 @@ def readable(line: str) -> str:
     return "\n    ".join([" ".join(words), *trace])
 
 
-class Keeper:
+class ProcessSupervisor:
     """Runs one service and starts it again whenever it ends, until it is told to let it end."""
 
-    def __init__(self, service: Service, *, leash: Leash, log: Log, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self, service: Service, *, orphan_killer: OrphanKiller, log: Log, on_start: Callable[[], None]
+    ) -> None:
         self.service = service
         self.pid: int | None = None
         self._was_ready = False
         self._over = asyncio.Event()
-        self._leash = leash
+        self._orphan_killer = orphan_killer
         self._log = log
         self._on_start = on_start
 
-    async def keep(self) -> None:
+    async def supervise(self) -> None:
         """Start the service over and over; raises StackError when it can't even start once."""
         pause_s, false_starts = FIRST_PAUSE_S, 0
         while not self._over.is_set():
             began = time.monotonic()
             watching = asyncio.create_task(self._watch())
-            status = await run(self.service, leash=self._leash, log=self._log, on_pid=self._started)
+            status = await run(self.service, orphan_killer=self._orphan_killer, log=self._log, on_pid=self._started)
             watching.cancel()
             self.pid = None
             if self._over.is_set():
@@ -91,7 +93,7 @@ class Keeper:
             await self._pause(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def let_end(self) -> dict[int, signal.Signals]:
+    def stop_restarting(self) -> dict[int, signal.Signals]:
         """Start the service no more; returns the process that is to be ended, if one runs, with its stop signal."""
         self._over.set()
         return {} if self.pid is None else {self.pid: self.service.stop_signal}
@@ -139,7 +141,9 @@ class Keeper:
                 await self._over.wait()
 
 
-async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int], None] = lambda _: None) -> int:
+async def run(
+    service: Service, *, orphan_killer: OrphanKiller, log: Log, on_pid: Callable[[int], None] = lambda _: None
+) -> int:
     """Run a process to its end, printing what it prints; returns its exit status, negative for a signal."""
     reading, writing = os.pipe()
     gate, gatekeeper = os.pipe()
@@ -153,7 +157,7 @@ async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int
         start_new_session=True,
         **service.popen,
     )
-    leash.hold(process.pid, service.stop_signal)
+    orphan_killer.watch(process.pid, service.stop_signal)
     os.write(gatekeeper, b"held\n")
     for descriptor in (gate, gatekeeper, writing):
         os.close(descriptor)
@@ -162,7 +166,7 @@ async def run(service: Service, *, leash: Leash, log: Log, on_pid: Callable[[int
     printing = asyncio.create_task(_print(reading, service.name, log))
     status = await process.wait()
     _kill_group(process.pid)  # what it left behind holds its port
-    leash.release(process.pid)
+    orphan_killer.forget(process.pid)
     await asyncio.wait({printing}, timeout=2)
     printing.cancel()
     return status

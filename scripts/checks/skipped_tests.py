@@ -1,4 +1,4 @@
-"""Skipped tests: JUnit reports flow in, an exit status flows out: `python -m scripts.skips REPORT…`.
+"""Skipped tests: JUnit reports flow in, an exit status flows out: `python -m scripts.checks.skipped_tests REPORT…`.
 
 CI calls it. A skip says what it lacks as `needs NAME: why`: as pytest's reason, or in the test's own name, since vitest
 reports no reason. It is excused only where that can't be had; a skip of any other form is not.
@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from scripts.tools import can_be_had
+from scripts.checks.system_tools import can_be_had
 
 _NEED = re.compile(r"\bneeds ([\w.-]+)")
 

@@ -1,4 +1,4 @@
-"""The leash: whoever is held ends with its holder, and so does whatever it started."""
+"""The orphan killer: a watched process ends with its parent, and so do its descendants."""
 
 import signal
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from scripts.leash import Leash
+from scripts.local.orphan_killer import OrphanKiller
 
 # Starts a child in a session of its own, which starts another, and both ignore SIGTERM; prints their pids.
 STUBBORN = """
@@ -21,10 +21,10 @@ time.sleep(60)
 """
 HOLDER = """
 import subprocess, sys, time
-from scripts.leash import Leash
-with Leash() as leash:
+from scripts.local.orphan_killer import OrphanKiller
+with OrphanKiller() as orphan_killer:
     held = subprocess.Popen([sys.executable, "-c", sys.argv[1], "2", sys.argv[1]], start_new_session=True)
-    leash.hold(held.pid)
+    orphan_killer.watch(held.pid)
     time.sleep(60)
 """
 
@@ -42,18 +42,21 @@ def test_descendants_end_with_a_holder_that_is_killed(number: signal.Signals) ->
 def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
     program = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(7))"
     command = [sys.executable, "-c", f"{program}; print(flush=True); time.sleep(60)"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process, Leash() as leash:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process,
+        OrphanKiller() as orphan_killer,
+    ):
         assert process.stdout is not None
         process.stdout.readline()
-        leash.hold(process.pid, signal.SIGINT)
-        leash.close()
+        orphan_killer.watch(process.pid, signal.SIGINT)
+        orphan_killer.close()
         assert process.wait(timeout=60) == 7
 
 
 def test_what_was_released_goes_on() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
-        with Leash() as leash:
-            leash.hold(process.pid)
-            leash.release(process.pid)
+        with OrphanKiller() as orphan_killer:
+            orphan_killer.watch(process.pid)
+            orphan_killer.forget(process.pid)
         assert process.poll() is None
         process.kill()

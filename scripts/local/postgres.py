@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import pg8000.dbapi
 import psutil
 
-from scripts.leash import Leash
+from scripts.local.orphan_killer import OrphanKiller
 
 MAJOR = 18
 SHELTER = Path("/var/lib/headwater-postgres")
@@ -278,9 +278,9 @@ def temporary_cluster(folder: Path, port: int, *, sockets: bool = False, durable
     cluster = Cluster(folder, port, durable=durable, sockets=sockets)
     cluster.prepare()
     log = cluster.folder / "log"
-    with Leash() as leash, log.open("wb") as output:
+    with OrphanKiller() as orphan_killer, log.open("wb") as output:
         server = subprocess.Popen(cluster.command(), stderr=output, start_new_session=True, **cluster.popen)
-        leash.hold(server.pid, signal.SIGQUIT)
+        orphan_killer.watch(server.pid, signal.SIGQUIT)
         try:
             _wait_until_ready(cluster, server, log)
             yield cluster

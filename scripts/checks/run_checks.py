@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.locks import outdated
+from scripts.checks.locks import outdated
 from scripts.setup import ROOT, npm_command
 
 

@@ -1,7 +1,7 @@
 """System tools that only tests need, such as a browser: names flow in, what can be had is installed.
 
 `scripts/test` calls it. Without root, apt-get or a network nothing happens: the tests that need the tool skip and
-say so as `needs NAME: …`, which `scripts/skips.py` reads.
+say so as `needs NAME: …`, which `scripts/checks/skipped_tests.py` reads.
 """
 
 import os

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.skips import inexcusable, reasons
+from scripts.checks.skipped_tests import inexcusable, reasons
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.e2e.test_page" name="test_it"><skipped message="needs chromium: it draws"/></testcase>

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from headwater.config import Settings
-from scripts.postgres import Cluster
-from scripts.probe import answers
+from scripts.local.postgres import Cluster
+from scripts.local.readiness import answers
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BASE_PORT = 8787
 DATABASE = "headwater"
 HOST = "127.0.0.1"

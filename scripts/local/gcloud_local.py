@@ -48,7 +48,7 @@ def main() -> None:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         sys.exit("gcloud-local: gcloud is not installed (https://cloud.google.com/sdk/docs/install)")
-    data = Path(options.get("--data") or Path(__file__).resolve().parent.parent / ".headwater").absolute()
+    data = Path(options.get("--data") or Path(__file__).resolve().parents[2] / ".headwater").absolute()
     endpoint = options.get("--endpoint") or os.environ.get("HEADWATER_LOCALCLOUD") or kept_endpoint(data)
     if not answers(endpoint):
         sys.exit(f"gcloud-local: no localcloud answers at {endpoint} (scripts/dev starts one; docs/localcloud.md)")

@@ -1,0 +1,1 @@
+"""What CI runs: static checks, tests and lock files."""

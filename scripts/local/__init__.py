@@ -1,0 +1,1 @@
+"""The local stack: Postgres, localcloud, the functions and the Worker on one machine."""
