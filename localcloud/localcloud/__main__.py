@@ -7,19 +7,19 @@ import signal
 import sys
 from pathlib import Path
 
-from localcloud.discovery import Discovery
-from localcloud.logs import emit
-from localcloud.outbound import Outbound
-from localcloud.rest import Route, Router
+from localcloud.event_log import emit
+from localcloud.rest.discovery import Discovery
+from localcloud.rest.router import Route, Router
+from localcloud.rest.server import Server
 from localcloud.run.api import CloudRunJobs
-from localcloud.run.images import ImageError, Images, read_images
+from localcloud.run.execution.images import ImageError, Images, read_images
 from localcloud.run.records import SCHEMA as RUN_SCHEMA
 from localcloud.scheduler.api import CloudScheduler
 from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
-from localcloud.scheduler.targets import Targets
-from localcloud.server import Server
-from localcloud.signing import Signing, kept_key
+from localcloud.scheduler.sender import Targets
 from localcloud.store import StoreError, open_store
+from localcloud.targets.outbound import Outbound
+from localcloud.targets.signing import Signing, kept_key
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
 

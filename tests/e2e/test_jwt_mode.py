@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from headwater.http import Route
-from localcloud.identity import id_token
+from localcloud.targets.id_tokens import id_token
 from scripts.openapi import all_routes
 from tests.browsing import browse, needs_browser
 from tests.issuers import AUDIENCE, ISSUER, FakeIssuer, fake_issuer, good_claims, private_key, public_jwk, unsigned

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from localcloud.http1 import Head, ProtocolError, read_body, read_head
-from localcloud.outbound import Outbound, OutboundRequest, OutboundResponse
+from localcloud.targets.outbound import Outbound, OutboundRequest, OutboundResponse
 
 Script = list[bytes | None]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from localcloud.outbound import Outbound
-from localcloud.rest import Call, Route, Router
+from localcloud.rest.router import Call, Route, Router
 from localcloud.scheduler.api import CloudScheduler, Limits
 from localcloud.scheduler.records import SCHEMA
-from localcloud.scheduler.targets import Targets
+from localcloud.scheduler.sender import Targets
 from localcloud.store import open_store
+from localcloud.targets.outbound import Outbound
 from tests.clocks import ManualClock
 from tests.cloud import PATIENCE_S, Hit, Reply, Target, http_target
 

@@ -18,14 +18,14 @@ import sqlalchemy as sa
 
 from headwater.db import ENGINE, Database
 from headwater.migrations import register_model
-from localcloud.identity import id_token
-from localcloud.outbound import Outbound
-from localcloud.rest import Router
+from localcloud.rest.router import Router
+from localcloud.rest.server import Server
 from localcloud.scheduler.api import CloudScheduler
 from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
-from localcloud.scheduler.targets import Targets
-from localcloud.server import Server
+from localcloud.scheduler.sender import Targets
 from localcloud.store import open_store
+from localcloud.targets.id_tokens import id_token
+from localcloud.targets.outbound import Outbound
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
 from scripts.local.cloud_resources import make_all

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from localcloud.attempt import DEADLINE_EXCEEDED, Outcome, answer
-from localcloud.http_target import HttpMethod, HttpRequest
-from localcloud.outbound import OutboundResponse
+from localcloud.targets.http_request import HttpMethod, HttpRequest
+from localcloud.targets.outbound import OutboundResponse
+from localcloud.targets.outcome import DEADLINE_EXCEEDED, Outcome, answer
 from localcloud.tasks.attempt import attempt_json, next_attempt, request_of
 from localcloud.tasks.resources import RetryConfig, Task
 

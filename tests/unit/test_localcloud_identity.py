@@ -3,7 +3,7 @@
 import base64
 import json
 
-from localcloud.identity import id_token
+from localcloud.targets.id_tokens import id_token
 
 
 def test_a_token_has_googles_claims_and_the_marker_of_cloud_run() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.protojson import Message, camel_case, duration_text, timestamp_text
-from localcloud.rest import ApiError
+from localcloud.rest.protojson import Message, camel_case, duration_text, timestamp_text
+from localcloud.rest.router import ApiError
 
 
 class Colour(enum.Enum):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.rest import ApiError, Call, Route, Router
+from localcloud.rest.router import ApiError, Call, Route, Router
 
 
 class State(enum.Enum):

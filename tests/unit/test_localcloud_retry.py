@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.retry import backoff, gives_up
+from localcloud.targets.backoff import backoff, gives_up
 
 
 def test_the_intervals_are_those_of_the_documentations_example() -> None:

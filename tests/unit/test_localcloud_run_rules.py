@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from localcloud.protojson import Message
-from localcloud.rest import ApiError
-from localcloud.run.attempt import result_of
-from localcloud.run.images import ImageError, read_images
-from localcloud.run.log_entries import read_filter
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError
+from localcloud.run.execution.container_contract import result_of
+from localcloud.run.execution.images import ImageError, read_images
+from localcloud.run.execution.processes import Ended
+from localcloud.run.logs.entries import read_filter
 from localcloud.run.overrides import Overrides, apply, read_overrides
-from localcloud.run.process import Ended
 from localcloud.run.resources import Container, ExecutionTemplate, TaskTemplate
-from localcloud.run.selectors import matches
+from localcloud.run.v1.selectors import matches
 
 TEMPLATE = ExecutionTemplate(
     TaskTemplate(Container("app", name="main", args=("a", "b"), environment={"A": "1", "B": "2"}), timeout_s=60)

@@ -7,9 +7,9 @@ from pathlib import Path
 import jwt
 import pytest
 
-from localcloud.identity import id_token
-from localcloud.outbound import OutboundRequest, OutboundResponse
-from localcloud.signing import Key, Signing, kept_key, make_key
+from localcloud.targets.id_tokens import id_token
+from localcloud.targets.outbound import OutboundRequest, OutboundResponse
+from localcloud.targets.signing import Key, Signing, kept_key, make_key
 
 
 class Sent:

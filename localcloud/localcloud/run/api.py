@@ -4,15 +4,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud.rest import Route
-from localcloud.run.api_logs import Logs
-from localcloud.run.api_v1 import JobsV1
-from localcloud.run.api_v2 import JobsV2
-from localcloud.run.execute import Executor
-from localcloud.run.images import Images
-from localcloud.run.logs import LogFiles
+from localcloud.rest.router import Route
+from localcloud.run.execution.executor import Executor
+from localcloud.run.execution.images import Images
+from localcloud.run.logs.api import Logs
+from localcloud.run.logs.files import LogFiles
 from localcloud.run.records import Records
 from localcloud.run.service import JobService
+from localcloud.run.v1.api import JobsV1
+from localcloud.run.v2.api import JobsV2
 from localcloud.store import Store
 
 OPERATION_RETENTION_S = 7 * 24 * 3600.0

@@ -6,8 +6,8 @@ https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run#
 
 from dataclasses import dataclass, replace
 
-from localcloud.protojson import Message
-from localcloud.rest import invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import invalid
 from localcloud.run.parse import check_template, read_variables
 from localcloud.run.resources import Container, ExecutionTemplate, Secret
 

@@ -6,8 +6,8 @@ only says where or with how much it runs is kept, or ignored, and documented as 
 
 import re
 
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, invalid
 from localcloud.run.resources import Container, ExecutionTemplate, Secret, TaskTemplate
 
 MAX_TASKS = 10_000

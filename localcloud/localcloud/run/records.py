@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from localcloud.rest import JsonObject
+from localcloud.rest.router import JsonObject
 from localcloud.run.resources import (
     Counts,
     Execution,

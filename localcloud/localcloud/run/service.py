@@ -10,10 +10,10 @@ import time
 import uuid
 from collections.abc import Iterable
 
-from localcloud.rest import ApiError
-from localcloud.run.execute import Executor
-from localcloud.run.images import Images
-from localcloud.run.logs import LogFiles
+from localcloud.rest.router import ApiError
+from localcloud.run.execution.executor import Executor
+from localcloud.run.execution.images import Images
+from localcloud.run.logs.files import LogFiles
 from localcloud.run.overrides import Overrides, apply
 from localcloud.run.parse import check_job_id
 from localcloud.run.records import Records

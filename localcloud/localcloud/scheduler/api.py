@@ -7,10 +7,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.attempt import Sender
-from localcloud.paging import page_of, page_size
-from localcloud.protojson import Message, masked
-from localcloud.rest import ApiError, Call, Handler, JsonObject, Route
+from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.protojson import Message, masked
+from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route
 from localcloud.scheduler.clock import Clock, SystemClock
 from localcloud.scheduler.dispatch import Dispatcher
 from localcloud.scheduler.parse import check_job_config, check_job_name, read_job_config
@@ -18,6 +17,7 @@ from localcloud.scheduler.records import Records
 from localcloud.scheduler.render import job_config_json, job_json
 from localcloud.scheduler.resources import Job, JobConfig, JobState
 from localcloud.store import Store
+from localcloud.targets.outcome import Sender
 
 MAX_PAGE = 500
 _LOCATION = "projects/*/locations/*"

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from localcloud.attempt import Outcome
-from localcloud.http_target import HttpRequest, encoded_url, sent_headers
-from localcloud.outbound import OutboundRequest
-from localcloud.protojson import timestamp_text
-from localcloud.rest import JsonObject
-from localcloud.retry import backoff, gives_up
+from localcloud.rest.protojson import timestamp_text
+from localcloud.rest.router import JsonObject
 from localcloud.scheduler.resources import DEFAULT_CONTENT_TYPE, USER_AGENT, Execution, Job, RetryConfig
+from localcloud.targets.backoff import backoff, gives_up
+from localcloud.targets.http_request import HttpRequest, encoded_url, sent_headers
+from localcloud.targets.outbound import OutboundRequest
+from localcloud.targets.outcome import Outcome
 
 
 def own_headers(request: HttpRequest) -> dict[str, str]:

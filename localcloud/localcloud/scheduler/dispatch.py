@@ -10,12 +10,12 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from localcloud.attempt import Outcome, Sender, attempt
-from localcloud.logs import emit
+from localcloud.event_log import emit
 from localcloud.scheduler.attempt import next_retry, request_of, status_json
 from localcloud.scheduler.clock import Clock, Timer
 from localcloud.scheduler.records import Records
 from localcloud.scheduler.resources import Execution, Job, JobState
+from localcloud.targets.outcome import Outcome, Sender, attempt
 
 
 class Dispatcher:

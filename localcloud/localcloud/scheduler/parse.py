@@ -2,11 +2,11 @@
 
 import re
 
-from localcloud.http_target import read_http_request
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, invalid
 from localcloud.scheduler.cron import CronError
 from localcloud.scheduler.resources import JobConfig, RetryConfig, zone
+from localcloud.targets.http_request import read_http_request
 
 MAX_JOB_BYTES = 1024 * 1024
 MAX_DESCRIPTION_CHARS = 500

@@ -7,8 +7,8 @@ the job's row. An attempt that died with a process has changed nothing there but
 import json
 from typing import Any
 
-from localcloud.protojson import Message
-from localcloud.rest import JsonObject
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import JsonObject
 from localcloud.scheduler.parse import read_job_config
 from localcloud.scheduler.render import job_config_json
 from localcloud.scheduler.resources import Execution, Job, JobConfig, JobState

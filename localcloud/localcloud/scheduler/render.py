@@ -2,11 +2,11 @@
 
 import base64
 
-from localcloud.http_target import HttpRequest
-from localcloud.protojson import duration_text, timestamp_text
-from localcloud.rest import JsonObject
+from localcloud.rest.protojson import duration_text, timestamp_text
+from localcloud.rest.router import JsonObject
 from localcloud.scheduler.attempt import own_headers
 from localcloud.scheduler.resources import Job, JobConfig, RetryConfig
+from localcloud.targets.http_request import HttpRequest
 
 
 def job_json(job: Job) -> JsonObject:

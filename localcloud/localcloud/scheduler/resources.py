@@ -7,9 +7,9 @@ import enum
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from localcloud.http_target import HttpRequest
-from localcloud.rest import JsonObject
+from localcloud.rest.router import JsonObject
 from localcloud.scheduler import cron
+from localcloud.targets.http_request import HttpRequest
 
 USER_AGENT = "Google-Cloud-Scheduler"
 DEFAULT_CONTENT_TYPE = "application/octet-stream"

@@ -9,11 +9,11 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 
-from localcloud.attempt import Sender
-from localcloud.paging import page_of, page_size
-from localcloud.protojson import Message, enum_member, masked
-from localcloud.rest import ApiError, Call, Handler, JsonObject, Route, invalid
+from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.protojson import Message, enum_member, masked
+from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.store import Store
+from localcloud.targets.outcome import Sender
 from localcloud.tasks.dispatch import Dispatcher
 from localcloud.tasks.parse import check_queue_name, read_queue_config, read_task
 from localcloud.tasks.records import Records

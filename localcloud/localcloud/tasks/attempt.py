@@ -4,12 +4,12 @@ The headers follow "Create HTTP target tasks" in Google's documentation and reco
 tests repeat.
 """
 
-from localcloud.attempt import Outcome
-from localcloud.http_target import encoded_url, sent_headers
-from localcloud.outbound import OutboundRequest
-from localcloud.protojson import timestamp_text
-from localcloud.rest import JsonObject
-from localcloud.retry import backoff, gives_up
+from localcloud.rest.protojson import timestamp_text
+from localcloud.rest.router import JsonObject
+from localcloud.targets.backoff import backoff, gives_up
+from localcloud.targets.http_request import encoded_url, sent_headers
+from localcloud.targets.outbound import OutboundRequest
+from localcloud.targets.outcome import Outcome
 from localcloud.tasks.resources import USER_AGENT, RetryConfig, Task
 
 

@@ -9,8 +9,8 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from localcloud.attempt import Outcome, Sender, attempt
-from localcloud.logs import emit
+from localcloud.event_log import emit
+from localcloud.targets.outcome import Outcome, Sender, attempt
 from localcloud.tasks.attempt import attempt_json, bounded_retry_after, next_attempt, request_of
 from localcloud.tasks.pacing import Hold, TokenBucket
 from localcloud.tasks.records import Records

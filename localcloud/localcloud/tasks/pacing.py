@@ -5,7 +5,7 @@ Pure: the dispatcher brings the time, asks before each dispatch and reports each
 
 from dataclasses import dataclass
 
-from localcloud.retry import backoff
+from localcloud.targets.backoff import backoff
 from localcloud.tasks.resources import QueueConfig, RetryConfig
 
 # No hold is longer, so that a target that recovers is found again soon.

@@ -6,9 +6,9 @@ service's words where those are recorded.
 
 import re
 
-from localcloud.http_target import read_http_request
-from localcloud.protojson import Message, timestamp_text
-from localcloud.rest import invalid
+from localcloud.rest.protojson import Message, timestamp_text
+from localcloud.rest.router import invalid
+from localcloud.targets.http_request import read_http_request
 from localcloud.tasks.resources import NewTask, QueueConfig, RetryConfig
 
 MAX_TASK_BYTES = 1024 * 1024

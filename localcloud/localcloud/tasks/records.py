@@ -8,9 +8,9 @@ unchanged.
 import json
 from typing import Any
 
-from localcloud.http_target import HttpMethod, HttpRequest
-from localcloud.protojson import Message
+from localcloud.rest.protojson import Message
 from localcloud.store import Store
+from localcloud.targets.http_request import HttpMethod, HttpRequest
 from localcloud.tasks.parse import read_queue_config, read_retry_config
 from localcloud.tasks.render import queue_config_json, retry_config_json
 from localcloud.tasks.resources import NewTask, Queue, QueueConfig, QueueState, Task

@@ -2,9 +2,9 @@
 
 import base64
 
-from localcloud.http_target import HttpRequest
-from localcloud.protojson import duration_text, timestamp_text
-from localcloud.rest import JsonObject
+from localcloud.rest.protojson import duration_text, timestamp_text
+from localcloud.rest.router import JsonObject
+from localcloud.targets.http_request import HttpRequest
 from localcloud.tasks.resources import USER_AGENT, Queue, QueueConfig, RetryConfig, Task, View
 
 

@@ -7,8 +7,8 @@ import enum
 import math
 from dataclasses import dataclass
 
-from localcloud.http_target import HttpRequest
-from localcloud.rest import JsonObject
+from localcloud.rest.router import JsonObject
+from localcloud.targets.http_request import HttpRequest
 
 USER_AGENT = "Google-Cloud-Tasks"
 

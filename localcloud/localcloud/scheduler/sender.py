@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
-from localcloud.attempt import Sender
 from localcloud.http1 import ProtocolError
-from localcloud.http_target import encoded_url
-from localcloud.outbound import OutboundRequest, OutboundResponse
-from localcloud.rest import Router
+from localcloud.rest.router import Router
+from localcloud.targets.http_request import encoded_url
+from localcloud.targets.outbound import OutboundRequest, OutboundResponse
+from localcloud.targets.outcome import Sender
 
 MAX_REDIRECTS = 10
 

@@ -12,10 +12,10 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localcloud.attempt import Sender
-from localcloud.identity import KEY_ID, SIGNATURE
-from localcloud.outbound import OutboundRequest, OutboundResponse
-from localcloud.rest import Call, JsonObject, Route
+from localcloud.rest.router import Call, JsonObject, Route
+from localcloud.targets.id_tokens import KEY_ID, SIGNATURE
+from localcloud.targets.outbound import OutboundRequest, OutboundResponse
+from localcloud.targets.outcome import Sender
 
 PRIME_BITS = 1024
 EXPONENT = 65537

@@ -4,8 +4,8 @@ It is Kubernetes' form: `metadata` and `spec`, at three levels. What a client go
 so what only the server sets comes in as well, and is dropped.
 """
 
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, invalid
 from localcloud.run.parse import check_template, read_container
 from localcloud.run.resources import (
     CREATOR_ANNOTATION,

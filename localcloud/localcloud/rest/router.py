@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from localcloud.logs import emit
+from localcloud.event_log import emit
 
 # google.rpc.Code by name, as HTTP: https://cloud.google.com/apis/design/errors#handling_errors
 HTTP_STATUS = {

@@ -6,15 +6,15 @@ an HTTP proxy (`docs/localcloud.md`). Without one in the host, lists are of all 
 
 from typing import TypeVar
 
-from localcloud.paging import page_of, page_size
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, Call, Handler, JsonObject, Route, invalid
+from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.run.overrides import read_overrides
-from localcloud.run.parse_v1 import read_job
-from localcloud.run.render_v1 import API_VERSION, execution_json, job_json, task_json
 from localcloud.run.resources import Execution, Job, Place
-from localcloud.run.selectors import matches
 from localcloud.run.service import JobService
+from localcloud.run.v1.parse import read_job
+from localcloud.run.v1.render import API_VERSION, execution_json, job_json, task_json
+from localcloud.run.v1.selectors import matches
 
 T = TypeVar("T")
 

@@ -3,8 +3,8 @@
 import enum
 from collections.abc import Mapping
 
-from localcloud.protojson import duration_text, timestamp_text
-from localcloud.rest import JsonObject
+from localcloud.rest.protojson import duration_text, timestamp_text
+from localcloud.rest.router import JsonObject
 from localcloud.run.conditions import Condition, execution_conditions, job_conditions, task_conditions
 from localcloud.run.resources import (
     CLIENT_ANNOTATION,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+from localcloud.event_log import emit
 from localcloud.http1 import ProtocolError
-from localcloud.logs import emit
-from localcloud.outbound import OutboundRequest, OutboundResponse
+from localcloud.targets.outbound import OutboundRequest, OutboundResponse
 
 DEADLINE_EXCEEDED = 504
 UNREACHABLE = 503

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, body_length, read_body, read_head, write_head
-from localcloud.rest import ApiError, Router
+from localcloud.rest.router import ApiError, Router
 
 # Names that no public DNS server answers for: a Host with one of these was not brought here by a web page's own name.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".test")

@@ -3,10 +3,9 @@
 It is Kubernetes' form: `metadata`, `spec` and `status`, with conditions whose status is a word.
 """
 
-from localcloud.protojson import timestamp_text
-from localcloud.rest import JsonObject
+from localcloud.rest.protojson import timestamp_text
+from localcloud.rest.router import JsonObject
 from localcloud.run.conditions import Condition, execution_conditions, job_conditions, task_conditions
-from localcloud.run.render_v2 import COMPLETION, CompletionStatus, without_none
 from localcloud.run.resources import (
     CREATOR_ANNOTATION,
     EXECUTION_LABEL,
@@ -24,6 +23,7 @@ from localcloud.run.resources import (
     Task,
     TaskTemplate,
 )
+from localcloud.run.v2.render import COMPLETION, CompletionStatus, without_none
 
 API_VERSION = "run.googleapis.com/v1"
 _WORDS = {True: "True", False: "False", None: "Unknown"}

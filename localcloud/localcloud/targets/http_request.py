@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from localcloud.identity import ACCESS_TOKEN, id_token
-from localcloud.protojson import Message
-from localcloud.rest import invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import invalid
+from localcloud.targets.id_tokens import ACCESS_TOKEN, id_token
 
 MAX_HEADERS_BYTES = 80 * 1024
 MAX_URL_CHARS = 2083

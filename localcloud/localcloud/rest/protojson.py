@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from localcloud.rest import ApiError, JsonObject
+from localcloud.rest.router import ApiError, JsonObject
 
 E = TypeVar("E", bound=enum.Enum)
 

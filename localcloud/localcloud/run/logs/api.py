@@ -1,9 +1,9 @@
 """The routes to task output: localcloud's own, and Cloud Logging's ListLogEntries as far as `gcloud run jobs` asks."""
 
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, Call, JsonObject, Route, invalid
-from localcloud.run.log_entries import entries, read_filter
-from localcloud.run.logs import LogFiles
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, Call, JsonObject, Route, invalid
+from localcloud.run.logs.entries import entries, read_filter
+from localcloud.run.logs.files import LogFiles
 from localcloud.run.records import Records
 
 MAX_ENTRIES = 1000

@@ -5,7 +5,7 @@ The container contract: https://cloud.google.com/run/docs/container-contract#job
 
 from collections.abc import Mapping
 
-from localcloud.run.process import Ended
+from localcloud.run.execution.processes import Ended
 from localcloud.run.resources import Execution, Result, Task
 
 

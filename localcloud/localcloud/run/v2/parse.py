@@ -1,7 +1,7 @@
 """The v2 API's JSON in: checks a Job as `google.cloud.run_v2` sends it and fills in every default. Pure."""
 
-from localcloud.protojson import Message
-from localcloud.rest import invalid
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import invalid
 from localcloud.run.parse import check_template, read_container
 from localcloud.run.resources import (
     CLIENT_ANNOTATION,

@@ -12,11 +12,11 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.logs import emit
-from localcloud.run.attempt import environment, failure_message, result_of
-from localcloud.run.images import Images
-from localcloud.run.logs import LogFiles
-from localcloud.run.process import Command, Processes
+from localcloud.event_log import emit
+from localcloud.run.execution.container_contract import environment, failure_message, result_of
+from localcloud.run.execution.images import Images
+from localcloud.run.execution.processes import Command, Processes
+from localcloud.run.logs.files import LogFiles
 from localcloud.run.records import Records
 from localcloud.run.resources import Execution, ExecutionState, Result, Task, TaskState
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from localcloud.rest import Call, invalid
+from localcloud.rest.router import Call, invalid
 
 T = TypeVar("T")
 

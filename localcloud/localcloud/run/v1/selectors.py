@@ -7,7 +7,7 @@ The grammar is Kubernetes': requirements joined by commas, each `k = v`, `k == v
 import re
 from collections.abc import Mapping
 
-from localcloud.rest import invalid
+from localcloud.rest.router import invalid
 
 _KEY = r"[\w./-]+"
 _REQUIREMENT = re.compile(

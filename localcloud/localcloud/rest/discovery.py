@@ -4,7 +4,7 @@
 `gcloud run jobs deploy` first makes sure that the API is enabled. Called by the router; nothing here has a state.
 """
 
-from localcloud.rest import Call, JsonObject, Route
+from localcloud.rest.router import Call, JsonObject, Route
 
 
 class Discovery:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.run import leash
+from localcloud.run.execution import orphan_killer
 
 # Waits until the leash holds it, so that there is no moment in which it could be left behind: localcloud writes a line
 # when it does; should localcloud die before, the read ends at once and nothing is run.
@@ -49,7 +49,7 @@ class Processes:
 
     async def start(self) -> None:
         """Start the leash; returns once nothing of an earlier localcloud with the same lock still runs."""
-        command = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(self._lock), str(self._grace_s)]
+        command = [sys.executable, "-I", "-S", str(Path(orphan_killer.__file__)), str(self._lock), str(self._grace_s)]
         pipe = asyncio.subprocess.PIPE
         self._leash = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
         assert self._leash.stdout is not None
@@ -80,9 +80,9 @@ class Processes:
         was_running, was_stopped = not exited.done(), stopped.done()
         stopped.cancel()
         if was_running:
-            leash.signal_group(process.pid, signal.SIGTERM)
+            orphan_killer.signal_group(process.pid, signal.SIGTERM)
             await asyncio.wait({exited}, timeout=self._grace_s)
-        leash.signal_group(process.pid, signal.SIGKILL)  # the process, or what it left behind
+        orphan_killer.signal_group(process.pid, signal.SIGKILL)  # the process, or what it left behind
         code = await exited
         self._tell("release", process.pid)
         self._running.discard(process)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from localcloud.protojson import timestamp_text
-from localcloud.rest import ApiError, JsonObject, invalid
-from localcloud.run.logs import LogFile
+from localcloud.rest.protojson import timestamp_text
+from localcloud.rest.router import ApiError, JsonObject, invalid
+from localcloud.run.logs.files import LogFile
 from localcloud.run.resources import Execution
 
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")

@@ -9,15 +9,15 @@ import time
 import uuid
 from collections.abc import Awaitable
 
-from localcloud.paging import page_of, page_size
-from localcloud.protojson import Message
-from localcloud.rest import ApiError, Call, Handler, JsonObject, Route, invalid
+from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.protojson import Message
+from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.run.overrides import read_overrides
-from localcloud.run.parse_v2 import read_job
 from localcloud.run.records import Records
-from localcloud.run.render_v2 import execution_json, job_json, task_json, typed
 from localcloud.run.resources import Execution, ExecutionState, Job, Place
 from localcloud.run.service import JobService
+from localcloud.run.v2.parse import read_job
+from localcloud.run.v2.render import execution_json, job_json, task_json, typed
 
 MAX_PAGE = 1000
 MAX_WAIT_S = 30.0

@@ -1,0 +1,1 @@
+"""Runs executions: tasks as processes of this machine, their commands, environment, retries and clean-up."""

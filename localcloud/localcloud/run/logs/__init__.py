@@ -1,0 +1,1 @@
+"""Task output: one file per attempt, and the methods that return it."""
