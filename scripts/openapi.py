@@ -1,6 +1,6 @@
-"""Writes `docs/openapi.json` from the routes of every function: `python -m scripts.openapi`
+"""Write docs/openapi.json from every route, and from it the web app's types: `python -m scripts.openapi`
 
-The web build copies it to where the Worker serves it, `/api/openapi.json`.
+The web build copies docs/openapi.json to where the Worker serves it, `/api/openapi.json`.
 """
 
 import json
@@ -20,6 +20,7 @@ from headwater.http import Route
 from headwater.lifetime import Lifetime
 from headwater.openapi import describe
 from headwater.tickets import Tickets
+from scripts.setup import npm
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "openapi.json"
@@ -49,3 +50,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    npm("run", "api-types")

@@ -8,7 +8,7 @@ type Graph = Map<string, Set<string>>;
 function resolve(importer: string, specifier: string): string | null {
   const path = new URL(specifier, `file:///${importer}`).pathname.replace(/^\//, "./");
   if (path.endsWith(".css")) return null;
-  const found = [`${path}.ts`, `${path}.tsx`].find((candidate) => candidate in MODULES);
+  const found = [`${path}.ts`, `${path}.tsx`, `${path}.d.ts`].find((candidate) => candidate in MODULES);
   if (found === undefined) throw new Error(`${importer} imports ${specifier}, which is not a module of this app`);
   return found;
 }

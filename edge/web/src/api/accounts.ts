@@ -2,7 +2,7 @@
 
 import { checked, given, readJson, send } from "./call";
 import { ProblemError } from "./problem";
-import type { Problem } from "./types";
+import type { ApiKey, CreatedApiKey, Me, Member, NewApiKey, Problem, Role } from "./types";
 
 /** What `GET /env` tells everybody. */
 export interface Installation {
@@ -11,59 +11,6 @@ export interface Installation {
   authMode: string;
   /** Where the browser is sent to sign in, a template; absent or empty: API keys only. */
   signInUrl?: string | null;
-}
-
-export type Role = "reader" | "editor" | "owner";
-
-export interface Workspace {
-  id: string;
-  name: string;
-  role: Role;
-}
-
-/** Who is calling, and for which workspace. */
-export interface Me {
-  /** What the issuer calls a person; `key:` and the id of an API key. */
-  subject: string;
-  name: string | null;
-  role: Role;
-  workspace_id: string;
-  /** Every workspace that the caller is a member of, the oldest membership first. */
-  workspaces: Workspace[];
-}
-
-export interface Member {
-  subject: string;
-  role: Role;
-  name: string | null;
-  created_at: string;
-}
-
-export type Scope = "chat" | "collection" | "embedding";
-
-export interface NewKey {
-  name: string;
-  role: Role;
-  /** The functions that it opens; none: all. */
-  scopes: Scope[];
-  /** null: it doesn't expire. */
-  expires_in_days: number | null;
-}
-
-export interface Key extends Omit<NewKey, "expires_in_days"> {
-  id: string;
-  /** Its beginning, after `hw_`. */
-  hint: string;
-  created_by: string;
-  created_at: string;
-  expires_at: string | null;
-  revoked_at: string | null;
-  last_used_at: string | null;
-}
-
-/** A key as it is told once, when it is made. */
-export interface MadeKey extends Key {
-  key: string;
 }
 
 const NO_KEY: Problem = {
@@ -108,12 +55,12 @@ function memberPath(subject: string): string {
   return `/api/members/${subject.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-export async function listKeys(signal?: AbortSignal): Promise<Key[]> {
-  return (await readJson<{ keys: Key[] }>("/api/keys", signal)).keys;
+export async function listKeys(signal?: AbortSignal): Promise<ApiKey[]> {
+  return (await readJson<{ keys: ApiKey[] }>("/api/keys", signal)).keys;
 }
 
-export async function makeKey(key: NewKey): Promise<MadeKey> {
-  return (await send("POST", "/api/keys", key)).json() as Promise<MadeKey>;
+export async function createKey(key: NewApiKey): Promise<CreatedApiKey> {
+  return (await send("POST", "/api/keys", key)).json() as Promise<CreatedApiKey>;
 }
 
 export async function revokeKey(id: string): Promise<void> {

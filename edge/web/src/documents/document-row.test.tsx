@@ -1,7 +1,6 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
-import type { Role } from "../api/accounts";
-import type { DocumentSummary } from "../api/types";
+import type { DocumentSummary, Role } from "../api/types";
 import { AccountContext, LOCAL } from "../sign-in/account";
 import { DocumentRow } from "./document-row";
 

@@ -1,7 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import type { ReactNode } from "react";
 import { expect, it } from "vitest";
-import type { StepFigures } from "../api/types";
+import type { StepMetrics } from "../api/types";
 import { RunReport } from "./run-report";
 import { aRun } from "../testing/make-run";
 import { RunActions } from "./run-actions";
@@ -16,7 +16,7 @@ function text(node: ReactNode): string {
     .trim();
 }
 
-function steps(kind: string, changes: Partial<StepFigures> = {}): StepFigures {
+function steps(kind: string, changes: Partial<StepMetrics> = {}): StepMetrics {
   const none = { ready: 0, running: 0, done: 0, failed: 0, cancelled: 0, attempts: 0, lost: 0 };
   return { kind, ...none, seconds: 0, p95_seconds: null, ...changes };
 }

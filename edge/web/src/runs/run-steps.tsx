@@ -1,10 +1,10 @@
 import { useId, type ReactNode } from "react";
-import type { StepFigures } from "../api/types";
+import type { StepMetrics } from "../api/types";
 import { sayDuration } from "./format-rate";
 import { STEPS } from "./run-labels";
 
 /** Where a run's time goes: its steps by kind, in the order in which they began. */
-export function RunSteps({ steps }: { steps: StepFigures[] }): ReactNode {
+export function RunSteps({ steps }: { steps: StepMetrics[] }): ReactNode {
   const titleId = useId();
   if (steps.length === 0) return null;
   const hasFailed = steps.some(({ failed }) => failed > 0);

@@ -1,7 +1,7 @@
 /** Who is signed in, for the pages that show more to some than to others. The functions decide; this only doesn't tempt. */
 
 import { createContext, useContext } from "react";
-import type { Me, Role } from "../api/accounts";
+import type { Me, Role } from "../api/types";
 
 export interface Account {
   me: Me;
@@ -15,7 +15,7 @@ const ORDER: readonly Role[] = ["reader", "editor", "owner"];
 
 /** `AUTH_MODE=local`: whoever sits at this machine owns it. */
 export const LOCAL: Account = {
-  me: { subject: "local", name: null, role: "owner", workspace_id: "", workspaces: [] },
+  me: { subject: "local", name: null, role: "owner", workspace_id: "", workspaces: [], scopes: [] },
   signsIn: false,
   reload: () => undefined,
 };

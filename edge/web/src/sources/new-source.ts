@@ -1,6 +1,6 @@
 /** What is typed into a source's form flows in, what the API wants flows out. Pure. */
 
-import type { NewSource, Source, SourceChanges } from "../api/types";
+import type { GitConfig, NewSource, Source, SourceChanges } from "../api/types";
 import { cronOf, type ScheduleFields } from "./schedule";
 
 export interface SourceFields {
@@ -38,7 +38,7 @@ export function toNewSource(fields: SourceFields, schedule: ScheduleFields): New
   return {
     kind: "git",
     name: fields.name.trim() || nameFromUrl(fields.url),
-    config: toConfig(fields),
+    config: { ...toConfig(fields) },
     token: fields.token.trim() || null,
     ...toSchedule(schedule),
   };
@@ -46,7 +46,7 @@ export function toNewSource(fields: SourceFields, schedule: ScheduleFields): New
 
 /** What a source has been told, as it was typed; its token is never shown again. */
 export function fieldsOf(source: Source): SourceFields {
-  const { url = "", branch, path, include = [], exclude = [] } = source.config;
+  const { url = "", branch, path, include = [], exclude = [] } = source.config as Partial<GitConfig>;
   return {
     url,
     name: source.name,
@@ -66,12 +66,12 @@ export function toChanges(source: Source, fields: SourceFields, schedule: Schedu
   return {
     name: fields.name,
     ...toSchedule(schedule),
-    ...(isChanged && { config }),
+    ...(isChanged && { config: { ...config } }),
     ...(token !== "" && { token }),
   };
 }
 
-function toConfig(fields: SourceFields): NewSource["config"] {
+function toConfig(fields: SourceFields): GitConfig {
   return {
     url: fields.url.trim(),
     branch: fields.branch.trim() || null,

@@ -1,7 +1,7 @@
 import { useId, useState, type ReactNode } from "react";
 import { collect } from "../api/runs";
 import { problemOf } from "../api/problem";
-import type { Problem, Source } from "../api/types";
+import type { GitConfig, Problem, Source } from "../api/types";
 import { sayState } from "../runs/run-labels";
 import { useMay } from "../sign-in/account";
 import { documentsPath, runPath, runsPath } from "../routing/route";
@@ -103,7 +103,7 @@ function useCollect(source: Source): { runId: string | null; start: () => void; 
 }
 
 function describe({ config, has_token: hasToken }: Source): string {
-  const { url = "", branch, path } = config;
+  const { url = "", branch, path } = config as Partial<GitConfig>;
   const parts = [url, branch && `branch ${branch}`, path && `in ${path}`, hasToken && "with a token"];
   return parts.filter(Boolean).join(" · ");
 }

@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from "react";
-import type { MadeKey } from "../api/accounts";
+import type { CreatedApiKey } from "../api/types";
 
 /** A new key, which is shown this once. */
-export function MadeKeyNote({ made, onDone }: { made: MadeKey; onDone: () => void }): ReactNode {
+export function MadeKeyNote({ made, onDone }: { made: CreatedApiKey; onDone: () => void }): ReactNode {
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
   const [isCopied, setIsCopied] = useState(false);

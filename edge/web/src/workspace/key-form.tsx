@@ -1,7 +1,7 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
-import { makeKey, type MadeKey, type Role } from "../api/accounts";
+import { createKey } from "../api/accounts";
 import { problemOf } from "../api/problem";
-import type { Problem } from "../api/types";
+import type { CreatedApiKey, Problem, Role } from "../api/types";
 import { useAccount } from "../sign-in/account";
 import { Choice, Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
@@ -9,7 +9,7 @@ import { EXPIRIES, NEW_KEY, SCOPES, toNewKey, type KeyFields } from "./new-key";
 import { rolesUpTo } from "./roles";
 
 /** Make an API key: what it is for, what it may do, how long. */
-export function KeyForm({ onMade }: { onMade: (made: MadeKey) => void }): ReactNode {
+export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): ReactNode {
   const { me } = useAccount();
   const [fields, setFields] = useState<KeyFields>(NEW_KEY);
   const [isBusy, setIsBusy] = useState(false);
@@ -22,7 +22,7 @@ export function KeyForm({ onMade }: { onMade: (made: MadeKey) => void }): ReactN
     event.preventDefault();
     setIsBusy(true);
     setProblem(null);
-    makeKey(toNewKey(fields))
+    createKey(toNewKey(fields))
       .then(onMade, (error: unknown) => {
         setProblem(problemOf(error));
       })

@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
-import { listKeys, revokeKey, type Key, type MadeKey } from "../api/accounts";
+import { listKeys, revokeKey } from "../api/accounts";
+import type { ApiKey, CreatedApiKey } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
@@ -12,8 +13,8 @@ import { MadeKeyNote } from "./created-key";
 /** API keys of the workspace, for programs: make one, see when each was used, revoke one. */
 export function Keys(): ReactNode {
   const { value: keys, problem, reload } = useLoad(listKeys);
-  const [made, setMade] = useState<MadeKey | null>(null);
-  const [doomed, setDoomed] = useState<Key | null>(null);
+  const [made, setMade] = useState<CreatedApiKey | null>(null);
+  const [doomed, setDoomed] = useState<ApiKey | null>(null);
   const usable = keys?.filter((key) => key.revoked_at === null) ?? [];
   const revoked = keys?.filter((key) => key.revoked_at !== null) ?? [];
   return (
@@ -75,7 +76,7 @@ export function Keys(): ReactNode {
   );
 }
 
-function KeyRow({ apiKey, onRevoke }: { apiKey: Key; onRevoke: (() => void) | null }): ReactNode {
+function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) | null }): ReactNode {
   const { name, hint, role, scopes, last_used_at: usedAt } = apiKey;
   return (
     <li className="row">
@@ -97,7 +98,7 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: Key; onRevoke: (() => void) | nu
   );
 }
 
-function KeyEnd({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: Key }): ReactNode {
+function KeyEnd({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: ApiKey }): ReactNode {
   if (revokedAt !== null) return <Moment said="revoked" at={revokedAt} />;
   if (expiresAt === null) return "doesn't expire";
   return <Moment said={new Date(expiresAt) <= new Date() ? "expired" : "expires"} at={expiresAt} />;
@@ -117,7 +118,15 @@ function Moment({ said, at }: { said: string; at: string | null }): ReactNode {
   );
 }
 
-function RevokeKey({ apiKey, onDone, onCancel }: { apiKey: Key; onDone: () => void; onCancel: () => void }): ReactNode {
+function RevokeKey({
+  apiKey,
+  onDone,
+  onCancel,
+}: {
+  apiKey: ApiKey;
+  onDone: () => void;
+  onCancel: () => void;
+}): ReactNode {
   const { act, isBusy, problem } = useAction();
   return (
     <ConfirmDialog

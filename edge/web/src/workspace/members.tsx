@@ -1,5 +1,6 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
-import { addMember, changeRole, listMembers, removeMember, type Member, type Role } from "../api/accounts";
+import { addMember, changeRole, listMembers, removeMember } from "../api/accounts";
+import type { Member, Role } from "../api/types";
 import { useAccount } from "../sign-in/account";
 import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";

@@ -1,6 +1,6 @@
 /** What is chosen in the form of a key flows in, what the API wants flows out. Pure. */
 
-import type { NewKey, Role, Scope } from "../api/accounts";
+import type { NewApiKey, Role, Scope } from "../api/types";
 
 export interface KeyFields {
   name: string;
@@ -26,6 +26,6 @@ export const SCOPES: readonly (readonly [Scope, string])[] = [
 
 export const NEW_KEY: KeyFields = { name: "", role: "reader", scopes: [], expiry: "90" };
 
-export function toNewKey({ name, role, scopes, expiry }: KeyFields): NewKey {
+export function toNewKey({ name, role, scopes, expiry }: KeyFields): NewApiKey {
   return { name: name.trim(), role, scopes, expires_in_days: expiry === "never" ? null : Number(expiry) };
 }

@@ -1,6 +1,6 @@
 /** Roles as they can be chosen. */
 
-import type { Role } from "../api/accounts";
+import type { Role } from "../api/types";
 import { includes } from "../sign-in/account";
 
 const ROLES: readonly Role[] = ["reader", "editor", "owner"];
