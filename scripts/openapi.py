@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from functions.chat.routes import routes as chat_routes
+from functions.chat.conversations.routes import routes as chat_routes
 from functions.collection.bulk import Bulk
 from functions.collection.connect import connect_with
 from functions.collection.routes import Collection

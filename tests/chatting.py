@@ -10,8 +10,8 @@ import flask
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from functions.chat.routes import routes
-from functions.chat.search import halfvec
+from functions.chat.conversations.routes import routes
+from functions.chat.retrieval.search import halfvec
 from headwater.db import Database
 from headwater.embedder import ConstantEmbedder, Embedder, embedding_input, input_hash
 from headwater.http import App

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from functions.chat.search import Passage
+from functions.chat.retrieval.search import Passage
 
 
 def fake_passage(text: str, **changes: Any) -> Passage:

@@ -6,7 +6,7 @@ Served by functions-framework: `functions-framework --source functions/chat/main
 import flask
 import functions_framework
 
-from functions.chat.routes import routes
+from functions.chat.conversations.routes import routes
 from headwater.config import get_settings
 from headwater.db import Database
 from headwater.embedder import Embedders

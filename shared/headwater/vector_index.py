@@ -4,7 +4,7 @@ A workspace's vectors are scanned exactly as long as that is fast: up to `EXACT_
 which a workspace has more gets an index, built after the load: adding 20,000 vectors one by one to an index takes seven
 times as long as building it. The signs of a vector's numbers are indexed, one bit for each; what is alike by them is
 then ranked by the vectors themselves. The job calls `build` as the owner when what it worked on has ended, and after
-migrations; `functions.chat.search` scans exactly until the index is there. Why so: `docs/decisions/0010`.
+migrations; `functions.chat.retrieval.search` scans exactly until the index is there. Why so: `docs/decisions/0010`.
 """
 
 import time

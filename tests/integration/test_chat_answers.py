@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions.chat import log
-from functions.chat.answer import NOTHING_FOUND
-from functions.chat.conversations import ask
-from functions.chat.extract import INTRODUCTION
-from functions.chat.stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
-from functions.chat.write import Writer
+from functions.chat.answers.compose import NOTHING_FOUND
+from functions.chat.conversations.conversations import ask
+from functions.chat.models.extractive import INTRODUCTION
+from functions.chat.streams import message_log
+from functions.chat.streams.ui_message_stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
+from functions.chat.streams.writer import Writer
 from headwater.callers import Caller
 from scripts.local.postgres import Cluster
 from tests.chatting import Chatting, chatting, instance, kinds, sent, text_of
@@ -176,7 +176,7 @@ def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None
     assert kinds(sent(b"".join(written))) == ["start", "text-start", "text-delta", "text-end", "finish", "[DONE]"]
 
 
-def begun(chat: Chatting, conversation_id: str = "c1") -> log.Answer:
+def begun(chat: Chatting, conversation_id: str = "c1") -> message_log.Answer:
     """Begin an answer that nobody writes yet."""
     with chat.database.transaction(WORKSPACE) as tx:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
@@ -284,8 +284,8 @@ def test_events_of_earlier_answers_are_not_kept(chat: Chatting) -> None:
 def test_what_the_log_holds_is_what_was_sent(chat: Chatting) -> None:
     chat.ask("c1", "How do I install the compass?")
     with chat.database.transaction(WORKSPACE) as tx:
-        answer, is_open = log.find_last(tx, WORKSPACE, "c1")
+        answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")
         assert answer is not None
-        data = [event.data for event in log.read(tx, answer)]
+        data = [event.data for event in message_log.read(tx, answer)]
     assert not is_open
     assert len(fold(data)) == 3

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.chat.models import load_model
-from functions.chat.prompt import INSTRUCTIONS, Asked, Turn
+from functions.chat.answers.prompt import INSTRUCTIONS, Asked, Turn
+from functions.chat.models.models import load_model
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from tests.fakes import FakeProvider, fake_passage, fake_provider

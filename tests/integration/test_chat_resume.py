@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from functions.chat import log
-from functions.chat.follow import OVER, follow
-from functions.chat.stream import DONE, KEEP_ALIVE, encode
+from functions.chat.streams import message_log
+from functions.chat.streams.replay import OVER, follow
+from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from headwater.errors import DatabaseUnavailable
 from tests.chatting import Chatting, Sent, chatting, instance, kinds, sent, text_of
 from tests.databases import FreshDatabase
@@ -223,7 +223,7 @@ def test_a_writer_that_died_does_not_block_the_conversation(
     kill_writer(chat)
     finish(provider)
     with chat.database.transaction(WORKSPACE) as tx:
-        assert log.find_running(tx, WORKSPACE, "c1") is None
+        assert message_log.find_running(tx, WORKSPACE, "c1") is None
     assert kinds(chat.ask("c1", QUESTION, "m2"))[-1] == "[DONE]"
     states = [message["metadata"]["state"] for message in elsewhere.messages("c1")]
     assert states == ["complete", "interrupted", "complete", "complete"]
@@ -254,7 +254,7 @@ def test_a_follower_gives_signs_of_life(chat: Chatting, provider: FakeProvider) 
     reading = Reading(chat.post("c1", QUESTION))
     reading.until("text-delta")
     with chat.database.transaction(WORKSPACE) as tx:
-        answer, _ = log.find_last(tx, WORKSPACE, "c1")
+        answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
     assert answer
     following = follow(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
     assert sent(next(following))
@@ -268,7 +268,7 @@ def test_a_follower_whose_database_goes_away_is_told(chat: Chatting) -> None:
         def transaction(self, scope: object) -> None:
             raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")
 
-    answer = log.Answer(WORKSPACE, "c1", WORKSPACE)
+    answer = message_log.Answer(WORKSPACE, "c1", WORKSPACE)
     following = follow(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
     events = sent(b"".join(following))
     assert [event.id for event in events] == [0, 0]

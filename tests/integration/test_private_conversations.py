@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from functions.chat.routes import routes
+from functions.chat.conversations.routes import routes
 from headwater.embedder import ConstantEmbedder
 from headwater.lifetime import Lifetime
 from headwater.migrations import register_model

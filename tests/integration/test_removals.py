@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.chat.search import Search
+from functions.chat.retrieval.search import Search
 from functions.collection.runs import Run, end_run
 from functions.job.collect import Execution
 from headwater import ledger

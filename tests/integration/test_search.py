@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from functions.chat.search import Search
+from functions.chat.retrieval.search import Search
 from headwater.embedder import ConstantEmbedder
 from headwater.migrations import register_model
 from tests.chatting import Chatting, chatting, instance

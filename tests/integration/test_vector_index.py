@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.search import ALIKE, FEW, Search, by_index
+from functions.chat.retrieval.search import ALIKE, FEW, Search, by_index
 from functions.embedding.embed import as_copy
 from headwater import vector_index
 from headwater.config import Settings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.cite import CitationFilter
+from functions.chat.answers.citations import CitationFilter
 
 
 def run(text: str, allowed: set[int]) -> str:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.cite import CitationFilter
-from functions.chat.extract import INTRODUCTION, Extractive, choose, terms
-from functions.chat.prompt import Asked
-from functions.chat.search import Passage
-from functions.chat.sentences import sentences
+from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.prompt import Asked
+from functions.chat.answers.sentences import sentences
+from functions.chat.models.extractive import INTRODUCTION, Extractive, choose, terms
+from functions.chat.retrieval.search import Passage
 from tests.fakes import fake_passage
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.fuse import fuse
+from functions.chat.retrieval.fusion import fuse
 
 
 def test_the_worked_example_of_the_docstring_holds() -> None:

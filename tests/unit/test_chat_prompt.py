@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from functions.chat.prompt import (
+from functions.chat.answers.prompt import (
     INSTRUCTIONS,
     MAX_HISTORY_CHARS,
     MAX_HISTORY_TURNS,

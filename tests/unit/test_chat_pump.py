@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.chat.pump import pump
+from functions.chat.models.token_batches import pump
 from headwater.errors import UpstreamError
 
 

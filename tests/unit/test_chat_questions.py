@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.conversations import MAX_TITLE_CHARS, message_ids, shorten
-from functions.chat.models import LanguageModel, explain, load_model
-from functions.chat.routes import PostedMessage, check_conversation_id, read_question
-from functions.chat.search import any_of, halfvec, is_relevant
+from functions.chat.conversations.conversations import MAX_TITLE_CHARS, message_ids, shorten
+from functions.chat.conversations.routes import PostedMessage, check_conversation_id, read_question
+from functions.chat.models.models import LanguageModel, explain, load_model
+from functions.chat.retrieval.search import any_of, halfvec, is_relevant
 from headwater.config import Settings
 from headwater.errors import ConfigError, PermanentError, UnprocessableContent, UpstreamError
 from tests.fakes import fake_passage

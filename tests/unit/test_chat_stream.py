@@ -2,7 +2,7 @@
 
 import json
 
-from functions.chat.stream import (
+from functions.chat.streams.ui_message_stream import (
     DONE,
     Abort,
     Citation,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from functions.chat.extract import Extractive
-from functions.chat.prompt import Asked, build
+from functions.chat.answers.prompt import Asked, build
+from functions.chat.models.extractive import Extractive
 from headwater import logs
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, UpstreamError

@@ -8,8 +8,18 @@ that clients come back to.
 import time
 from collections.abc import Iterator
 
-from functions.chat import log
-from functions.chat.stream import DONE, KEEP_ALIVE, KEEP_ALIVE_S, ErrorPart, Event, advise, broken_off, gone, sse
+from functions.chat.streams import message_log
+from functions.chat.streams.ui_message_stream import (
+    DONE,
+    KEEP_ALIVE,
+    KEEP_ALIVE_S,
+    ErrorPart,
+    Event,
+    advise,
+    broken_off,
+    gone,
+    sse,
+)
 from headwater import logs
 from headwater.db import Database
 from headwater.lifetime import Lifetime
@@ -21,7 +31,7 @@ OVER = ErrorPart("The server had to end this connection. Open the conversation a
 
 def follow(
     database: Database,
-    answer: log.Answer,
+    answer: message_log.Answer,
     *,
     after: int,
     request_id: str,
@@ -49,10 +59,10 @@ def follow(
         yield sse(broken_off(advise(error, request_id)))
 
 
-def _read(database: Database, answer: log.Answer, after: int) -> list[Event]:
+def _read(database: Database, answer: message_log.Answer, after: int) -> list[Event]:
     with database.transaction(answer.workspace_id) as tx:
-        events = log.read(tx, answer, after)
-        if events or log.find_running(tx, answer.workspace_id, answer.conversation_id) == answer:
+        events = message_log.read(tx, answer, after)
+        if events or message_log.find_running(tx, answer.workspace_id, answer.conversation_id) == answer:
             return events
         # It has ended just now, or its events are gone: the conversation was deleted, or asked something else.
-        return log.read(tx, answer, after) or gone(after)
+        return message_log.read(tx, answer, after) or gone(after)

@@ -9,13 +9,13 @@ from contextlib import closing
 
 import msgspec
 
-from functions.chat.cite import CitationFilter
-from functions.chat.log import Answer
-from functions.chat.models import ChatModel
-from functions.chat.prompt import Asked, Turn, retrieval_query
-from functions.chat.pump import pump
-from functions.chat.search import Passage, Search, is_relevant
-from functions.chat.stream import (
+from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.prompt import Asked, Turn, retrieval_query
+from functions.chat.models.models import ChatModel
+from functions.chat.models.token_batches import pump
+from functions.chat.retrieval.search import Passage, Search, is_relevant
+from functions.chat.streams.message_log import Answer
+from functions.chat.streams.ui_message_stream import (
     Citation,
     ModelName,
     ModelPart,

@@ -11,10 +11,10 @@ from math import log
 
 import msgspec
 
-from functions.chat.cite import CitationFilter
-from functions.chat.prompt import Asked
-from functions.chat.search import Passage
-from functions.chat.sentences import sentences
+from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.prompt import Asked
+from functions.chat.answers.sentences import sentences
+from functions.chat.retrieval.search import Passage
 
 MAX_QUOTES = 5
 MAX_QUOTES_OF_ONE = 3

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.fuse import fuse
+from functions.chat.retrieval.fusion import fuse
 from headwater.db import Database, as_rows
 from headwater.embedder import Embedder
 from headwater.vector_index import EXACT_VECTORS, signs

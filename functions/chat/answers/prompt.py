@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from functions.chat.search import Passage
+from functions.chat.retrieval.search import Passage
 
 MAX_HISTORY_TURNS = 8
 MAX_HISTORY_CHARS = 8_000

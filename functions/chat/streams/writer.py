@@ -9,8 +9,18 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-from functions.chat import log
-from functions.chat.stream import KEEP_ALIVE, KEEP_ALIVE_S, Event, Finish, Part, advise, broken_off, gone, sse
+from functions.chat.streams import message_log
+from functions.chat.streams.ui_message_stream import (
+    KEEP_ALIVE,
+    KEEP_ALIVE_S,
+    Event,
+    Finish,
+    Part,
+    advise,
+    broken_off,
+    gone,
+    sse,
+)
 from headwater import errors, logs
 from headwater.db import Database
 from headwater.lifetime import Lifetime
@@ -22,7 +32,7 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        answer: log.Answer,
+        answer: message_log.Answer,
         *,
         request_id: str,
         lifetime: Lifetime,
@@ -42,14 +52,14 @@ class Writer:
         has gone, or the process is over, the answer ends as interrupted.
         """
         started = time.monotonic()
-        ending: log.Ending = "interrupted"
-        last: Part = log.INTERRUPTED
+        ending: message_log.Ending = "interrupted"
+        last: Part = message_log.INTERRUPTED
         try:
             with closing(groups):
                 is_whole = yield from self._send(groups)
             if is_whole:
                 ending, last = "complete", Finish()
-        except log.Ended:
+        except message_log.Ended:
             ending = "stopped"
         except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
             ending, last = "failed", advise(error, self.request_id)
@@ -71,7 +81,7 @@ class Writer:
             if self.lifetime.is_over():
                 return False
             with self.database.transaction(self.answer.workspace_id) as tx:
-                events = log.append(tx, self.answer, parts)
+                events = message_log.append(tx, self.answer, parts)
             if events:
                 self._sent = events[-1].seq
                 yield sse(events)
@@ -82,14 +92,14 @@ class Writer:
             spoke = time.monotonic()
         return True
 
-    def _end(self, ending: log.Ending, last: Part) -> list[Event]:
+    def _end(self, ending: message_log.Ending, last: Part) -> list[Event]:
         """End the answer, or find how it was ended already; returns the events that the client doesn't have yet."""
         try:
             with self.database.transaction(self.answer.workspace_id) as tx:
                 try:
-                    return log.end(tx, self.answer, ending, last)
-                except log.Ended:
-                    return log.read(tx, self.answer, self._sent) or gone(self._sent)
+                    return message_log.end(tx, self.answer, ending, last)
+                except message_log.Ended:
+                    return message_log.read(tx, self.answer, self._sent) or gone(self._sent)
         except Exception as error:  # noqa: BLE001 - the boundary, as above
             # Nothing can be stored. The client is told all the same, and a reader will find that the lease has run out.
             self._log("answer.not_ended", error=error, severity=40)

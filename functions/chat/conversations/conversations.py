@@ -14,9 +14,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat import log
-from functions.chat.prompt import Turn
-from functions.chat.stream import StoredPart, TextPart
+from functions.chat.answers.prompt import Turn
+from functions.chat.streams import message_log
+from functions.chat.streams.ui_message_stream import StoredPart, TextPart
 from headwater.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.errors import Conflict, NotFound
 
@@ -75,7 +75,7 @@ def row_id(caller: Caller, conversation_id: str) -> str:
 
 def ask(
     tx: Connection, caller: Caller, conversation_id: str, message_id: str, question: str
-) -> tuple[log.Answer, list[Turn]]:
+) -> tuple[message_log.Answer, list[Turn]]:
     """Store a question and begin its answer; returns that, and what was said before.
 
     A question whose id is known is asked anew: what came after it goes. Raises Conflict while an answer is written.
@@ -88,7 +88,7 @@ def ask(
     # Holds the conversation's row until the transaction ends, so that questions come one after the other.
     named = {"subject": caller.subject, "client_id": client_id, "title": shorten(question)}
     tx.execute(_ENSURE, {**values, **named})
-    if log.find_running(tx, workspace_id, conversation_id):
+    if message_log.find_running(tx, workspace_id, conversation_id):
         raise Conflict("An answer is still being written in this conversation. Wait for it, or stop it.")
     ids = message_ids(workspace_id, conversation_id, message_id)
     asked = {**values, "ids": ids, "id": ids[0], "parts": msgspec.json.encode([TextPart(text=question)]).decode()}
@@ -98,7 +98,7 @@ def ask(
     else:
         tx.execute(_ASK, asked)
     history = [_turn(row.role, row.parts) for row in tx.execute(_MESSAGES, values)][:-1]
-    return log.begin(tx, workspace_id, conversation_id), [turn for turn in history if turn.text]
+    return message_log.begin(tx, workspace_id, conversation_id), [turn for turn in history if turn.text]
 
 
 def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
@@ -135,7 +135,7 @@ def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> C
     """Read a conversation with its messages; raises NotFound. An answer whose writer has died is ended first."""
     title = read_title(tx, caller, conversation_id)
     values = _mine(caller, conversation_id)
-    log.find_running(tx, caller.workspace_id, values["conversation_id"])
+    message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
     messages = []
     for row in tx.execute(_MESSAGES, values):
         parts = msgspec.convert(row.parts, list[StoredPart])

@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 import flask
 import msgspec
 
-from functions.chat import conversations, log
-from functions.chat.answer import Task, compose
-from functions.chat.conversations import Conversation, ConversationList
-from functions.chat.follow import follow
-from functions.chat.models import ChatModel, load_model
-from functions.chat.search import Passage, Search
-from functions.chat.stream import CONTENT_TYPE, HEADERS, Abort
-from functions.chat.write import Writer
+from functions.chat.answers.compose import Task, compose
+from functions.chat.conversations import conversations
+from functions.chat.conversations.conversations import Conversation, ConversationList
+from functions.chat.models.models import ChatModel, load_model
+from functions.chat.retrieval.search import Passage, Search
+from functions.chat.streams import message_log
+from functions.chat.streams.replay import follow
+from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
+from functions.chat.streams.writer import Writer
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.embedder import Embedder
@@ -137,8 +138,8 @@ class Chat:
         last_seen = call.request.headers.get("Last-Event-ID", "")
         after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
         with self.database.transaction(call.workspace_id) as tx:
-            answer, is_open = log.find_last(tx, call.workspace_id, conversation_id)
-            if answer is None or not (is_open or (after and log.read(tx, answer, after))):
+            answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
+            if answer is None or not (is_open or (after and message_log.read(tx, answer, after))):
                 return Reply(None, 204)
         following = follow(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(following)
@@ -147,11 +148,11 @@ class Chat:
         """End the running answer; its writer notices within a second."""
         with self.database.transaction(call.workspace_id) as tx:
             conversations.read_title(tx, call.known_caller, check_conversation_id(call.path["id"]))
-            answer = log.find_running(tx, call.workspace_id, _row_id(call))
+            answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
             try:
                 if answer:
-                    log.end(tx, answer, "stopped", Abort())
-            except log.Ended:
+                    message_log.end(tx, answer, "stopped", Abort())
+            except message_log.Ended:
                 answer = None
         return Stopped(answer is not None)
 

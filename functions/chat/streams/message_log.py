@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.stream import ErrorPart, Event, Part, closing, encode, fold
+from functions.chat.streams.ui_message_stream import ErrorPart, Event, Part, closing, encode, fold
 
 LEASE_S = 30
 """How long a writer may give no sign of life; a client that takes nothing off it can hold it up, too."""

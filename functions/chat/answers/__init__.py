@@ -1,0 +1,1 @@
+"""Compose answers: prompt, checked citations, sentences."""

@@ -1,0 +1,1 @@
+"""Chat models: LangChain's, and the built-in extractive one."""

@@ -1,0 +1,1 @@
+"""The stream of an answer: its log, writer, replay and wire format."""
