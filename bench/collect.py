@@ -23,7 +23,7 @@ import psutil
 import sqlalchemy as sa
 
 from bench.cold_start import free_port
-from functions.collection.sources import NewSource, create_source
+from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.migrations import register_model, upgrade

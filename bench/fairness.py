@@ -20,8 +20,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from functions.collection import runs
-from functions.collection.sources import NewSource, create_source
+from functions.collection.runs import runs
+from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings, read_settings
 from headwater.db import ENGINE, OVERFLOW, Database
 from headwater.tickets import Tickets

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cold_start import free_port
-from functions.collection.sources import NewSource, create_source
+from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.db import Database, owner_transaction
 from headwater.migrations import register_model, upgrade

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from functions.chat.conversations.routes import routes as chat_routes
-from functions.collection.bulk import Bulk
-from functions.collection.connect import connect_with
-from functions.collection.routes import Collection
+from functions.collection.runs.bulk import Bulk
+from functions.collection.sources.connect import connect_with
+from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.db import Database

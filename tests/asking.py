@@ -6,9 +6,9 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
-from functions.collection.bulk import Bulk
-from functions.collection.connect import connect_with
-from functions.collection.routes import Collection
+from functions.collection.runs.bulk import Bulk
+from functions.collection.sources.connect import connect_with
+from functions.collection.sources.routes import Collection
 from headwater.config import Settings
 from headwater.db import Database
 from headwater.http import App

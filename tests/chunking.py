@@ -2,9 +2,9 @@
 
 import hashlib
 
-from functions.collection.chunk import Chunk
-from functions.collection.parse import Parsed
-from functions.collection.split import MAX_CHARS
+from functions.collection.parsers.parse import Parsed
+from functions.collection.pipeline.chunk import Chunk
+from functions.collection.pipeline.split import MAX_CHARS
 from headwater.embedder import Tokenizer, embedding_input
 
 

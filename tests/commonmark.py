@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from functions.collection.parse import Parsed
+from functions.collection.parsers.parse import Parsed
 
 _REFERENCE = MarkdownIt("commonmark").enable("table")
 

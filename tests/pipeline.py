@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.collection import runs, sources
-from functions.collection.runs import Run
-from functions.collection.sources import NewSource, Source
-from functions.collection.steps import handlers as collection_handlers
+from functions.collection.pipeline.steps import handlers as collection_handlers
+from functions.collection.runs import runs
+from functions.collection.runs.runs import Run
+from functions.collection.sources import sources
+from functions.collection.sources.sources import NewSource, Source
 from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
 from headwater.db import Database

@@ -8,10 +8,10 @@ import uuid
 import flask
 import functions_framework
 
-from functions.collection.bulk import Bulk
-from functions.collection.connect import connect_with
-from functions.collection.routes import Collection
-from functions.collection.steps import handlers
+from functions.collection.pipeline.steps import handlers
+from functions.collection.runs.bulk import Bulk
+from functions.collection.sources.connect import connect_with
+from functions.collection.sources.routes import Collection
 from functions.collection.tick import tick_route
 from headwater.config import get_settings
 from headwater.db import Database

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from functions.collection import runs
-from functions.collection.cron import next_time
-from functions.collection.pause import PAUSED, is_paused
-from functions.collection.retention import sweep
+from functions.collection.runs import runs
+from functions.collection.runs.pause import PAUSED, is_paused
+from functions.collection.runs.retention import sweep
+from functions.collection.sources.cron import next_time
 from headwater import logs
 from headwater.db import ENGINE, Database
 from headwater.errors import Conflict, UserError

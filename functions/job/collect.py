@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from functions.collection import runs
-from functions.collection.runs import RunSummary
+from functions.collection.runs import runs
+from functions.collection.runs.runs import RunSummary
 from functions.job.outage import Outage
 from functions.job.progress import progress_line, summary
 from functions.job.work import End, JobWorker, mortal

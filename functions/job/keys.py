@@ -26,7 +26,7 @@ from headwater.db import ENGINE, Database
 from headwater.errors import BadRequest, ConfigError, Conflict, NotFound
 
 if TYPE_CHECKING:
-    from functions.collection.people.keys import ApiKey
+    from functions.collection.accounts.keys import ApiKey
 
 FUNCTIONS = ("chat", "collection", "embedding")
 FIRST_WORKSPACE = "main"
@@ -61,7 +61,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def create_key(database: Database, settings: Settings, options: argparse.Namespace) -> int:
     """Make or store a key; a workspace is made for the first owner's."""
-    from functions.collection.people import keys
+    from functions.collection.accounts import keys
 
     if settings.cloud_run_job and options.hash is None:
         raise ConfigError("On Cloud Run a new key would be kept in the logs. Make it elsewhere and give --hash.")
@@ -88,7 +88,7 @@ def create_key(database: Database, settings: Settings, options: argparse.Namespa
 
 def list_keys(database: Database, _: Settings, options: argparse.Namespace) -> int:
     """List keys, a line each, under their workspaces."""
-    from functions.collection.people import keys
+    from functions.collection.accounts import keys
 
     if options.workspace is not None:
         _check_workspace(database, options.workspace)
@@ -104,7 +104,7 @@ def list_keys(database: Database, _: Settings, options: argparse.Namespace) -> i
 
 def revoke_key(database: Database, _: Settings, options: argparse.Namespace) -> int:
     """Revoke a key, whichever workspace it is of."""
-    from functions.collection.people import keys
+    from functions.collection.accounts import keys
 
     with database.transaction(ENGINE) as tx:
         workspace_id = tx.execute(_WORKSPACE_OF_KEY, {"id": options.id}).scalar_one_or_none()
@@ -118,7 +118,7 @@ def revoke_key(database: Database, _: Settings, options: argparse.Namespace) -> 
 
 def make_owner(database: Database, settings: Settings, options: argparse.Namespace) -> int:
     """Make somebody an owner: of a workspace, else of the only one, else of a new one."""
-    from functions.collection.people import members
+    from functions.collection.accounts import members
 
     if options.workspace is None and (owned := _owned_by(database, options.subject)):
         print(f"{options.subject} is an owner of workspace {owned} already")

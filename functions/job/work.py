@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from functions.collection.steps import handlers as collection_handlers
+from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.outage import Outage
 from headwater import ledger

@@ -187,7 +187,7 @@ def test_a_function_that_cannot_be_imported_never_listens(
         broken.forget()
         with broken.started(on_cloud_run("collection", settings, port)) as (process, output):
             assert process.wait(60) != 0
-            assert "functions.collection.routes" in said(output)
+            assert "functions.collection.sources.routes" in said(output)
             assert "Listening" not in said(output)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import retry, runs
-from functions.collection.bulk import Bulk
-from functions.collection.steps import handlers
+from functions.collection.pipeline import retry_failed
+from functions.collection.pipeline.steps import handlers
+from functions.collection.runs import runs
+from functions.collection.runs.bulk import Bulk
 from headwater.db import ENGINE
 from headwater.lifetime import Lifetime
 from headwater.tickets import QUEUES, Tickets
@@ -125,7 +126,7 @@ def test_a_large_retry_goes_to_the_job_too(pipeline: Pipeline, repository: Repos
     pipeline.rows("update run_items set state = 'failed', reason = 'It rained.' returning key")
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         runs.cancel_run(tx, run_id)
-        retry_id = retry.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
+        retry_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
     bulk_of(pipeline).start(retry_id)
     [execution] = executions(idle_cloud, retry_id)
     assert (pipeline.read(retry_id).engine, execution.task_count) == ("job", 2)

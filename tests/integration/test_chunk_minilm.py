@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.chunk import chunk
-from functions.collection.parse import parse
+from functions.collection.parsers.parse import parse
+from functions.collection.pipeline.chunk import chunk
 from headwater import graph
 from headwater.embedder import Tokenizer, load_tokenizer
 from tests.chunking import check_chunks

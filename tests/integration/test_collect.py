@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import runs
-from functions.collection.documents import DocumentQuery, read_documents
-from functions.collection.link import Link
+from functions.collection.documents.documents import DocumentQuery, read_documents
+from functions.collection.pipeline.link import Link
+from functions.collection.runs import runs
 from headwater.errors import Conflict, PermanentError
 from headwater.tickets import QUEUES
 from headwater.worker import Handler

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import runs, sources
+from functions.collection.runs import runs
+from functions.collection.sources import sources
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent

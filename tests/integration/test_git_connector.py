@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from functions.collection.connectors import Connector, Fetched, Listing, open_connector
-from functions.collection.connectors.git import NO_COMMIT, GitConnector, GitLimits
-from functions.collection.connectors.git_config import GitConfig
-from functions.collection.guard import guarded_http
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.connector import NO_COMMIT, GitConnector, GitLimits
 from headwater.blobs import Blobs, open_blobs
 from headwater.config import Settings
 from headwater.errors import PermanentError, UnprocessableContent
+from headwater.outbound import guarded_http
 from tests.gitserver import GIT, File, Name, Submodule, Symlink, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.collection.connectors.git import GitConnector
-from functions.collection.connectors.git_config import GitConfig
-from functions.collection.guard import guarded_http
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.connector import GitConnector
 from headwater.blobs import open_blobs
+from headwater.outbound import guarded_http
 from tests.gitserver import GIT, git, serve
 
 DATA = os.environ.get("HEADWATER_DATA", "")

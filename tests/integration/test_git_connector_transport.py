@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from functions.collection.connectors import Entry
-from functions.collection.connectors.git import GitConnector, GitLimits
-from functions.collection.connectors.git_config import GitConfig
-from functions.collection.guard import guarded_http
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.connector import GitConnector, GitLimits
 from headwater.blobs import Blobs, open_blobs
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
+from headwater.outbound import guarded_http
 from tests.gitserver import GIT, File, Name, Server, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")

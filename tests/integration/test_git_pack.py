@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from functions.collection.connectors.git_pack import BLOB, TREE, PackFile, PackTooLarge, Unpacked
+from functions.collection.connectors.git.pack import BLOB, TREE, PackFile, PackTooLarge, Unpacked
 from headwater.errors import HeadwaterError, UpstreamError
 
 OFS_DELTA, REF_DELTA = 6, 7

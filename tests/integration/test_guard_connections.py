@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from functions.collection.guard import Lookup, Refused, guarded_http
+from headwater.outbound import Lookup, Refused, guarded_http
 
 
 class Handler(BaseHTTPRequestHandler):

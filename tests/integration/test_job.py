@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from functions.collection.sources import Source
+from functions.collection.sources.sources import Source
 from headwater.migrations import register_model
 from scripts.local.postgres import Cluster
 from tests.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server

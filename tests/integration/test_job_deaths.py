@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
-from functions.collection.sources import Source
+from functions.collection.sources.sources import Source
 from scripts.local.cloud_resources import make_all
 from scripts.local.postgres import Cluster
 from scripts.local.stack import JOB_IMAGE

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from functions.collection.people.keys import NewApiKey, create_key
-from functions.collection.people.routes import People
+from functions.collection.accounts.keys import NewApiKey, create_key
+from functions.collection.accounts.routes import People
 from headwater.api_keys import hash_key, is_well_formed
 from headwater.callers import Caller
 from headwater.errors import Forbidden

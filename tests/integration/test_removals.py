@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.chat.retrieval.search import Search
-from functions.collection.runs import Run, end_run
+from functions.collection.runs.runs import Run, end_run
 from functions.job.collect import Execution
 from headwater import ledger
 from headwater.embedder import ConstantEmbedder

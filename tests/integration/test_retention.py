@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.retention import sweep
-from functions.collection.sources import Source
+from functions.collection.runs.retention import sweep
+from functions.collection.sources.sources import Source
 from headwater.blobs import open_blobs
 from headwater.db import ENGINE, Database
 from tests.asking import Asking

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.collection import pause, retry, runs
-from functions.collection.items import Item, ItemQuery, read_items
-from functions.collection.sources import Source
+from functions.collection.pipeline import retry_failed
+from functions.collection.runs import pause, runs
+from functions.collection.runs.items import Item, ItemQuery, read_items
+from functions.collection.sources.sources import Source
 from headwater import logs
 from headwater.errors import Conflict
 from tests.databases import FreshDatabase
@@ -52,7 +53,7 @@ def lenient(database: FreshDatabase) -> Iterator[Pipeline]:
 def retried(pipeline: Pipeline, run_id: uuid.UUID) -> runs.Run:
     """Retry a run to its end."""
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        new_id = retry.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
+        new_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
     pipeline.drain()
     return pipeline.read(new_id)
 

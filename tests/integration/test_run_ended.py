@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs import Counts, State, end_run, is_alarming
+from functions.collection.runs.runs import Counts, State, end_run, is_alarming
 from headwater.db import Database
 from headwater.errors import LeaseLost
 from tests.databases import FreshDatabase

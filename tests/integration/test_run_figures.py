@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import figures, runs
+from functions.collection.runs import metrics, runs
 from headwater import ledger
 from headwater.db import ENGINE, Database
 from headwater.ledger import NewStep
@@ -150,7 +150,7 @@ def test_ten_thousand_failures_come_as_a_thousand_keys_and_a_hundred_groups_at_m
         workspace=WORKSPACE,
     )
     run = read(db, run_id)
-    assert (len(run.failures), len(run.failure_groups)) == (runs.MAX_REASONS, figures.MAX_GROUPS)
+    assert (len(run.failures), len(run.failure_groups)) == (runs.MAX_REASONS, metrics.MAX_GROUPS)
     assert run.counts.failed == 10_000
 
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from functions.collection import runs, schedules, sources
-from functions.collection.schedules import Schedule
+from functions.collection.runs import runs
+from functions.collection.sources import schedules, sources
+from functions.collection.sources.schedules import Schedule
 from functions.collection.tick import Ticked, start_due
 from headwater.db import ENGINE, Database
 from headwater.errors import Conflict, UpstreamError

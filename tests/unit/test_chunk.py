@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
-from functions.collection.parse import Parsed, parse
+from functions.collection.parsers.parse import Parsed, parse
+from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
 from headwater.embedder import load_tokenizer
 from tests.chunking import check_chunks
 from tests.corpus import FILES

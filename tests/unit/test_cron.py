@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.cron import check_schedule, least_distance_s, times_after
+from functions.collection.sources.cron import check_schedule, least_distance_s, times_after
 from headwater.errors import UnprocessableContent
 from localcloud.scheduler import cron as localcloud
 

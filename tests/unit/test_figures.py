@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.figures import Part, seconds_left
+from functions.collection.runs.metrics import Part, seconds_left
 
 
 def test_while_documents_are_read_embedding_all_of_them_is_still_to_come() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from functions.collection.connectors import decode_config
-from functions.collection.connectors.git_config import GitConfig, document_url
+from functions.collection.connectors.git.config import GitConfig, document_url
 from functions.collection.connectors.media_types import media_type
 from headwater.errors import UnprocessableContent
 

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from functions.collection.connectors.git_tree import MAX_KEY_BYTES, ReadTree, Walked, walk
+from functions.collection.connectors.git.tree import MAX_KEY_BYTES, ReadTree, Walked, walk
 from headwater.errors import PermanentError, UpstreamError
 
 FILE, FOLDER, LINK, SUBMODULE = stat.S_IFREG | 0o644, stat.S_IFDIR, stat.S_IFLNK, 0o160000

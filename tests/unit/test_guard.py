@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.collection.guard import Lookup, Refused, classify, resolve
+from headwater.outbound import Lookup, Refused, classify, resolve
 
 KINDS = {
     "93.184.216.34": "public",

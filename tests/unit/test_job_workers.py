@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.bulk import job_workers
+from functions.collection.runs.bulk import job_workers
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parse import Parsed, parse
+from functions.collection.parsers.parse import Parsed, parse
 from headwater.errors import PermanentError
 from tests.corpus import FILES, QUESTIONS
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parse import Block, parse
+from functions.collection.parsers.parse import Block, parse
 from tests.commonmark import our_structure, reference_structure
 from tests.corpus import FILES
 from tests.pathological import PAGES

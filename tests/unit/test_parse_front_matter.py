@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.markdown.front_matter import read_front_matter
+from functions.collection.parsers.markdown.front_matter import read_front_matter
 from tests.pathological import PAGES
 
 LAUGHS = "a: &a [x, x]\n" + "".join(

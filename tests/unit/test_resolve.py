@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parse import parse
-from functions.collection.resolve import LinkResolver, possible_names
+from functions.collection.parsers.parse import parse
+from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from tests.corpus import FILES
 
 KEYS = [

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from functions.collection.connectors.git_config import GitConfig
+from functions.collection.connectors.git.config import GitConfig
 from headwater.blobs import Blobs
 from headwater.config import Settings
 from headwater.errors import UnprocessableContent
@@ -97,8 +97,8 @@ def open_connector(kind: str, settings: Settings, blobs: Blobs, stage_prefix: st
 
     What it stages lies in `blobs` under `stage_prefix`, which belongs to this source alone.
     """
-    from functions.collection.connectors.git import GitConnector, GitLimits
-    from functions.collection.guard import guarded_http
+    from functions.collection.connectors.git.connector import GitConnector, GitLimits
+    from headwater.outbound import guarded_http
 
     if kind != GitConnector.kind:
         raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {GitConnector.kind}.")

@@ -1,0 +1,180 @@
+"""Members: who is in a workspace, and as what. Read, added, changed and removed here, and told who they are.
+
+A workspace keeps an owner: the last one can't be removed or made anything less. What a member may no longer do, the API
+keys that they made may not either.
+"""
+
+import datetime as dt
+import uuid
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
+from sqlalchemy.engine import Connection
+
+from functions.collection.accounts import keys
+from functions.collection.sources.sources import check_name
+from headwater.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
+from headwater.db import ENGINE, Database
+from headwater.errors import Conflict, NotFound, UnprocessableContent
+from headwater.tokens import is_subject
+
+
+class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody to be added: `subject` is the `sub` that their tokens have, `name` what people call them."""
+
+    subject: str
+    role: Role = "reader"
+    name: str | None = None
+
+
+class MemberChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed of a member; what isn't named stays."""
+
+    role: Role | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody in a workspace."""
+
+    subject: str
+    role: Role
+    name: str | None
+    created_at: dt.datetime
+
+
+class MemberList(msgspec.Struct, frozen=True):
+    """Everybody in a workspace, who came first first."""
+
+    members: list[Member]
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """A workspace that the caller is in."""
+
+    id: uuid.UUID
+    name: str
+    role: Role
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is calling, in which workspace, and which others the header `X-Workspace` may name.
+
+    `subject` of an API key is `key:` and its id. `scopes` are the only functions that a key may call; none means all.
+    """
+
+    subject: str
+    name: str | None
+    role: Role
+    workspace_id: uuid.UUID
+    workspaces: list[Membership]
+    scopes: list[str]
+
+
+def read_me(database: Database, caller: Caller) -> Me:
+    """Tell a caller who they are; a person is told every workspace that they are in."""
+    values = {"subject": caller.subject, "workspace_id": caller.workspace_id, "key_id": caller.key_id}
+    with database.transaction(ENGINE) as tx:
+        rows = tx.execute(_MINE, values).all()
+        workspace = tx.execute(_WORKSPACE, values).one_or_none()
+    memberships = [Membership(row.id, row.workspace_name, row.role) for row in rows]
+    names = [row.name for row in rows if row.id == caller.workspace_id]
+    if not memberships:  # an API key, or the laptop's caller, whose workspace may not have been made yet
+        memberships = [Membership(caller.workspace_id, workspace.name if workspace else LOCAL, caller.role)]
+        names = [workspace.key_name] if workspace else []
+    name = names[0] if names else None
+    return Me(caller.subject, name, caller.role, caller.workspace_id, memberships, list(caller.scopes))
+
+
+def read_members(tx: Connection, workspace_id: uuid.UUID) -> list[Member]:
+    """Read everybody in a workspace."""
+    return [Member(**row._mapping) for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "subject": None})]
+
+
+def add_member(tx: Connection, workspace_id: uuid.UUID, new: NewMember) -> Member:
+    """Add somebody; raises Conflict when they are a member, UnprocessableContent for who can't be."""
+    if not is_subject(new.subject):
+        raise UnprocessableContent("subject: expected the `sub` of a user of your identity provider.")
+    if new.name is not None:
+        check_name(new.name)
+    ensure_local_workspace(tx, workspace_id)
+    values = {"workspace_id": workspace_id, "subject": new.subject, "role": new.role, "name": new.name}
+    if not tx.execute(_INSERT, values).rowcount:
+        raise Conflict(f"{new.subject!r} is a member already; change the role with PATCH.")
+    return _read(tx, workspace_id, new.subject)
+
+
+def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes: MemberChanges) -> Member:
+    """Change a member's role or name; raises NotFound, and Conflict for the last owner."""
+    keys.hold_workspace(tx, workspace_id)
+    member = _read(tx, workspace_id, subject)
+    values = {"workspace_id": workspace_id, "subject": subject}
+    if changes.name is not UNSET:
+        if changes.name is not None:
+            check_name(changes.name)
+        tx.execute(_RENAME, {**values, "name": changes.name})
+    if changes.role is not UNSET and changes.role != member.role:
+        if member.role == "owner":
+            _check_other_owner(tx, workspace_id, subject)
+        tx.execute(_SET_ROLE, {**values, "role": changes.role})
+        too_much = [role for role in ROLES if ROLES.index(role) > ROLES.index(changes.role)]
+        keys.revoke_keys_of(tx, workspace_id, subject, too_much)
+    return _read(tx, workspace_id, subject)
+
+
+def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
+    """Remove a member with the API keys they made; raises NotFound, and Conflict for the last owner."""
+    keys.hold_workspace(tx, workspace_id)
+    if _read(tx, workspace_id, subject).role == "owner":
+        _check_other_owner(tx, workspace_id, subject)
+    tx.execute(_DELETE, {"workspace_id": workspace_id, "subject": subject})
+    keys.revoke_keys_of(tx, workspace_id, subject, ROLES)
+
+
+def _read(tx: Connection, workspace_id: uuid.UUID, subject: str) -> Member:
+    row = tx.execute(_SELECT, {"workspace_id": workspace_id, "subject": subject}).one_or_none()
+    if row is None:
+        raise NotFound(f"No member {subject!r} is here.")
+    return Member(**row._mapping)
+
+
+def _check_other_owner(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
+    if not tx.execute(_OTHER_OWNER, {"workspace_id": workspace_id, "subject": subject}).scalar_one():
+        raise Conflict(f"{subject!r} is the last owner of this workspace. Make somebody else an owner first.")
+
+
+_SELECT = sa.text("""
+    select subject, role, name, created_at from members
+    where workspace_id = :workspace_id and (cast(:subject as text) is null or subject = :subject)
+    order by created_at, subject
+""")
+
+_INSERT = sa.text("""
+    insert into members (workspace_id, subject, role, name) values (:workspace_id, :subject, :role, :name)
+    on conflict do nothing
+""")
+
+_HERE = "workspace_id = :workspace_id and subject = :subject"
+
+_RENAME = sa.text(f"update members set name = :name where {_HERE}")
+
+_SET_ROLE = sa.text(f"update members set role = :role where {_HERE}")
+
+_DELETE = sa.text(f"delete from members where {_HERE}")
+
+_OTHER_OWNER = sa.text("""
+    select exists (
+      select 1 from members where workspace_id = :workspace_id and role = 'owner' and subject <> :subject
+    )
+""")
+
+_MINE = sa.text("""
+    select w.id, w.name as workspace_name, m.role, m.name
+    from members m join workspaces w on w.id = m.workspace_id where m.subject = :subject order by m.created_at, w.id
+""")
+
+_WORKSPACE = sa.text("""
+    select w.name, (select k.name from api_keys k where k.id = :key_id) as key_name
+    from workspaces w where w.id = :workspace_id
+""")

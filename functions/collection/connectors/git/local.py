@@ -1,0 +1,86 @@
+"""A Git repository on this machine's disk, bare or with a work tree: read in place; called by `git`.
+
+Only where the installation allows `file:` URLs, which it must not for users it doesn't trust with its disk.
+"""
+
+import os
+from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+
+from dulwich.errors import NotGitRepository
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.repository import Blob, GitLimits, too_large, unknown_branch
+from functions.collection.connectors.git.tree import Walked, walk
+from headwater.errors import PermanentError
+
+
+class LocalRepository:
+    """One repository on disk, for one call."""
+
+    def __init__(self, path: str, limits: GitLimits) -> None:
+        self._path = path
+        self._limits = limits
+
+    def resolve(self, branch: str | None) -> str | None:
+        """Find the commit at the head of a branch; None in a repository without any."""
+        with self._open() as repo:
+            try:
+                return repo.refs[Ref(b"refs/heads/" + branch.encode() if branch else b"HEAD")].decode()
+            except KeyError:
+                heads = repo.refs.keys(Ref(b"refs/heads/"))
+            if not heads:
+                return None
+            raise unknown_branch(branch, [name.decode(errors="replace") for name in heads])
+
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:  # noqa: ARG002 - nothing to stage
+        """List the wanted files of a commit."""
+        with self._open() as repo:
+            self._check_size(repo.object_store.path)
+
+            def read(sha: str) -> bytes | None:
+                try:
+                    return repo.object_store.get_raw(ObjectID(sha.encode()))[1]
+                except KeyError:
+                    return None
+
+            root = (read(commit) or b"").partition(b"\n")[0].removeprefix(b"tree ").decode()
+            return walk(read, root, config.path, config.selector())
+
+    def blobs(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:  # noqa: ARG002
+        """Read files by their SHAs."""
+        limit = self._limits.max_file_bytes
+        with self._open() as repo:
+            for sha in dict.fromkeys(shas):
+                try:
+                    content = repo.object_store.get_raw(ObjectID(sha.encode()))[1]
+                except KeyError:
+                    yield Blob(sha, None, "isn't in the repository on disk, which may be a partial clone")
+                    continue
+                if len(content) > limit:
+                    yield Blob(sha, None, too_large(len(content), limit))
+                else:
+                    yield Blob(sha, content)
+
+    @contextmanager
+    def _open(self) -> Iterator[Repo]:
+        try:
+            repo = Repo(self._path)
+        except (NotGitRepository, OSError) as error:
+            raise PermanentError(f"There is no Git repository at {self._path}; check the URL.") from error
+        with repo:
+            yield repo
+
+    def _check_size(self, objects: str | os.PathLike[str]) -> None:
+        total = 0
+        for folder, _, names in os.walk(objects):
+            total += sum(os.path.getsize(os.path.join(folder, name)) for name in names)
+            if total > self._limits.max_repo_bytes:
+                raise PermanentError(
+                    f"{self._path} is over the limit for repositories of {self._limits.max_repo_bytes / 1e6:,.0f} MB "
+                    "(MAX_REPO_BYTES)."
+                )

@@ -1,0 +1,69 @@
+"""What `git_remote` and `git_local` have in common: the shape `git` sees, the limits, the wording of errors. Pure."""
+
+from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.tree import Walked
+from headwater.errors import PermanentError
+
+_SHOWN_BRANCHES = 10
+
+
+class GitLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is fetched and how long it may take.
+
+    `max_batch_bytes` is what one request for several files may bring, packed; above it they are fetched one by one.
+    However little arrived, it may unpack to `min_unpacked_bytes`: twenty versions of the same files pack like one.
+    `max_trees_bytes` is what a commit's trees may take, which are kept while it is listed; a million files take less.
+    """
+
+    max_repo_bytes: int = 2 * 1024**3
+    max_file_bytes: int = 10_000_000
+    max_batch_bytes: int = 32_000_000
+    min_unpacked_bytes: int = 1_000_000_000
+    max_trees_bytes: int = 128_000_000
+    transfer_s: float = 300.0
+    check_s: float = 10.0
+
+
+class Blob(NamedTuple):
+    """The bytes of one file, or why there are none."""
+
+    sha: str
+    content: bytes | None
+    error: str | None = None
+
+
+class Repository(Protocol):
+    """One repository, for one call."""
+
+    def resolve(self, branch: str | None) -> str | None:
+        """Find the commit at the head of a branch (None: the default one); None in a repository without commits."""
+
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:
+        """List the wanted files of a commit."""
+
+    def blobs(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:
+        """Fetch files by their SHAs, each once, in any order."""
+
+
+def too_large(size_bytes: int, limit_bytes: int) -> str:
+    """Say that a file is over the limit.
+
+    >>> too_large(60_000_000, 10_000_000)
+    'is 60.0 MB, over the limit of 10 MB (MAX_FILE_BYTES)'
+    """
+    return f"is {size_bytes / 1e6:.1f} MB, over the limit of {limit_bytes / 1e6:g} MB (MAX_FILE_BYTES)"
+
+
+def unknown_branch(branch: str | None, branches: list[str]) -> PermanentError:
+    """Say that there is no such branch, and which ones there are."""
+    shown = ", ".join(sorted(branches)[:_SHOWN_BRANCHES])
+    more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
+    if branch is None:
+        return PermanentError(f"The default branch has no commits; set `branch` to one of: {shown}{more}.")
+    return PermanentError(f"There is no branch {branch!r}; there are: {shown}{more}.")

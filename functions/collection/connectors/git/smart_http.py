@@ -1,0 +1,177 @@
+"""Talking to one Git server over smart HTTP: wants flow in, refs and packs flow out; called by `git_remote`.
+
+dulwich speaks the protocol; this is the transport beneath it: connections through the guard, the token sent to its own
+host only, limits on bytes and time while they stream, and errors that say what to do next.
+"""
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+import urllib3
+from dulwich.client import AbstractHttpGitClient
+from dulwich.errors import GitProtocolError
+from dulwich.object_store import ObjectStoreGraphWalker
+from dulwich.objects import valid_hexsha
+
+from functions.collection.connectors.git.errors import TransferTooLarge, check_answer, explained
+from headwater.errors import UpstreamError
+
+_MAX_REFS_BYTES = 64_000_000  # what a server may send that isn't a pack
+_FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages come on top of a pack
+_CHUNK = 65_536
+_CONNECT_S, _READ_S = 10.0, 60.0
+
+
+class GitHttp(AbstractHttpGitClient):
+    """A client for one repository, used by one call and then dropped; what the server says of itself is asked once.
+
+    `deadline_s` bounds all it does together.
+    """
+
+    def __init__(self, url: str, *, http: urllib3.PoolManager, token: str | None, deadline_s: float) -> None:
+        super().__init__(url, thin_packs=False, quiet=True)
+        self.url = url
+        self._http = http
+        with explained(url, url):
+            self._origin = _origin(url)
+        self._auth = _basic_auth(token.strip(), self._host) if token else {}
+        self._deadline = time.monotonic() + deadline_s
+        self._max_response_bytes = _MAX_REFS_BYTES
+        self._discovered: Any = None
+
+    # What `git_remote` uses
+
+    def capabilities(self) -> dict[bytes, bytes]:
+        """Ask which features the server has, in protocol version 2; an empty dict for older servers."""
+        with explained(self.url, self._host):
+            server = self._discover_references(b"git-upload-pack", self._get_url(""))[1]
+        if self.protocol_version != 2:
+            return {}
+        pairs = (feature.strip().partition(b"=") for feature in server)
+        return {name: value for name, _, value in pairs}
+
+    def refs(self, prefix: list[bytes]) -> dict[bytes, bytes]:
+        """Ask for the refs that start with one of `prefix`, as name → hex SHA."""
+        self._discovered = None
+        with explained(self.url, self._host):
+            refs = self._discover_references(b"git-upload-pack", self._get_url(""), ref_prefix=prefix)[0]
+        found = {name: sha for name, sha in refs.items() if sha is not None}
+        if not all(map(valid_hexsha, found.values())):
+            raise UpstreamError(f"{self._host} sent what isn't Git's protocol (a bad SHA); try again later.")
+        return found
+
+    def fetch_objects(
+        self,
+        wants: list[bytes],
+        file: IO[bytes],
+        *,
+        max_bytes: int,
+        depth: int | None = None,
+        filter_spec: bytes | None = None,
+        on_data: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Write the pack with these objects into `file`.
+
+        `on_data` sees each piece first and may raise to abort. Raises TransferTooLarge above `max_bytes`, NotThere.
+        """
+
+        def write(data: bytes) -> int:
+            if on_data:
+                on_data(data)
+            return file.write(data)
+
+        def wanted(refs: Mapping[Any, Any], depth: int | None = None) -> list[Any]:  # noqa: ARG001 - dulwich's signature
+            return list(wants)
+
+        walker = ObjectStoreGraphWalker([], lambda _sha: [])
+        with explained(self.url, self._host):
+            self._discover_references(b"git-upload-pack", self._get_url(""))
+            self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
+            self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
+
+    def left_s(self) -> float:
+        """Tell how much of `deadline_s` is left; raises UpstreamError when nothing is."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise UpstreamError(f"{self._host} is too slow, or sent what takes too long to read; try again later.")
+        return left_s
+
+    # What dulwich's client leaves to its transport
+
+    def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
+        if self._discovered is None:
+            self._max_response_bytes = _MAX_REFS_BYTES
+            kwargs["ref_prefix"] = kwargs.get("ref_prefix") or [b"HEAD"]  # some repositories have 100,000 refs
+            self._discovered = super()._discover_references(*args, **kwargs)
+        return self._discovered
+
+    def _http_request(
+        self,
+        url: str,
+        headers: dict[str, str] | None = None,
+        data: Any = None,
+        raise_for_status: bool = True,  # noqa: ARG002 - part of dulwich's signature
+    ) -> tuple[Any, Callable[[int], bytes]]:
+        auth = self._auth if _origin(url) == self._origin else {}
+        response = self._http.request(
+            "GET" if data is None else "POST",
+            url,
+            body=data,
+            headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
+            timeout=urllib3.Timeout(connect=min(_CONNECT_S, self.left_s()), read=min(_READ_S, self.left_s())),
+            preload_content=False,
+            redirect=data is None,  # as git does: only the first request may be led elsewhere
+        )
+        try:
+            check_answer(response, self.url, has_token=bool(self._auth), probing=data is None)
+        except BaseException:
+            response.close()
+            raise
+        final = response.geturl() or url
+        answer: Any = response
+        answer.content_type = response.headers.get("Content-Type", "")
+        answer.redirect_location = final if final != url else ""
+        return answer, self._reader(response)
+
+    def _reader(self, response: urllib3.BaseHTTPResponse) -> Callable[[int], bytes]:
+        limit, taken = self._max_response_bytes, 0
+
+        def read(size: int) -> bytes:
+            """Read `size` bytes, fewer only at the end."""
+            nonlocal taken
+            pieces, missing = [], size
+            while missing and (piece := response.read1(min(missing, _CHUNK))):
+                pieces.append(piece)
+                missing -= len(piece)
+                taken += len(piece)
+                if taken > limit:
+                    raise TransferTooLarge(f"{self.url} sends more than {limit:,} bytes")
+                self.left_s()
+            data = b"".join(pieces)
+            if data.startswith(b"ERR "):  # an error packet, wherever the protocol stands; dulwich overlooks some
+                raise GitProtocolError(data[4:].decode(errors="replace").strip())
+            return data
+
+        return read
+
+    @property
+    def _host(self) -> str:
+        return str(self._origin[1])
+
+
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    """Take apart what decides where a token goes: scheme, host and port."""
+    parts = urllib3.util.parse_url(url)
+    return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}.get(parts.scheme or "")
+
+
+def _basic_auth(token: str, host: str) -> dict[str, str]:
+    """Write a token as Basic auth; `user:password` goes as it is.
+
+    GitHub, GitLab and Gitea take any user name beside a token, Bitbucket only its own.
+    """
+    user = "x-token-auth" if host == "bitbucket.org" else "x-access-token"
+    pair = token if ":" in token else f"{user}:{token}"
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}

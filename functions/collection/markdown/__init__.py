@@ -1,1 +1,0 @@
-"""Markdown and MDX: how a page is read, beneath `parse`."""

@@ -1,0 +1,1 @@
+"""Parsers: a document's bytes to text, blocks and links."""

@@ -1,1 +1,0 @@
-"""Who may call: the members of a workspace and its API keys."""

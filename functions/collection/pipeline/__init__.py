@@ -1,0 +1,1 @@
+"""The steps of a collect, in order: list, fetch, chunk, link, finish."""

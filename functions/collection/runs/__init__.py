@@ -1,0 +1,1 @@
+"""Runs of a source: start, read, pause, cancel, retain."""

@@ -1,0 +1,1 @@
+"""Sources: their configuration, schedules and routes."""

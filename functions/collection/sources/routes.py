@@ -1,0 +1,207 @@
+"""The collection function's routes: sources, runs, documents; more are in `people` and `curation`."""
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from functions.collection.accounts.routes import People
+from functions.collection.connectors import decode_config
+from functions.collection.documents import documents
+from functions.collection.documents.documents import Document, DocumentList, DocumentQuery
+from functions.collection.documents.routes import Curation
+from functions.collection.pipeline import retry_failed
+from functions.collection.runs import items, runs
+from functions.collection.runs.items import ItemList, ItemQuery
+from functions.collection.runs.runs import Run, RunList, RunQuery, Started
+from functions.collection.sources import sources
+from functions.collection.sources.connect import Connect, release_staged
+from functions.collection.sources.sources import Credentials, NewSource, Source, SourceChanges, SourceList
+from headwater.config import Settings
+from headwater.db import Database, after_commit
+from headwater.http import Call, Reply, Route
+from headwater.tickets import Tickets
+
+
+class CollectQuery(msgspec.Struct, frozen=True):
+    """How a source is to be collected; a dry run lists it, tells the difference as its items, and touches nothing."""
+
+    dry_run: bool = False
+
+
+class Collection:
+    """What the routes do, with what they need; `start_job` has the Cloud Run job work on a run that is large."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        tickets: Tickets,
+        connect: Connect,
+        start_job: Callable[[uuid.UUID], None],
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.tickets = tickets
+        self.connect = connect
+        self.start_job = start_job
+
+    def routes(self) -> list[Route]:
+        """Return every route that people and programs call."""
+        source = "/api/sources/<uuid:id>"
+        return [
+            *People(self.database).routes(),
+            *Curation(self.database, self.settings, self.tickets).routes(),
+            Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
+            Route(
+                "POST",
+                "/api/sources",
+                self.create_source,
+                "Add a source",
+                body=NewSource,
+                answers=Source,
+                status=201,
+                access="editor",
+            ),
+            Route("GET", source, self.read_source, "Read a source", answers=Source),
+            Route(
+                "PATCH",
+                source,
+                self.change_source,
+                "Change a source's name, schedule, config or token, pause or resume it",
+                body=SourceChanges,
+                answers=Source,
+                access="editor",
+            ),
+            Route(
+                "DELETE", source, self.delete_source, "Delete a source and its documents", status=204, access="editor"
+            ),
+            Route(
+                "POST",
+                f"{source}/collect",
+                self.collect,
+                "Collect a source now",
+                query=CollectQuery,
+                answers=Started,
+                status=202,
+                access="editor",
+            ),
+            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
+            Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
+            Route(
+                "GET",
+                "/api/runs/<uuid:id>/items",
+                self.list_items,
+                "List what a run does to single documents",
+                query=ItemQuery,
+                answers=ItemList,
+            ),
+            Route(
+                "POST",
+                "/api/runs/<uuid:id>/retry",
+                self.retry_run,
+                "Try again what failed in a run",
+                answers=Started,
+                status=202,
+                access="editor",
+            ),
+            Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", answers=Run, access="editor"),
+            Route(
+                "GET",
+                "/api/documents",
+                self.list_documents,
+                "List documents by key",
+                query=DocumentQuery,
+                answers=DocumentList,
+            ),
+            Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", answers=Document),
+        ]
+
+    def list_sources(self, call: Call) -> SourceList:
+        with self.database.transaction(call.workspace_id) as tx:
+            return SourceList(sources.read_sources(tx, call.workspace_id))
+
+    def create_source(self, call: Call) -> Source:
+        """Check the config, probe the source, store it."""
+        new: NewSource = call.body
+        sources.check_name(new.name)
+        config = decode_config(new.kind, new.config)
+        probe = Credentials(uuid.uuid4(), new.kind, config, new.token, None)
+        self.connect(probe).check(config, new.token)
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.create_source(tx, call.workspace_id, new, self.settings)
+
+    def read_source(self, call: Call) -> Source:
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.read_source(tx, call.workspace_id, call.path["id"])
+
+    def change_source(self, call: Call) -> Source:
+        """Probe the source if it will be reached in another way, store what is changed."""
+        with self.database.transaction(call.workspace_id) as tx:
+            probe = sources.changed_credentials(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+        if probe is not None:
+            self.connect(probe).check(probe.config, probe.token)
+        with self.database.transaction(call.workspace_id) as tx:
+            return sources.change_source(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+
+    def delete_source(self, call: Call) -> None:
+        with self.database.transaction(call.workspace_id) as tx:
+            release_staged(tx, self.connect, call.path["id"])
+            sources.delete_source(tx, call.workspace_id, call.path["id"])
+
+    def collect(self, call: Call) -> Started:
+        query: CollectQuery = call.args
+        with self.database.transaction(call.workspace_id) as tx:
+            sources.check_source(tx, call.workspace_id, call.path["id"])
+        with self.tickets.opening(call.workspace_id) as tx:
+            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
+            runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
+        return Started(run_id)
+
+    def list_runs(self, call: Call) -> RunList:
+        query: RunQuery = call.args
+        with self.database.transaction(call.workspace_id) as tx:
+            return RunList(runs.read_runs(tx, call.workspace_id, query.source_id, query.limit))
+
+    def read_run(self, call: Call) -> Reply:
+        """Read a run; whoever has it as it is, as those who poll mostly do, is told so without its being read."""
+        with self.database.transaction(call.workspace_id) as tx:
+            version = runs.read_version(tx, call.path["id"])
+            if call.has(version):
+                return Reply(status=304, etag=version)
+            return Reply(runs.read_run(tx, call.path["id"]), etag=version)
+
+    def list_items(self, call: Call) -> ItemList:
+        with self.database.transaction(call.workspace_id) as tx:
+            runs.read_summary(tx, call.path["id"])
+            return items.read_items(tx, call.path["id"], call.args)
+
+    def retry_run(self, call: Call) -> Started:
+        with self.database.transaction(call.workspace_id) as tx:
+            runs.read_summary(tx, call.path["id"])
+        with self.tickets.opening(call.workspace_id) as tx:
+            run_id = retry_failed.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
+            after_commit(tx, partial(self.start_job, run_id))
+        return Started(run_id)
+
+    def cancel_run(self, call: Call) -> Run:
+        with self.database.transaction(call.workspace_id) as tx:
+            cancelled = runs.cancel_run(tx, call.path["id"])
+            release_staged(tx, self.connect, cancelled.source_id)
+            return cancelled
+
+    def list_documents(self, call: Call) -> DocumentList:
+        query: DocumentQuery = call.args
+        with self.database.transaction(call.workspace_id) as tx:
+            return documents.read_documents(tx, call.workspace_id, query)
+
+    def read_document(self, call: Call) -> Reply:
+        """Read a document; whoever opens several citations of it within a minute is answered by the Worker."""
+        with self.database.transaction(call.workspace_id) as tx:
+            document = documents.read_document(tx, call.workspace_id, call.path["id"])
+        return Reply(document, headers=_KEPT_FOR_A_MINUTE)
+
+
+_KEPT_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
+"""By the caller's browser and the Worker; never for another caller, or for the same one in another workspace."""

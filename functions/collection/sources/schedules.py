@@ -1,0 +1,66 @@
+"""Schedules: when a source is collected by itself. Rows of `schedules`, written with their source, read by the tick."""
+
+import datetime as dt
+import uuid
+from itertools import islice
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.collection.sources.cron import check_schedule, next_time, times_after
+from headwater.errors import UnprocessableContent
+
+NEXT_RUNS = 3
+"""Times that a source tells of those to come."""
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A cron expression of five fields, and the zone whose clocks it means."""
+
+    cron: str
+    time_zone: str
+
+
+def set_schedule(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, schedule: Schedule, tick_s: float
+) -> None:
+    """Give a source a schedule, in place of the one it has; raises UnprocessableContent for one that can't be."""
+    cron = " ".join(schedule.cron.split())
+    now: dt.datetime = tx.execute(sa.text("select now()")).scalar_one()
+    check_schedule(cron, schedule.time_zone, tick_s=tick_s, now=now)
+    values = {"cron": cron, "time_zone": schedule.time_zone, "next": next_time(cron, schedule.time_zone, now)}
+    tx.execute(_SET, {"source_id": source_id, "workspace_id": workspace_id, **values})
+
+
+def change_time_zone(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, time_zone: str, tick_s: float
+) -> None:
+    """Have a source's schedule mean another zone's clocks; raises UnprocessableContent when it has none."""
+    cron = tx.execute(_CRON, {"source_id": source_id}).scalar_one_or_none()
+    if cron is None:
+        raise UnprocessableContent("time_zone: the source has no schedule; give it one, such as `0 3 * * *`.")
+    set_schedule(tx, workspace_id, source_id, Schedule(cron, time_zone), tick_s)
+
+
+def remove_schedule(tx: Connection, source_id: uuid.UUID) -> None:
+    """Have a source collected only when somebody asks."""
+    tx.execute(sa.text("delete from schedules where source_id = :source_id"), {"source_id": source_id})
+
+
+def next_runs(schedule: Schedule, now: dt.datetime) -> list[dt.datetime]:
+    """Tell the next times of a schedule, in UTC; none when its zone is no longer known on this machine."""
+    try:
+        return list(islice(times_after(schedule.cron, schedule.time_zone, now), NEXT_RUNS))
+    except UnprocessableContent:
+        return []
+
+
+_SET = sa.text("""
+    insert into schedules (source_id, workspace_id, cron, time_zone, next_due_at)
+    values (:source_id, :workspace_id, :cron, :time_zone, :next)
+    on conflict (source_id) do update
+      set cron = excluded.cron, time_zone = excluded.time_zone, next_due_at = excluded.next_due_at
+""")
+
+_CRON = sa.text("select cron from schedules where source_id = :source_id for update")
