@@ -15,8 +15,9 @@ RUN python -m venv --without-pip /venv
 FROM build AS model
 COPY scripts/graph-requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --require-hashes --requirement graph-requirements.txt
-COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/graph.py shared/headwater/
-RUN PYTHONPATH=shared /venv/bin/python -m headwater.graph models
+COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/
+COPY shared/headwater/embedding/__init__.py shared/headwater/embedding/export_minilm.py shared/headwater/embedding/
+RUN PYTHONPATH=shared /venv/bin/python -m headwater.embedding.export_minilm models
 
 FROM build AS chat-packages
 COPY functions/chat/requirements.txt ./
@@ -50,7 +51,7 @@ ENV PATH=/venv/bin:${PATH} PYTHONPATH=/app/shared:/app PYTHONDONTWRITEBYTECODE=1
     MODEL_DIR=/app/models ORT_DISABLE_TELEMETRY=1
 WORKDIR /app
 
-# What changes least comes first: packages, model, library, function. `headwater.serving` holds how gunicorn serves;
+# What changes least comes first: packages, model, library, function. `headwater.web.gunicorn_config` holds how gunicorn serves;
 # THREADS is the service's concurrency.
 FROM base AS chat
 COPY --from=chat-packages /venv /venv
@@ -61,7 +62,7 @@ COPY functions/chat functions/chat
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
 ENV PORT=8080 THREADS=8
-CMD ["gunicorn", "--config=python:headwater.serving", "functions_framework:create_app('chat', 'functions/chat/main.py')"]
+CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('chat', 'functions/chat/main.py')"]
 
 # It counts tokens, and never embeds.
 FROM base AS collection
@@ -73,7 +74,7 @@ COPY functions/collection functions/collection
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
 ENV PORT=8080 THREADS=8
-CMD ["gunicorn", "--config=python:headwater.serving", "functions_framework:create_app('collection', 'functions/collection/main.py')"]
+CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('collection', 'functions/collection/main.py')"]
 
 FROM base AS embedding
 COPY --from=embedding-packages /venv /venv
@@ -84,7 +85,7 @@ COPY functions/embedding functions/embedding
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
 ENV PORT=8080 THREADS=4
-CMD ["gunicorn", "--config=python:headwater.serving", "functions_framework:create_app('embedding', 'functions/embedding/main.py')"]
+CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('embedding', 'functions/embedding/main.py')"]
 
 # The job runs the steps of both; its commands are its arguments.
 FROM base AS job

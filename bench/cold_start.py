@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from headwater.migrations import register_model, upgrade
+from headwater.database.migrations import register_model, upgrade
 from scripts.local.postgres import temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from headwater import graph
-from headwater.embedder import load_embedder, load_tokenizer
-from headwater.minilm import MiniLMTokenizer
+from headwater.embedding import export_minilm
+from headwater.embedding.minilm import MiniLMTokenizer
+from headwater.embedding.registry import load_embedder, load_tokenizer
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -31,14 +31,16 @@ first. """
 def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
     """Cut one text for each length, in tokens of the model, [CLS] and [SEP] included."""
     text = PARAGRAPH * 5
-    starts = load_tokenizer(graph.NAME, model_dir).starts([text])[0]
+    starts = load_tokenizer(export_minilm.NAME, model_dir).starts([text])[0]
     return [text[: starts[length - 2]].rstrip() for length in lengths]
 
 
 def naive_embedder(model_dir: Path) -> Embed:
     """Load the peer."""
-    session = onnxruntime.InferenceSession(model_dir / graph.NAME / "model.onnx", providers=["CPUExecutionProvider"])
-    tokenizer = MiniLMTokenizer(model_dir / graph.NAME)
+    session = onnxruntime.InferenceSession(
+        model_dir / export_minilm.NAME / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    tokenizer = MiniLMTokenizer(model_dir / export_minilm.NAME)
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = []
@@ -78,10 +80,10 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    graph.build(options.model_dir)
+    export_minilm.build(options.model_dir)
 
     start = time.perf_counter()
-    embedder = load_embedder(graph.NAME, options.model_dir)
+    embedder = load_embedder(export_minilm.NAME, options.model_dir)
     print(f"loaded in {time.perf_counter() - start:.2f} s")
     full = make_texts([208] * options.texts, options.model_dir)
     lengths = random.Random(1).choices(range(8, 257), k=options.texts)

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 from functions.collection.runs import runs
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings, read_settings
-from headwater.db import ENGINE, OVERFLOW, Database
-from headwater.tickets import Tickets
+from headwater.database.transactions import ENGINE, OVERFLOW, Database
+from headwater.queue.tickets import Tickets
 from tests.pipeline import Repository
 from tests.stacks import running_stack, temporary_data
 from tests.support import add_workspace

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from langchain_core.embeddings import Embeddings
 
-from headwater.embedder import ConstantEmbedder
+from headwater.embedding.registry import ConstantEmbedder
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 

@@ -28,16 +28,15 @@ from sqlalchemy.engine import Connection
 from bench.cold_start import free_port
 from functions.job.outage import Outage
 from functions.job.work import JobWorker
-from headwater import ledger
 from headwater.config import Settings, get_settings
-from headwater.db import ENGINE, Database, owner_session, owner_transaction
-from headwater.drain import drain_route
-from headwater.http import App, once
-from headwater.ledger import NewStep, Step
-from headwater.lifetime import get_lifetime
-from headwater.migrations import upgrade
-from headwater.tickets import QUEUES, Tickets
-from headwater.worker import Done, Worker
+from headwater.database.transactions import ENGINE, Database, owner_session, owner_transaction
+from headwater.queue.drain_route import drain_route
+from headwater.web.app import App, once
+from headwater.queue.ledger import NewStep, Step
+from headwater.web.shutdown import get_lifetime
+from headwater.database.migrations import upgrade
+from headwater.queue.tickets import QUEUES, Tickets
+from headwater.queue.worker import Done, Worker
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.cloud import Cloud, localcloud
 from tests.support import add_run, add_workspace, queue_settings
@@ -227,7 +226,14 @@ def serving(url: str, cloud: Cloud, port: int, settings: dict[str, Any]) -> "Ite
     given = {name.upper(): str(value) for name, value in settings.items()}
     given |= {"GOOGLE_JWKS_URL": f"{cloud.url}/oauth2/v3/certs", "AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
     made = f"functions_framework:create_app('empty', {str(Path(__file__))!r})"
-    command = [sys.executable, "-m", "gunicorn", "--config=python:headwater.serving", f"--bind=127.0.0.1:{port}", made]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config=python:headwater.web.gunicorn_config",
+        f"--bind=127.0.0.1:{port}",
+        made,
+    ]
     environment = {**os.environ, **given, "DATABASE_URL": url, "FETCH_PRIVATE": "true"}
     function = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:

@@ -14,12 +14,12 @@ from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.embedder import Embedders
-from headwater.http import Route
-from headwater.lifetime import Lifetime
-from headwater.openapi import describe
-from headwater.tickets import Tickets
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.web.app import Route
+from headwater.web.shutdown import Lifetime
+from headwater.web.openapi import describe
+from headwater.queue.tickets import Tickets
 from scripts.setup import npm
 
 ROOT = Path(__file__).resolve().parent.parent

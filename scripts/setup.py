@@ -124,7 +124,7 @@ def pip(*arguments: "str | Path") -> None:
 
 def make_graph() -> None:
     """Turn the published weights into the ONNX graph that is served."""
-    call(PYTHON, "-m", "headwater.graph", MODELS)
+    call(PYTHON, "-m", "headwater.embedding.export_minilm", MODELS)
 
 
 def npm_command(*arguments: str) -> "tuple[list[str], dict[str, str]]":
@@ -171,7 +171,7 @@ STAGES = [
     ),
     Stage(
         name="model",
-        inputs=lambda: (REQUIREMENTS, ROOT / "shared" / "headwater" / "graph.py"),
+        inputs=lambda: (REQUIREMENTS, ROOT / "shared" / "headwater" / "embedding" / "export_minilm.py"),
         output=MODELS / "all-MiniLM-L6-v2" / "model.onnx",
         stamp=MODELS / ".stamp",
         run=make_graph,

@@ -10,9 +10,9 @@ from functions.collection.runs.bulk import Bulk
 from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.http import App
-from headwater.tickets import Tickets
+from headwater.database.transactions import Database
+from headwater.queue.tickets import Tickets
+from headwater.web.app import App
 
 
 class NoTickets(Tickets):

@@ -9,10 +9,10 @@ import flask
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from headwater.api_keys import hash_key, make_key
+from headwater.auth.api_keys import hash_key, make_key
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.http import App, Route
+from headwater.database.transactions import Database
+from headwater.web.app import App, Route
 from tests.databases import FreshDatabase
 from tests.issuers import AUDIENCE, ISSUER, FakeIssuer
 from tests.support import settings_for

@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 
 from functions.chat.conversations.routes import routes
 from functions.chat.retrieval.search import halfvec
-from headwater.db import Database
-from headwater.embedder import ConstantEmbedder, Embedder, embedding_input, input_hash
-from headwater.http import App
-from headwater.lifetime import Lifetime
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding.registry import ConstantEmbedder, Embedder, embedding_input, input_hash
+from headwater.web.app import App
+from headwater.web.shutdown import Lifetime
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, settings_for
 

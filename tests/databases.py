@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-from headwater.migrations import upgrade
+from headwater.database.migrations import upgrade
 from scripts.local.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater import ledger
-from headwater.db import ENGINE
-from headwater.ledger import Step
-from headwater.tickets import QUEUES
-from headwater.worker import Done, Handler
+from headwater.database.transactions import ENGINE
+from headwater.queue import ledger
+from headwater.queue.ledger import Step
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Done, Handler
 from tests.pipeline import Pipeline
 
 

@@ -18,12 +18,12 @@ from functions.collection.sources import sources
 from functions.collection.sources.sources import NewSource, Source
 from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.embedder import Embedders
-from headwater.lifetime import Lifetime
-from headwater.migrations import register_model
-from headwater.tickets import QUEUES
-from headwater.worker import Handler, Worker
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Handler, Worker
+from headwater.web.shutdown import Lifetime
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, settings_for
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from tests.databases import FreshDatabase
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")

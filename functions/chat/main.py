@@ -8,10 +8,10 @@ import functions_framework
 
 from functions.chat.conversations.routes import routes
 from headwater.config import get_settings
-from headwater.db import Database
-from headwater.embedder import Embedders
-from headwater.http import App, once
-from headwater.lifetime import get_lifetime
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.web.app import App, once
+from headwater.web.shutdown import get_lifetime
 
 
 @once

@@ -14,12 +14,12 @@ from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from functions.collection.tick import tick_route
 from headwater.config import get_settings
-from headwater.db import Database
-from headwater.drain import drain_route
-from headwater.http import App, once
-from headwater.lifetime import get_lifetime
-from headwater.tickets import Tickets
-from headwater.worker import Worker
+from headwater.database.transactions import Database
+from headwater.queue.drain_route import drain_route
+from headwater.queue.tickets import Tickets
+from headwater.queue.worker import Worker
+from headwater.web.app import App, once
+from headwater.web.shutdown import get_lifetime
 
 
 @once

@@ -18,10 +18,10 @@ from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
 from functions.collection.sources.cron import next_time
 from headwater import logs
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import Conflict, UserError
-from headwater.http import Call, Route
-from headwater.tickets import Tickets
+from headwater.queue.tickets import Tickets
+from headwater.web.app import Call, Route
 
 
 class Due(msgspec.Struct, frozen=True):

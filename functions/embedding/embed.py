@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.copying import copy_binary
-from headwater.db import as_rows
-from headwater.embedder import Embedder, embedding_input
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
+from headwater.database.copy import copy_binary
+from headwater.database.transactions import as_rows
+from headwater.embedding.registry import Embedder, embedding_input
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import Done
 
 if TYPE_CHECKING:
     import numpy as np

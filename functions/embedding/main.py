@@ -11,13 +11,13 @@ import functions_framework
 from functions.embedding.routes import routes
 from functions.embedding.steps import handlers
 from headwater.config import get_settings
-from headwater.db import Database
-from headwater.drain import drain_route
-from headwater.embedder import Embedders
-from headwater.http import App, once
-from headwater.lifetime import get_lifetime
-from headwater.tickets import Tickets
-from headwater.worker import Worker
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.queue.drain_route import drain_route
+from headwater.queue.tickets import Tickets
+from headwater.queue.worker import Worker
+from headwater.web.app import App, once
+from headwater.web.shutdown import get_lifetime
 
 
 @once

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse, create_embeddings
 from headwater.config import Settings
-from headwater.embedder import Embedder
-from headwater.http import Call, Route
+from headwater.embedding.registry import Embedder
+from headwater.web.app import Call, Route
 
 
 def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:

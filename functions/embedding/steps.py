@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from functions.embedding.embed import Embed
-from headwater.embedder import Embedder
-from headwater.worker import Handler
+from headwater.embedding.registry import Embedder
+from headwater.queue.worker import Handler
 
 
 def handlers(embedder: Callable[[str], Embedder]) -> Mapping[str, Handler]:

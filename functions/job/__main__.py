@@ -63,11 +63,11 @@ def _collect(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, options: argparse.Namespace) -> int:
-    from headwater import vector_index
-    from headwater.db import REVISION
-    from headwater.embedder import model_dim
+    from headwater.database.migrations import downgrade, register_model, upgrade
+    from headwater.database.transactions import REVISION
+    from headwater.embedding import vector_index
+    from headwater.embedding.registry import model_dim
     from headwater.errors import ConfigError
-    from headwater.migrations import downgrade, register_model, upgrade
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")

@@ -15,12 +15,13 @@ from functions.collection.runs.runs import RunSummary
 from functions.job.outage import Outage
 from functions.job.progress import progress_line, summary
 from functions.job.work import End, JobWorker, mortal
-from headwater import logs, vector_index
+from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
+from headwater.embedding import vector_index
 from headwater.errors import NotFound, UpstreamError
-from headwater.lifetime import Lifetime
-from headwater.tickets import Tickets
+from headwater.queue.tickets import Tickets
+from headwater.web.shutdown import Lifetime
 
 _TELL_EVERY_S = 2.0
 _LOOK_EVERY_S = 0.5

@@ -4,9 +4,11 @@ import time
 
 from functions.job.outage import Outage
 from functions.job.work import JobWorker, mortal
-from headwater import ledger, logs, vector_index
+from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
+from headwater.embedding import vector_index
+from headwater.queue import ledger
 
 
 def drain(settings: Settings) -> int:

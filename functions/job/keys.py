@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from headwater.api_keys import hash_key, hint_of, make_key
-from headwater.callers import DEPLOYMENT, ROLES, Caller
+from headwater.auth.api_keys import hash_key, hint_of, make_key
+from headwater.auth.callers import DEPLOYMENT, ROLES, Caller
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import BadRequest, ConfigError, Conflict, NotFound
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from headwater import logs
 from headwater.errors import DatabaseUnavailable
-from headwater.retry import backoff_s
+from headwater.queue.retry_policy import backoff_s
 
 PATIENCE_S = 300.0
 """Longer than a fail-over or an upgrade takes; after that, somebody has to look."""

@@ -16,13 +16,13 @@ from typing import Literal
 from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.outage import Outage
-from headwater import ledger
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
-from headwater.embedder import Embedders
-from headwater.lifetime import Lifetime, get_lifetime
-from headwater.tickets import QUEUES
-from headwater.worker import Worker
+from headwater.database.transactions import ENGINE, Database
+from headwater.embedding.registry import Embedders
+from headwater.queue import ledger
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Worker
+from headwater.web.shutdown import Lifetime, get_lifetime
 
 End = Literal["nothing open", "nothing due", "asked to end"]
 """Why a job worker has stopped."""

@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2, scheduler_v1, tasks_v2
 
 from headwater.config import Settings, get_settings
-from headwater.tickets import QUEUES
+from headwater.queue.tickets import QUEUES
 from scripts.local.stack import JOB_IMAGE
 
 

@@ -171,7 +171,7 @@ def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Servic
     port = stack.port(name)
     app = f"functions_framework:create_app({name!r}, {str(ROOT / 'functions' / name / 'main.py')!r})"
     # As in the images, but for what is killed here three seconds after it was told to end.
-    options = ["--config=python:headwater.serving", f"--bind={HOST}:{port}", "--graceful-timeout=2"]
+    options = ["--config=python:headwater.web.gunicorn_config", f"--bind={HOST}:{port}", "--graceful-timeout=2"]
     return Service(
         name=name,
         port=port,

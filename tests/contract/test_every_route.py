@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from headwater.http import Route
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.web.app import Route
 from scripts.openapi import PAGE, all_routes, page
 from tests.databases import FreshDatabase
 from tests.serving import served

@@ -15,10 +15,10 @@ import jwt
 import pytest
 import sqlalchemy as sa
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
-from headwater.ledger import NewStep
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.database.transactions import ENGINE, Database
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 from tests.chatting import Chatting, kinds, sent
 from tests.databases import FreshDatabase
 from tests.fakes import FakeProvider, fake_provider

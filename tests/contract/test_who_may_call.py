@@ -14,11 +14,11 @@ import jwt
 import pytest
 import sqlalchemy as sa
 
-from headwater.api_keys import hash_key, make_key
-from headwater.callers import ROLES
-from headwater.db import Database
-from headwater.http import Route
-from headwater.migrations import register_model
+from headwater.auth.api_keys import hash_key, make_key
+from headwater.auth.callers import ROLES
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.web.app import Route
 from scripts.openapi import all_routes
 from tests.contract.test_every_route import BODIES as OBJECTS
 from tests.contract.test_every_route import assert_problem, named

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from headwater.http import Route
+from headwater.web.app import Route
 from localcloud.targets.id_tokens import id_token
 from scripts.openapi import all_routes
 from tests.browsing import browse, needs_browser

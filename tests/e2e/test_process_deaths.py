@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.config import Settings
-from headwater.db import Database
+from headwater.database.transactions import Database
 from scripts.local.stack import read_dotenv
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
@@ -83,7 +83,7 @@ def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
     pipeline.database.close()
     owner = Database(found.admin_url, 1)
     with owner.transaction(Settings(database_url="x").local_workspace_id) as tx:
-        tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.tickets cascade"))
+        tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.queue.tickets cascade"))
     owner.close()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.db import Database
+from headwater.database.transactions import Database
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened
 from tests.support import add_workspace

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from headwater.api_keys import make_key
-from headwater.db import ENGINE, Database
-from headwater.http import Call, Route
+from headwater.auth.api_keys import make_key
+from headwater.database.transactions import ENGINE, Database
+from headwater.web.app import Call, Route
 from tests.calling import Called, called
 from tests.databases import FreshDatabase
 from tests.issuers import FakeIssuer, fake_issuer

@@ -12,7 +12,7 @@ from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
 from functions.chat.streams.writer import Writer
-from headwater.callers import Caller
+from headwater.auth.callers import Caller
 from scripts.local.postgres import Cluster
 from tests.chatting import Chatting, chatting, instance, kinds, sent, text_of
 from tests.databases import FreshDatabase

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from functions.collection.parsers.parse import parse
 from functions.collection.pipeline.chunk import chunk
-from headwater import graph
-from headwater.embedder import Tokenizer, load_tokenizer
+from headwater.embedding import export_minilm
+from headwater.embedding.registry import Tokenizer, load_tokenizer
 from tests.chunking import check_chunks
 from tests.corpus import FILES
 from tests.pathological import PAGES
@@ -26,7 +26,7 @@ WORDS = st.one_of(
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder: Path = tmp_path_factory.mktemp("models")
-    graph.build(folder)
+    export_minilm.build(folder)
     return load_tokenizer("all-MiniLM-L6-v2", folder)
 
 

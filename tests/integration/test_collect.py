@@ -14,8 +14,8 @@ from functions.collection.documents.documents import DocumentQuery, read_documen
 from functions.collection.pipeline.link import Link
 from functions.collection.runs import runs
 from headwater.errors import Conflict, PermanentError
-from headwater.tickets import QUEUES
-from headwater.worker import Handler
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Handler
 from tests.databases import FreshDatabase
 from tests.dying import Interrupted
 from tests.pipeline import Pipeline, Repository, opened

@@ -14,7 +14,7 @@ import pg8000
 import pytest
 import sqlalchemy as sa
 
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.between import Proxy, between

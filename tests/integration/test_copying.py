@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.embedding.embed import as_copy
-from headwater import copying
-from headwater.db import Database
+from headwater.database import copy
+from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_source, add_workspace
@@ -33,30 +33,30 @@ def db(module_database: FreshDatabase) -> Iterator[Database]:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_value_comes_back_as_it_was(db: Database, rows: list[tuple[Any, ...]]) -> None:
     with db.transaction(WORKSPACE) as tx:
-        copying.copy_rows(tx, "new_things", COLUMNS, rows)
+        copy.copy_rows(tx, "new_things", COLUMNS, rows)
         stored = tx.execute(sa.text("select * from new_things")).all()
     assert [tuple(row) for row in stored] == rows
 
 
 def test_many_rows_are_sent_in_blocks_and_the_table_is_gone_with_the_transaction(db: Database) -> None:
     rows = [(n, "x" * 1000, b"", (), uuid.UUID(int=n)) for n in range(1000)]
-    assert len(list(copying.blocks(rows))) > 3
+    assert len(list(copy.blocks(rows))) > 3
     for _ in range(2):
         with db.transaction(WORKSPACE) as tx:
-            copying.copy_rows(tx, "new_things", COLUMNS, iter(rows))
+            copy.copy_rows(tx, "new_things", COLUMNS, iter(rows))
             assert tx.execute(sa.text("select sum(length(t)) from new_things")).scalar_one() == 1_000_000
 
 
 def test_a_nul_character_is_refused_as_what_it_is(db: Database) -> None:
     with pytest.raises(UnprocessableContent), db.transaction(WORKSPACE) as tx:
-        copying.copy_rows(tx, "new_things", "t text", [("a\0b",)])
+        copy.copy_rows(tx, "new_things", "t text", [("a\0b",)])
 
 
 def test_vectors_keep_their_hash_and_are_rounded_to_half_precision(db: Database) -> None:
     hashes = [bytes([n]) * 32 for n in range(3)]
     vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
     with db.transaction(WORKSPACE) as tx:
-        copying.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", as_copy(hashes, vectors))
+        copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", as_copy(hashes, vectors))
         stored = tx.execute(sa.text("select hash, cast(v as text) as v from new_vectors order by hash")).all()
     assert [bytes(row.hash) for row in stored] == hashes
     written = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from functions.collection.runs import runs
 from functions.collection.sources import sources
-from headwater import ledger
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
-from headwater.ledger import NewStep, Step
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 

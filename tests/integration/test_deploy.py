@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from headwater.db import create_engine
+from headwater.database.transactions import create_engine
 from scripts.local.postgres import Cluster
 from tests.cloud import ROOT, Cloud, Gcloud, localcloud
 from tests.databases import APP_PASSWORD
@@ -184,7 +184,7 @@ def test_the_job_has_migrated_the_database_and_stored_the_first_owners_key(deplo
     [key] = re.findall(r"hw_[0-9A-Za-z]{38}", "".join(deployment.said))
     engine = create_engine(deployment.admin_url, pool_size=1)
     with engine.begin() as connection:
-        stored = connection.execute(sa.text("select hash, role from headwater.api_keys")).all()
+        stored = connection.execute(sa.text("select hash, role from headwater.auth.api_keys")).all()
     engine.dispose()
     assert [(bytes(hash_), role) for hash_, role in stored] == [(hashlib.sha256(key.encode()).digest(), "owner")]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import Connection
 
-from headwater import ledger
-from headwater.db import Database
-from headwater.ledger import NewStep, Step
-from headwater.lifetime import Lifetime
-from headwater.worker import Done, Worker
+from headwater.database.transactions import Database
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import Done, Worker
+from headwater.web.shutdown import Lifetime
 from tests.databases import FreshDatabase
 from tests.pipeline import NobodyToWake
 from tests.support import add_run, add_workspace, settings_for

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headwater.config import Settings
-from headwater.embedder import Embedder, Embedders, model_dim
+from headwater.embedding.registry import Embedder, Embedders, model_dim
 from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
 from tests.providers import Answer, EmbeddingProvider, embedding_provider
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from functions.collection.sources.sources import Source
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
 from scripts.local.postgres import Cluster
 from tests.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
 from tests.pipeline import Pipeline, Repository, opened

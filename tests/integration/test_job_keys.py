@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from functions.job.keys import add_commands
-from headwater.api_keys import hash_key, is_well_formed, make_key
+from headwater.auth.api_keys import hash_key, is_well_formed, make_key
 from headwater.config import Settings
-from headwater.db import Database
+from headwater.database.transactions import Database
 from headwater.errors import HeadwaterError
 from tests.calling import jwt_settings
 from tests.databases import FreshDatabase

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import LeaseLost
-from headwater.ledger import NewStep, Step
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
-from headwater.ledger import NewStep
+from headwater.queue import ledger
+from headwater.database.transactions import ENGINE, Database
+from headwater.queue.ledger import NewStep
 from scripts.local.postgres import Cluster
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 from sqlalchemy.engine import Connection
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import LeaseLost
-from headwater.ledger import NewStep, Step
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from headwater.db import Database
+from headwater.database.transactions import Database
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace
 

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from functions.collection.accounts.keys import NewApiKey, create_key
 from functions.collection.accounts.routes import People
-from headwater.api_keys import hash_key, is_well_formed
-from headwater.callers import Caller
+from headwater.auth.api_keys import hash_key, is_well_formed
+from headwater.auth.callers import Caller
 from headwater.errors import Forbidden
 from tests.calling import Called, called
 from tests.databases import FreshDatabase

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headwater import graph
-from headwater.embedder import Embedder, Tokenizer, load_embedder, load_tokenizer
-from headwater.minilm import GROUP_CHARS, PIECE_CHARS
+from headwater.embedding import export_minilm
+from headwater.embedding.minilm import GROUP_CHARS, PIECE_CHARS
+from headwater.embedding.registry import Embedder, Tokenizer, load_embedder, load_tokenizer
 
 NAME = "all-MiniLM-L6-v2"
 LONG = "A task that is delivered twice must have the effect of one. " * 40
@@ -33,7 +33,7 @@ class Golden(NamedTuple):
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    graph.build(folder)
+    export_minilm.build(folder)
     return folder
 
 
@@ -171,7 +171,7 @@ def _run(program: str, *arguments: str) -> Any:
 
 
 def test_importing_the_embedder_imports_nothing_heavy() -> None:
-    program = "import headwater.embedder, json, sys; print(json.dumps(sorted(sys.modules)))"
+    program = "import headwater.embedding.registry, json, sys; print(json.dumps(sorted(sys.modules)))"
     assert {"numpy", "onnxruntime", "tokenizers"}.isdisjoint(_run(program))
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from headwater import graph
+from headwater.embedding import export_minilm
 from headwater.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    assert graph.build(folder)
+    assert export_minilm.build(folder)
     return folder
 
 
@@ -36,16 +36,16 @@ def test_anybody_may_read_what_was_built(built: Path) -> None:
 
 def test_a_folder_that_is_current_is_left_alone(built: Path) -> None:
     before = (built / "all-MiniLM-L6-v2").stat()
-    assert not graph.build(built)
+    assert not export_minilm.build(built)
     assert (built / "all-MiniLM-L6-v2").stat().st_ino == before.st_ino
 
 
 def test_the_same_weights_give_the_same_bytes_and_a_stale_folder_is_replaced(built: Path, tmp_path: Path) -> None:
     stale = tmp_path / "all-MiniLM-L6-v2"
     stale.mkdir()
-    (stale / "manifest.json").write_text(json.dumps(graph.MANIFEST | {"build": 0}))
+    (stale / "manifest.json").write_text(json.dumps(export_minilm.MANIFEST | {"build": 0}))
     (stale / "old.onnx").write_bytes(b"")
-    assert graph.build(tmp_path)
+    assert export_minilm.build(tmp_path)
     fresh = {path.name: path.read_bytes() for path in stale.iterdir()}
     assert fresh == {path.name: path.read_bytes() for path in (built / "all-MiniLM-L6-v2").iterdir()}
     assert [path.name for path in tmp_path.iterdir()] == ["all-MiniLM-L6-v2"]
@@ -62,15 +62,15 @@ def test_other_files_than_the_published_ones_are_refused(name: str, tmp_path: Pa
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
     for file in ("model.safetensors", "tokenizer.json"):
-        shutil.copy(graph.find_checkpoint() / file, checkpoint)
+        shutil.copy(export_minilm.find_checkpoint() / file, checkpoint)
     with (checkpoint / name).open("ab") as altered:
         altered.write(b" ")
     with pytest.raises(ConfigError, match=f"{name} is not the file it should be"):
-        graph.build(tmp_path / "models", checkpoint)
+        export_minilm.build(tmp_path / "models", checkpoint)
     assert not (tmp_path / "models").exists()
 
 
 def test_the_command_says_what_it_did(built: Path) -> None:
-    command = [sys.executable, "-m", "headwater.graph", str(built)]
+    command = [sys.executable, "-m", "headwater.embedding.export_minilm", str(built)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == f"{built / 'all-MiniLM-L6-v2'}: already there, 90 MB\n"

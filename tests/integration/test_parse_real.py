@@ -8,7 +8,7 @@ import pytest
 
 from functions.collection.parsers.parse import Parsed, parse
 from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, chunk
-from headwater.embedder import load_tokenizer
+from headwater.embedding.registry import load_tokenizer
 from tests.chunking import check_chunks
 from tests.commonmark import our_structure, reference_structure
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.db import Database, as_rows
+from headwater.database.transactions import Database, as_rows
 from scripts.local.postgres import Cluster
 from tests.bouncer import Bouncer
 from tests.databases import FreshDatabase, fresh_database

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from scripts.local.postgres import Cluster, PostgresError, temporary_cluster
 from tests.databases import FreshDatabase, running_server
 

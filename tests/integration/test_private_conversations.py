@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions.chat.conversations.routes import routes
-from headwater.embedder import ConstantEmbedder
-from headwater.lifetime import Lifetime
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.embedding.registry import ConstantEmbedder
+from headwater.web.shutdown import Lifetime
 from tests.calling import Called, called
 from tests.chatting import kinds, sent
 from tests.databases import FreshDatabase

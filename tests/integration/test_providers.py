@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from headwater.address import SOCKET
-from headwater.db import ENGINE, Database, owner_transaction
+from headwater.database.migrations import register_model, upgrade
+from headwater.database.transactions import ENGINE, Database, owner_transaction
+from headwater.database.url import SOCKET
 from headwater.errors import ConfigError, DatabaseUnavailable
 from headwater.migrations import register_model, upgrade
 from scripts.local.postgres import Cluster

@@ -9,9 +9,9 @@ import pytest
 from functions.chat.retrieval.search import Search
 from functions.collection.runs.runs import Run, end_run
 from functions.job.collect import Execution
-from headwater import ledger
-from headwater.embedder import ConstantEmbedder
+from headwater.embedding.registry import ConstantEmbedder
 from headwater.errors import Conflict
+from headwater.queue import ledger
 from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.dying import Interrupted, die_everywhere

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from functions.collection.runs.retention import sweep
 from functions.collection.sources.sources import Source
 from headwater.blobs import open_blobs
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.pipeline import Pipeline, Repository, opened

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from headwater.db import ENGINE, Database, NotReady
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.database.transactions import ENGINE, Database, NotReady
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from functions.collection.runs.runs import Counts, State, end_run, is_alarming
-from headwater.db import Database
+from headwater.database.transactions import Database
 from headwater.errors import LeaseLost
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace

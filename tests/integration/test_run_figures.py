@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from functions.collection.runs import metrics, runs
-from headwater import ledger
-from headwater.db import ENGINE, Database
-from headwater.ledger import NewStep
+from headwater.database.transactions import ENGINE, Database
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 from tests.asking import Asking
 from tests.databases import FreshDatabase
 from tests.pipeline import Repository, opened

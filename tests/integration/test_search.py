@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import Search
-from headwater.embedder import ConstantEmbedder
-from headwater.migrations import register_model
+from headwater.database.migrations import register_model
+from headwater.embedding.registry import ConstantEmbedder
 from tests.chatting import Chatting, chatting, instance
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE

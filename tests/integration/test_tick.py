@@ -13,9 +13,9 @@ from functions.collection.runs import runs
 from functions.collection.sources import schedules, sources
 from functions.collection.sources.schedules import Schedule
 from functions.collection.tick import Ticked, start_due
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import Conflict, UpstreamError
-from headwater.tickets import QUEUES, Tickets
+from headwater.queue.tickets import QUEUES, Tickets
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
 from tests.stacks import wait_until

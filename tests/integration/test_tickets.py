@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import UpstreamError
-from headwater.ledger import NewStep
-from headwater.tickets import QUEUES, Tickets, watchdog_due
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
+from headwater.queue.tickets import QUEUES, Tickets, watchdog_due
 from tests.cloud import LOCATION, Cloud
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, closing_client, queue_settings, settings_for

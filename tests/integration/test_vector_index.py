@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import ALIKE, FEW, Search, by_index
 from functions.embedding.embed import as_copy
-from headwater import vector_index
 from headwater.config import Settings
-from headwater.copying import copy_binary
-from headwater.db import Database
-from headwater.embedder import ConstantEmbedder
-from headwater.migrations import register_model
+from headwater.database.copy import copy_binary
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding import vector_index
+from headwater.embedding.registry import ConstantEmbedder
 from tests.databases import FreshDatabase
 from tests.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, rows, settings_for
 

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater import ledger
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import PermanentError, SystemicError, UpstreamError
-from headwater.ledger import NewStep, Step
-from headwater.lifetime import Lifetime
-from headwater.worker import MAX_LOST_LEASES, SPLIT_AFTER, Done, Worker
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, Done, Worker
+from headwater.web.shutdown import Lifetime
 from tests.databases import FreshDatabase
 from tests.support import WORKSPACE, add_run, add_workspace, settings_for
 

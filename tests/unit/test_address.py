@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headwater.address import connect_arguments, tls
+from headwater.database.url import connect_arguments, tls
 from headwater.errors import ConfigError
 
 

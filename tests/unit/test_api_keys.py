@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.api_keys import checksum, hash_key, hint_of, is_well_formed, make_key
+from headwater.auth.api_keys import checksum, hash_key, hint_of, is_well_formed, make_key
 
 
 def test_the_checksum_is_that_of_the_worked_example() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from functions.collection.parsers.parse import Parsed, parse
 from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
-from headwater.embedder import load_tokenizer
+from headwater.embedding.registry import load_tokenizer
 from tests.chunking import check_chunks
 from tests.corpus import FILES
 from tests.pathological import PAGES

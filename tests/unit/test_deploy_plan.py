@@ -404,7 +404,7 @@ def test_images_are_built_when_one_is_missing() -> None:
 
 
 def test_the_tag_changes_with_what_images_are_made_of_and_with_nothing_else(tmp_path: Path) -> None:
-    for name in ("Dockerfile", "functions/chat/main.py", "shared/headwater/db.py", "docs/deploy.md"):
+    for name in ("Dockerfile", "functions/chat/main.py", "shared/headwater/database/transactions.py", "docs/deploy.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     first = content_tag(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.api_keys import is_well_formed
+from headwater.auth.api_keys import is_well_formed
 from scripts.deployment.cloud.failures import DeploymentError, is_passing, next_step
 from scripts.deployment.cloud.read_cloud import Google, renewed
 from scripts.deployment.cloud.runner import Done, Runner

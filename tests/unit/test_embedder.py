@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.embedder import Tokenizer, embedding_input, input_hash, load_embedder, load_tokenizer
+from headwater.embedding.minilm import length_batches
+from headwater.embedding.registry import Tokenizer, embedding_input, input_hash, load_embedder, load_tokenizer
 from headwater.errors import ConfigError
-from headwater.minilm import length_batches
 
 NOWHERE = Path("no-such-folder")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headwater.config import Settings
-from headwater.embedder import Embedder, Embedders, load_embedder
+from headwater.embedding.registry import Embedder, Embedders, load_embedder
 from headwater.errors import ConfigError
 
 SETTINGS = Settings(database_url="unused")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from functions.embedding.embeddings import MAX_INPUTS, EmbeddingsRequest, EmbeddingsResponse, create_embeddings
-from headwater.embedder import load_embedder
+from headwater.embedding.registry import load_embedder
 from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
 
 EMBEDDER = load_embedder("constant", Path("no-model-files-needed"))

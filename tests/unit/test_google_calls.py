@@ -9,7 +9,7 @@ from typing import Any
 import flask
 import pytest
 
-from headwater.auth import Auth
+from headwater.auth.authorize import Auth
 from headwater.config import Settings
 from headwater.errors import HeadwaterError
 from tests.issuers import FakeIssuer, fake_issuer

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from headwater.config import Settings
 from headwater.errors import UpstreamError
-from headwater.http import MAX_BODY_BYTES, App, Call, Reply, Route
+from headwater.web.app import MAX_BODY_BYTES, App, Call, Reply, Route
 from tests.support import unopened_database
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from headwater.auth.jwks import ASK_AFTER_FAILURE_S, ASK_AFTER_MISS_S, FRESH_S, STALE_S, Jwks, read_keys
 from headwater.errors import UpstreamError
-from headwater.jwks import ASK_AFTER_FAILURE_S, ASK_AFTER_MISS_S, FRESH_S, STALE_S, Jwks, read_keys
 from tests.issuers import FakeIssuer, fake_issuer, private_key, public_jwk
 from tests.stacks import wait_until
 

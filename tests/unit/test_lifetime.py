@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from headwater.lifetime import FINISH_S, Lifetime
+from headwater.web.shutdown import FINISH_S, Lifetime
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 import time
 
 from headwater.config import Settings
-from headwater.http import App, once
+from headwater.web.app import App, once
 from tests.support import unopened_database
 
 

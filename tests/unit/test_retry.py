@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import NotFound, PermanentError, SystemicError, UpstreamError
-from headwater.retry import GiveUp, Retry, backoff_s, decide
+from headwater.queue.retry_policy import GiveUp, Retry, backoff_s, decide
 
 
 def test_the_longest_waits_are_those_of_the_docstring() -> None:

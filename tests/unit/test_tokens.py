@@ -7,9 +7,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from headwater.auth.user_tokens import LEEWAY_S, Tokens
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, Unauthorized
-from headwater.tokens import LEEWAY_S, Tokens
 from tests.issuers import (
     AUDIENCE,
     ISSUER,

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.answers.prompt import Turn
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import StoredPart, TextPart
-from headwater.callers import LOCAL, Caller, ensure_local_workspace
+from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.errors import Conflict, NotFound
 
 MAX_TITLE_CHARS = 80

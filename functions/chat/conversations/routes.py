@@ -19,11 +19,11 @@ from functions.chat.streams.replay import follow
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.embedder import Embedder
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedder
 from headwater.errors import UnprocessableContent
-from headwater.http import Call, Reply, Route
-from headwater.lifetime import Lifetime
+from headwater.web.app import Call, Reply, Route
+from headwater.web.shutdown import Lifetime
 
 
 class SearchQuery(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.fusion import fuse
-from headwater.db import Database, as_rows
-from headwater.embedder import Embedder
-from headwater.vector_index import EXACT_VECTORS, signs
+from headwater.database.transactions import Database, as_rows
+from headwater.embedding.registry import Embedder
+from headwater.embedding.vector_index import EXACT_VECTORS, signs
 
 CANDIDATES = 100
 """How many chunks each of the two ways may name."""

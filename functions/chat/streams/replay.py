@@ -21,8 +21,8 @@ from functions.chat.streams.ui_message_stream import (
     sse,
 )
 from headwater import logs
-from headwater.db import Database
-from headwater.lifetime import Lifetime
+from headwater.database.transactions import Database
+from headwater.web.shutdown import Lifetime
 
 POLL_S = 0.2
 

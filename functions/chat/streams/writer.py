@@ -22,8 +22,8 @@ from functions.chat.streams.ui_message_stream import (
     sse,
 )
 from headwater import errors, logs
-from headwater.db import Database
-from headwater.lifetime import Lifetime
+from headwater.database.transactions import Database
+from headwater.web.shutdown import Lifetime
 
 
 class Writer:

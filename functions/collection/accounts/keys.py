@@ -1,4 +1,4 @@
-"""API keys of a workspace: made, listed and revoked here; `headwater.api_keys` knows how one looks.
+"""API keys of a workspace: made, listed and revoked here; `headwater.auth.api_keys` knows how one looks.
 
 A key is told once, to who made it, and its hash is what is kept. It never may more than its maker, nor lives longer
 than a key that made it, and what is revoked takes the keys it made with it.
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.sources.sources import check_name
-from headwater.api_keys import hash_key, hint_of, make_key
-from headwater.callers import LOCAL, Caller, Role, ensure_local_workspace, may
+from headwater.auth.api_keys import hash_key, hint_of, make_key
+from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace, may
 from headwater.errors import Conflict, Forbidden, NotFound
 
 FunctionName = Literal["chat", "collection", "embedding"]

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys
 from functions.collection.sources.sources import check_name
-from headwater.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
-from headwater.db import ENGINE, Database
+from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
+from headwater.auth.user_tokens import is_subject
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import Conflict, NotFound, UnprocessableContent
-from headwater.tokens import is_subject
 
 
 class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,8 +3,8 @@
 from functions.collection.accounts import keys, members
 from functions.collection.accounts.keys import ApiKeyList, MadeApiKey, NewApiKey
 from functions.collection.accounts.members import Me, Member, MemberChanges, MemberList, NewMember
-from headwater.db import Database
-from headwater.http import Call, Reply, Route
+from headwater.database.transactions import Database
+from headwater.web.app import Call, Reply, Route
 
 
 class People:

@@ -9,10 +9,10 @@ from functions.collection.documents.upload import Added, NewDocument
 from functions.collection.runs.runs import Started
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
-from headwater.db import Database
-from headwater.embedder import load_tokenizer
-from headwater.http import MAX_BODY_BYTES, Call, Route
-from headwater.tickets import Tickets
+from headwater.database.transactions import Database
+from headwater.embedding.registry import load_tokenizer
+from headwater.queue.tickets import Tickets
+from headwater.web.app import MAX_BODY_BYTES, Call, Route
 
 _ESCAPED = 3
 """Bytes of JSON that a byte of text may take: a character of two bytes is six as `\\u00fc`."""

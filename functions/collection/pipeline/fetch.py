@@ -21,12 +21,12 @@ from functions.collection.pipeline.list_source import FINGERPRINT_SUFFIX, bare_f
 from functions.collection.sources.connect import Connect
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
-from headwater.copying import copy_rows
-from headwater.db import as_rows
-from headwater.embedder import Tokenizer, load_tokenizer
+from headwater.database.copy import copy_rows
+from headwater.database.transactions import as_rows
+from headwater.embedding.registry import Tokenizer, load_tokenizer
 from headwater.errors import PermanentError, SystemicError
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import Done
 
 _NOT_GIVEN = "The source listed this and then gave nothing for it."
 

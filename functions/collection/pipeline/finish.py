@@ -21,11 +21,11 @@ from functions.collection.runs.runs import count, end_run
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
-from headwater.db import as_rows
+from headwater.database.transactions import as_rows
+from headwater.embedding.openai import is_hosted
 from headwater.errors import PermanentError, SystemicError, problem
-from headwater.hosted import is_hosted
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import Done
 
 _DONE = {"embed": "embedded", "link": "linked"}
 

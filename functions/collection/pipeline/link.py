@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from functions.collection.runs.manual import keep_out
-from headwater.db import as_rows
-from headwater.ledger import Step
-from headwater.worker import Done
+from headwater.database.transactions import as_rows
+from headwater.queue.ledger import Step
+from headwater.queue.worker import Done
 
 FEW = 500
 """For fewer links than this only documents that they may lead to are read, by name."""

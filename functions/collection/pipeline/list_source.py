@@ -20,11 +20,11 @@ from functions.collection.runs.runs import end_run
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
-from headwater.copying import copy_rows
-from headwater.db import as_rows
+from headwater.database.copy import copy_rows
+from headwater.database.transactions import as_rows
 from headwater.errors import PermanentError, problem
-from headwater.ledger import NewStep, Step
-from headwater.worker import Done
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import Done
 
 FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
 """Ends every stored fingerprint: a newer parser or chunker makes every document count as changed."""

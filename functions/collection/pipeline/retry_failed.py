@@ -12,9 +12,9 @@ from functions.collection.pipeline.list_source import fetch_steps, is_large
 from functions.collection.runs.manual import hold_source, refuse_while_open, unsettle
 from functions.collection.runs.pause import check_not_paused
 from functions.collection.runs.runs import read_provider, read_summary
-from headwater import ledger
 from headwater.config import Settings
 from headwater.errors import Conflict
+from headwater.queue import ledger
 
 
 def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settings: Settings) -> uuid.UUID:

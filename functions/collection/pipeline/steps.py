@@ -9,7 +9,7 @@ from functions.collection.pipeline.link import Link
 from functions.collection.pipeline.list_source import ListSource
 from functions.collection.sources.connect import connect_with
 from headwater.config import Settings
-from headwater.worker import Handler
+from headwater.queue.worker import Handler
 
 
 def handlers(settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None) -> Mapping[str, Handler]:

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import UpstreamError
-from headwater.tickets import QUEUES, Tickets
+from headwater.queue.tickets import QUEUES, Tickets
 
 if TYPE_CHECKING:
     from google.cloud.run_v2 import JobsClient

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.runs import is_open
-from headwater import ledger
-from headwater.db import as_rows
+from headwater.database.transactions import as_rows
 from headwater.errors import NotFound
-from headwater.ledger import NewStep
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 
 LISTING = ("collect", "retry", "dry_run")
 """Kinds of run that talk to the source."""

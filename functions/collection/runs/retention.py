@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 
 SWEEP_S = 10.0
 """How long one tick sweeps."""

@@ -17,10 +17,11 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors import provider_of
 from functions.collection.runs.metrics import FailureGroup, StepFigures, read_failure_groups, read_figures
 from functions.collection.runs.pause import check_not_paused
-from headwater import ledger, logs
-from headwater.db import after_commit
+from headwater import logs
+from headwater.database.transactions import after_commit
 from headwater.errors import Conflict, NotFound
-from headwater.ledger import NewStep
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 
 Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
 Engine = Literal["tickets", "job"]

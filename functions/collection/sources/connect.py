@@ -12,7 +12,7 @@ from functions.collection.connectors import Connector, decode_config, open_conne
 from functions.collection.sources.sources import Credentials
 from headwater import logs
 from headwater.config import Settings
-from headwater.db import after_commit
+from headwater.database.transactions import after_commit
 from headwater.errors import HeadwaterError
 
 if TYPE_CHECKING:

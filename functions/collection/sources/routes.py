@@ -19,9 +19,9 @@ from functions.collection.sources import sources
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
-from headwater.db import Database, after_commit
-from headwater.http import Call, Reply, Route
-from headwater.tickets import Tickets
+from headwater.database.transactions import Database, after_commit
+from headwater.queue.tickets import Tickets
+from headwater.web.app import Call, Reply, Route
 
 
 class CollectQuery(msgspec.Struct, frozen=True):

@@ -15,10 +15,10 @@ from functions.collection.runs.manual import hold_source, refuse_while_open
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.runs import RunSummary, read_last_runs
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
-from headwater import ledger
-from headwater.callers import ensure_local_workspace
+from headwater.auth.callers import ensure_local_workspace
 from headwater.config import Settings
 from headwater.errors import NotFound, SystemicError, UnprocessableContent
+from headwater.queue import ledger
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from headwater.api_keys import hash_key, make_key
+from headwater.auth.api_keys import hash_key, make_key
 from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.resources.database import DATABASE, OWNER

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 
 Role = Literal["reader", "editor", "owner"]
 ROLES: tuple[Role, ...] = ("reader", "editor", "owner")

@@ -15,12 +15,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from headwater.address import connect_arguments
 from headwater.config import Settings
+from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
-    from headwater.wire import WireConnection
+    from headwater.database.pg8000_pipeline import WireConnection
 
 REVISION = "0003"
 """The newest migration, whose schema this code needs."""
@@ -182,7 +182,7 @@ def create_engine(url: str, root_certificate: str = "", **pool: Any) -> Engine:
     arguments = connect_arguments(url, root_certificate)
 
     def connect() -> Any:
-        from headwater.wire import WireConnection
+        from headwater.database.pg8000_pipeline import WireConnection
 
         return WireConnection(arguments)
 
@@ -210,7 +210,7 @@ def as_rows(rows: Sequence[Any]) -> str:
     """Encode rows as one JSON parameter for `json_to_recordset`: a whole batch in one statement, one bind.
 
     pg8000 writes a list as an array literal character by character in Python, a hundred times slower than this. For
-    thousands of rows see `headwater.copying`.
+    thousands of rows see `headwater.database.copy`.
     """
     return msgspec.json.encode(rows).decode()
 

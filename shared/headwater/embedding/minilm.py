@@ -1,7 +1,7 @@
-"""all-MiniLM-L6-v2 on the CPU under onnxruntime: texts flow in, unit vectors flow out.
+"""all-MiniLM-L6-v2 on the CPU, run by onnxruntime.
 
-`headwater.embedder` loads both classes, `headwater.graph` builds the folder that they read. A vector depends on its
-text alone, never on the batch it was computed in: everything is fp32, and padding is masked out.
+`headwater.embedding.export_minilm` builds the folder that both classes read. A vector depends on its text alone, not on
+the batch it was computed in: everything is fp32, and padding is masked out.
 """
 
 import os
@@ -34,7 +34,10 @@ def _file(folder: Path, name: str) -> str:
     """Return a file's path; raises ConfigError with the command that makes it."""
     path = folder / name
     if not path.is_file():
-        raise ConfigError(f"{path} is missing. The model is not built. Run: python -m headwater.graph {folder.parent}")
+        raise ConfigError(
+            f"{path} is missing: the model is not built. "
+            f"Run: python -m headwater.embedding.export_minilm {folder.parent}"
+        )
     return str(path)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.db import as_rows
+from headwater.database.transactions import as_rows
 from headwater.errors import LeaseLost
 
 

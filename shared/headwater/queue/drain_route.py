@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 from headwater.errors import UnprocessableContent
-from headwater.http import Call, Reply, Route
-from headwater.tickets import Ticket, Tickets
-from headwater.worker import Worker
+from headwater.queue.tickets import Ticket, Tickets
+from headwater.queue.worker import Worker
+from headwater.web.app import Call, Reply, Route
 
 
 def drain_route(worker: Worker, tickets: Tickets, queue: str, watch: Callable[[], None] | None = None) -> Route:

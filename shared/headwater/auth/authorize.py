@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import flask
 
-from headwater import callers
-from headwater.bearer import Bearer
-from headwater.callers import LOCAL, Caller, may
+from headwater.auth import callers
+from headwater.auth.bearer import Bearer
+from headwater.auth.callers import LOCAL, Caller, may
+from headwater.auth.google_oidc import GoogleCalls
 from headwater.config import LOOPBACK_HOSTS, Settings
-from headwater.db import Database
+from headwater.database.transactions import Database
 from headwater.errors import Forbidden
-from headwater.google_calls import GoogleCalls
 
 Access = Literal["public", "reader", "editor", "owner", "google"]
 """Who may ask: anybody, callers with at least that role, or Google's own services."""

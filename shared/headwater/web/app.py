@@ -20,10 +20,10 @@ from werkzeug.exceptions import NotFound as WerkzeugNotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
 from headwater import errors, logs
-from headwater.auth import Access, Auth
-from headwater.callers import Caller
+from headwater.auth.authorize import Access, Auth
+from headwater.auth.callers import Caller
 from headwater.config import Settings
-from headwater.db import Database
+from headwater.database.transactions import Database
 
 MAX_BODY_BYTES = 1_000_000
 """Bodies over this are refused before they are parsed; the largest honest one is a batch of 2,048 short texts."""

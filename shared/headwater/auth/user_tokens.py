@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from headwater.callers import DEPLOYMENT, KEY_PREFIX, LOCAL
+from headwater.auth.callers import DEPLOYMENT, KEY_PREFIX, LOCAL
+from headwater.auth.jwks import Jwks, PublicKey
 from headwater.config import Settings
-from headwater.db import storable
+from headwater.database.transactions import storable
 from headwater.errors import Unauthorized
-from headwater.jwks import Jwks, PublicKey
 
 LEEWAY_S = 10
 """How far the issuer's clock and ours may be apart."""

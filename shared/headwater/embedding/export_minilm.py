@@ -1,4 +1,4 @@
-"""The published weights flow in, the ONNX graph that is served flows out: `python -m headwater.graph DIR`.
+"""Export all-MiniLM-L6-v2 to ONNX: `python -m headwater.embedding.export_minilm DIR`.
 
     DIR/all-MiniLM-L6-v2/
         model.onnx        the encoder, mean pooling and L2 normalisation; a few kilobytes
@@ -7,7 +7,7 @@
         manifest.json     what it was built from: a folder that says so is left alone
 
 Called once per installation: by `scripts/dev`, and while the container image is built. Needs the extra `graph`, never
-torch. `headwater.minilm` loads the result.
+torch. `headwater.embedding.minilm` loads the result.
 
 all-MiniLM-L6-v2 is a BERT encoder: Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The graph speaks
 onnxruntime's own fused operators (`com.microsoft`) and so depends on no optimiser that would have to recognise them.
@@ -217,7 +217,9 @@ def build(model_dir: Path, checkpoint: Path | None = None) -> bool:
 
 def main() -> None:
     """Build on the command line and say what was done."""
-    parser = argparse.ArgumentParser(prog="python -m headwater.graph", description=f"Build the ONNX graph of {NAME}.")
+    parser = argparse.ArgumentParser(
+        prog="python -m headwater.embedding.export_minilm", description=f"Build the ONNX graph of {NAME}."
+    )
     parser.add_argument("dir", type=Path, metavar="DIR", help="the folder that MODEL_DIR names")
     model_dir = parser.parse_args().dir
     try:

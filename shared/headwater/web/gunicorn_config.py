@@ -1,6 +1,6 @@
-"""gunicorn's configuration, in the images and on a laptop: `gunicorn --config=python:headwater.serving APP`.
+"""gunicorn's configuration: `gunicorn --config=python:headwater.web.gunicorn_config APP`.
 
-Settings flow in, how an instance serves and ends flows out. gunicorn itself reads `PORT`, and any of these again from
+Used by the images and by `scripts/dev`. gunicorn itself reads `PORT`, and any of these again from
 its command line.
 """
 
@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 from headwater.config import get_settings
-from headwater.lifetime import FINISH_S, HAND_BACK_S, get_lifetime
+from headwater.web.shutdown import FINISH_S, HAND_BACK_S, get_lifetime
 
 # The function is imported before the port is bound, so that no request waits for that.
 preload_app = True

@@ -13,10 +13,10 @@ from typing import Any
 import flask
 import msgspec
 
+from headwater.auth.jwks import Jwks
+from headwater.auth.user_tokens import LEEWAY_S, verified_payload
 from headwater.config import Settings
 from headwater.errors import Forbidden, Unauthorized
-from headwater.jwks import Jwks
-from headwater.tokens import LEEWAY_S, verified_payload
 
 _ISSUERS = {"https://accounts.google.com", "accounts.google.com"}
 _REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"

@@ -2,8 +2,8 @@
 
 Cloud Run sends SIGTERM and kills ten seconds later, services and job workers alike. From the signal on nothing new is
 begun (`is_ending`); what is being done may finish for `FINISH_S`; then it is handed back in an orderly way (`is_over`):
-an answer ends as interrupted, a step returns to the ledger. `headwater.serving` and the job catch the signal; the
-worker and the streams ask.
+an answer ends as interrupted, a step returns to the ledger. `gunicorn_config` and the job catch the signal; the worker
+and the streams ask.
 """
 
 import time

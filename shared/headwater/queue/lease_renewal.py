@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from headwater import ledger, logs
-from headwater.db import ENGINE, Database
+from headwater import logs
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import DatabaseUnavailable
-from headwater.ledger import Step
-from headwater.lifetime import Lifetime
+from headwater.queue import ledger
+from headwater.queue.ledger import Step
+from headwater.web.shutdown import Lifetime
 
 _LOOK_S = 0.5
 """How often is looked whether the process is over, or a lease due."""

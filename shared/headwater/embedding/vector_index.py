@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.db import owner_session
+from headwater.database.transactions import owner_session
 from headwater.errors import HeadwaterError
 
 EXACT_VECTORS = 50_000
@@ -86,7 +86,7 @@ def _build(session: Connection, model: Any) -> str:
 
 
 # Until the session ends. Who comes second leaves: the first builds all that is wanted.
-_ALONE = sa.text("select pg_try_advisory_lock(hashtext('headwater.vector_index'))")
+_ALONE = sa.text("select pg_try_advisory_lock(hashtext('headwater.embedding.vector_index'))")
 
 _MODELS = sa.text("""
     select m.id, m.name, m.dim from embedding_models m

@@ -14,14 +14,15 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.engine import Connection
 
-from headwater import ledger, logs
+from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database, storable
+from headwater.database.transactions import ENGINE, Database, storable
 from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
-from headwater.holding import Holding
-from headwater.ledger import NewStep, Step
-from headwater.lifetime import Lifetime
-from headwater.retry import GiveUp, Retry, decide
+from headwater.queue import ledger
+from headwater.queue.lease_renewal import Holding
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.retry_policy import GiveUp, Retry, decide
+from headwater.web.shutdown import Lifetime
 
 MAX_LOST_LEASES = 5
 """A step that so many workers died over is given up: it may be what kills them."""

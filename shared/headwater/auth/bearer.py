@@ -7,12 +7,12 @@ import uuid
 
 import flask
 
-from headwater import api_keys, callers
-from headwater.callers import KEY_PREFIX, Caller
+from headwater.auth import api_keys, callers
+from headwater.auth.callers import KEY_PREFIX, Caller
+from headwater.auth.user_tokens import Identity, Tokens
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import BadRequest, Forbidden, Unauthorized
-from headwater.tokens import Identity, Tokens
 
 
 class Bearer:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.address import connect_arguments
-from headwater.db import owner_transaction
+from headwater.database.transactions import owner_transaction
+from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError
 
 if TYPE_CHECKING:

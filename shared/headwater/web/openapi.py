@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from headwater.http import Route
+from headwater.web.app import Route
 
 _CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 

@@ -12,8 +12,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from headwater import hosted, logs, minilm
+from headwater import logs
 from headwater.config import Settings
+from headwater.embedding import minilm, openai
 from headwater.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     A hosted model's texts are measured in words: none of them keeps a tokenizer where it could be had.
     Raises ConfigError when the name is unknown or the model has not been built in `model_dir`.
     """
-    if hosted.is_hosted(name):
+    if openai.is_hosted(name):
         return WordTokenizer()
     _check(name)
     return WordTokenizer() if name == "constant" else minilm.MiniLMTokenizer(model_dir / name)
@@ -93,8 +94,8 @@ class Embedders:
 
     def _load(self, name: str) -> Embedder:
         model_dir = self._settings.model_dir
-        if hosted.is_hosted(name):
-            return hosted.HostedEmbedder(name, self._settings, load_tokenizer(name, model_dir))
+        if openai.is_hosted(name):
+            return openai.HostedEmbedder(name, self._settings, load_tokenizer(name, model_dir))
         return load_embedder(name, model_dir)
 
     def warm(self, name: str) -> None:
@@ -114,8 +115,8 @@ class Embedders:
 
 def model_dim(name: str, settings: Settings) -> int:
     """Return the length of a model's vectors without loading it; raises ConfigError for an unknown name."""
-    if hosted.is_hosted(name):
-        return hosted.hosted_dim(name, settings)
+    if openai.is_hosted(name):
+        return openai.hosted_dim(name, settings)
     _check(name)
     return MODELS[name]
 

@@ -17,10 +17,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater import ledger, logs
+from headwater import logs
 from headwater.config import Settings
-from headwater.db import ENGINE, Database
+from headwater.database.transactions import ENGINE, Database
 from headwater.errors import UpstreamError
+from headwater.queue import ledger
 
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient

@@ -1,0 +1,1 @@
+"""Authenticate callers: user tokens, API keys, Google's service calls."""

@@ -1,0 +1,1 @@
+"""Postgres: transactions, driver, COPY, migrations."""

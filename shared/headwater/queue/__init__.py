@@ -1,0 +1,1 @@
+"""The queue: ledger, worker, tickets."""

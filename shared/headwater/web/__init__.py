@@ -1,0 +1,1 @@
+"""The HTTP shell: app, OpenAPI, gunicorn's configuration, shutdown."""
