@@ -25,8 +25,8 @@ import sqlalchemy as sa
 from bench.cold_start import free_port
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings
-from headwater.database.transactions import Database
 from headwater.database.migrations import register_model, upgrade
+from headwater.database.transactions import Database
 from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -29,14 +29,15 @@ from bench.cold_start import free_port
 from functions.job.outage import Outage
 from functions.job.work import JobWorker
 from headwater.config import Settings, get_settings
-from headwater.database.transactions import ENGINE, Database, owner_session, owner_transaction
-from headwater.queue.drain_route import drain_route
-from headwater.web.app import App, once
-from headwater.queue.ledger import NewStep, Step
-from headwater.web.shutdown import get_lifetime
 from headwater.database.migrations import upgrade
+from headwater.database.transactions import ENGINE, Database, owner_session, owner_transaction
+from headwater.queue import ledger
+from headwater.queue.drain_route import drain_route
+from headwater.queue.ledger import NewStep, Step
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Done, Worker
+from headwater.web.app import App, once
+from headwater.web.shutdown import get_lifetime
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.cloud import Cloud, localcloud
 from tests.support import add_run, add_workspace, queue_settings

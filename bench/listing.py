@@ -19,8 +19,8 @@ from pathlib import Path
 from bench.cold_start import free_port
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings
-from headwater.database.transactions import Database, owner_transaction
 from headwater.database.migrations import register_model, upgrade
+from headwater.database.transactions import Database, owner_transaction
 from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent

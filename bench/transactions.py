@@ -14,8 +14,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.cold_start import free_port
-from headwater.database.transactions import ENGINE, Database
 from headwater.database.migrations import upgrade
+from headwater.database.transactions import ENGINE, Database
 from scripts.local.postgres import temporary_cluster
 
 QUESTION = sa.text("select id from steps where id = :id")

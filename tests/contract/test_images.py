@@ -247,7 +247,7 @@ def wait_until_taken_back(database: Database, process: "subprocess.Popen[bytes]"
 def test_collection_counts_tokens_with_what_its_image_holds_of_the_model(images: Mapping[str, Image]) -> None:
     program = """
 from headwater.config import read_settings; import os
-from headwater.embedder import load_tokenizer
+from headwater.embedding.registry import load_tokenizer
 settings = read_settings({**os.environ, "DATABASE_URL": "unused"})
 print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).starts(["Install the compass."])[0]))
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, REVISION, Database, NotReady
 from headwater.database.migrations import downgrade, upgrade
+from headwater.database.transactions import ENGINE, REVISION, Database, NotReady
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.databases import FreshDatabase, describe
 from tests.pipeline import Pipeline, Repository, opened

@@ -18,9 +18,9 @@ from functions.collection.pipeline.steps import handlers
 from functions.collection.runs import runs
 from functions.collection.runs.bulk import Bulk
 from headwater.database.transactions import ENGINE
-from headwater.web.shutdown import Lifetime
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Worker
+from headwater.web.shutdown import Lifetime
 from scripts.local.cloud_resources import make_all
 from scripts.local.stack import JOB_IMAGE
 from tests.cloud import LOCATION, Cloud, localcloud

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from headwater.queue import ledger
 from headwater.database.transactions import ENGINE, Database
+from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from scripts.local.postgres import Cluster
 from tests.databases import FreshDatabase

@@ -179,7 +179,7 @@ def test_the_tokenizer_alone_needs_neither_numpy_nor_onnxruntime(model_dir: Path
     program = """
 import json, sys
 from pathlib import Path
-from headwater.embedder import load_tokenizer
+from headwater.embedding.registry import load_tokenizer
 load_tokenizer("all-MiniLM-L6-v2", Path(sys.argv[1])).starts(["text"])
 print(json.dumps(sorted(sys.modules)))
 """
@@ -191,7 +191,7 @@ def test_embedding_many_long_texts_takes_less_than_250_mb(model_dir: Path) -> No
     program = """
 import json, re, sys
 from pathlib import Path
-from headwater.embedder import load_embedder
+from headwater.embedding.registry import load_embedder
 load_embedder("all-MiniLM-L6-v2", Path(sys.argv[1])).embed_documents(["word " * 400] * 48)
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
@@ -203,7 +203,7 @@ def test_tokenising_a_text_of_three_million_characters_takes_less_than_200_mb(mo
     program = """
 import json, re, sys
 from pathlib import Path
-from headwater.embedder import load_tokenizer
+from headwater.embedding.registry import load_tokenizer
 load_tokenizer("all-MiniLM-L6-v2", Path(sys.argv[1])).starts(["a few short words. " * 150_000])
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """

@@ -13,7 +13,6 @@ from headwater.database.migrations import register_model, upgrade
 from headwater.database.transactions import ENGINE, Database, owner_transaction
 from headwater.database.url import SOCKET
 from headwater.errors import ConfigError, DatabaseUnavailable
-from headwater.migrations import register_model, upgrade
 from scripts.local.postgres import Cluster
 from tests.between import between
 from tests.bouncer import PROJECT, running_bouncer

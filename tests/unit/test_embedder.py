@@ -58,7 +58,7 @@ def test_an_unknown_model_is_refused_with_the_names_that_are_known() -> None:
 
 def test_a_model_that_was_not_built_names_the_command_that_builds_it() -> None:
     for load in (load_embedder, load_tokenizer):
-        with pytest.raises(ConfigError, match=r"Run: python -m headwater\.graph no-such-folder$"):
+        with pytest.raises(ConfigError, match=r"Run: python -m headwater\.embedding\.export_minilm no-such-folder$"):
             load("all-MiniLM-L6-v2", NOWHERE)
 
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: takes the connection that `headwater.migrations.upgrade` opened, in its transaction."""
+"""Alembic's entry: takes the connection that `headwater.database.migrations.upgrade` opened, in its transaction."""
 
 from alembic import context
 
