@@ -16,10 +16,10 @@ from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import Embedders
-from headwater.web.app import Route
-from headwater.web.shutdown import Lifetime
-from headwater.web.openapi import describe
 from headwater.queue.tickets import Tickets
+from headwater.web.app import Route
+from headwater.web.openapi import describe
+from headwater.web.shutdown import Lifetime
 from scripts.setup import npm
 
 ROOT = Path(__file__).resolve().parent.parent

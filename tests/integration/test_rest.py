@@ -16,8 +16,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
 from headwater.database.migrations import register_model
+from headwater.database.transactions import ENGINE, Database
 from localcloud.rest.router import Router
 from localcloud.rest.server import Server
 from localcloud.scheduler.api import CloudScheduler

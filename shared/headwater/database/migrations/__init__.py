@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
-    """Bring the schema to this revision (`transactions.REVISION`) and make the role that `app_url` names able to log in.
+    """Bring the schema to `transactions.REVISION` and let the role that `app_url` names log in.
 
     Safe to repeat and to run twice at once. Raises ConfigError when a URL can't serve.
     """
