@@ -30,7 +30,7 @@ def test_a_model_that_is_not_there_is_an_error_each_time_it_is_wanted(tmp_path: 
     load = Embedders(replace(SETTINGS, model_dir=tmp_path))
     load.warm("all-MiniLM-L6-v2")  # says so in the log, and leaves the error to whoever needs it
     for _ in range(2):
-        with pytest.raises(ConfigError, match=r"python -m headwater\.graph"):
+        with pytest.raises(ConfigError, match=r"python -m headwater\.embedding\.export_minilm"):
             load("all-MiniLM-L6-v2")
 
 
