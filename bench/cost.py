@@ -18,10 +18,10 @@ from typing import Any
 
 import psutil
 
-from tests.corpus import FILES, QUESTIONS
-from tests.fakes import FakeProvider, fake_provider
-from tests.pipeline import Repository
-from tests.stacks import RunningStack, running_stack, temporary_data
+from tests.fakes.chat_provider import FakeProvider, fake_provider
+from tests.harness.corpus import FILES, QUESTIONS
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import RunningStack, running_stack, temporary_data
 
 MEASURED = Path(__file__).with_name("measured-cost.json")
 MODEL = "all-MiniLM-L6-v2"

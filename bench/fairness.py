@@ -25,9 +25,9 @@ from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings, read_settings
 from headwater.database.transactions import ENGINE, OVERFLOW, Database
 from headwater.queue.tickets import Tickets
-from tests.pipeline import Repository
-from tests.stacks import running_stack, temporary_data
-from tests.support import add_workspace
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import running_stack, temporary_data
+from tests.harness.support import add_workspace
 
 WORKSPACES, SOURCES = 20, 10
 FEW, MANY = 24, 160

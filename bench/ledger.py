@@ -39,8 +39,8 @@ from headwater.queue.worker import Done, Worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests.cloud import Cloud, localcloud
-from tests.support import add_run, add_workspace, queue_settings
+from tests.harness.localcloud import Cloud, localcloud
+from tests.harness.support import add_run, add_workspace, queue_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKSPACES = 4

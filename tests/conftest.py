@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests import ports
-from tests.bouncer import Bouncer, running_bouncer
-from tests.databases import FreshDatabase, fresh_database, make_template
+from tests.harness import ports
+from tests.harness.databases import FreshDatabase, fresh_database, make_template
+from tests.harness.pgbouncer import Bouncer, running_bouncer
 
 # No example is failed for being slow: machines are busy.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.providers import Answer
+from tests.fakes.embedding_provider import Answer
 
 Engine = Literal["tickets", "drain", "bulk"]
 """Tickets alone; tickets with job workers beside them; first run handed to the job, as runs of many documents are."""

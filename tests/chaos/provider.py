@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.providers import Answer, EmbeddingProvider
+from tests.fakes.embedding_provider import Answer, EmbeddingProvider
 
 HOLD_S = 0.4
 """How long a call is held that a fault is aimed at."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.corpus import FILES
-from tests.pipeline import Repository
-from tests.stacks import ROOT
+from tests.harness.corpus import FILES
+from tests.harness.paths import ROOT
+from tests.harness.pipeline import Repository
 
 _OWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 

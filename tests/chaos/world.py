@@ -28,9 +28,9 @@ from tests.chaos.processes import Kept, job_workers, send
 from tests.chaos.provider import Witness
 from tests.chaos.revisions import Revisions, make_revisions
 from tests.chaos.storage import Storage, while_it_lasts
-from tests.ports import free_port
-from tests.providers import embedding_provider
-from tests.stacks import PORTS, wait_until
+from tests.fakes.embedding_provider import embedding_provider
+from tests.harness.ports import free_port
+from tests.harness.stacks import PORTS, wait_until
 
 LEASE_S = 3.0
 WATCHDOG_S = 2.0

@@ -10,8 +10,8 @@ import pytest
 from headwater.database.migrations import register_model
 from headwater.web.app import Route
 from scripts.openapi import PAGE, all_routes, page
-from tests.databases import FreshDatabase
-from tests.serving import served
+from tests.harness.databases import FreshDatabase
+from tests.harness.function_server import served
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())

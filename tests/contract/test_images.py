@@ -19,12 +19,12 @@ from headwater.database.migrations import register_model
 from headwater.database.transactions import ENGINE, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
-from tests.chatting import Chatting, kinds, sent
-from tests.databases import FreshDatabase
-from tests.fakes import FakeProvider, fake_provider
-from tests.images import KILLED_AFTER_S, TARGETS, Image, image, said
-from tests.issuers import AUDIENCE, ISSUER, good_claims
-from tests.support import WORKSPACE, add_run
+from tests.fakes.chat_provider import FakeProvider, fake_provider
+from tests.fakes.token_issuer import AUDIENCE, ISSUER, good_claims
+from tests.harness.chat_app import Chatting, kinds, sent
+from tests.harness.databases import FreshDatabase
+from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, said
+from tests.harness.support import WORKSPACE, add_run
 
 SECRET = "a secret of thirty-two bytes or more"
 TOKEN = {"Authorization": f"Bearer {jwt.encode(good_claims(), SECRET, 'HS256')}"}

@@ -22,8 +22,7 @@ from headwater.web.app import Route
 from scripts.openapi import all_routes
 from tests.contract.test_every_route import BODIES as OBJECTS
 from tests.contract.test_every_route import assert_problem, named
-from tests.databases import FreshDatabase
-from tests.issuers import (
+from tests.fakes.token_issuer import (
     AUDIENCE,
     ISSUER,
     FakeIssuer,
@@ -34,7 +33,8 @@ from tests.issuers import (
     signed_by_hmac,
     unsigned,
 )
-from tests.serving import served
+from tests.harness.databases import FreshDatabase
+from tests.harness.function_server import served
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain"), ("collection", "/cron/tick")]

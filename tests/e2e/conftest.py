@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stacks import RunningStack, running_stack, temporary_data
+from tests.harness.stacks import RunningStack, running_stack, temporary_data
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browsing import browse, needs_browser
-from tests.corpus import FILES, QUESTIONS
-from tests.pipeline import Repository
-from tests.stacks import RunningStack
+from tests.harness.browser import browse, needs_browser
+from tests.harness.corpus import FILES, QUESTIONS
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import RunningStack
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),

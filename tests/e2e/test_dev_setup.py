@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.stacks import ROOT, wait_until
+from tests.harness.paths import ROOT
+from tests.harness.stacks import wait_until
 
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
 

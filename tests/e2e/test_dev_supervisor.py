@@ -11,15 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.ports import free_port, is_free
-from tests.stacks import (
-    FUNCTIONS,
-    ROOT,
-    RunningStack,
-    running_stack,
-    temporary_data,
-    wait_until,
-)
+from tests.harness.paths import ROOT
+from tests.harness.ports import free_port, is_free
+from tests.harness.stacks import FUNCTIONS, RunningStack, running_stack, temporary_data, wait_until
 
 PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 

@@ -13,10 +13,11 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2, scheduler_v1, tasks_v2
 
-from tests.cloud import Gcloud
-from tests.corpus import FILES
-from tests.pipeline import Repository
-from tests.stacks import ROOT, RunningStack, wait_until
+from tests.harness.corpus import FILES
+from tests.harness.localcloud import Gcloud
+from tests.harness.paths import ROOT
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import RunningStack, wait_until
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 

@@ -23,10 +23,19 @@ import pytest
 from headwater.web.app import Route
 from localcloud.targets.id_tokens import id_token
 from scripts.openapi import all_routes
-from tests.browsing import browse, needs_browser
-from tests.issuers import AUDIENCE, ISSUER, FakeIssuer, fake_issuer, good_claims, private_key, public_jwk, unsigned
-from tests.pipeline import Repository
-from tests.stacks import RunningStack, running_stack, temporary_data, wait_until
+from tests.fakes.token_issuer import (
+    AUDIENCE,
+    ISSUER,
+    FakeIssuer,
+    fake_issuer,
+    good_claims,
+    private_key,
+    public_jwk,
+    unsigned,
+)
+from tests.harness.browser import browse, needs_browser
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it")
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from scripts.local.stack import read_dotenv
-from tests.databases import FreshDatabase
-from tests.pipeline import Pipeline, Repository, opened
-from tests.stacks import RunningStack, running_stack, temporary_data, wait_until
+from tests.harness.databases import FreshDatabase
+from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 

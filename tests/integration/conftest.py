@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from headwater.database.transactions import Database
-from tests.databases import FreshDatabase
-from tests.pipeline import Pipeline, Repository, opened
-from tests.support import add_workspace
+from tests.harness.databases import FreshDatabase
+from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.support import add_workspace
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from scripts.deployment.plan.config import installation
 from scripts.deployment.resources import pipeline, secrets
 from scripts.deployment.resources.access import Binding
 from scripts.deployment.resources.images import SOURCES, plan_images
-from tests.cloud import Gcloud
-from tests.images import is_sent
+from tests.harness.images import is_sent
+from tests.harness.localcloud import Gcloud
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ["chat", "collection", "embedding", "job"]

@@ -25,10 +25,11 @@ import sqlalchemy as sa
 
 from headwater.database.transactions import create_engine
 from scripts.local.postgres import Cluster
-from tests.cloud import ROOT, Cloud, Gcloud, localcloud
-from tests.databases import APP_PASSWORD
-from tests.google import Google, google_cloud
-from tests.google_apis import NUMBER, PROJECT, REGION
+from tests.fakes.google_apis import NUMBER, PROJECT, REGION
+from tests.fakes.google_cloud import Google, google_cloud
+from tests.harness.databases import APP_PASSWORD
+from tests.harness.localcloud import Cloud, Gcloud, localcloud
+from tests.harness.paths import ROOT
 
 pytestmark = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
 

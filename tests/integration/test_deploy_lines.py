@@ -22,7 +22,8 @@ from scripts.deployment.resources.queues import QUEUES
 from scripts.deployment.resources.secrets import secrets
 from scripts.deployment.stages import NAMES, STAGES, from_nothing
 from scripts.deployment.undeploy import plan as plan_undeploy
-from tests.cloud import ROOT, Gcloud
+from tests.harness.localcloud import Gcloud
+from tests.harness.paths import ROOT
 
 WANTED = Installation(
     project="acme-headwater",

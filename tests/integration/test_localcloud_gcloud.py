@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import ROOT, SHELL_IMAGE, Cloud, Gcloud, Target, http_target, localcloud, wait_until
+from tests.harness.localcloud import SHELL_IMAGE, Cloud, Gcloud, Target, http_target, localcloud, wait_until
+from tests.harness.paths import ROOT
 
 PLACE = "projects/local/locations/local"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import PATIENCE_S, Hit, Reply, Target, http_target, localcloud
+from tests.harness.localcloud import PATIENCE_S, Hit, Reply, Target, http_target, localcloud
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import run_v2
 
-from tests.cloud import LOCATION, PATIENCE_S, SHELL_IMAGE, Cloud, is_alive, localcloud, wait_until
+from tests.harness.localcloud import LOCATION, PATIENCE_S, SHELL_IMAGE, Cloud, is_alive, localcloud, wait_until
 
 _job_ids = (f"job{number}" for number in itertools.count())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import SHELL_IMAGE, Cloud, is_alive, localcloud, wait_until
+from tests.harness.localcloud import SHELL_IMAGE, Cloud, is_alive, localcloud, wait_until
 
 OPTIONS = (*SHELL_IMAGE, "--termination-grace", "0.5")
 # Says who it is, is alone on its work as long as it lives, and ends when it is told to.

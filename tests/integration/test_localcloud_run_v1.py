@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud import LOCATION, SHELL_IMAGE, Cloud, localcloud, wait_until
+from tests.harness.localcloud import LOCATION, SHELL_IMAGE, Cloud, localcloud, wait_until
 
 BASE = "/apis/run.googleapis.com/v1/namespaces/demo"
 

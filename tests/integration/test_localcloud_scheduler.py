@@ -17,8 +17,8 @@ from localcloud.scheduler.records import SCHEMA
 from localcloud.scheduler.sender import Targets
 from localcloud.store import open_store
 from localcloud.targets.outbound import Outbound
-from tests.clocks import ManualClock
-from tests.cloud import PATIENCE_S, Hit, Reply, Target, http_target
+from tests.harness.clocks import ManualClock
+from tests.harness.localcloud import PATIENCE_S, Hit, Reply, Target, http_target
 
 LOCATION = "projects/demo/locations/here"
 

@@ -12,7 +12,17 @@ import urllib3
 from google.api_core import exceptions
 from google.cloud import tasks_v2
 
-from tests.cloud import LOCATION, PATIENCE_S, Cloud, Hit, Reply, Target, http_target, localcloud, wait_until
+from tests.harness.localcloud import (
+    LOCATION,
+    PATIENCE_S,
+    Cloud,
+    Hit,
+    Reply,
+    Target,
+    http_target,
+    localcloud,
+    wait_until,
+)
 
 _queue_ids = (f"q{number}" for number in itertools.count())
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from headwater.database.transactions import ENGINE, Database
 from scripts.local.postgres import Cluster, PostgresError, temporary_cluster
-from tests.databases import FreshDatabase, running_server
+from tests.harness.databases import FreshDatabase, running_server
 
 pytestmark = pytest.mark.direct
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.local.stack import THREADS
-from tests.images import ROOT, TARGETS, context, is_sent, read_dockerfile, stages
+from tests.harness.images import TARGETS, context, is_sent, read_dockerfile, stages
+from tests.harness.paths import ROOT
 
 SERVICES = [target for target in TARGETS if target != "job"]
 FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedding", "job"}}

@@ -14,8 +14,8 @@ def test_whole_folders_run_in_one_process_more_than_there_are_cores(arguments: l
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["tests/unit/test_once.py"],
-        ["tests/unit/test_once.py::test_x"],
+        ["tests/unit/headwater/web/test_once.py"],
+        ["tests/unit/headwater/web/test_once.py::test_x"],
         ["tests/unit", "-k", "once"],
         ["--pdb"],
         ["-s"],

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.cloud import PATIENCE_S, ROOT
+from tests.harness.localcloud import PATIENCE_S
+from tests.harness.paths import ROOT
 
 DISTRIBUTION = "headwater-localcloud"
 JOB = {"schedule": "0 3 * * *", "timeZone": "Europe/Berlin", "httpTarget": {"uri": "http://127.0.0.1:9/"}}

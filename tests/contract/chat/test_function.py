@@ -1,0 +1,126 @@
+"""The chat function as functions-framework serves it: streams that aren't held back, limits, and a light start."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.chat_provider import FakeProvider, fake_provider
+from tests.harness.chat_app import Chatting, Sent, chatting, kinds, sent, text_of
+from tests.harness.databases import FreshDatabase
+from tests.harness.function_server import served
+from tests.harness.paths import ROOT
+
+QUESTION = "How do I install the compass?"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    with fake_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def library(module_database: FreshDatabase) -> Iterator[Chatting]:
+    with chatting(module_database) as made:
+        made.add_document("guide.md", "Install the compass with pip.", title="Guide")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chat(library: Chatting, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
+    environment = {
+        "DATABASE_URL": library.settings.database_url,
+        "EMBEDDING_MODEL": "constant",
+        "CHAT_MODEL": "openai:fake",
+        "OPENAI_BASE_URL": f"{provider.url}/v1",
+        "THREADS": "8",
+    }
+    with served("chat", free_port(), environment) as client:
+        yield client
+
+
+def body(conversation_id: str, text: str = QUESTION, message_id: str = "m1") -> dict[str, Any]:
+    message = {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
+    return {"id": conversation_id, "messages": [message], "trigger": "submit-message"}
+
+
+def until(chunks: Iterator[bytes], part: str) -> list[Sent]:
+    """Read on until an event of this type has come."""
+    stream = b""
+    for chunk in chunks:
+        stream += chunk
+        if part in kinds(sent(stream)):
+            return sent(stream)
+    raise AssertionError(f"no {part} in {stream!r}")
+
+
+def test_search_answers(chat: httpx.Client) -> None:
+    [hit] = chat.get("/api/search", params={"q": "compass", "k": 1}).json()["hits"]
+    assert (hit["key"], hit["text"]) == ("guide.md", "Install the compass with pip.")
+
+
+def test_an_answer_comes_as_it_is_written(chat: httpx.Client, provider: FakeProvider) -> None:
+    provider.pieces, provider.wait, provider.wait_after = ["Hello ", "world [1]."], threading.Event(), 1
+    with chat.stream("POST", "/api/chat", json=body("c1")) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["X-Vercel-AI-UI-Message-Stream"] == "v1"
+        chunks = response.iter_raw()
+        assert text_of(until(chunks, "text-delta")) == "Hello"  # the model is still silent
+        assert chat.post("/api/chat", json=body("c1", "And?", "m2")).status_code == 409
+        with chat.stream("GET", "/api/chat/c1/stream") as again:
+            replayed = again.iter_raw()
+            assert kinds(until(replayed, "text-delta"))[0] == "start"
+            assert chat.post("/api/chat/c1/stop").status_code == 202
+            assert kinds(until(replayed, "[DONE]"))[-2:] == ["abort", "[DONE]"]
+        assert kinds(until(chunks, "[DONE]"))[-2:] == ["abort", "[DONE]"]
+    provider.wait.set()
+    assert chat.get("/api/chat/c1/stream").status_code == 204
+    states = [message["metadata"]["state"] for message in chat.get("/api/conversations/c1").json()["messages"]]
+    assert states == ["complete", "stopped"]
+
+
+def test_a_conversation_is_asked_read_and_deleted(chat: httpx.Client, provider: FakeProvider) -> None:
+    provider.pieces, provider.wait = ["With pip [1]."], None
+    events = sent(chat.post("/api/chat", json=body("c2")).content)
+    assert kinds(events)[-3:] == ["text-end", "finish", "[DONE]"]
+    question, answer = chat.get("/api/conversations/c2").json()["messages"]
+    assert question["parts"] == [{"type": "text", "text": QUESTION, "state": "done"}]
+    assert answer["parts"][-1]["text"] == "With pip [1]."
+    assert "c2" in [c["id"] for c in chat.get("/api/conversations").json()["conversations"]]
+    assert chat.delete("/api/conversations/c2").status_code == 204
+    assert chat.get("/api/conversations/c2").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("posted", "status", "words"),
+    [
+        (body("c3", "x" * 200_000), 422, "at most 32000"),
+        (body("c3", "x" * 1_000_001), 413, "1000000"),
+        (body("c3", " "), 422, "empty"),
+        (body("../c3"), 422, "letters, digits"),
+        ({"id": "c3", "messages": []}, 422, "last of `messages`"),
+        ({"id": "c3", "messages": [{"role": "user", "content": "old style"}]}, 422, "parts"),
+        ({"id": "c3", "messages": [{"role": "assistant", "parts": []}]}, 422, "last of `messages`"),
+        ({"messages": []}, 422, "id"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_why(chat: httpx.Client, posted: Any, status: int, words: str) -> None:
+    response = chat.post("/api/chat", json=posted)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+    assert words in response.json()["detail"]
+    assert "c3" not in [c["id"] for c in chat.get("/api/conversations").json()["conversations"]]
+
+
+def test_the_function_starts_without_anything_heavy() -> None:
+    program = (
+        "import sys; from functions_framework import create_app; create_app('chat', 'functions/chat/main.py');"
+        "print([m for m in sys.argv[1:] if m in sys.modules])"
+    )
+    heavy = ["numpy", "onnxruntime", "tokenizers", "langchain_core", "openai", "anthropic", "alembic", "pydantic"]
+    command = [sys.executable, "-c", program, *heavy]
+    assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip() == "[]"

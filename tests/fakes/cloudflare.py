@@ -1,0 +1,118 @@
+"""Cloudflare's API as far as wrangler asks it to deploy a Worker: requests flow in, answers flow out.
+
+Part of the recording control plane (`tests/fakes/google_cloud.py`).
+"""
+
+import json
+import re
+from typing import Any
+
+WORKERS = "/client/v4/accounts/account/workers"
+
+
+class NoWorker(Exception):
+    """Answers 404, as for a Worker that isn't there."""
+
+
+class Worker:
+    """One Worker: its versions, the newest of which serves, its secrets' names, its domains."""
+
+    def __init__(self) -> None:
+        self.versions: list[dict[str, Any]] = []
+        self.secrets: dict[str, str] = {}
+        self.domains: list[str] = []
+        self.bindings: list[dict[str, Any]] = []
+
+    def add_version(self, annotations: dict[str, str]) -> dict[str, Any]:
+        """Upload a version, which serves at once."""
+        number = len(self.versions) + 1
+        version = {
+            "id": f"00000000-0000-4000-8000-{number:012d}",
+            "number": number,
+            "metadata": {
+                "created_on": f"2026-11-25T10:00:{number:02d}Z",
+                "source": "wrangler",
+                "author_email": "a@b.c",
+            },
+            "annotations": annotations,
+        }
+        self.versions.append(version)
+        return version
+
+    def answer(self, verb: str, path: str, body: Any) -> Any:
+        """Answer a request below `…/workers`; None for one that isn't known."""
+        kind, rest = _parts(path)
+        match verb, f"{kind}{rest}":
+            case "GET", "services":
+                self._there(self.versions)
+                return {
+                    "default_environment": {"environment": "production", "script": {"last_deployed_from": "wrangler"}}
+                }
+            case ("PUT", "scripts") | ("POST", "scripts/versions"):
+                described = metadata_of(body)
+                self.bindings = described["bindings"]
+                version = self.add_version(described.get("annotations", {}))
+                return version | {"startup_time_ms": 1, "resources": {"script": {"etag": "etag"}}}
+            case "GET", "client/accounts/account/storage/kv/namespaces":
+                return []
+            case "DELETE", "services":
+                self.versions, self.secrets, self.domains, self.bindings = [], {}, [], []
+                return {}
+            case "POST", "scripts/domains/changeset":
+                return {"added": body, "removed": [], "updated": [], "conflicting": []}
+            case "PUT", "scripts/domains/records":
+                self.domains = [each["hostname"] for each in body["origins"]]
+                return {}
+            case ("POST", "scripts/deployments" | "scripts/subdomain") | ("PATCH", "scripts/script-settings"):
+                return {}
+            case "GET", "workers":
+                return {"id": "worker", "name": "headwater", "subdomain": {"enabled": False, "previews_enabled": False}}
+            case "GET", "scripts/settings":
+                return {"bindings": self.bindings}
+            case "POST", "scripts/assets-upload-session":
+                return {"jwt": "every file is there", "buckets": []}
+            case "GET", "scripts/versions":
+                return {"items": self._there(list(reversed(self.versions)))}
+            case "GET", "scripts/deployments":
+                newest = self._there(self.versions)[-1]
+                served = {"version_id": newest["id"], "percentage": 100}
+                deployment = {"id": newest["id"], "strategy": "percentage", "versions": [served]}
+                return {"deployments": [deployment | newest["metadata"] | {"annotations": {}}]}
+            case "GET", "scripts/secrets":
+                self._there(self.versions)
+                return [{"name": name, "type": "secret_text"} for name in self.secrets]
+            case "PATCH", "scripts/secrets-bulk":
+                self.secrets |= {name: each["text"] for name, each in self._there(body)["secrets"].items()}
+                self.add_version({})
+                return {}
+        return None
+
+    def _there(self, value: Any) -> Any:
+        if not self.versions:
+            raise NoWorker
+        return value
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Split `/scripts/NAME/rest` into its kind and the rest."""
+    _, kind, *rest = path.split("/")
+    return kind, "".join(f"/{part}" for part in rest[1:])
+
+
+def envelope(result: Any) -> dict[str, Any]:
+    """Wrap a result as Cloudflare's API does."""
+    return {"success": True, "errors": [], "messages": [], "result": result}
+
+
+def refusal() -> dict[str, Any]:
+    """Say that there is no such Worker."""
+    error = {"code": 10007, "message": "This Worker does not exist on your account."}
+    return {"success": False, "errors": [error], "messages": [], "result": None}
+
+
+def metadata_of(multipart: str) -> dict[str, Any]:
+    """Read the part of an uploaded Worker that describes it."""
+    found = re.search(r'name="metadata"\r\n\r\n(.*?)\r\n--', multipart, re.DOTALL)
+    assert found is not None, multipart[:300]
+    described: dict[str, Any] = json.loads(found[1])
+    return described

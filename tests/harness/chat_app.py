@@ -1,0 +1,184 @@
+"""The chat function without its process: documents flow into a real database, requests into the real app."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import flask
+import sqlalchemy as sa
+from werkzeug.test import TestResponse
+
+from functions.chat.conversations.routes import routes
+from functions.chat.retrieval.search import halfvec
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding.registry import ConstantEmbedder, Embedder, embedding_input, input_hash
+from headwater.web.app import App
+from headwater.web.shutdown import Lifetime
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, settings_for
+
+
+class Sent(NamedTuple):
+    """One server-sent event; `id` is 0 when it has none, `part` the decoded JSON, or a string if it is none."""
+
+    id: int
+    part: Any
+
+
+class Chatting:
+    """A workspace with documents and the chat function's app; several of them are several instances."""
+
+    def __init__(
+        self,
+        database: FreshDatabase,
+        *,
+        embedder: Callable[[str], Embedder] = lambda name: ConstantEmbedder(),
+        workspace_id: uuid.UUID = WORKSPACE,
+        **changes: Any,
+    ) -> None:
+        self.settings = settings_for(database, local_workspace_id=workspace_id, **changes)
+        self.database = Database(database.url, 4)
+        self.workspace_id = workspace_id
+        self.lifetime = Lifetime()
+        served = routes(self.database, self.settings, embedder, self.lifetime)
+        app = App("chat", self.settings, served, self.database)
+        server = flask.Flask("chat")
+        methods = ["GET", "POST", "DELETE", "PUT"]
+        server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
+        self.client = server.test_client()
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        """Run one statement in the workspace and return its rows as tuples."""
+        with self.database.transaction(self.workspace_id) as tx:
+            result = tx.execute(sa.text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def add_source(self) -> uuid.UUID:
+        """Add a source, and the workspace unless it is there."""
+        self.rows("insert into workspaces (id, name) values (:w, 'test') on conflict do nothing", w=self.workspace_id)
+        [(source_id,)] = self.rows(
+            "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id",
+            w=self.workspace_id,
+        )
+        return uuid.UUID(str(source_id))
+
+    def add_document(
+        self,
+        key: str,
+        text: str,
+        *,
+        title: str = "",
+        headings: Sequence[str] = (),
+        cuts: Sequence[int] = (),
+        source_id: uuid.UUID | None = None,
+        vectors: Sequence[Sequence[float]] | None = None,
+    ) -> uuid.UUID:
+        """Store a document whose chunks end at `cuts`, as the collection function does.
+
+        `vectors` gives each chunk's own; None embeds them with the constant embedder, () leaves them out.
+        """
+        source_id = source_id or self.add_source()
+        [(document_id,)] = self.rows(
+            """insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+            values (:w, :s, :key, 'f', :title, 'text/markdown', :text) returning id""",
+            w=self.workspace_id,
+            s=source_id,
+            key=key,
+            title=title,
+            text=text,
+        )
+        for n, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(text)], strict=True)):
+            vector = None if vectors is None else list(vectors[n]) if vectors else []
+            self._add_chunk(document_id, n, (start, end), embedding_input(title, headings, text[start:end]), vector)
+        self.rows("update chunks set heading_path = :h where document_id = :d", h=list(headings), d=document_id)
+        return uuid.UUID(str(document_id))
+
+    def _add_chunk(
+        self, document_id: uuid.UUID, n: int, span: tuple[int, int], embedded: str, vector: list[float] | None
+    ) -> None:
+        if vector is None:
+            vector = ConstantEmbedder().embed_query(embedded).tolist()
+        values = {"w": self.workspace_id, "d": document_id, "n": n, "s": span[0], "e": span[1]}
+        values |= {"hash": input_hash(embedded), "embedded": embedded}
+        self.rows(
+            """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path,
+              input_hash, token_count, lexemes)
+            values (:w, :d, :n, :s, :e, '{}', :hash, 1, to_tsvector('english', :embedded))""",
+            **values,
+        )
+        if vector:
+            self.rows(
+                """insert into vectors (model_id, workspace_id, input_hash, embedding)
+                select id, :w, :hash, cast(:v as halfvec) from embedding_models where state = 'active'
+                on conflict do nothing""",
+                w=self.workspace_id,
+                hash=values["hash"],
+                v=halfvec(vector),
+            )
+
+    def search(self, **query: Any) -> list[dict[str, Any]]:
+        """Ask for hits."""
+        response = self.client.get("/api/search", query_string=query)
+        assert response.status_code == 200, response.data
+        hits: list[dict[str, Any]] = response.get_json()["hits"]
+        return hits
+
+    def post(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> TestResponse:
+        """Ask a question; nothing but the answer's first events is read yet."""
+        message = {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
+        return self.client.post("/api/chat", json={"id": conversation_id, "messages": [message], **body})
+
+    def ask(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> list[Sent]:
+        """Ask a question and read the answer to its end."""
+        response = self.post(conversation_id, text, message_id, **body)
+        assert response.status_code == 200, response.data
+        return sent(response.data)
+
+    def messages(self, conversation_id: str) -> list[dict[str, Any]]:
+        """Read a conversation's messages."""
+        response = self.client.get(f"/api/conversations/{conversation_id}")
+        assert response.status_code == 200, response.data
+        found: list[dict[str, Any]] = response.get_json()["messages"]
+        return found
+
+
+@contextmanager
+def chatting(database: FreshDatabase, **changes: Any) -> Iterator[Chatting]:
+    """Give an app on a fresh database whose active model is `constant`."""
+    register_model(database.admin_url, "constant", 384)
+    with instance(database, **changes) as made:
+        yield made
+
+
+@contextmanager
+def instance(database: FreshDatabase, **changes: Any) -> Iterator[Chatting]:
+    """Give one more instance on a database that is set up."""
+    made = Chatting(database, **changes)
+    yield made
+    made.database.close()
+
+
+def sent(stream: bytes) -> list[Sent]:
+    """Read server-sent events; comments are left out."""
+    found = []
+    for block in stream.decode().split("\n\n"):
+        if block and not block.startswith(":"):
+            *id_lines, data_line = block.split("\n")
+            data = data_line.removeprefix("data: ")
+            number = int(id_lines[0].removeprefix("id: ")) if id_lines else 0
+            found.append(Sent(number, json.loads(data) if data[0] == "{" else data))
+    return found
+
+
+def kinds(events: Sequence[Sent]) -> list[str]:
+    """List the types of events, with runs of equal ones as one."""
+    types = [event.part["type"] if isinstance(event.part, dict) else event.part for event in events]
+    return [kind for before, kind in zip([None, *types], types, strict=False) if kind != before]
+
+
+def text_of(events: Sequence[Sent]) -> str:
+    """Join the text of an answer."""
+    return "".join(event.part["delta"] for event in events if kinds([event]) == ["text-delta"])

@@ -1,0 +1,73 @@
+"""Workers that die: every step of every open run is begun again and again, by one that gets a little further."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headwater.database.transactions import ENGINE
+from headwater.queue import ledger
+from headwater.queue.ledger import Step
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Done, Handler
+from tests.harness.pipeline import Pipeline
+
+
+class Killed(BaseException):
+    """Ends a worker as SIGKILL does: nothing that catches errors sees it."""
+
+
+class Interrupted:
+    """A handler that calls something at one point of its step."""
+
+    def __init__(self, handler: Handler, point: str, interrupt: Callable[[], None]) -> None:
+        self.handler, self.point, self.interrupt = handler, point, interrupt
+
+    def gather(self, tx: Connection, step: Step) -> Any:
+        self._at("gather")
+        return self.handler.gather(tx, step)
+
+    def compute(self, gathered: Any) -> Any:
+        self._at("compute")
+        computed = self.handler.compute(gathered)
+        self._at("computed")
+        return computed
+
+    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        done = self.handler.apply(tx, step, computed)
+        self._at("apply")
+        return Done(done.result, done.then, lambda: self._at("commit"))
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        self.handler.give_up(tx, step, reason)
+
+    def _at(self, point: str) -> None:
+        if point == self.point:
+            self.interrupt()
+
+
+def die_everywhere(pipeline: Pipeline) -> None:
+    """Drain with a worker that dies at each point of each step in turn, until every run has ended."""
+
+    def kill() -> None:
+        raise Killed
+
+    points = ("gather", "compute", "computed", "apply", "commit")
+    while any(_due(pipeline, queue) for queue in QUEUES):
+        for queue in QUEUES:
+            for point in points if _due(pipeline, queue) else ():
+                try:
+                    pipeline.step(queue, partial(Interrupted, point=point, interrupt=kill))
+                    raise AssertionError("nothing died")
+                except Killed:
+                    with pipeline.database.transaction(ENGINE) as tx:
+                        ledger.release(tx, "test")
+                        ledger.fan_in(tx)
+
+
+def _due(pipeline: Pipeline, queue: str) -> bool:
+    statement = sa.text("select exists (select 1 from steps where queue = :queue and state = 'ready')")
+    with pipeline.database.transaction(ENGINE) as tx:
+        return bool(tx.execute(statement, {"queue": queue}).scalar_one())

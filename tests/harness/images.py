@@ -1,0 +1,188 @@
+"""The Dockerfile without a builder: a target flows in, a folder as its image has it and processes run there flow out.
+
+Packages are those of this checkout's own environment, the model is the one it has built.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
+
+from tests.harness.paths import ROOT
+
+TARGETS = ("chat", "collection", "embedding", "job")
+MODELS = ROOT / ".headwater" / "models"
+KILLED_AFTER_S = 10.0
+"""What Cloud Run gives a container that it has sent SIGTERM."""
+
+
+@dataclass
+class Stage:
+    """What a stage of the Dockerfile comes to; it begins with what it is built on."""
+
+    name: str
+    base: str
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str = "root"
+    command: list[str] = field(default_factory=list)
+    copies: list[tuple[str, list[str], str]] = field(default_factory=list)
+    """Each from where (a stage, or "" for the checkout), what, and where to."""
+    runs: list[str] = field(default_factory=list)
+
+
+def read_dockerfile(text: str) -> dict[str, Stage]:
+    """Read every stage, by its name."""
+    stages: dict[str, Stage] = {}
+    stage = Stage("", "")
+    for line in re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines():
+        instruction, _, rest = line.strip().partition(" ")
+        match instruction:
+            case "FROM":
+                base, _, name = rest.split()
+                before = stages.get(base, Stage("", ""))
+                stage = Stage(name, base, dict(before.environment), before.user)
+                stages[name] = stage
+            case "ENV":
+                stage.environment |= dict(word.split("=", 1) for word in shlex.split(rest))
+            case "USER":
+                stage.user = rest
+            case "COPY":
+                *what, where = [word for word in rest.split() if not word.startswith("--from=")]
+                source = re.match("--from=([^ ]+)", rest)
+                stage.copies.append((source[1] if source else "", what, where))
+            case "RUN":
+                stage.runs.append(rest)
+            case "CMD" | "ENTRYPOINT":
+                stage.command = json.loads(rest)
+    return stages
+
+
+def stages() -> dict[str, Stage]:
+    """Read the Dockerfile."""
+    return read_dockerfile((ROOT / "Dockerfile").read_text())
+
+
+def is_sent(path: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a builder is sent a file of the checkout: the last line of .dockerignore that matches decides."""
+    parts = path.split("/")
+    sent = True
+    for pattern in patterns:
+        rule = pattern.removeprefix("!").rstrip("/").removeprefix("**/")
+        anywhere = "**/" in pattern
+        above = parts if anywhere else ["/".join(parts[: n + 1]) for n in range(len(parts))]
+        if any(fnmatch(name, rule) for name in above):
+            sent = pattern.startswith("!")
+    return sent
+
+
+def context() -> list[str]:
+    """List the files of the checkout that a builder is sent."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    tops = [ROOT / name for name in ("shared", "functions", "scripts", "tests", "localcloud", "docs")]
+    found = [path for top in tops for path in top.rglob("*") if path.is_file()]
+    found += [path for path in ROOT.iterdir() if path.is_file()]
+    names = (path.relative_to(ROOT).as_posix() for path in found)
+    return sorted(name for name in names if is_sent(name, patterns))
+
+
+class Image:
+    """A folder laid out as an image's /app."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self.stage = stage
+        self.app = folder / "app"
+        self.temporary = folder / "tmp"
+        self.app.mkdir()
+        self.temporary.mkdir()
+        sent = context()
+        for source, what, where in stage.copies:
+            for name in what:
+                self._copy(source, name, where, sent)
+        for run in stage.runs:
+            assert run.startswith("python -m compileall "), run
+            subprocess.run([sys.executable, *shlex.split(run)[1:]], cwd=self.app, check=True)
+        self._before = self._listing()
+
+    def _copy(self, source: str, name: str, where: str, sent: Sequence[str]) -> None:
+        """Apply one source of a COPY: a folder's contents, or a file."""
+        if source.endswith("-packages"):
+            return
+        if source == "model":
+            target = self.app / where / (Path(name).name if where.endswith("/") else "")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(MODELS / Path(name).relative_to("/app/models"))
+            return
+        files = [path for path in sent if path == name or path.startswith(f"{name}/")]
+        assert files, f"nothing at {name} is sent to a builder"
+        for path in files:
+            target = self.app / where / (Path(name).name if path == name else Path(path).relative_to(name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, target)
+
+    def files(self) -> set[str]:
+        """Name what lies in it, without bytecode."""
+        return {path for path, _ in self._before if not path.endswith(".pyc")}
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Give the whole environment of a container: the image's, and what it is started with. There is no HOME."""
+        own = self.stage.environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
+        made = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
+        return {"TMPDIR": str(self.temporary)} | made | dict(given)
+
+    @contextmanager
+    def started(
+        self, given: Mapping[str, str], *arguments: str
+    ) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
+        """Run a container until the block ends; gives its process and what it prints. It may write to /tmp alone."""
+        command = [*self.stage.command, *arguments]
+        program = shutil.which(command[0], path=str(Path(sys.executable).parent))
+        assert program, command
+        with TemporaryFile() as output:
+            process = subprocess.Popen(
+                [program, *command[1:]],
+                cwd=self.app,
+                env=self.environment(given),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                yield process, output
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    process.wait(KILLED_AFTER_S)
+            assert self._listing() == self._before, "it wrote to its own folder"
+
+    def forget(self) -> None:
+        """Take the folder as it is now for what the image holds."""
+        self._before = self._listing()
+
+    def _listing(self) -> set[tuple[str, int]]:
+        paths = (path for path in self.app.rglob("*") if path.is_file())
+        return {(path.relative_to(self.app).as_posix(), path.stat().st_mtime_ns) for path in paths}
+
+
+@contextmanager
+def image(target: str) -> Iterator[Image]:
+    """Lay a target's image out until the block ends."""
+    with TemporaryDirectory() as folder:
+        yield Image(stages()[target], Path(folder))
+
+
+def said(output: IO[bytes]) -> str:
+    """Read what a container has printed so far."""
+    output.seek(0)
+    return output.read().decode(errors="replace")

@@ -1,0 +1,7 @@
+"""Folders that tests read."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+EDGE = ROOT / "edge"

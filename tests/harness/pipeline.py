@@ -1,0 +1,156 @@
+"""A collection without its processes: the real steps on a real database, each in an empty TMPDIR."""
+
+import os
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.collection.pipeline.steps import handlers as collection_handlers
+from functions.collection.runs import runs
+from functions.collection.runs.runs import Run
+from functions.collection.sources import sources
+from functions.collection.sources.sources import NewSource, Source
+from functions.embedding.steps import handlers as embedding_handlers
+from headwater.config import Settings
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Handler, Worker
+from headwater.web.shutdown import Lifetime
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, settings_for
+
+
+class NobodyToWake:
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        """The pipeline drains by itself."""
+
+
+class Pipeline:
+    """Collect sources of one workspace."""
+
+    def __init__(self, database: FreshDatabase, workspace_id: uuid.UUID = WORKSPACE, **changes: Any) -> None:
+        self.settings: Settings = settings_for(database, **changes)
+        self.database = Database(database.url, 3)
+        self.workspace_id = workspace_id
+        self.start_job: Callable[[uuid.UUID], None] | None = None
+        self.closing = ExitStack()
+        self.closing.callback(self.database.close)
+
+    def add_source(self, url: str, **config: Any) -> Source:
+        new = NewSource("git", "docs", {"url": url, **config})
+        with self.database.transaction(self.workspace_id) as tx:
+            return sources.create_source(tx, self.workspace_id, new, self.settings)
+
+    def start(self, source: Source) -> uuid.UUID:
+        with self.database.transaction(self.workspace_id) as tx:
+            return runs.start_run(tx, self.workspace_id, source.id, "job")[0]
+
+    def drain(self, stop: Callable[[], bool] = lambda: False, queues: Sequence[str] = QUEUES) -> None:
+        """Run every due step; each step in a temporary folder of its own, as if on a machine of its own."""
+        ran = 1
+        while ran and not stop():
+            ran = sum(self.step(queue) for queue in queues)
+
+    def collect(self, source: Source) -> Run:
+        """Collect a source to its end."""
+        run_id = self.start(source)
+        self.drain()
+        return self.read(run_id)
+
+    def finish(self, started: Mapping[str, Any]) -> Run:
+        """Drain until nothing is due; returns the run that an answer named."""
+        self.drain()
+        return self.read(uuid.UUID(started["run_id"]))
+
+    def read(self, run_id: uuid.UUID) -> Run:
+        with self.database.transaction(self.workspace_id) as tx:
+            return runs.read_run(tx, run_id)
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self.database.transaction(self.workspace_id) as tx:
+            return [tuple(row) for row in tx.execute(sa.text(statement), values)]
+
+    def contents(self) -> tuple[list[Any], ...]:
+        """Everything a collect leaves behind, without ids and times: equal for equal sources."""
+        documents = "select key, title, text, fingerprint, deleted_at is null, error from documents order by key"
+        chunks = """select d.key, ordinal, start_offset, end_offset, heading_path, input_hash, token_count,
+            lexemes::text from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
+        vectors = "select input_hash, embedding::text from vectors order by input_hash"
+        relations = """select d.key, l.kind, l.target, l.start_offset, t.key from relations l
+            join documents d on d.id = l.document_id left join documents t on t.id = l.target_document_id
+            order by d.key, l.start_offset, l.target"""
+        return tuple(self.rows(statement) for statement in (documents, chunks, vectors, relations))
+
+    def step(self, queue: str, change: Callable[[Handler], Handler] = lambda handler: handler) -> int:
+        """Run the next due step of a queue, by handlers that `change` may have changed; returns how many there were."""
+        known = {
+            **collection_handlers(self.settings, self.start_job),
+            **embedding_handlers(Embedders(self.settings)),
+        }
+        kinds = {kind: change(handler) for kind, handler in known.items()}
+        worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test", lifetime=Lifetime())
+        with _empty_tmpdir():
+            return worker.drain(queue, stop=iter((False, True)).__next__)
+
+
+@contextmanager
+def opened(database: FreshDatabase, **changes: Any) -> Iterator[Pipeline]:
+    """Give a pipeline on a fresh database whose active model is the settings' own."""
+    pipeline = Pipeline(database, **changes)
+    register_model(database.admin_url, pipeline.settings.embedding_model, 384)
+    with pipeline.closing:
+        yield pipeline
+
+
+@contextmanager
+def _empty_tmpdir() -> Iterator[None]:
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"], tempfile.tempdir = folder, None
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            if before is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before
+
+
+class Repository:
+    """A Git repository on disk, written with the real git."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+
+    @property
+    def url(self) -> str:
+        return self.folder.as_uri()
+
+    def write(self, files: Mapping[str, str | bytes | None]) -> str:
+        """Write files (None: remove), commit, and return the commit."""
+        for name, content in files.items():
+            path = self.folder / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "change")
+        return self.git("rev-parse", "HEAD").strip()
+
+    def git(self, *arguments: str) -> str:
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "safe.directory=*"]
+        command = ["git", *who, "-C", str(self.folder), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout

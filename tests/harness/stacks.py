@@ -1,0 +1,116 @@
+"""The whole stack as a person starts it: arguments of `scripts/dev` flow in, a running stack flows out."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.harness.paths import ROOT
+from tests.harness.ports import free_port
+
+START_TIMEOUT_S = 150.0
+PORTS = 6
+FUNCTIONS = ("chat", "collection", "embedding")
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack that has said it is ready; `supervisor` is the process of `scripts/dev`, `log` what all have printed."""
+
+    data: Path
+    base_port: int
+    supervisor: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The web app's address."""
+        return f"http://127.0.0.1:{self.base_port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Each part's port, by its name."""
+        return dict(self._known()["ports"])
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each part's present process, by its name; `supervisor` among them."""
+        return dict(self._known()["pids"])
+
+    def family(self) -> list[psutil.Process]:
+        """Every process that the stack has started, with all that those started, but not the supervisor itself."""
+        return list(psutil.Process(self.supervisor.pid).children(recursive=True))
+
+    def get(self, part: str, path: str) -> bytes:
+        """GET a path of one part."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[part]}{path}", timeout=30) as answer:
+            return bytes(answer.read())
+
+    def kill(self, part: str) -> None:
+        """Kill a part's process with -9 and wait until the supervisor has started and readied another."""
+        old = self.pids[part]
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: self.pids[part] not in (old, None))
+
+    def _known(self) -> dict[str, dict[str, int]]:
+        known: dict[str, dict[str, int]] = json.loads((self.data / "processes.json").read_text())
+        return known
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    """Wait until a condition holds, or fail."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it didn't come about in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def temporary_data() -> Iterator[Path]:
+    """A data folder that Postgres can reach whoever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "data"
+
+
+@contextmanager
+def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> Iterator[RunningStack]:
+    """Run `scripts/dev` until the block ends, however it ends."""
+    base_port = base_port or free_port(in_a_row=PORTS)
+    log = data.with_name(f"{data.name}.log")
+    command = [str(ROOT / "scripts" / "dev"), "--port", str(base_port), "--data", str(data), *arguments]
+    with log.open("ab") as output:
+        begins_at = output.tell()  # an earlier stack on the same data has said that it was ready, too
+        supervisor = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    stack = RunningStack(data, base_port, supervisor, log)
+    try:
+        _wait_until_ready(stack, begins_at)
+        yield stack
+    finally:
+        supervisor.send_signal(signal.SIGINT)
+        try:
+            supervisor.wait(timeout=30)
+        finally:
+            supervisor.kill()
+            supervisor.wait()
+
+
+def _wait_until_ready(stack: RunningStack, begins_at: int) -> None:
+    line = f"ready {stack.url}\n".encode()
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while line not in (said := stack.log.read_bytes()[begins_at:]):
+        late = time.monotonic() > deadline
+        if late or stack.supervisor.poll() is not None:
+            raise AssertionError(
+                f"the stack {'is late' if late else 'ended'}:\n{said[-4000:].decode(errors='replace')}"
+            )
+        time.sleep(0.1)

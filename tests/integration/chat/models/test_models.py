@@ -1,0 +1,92 @@
+"""Language models by way of LangChain's real clients, over loopback, in the providers' own wire protocols."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.chat.answers.prompt import INSTRUCTIONS, Asked, Turn
+from functions.chat.models.models import load_model
+from headwater.config import Settings
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError
+from tests.fakes.chat_provider import FakeProvider, fake_passage, fake_provider
+
+ASKED = Asked("How?", "How?", [Turn("user", "Hello"), Turn("assistant", "Hello!")], [fake_passage("Run pip.")])
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with fake_provider() as provider:
+        yield provider
+
+
+def settings(provider: FakeProvider, model: str, **changes: Any) -> Settings:
+    urls = {"openai_base_url": f"{provider.url}/v1", "anthropic_base_url": provider.url}
+    keys = {"openai_api_key": "key-o", "anthropic_api_key": "key-a"}
+    return Settings(database_url="unused", chat_model=model, **(urls | keys | changes))
+
+
+def answer(provider: FakeProvider, model: str) -> list[str]:
+    return list(load_model(settings(provider, model)).answer(ASKED))
+
+
+@pytest.mark.parametrize(("model", "key"), [("openai:fake", "key-o"), ("anthropic:fake", "key-a")])
+def test_an_answer_streams_piece_by_piece(provider: FakeProvider, model: str, key: str) -> None:
+    provider.pieces = ["Run", " pip", " [1]."]
+    assert answer(provider, model) == ["Run", " pip", " [1]."]
+    assert provider.keys == [f"Bearer {key}"]
+    [asked] = provider.requests
+    assert (asked["model"], asked["stream"]) == ("fake", True)
+
+
+def test_openai_is_sent_instructions_history_and_passages(provider: FakeProvider) -> None:
+    answer(provider, "openai:fake")
+    sent = [(message["role"], message["content"]) for message in provider.requests[0]["messages"]]
+    assert sent[:3] == [("system", INSTRUCTIONS), ("user", "Hello"), ("assistant", "Hello!")]
+    assert sent[3][0] == "user"
+    assert "Run pip." in sent[3][1]
+    assert sent[3][1].endswith("Question: How?")
+
+
+def test_a_server_of_ones_own_needs_no_key(provider: FakeProvider) -> None:
+    model = load_model(settings(provider, "openai:llama3.2:3b", openai_api_key=""))
+    assert list(model.answer(ASKED)) == ["Yes", " [1]."]
+    assert provider.requests[0]["model"] == "llama3.2:3b"
+
+
+@pytest.mark.parametrize("model", ["openai:fake", "anthropic:fake"])
+@pytest.mark.parametrize(
+    ("status", "kind", "advice", "tries"),
+    [
+        (401, PermanentError, "_API_KEY", 1),
+        (404, PermanentError, "CHAT_MODEL", 1),
+        (400, PermanentError, "begin a new one", 1),
+        (429, UpstreamError, "Wait a little", 3),
+        (500, UpstreamError, "Ask again in a while", 3),
+    ],
+)
+def test_a_providers_error_says_what_to_do_and_not_what_the_provider_said(
+    provider: FakeProvider, model: str, status: int, kind: type[HeadwaterError], advice: str, tries: int
+) -> None:
+    provider.status = status
+    with pytest.raises(kind, match=advice) as caught:
+        answer(provider, model)
+    assert "secret words" not in caught.value.message
+    assert len(provider.requests) == tries
+
+
+@pytest.mark.parametrize("model", ["openai:fake", "anthropic:fake"])
+@pytest.mark.parametrize("ends", ["early", "broken"])
+def test_a_stream_that_breaks_off_is_an_error_after_what_came(provider: FakeProvider, model: str, ends: str) -> None:
+    provider.ends = ends
+    pieces = load_model(settings(provider, model)).answer(ASKED)
+    assert [next(pieces), next(pieces)] == ["Yes", " [1]."]
+    with pytest.raises(UpstreamError, match="broke off"):
+        next(pieces)
+
+
+def test_nobody_listening_is_said_as_such() -> None:
+    with fake_provider() as gone:
+        pass
+    with pytest.raises(UpstreamError, match="connection"):
+        answer(gone, "openai:fake")

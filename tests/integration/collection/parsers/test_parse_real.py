@@ -1,0 +1,45 @@
+"""Parsing and chunking a real documentation repository: as markdown-it-py reads it, and in chunks of a good size."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from functions.collection.parsers.parse import Parsed, parse
+from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, chunk
+from headwater.embedding.registry import load_tokenizer
+from tests.harness.chunk_invariants import check_chunks
+from tests.harness.commonmark import our_structure, reference_structure
+
+BUNDLE = Path(os.environ.get("HEADWATER_DATA", "/nonexistent")) / "cpp-build-docs.bundle"
+
+pytestmark = pytest.mark.skipif(not BUNDLE.exists(), reason="needs HEADWATER_DATA with cpp-build-docs.bundle")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Parsed]:
+    clone = tmp_path_factory.mktemp("docs") / "clone"
+    subprocess.run(["git", "clone", "-q", BUNDLE, clone], check=True, timeout=120)
+    files = sorted(clone.rglob("*.md"))
+    return [parse(str(file.relative_to(clone)), file.read_bytes(), "text/markdown") for file in files]
+
+
+def test_headings_code_and_tables_are_where_markdown_it_finds_them(pages: list[Parsed]) -> None:
+    sample = pages[::6]
+    assert len(sample) > 100
+    assert [our_structure(page) for page in sample] == [reference_structure(page.text) for page in sample]
+
+
+def test_nothing_had_to_be_mended(pages: list[Parsed]) -> None:
+    assert {warning for page in pages for warning in page.warnings} == set()
+
+
+def test_chunks_are_of_a_size_that_is_good_to_search(pages: list[Parsed]) -> None:
+    tokenizer = load_tokenizer("constant", Path())
+    cut = chunk(pages, tokenizer)
+    for page, chunks in zip(pages, cut, strict=True):
+        check_chunks(page, chunks, tokenizer)
+    sizes = sorted(piece.token_count for chunks in cut for piece in chunks)
+    assert 0.7 * TARGET_TOKENS < sizes[len(sizes) // 2] < 1.1 * TARGET_TOKENS
+    assert sum(size < TINY_TOKENS for size in sizes) < len(sizes) // 100

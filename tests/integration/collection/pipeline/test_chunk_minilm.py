@@ -1,0 +1,49 @@
+"""Chunks counted by the tokenizer of all-MiniLM-L6-v2: none is longer than what the model reads."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.collection.parsers.parse import parse
+from functions.collection.pipeline.chunk import chunk
+from headwater.embedding import export_minilm
+from headwater.embedding.registry import Tokenizer, load_tokenizer
+from tests.harness.adversarial_pages import PAGES
+from tests.harness.chunk_invariants import check_chunks
+from tests.harness.corpus import FILES
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["word ", "a.b", "日本語", "e\u0301", "한글 ", "\u200b", "\x1c", "\x85", "\u2028", "[SEP]", "\n\n"]
+    ),
+    st.sampled_from(["x" * 99, "x" * 101 + " ", "한" * 40, "\U0001d160", "# H\n\n", "\u0958", "\ufdfa", "\ufffd", "İ"]),
+    st.text(max_size=5),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder: Path = tmp_path_factory.mktemp("models")
+    export_minilm.build(folder)
+    return load_tokenizer("all-MiniLM-L6-v2", folder)
+
+
+def test_our_own_pages_fit_the_model(tokenizer: Tokenizer) -> None:
+    pages = [parse(key, content, "text/markdown") for key, content in FILES.items()]
+    for page, chunks in zip(pages, chunk(pages, tokenizer), strict=True):
+        check_chunks(page, chunks, tokenizer)
+
+
+@settings(max_examples=60)
+@given(words=st.lists(WORDS, min_size=50, max_size=400).map("".join))
+def test_any_text_fits_the_model(tokenizer: Tokenizer, words: str) -> None:
+    page = parse("page.md", words.replace("\0", "").encode(errors="ignore"), "text/markdown")
+    check_chunks(page, chunk([page], tokenizer)[0], tokenizer)
+
+
+@pytest.mark.parametrize("name", ["one word", "hangul", "combining marks", "replacement characters", "tables"])
+def test_pages_of_one_endless_word_fit_the_model(tokenizer: Tokenizer, name: str) -> None:
+    page = parse("page.md", PAGES[f"{name}.md"].encode(), "text/markdown")
+    check_chunks(page, chunk([page], tokenizer)[0], tokenizer)

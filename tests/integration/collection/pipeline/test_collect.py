@@ -1,0 +1,372 @@
+"""A Git repository collected by the real steps: what is added, changed and removed, and what is embedded for it."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from functions.collection.documents.documents import DocumentQuery, read_documents
+from functions.collection.pipeline.link import Link
+from functions.collection.runs import runs
+from headwater.errors import Conflict, PermanentError
+from headwater.queue.tickets import QUEUES
+from headwater.queue.worker import Handler
+from tests.harness.databases import FreshDatabase
+from tests.harness.dying_workers import Interrupted
+from tests.harness.pipeline import Pipeline, Repository, opened
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+SMALL = {
+    "README.md": "# Pump\n\nThe pump moves water. See [install](docs/install.md) and [[faq]].\n",
+    "docs/install.md": "---\ntitle: Installing\n---\n# Install\n\nScrew it to the wall.\n\n## Power\n\nPlug it in.\n",
+    "docs/faq.md": "# Questions\n\nWhy is it loud? Because it pumps.\n",
+    "docs/notes.txt": "not collected",
+}
+
+
+def test_a_first_collect_adds_and_embeds_everything(pipeline: Pipeline, repository: Repository) -> None:
+    commit = repository.write(SMALL)
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, run.snapshot, run.total, run.error) == ("succeeded", commit, 3, None)
+    counts = run.counts
+    assert (counts.listed, counts.added, counts.changed, counts.removed, counts.failed) == (3, 3, 0, 0, 0)
+    assert counts.chunks == counts.embedded + counts.reused
+    assert counts.embedded == pipeline.rows("select count(distinct input_hash) from chunks")[0][0]
+    assert pipeline.rows("select count(*) from vectors") == [(counts.embedded,)]
+    texts = pipeline.rows("""select substr(d.text, start_offset + 1, end_offset - start_offset)
+        from chunks c join documents d on d.id = c.document_id where d.key = 'docs/faq.md'""")
+    assert "Because it pumps." in texts[0][0]
+
+
+def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    pipeline.collect(pipeline.add_source(repository.url))
+    assert pipeline.rows("""select l.kind, t.key from relations l join documents t on t.id = l.target_document_id
+        order by 1""") == [("link", "docs/install.md"), ("wikilink", "docs/faq.md")]
+
+
+def test_a_link_follows_its_target_when_that_comes_and_goes(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    repository.write({"a.md": "# A\n\nSee [b](b.md).\n"})
+    pipeline.collect(source)
+    targets = "select t.key from relations l left join documents t on t.id = l.target_document_id"
+    assert pipeline.rows(targets) == [(None,)]
+    repository.write({"b.md": "# B\n\nHere.\n"})
+    pipeline.collect(source)
+    assert pipeline.rows(targets) == [("b.md",)]
+    repository.write({"b.md": None})
+    pipeline.collect(source)
+    assert pipeline.rows(targets) == [(None,)]
+
+
+def test_collecting_the_same_commit_again_does_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    before = pipeline.contents()
+    run = pipeline.collect(source)
+    assert (run.state, run.counts.unchanged, run.counts.chunks, run.counts.embedded) == ("succeeded", 3, 0, 0)
+    assert pipeline.contents() == before
+    kinds = pipeline.rows("select kind from steps where run_id = :r order by id", r=run.id)
+    assert kinds == [("list",), ("finish",)]
+
+
+def test_only_what_changed_is_fetched_and_only_new_texts_are_embedded(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write(
+        {
+            "docs/faq.md": None,
+            "docs/more.md": "# More\n\nWords.\n",
+            "docs/install.md": SMALL["docs/install.md"] + "\n## New\n\nNew text, long enough to stand alone.\n",
+        }
+    )
+    run = pipeline.collect(source)
+    counts = run.counts
+    assert (counts.added, counts.changed, counts.removed, counts.unchanged) == (1, 1, 1, 1)
+    assert 0 < counts.embedded < counts.chunks + 1
+    assert counts.embedded + counts.reused == counts.chunks
+    assert pipeline.rows("select key from documents where deleted_at is not null") == [("docs/faq.md",)]
+
+
+def test_one_changed_document_costs_the_same_statements_and_rows_whatever_else_the_source_holds(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    handed = []
+    for others in (3, 80):
+        repository = Repository(tmp_path / str(others))
+        pages = {f"{n}.md": f"# Page {n}\n\nOne of many. See [the next]({n + 1}.md).\n" for n in range(others)}
+        repository.write({**SMALL, **pages})
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        repository.write({"docs/faq.md": SMALL["docs/faq.md"] + f"\nSee {others} [here](install.md).\n"})
+        with _rows_handed_over(pipeline) as counted:
+            run = pipeline.collect(source)
+        assert (run.counts.changed, run.counts.unchanged, run.state) == (1, others + 2, "succeeded")
+        handed.append(counted)
+    listed = {statement for statement in handed[0] if handed[0][statement] != handed[1][statement]}
+    assert handed[0].keys() == handed[1].keys()
+    assert listed == {"copy listed from stdin (format text)"}
+
+
+@contextmanager
+def _rows_handed_over(pipeline: Pipeline) -> Iterator[Counter[str]]:
+    """Count, for statements on what is collected, how often each runs and how many rows it gives or changes, in one."""
+    counted: Counter[str] = Counter()
+
+    def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if any(table in statement for table in ("documents", "chunks", "vectors", "relations", "listed")):
+            counted[statement] += 1_000_000 + max(cursor.rowcount, 0)
+
+    sa.event.listen(pipeline.database.engine, "after_cursor_execute", count)
+    yield counted
+    sa.event.remove(pipeline.database.engine, "after_cursor_execute", count)
+
+
+def test_a_document_that_comes_back_is_added_and_pays_for_no_vector(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    before = pipeline.contents()
+    repository.write({"docs/faq.md": None})
+    pipeline.collect(source)
+    repository.write({"docs/faq.md": SMALL["docs/faq.md"]})
+    run = pipeline.collect(source)
+    assert (run.counts.added, run.counts.embedded) == (1, 0)
+    assert pipeline.contents() == before
+
+
+def test_a_file_that_moves_keeps_its_vectors(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write({"a.md": "# Same\n\nSame text.\n", "keep.md": "# K\n\nk\n"})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({"a.md": None, "b.md": "# Same\n\nSame text.\n"})
+    run = pipeline.collect(source)
+    assert (run.counts.added, run.counts.removed, run.counts.embedded, run.counts.reused) == (1, 1, 0, 1)
+
+
+def test_removing_most_of_a_source_is_withheld(pipeline: Pipeline, repository: Repository) -> None:
+    names = [f"d{n:02}.md" for n in range(30)]
+    repository.write({name: f"# {name}\n\ntext of {name}\n" for name in names})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({**dict.fromkeys(names[1:]), "new.md": "# New\n\nnew\n"})
+    run = pipeline.collect(source)
+    assert (run.state, run.pending_removals, run.counts.removed, run.counts.added) == ("partial", 29, 0, 1)
+    assert pipeline.rows("select count(*) from documents where deleted_at is null") == [(31,)]
+    repository.git("revert", "--no-edit", "HEAD")
+    assert pipeline.collect(source).pending_removals == 0
+    assert pipeline.rows("select pending_removals::text from sources") == [("[]",)]
+
+
+def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    with opened(database, fetch_batch=1, embed_batch=1) as pipeline:
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        expected = pipeline.contents()
+        pipeline.rows("delete from documents returning id")
+        pipeline.rows("delete from vectors returning input_hash")
+        run_id = pipeline.start(source)
+        for _ in range(2):  # the listing, and the first of three documents
+            pipeline.step("collection")
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            cancelled = runs.cancel_run(tx, run_id)
+            with pytest.raises(Conflict, match="cancelled"):
+                runs.cancel_run(tx, run_id)
+        assert (cancelled.state, cancelled.counts.added) == ("cancelled", 1)
+        assert pipeline.rows("select count(*) from documents") == [(1,)]
+        pipeline.drain()
+        assert pipeline.rows("select count(*) from vectors") == [(0,)]  # nothing of it goes on
+        run = pipeline.collect(source)
+        assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 2, 1)
+        assert pipeline.contents() == expected
+
+
+def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    repository.write(SMALL)
+    with opened(database) as pipeline:
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        expected = pipeline.contents()
+        pipeline.rows("delete from documents returning id")
+        run_id = pipeline.start(source)
+        for _ in range(2):  # the listing, and all documents
+            pipeline.step("collection")
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            assert runs.cancel_run(tx, run_id).counts.added == 3
+        run = pipeline.collect(source)
+        assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 0, 3)
+        assert pipeline.contents() == expected
+
+
+def test_links_that_a_cancelled_run_left_are_resolved_though_a_listing_failed_in_between(
+    pipeline: Pipeline, repository: Repository, tmp_path: Path
+) -> None:
+    repository.write(SMALL)
+    source = pipeline.add_source(repository.url)
+    run_id = pipeline.start(source)
+    for _ in range(2):  # the listing, and all documents
+        pipeline.step("collection")
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        runs.cancel_run(tx, run_id)
+    moved = (tmp_path / "repository").rename(tmp_path / "elsewhere")
+    assert pipeline.collect(source).state == "failed"
+    moved.rename(tmp_path / "repository")
+    assert pipeline.collect(source).state == "succeeded"
+    assert pipeline.rows("select count(target_document_id) from relations") == [(2,)]
+
+
+def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run(
+    pipeline: Pipeline, repository: Repository
+) -> None:
+    def refuse() -> None:
+        raise PermanentError("No links today.")
+
+    def change(handler: Handler) -> Handler:
+        return Interrupted(handler, "compute", refuse) if isinstance(handler, Link) else handler
+
+    repository.write(SMALL)
+    run_id = pipeline.start(source := pipeline.add_source(repository.url))
+    while any(pipeline.step(queue, change) for queue in QUEUES):
+        pass
+    run = pipeline.read(run_id)
+    assert (run.state, run.counts.failed, run.error and run.error["detail"]) == (
+        "partial",
+        0,
+        "Not everything could be linked: No links today.",
+    )
+    linked = "select count(target_document_id) from relations"
+    assert pipeline.rows(linked) == [(0,)]
+    assert pipeline.collect(source).state == "succeeded"
+    assert pipeline.rows(linked) == [(2,)]
+
+
+def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:
+    bad: dict[str, str | bytes | None] = {
+        "good.md": "# Good\n\nText.\n",
+        "huge.md": b"x" * 60_000_000,
+        "binary.md": bytes(range(256)) * 20,
+        "nul.md": "# Title\n\ntext\0text\n",
+        "latin.md": "# Caf\u00e9\n\ncaf\u00e9\n".encode("latin-1"),
+        "broken.md": "---\ntitle: [unclosed\n---\n# Still here\n\nBody.\n",
+        "line.md": "# Long\n\n" + "word " * 100_000 + "\n",
+        "unbroken.md": "# Long\n\n" + "w" * 500_000 + "\n",
+        "empty.md": b"",
+        "Case.md": "# One\n\none\n",
+        "case.md": "# Two\n\ntwo\n",
+        "caf\u00e9.md": "# NFC\n\nnfc\n",
+        "cafe\u0301.md": "# NFD\n\nnfd\n",
+    }
+    repository.write(bad)
+    source = pipeline.add_source(repository.url)
+    run = pipeline.collect(source)
+    failures = {failure.key: failure.reason for failure in run.failures}
+    warnings = {warning.key: warning.reason for warning in run.warnings}
+    assert run.state == "partial"
+    assert set(failures) == {"huge.md", "binary.md", "nul.md"}
+    assert "limit" in failures["huge.md"]
+    assert set(warnings) >= {"latin.md", "broken.md", "empty.md", "Case.md", "case.md", "caf\u00e9.md", "cafe\u0301.md"}
+    assert run.counts.added + run.counts.failed == run.total == len(bad)
+    assert pipeline.rows("select max(token_count) <= 254 from chunks") == [(True,)]
+    again = pipeline.collect(source)
+    assert (again.state, again.counts.unchanged) == ("succeeded", len(bad))
+
+
+def test_files_too_large_together_are_fetched_a_step_each_and_all_are_stored(
+    database: FreshDatabase, repository: Repository
+) -> None:
+    large = {f"{name}.md": f"# {name}\n\n" + f"A line of {name}.\n" * 30 for name in "abc"}
+    repository.write({**large, "small.md": "# Small\n\nShort.\n", "binary.md": b"\x00\x01" * 300})
+    with opened(database, fetch_batch=8, fetch_batch_bytes=1_000) as pipeline:
+        run = pipeline.collect(pipeline.add_source(repository.url))
+        assert (run.state, run.counts.added, [failure.key for failure in run.failures]) == ("partial", 4, ["binary.md"])
+        assert pipeline.rows("select state, count(*) from run_items group by 1 order by 1") == [
+            ("done", 4),
+            ("failed", 1),
+        ]
+        assert pipeline.rows("select count(*), max(attempt) from steps where kind = 'fetch'") == [(6, 0)]
+        apart = pipeline.contents()
+        pipeline.rows("delete from sources returning id")
+        pipeline.rows("delete from vectors returning input_hash")
+        together = Pipeline(database, fetch_batch=8)
+        with together.closing:
+            together.collect(together.add_source(repository.url))
+            assert together.rows("select count(*) from steps where kind = 'fetch'") == [(1,)]
+            assert together.contents() == apart
+
+
+def test_an_empty_repository_succeeds_with_nothing(pipeline: Pipeline, repository: Repository) -> None:
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, run.total, run.counts.listed, run.counts.chunks) == ("succeeded", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "word"), [({"branch": "nope"}, "nope"), ({"path": "nope/here"}, "nope/here")], ids=["branch", "path"]
+)
+def test_a_listing_that_cannot_be_had_fails_the_run_with_the_reason(
+    pipeline: Pipeline, repository: Repository, config: dict[str, str], word: str
+) -> None:
+    repository.write(SMALL)
+    run = pipeline.collect(pipeline.add_source(repository.url, **config))
+    assert run.state == "failed"
+    assert run.error is not None
+    assert word in run.error["detail"]
+
+
+def test_two_sources_with_the_same_texts_both_count_every_chunk(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    runs = [pipeline.start(pipeline.add_source(repository.url)) for _ in range(2)]
+    pipeline.drain(queues=["collection"])  # both find that nothing has a vector yet
+    pipeline.drain()
+    for run in map(pipeline.read, runs):
+        counts = run.counts
+        assert (run.state, counts.embedded + counts.reused) == ("succeeded", counts.chunks)
+
+
+def test_pages_of_documents_miss_none_that_two_sources_both_hold(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    for _ in range(3):
+        pipeline.collect(pipeline.add_source(repository.url))
+    seen, after = [], ""
+    while True:
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            page = read_documents(tx, pipeline.workspace_id, DocumentQuery(after=after, limit=2))
+        seen += [(document.key, document.id) for document in page.documents]
+        if page.next is None:
+            break
+        after = page.next
+    assert len(seen) == len(set(seen)) == 9
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        rest = read_documents(tx, pipeline.workspace_id, DocumentQuery(after="README.md"))
+    assert {document.key for document in rest.documents} == {key for key, _ in seen if key > "README.md"}
+
+
+def test_a_run_goes_on_under_a_release_with_another_parser(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write(SMALL)
+    run_id = pipeline.start(pipeline.add_source(repository.url))
+    pipeline.step("collection")
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        tx.execute(sa.text("update run_items set fingerprint = split_part(fingerprint, '.', 1) || '.0.0'"))
+    pipeline.drain()
+    assert (pipeline.read(run_id).state, pipeline.read(run_id).counts.added) == ("succeeded", 3)
+
+
+def test_without_an_embedding_model_the_run_says_what_to_do(database: FreshDatabase, repository: Repository) -> None:
+    pipeline = Pipeline(database)
+    run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, "migrate" in str(run.error)) == ("failed", True)
+    pipeline.database.close()

@@ -1,0 +1,190 @@
+"""Rest: with nothing open and nothing due, an hour is four wake-ups. All is real but Cloud Scheduler's clock."""
+
+import asyncio
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from headwater.database.migrations import register_model
+from headwater.database.transactions import ENGINE, Database
+from localcloud.rest.router import Router
+from localcloud.rest.server import Server
+from localcloud.scheduler.api import CloudScheduler
+from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
+from localcloud.scheduler.sender import Targets
+from localcloud.store import open_store
+from localcloud.targets.id_tokens import id_token
+from localcloud.targets.outbound import Outbound
+from localcloud.tasks.api import CloudTasks, Limits
+from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
+from scripts.local.cloud_resources import make_all
+from tests.harness.clocks import ManualClock
+from tests.harness.databases import FreshDatabase
+from tests.harness.function_server import served
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import wait_until
+from tests.harness.support import queue_settings, settings_for
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+TOLD: tuple[str, ...] = ("tasks_endpoint", "collection_url", "embedding_url", "google_cloud_project", "cloud_region")
+TOLD += ("invoker_service_account", "database_url", "embedding_model", "fetch_file_urls", "watchdog_s")
+"""Settings that the functions are told."""
+
+TICKS = ("10:15", "10:30", "10:45", "11:00")
+"""The quarters of an hour after the manual clock's start."""
+
+
+class Cloud:
+    """Cloud Tasks and Cloud Scheduler on a port, with an event loop of their own and a clock that is set by hand."""
+
+    def __init__(self, data: Path) -> None:
+        self.clock = ManualClock()
+        self.url = ""
+        self._data = data
+        self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+
+    @contextmanager
+    def running(self) -> "Iterator[Cloud]":
+        ready = threading.Event()
+        thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(ready),))
+        thread.start()
+        assert ready.wait(30)
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            thread.join()
+            self._loop.close()
+
+    def move_to(self, minute: str) -> None:
+        """Let it be so late for the scheduler."""
+        self._loop.call_soon_threadsafe(self.clock.move_to, f"2026-03-02T{minute}:00Z")
+
+    async def _serve(self, ready: threading.Event) -> None:
+        store, outbound = open_store(self._data, [TASKS_SCHEMA, SCHEDULER_SCHEMA]), Outbound()
+        targets = Targets(outbound)
+        services = CloudTasks(store, outbound, Limits()), CloudScheduler(store, targets, clock=self.clock)
+        targets.router = Router([route for service in services for route in service.routes])
+        server = Server(targets.router)
+        self.url = f"http://127.0.0.1:{await server.bind('127.0.0.1', 0)}"
+        for service in services:
+            service.start()
+        await server.listen()
+        ready.set()
+        await self._stopped.wait()
+        await server.close()
+        for service in services:
+            await service.stop()
+        outbound.close()
+        store.close()
+
+
+class Installation:
+    """Both functions that Google calls, their logs, and the cloud that calls them."""
+
+    def __init__(self, cloud: Cloud, folder: Path, settings: Any, collection: httpx.Client) -> None:
+        self.cloud = cloud
+        self.folder = folder
+        self.settings = settings
+        self.collection = collection
+
+    def wake_ups(self) -> list[str]:
+        """List what Google's services have asked of the functions, in order for each."""
+        lines = [line for log in self.folder.glob("*.log") for line in log.read_text().splitlines()]
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        asked = [event["path"] for event in events if event.get("action") == "request"]
+        return [path for path in asked if path.startswith(("/cron", "/tasks"))]
+
+    def woke(self, times: int) -> bool:
+        """Tell whether there have been so many wake-ups."""
+        return len(self.wake_ups()) >= times
+
+    def tasks(self) -> list[str]:
+        """List the tasks that are still on their way."""
+        found = []
+        for queue in ("collection", "embedding"):
+            path = f"/v2/projects/demo/locations/here/queues/{queue}/tasks"
+            found += httpx.get(self.cloud.url + path, trust_env=False).json().get("tasks", [])
+        return [task["name"] for task in found]
+
+
+@pytest.fixture(scope="module")
+def installation(
+    module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Installation]:
+    register_model(module_database.admin_url, "constant", 384)
+    folder = tmp_path_factory.mktemp("installation")
+    ports = {name: free_port() for name in ("collection", "embedding")}
+    with Cloud(folder / "cloud").running() as cloud:
+        urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        settings = settings_for(module_database, **{**queue_settings(cloud.url), **urls, "watchdog_s": 1.0})
+        environment = {name.upper(): str(getattr(settings, name)) for name in TOLD}
+        make_all(settings)
+        with (
+            served("collection", ports["collection"], environment, folder / "collection.log") as collection,
+            served("embedding", ports["embedding"], environment, folder / "embedding.log"),
+        ):
+            yield Installation(cloud, folder, settings, collection)
+
+
+def collect(installation: Installation, folder: Path, **more: str) -> str:
+    """Collect a source to its end, and wait until nothing that was sent for it is on its way any more."""
+    repository = Repository(folder)
+    repository.write({"a.md": "# A\n\ntext\n"})
+    new = {"kind": "git", "name": "docs", "config": {"url": repository.url}, **more}
+    source = installation.collection.post("/api/sources", json=new).json()
+    run_id = installation.collection.post(f"/api/sources/{source['id']}/collect").json()["run_id"]
+    wait_until(lambda: installation.collection.get(f"/api/runs/{run_id}").json()["state"] == "succeeded")
+    wait_until(lambda: not installation.tasks())
+    return str(source["id"])
+
+
+def test_an_hour_of_rest_after_a_collect_is_four_wake_ups(installation: Installation, tmp_path: Path) -> None:
+    collect(installation, tmp_path / "docs", schedule="0 3 1 1 *")
+    before = len(installation.wake_ups())
+    assert before > 2, "the collect itself"
+    for count, minute in enumerate(TICKS, before + 1):
+        installation.cloud.move_to(minute)
+        wait_until(partial(installation.woke, count))
+    assert installation.wake_ups()[before:] == ["/cron/tick"] * 4
+    assert installation.tasks() == [], "nothing that could wake anything later"
+
+
+def test_a_tick_that_is_delivered_ten_times_starts_what_is_due_once(
+    installation: Installation, module_database: FreshDatabase, tmp_path: Path
+) -> None:
+    source_id = collect(installation, tmp_path / "docs", schedule="0 3 * * *")
+    owner = Database(module_database.admin_url, 1)
+    with owner.transaction(ENGINE) as tx:
+        tx.execute(
+            sa.text("update headwater.schedules set next_due_at = now() - interval '1 min' where source_id = :s"),
+            {"s": source_id},
+        )
+    owner.close()
+    url = installation.settings.collection_url
+    token = id_token(installation.settings.invoker_service_account, url, time.time())
+    headers = {"Authorization": f"Bearer {token}", "X-CloudScheduler": "true"}
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: installation.collection.post("/cron/tick", headers=headers), range(10)))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    [started] = [one for answer in answers for one in answer.json()["started"]]
+    assert started["source_id"] == source_id
+    assert [one for answer in answers for one in answer.json()["skipped"]] == []
+    run = f"/api/runs/{started['run_id']}"
+    wait_until(lambda: installation.collection.get(run).json()["state"] == "succeeded")
+    assert installation.collection.get(run).json()["trigger"] == "schedule"
+    assert len(installation.collection.get(f"/api/runs?source_id={source_id}").json()["runs"]) == 2
+    assert installation.collection.post("/cron/tick").status_code == 401

@@ -1,0 +1,187 @@
+"""From a token or a key to a caller, on a real database: workspaces made once, roles, scopes, states of keys."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from headwater.auth.api_keys import make_key
+from headwater.database.transactions import ENGINE, Database
+from headwater.web.app import Call, Route
+from tests.fakes.token_issuer import FakeIssuer, fake_issuer
+from tests.harness.databases import FreshDatabase
+from tests.harness.jwt_app import Called, called
+
+
+def who(call: Call) -> dict[str, Any]:
+    caller = call.known_caller
+    return {"workspace": caller.workspace_id, "subject": caller.subject, "role": caller.role}
+
+
+def routes(_: Database) -> list[Route]:
+    return [
+        Route("GET", "/api/read", who, "Read"),
+        Route("POST", "/api/edit", who, "Edit", access="editor"),
+        Route("POST", "/api/own", who, "Own", access="owner"),
+        Route("GET", "/api/any", who, "Any key", any_scope=True),
+    ]
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[FakeIssuer]:
+    with fake_issuer() as made:
+        yield made
+
+
+@pytest.fixture
+def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
+    with called(database, issuer, "chat", routes) as made:
+        yield made
+
+
+def told(client: FlaskClient, path: str = "/api/read", status: int = 200, method: str = "GET") -> Any:
+    response = client.open(path, method=method)
+    assert response.status_code == status, response.data
+    return response.get_json()
+
+
+def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: Called) -> None:
+    ada = told(app.by(app.issuer.token("ada", name="Ada Lovelace")))
+    assert (ada["subject"], ada["role"]) == ("ada", "owner")
+    assert told(app.person("ada")) == ada
+    assert told(app.person("eve"))["workspace"] != ada["workspace"]
+    assert app.rows("select name from workspaces where id = :w", w=ada["workspace"]) == [("Ada Lovelace",)]
+
+
+def test_requests_that_come_together_make_one_workspace(app: Called) -> None:
+    clients = [app.person("ada") for _ in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(told, clients))
+    assert len({answer["workspace"] for answer in answers}) == 1
+    assert app.rows("select count(*) from workspaces") == [(1,)]
+    assert app.rows("select subject, role from members") == [("ada", "owner")]
+
+
+def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: Called) -> None:
+    first = told(app.person("ada"))["workspace"]
+    app.add_member(first, "bob", "owner")
+    app.rows("delete from members where subject = 'ada'", scope=first)
+    with ThreadPoolExecutor(4) as pool:
+        seconds = {answer["workspace"] for answer in pool.map(told, [app.person("ada") for _ in range(4)])}
+    assert len(seconds) == 1
+    assert first not in seconds
+    assert "aren't a member" in told(app.person("ada", X_Workspace=first), status=403)["detail"]
+
+
+def test_where_people_are_invited_a_stranger_is_told_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
+    with called(database, issuer, "chat", routes, sign_up="invited") as app:
+        detail = told(app.person("ada"), status=403)["detail"]
+        assert "POST /api/members" in detail
+        assert "'ada'" in detail
+        assert app.rows("select count(*) from workspaces") == [(0,)]
+
+
+def test_a_member_of_several_workspaces_chooses_one_by_header(app: Called) -> None:
+    own, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
+    app.add_member(other, "ada", "reader")
+    assert told(app.person("ada"))["workspace"] == own
+    chosen = told(app.person("ada", X_Workspace=other))
+    assert (chosen["workspace"], chosen["role"]) == (other, "reader")
+    missing = told(app.person("bob", X_Workspace=own), status=403)
+    unknown = told(app.person("bob", X_Workspace=str(uuid.UUID(int=9))), status=403)
+    assert missing["detail"].replace(own, "W") == unknown["detail"].replace(str(uuid.UUID(int=9)), "W")
+    told(app.person("ada", X_Workspace="mine"), status=400)
+
+
+@pytest.mark.parametrize(("role", "may"), [("reader", 1), ("editor", 2), ("owner", 3)])
+def test_each_role_may_what_those_before_it_may(app: Called, role: str, may: int) -> None:
+    workspace = told(app.by(app.issuer.token("ada", name="Ada")))["workspace"]
+    app.add_member(workspace, "bob", role)
+    key = app.add_key(workspace, role)
+    asked = [("/api/read", "GET"), ("/api/edit", "POST"), ("/api/own", "POST")]
+    for n, (path, method) in enumerate(asked):
+        for client in (app.person("bob"), app.by(key)):
+            answer = told(client, path, 200 if n < may else 403, method)
+            needed = ("reader", "editor", "owner")[n]
+            assert n < may or f"needs the role {needed}" in answer["detail"]
+        assert n < may or "Ada" in told(app.person("bob"), path, 403, method)["detail"]
+
+
+def test_a_key_calls_for_its_workspace_alone(app: Called) -> None:
+    workspace, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
+    key = app.add_key(workspace, "editor")
+    answer = told(app.by(key))
+    assert (answer["workspace"], answer["role"]) == (workspace, "editor")
+    assert answer["subject"].startswith("key:")
+    assert told(app.by(key, X_Workspace=workspace)) == answer
+    told(app.by(key, X_Workspace=other), status=403)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"expires": "2000-01-01T00:00:00Z"}, 401, "expired"),
+        ({"revoked": "2000-01-01T00:00:00Z"}, 401, "revoked"),
+        ({"expires": "2100-01-01T00:00:00Z"}, 200, ""),
+        ({"scopes": ["collection", "embedding"]}, 403, "for collection, embedding only"),
+        ({"scopes": ["chat"]}, 200, ""),
+    ],
+)
+def test_a_key_serves_as_long_and_where_it_is_meant_to(
+    app: Called, changes: dict[str, Any], status: int, words: str
+) -> None:
+    key = app.add_key(told(app.person("ada"))["workspace"], **changes)
+    assert words in told(app.by(key), status=status).get("detail", "")
+    assert ("scopes" not in changes) or told(app.by(key), "/api/any")
+
+
+def test_a_key_that_does_not_exist_is_refused(app: Called) -> None:
+    assert "copied whole" in told(app.by(make_key()), status=401)["detail"]
+
+
+def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssuer) -> None:
+    nowhere = FreshDatabase("none", *(["postgresql+pg8000://app@127.0.0.1:9/none"] * 2))
+    with called(nowhere, issuer, "chat", routes) as app:
+        key = make_key()
+        told(app.by(key), status=503)
+        told(app.by(key[:-1] + ("a" if key[-1] != "a" else "b")), status=401)
+        told(app.person("ada"), status=503)
+        told(app.by(app.issuer.token("ada") + "x"), status=401)
+
+
+def test_the_use_of_a_key_is_noted_once_a_minute(app: Called) -> None:
+    key = app.add_key(told(app.person("ada"))["workspace"])
+    used = "select last_used_at from api_keys"
+    assert app.rows(used) == [(None,)]
+    told(app.by(key))
+    [(first,)] = app.rows(used)
+    told(app.by(key))
+    assert app.rows(used) == [(first,)]
+    app.rows("update api_keys set last_used_at = last_used_at - interval '61 s'")
+    told(app.by(key))
+    assert app.rows(used)[0][0] > first
+
+
+def test_nobody_is_let_in_without_a_token(app: Called) -> None:
+    for authorization in ("", "Bearer", "Bearer ", "Basic YTpi", "Token x", "hw_x"):
+        response = app.server.test_client().get("/api/read", headers={"Authorization": authorization})
+        assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+def test_one_query_finds_who_calls(app: Called, with_key: bool) -> None:
+    workspace = told(app.person("ada"))["workspace"]
+    client = app.by(app.add_key(workspace)) if with_key else app.person("ada")
+    told(client)
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(app.database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    told(client)
+    [(statement, values)] = asked
+    with app.database.transaction(ENGINE) as tx:
+        tx.execute(sa.text("set local enable_seqscan = off"))
+        plan = str(tx.exec_driver_sql(f"explain {statement}", values).all())
+    assert ("uq_api_keys_hash" if with_key else "ix_members_subject") in plan

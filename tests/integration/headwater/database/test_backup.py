@@ -1,0 +1,111 @@
+"""Backups and migrations undone, as `docs/operations.md` tells to do them, with Postgres's own programs."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from headwater.database.migrations import downgrade, upgrade
+from headwater.database.transactions import ENGINE, REVISION, Database, NotReady
+from scripts.local.postgres import Cluster, temporary_cluster
+from tests.harness.databases import FreshDatabase, describe
+from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.ports import free_port
+from tests.harness.support import OTHER_WORKSPACE, add_run, add_workspace
+
+pytestmark = [
+    pytest.mark.direct,
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
+]
+
+
+def run(cluster: Cluster, program: str, database: str, *arguments: str) -> str:
+    """Run one of Postgres's client programs on a database, as the owner."""
+    environment = os.environ | {"PGPASSWORD": cluster.password}
+    place = ["--host=127.0.0.1", f"--port={cluster.port}", "--username=postgres", f"--dbname={database}"]
+    done = subprocess.run(
+        [cluster.program(program), *place, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Cluster]:
+    """Another server, which has never heard of us."""
+    with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
+        Path(folder).chmod(0o755)
+        with temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def collected(database: FreshDatabase, tmp_path: Path) -> Iterator[Pipeline]:
+    """A database with a collected source in one workspace, and a run in another."""
+    repository = Repository(tmp_path / "repository")
+    repository.write({f"d{n}.md": f"# Document {n}\n\nWater rises to mark {n}.\n" for n in range(12)})
+    with opened(database) as pipeline:
+        assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
+        add_workspace(pipeline.database, OTHER_WORKSPACE)
+        add_run(pipeline.database, OTHER_WORKSPACE)
+        yield pipeline
+
+
+def restore(cluster: Cluster, dump: Path) -> FreshDatabase:
+    """Do what the page says."""
+    cluster.execute("create database restored")
+    run(cluster, "psql", "restored", "--command=create role app login", "--command=create extension vector")
+    run(cluster, "pg_restore", "restored", "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
+    restored = describe(cluster, "restored")
+    upgrade(restored.admin_url, restored.url)
+    return restored
+
+
+def test_a_backup_restored_elsewhere_has_all_rows_and_keeps_workspaces_apart(
+    collected: Pipeline, database: FreshDatabase, postgres: Cluster, elsewhere: Cluster, tmp_path: Path
+) -> None:
+    dump = tmp_path / "headwater.dump"
+    run(postgres, "pg_dump", database.name, "--format=custom", "--schema=headwater", f"--file={dump}")
+    restored = Pipeline(restore(elsewhere, dump))
+    restored.database.check_ready()
+    assert restored.contents() == collected.contents()
+    assert len(restored.rows("select id from documents")) == 12
+    assert restored.rows("select count(*) from runs") == [(1,)]
+    with restored.database.transaction(OTHER_WORKSPACE) as tx:
+        assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
+    with restored.database.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 2
+        with pytest.raises(sa.exc.ProgrammingError, match="must be owner"), tx.begin_nested():
+            tx.exec_driver_sql("alter table documents disable row level security")
+    source = restored.rows("select id from sources")[0][0]
+    assert restored.rows("update runs set trigger = 'schedule' where source_id = :id returning 1", id=source) == [(1,)]
+    restored.database.close()
+
+
+def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
+    """Give the whole schema as statements, which psql's own lines of a random key are none of."""
+    dump = run(cluster, "pg_dump", database.name, "--schema-only", "--schema=headwater")
+    return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+
+
+@pytest.mark.parametrize("revision", ["0002", "0001"])
+def test_a_migration_that_was_undone_can_be_done_again(
+    database: FreshDatabase, postgres: Cluster, revision: str
+) -> None:
+    before = sorted(structure(postgres, database))
+    made = Database(database.url, 1)
+    add_run(made, add_workspace(made))
+    downgrade(database.admin_url, revision)
+    with pytest.raises(NotReady, match=f"at {revision}, {REVISION} is needed"):
+        made.check_ready()
+    upgrade(database.admin_url, database.url)
+    made.check_ready()
+    with made.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
+    assert sorted(structure(postgres, database)) == before
+    made.close()

@@ -1,0 +1,228 @@
+"""Connections to the database: what a transaction costs on them, and how they break without anybody noticing."""
+
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from threading import Barrier
+from typing import Any
+
+import pg8000
+import pytest
+import sqlalchemy as sa
+
+from headwater.database.transactions import ENGINE, Database
+from headwater.errors import DatabaseUnavailable
+from scripts.local.postgres import Cluster
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, add_workspace
+from tests.harness.tcp_proxy import Proxy, between
+
+pytestmark = pytest.mark.direct
+
+ONE = sa.text("select :n + 0")
+
+
+@pytest.fixture
+def proxy(postgres: Cluster) -> Iterator[Proxy]:
+    with between(postgres.port) as made:
+        yield made
+
+
+@pytest.fixture
+def db(module_database: FreshDatabase, proxy: Proxy) -> Iterator[Database]:
+    made = Database(proxy.through(module_database.url), 4)
+    yield made
+    made.close()
+
+
+def ask(db: Database, n: int = 1) -> int:
+    with db.transaction(ENGINE) as tx:
+        answer: int = tx.execute(ONE, {"n": n}).scalar_one()
+    return answer
+
+
+def turns(proxy: Proxy, db: Database, statements: int) -> int:
+    before = proxy.turns
+    with db.transaction(ENGINE) as tx:
+        for n in range(statements):
+            assert tx.execute(ONE, {"n": n}).scalar_one() == n
+    return proxy.turns - before
+
+
+def test_a_transaction_costs_a_round_trip_a_statement_and_one_more(proxy: Proxy, db: Database) -> None:
+    ask(db)
+    assert [turns(proxy, db, statements) for statements in (0, 1, 3)] == [0, 2, 4]
+
+
+def test_giving_up_a_transaction_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
+    ask(db)
+    before = proxy.turns
+
+    def give_up() -> None:
+        with db.transaction(ENGINE) as tx:
+            tx.execute(ONE, {"n": 1})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        give_up()
+    assert proxy.turns - before == 2
+
+
+def use_all(db: Database) -> list[int]:
+    """Run four transactions at once, each on a connection of its own; tell the servers' process ids."""
+    together = Barrier(4, timeout=60)
+
+    def one(_: int) -> int:
+        with db.transaction(ENGINE) as tx:
+            together.wait()
+            pid: int = tx.execute(sa.text("select pg_backend_pid()")).scalar_one()
+        return pid
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(one, range(4)))
+
+
+def test_connections_that_broke_while_they_lay_idle_are_replaced(proxy: Proxy, db: Database) -> None:
+    before = use_all(db)
+    proxy.cut()
+    assert ask(db, 7) == 7
+    assert set(use_all(db)).isdisjoint(before)
+
+
+def test_connections_that_the_server_ended_are_replaced(
+    postgres: Cluster, module_database: FreshDatabase, db: Database
+) -> None:
+    for pid in use_all(db):
+        postgres.execute(f"select pg_terminate_backend({pid})")
+    assert ask(db, 7) == 7
+
+
+def test_a_first_statement_that_the_server_ends_is_not_run_again(
+    postgres: Cluster, module_database: FreshDatabase, db: Database
+) -> None:
+    postgres.execute("create sequence runs_of_it", "grant all on runs_of_it to app", database=module_database.name)
+    end = sa.text("select nextval('runs_of_it'), pg_terminate_backend(pg_backend_pid()), :n + 0")
+    with pytest.raises(DatabaseUnavailable), db.transaction(ENGINE) as tx:
+        tx.execute(end, {"n": 1})
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select last_value from runs_of_it")).scalar_one() == 1
+
+
+def test_several_statements_at_once_begin_a_transaction_too(db: Database) -> None:
+    with db.transaction(WORKSPACE) as tx:
+        tx.exec_driver_sql("set local lock_timeout = '7s'; set local statement_timeout = '9s'")
+        settings = "select current_setting('lock_timeout'), current_setting('app.workspace_id', true)"
+        assert tuple(tx.execute(sa.text(settings)).one()) == ("7s", str(WORKSPACE))
+
+
+def test_a_transaction_that_loses_its_connection_is_a_database_that_is_unavailable(proxy: Proxy, db: Database) -> None:
+    def lose() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("insert into workspaces (id, name) values (:id, 'lost')"), {"id": WORKSPACE})
+            proxy.cut()
+            tx.execute(ONE, {"n": 1})
+
+    with pytest.raises(DatabaseUnavailable):
+        lose()
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select count(*) from workspaces")).scalar_one() == 0
+
+
+def test_a_connection_lost_before_the_commit_is_told(proxy: Proxy, db: Database) -> None:
+    def lose() -> None:
+        with db.transaction(ENGINE) as tx:
+            tx.execute(ONE, {"n": 1})
+            proxy.cut()
+
+    with pytest.raises(DatabaseUnavailable):
+        lose()
+    assert ask(db, 7) == 7
+
+
+def test_a_database_that_is_gone_is_unavailable(proxy: Proxy, db: Database) -> None:
+    ask(db)
+    proxy.close()
+    with pytest.raises(DatabaseUnavailable):
+        ask(db)
+
+
+def test_what_a_sleeping_instance_holds_is_given_back_in_a_minute(db: Database) -> None:
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("show idle_in_transaction_session_timeout")).scalar_one() == "1min"
+
+
+def test_nothing_of_a_transaction_outlives_it(db: Database) -> None:
+    settings = "select current_setting('app.workspace_id', true), current_setting('search_path')"
+    with db.transaction(WORKSPACE) as tx:
+        assert tuple(tx.execute(sa.text(settings)).one()) == (str(WORKSPACE), "headwater, public, extensions")
+    with db.engine.begin() as tx:
+        assert tuple(tx.execute(sa.text(settings)).one()) == ("", '"$user", public')
+
+
+def test_only_a_workspace_is_a_scope(db: Database) -> None:
+    with pytest.raises(ValueError, match="UUID"), db.transaction("x'; drop table steps; --"):  # type: ignore[arg-type]
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", None),
+        ("text", "100 % of 'it' \\ ü %s :x $1"),
+        ("text", "x" * 100_000),
+        ("boolean", True),
+        ("bigint", 7),
+        ("numeric", Decimal("1.5")),
+        ("uuid", uuid.UUID(int=5)),
+        ("bytea", b"\0\xff"),
+        ("text[]", ["a", None, 'b"c']),
+        ("jsonb", {"a": [1, None]}),
+        ("timestamptz", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else value[:7],
+)
+def test_values_go_and_come_back(db: Database, kind: str, value: Any) -> None:
+    statement = sa.text(f"select cast(:value as {kind}), '100 %', :n + 0")
+    given = json.dumps(value) if isinstance(value, dict) else value
+    for n in range(2):
+        with db.transaction(ENGINE) as tx:
+            assert tuple(tx.execute(statement, {"value": given, "n": n}).one()) == (value, "100 %", n)
+
+
+def test_a_refused_statement_leaves_the_connection_in_order(db: Database) -> None:
+    for n in range(3):
+        with pytest.raises(sa.exc.ProgrammingError), db.transaction(ENGINE) as tx:
+            tx.execute(sa.text("select 1 / :n"), {"n": 0})
+        assert ask(db, n) == n
+
+
+def test_a_refused_workspace_is_an_integrity_error(db: Database) -> None:
+    other = uuid.uuid4()
+    add_workspace(db, other)
+    with pytest.raises(sa.exc.IntegrityError):
+        add_workspace(db, other)
+
+
+def copy(tx: sa.Connection, content: str) -> None:
+    tx.exec_driver_sql("create temporary table copied (n integer, word text) on commit drop")
+    tx.connection.cursor().execute("copy copied from stdin", stream=io.BytesIO(content.encode()))  # type: ignore[call-arg]
+
+
+def test_copied_rows_arrive(db: Database) -> None:
+    with db.transaction(ENGINE) as tx:
+        copy(tx, "".join(f"{n}\tword {n}\n" for n in range(5000)))
+        assert tx.execute(sa.text("select count(*), sum(n) from copied where n >= :n"), {"n": 1}).one() == (
+            4999,
+            12497500,
+        )
+
+
+def test_refused_copies_leave_the_connection_in_order(db: Database) -> None:
+    for n in range(3):
+        with pytest.raises(pg8000.ProgrammingError, match="integer"), db.transaction(ENGINE) as tx:
+            copy(tx, "1\tone\n" * 1000 + "no number\ttwo\n" + "3\tthree\n" * 1000)
+        assert ask(db, n) == n

@@ -1,0 +1,81 @@
+"""Rows that are copied into a temporary table, as they come back out of it."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.embedding.embed import as_copy
+from headwater.database import copy
+from headwater.database.transactions import Database
+from headwater.errors import UnprocessableContent
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, add_source, add_workspace
+
+COLUMNS = "n integer, t text, b bytea, a text[], u uuid"
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+ROWS = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXT, st.binary(), st.lists(TEXT), st.uuids()), max_size=8)
+
+
+@pytest.fixture(scope="module")
+def db(module_database: FreshDatabase) -> Iterator[Database]:
+    made = Database(module_database.url, 1)
+    yield made
+    made.close()
+
+
+@given(ROWS)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_value_comes_back_as_it_was(db: Database, rows: list[tuple[Any, ...]]) -> None:
+    with db.transaction(WORKSPACE) as tx:
+        copy.copy_rows(tx, "new_things", COLUMNS, rows)
+        stored = tx.execute(sa.text("select * from new_things")).all()
+    assert [tuple(row) for row in stored] == rows
+
+
+def test_many_rows_are_sent_in_blocks_and_the_table_is_gone_with_the_transaction(db: Database) -> None:
+    rows = [(n, "x" * 1000, b"", (), uuid.UUID(int=n)) for n in range(1000)]
+    assert len(list(copy.blocks(rows))) > 3
+    for _ in range(2):
+        with db.transaction(WORKSPACE) as tx:
+            copy.copy_rows(tx, "new_things", COLUMNS, iter(rows))
+            assert tx.execute(sa.text("select sum(length(t)) from new_things")).scalar_one() == 1_000_000
+
+
+def test_a_nul_character_is_refused_as_what_it_is(db: Database) -> None:
+    with pytest.raises(UnprocessableContent), db.transaction(WORKSPACE) as tx:
+        copy.copy_rows(tx, "new_things", "t text", [("a\0b",)])
+
+
+def test_vectors_keep_their_hash_and_are_rounded_to_half_precision(db: Database) -> None:
+    hashes = [bytes([n]) * 32 for n in range(3)]
+    vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
+    with db.transaction(WORKSPACE) as tx:
+        copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", as_copy(hashes, vectors))
+        stored = tx.execute(sa.text("select hash, cast(v as text) as v from new_vectors order by hash")).all()
+    assert [bytes(row.hash) for row in stored] == hashes
+    written = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])
+    assert np.allclose(written, vectors.astype(np.float16).astype(float), rtol=1e-3)
+
+
+def test_the_role_app_may_refresh_what_the_planner_knows_of_tables_that_have_grown(db: Database) -> None:
+    source_id, known = add_source(db, add_workspace(db)), []
+    with db.transaction(WORKSPACE) as tx:
+        for key in ("one", "two"):  # the second fits into the page that the first lies in
+            tx.execute(_ADD, {"workspace_id": WORKSPACE, "source_id": source_id, "key": key})
+            tx.execute(sa.text("select refresh_statistics()"))
+            known.append(tx.execute(_KNOWN).scalar_one())
+    assert known == [1, 1]
+
+
+_ADD = sa.text("""
+    insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+    values (:workspace_id, :source_id, :key, '', '', 'text/markdown', '')
+""")
+
+_KNOWN = sa.text("select reltuples from pg_class where oid = cast('documents' as regclass)")

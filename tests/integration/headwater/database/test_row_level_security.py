@@ -1,0 +1,124 @@
+"""Row-level security alone keeps workspaces apart: every statement here leaves the application's own scoping out."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
+
+from headwater.database.migrations import register_model
+from headwater.database.transactions import ENGINE, Database, NotReady
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
+
+SCOPED = sa.text("""
+    select table_name from information_schema.columns
+    where table_schema = 'headwater' and column_name = 'workspace_id' and table_name not like 'vectors\\_%'
+""")
+
+_FILL = """
+    with document as (
+      insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+      select :w, id, 'a.md', 'f', 'A', 'text/markdown', 'same text' from sources limit 1 returning id
+    ), chunk as (
+      insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+        token_count, lexemes) select :w, id, 0, 0, 9, '{}', '\\x00', 2, to_tsvector('same text') from document
+    ), relation as (
+      insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
+      select :w, id, 'link', 'b.md', 0, 1 from document
+    ), item as (
+      insert into run_items (run_id, workspace_id, key, action) select id, :w, 'a.md', 'added' from runs
+    ), step as (
+      insert into steps (run_id, workspace_id, queue, kind, key) select id, :w, 'collection', 'list', '' from runs
+    ), vector as (
+      insert into vectors (model_id, workspace_id, input_hash, embedding) values (1, :w, '\\x00', '[1,0]')
+    ), conversation as (
+      insert into conversations (workspace_id, id, title) values (:w, 'c', 't')
+    ), member as (
+      insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
+    ), key as (
+      insert into api_keys (workspace_id, name, hash, hint, role, created_by)
+      values (:w, 'k', cast(cast(:w as text) as bytea), 'abcd', 'reader', 's')
+    ), schedule as (
+      insert into schedules (source_id, workspace_id, cron, time_zone, next_due_at)
+      select id, :w, '0 3 * * *', 'UTC', now() from sources
+    )
+    select 1
+"""
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    register_model(database.admin_url, "constant", 2)
+    made = Database(database.url, 2)
+    for workspace_id in (WORKSPACE, OTHER_WORKSPACE):
+        add_workspace(made, workspace_id)
+        add_run(made, workspace_id)
+        with made.transaction(workspace_id) as tx:
+            tx.execute(sa.text(_FILL), {"w": workspace_id})
+            message = "insert into messages (workspace_id, conversation_id, role) values (:w, 'c', 'user') returning id"
+            message_id = tx.execute(sa.text(message), {"w": workspace_id}).scalar_one()
+            event = "insert into message_events (message_id, workspace_id, seq, data) values (:m, :w, 1, '{}')"
+            tx.execute(sa.text(event), {"m": message_id, "w": workspace_id})
+    yield made
+    made.close()
+
+
+def tables(db: Database) -> list[str]:
+    with db.transaction(WORKSPACE) as tx:
+        return sorted(tx.execute(SCOPED).scalars())
+
+
+def owners(db: Database, scope: uuid.UUID, table: str) -> set[uuid.UUID]:
+    with db.transaction(scope) as tx:
+        return set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
+
+
+def test_each_workspace_sees_its_own_rows_of_every_table_and_no_others(db: Database) -> None:
+    assert len(tables(db)) >= 10
+    for table in tables(db):
+        assert owners(db, WORKSPACE, table) == {WORKSPACE}, table
+        assert owners(db, OTHER_WORKSPACE, table) == {OTHER_WORKSPACE}, table
+
+
+def test_no_workspace_can_write_or_change_rows_of_another(db: Database) -> None:
+    for table in tables(db):
+        with db.transaction(WORKSPACE) as tx:
+            changed = tx.execute(
+                sa.text(f"update {table} set workspace_id = workspace_id where workspace_id = :w"),
+                {"w": OTHER_WORKSPACE},
+            )
+            assert changed.rowcount == 0, table
+        with pytest.raises(ProgrammingError, match="row-level security"), db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text(f"update {table} set workspace_id = :w"), {"w": OTHER_WORKSPACE})
+
+
+ENGINE_SEES = {"runs", "steps", "members", "api_keys", "schedules"}
+
+
+def test_the_engine_sees_what_it_works_by_of_all_and_nothing_else(db: Database) -> None:
+    for table in tables(db):
+        with db.transaction(ENGINE) as tx:
+            seen = set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
+        assert seen == ({WORKSPACE, OTHER_WORKSPACE} if table in ENGINE_SEES else set()), table
+
+
+def test_without_a_workspace_nothing_is_seen(db: Database) -> None:
+    for table in tables(db):
+        with db.engine.begin() as tx:
+            assert tx.execute(sa.text(f"select count(*) from headwater.{table}")).scalar_one() == 0, table
+
+
+def test_the_role_can_switch_nothing_off(db: Database) -> None:
+    for statement in ("alter table documents disable row level security", "set role postgres", "drop table documents"):
+        with pytest.raises(ProgrammingError), db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text(statement))
+
+
+def test_ready_fails_for_a_role_that_bypasses_row_level_security(db: Database, database: FreshDatabase) -> None:
+    db.check_ready()
+    owner = Database(database.admin_url, 1)
+    with pytest.raises(NotReady, match="bypasses"):
+        owner.check_ready()
+    owner.close()

@@ -1,0 +1,196 @@
+"""The database's edges: what can't be had is 503, what is logged holds no values, what deletes waits its turn."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+import sqlalchemy as sa
+
+from functions.collection.runs import runs
+from functions.collection.sources import sources
+from headwater.database.transactions import ENGINE, Database
+from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, add_run, add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 4)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+def source_of(db: Database, run_id: uuid.UUID) -> uuid.UUID:
+    with db.transaction(WORKSPACE) as tx:
+        found: uuid.UUID = tx.execute(sa.text("select source_id from runs where id = :id"), {"id": run_id}).scalar_one()
+    return found
+
+
+def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: FreshDatabase) -> None:
+    small = Database(database.url, 1, pool_timeout_s=0.1)
+    with (
+        small.transaction(ENGINE),
+        small.transaction(ENGINE),
+        small.transaction(ENGINE),
+        pytest.raises(DatabaseUnavailable),
+        small.transaction(ENGINE),
+    ):
+        pass
+    small.close()
+
+
+def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) -> None:
+    elsewhere = Database(database.url.replace(database.name, "nowhere"))
+    with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ENGINE):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"), [("select :v = name from workspaces", "a\0b"), ("select cast(:v as jsonb)", '["\\u0000"]')]
+)
+def test_text_that_postgres_cannot_hold_is_the_callers_to_mend(db: Database, statement: str, value: str) -> None:
+    with pytest.raises(UnprocessableContent, match="NUL"), db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(statement), {"v": value})
+
+
+def test_an_error_tells_no_values(db: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("select 1 / cast(:n as integer), cast(:t as text)"), {"n": 0, "t": "words of a page"})
+    assert "words of a page" not in str(failed.value)
+
+
+def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -> None:
+    run_id = add_run(db)
+    source_id = source_of(db, run_id)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
+    assert step is not None
+
+    def delete() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            sources.delete_source(tx, WORKSPACE, source_id)
+
+    with ThreadPoolExecutor(1) as pool, db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        deleted = pool.submit(delete)
+        _wait_for_a_lock(db)
+        tx.execute(
+            sa.text("""insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+                values (:w, :s, 'k', 'f', 't', 'text/markdown', '')"""),
+            {"w": WORKSPACE, "s": source_id},
+        )
+        ledger.complete(tx, step, {})
+        tx.commit()
+        deleted.result(30)
+    with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
+        sources.read_source(tx, WORKSPACE, source_id)
+
+
+def test_a_source_is_deleted_while_further_steps_of_it_are_claimed_and_applied(db: Database) -> None:
+    run_id = add_run(db)
+    source_id = source_of(db, run_id)
+
+    def claimed() -> Step:
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
+        assert step is not None
+        return step
+
+    def delete() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            sources.delete_source(tx, WORKSPACE, source_id)
+
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", key) for key in "ab"])
+    first = claimed()
+    with ThreadPoolExecutor(1) as pool, db.transaction(WORKSPACE) as tx, db.transaction(WORKSPACE) as other:
+        ledger.lock(tx, first)
+        deleted = pool.submit(delete)
+        _wait_for_a_lock(db)
+        second = claimed()
+        ledger.lock(other, second)
+        ledger.complete(tx, first, {})
+        tx.commit()
+        _wait_for_a_lock(db)
+        other.execute(sa.text("update runs set total = 2 where id = :id"), {"id": run_id})
+        ledger.complete(other, second, {})
+        other.commit()
+        deleted.result(30)
+
+
+def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)  # a worker that is writing what it computed
+        with db.transaction(ENGINE) as other:
+            other.execute(sa.text("set local lock_timeout = '2s'"))
+            assert ledger.take_back(other) == 0
+        ledger.complete(tx, step, {})
+
+
+def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Database) -> None:
+    source_id = source_of(db, add_run(db))
+    over = threading.Event()
+
+    def end() -> None:
+        while not over.is_set():
+            with db.transaction(WORKSPACE) as tx:
+                tx.execute(sa.text("update runs set state = 'failed', finished_at = now() where state = 'running'"))
+
+    def collect() -> None:
+        for _ in range(150):
+            with db.transaction(WORKSPACE) as tx:
+                runs.start_run(tx, WORKSPACE, source_id, "api")
+
+    with ThreadPoolExecutor(3) as pool:
+        ender, *collectors = pool.submit(end), pool.submit(collect), pool.submit(collect)
+        wait(collectors)
+        over.set()
+    for future in (ender, *collectors):
+        future.result()
+
+
+def test_an_open_run_is_found_with_the_engine_that_it_has(db: Database) -> None:
+    source_id = source_of(db, add_run(db))
+    with db.transaction(WORKSPACE) as tx:
+        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-a1")
+        assert not is_new
+        run = runs.read_run(tx, run_id)
+        assert (run.trigger, run.engine, run.execution) == ("api", "tickets", "headwater-a1")
+        runs.end_run(tx, run_id, "failed")
+    with db.transaction(WORKSPACE) as tx:
+        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-b2")
+        assert is_new
+        assert runs.start_run(tx, WORKSPACE, source_id, "api") == (run_id, False)
+        run = runs.read_run(tx, run_id)
+        assert (run.trigger, run.engine, run.execution) == ("job", "job", "headwater-b2")
+
+
+def test_a_source_that_is_not_here_is_not_collected(db: Database) -> None:
+    with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
+        runs.start_run(tx, WORKSPACE, uuid.uuid4(), "api")
+
+
+def _wait_for_a_lock(db: Database) -> None:
+    waiting = sa.text("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with db.transaction(ENGINE) as tx:
+            if tx.execute(waiting).scalar():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")

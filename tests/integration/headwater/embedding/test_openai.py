@@ -1,0 +1,84 @@
+"""Hosted embedding models: LangChain's own class against a server on loopback that speaks OpenAI's protocol."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headwater.config import Settings
+from headwater.embedding.registry import Embedder, Embedders, model_dim
+from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
+from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
+
+
+@pytest.fixture
+def provider() -> Iterator[EmbeddingProvider]:
+    with embedding_provider(EmbeddingProvider(dim=8)) as running:
+        yield running
+
+
+def embedder(provider: EmbeddingProvider, **changes: Any) -> Embedder:
+    values: dict[str, Any] = {"embedding_base_url": provider.url, "embedding_dim": 8, "embedding_timeout_s": 5.0}
+    return Embedders(Settings(database_url="unused", **(values | changes)))("openai:small")
+
+
+def test_texts_become_unit_vectors_in_their_order_by_one_request(provider: EmbeddingProvider) -> None:
+    model = embedder(provider, openai_api_key="k")
+    vectors = model.embed_documents(["a", "b", "a"])
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (3, 8)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-6)
+    assert (vectors[0] == vectors[2]).all()
+    assert not (vectors[0] == vectors[1]).all()
+    assert (provider.batches, provider.keys, provider.models) == ([["a", "b", "a"]], ["Bearer k"], ["small"])
+    assert (model.embed_query("b") == vectors[1]).all()
+    assert model.embed_documents([]).shape == (0, 8)
+    assert len(provider.batches) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (401, SystemicError, "OPENAI_API_KEY"),
+        (404, SystemicError, "EMBEDDING_MODEL"),
+        (400, PermanentError, "refuses"),
+        (429, UpstreamError, "too often"),
+        (500, UpstreamError, "HTTP 500"),
+        ("close", UpstreamError, "broke off"),
+        ("half", UpstreamError, "broke off"),
+        ("hang", UpstreamError, "took too long"),
+    ],
+)
+def test_each_way_to_fail_says_whether_to_try_again(
+    provider: EmbeddingProvider, answer: Answer, kind: type[Exception], words: str
+) -> None:
+    provider.answers = iter([answer])
+    model = embedder(provider, embedding_timeout_s=1.0)
+    with pytest.raises(kind, match=words) as raised:
+        model.embed_documents(["secret words"])
+    assert "secret" not in str(raised.value)
+    assert len(provider.batches) == 1  # nobody but the ledger tries again
+    assert model.embed_documents(["secret words"]).shape == (1, 8)
+
+
+def test_what_a_provider_asks_to_wait_is_passed_on(provider: EmbeddingProvider) -> None:
+    provider.answers = iter([429])
+    provider.retry_after_s = 17
+    with pytest.raises(UpstreamError) as raised:
+        embedder(provider).embed_documents(["a"])
+    assert raised.value.retry_after_s == 17
+
+
+def test_vectors_of_another_length_are_refused(provider: EmbeddingProvider) -> None:
+    with pytest.raises(SystemicError, match="EMBEDDING_DIM"):
+        embedder(provider, embedding_dim=9).embed_documents(["a"])
+
+
+def test_what_is_missing_is_told_before_anything_is_asked() -> None:
+    settings = Settings(database_url="unused")
+    assert model_dim("openai:text-embedding-3-small", settings) == 1536
+    with pytest.raises(ConfigError, match="EMBEDDING_DIM"):
+        model_dim("openai:unheard-of", settings)
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        Embedders(settings)("openai:text-embedding-3-small")

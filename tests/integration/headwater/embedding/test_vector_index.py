@@ -1,0 +1,140 @@
+"""The index of vectors: when it is built, that search uses it under row-level security, and what it finds."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from functions.chat.retrieval.search import ALIKE, FEW, Search, by_index
+from functions.embedding.embed import as_copy
+from headwater.config import Settings
+from headwater.database.copy import copy_binary
+from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
+from headwater.embedding import vector_index
+from headwater.embedding.registry import ConstantEmbedder
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, rows, settings_for
+
+MANY, FEW_MORE = 5_000, 60
+Matrix = NDArray[np.float32]
+
+
+@cache
+def vectors() -> Matrix:
+    """As texts' vectors are: of 384 numbers, which follow from a few dozen; rounded as they are stored."""
+    rng = np.random.default_rng(4)
+    made = rng.standard_normal((MANY + FEW_MORE + 20, 24)) @ rng.standard_normal((24, 384))
+    unit: Matrix = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return unit
+
+
+class Asked(ConstantEmbedder):
+    """A question is the number of the vector it points to."""
+
+    def embed_query(self, text: str) -> Matrix:
+        vector: Matrix = vectors()[int(text)]
+        return vector
+
+
+@pytest.fixture(scope="module")
+def settings(module_database: FreshDatabase) -> Settings:
+    register_model(module_database.admin_url, "constant", 384)
+    made = settings_for(module_database)
+    database = Database(made.database_url, 1)
+    fill(database, WORKSPACE, range(MANY))
+    fill(database, OTHER_WORKSPACE, range(MANY, MANY + FEW_MORE))
+    database.close()
+    return made
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    made = Database(settings.database_url, 1)
+    yield made
+    made.close()
+
+
+def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
+    """Store one document, of which the n-th character is a chunk with the n-th of these vectors."""
+    source_id = add_source(database, add_workspace(database, workspace_id))
+    hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
+    with database.transaction(workspace_id) as tx:
+        copy_binary(tx, "new_vectors", "input_hash bytea, embedding halfvec", as_copy(hashes, vectors()[list(numbers)]))
+        tx.execute(_FILL, {"w": workspace_id, "s": source_id, "n": len(numbers), "from": numbers.start})
+        tx.execute(sa.text("select refresh_statistics()"))
+
+
+def found(search: Search, workspace_id: uuid.UUID, n: int) -> list[int]:
+    return [passage.start for passage in search(workspace_id, str(n), 100)]
+
+
+def nearest(numbers: range, n: int) -> list[int]:
+    """Rank exactly, in numpy."""
+    return list(map(int, np.argsort(-(vectors()[list(numbers)] @ vectors()[n]))[:100]))
+
+
+def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_is_built_again(
+    settings: Settings,
+) -> None:
+    assert vector_index.build(settings, exact_vectors=MANY) == []
+    assert vector_index.build(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert vector_index.build(settings, exact_vectors=MANY - 1) == []
+    engine = sa.create_engine(settings.database_admin_url)
+    with engine.begin() as tx:
+        tx.execute(_INTERRUPT)
+    engine.dispose()
+    assert vector_index.build(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert rows(
+        settings, "select indisvalid from pg_index where indexrelid = to_regclass('ix_vectors_1_embedding')"
+    ) == [(True,)]
+
+
+def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
+    settings: Settings, database: Database
+) -> None:
+    vector_index.build(settings, exact_vectors=MANY - 1)
+    search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
+    questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
+    shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
+    assert np.mean(shares) > 0.95
+    values = {"workspace_id": WORKSPACE, "source_id": None, "model_id": 1, "vector": str([0.5] * 384), "few": FEW}
+    values |= {"alike": ALIKE, "n": 100}
+    with database.transaction(WORKSPACE) as tx:
+        plan = "\n".join(tx.execute(sa.text(f"explain {by_index(384)}"), values).scalars())
+    assert "Index Scan using ix_vectors_1_embedding" in plan
+
+
+def test_a_small_workspace_beside_a_large_one_is_scanned_exactly(settings: Settings, database: Database) -> None:
+    vector_index.build(settings, exact_vectors=MANY - 1)
+    search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
+    small = range(MANY, MANY + FEW_MORE)
+    for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 5):
+        assert found(search, OTHER_WORKSPACE, n) == nearest(small, n)
+
+
+_FILL = sa.text("""
+    with document as (
+      insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+      values (:w, :s, 'a.md', '', 'A', 'text/markdown', repeat('.', :n)) returning id
+    ), filled as (
+      insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+        token_count, lexemes)
+      select :w, document.id, n, n, n + 1, '{}', sha256(convert_to(cast(n + :from as text), 'utf8')), 1, ''
+      from document, generate_series(0, :n - 1) n
+    )
+    insert into vectors (model_id, workspace_id, input_hash, embedding)
+    select 1, :w, input_hash, embedding from new_vectors
+""")
+
+_INTERRUPT = sa.text("""
+    update pg_index set indisvalid = false
+    where indexrelid = cast('headwater.ix_vectors_1_embedding' as regclass)
+""")
+
+_IS_VALID = "select indisvalid from pg_index where indexrelid = cast('ix_vectors_1_embedding' as regclass)"

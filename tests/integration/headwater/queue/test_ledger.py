@@ -1,0 +1,301 @@
+"""The ledger against a real Postgres: claims, fences, leases, fairness, fan-in."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from headwater.database.transactions import ENGINE, Database
+from headwater.errors import LeaseLost
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 6)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+def add(db: Database, run_id: uuid.UUID, *keys: str, workspace_id: uuid.UUID = WORKSPACE) -> None:
+    with db.transaction(workspace_id) as tx:
+        ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "fetch", key, {"batch": 1}) for key in keys])
+
+
+def claim(db: Database, lease_s: float = 30, kinds: tuple[str, ...] = ("fetch", "finish")) -> Step | None:
+    with db.transaction(ENGINE) as tx:
+        return ledger.claim(tx, "collection", kinds, "test", lease_s)
+
+
+def complete(db: Database, step: Step) -> None:
+    with db.transaction(step.workspace_id) as tx:
+        ledger.lock(tx, step)
+        ledger.complete(tx, step, {"chunks": 1})
+
+
+def test_a_step_is_claimed_once_and_in_order(db: Database) -> None:
+    add(db, add_run(db), "a", "b")
+    first, second, third = claim(db), claim(db), claim(db)
+    assert (first and first.key, second and second.key, third) == ("a", "b", None)
+    assert first is not None
+    assert first.payload == {"batch": 1}
+
+
+def test_the_same_step_is_added_once(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    add(db, run_id, "a")
+    assert claim(db) is not None
+    assert claim(db) is None
+
+
+def test_only_kinds_that_the_worker_knows_are_claimed(db: Database) -> None:
+    add(db, add_run(db), "a")
+    assert claim(db, kinds=("finish",)) is None
+
+
+def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(db: Database) -> None:
+    add(db, add_run(db), "a")
+    lost = claim(db, lease_s=0)
+    assert lost is not None
+    with db.transaction(ENGINE) as tx:
+        assert ledger.take_back(tx) == 1
+    again = claim(db)
+    assert again is not None
+    assert (again.fence, again.attempt, again.lost) == (lost.fence + 1, lost.attempt, 1)
+    with pytest.raises(LeaseLost):
+        complete(db, lost)
+    complete(db, again)
+
+
+def test_a_step_that_was_given_back_is_due_at_once_and_its_former_holder_can_write_nothing(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        assert ledger.give_back(tx, step)
+        assert not ledger.give_back(tx, step)
+    with pytest.raises(LeaseLost):
+        complete(db, step)
+    again = claim(db)
+    assert again is not None
+    assert (again.fence, again.attempt, again.lost) == (step.fence + 1, 0, 0)
+    with db.transaction(WORKSPACE) as tx:
+        assert not ledger.give_back(tx, step)
+
+
+def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db, lease_s=0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        assert ledger.renew(tx, step, 30)
+    with db.transaction(ENGINE) as tx:
+        assert ledger.take_back(tx) == 0
+
+
+def test_neither_a_renewal_nor_a_watchdog_waits_for_whoever_writes_a_step(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db, lease_s=0)
+    assert step is not None
+    with db.transaction(WORKSPACE) as writing:
+        ledger.lock(writing, step)
+        with db.transaction(ENGINE) as tx:
+            tx.exec_driver_sql("set local lock_timeout = '5s'")
+            assert not ledger.renew(tx, step, 30)
+            assert not ledger.give_back(tx, step)
+            assert ledger.take_back(tx) == 0
+        ledger.complete(writing, step, {})
+
+
+def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
+    names = sorted([WORKSPACE, add_workspace(db, OTHER_WORKSPACE), add_workspace(db, uuid.UUID(int=3))])
+    for name in names:
+        add(db, add_run(db, name), "a", "b", workspace_id=name)
+    turn, turns = names[0], []
+    for _ in range(6):
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, turn=turn)
+        assert step is not None
+        complete(db, step)
+        turn = step.workspace_id
+        turns.append(turn)
+    assert turns == [names[1], names[2], names[0]] * 2
+
+
+def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
+    first, second = add_run(db), add_run(db)
+    add(db, first, "a")
+    add(db, second, "b", "c")
+    told = []
+    for _ in range(2):
+        with db.transaction(ENGINE) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, beside=first)
+        assert step is not None
+        told.append((step.key, step.beside_is_open))
+        complete(db, step)
+    assert told == [("a", True), ("b", False)]
+
+
+def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
+    add(db, add_run(db), "a")
+    step = claim(db)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        ledger.try_again(tx, step, 3600, "busy")
+    assert claim(db) is None
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("update steps set not_before = now()"))
+    again = claim(db)
+    assert again is not None
+    assert again.attempt == 1
+
+
+def test_the_workspace_with_less_running_comes_first(db: Database) -> None:
+    add_workspace(db, OTHER_WORKSPACE)
+    add(db, add_run(db), *(f"{n:03}" for n in range(50)))
+    other = add_run(db, OTHER_WORKSPACE)
+    add(db, other, *(f"{n:03}" for n in range(5)), workspace_id=OTHER_WORKSPACE)
+    claimed = Counter(step.workspace_id for step in (claim(db) for _ in range(10)) if step)
+    assert claimed == {WORKSPACE: 5, OTHER_WORKSPACE: 5}
+
+
+def test_many_workers_at_once_claim_each_step_exactly_once(db: Database) -> None:
+    add(db, add_run(db), *(f"{n:03}" for n in range(120)))
+    claimed: list[str] = []
+
+    def work() -> None:
+        while (step := claim(db)) is not None:
+            claimed.append(step.key)
+            complete(db, step)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == [f"{n:03}" for n in range(120)]
+
+
+def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Database) -> None:
+    for _ in range(20):
+        run_id = add_run(db)
+        add(db, run_id, "a", "b")
+        steps = [claim(db), claim(db)]
+        barrier = threading.Barrier(2)
+
+        def last(step: Step, barrier: threading.Barrier, run_id: uuid.UUID) -> None:
+            barrier.wait()
+            complete(db, step)
+            with db.transaction(WORKSPACE) as tx:
+                ledger.fan_in(tx, run_id)
+
+        threads = [threading.Thread(target=last, args=(step, barrier, run_id)) for step in steps if step]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        finish = claim(db)
+        assert finish is not None
+        assert (finish.kind, finish.key, finish.run_id) == ("finish", "0", run_id)
+        complete(db, finish)
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("update runs set state = 'succeeded', finished_at = now()"))
+
+
+def test_a_provider_is_blocked_in_every_workspace_and_waits_for_nobody_who_holds_its_steps(db: Database) -> None:
+    add_workspace(db, OTHER_WORKSPACE)
+    for workspace_id in (WORKSPACE, OTHER_WORKSPACE):
+        run_id = add_run(db, workspace_id)
+        with db.transaction(workspace_id) as tx:
+            steps = [NewStep("collection", "fetch", key, provider="x") for key in "ab"]
+            ledger.add_steps(tx, run_id, workspace_id, steps)
+    with db.transaction(WORKSPACE) as holding:
+        holding.execute(sa.text("select id from steps where key = 'a' for update"))
+        with db.transaction(ENGINE) as tx:
+            tx.execute(sa.text("set local lock_timeout = '5s'"))
+            assert ledger.block(tx, "x", 3600, "too often")
+    due = "select workspace_id, key from steps where not_before <= now()"
+    with db.transaction(ENGINE) as tx:
+        assert [tuple(row) for row in tx.execute(sa.text(due))] == [(WORKSPACE, "a")]
+
+
+def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database) -> None:
+    run_id = add_run(db)
+    new = [NewStep("collection", "fetch", key, provider=provider) for key, provider in (("a", "x"), ("b", "y"))]
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, new)
+        assert ledger.block(tx, "x", 3600, "too often")
+        assert not ledger.block(tx, "x", 60, "too often")  # a shorter while doesn't shorten it
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "c", provider="x")])
+    step = claim(db)
+    assert step is not None
+    assert (step.key, step.provider) == ("b", "y")
+    with db.transaction(WORKSPACE) as tx:
+        ledger.block(tx, "y", 3600, "too often")
+        ledger.lock(tx, step)
+        ledger.try_again(tx, step, 0.0, "busy")
+    assert claim(db) is None
+    with db.transaction(ENGINE) as tx:
+        held = "select bool_and(not_before > now() + interval '59 min') from steps"
+        assert tx.execute(sa.text(held)).scalar_one()
+
+
+def test_a_cancelled_run_has_no_open_step_although_steps_follow_meanwhile(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    step = claim(db)
+    assert step is not None
+    written, cancelled = threading.Event(), threading.Event()
+
+    def cancel() -> None:
+        assert written.wait(30)
+        with db.transaction(WORKSPACE) as tx:
+            cancelled.set()
+            ledger.cancel(tx, run_id)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        ledger.complete(tx, step, {}, [NewStep("collection", "fetch", "b"), NewStep("collection", "fetch", "c")])
+        written.set()
+        assert cancelled.wait(30)
+    thread.join()
+    with db.transaction(ENGINE) as tx:
+        states = {row.key: row.state for row in tx.execute(sa.text("select key, state from steps"))}
+    assert states == {"a": "done", "b": "cancelled", "c": "cancelled"}
+
+
+def test_a_run_that_was_cancelled_gets_no_finish(db: Database) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update runs set state = 'cancelled', finished_at = now()"))
+    with db.transaction(ENGINE) as tx:
+        assert not ledger.fan_in(tx, run_id)
+
+
+def test_a_run_with_open_steps_gets_no_finish(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a")
+    with db.transaction(ENGINE) as tx:
+        assert not ledger.fan_in(tx, run_id)
+
+
+def test_times_are_the_databases_own(db: Database) -> None:
+    add(db, add_run(db), "a")
+    before = time.time()
+    step = claim(db, lease_s=1000)
+    assert step is not None
+    with db.transaction(ENGINE) as tx:
+        lease_s = tx.execute(sa.text("select extract(epoch from lease_until - now()) from steps")).scalar_one()
+    assert 0 < float(lease_s) <= 1000 + (time.time() - before)

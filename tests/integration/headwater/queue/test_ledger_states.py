@@ -1,0 +1,78 @@
+"""What may follow what: the database refuses every transition that the ledger's diagram doesn't have."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
+
+from headwater.database.transactions import Database
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, add_run, add_workspace
+
+STEP = {"ready", "running", "done", "failed", "cancelled"}
+STEP_MAY = {
+    ("ready", "running"),
+    ("ready", "cancelled"),
+    ("running", "ready"),
+    ("running", "done"),
+    ("running", "failed"),
+    ("running", "cancelled"),
+}
+RUN = {"running", "succeeded", "partial", "failed", "cancelled"}
+ITEM = {"pending", "done", "failed"}
+
+
+@pytest.fixture(scope="module")
+def db(module_database: FreshDatabase) -> Iterator[Database]:
+    made = Database(module_database.url, 1)
+    add_workspace(made)
+    yield made
+    made.close()
+
+
+def changes(db: Database, table: str, insert: str, before: str, after: str) -> bool:
+    """Tell whether a row that has just been made may go from one state to another; nothing of it is kept."""
+    set_state = {
+        "steps": "state = :state, lease_until = case when :state = 'running' then now() end",
+        "runs": "state = :state, finished_at = case when :state <> 'running' then now() end",
+        "run_items": "state = :state",
+    }[table]
+    run_id = add_run(db)
+    try:
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text(insert), {"run_id": run_id, "w": WORKSPACE, "state": before})
+            where = "id = :run_id" if table == "runs" else "run_id = :run_id"
+            tx.execute(sa.text(f"update {table} set {set_state} where {where}"), {"run_id": run_id, "state": after})
+    except ProgrammingError as error:  # pg8000's name for every refusal but that of a unique key
+        return f"can't go from {before} to {after}" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("before", sorted(STEP))
+def test_a_step_goes_where_the_diagram_says_and_nowhere_else(db: Database, before: str) -> None:
+    insert = """
+        insert into steps (run_id, workspace_id, queue, kind, key, state, lease_until)
+        values (:run_id, :w, 'collection', 'fetch', 'a', :state, case when :state = 'running' then now() end)
+    """
+    may = {after for after in STEP - {before} if changes(db, "steps", insert, before, after)}
+    assert may == {after for start, after in STEP_MAY if start == before}
+
+
+@pytest.mark.parametrize("before", sorted(RUN))
+def test_a_run_ends_once(db: Database, before: str) -> None:
+    insert = """
+        update runs set state = :state, finished_at = case when :state <> 'running' then now() end
+        where id = :run_id and workspace_id = :w
+    """
+    may = {after for after in RUN - {before} if changes(db, "runs", insert, before, after)}
+    assert may == (RUN - {before} if before == "running" else set())
+
+
+@pytest.mark.parametrize("before", sorted(ITEM))
+def test_an_item_ends_once(db: Database, before: str) -> None:
+    insert = """
+        insert into run_items (run_id, workspace_id, key, action, state) values (:run_id, :w, 'a', 'added', :state)
+    """
+    may = {after for after in ITEM - {before} if changes(db, "run_items", insert, before, after)}
+    assert may == (ITEM - {before} if before == "pending" else set())

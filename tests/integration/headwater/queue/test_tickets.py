@@ -1,0 +1,157 @@
+"""Tickets against localcloud and a real Postgres: how many are sent, and what the watchdog heals."""
+
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from headwater.database.transactions import ENGINE, Database
+from headwater.errors import UpstreamError
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
+from headwater.queue.tickets import QUEUES, Tickets, watchdog_due
+from tests.harness.databases import FreshDatabase
+from tests.harness.localcloud import LOCATION, Cloud
+from tests.harness.support import WORKSPACE, add_run, closing_client, queue_settings, settings_for
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    made = Cloud(tmp_path)
+    for queue in QUEUES:
+        made.client.pause_queue(name=made.create_queue(queue))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Iterator[Tickets]:
+    with closing_client(Tickets(db, settings_for(database, **queue_settings(cloud.url)))) as made:
+        yield made
+
+
+def sent(cloud: Cloud, queue: str = "collection") -> int:
+    return len(cloud.task_ids(f"{LOCATION}/queues/{queue}"))
+
+
+def add_steps(db: Database, count: int) -> uuid.UUID:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", str(n)) for n in range(count)])
+    return run_id
+
+
+def test_a_bounded_number_of_tickets_is_outstanding(cloud: Cloud, db: Database, tickets: Tickets) -> None:
+    add_steps(db, 20)
+    for _ in range(3):
+        tickets.wake(QUEUES)
+    watchdogs = 1
+    assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets + watchdogs, 0)
+
+
+def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
+    cloud: Cloud, db: Database, tickets: Tickets
+) -> None:
+    add_steps(db, 2)
+    for _ in range(2):
+        with db.transaction(ENGINE) as tx:
+            ledger.claim(tx, "collection", ["fetch"], "job/0", lease_s=60)
+    tickets.wake(QUEUES)
+    assert sent(cloud) == 0
+    add_steps(db, 1)
+    tickets.wake(QUEUES)
+    assert sent(cloud) > 0
+
+
+def test_however_often_work_is_opened_few_watchdogs_are_on_their_way(
+    cloud: Cloud, db: Database, tickets: Tickets
+) -> None:
+    for _ in range(10):
+        tickets.arm_watchdog()
+    assert 1 <= sent(cloud) <= 2
+    add_steps(db, 1)
+    for _ in range(10):
+        tickets.watch()  # such as a ticket that is delivered again and again
+    due = tickets.settings.max_tickets
+    assert sent(cloud) <= 2 + due
+
+
+def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
+    cloud: Cloud, db: Database, database: FreshDatabase, tickets: Tickets
+) -> None:
+    add_steps(db, 1)
+    with db.transaction(ENGINE) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "worker", lease_s=60)
+    assert step is not None
+    elsewhere = Database(database.url, 1)
+
+    @sa.event.listens_for(db.engine, "after_cursor_execute")
+    def end_the_step(*details: Any) -> None:
+        if "'finish'" in details[2]:
+            with elsewhere.transaction(WORKSPACE) as tx:
+                ledger.lock(tx, step)
+                ledger.complete(tx, step, {})
+
+    tickets.watch()
+    elsewhere.close()
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select state from steps")).scalars().all() == ["done"]
+    assert sent(cloud) == 1
+
+
+def test_who_sends_tickets_long_after_arming_the_watchdog_arms_another(
+    cloud: Cloud, db: Database, database: FreshDatabase
+) -> None:
+    settings = settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1}))
+    with closing_client(Tickets(db, settings)) as tickets:
+        tickets.arm_watchdog()
+        time.sleep(1.1)  # such as a process that was frozen before the commit
+        add_steps(db, 1)
+        tickets.wake(["collection"])
+    assert sent(cloud) == 3
+
+
+def test_the_watchdog_ends_when_nothing_is_open(cloud: Cloud, tickets: Tickets) -> None:
+    tickets.watch()
+    assert sent(cloud) == 0
+
+
+@pytest.mark.parametrize("now", [0.0, 14.999, 15.0, 29.9, 1_795_325_352.613])
+def test_a_watchdog_comes_within_its_period_and_not_at_once(now: float) -> None:
+    moment = datetime.fromtimestamp(now, UTC)
+    assert 15 < (watchdog_due(moment, 30) - moment).total_seconds() <= 30
+
+
+def test_watchdogs_of_one_moment_are_due_at_once_and_the_next_later() -> None:
+    first = watchdog_due(datetime.fromtimestamp(1000.1, UTC), 30)
+    assert watchdog_due(datetime.fromtimestamp(1000.9, UTC), 30) == first
+    assert watchdog_due(first, 30) > first
+
+
+def test_what_a_crash_left_behind_is_healed(cloud: Cloud, db: Database, tickets: Tickets) -> None:
+    add_steps(db, 1)
+    tickets.wake(["collection"])
+    with db.transaction(ENGINE) as tx:
+        ledger.claim(tx, "collection", ["fetch"], "dead", 0)
+        tx.execute(sa.text("update steps set not_before = now() - interval '1 min'"))
+    tickets.watch()
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select state from steps")).scalar_one() == "ready"
+    assert sent(cloud) == 3, "the lost ticket, the one sent for it, and the next watchdog"
+
+
+def test_a_queue_service_that_cannot_be_reached_is_an_upstream_error(db: Database, database: FreshDatabase) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with closing_client(Tickets(db, settings_for(database, **queue_settings(url)))) as tickets:
+            tickets.send_for_s = 1.0
+            with pytest.raises(UpstreamError, match="Cloud Tasks"):
+                tickets.arm_watchdog()

@@ -1,0 +1,351 @@
+"""The worker against a real Postgres: a step's effect is exactly once, whatever fails around it."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headwater.database.transactions import ENGINE, Database
+from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, Done, Worker
+from headwater.web.shutdown import Lifetime
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE, add_run, add_workspace, settings_for
+
+
+class Recorded:
+    """A handler whose `compute` is given, and that remembers what was applied and given up."""
+
+    def __init__(self, compute: Callable[[Step], Any] = lambda step: step.key, then: Sequence[NewStep] = ()) -> None:
+        self.compute_step = compute
+        self.then = then
+        self.applied: list[str] = []
+        self.given_up: list[str] = []
+
+    def gather(self, tx: Connection, step: Step) -> Step:
+        return step
+
+    def compute(self, gathered: Step) -> Any:
+        return self.compute_step(gathered)
+
+    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        self.applied.append(step.key)
+        return Done({"chunks": 1}, self.then if step.key == "a" else ())
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        self.given_up.append(reason)
+
+    def split(self, tx: Connection, step: Step) -> Sequence[NewStep]:
+        items = step.payload.get("items", [])
+        return [NewStep("collection", "fetch", item, {}, step.provider) for item in items]
+
+
+class Woken:
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], bool]] = []
+
+    def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+        self.calls.append((list(queues), delay_s > 0))
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    made = Database(database.url, 4)
+    add_workspace(made)
+    run_id = add_run(made)
+    with made.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
+    yield made
+    made.close()
+
+
+def work(
+    db: Database, database: FreshDatabase, handler: Recorded, *, lifetime: Lifetime | None = None, **changes: Any
+) -> Woken:
+    woken, settings, lifetime = Woken(), settings_for(database, **changes), lifetime or Lifetime()
+    worker = Worker(db, settings, {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
+    worker.drain("collection", stop=lambda: False)
+    return woken
+
+
+def states(db: Database) -> dict[str, str]:
+    with db.transaction(ENGINE) as tx:
+        return {row.kind + row.key: row.state for row in tx.execute(sa.text("select kind, key, state from steps"))}
+
+
+def test_a_step_and_what_follows_commit_together_and_the_queue_is_woken(db: Database, database: FreshDatabase) -> None:
+    handler = Recorded(then=[NewStep("collection", "fetch", "b"), NewStep("embedding", "embed", "c")])
+    woken = work(db, database, handler)
+    assert handler.applied == ["a", "b"]
+    assert states(db) == {"fetcha": "done", "fetchb": "done", "embedc": "ready"}
+    assert woken.calls == [(["collection", "embedding"], False)]
+
+
+def test_the_log_tells_of_each_step_what_answers_why_it_took_so_long(
+    db: Database, database: FreshDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = Recorded(UpstreamBusyOnce())
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update steps set not_before = now() - interval '90 s', provider = 'git example.org'"))
+    with caplog.at_level(logging.INFO):
+        work(db, database, tried)
+        with db.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("update steps set not_before = now()"))
+        work(db, database, tried)
+    events = {fields["action"]: fields for record in caplog.records if (fields := vars(record).get("fields"))}
+    failed, done = events["step.failed"], events["step"]
+    assert 90_000 <= failed["waited_ms"] < 150_000
+    assert (failed["provider"], failed["attempt"], failed["decision"]) == ("git example.org", 0, "Retry")
+    assert (done["kind"], done["key"], done["attempt"], done["lost"]) == ("fetch", "a", 1, 0)
+    assert done["duration_ms"] >= done["compute_ms"] >= 0
+    assert done["database_ms"] == pytest.approx(done["duration_ms"] - done["compute_ms"], abs=0.1)
+    assert done["run_id"] == failed["run_id"]
+
+
+class UpstreamBusyOnce:
+    """Computes the second time."""
+
+    def __init__(self) -> None:
+        self.is_busy = True
+
+    def __call__(self, step: Step) -> str:
+        if self.is_busy:
+            self.is_busy = False
+            raise UpstreamError("busy")
+        return step.key
+
+
+def test_the_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
+    woken = work(db, database, Recorded())
+    assert states(db) == {"fetcha": "done", "finish0": "ready"}
+    assert woken.calls == [(["collection"], False)]
+
+
+def test_an_upstream_error_puts_the_step_back_for_later(db: Database, database: FreshDatabase) -> None:
+    def busy(_: Step) -> None:
+        raise UpstreamError("busy", 60)
+
+    handler = Recorded(busy)
+    woken = work(db, database, handler)
+    assert (states(db), handler.applied, handler.given_up) == ({"fetcha": "ready"}, [], [])
+    assert woken.calls == [(["collection"], True)]
+
+
+def test_a_permanent_error_is_recorded_and_the_run_goes_on(db: Database, database: FreshDatabase) -> None:
+    def refuse(_: Step) -> None:
+        raise PermanentError("too large")
+
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert handler.given_up == ["too large"]
+    assert states(db) == {"fetcha": "failed", "finish0": "ready"}
+
+
+def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDatabase) -> None:
+    class Crashing(Recorded):
+        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+            tx.execute(sa.text("update sources set name = 'half-written'"))
+            raise ValueError("crash")
+
+    work(db, database, Crashing(), max_attempts=1)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select name from sources")).scalar_one() == "t"
+
+
+def test_what_a_worker_computed_after_losing_its_lease_is_dropped(db: Database, database: FreshDatabase) -> None:
+    def lose_the_lease(step: Step) -> str:
+        with db.transaction(ENGINE) as tx:
+            tx.execute(sa.text("update steps set fence = fence + 1"))
+        return step.key
+
+    handler = Recorded(lose_the_lease)
+    work(db, database, handler)
+    assert handler.applied == []
+    assert states(db) == {"fetcha": "running"}
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database: FreshDatabase) -> None:
+    taken_back: list[int] = []
+
+    def slow(step: Step) -> str:
+        over = threading.Event()
+        for _ in range(8):
+            over.wait(0.2)
+            with db.transaction(ENGINE) as tx:
+                taken_back.append(ledger.take_back(tx))
+        return step.key
+
+    handler = Recorded(slow)
+    work(db, database, handler, lease_s=0.9)
+    assert handler.applied == ["a"]
+    assert set(taken_back) == {0}
+
+
+def test_a_process_that_has_to_end_finishes_its_step_and_claims_no_other(db: Database, database: FreshDatabase) -> None:
+    lifetime = Lifetime()
+
+    def end(step: Step) -> str:
+        lifetime.end()
+        return step.key
+
+    handler = Recorded(end, then=[NewStep("collection", "fetch", "b")])
+    work(db, database, handler, lifetime=lifetime)
+    assert handler.applied == ["a"]
+    assert states(db) == {"fetcha": "done", "fetchb": "ready"}
+
+
+def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
+    db: Database, database: FreshDatabase
+) -> None:
+    lifetime = Lifetime()
+    given_back = threading.Event()
+
+    class Waking(Woken):
+        def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
+            super().wake(queues, delay_s)
+            given_back.set()
+
+    def outlast(step: Step) -> str:
+        lifetime.end(finish_s=0.0)
+        assert given_back.wait(30)
+        return step.key
+
+    handler, woken = Recorded(outlast), Waking()
+    worker = Worker(db, settings_for(database), {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
+    worker.drain("collection", stop=lambda: False)
+    assert handler.applied == []
+    assert woken.calls == [(["collection"], False)]
+    with db.transaction(ENGINE) as tx:
+        again = ledger.claim(tx, "collection", ["fetch"], "another", 30)
+    assert again is not None
+    assert (again.attempt, again.lost, again.fence) == (0, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "told"),
+    [
+        ("53100", "The database takes nothing more: No space left on device. See to its disk."),
+        ("25006", "The database takes nothing more: No space left on device. See to its disk."),
+        ("40P01", "Somebody else was changing the same at this moment. Try again."),
+    ],
+)
+def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_others(
+    db: Database, database: FreshDatabase, sqlstate: str, told: str
+) -> None:
+    class Refused(Recorded):
+        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+            tx.exec_driver_sql(f"do $$ begin raise 'No space left on device' using errcode = '{sqlstate}'; end $$")
+            return Done()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
+        work(db, database, handler := Refused(), max_upstream_attempts=3)
+    assert handler.given_up == [f"{told} Given up after 3 attempts."]
+    with db.transaction(ENGINE) as tx:
+        assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
+
+
+def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("update steps set lost = :n"), {"n": MAX_LOST_LEASES})
+    handler = Recorded()
+    work(db, database, handler)
+    assert handler.applied == []
+    assert "workers died" in handler.given_up[0]
+
+
+def test_a_reason_that_postgres_cannot_store_still_ends_the_step(db: Database, database: FreshDatabase) -> None:
+    def refuse(_: Step) -> None:
+        raise PermanentError("the server said \0 and \ud800")
+
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert handler.given_up == ["the server said \ufffd and \ufffd"]
+    assert states(db) == {"fetcha": "failed", "finish0": "ready"}
+
+
+def test_a_passing_error_that_postgres_cannot_store_still_puts_the_step_back(
+    db: Database, database: FreshDatabase
+) -> None:
+    def stumble(_: Step) -> None:
+        raise ValueError("bad bytes: \0\udcff")
+
+    work(db, database, Recorded(stumble))
+    assert states(db) == {"fetcha": "ready"}
+
+
+def with_items(db: Database, lost: int) -> None:
+    """Make the one step a batch of two items over which so many workers died."""
+    with db.transaction(ENGINE) as tx:
+        tx.execute(sa.text("""update steps set payload = '{"items": ["x", "y"]}', lost = :lost"""), {"lost": lost})
+
+
+def test_a_batch_over_which_workers_died_is_split_into_its_items(db: Database, database: FreshDatabase) -> None:
+    with_items(db, SPLIT_AFTER)
+    handler = Recorded()
+    woken = work(db, database, handler)
+    assert handler.applied == ["x", "y"]
+    assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "done", "finish0": "ready"}
+    assert woken.calls[0] == (["collection"], False)
+
+
+def test_a_batch_that_fails_for_one_item_is_split_and_only_that_item_fails(
+    db: Database, database: FreshDatabase
+) -> None:
+    def choke(step: Step) -> str:
+        if step.key in ("a", "y"):
+            raise PermanentError(f"{step.key} can't be read")
+        return step.key
+
+    with_items(db, 0)
+    handler = Recorded(choke)
+    work(db, database, handler)
+    assert (handler.applied, handler.given_up) == (["x"], ["y can't be read"])
+    assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "failed", "finish0": "ready"}
+
+
+def test_what_fails_everything_is_asked_once_and_ends_what_is_like_it(db: Database, database: FreshDatabase) -> None:
+    asked: list[str] = []
+
+    def refuse(step: Step) -> None:
+        asked.append(step.key)
+        raise SystemicError("the key is refused")
+
+    with_items(db, 0)
+    with db.transaction(WORKSPACE) as tx:
+        run_id = tx.execute(sa.text("select id from runs")).scalar_one()
+        others = [NewStep("collection", "fetch", key) for key in ("b", "c")]
+        ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("embedding", "embed", "d")])
+    handler = Recorded(refuse)
+    work(db, database, handler)
+    assert (asked, handler.given_up) == (["a"], ["the key is refused"])
+    assert states(db) == {"fetcha": "failed", "fetchb": "cancelled", "fetchc": "cancelled", "embedd": "ready"}
+
+
+def test_a_provider_that_asks_for_patience_gets_it_from_all_its_steps(db: Database, database: FreshDatabase) -> None:
+    asked: list[str] = []
+
+    def busy(step: Step) -> str:
+        asked.append(step.key)
+        if step.provider:
+            raise UpstreamError("too often", 600)
+        return step.key
+
+    with db.transaction(WORKSPACE) as tx:
+        run_id = tx.execute(sa.text("select id from runs")).scalar_one()
+        tx.execute(sa.text("update steps set provider = 'git example.org'"))
+        others = [NewStep("collection", "fetch", key, provider="git example.org") for key in ("b", "c")]
+        ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("collection", "fetch", "d")])
+    handler = Recorded(busy)
+    work(db, database, handler)
+    assert (asked, handler.applied) == (["a", "d"], ["d"])
+    with db.transaction(ENGINE) as tx:
+        held = "select count(*) from steps where not_before > now() + interval '9 min'"
+        assert tx.execute(sa.text(held)).scalar_one() == 3

@@ -1,0 +1,166 @@
+"""The command line about who may call, on a real database, and once as a process."""
+
+import argparse
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from functions.job.keys import add_commands
+from headwater.auth.api_keys import hash_key, is_well_formed, make_key
+from headwater.config import Settings
+from headwater.database.transactions import Database
+from headwater.errors import HeadwaterError
+from tests.fakes.token_issuer import FakeIssuer
+from tests.harness.databases import FreshDatabase
+from tests.harness.jwt_app import jwt_settings
+from tests.harness.paths import ROOT
+from tests.harness.support import add_workspace, rows
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def settings(database: FreshDatabase) -> Settings:
+    return jwt_settings(database, FakeIssuer("EdDSA"), sign_up="invited")
+
+
+def run(settings: Settings, *arguments: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    options = parser.parse_args(arguments)
+    assert options.run(settings, options) == 0
+
+
+def refusal(settings: Settings, *arguments: str) -> str:
+    with pytest.raises(HeadwaterError) as refused:
+        run(settings, *arguments)
+    return refused.value.message
+
+
+def test_the_first_owners_key_makes_the_workspace(settings: Settings, capsys: Captured) -> None:
+    assert "keys create --role owner" in refusal(settings, "keys", "create")
+    run(settings, "keys", "create", "--role", "owner", "--name", "deploy")
+    told = capsys.readouterr()
+    key = told.out.strip()
+    assert is_well_formed(key)
+    assert '"deploy"' in told.err
+    assert key not in told.err
+    [(stored, role, maker)] = rows(settings, "select hash, role, created_by from api_keys")
+    assert (stored, role, maker) == (hash_key(key), "owner", "deployment")
+    assert rows(settings, "select id, name from workspaces") == [(settings.local_workspace_id, "main")]
+
+
+def test_a_deployment_may_store_the_same_hash_again(settings: Settings, capsys: Captured) -> None:
+    key = make_key()
+    for _ in range(2):
+        run(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "stored already" in told.err
+    [(key_id, stored)] = rows(settings, "select id, hash from api_keys")
+    assert stored == hash_key(key)
+    run(settings, "keys", "revoke", str(key_id))
+    assert "was revoked" in refusal(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
+
+
+def test_on_cloud_run_no_key_is_written_to_the_logs(database: FreshDatabase, capsys: Captured) -> None:
+    settings = jwt_settings(database, FakeIssuer("EdDSA"), cloud_run_job="headwater")
+    assert "--hash" in refusal(settings, "keys", "create", "--role", "owner")
+    assert rows(settings, "select 1 from workspaces") == []
+    run(settings, "keys", "create", "--role", "owner", "--hash", "ab" * 32)
+
+
+def test_keys_are_listed_and_revoked(settings: Settings, capsys: Captured) -> None:
+    run(settings, "keys", "create", "--role", "owner")
+    options = ["--role", "editor", "--scopes", "collection,chat", "--expires-in-days", "30", "--name", "ci"]
+    run(settings, "keys", "create", *options)
+    key = capsys.readouterr().out.split()[1]
+    run(settings, "keys", "list")
+    listed = capsys.readouterr().out
+    [line] = [line for line in listed.splitlines() if '"ci"' in line]
+    assert f"hw_{key[3:7]}…: editor, chat, collection, expires 20" in line
+    assert key not in listed
+    run(settings, "keys", "revoke", line.split()[0])
+    capsys.readouterr()
+    run(settings, "keys", "list", "--workspace", str(settings.local_workspace_id))
+    assert capsys.readouterr().out.count("revoked 20") == 1
+    assert "keys list" in refusal(settings, "keys", "revoke", str(uuid.uuid4()))
+
+
+def test_with_several_workspaces_one_must_be_named(settings: Settings, database: FreshDatabase) -> None:
+    opened = Database(database.url, 1)
+    first, second = (add_workspace(opened, uuid.uuid4()) for _ in range(2))
+    opened.close()
+    told = refusal(settings, "keys", "create")
+    assert str(first) in told
+    assert str(second) in told
+    run(settings, "keys", "create", "--workspace", str(second))
+    assert rows(settings, "select workspace_id from api_keys") == [(second,)]
+    assert "No workspace" in refusal(settings, "keys", "create", "--workspace", str(uuid.uuid4()))
+    assert "No workspace" in refusal(settings, "keys", "list", "--workspace", str(uuid.uuid4()))
+
+
+def test_somebody_is_made_an_owner_as_often_as_a_deployment_says_so(settings: Settings, capsys: Captured) -> None:
+    run(settings, "owner", "--subject", "ada", "--name", "Ada")
+    run(settings, "owner", "--subject", "ada")
+    run(settings, "owner", "--subject", "bob", "--workspace", str(settings.local_workspace_id))
+    members = "select workspace_id, subject, role, name from members order by subject"
+    here = settings.local_workspace_id
+    assert rows(settings, members) == [(here, "ada", "owner", "Ada"), (here, "bob", "owner", None)]
+    assert "already" in capsys.readouterr().out
+    assert "sub" in refusal(settings, "owner", "--subject", "key:x")
+
+
+def test_a_reader_becomes_an_owner(settings: Settings) -> None:
+    run(settings, "owner", "--subject", "ada")
+    add = "insert into members (workspace_id, subject, role, name) values (:w, 'bob', 'reader', 'Bob')"
+    rows(settings, add, w=settings.local_workspace_id)
+    run(settings, "owner", "--subject", "bob")
+    assert rows(settings, "select role, name from members where subject = 'bob'") == [("owner", "Bob")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["keys"], "required"),
+        (["keys", "create", "--role", "king"], "invalid choice"),
+        (["keys", "create", "--scopes", "chat,edge"], "edge: expected some of chat"),
+        (["keys", "create", "--expires-in-days", "0"], "1 to 3650"),
+        (["keys", "create", "--hash", "hw_secret"], "never the key itself"),
+        (["keys", "revoke", "x"], "invalid UUID"),
+        (["owner"], "--subject"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_wrong(
+    settings: Settings, capsys: Captured, arguments: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(settings, *arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "hw_secret" not in error
+
+
+def test_a_process_tells_the_key_and_nothing_else_on_its_output(settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "AUTH_MODE": "jwt",
+        "AUTH_ISSUER": settings.auth_issuer,
+        "AUTH_AUDIENCE": "a",
+        "AUTH_SECRET": "s" * 32,
+    }
+
+    def job(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "functions.job", *arguments]
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    made = job("keys", "create", "--role", "owner")
+    assert made.returncode == 0, made.stderr
+    assert is_well_formed(made.stdout.strip())
+    refused = job("keys", "create", "--workspace", str(uuid.uuid4()))
+    assert (refused.returncode, refused.stderr[:20]) == (1, "error: No workspace ")

@@ -1,0 +1,149 @@
+"""A job of four workers, one killed half-way and another asked to end, leaves what a collect by tickets leaves.
+
+Both are real: localcloud sends the tickets to the functions and runs the job's processes. The whole of a large corpus
+takes minutes and is asked for:
+
+    HEADWATER_FULL=1 HEADWATER_DATA=… python -m pytest -s tests/integration/job/test_worker_deaths.py
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from functions.collection.sources.sources import Source
+from scripts.local.cloud_resources import make_all
+from scripts.local.postgres import Cluster
+from scripts.local.stack import JOB_IMAGE
+from tests.harness.databases import FreshDatabase, fresh_database
+from tests.harness.function_server import served
+from tests.harness.localcloud import LOCATION, Cloud, localcloud
+from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.stacks import wait_until
+from tests.harness.support import queue_settings
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+WORKERS = 4
+IMAGE = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
+SMALL_STEPS = {"LEASE_S": "3", "FETCH_BATCH": "4", "EMBED_BATCH": "16"}
+
+
+def variables(database: FreshDatabase, settings: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of functions and job; AUTH_MODE and files are the laptop's."""
+    return {
+        "DATABASE_URL": database.url,
+        "EMBEDDING_MODEL": "constant",
+        "FETCH_FILE_URLS": "true",
+        "RUN_ENDPOINT": "http://127.0.0.1:9",
+        **settings,
+    }
+
+
+@contextmanager
+def by_tickets(
+    database: FreshDatabase, url: str, folder: Path, ports: tuple[int, int], settings: Mapping[str, str]
+) -> Iterator[Pipeline]:
+    """Collect a source by tickets; gives what looks into the result."""
+    urls = {"collection_url": f"http://127.0.0.1:{ports[0]}", "embedding_url": f"http://127.0.0.1:{ports[1]}"}
+    with ExitStack() as stack:
+        cloud = stack.enter_context(localcloud(folder))
+        where = {**queue_settings(cloud.url), **urls, "watchdog_s": 2.0}
+        pipeline = stack.enter_context(opened(database, **where))
+        make_all(pipeline.settings)
+        environment = variables(database, {name.upper(): str(value) for name, value in where.items()} | dict(settings))
+        collection = stack.enter_context(served("collection", ports[0], environment))
+        stack.enter_context(served("embedding", ports[1], environment))
+        source = pipeline.add_source(url)
+        run_id = collection.post(f"/api/sources/{source.id}/collect").json()["run_id"]
+        wait_until(lambda: pipeline.read(run_id).state != "running", timeout_s=1200)
+        assert pipeline.read(run_id).state == "succeeded"
+        yield pipeline
+
+
+def workers(cloud: Cloud) -> dict[str, psutil.Process]:
+    """Find the processes of the job workers that live now, by their index."""
+    found = {}
+    for process in psutil.Process(cloud.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            found[process.environ().get("CLOUD_RUN_TASK_INDEX", "")] = process
+    return found
+
+
+def by_job_with_deaths(cloud: Cloud, pipeline: Pipeline, source: Source) -> Any:
+    """Collect with four workers, of which one is killed half-way and one asked to end; returns the execution."""
+    arguments = ["collect", f"--source={source.id}"]
+    execution = cloud.execute(
+        f"{LOCATION}/jobs/headwater", container_overrides=[{"args": arguments}], task_count=WORKERS
+    )
+    half = (
+        "select count(*) filter (where state = 'done') * 2 >= count(*) and count(*) > 0 from steps where kind = 'fetch'"
+    )
+    wait_until(lambda: pipeline.rows(half) == [(True,)], timeout_s=600)
+    claimed = "select count(distinct split_part(holder, '/', 2)) from steps"
+    wait_until(lambda: pipeline.rows(claimed)[0][0] >= 3)
+    victims = workers(cloud)
+    victims["1"].send_signal(signal.SIGKILL)
+    victims["2"].send_signal(signal.SIGTERM)
+    wait_until(lambda: cloud.executions.get_execution(name=execution).completion_time, timeout_s=600)
+    return cloud.executions.get_execution(name=execution)
+
+
+def compare(
+    cluster: Cluster, url: str, folder: Path, ports: tuple[int, int], settings: Mapping[str, str]
+) -> dict[str, float]:
+    """Collect the same source both ways and hold the results against each other; returns the seconds of each."""
+    with ExitStack() as stack:
+        databases = [stack.enter_context(fresh_database(cluster)) for _ in range(2)]
+        began = time.perf_counter()
+        tickets = stack.enter_context(by_tickets(databases[0], url, folder / "tickets", ports, settings))
+        seconds = {"tickets": time.perf_counter() - began}
+        environment = variables(databases[1], settings)
+        cloud = stack.enter_context(localcloud(folder / "job", "--image", IMAGE, environment=environment))
+        job = stack.enter_context(opened(databases[1], **queue_settings(cloud.url), job_name="headwater"))
+        make_all(job.settings)
+        began = time.perf_counter()
+        ended = by_job_with_deaths(cloud, job, job.add_source(url))
+        seconds["job"] = time.perf_counter() - began
+        assert (ended.succeeded_count, ended.failed_count) == (WORKERS, 0)
+        assert job.rows("select state, engine, trigger from runs") == [("succeeded", "job", "job")]
+        assert job.rows("select count(*) from run_items where state <> 'done'") == [(0,)]
+        assert job.rows("select coalesce(sum(attempt), 0), sum(lost) <= 1 from steps") == [(0, True)]
+        for name, ours, theirs in zip(
+            ("documents", "chunks", "vectors", "relations"), job.contents(), tickets.contents(), strict=True
+        ):
+            assert ours == theirs, f"{name} differ"
+            print(f"{len(ours):,} {name} are the same")
+        return seconds
+
+
+def test_a_small_corpus(migrated_postgres: Cluster, tmp_path: Path, free_port: Callable[[], int]) -> None:
+    repository = Repository(tmp_path / "repository")
+    section = "## Part {part} of {n}\n\nValve {n}.{part} opens when the water rises; see [next](d{next:03}.md).\n\n"
+    repository.write(
+        {
+            f"d{n:03}.md": f"# Document {n}\n\n"
+            + "".join(section.format(n=n, part=p, next=(n + 1) % 240) for p in range(8))
+            for n in range(240)
+        }
+    )
+    print(compare(migrated_postgres, repository.url, tmp_path, (free_port(), free_port()), SMALL_STEPS))
+
+
+@pytest.mark.skipif("HEADWATER_FULL" not in os.environ, reason="needs HEADWATER_FULL: it takes minutes")
+@pytest.mark.skipif("HEADWATER_DATA" not in os.environ, reason="needs HEADWATER_DATA: it names no folder")
+def test_the_whole_of_a_large_corpus(migrated_postgres: Cluster, tmp_path: Path, free_port: Callable[[], int]) -> None:
+    bundle = Path(os.environ["HEADWATER_DATA"]) / "cpp-docs.bundle"
+    subprocess.run(["git", "clone", "-q", str(bundle), str(tmp_path / "docs")], check=True)
+    seconds = compare(migrated_postgres, (tmp_path / "docs").as_uri(), tmp_path, (free_port(), free_port()), {})
+    print({name: round(value, 1) for name, value in seconds.items()})

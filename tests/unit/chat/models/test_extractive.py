@@ -1,0 +1,133 @@
+"""The extractive model: quotations word for word, chosen by a score that can be worked out by hand."""
+
+import re
+from math import log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.prompt import Asked
+from functions.chat.answers.sentences import sentences
+from functions.chat.models.extractive import INTRODUCTION, Extractive, choose, terms
+from functions.chat.retrieval.search import Passage
+from tests.fakes.chat_provider import fake_passage
+
+
+def quoted(question: str, *passages: Passage) -> list[tuple[int, str]]:
+    return [(q.n, passages[q.n - 1].text[q.start : q.end]) for q in choose(question, passages)]
+
+
+def answer(question: str, *passages: Passage) -> str:
+    return "".join(Extractive().answer(Asked(question, question, [], passages)))
+
+
+def test_the_worked_example_of_the_docstring_holds() -> None:
+    text = "Install it with pip on any system. It needs Python 3.11 or newer, nothing else."
+    assert quoted("install headwater", fake_passage(text)) == [(1, "Install it with pip on any system.")]
+    [quote] = choose("install headwater", [fake_passage(text)])
+    assert quote.score == pytest.approx(1.0)
+
+
+def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
+    first = fake_passage(
+        "The port is set with PORT in the file. The port is open to all of them.", heading_path=["Config"]
+    )
+    second = fake_passage("The port of a config is read at start.", score=0.5)
+    port, config = log(1 + 3 / 3), log(1 + 3 / 1)
+    scores = [quote.score for quote in choose("port config", [first, second])]
+    expected_first = (port + config / 2) / (port + config)
+    assert scores == pytest.approx([expected_first, expected_first, 0.5])
+
+
+def test_a_long_sentence_counts_less() -> None:
+    long = " ".join(["The cache is kept on the disk"] * 10) + "."
+    short = "The cache is kept in memory."
+    [first, second] = choose("cache", [fake_passage(f"{short} {long}")])
+    assert (first.score, second.score) == pytest.approx((1.0, 40 / 70))
+
+
+def test_at_most_five_are_quoted_and_three_of_a_passage() -> None:
+    many = " ".join(f"The cache number {n} is kept there." for n in range(9))
+    quotes = quoted("cache", *[fake_passage(many.replace("kept", verb)) for verb in ("kept", "held", "put")])
+    assert [n for n, _ in quotes] == [1, 1, 1, 2, 2]
+
+
+def test_what_is_said_twice_is_quoted_once() -> None:
+    text = "The cache is kept on disk."
+    assert quoted("cache", fake_passage(text), fake_passage(text)) == [(1, text)]
+
+
+def test_passages_found_by_their_sense_alone_give_their_first_sentences() -> None:
+    passages = [fake_passage(f"Nothing in common with it, number {n}. And more of the same.") for n in range(4)]
+    assert quoted("zebra", *passages) == [(n, f"Nothing in common with it, number {n - 1}.") for n in (1, 2, 3)]
+
+
+def test_an_answer_says_that_no_model_is_configured_and_cites_each_quotation() -> None:
+    text = "- Install it with pip on\n  any system.\n- Configure nothing at all."
+    assert answer("install", fake_passage(text)) == INTRODUCTION + "> Install it with pip on\n>   any system. [1]\n\n"
+    assert "CHAT_MODEL" in INTRODUCTION
+
+
+def test_a_passage_without_prose_is_quoted_as_it_stands() -> None:
+    code = "```python\nprint('hello')\n```"
+    block = "> ````\n> ```python\n> print('hello')\n> ```\n> ````\n>\n> [1]\n\n"
+    assert answer("hello", fake_passage(code)) == INTRODUCTION + block
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One is here. Two is there! Is three?", ["One is here.", "Two is there!", "Is three?"]),
+        ("Use e.g. Postgres or i.e. This one.", ["Use e.g. Postgres or i.e. This one."]),
+        ("Version 3.11 is fine.", ["Version 3.11 is fine."]),
+        ("A paragraph over\ntwo lines.\n\nAnother.", ["A paragraph over\ntwo lines.", "Another."]),
+        ("# Heading\nText under it.\n## More\n", ["Text under it."]),
+        ("| a | b |\n|---|---|\nAfter a table.", ["After a table."]),
+        ("```\ncode. Not prose.\n```\nProse.", ["Prose."]),
+        ("1. First thing.\n2. Second thing.\n- [x] Done thing.", ["First thing.", "Second thing.", "Done thing."]),
+        ("> [!NOTE]\n> A quoted line.\n> And one more.", ["A quoted line.", "And one more."]),
+        ("cut(off);\n```\nProse after it.", ["Prose after it."]),
+        ("Prose before.\n```c\ncut(off);", ["Prose before."]),
+        ("Text.\n\n    indented code\n\nText again.", ["Text.", "Text again."]),
+        ("[ref]: https://example.org\nText.", ["Text."]),
+        ("\u4e00\u53e5\u3002\u4e24\u53e5\u3002", ["\u4e00\u53e5\u3002", "\u4e24\u53e5\u3002"]),
+        ("", []),
+    ],
+)
+def test_sentences_are_found_in_markdown(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It says so, as [3] has shown before.",
+        "It is done as follows:",
+        "[A link to the cache and no more](cache.md)",
+        '"short": "${env.INCLUDE};${env.ROOT}\\\\x",',
+        "Too short.",
+    ],
+)
+def test_what_would_read_as_something_else_is_not_quoted(text: str) -> None:
+    assert text not in [
+        span for _, span in quoted("says code done short", fake_passage(f"{text} The cache is not code."))
+    ]
+
+
+def test_words_come_down_to_the_same_term() -> None:
+    assert terms("Installing installs of the installation") == {"instal"}
+    assert terms("query queries boxes box classes class status") == {"query", "box", "class", "status"}
+    assert terms("what is it") == {"what", "is", "it"}
+
+
+@given(st.lists(st.text(alphabet="ab .!?\n`[]()>#-|1", max_size=120), min_size=1, max_size=4), st.text(max_size=20))
+def test_every_quotation_is_verbatim_and_its_citation_holds(texts: list[str], question: str) -> None:
+    passages = [fake_passage(text) for text in texts]
+    for n, text in quoted(question, *passages):
+        assert text in texts[n - 1]
+    said = answer(question, *passages)
+    citations = CitationFilter(range(1, len(passages) + 1))
+    assert citations.feed(said) + citations.finish() == said
+    assert citations.cited == {int(n) for n in re.findall(r"\[(\d+)\]\n\n", said)} != set()

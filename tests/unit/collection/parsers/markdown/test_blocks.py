@@ -1,0 +1,163 @@
+"""The block structure of Markdown, by example, against markdown-it-py, and for pages made to break it."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.collection.parsers.parse import Block, parse
+from tests.harness.adversarial_pages import PAGES
+from tests.harness.commonmark import our_structure, reference_structure
+from tests.harness.corpus import FILES
+
+LINES = st.sampled_from([
+    "# One", "## `two` *b* ##", "text", "more text", "===", "---", "***", "- item", "  - below", "1. first", "> said",
+    "```", "~~~ py", "    code", "| a | b |", "|---|---|", "| 1 | 2 |", "", "", "", "   text", "#no", "\\# no", "<div>",
+    "</div>", "<!-- c", "-->", "```js", "   ```", "* * *", "\tcode",
+])  # fmt: skip
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    parsed = parse("page.md", text.encode(), "text/markdown")
+    return [(block.kind, parsed.text[block.start : block.end]) for block in parsed.blocks]
+
+
+def paths(text: str) -> list[tuple[str, ...]]:
+    return [block.heading_path for block in parse("page.md", text.encode(), "text/markdown").blocks]
+
+
+def test_each_kind_of_block_is_told_apart() -> None:
+    parts = {
+        "heading": "# One",
+        "text": "A paragraph\nover two lines.",
+        "list": "- item\n\n  more of it\n- next",
+        "table": "| a | b |\n|:--|--:|\n| 1 | 2 |",
+        "code": "```py\n# no heading\n```",
+        "quote": "> said\nlazily",
+        "rule": "* * *",
+        "html": "<div>\n# no heading\n</div>",
+    }
+    assert blocks("\n\n".join(parts.values())) == list(parts.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("~~~\n```\n~~~", ["code"]),
+        ("````md\n```\nx\n```\n````", ["code"]),
+        ("```\nnever closed\n\n# x", ["code"]),
+        ("``` not `code`\ntext", ["text"]),
+        ("    code\n\n    more\ntext", ["code", "text"]),
+        ("text\n    no code", ["text"]),
+        ("- a\n\n  ```\n  x\n  ```\n- b", ["list", "code", "list"]),
+        ("- a\n\n      code in it", ["list", "code"]),
+        ("> a\n> ```\n> x\n> ```\n> b", ["quote", "code", "quote"]),
+        ("> a\n\n> b", ["quote", "quote"]),
+        ("text\n| a | b |\n| - | - |\n| 1 | 2 |\n\ntext", ["text", "table", "text"]),
+        ("a | b\n--- | ---\n1 | 2", ["table"]),
+        ("| a | b |\n|---|\n", ["text"]),
+        ("| a \\| b |\n|---|\n", ["table"]),
+        ("text\n- item", ["text", "list"]),
+        ("text\n2. no item", ["text"]),
+        ("1. a\n2. b\n\ntext", ["list", "text"]),
+        ("<!-- a\n\n# b -->\ntext", ["html", "text"]),
+        ("text\n---", ["heading"]),
+        ("- text\n---", ["list", "rule"]),
+        ("[a]: b\n---", ["text", "rule"]),
+        ("- # no heading of the page", ["list"]),
+        ("> # no heading of the page", ["quote"]),
+        ("\u00a0\n\u2003", []),
+    ],
+)
+def test_blocks_begin_and_end_where_commonmark_says(text: str, expected: list[str]) -> None:
+    assert [kind for kind, _ in blocks(text)] == expected
+
+
+def test_a_block_stands_under_the_headings_above_it() -> None:
+    assert paths("before\n# A\n### C\ntext\n## B\nunder\n\nline\n===\n###\nlast") == [
+        (),
+        ("A",),
+        ("A", "C"),
+        ("A", "C"),
+        ("A", "B"),
+        ("A", "B"),
+        ("line",),
+        ("line",),
+        ("line",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("# Plain ##", "Plain"),
+        ("# C#", "C#"),
+        ("# A {#anchor}", "A"),
+        ("# A {: .class #id}", "A"),
+        ("# `code` and ``a ` b``", "code and a ` b"),
+        ("# **bold** *it* __b__ _i_ ~~s~~ ***x***", "bold it b i s x"),
+        ("# snake_case_name and 2 * 3 * 4", "snake_case_name and 2 * 3 * 4"),
+        ("# [A `b`](x_y_z) [c][r] [d](<e f>)", "A b c d"),
+        ("# ![badge](x.svg) Name", "badge Name"),
+        ("# [![badge](x.svg)](y) Name", "badge Name"),
+        ("# [1.0] - today", "[1.0] - today"),
+        ("# [[Page|Label]] and [[Other]]", "Label and Other"),
+        ("# a \\*b\\* \\<c> &lt;d&gt; &amp;", "a *b* <c> <d> &"),
+        ('# <a name="x"></a>Name<br>two', "Name two"),
+        ("# std::vector<bool>", "std::vector<bool>"),
+        ("A *b*\nc `d`\n-----", "A b c d"),
+        ("#\ttab", "tab"),
+        ("# " + "x" * 400, "x" * 300 + "…"),
+    ],
+)
+def test_a_heading_in_a_path_is_plain_text(written: str, plain: str) -> None:
+    assert paths(f"{written}\n\n[r]: y")[0] == (plain,)
+
+
+def test_a_bracketed_heading_that_is_a_link_loses_its_brackets() -> None:
+    assert paths("# [1.0] - today\n\n[1.0]: y")[0] == ("1.0 - today",)
+
+
+@pytest.mark.parametrize("key", [key for key in FILES if key.endswith(".md")])
+def test_our_own_pages_are_read_as_markdown_it_reads_them(key: str) -> None:
+    parsed = parse(key, FILES[key].replace(b" {#http-api}", b"").replace(b" {#post-a-reading}", b""), "text/markdown")
+    assert our_structure(parsed) == reference_structure(parsed.text)
+
+
+@given(st.lists(LINES, max_size=8), st.booleans())
+def test_blocks_are_ordered_apart_and_hold_all_that_is_no_space(lines: list[str], mdx: bool) -> None:
+    parsed = parse("page.mdx" if mdx else "page.md", "\n".join(["", *lines]).encode(), "text/markdown")
+    _check_blocks(parsed.text, parsed.blocks)
+    held = "".join(parsed.text[block.start : block.end] for block in parsed.blocks)
+    assert mdx or "".join(held.split()) == "".join(parsed.text.split())
+
+
+@given(st.text(alphabet="ab #*_`~[](){}<>|\\!&;:-=+.1\t\n\"'/é日\u0301\u00a0", max_size=80), st.booleans())
+def test_any_text_is_a_page(text: str, mdx: bool) -> None:
+    parsed = parse("page.mdx" if mdx else "page.md", text.encode(), "text/markdown")
+    _check_blocks(parsed.text, parsed.blocks)
+    for link in parsed.links:
+        assert 0 <= link.start < link.end <= len(parsed.text)
+        assert link.target
+
+
+@pytest.mark.parametrize("key", PAGES)
+def test_a_page_made_to_stall_us_takes_no_longer_than_others(key: str) -> None:
+    began = time.process_time()
+    _check_blocks_of(key)
+    assert time.process_time() - began < 10, "linear work takes about half a second; this grows faster"
+
+
+def _check_blocks_of(key: str) -> None:
+    parsed = parse(key, PAGES[key].encode(), "text/markdown")
+    _check_blocks(parsed.text, parsed.blocks)
+
+
+def _check_blocks(text: str, found: tuple[Block, ...]) -> None:
+    position = 0
+    for block in found:
+        assert position <= block.start < block.end <= len(text)
+        assert not text[block.start].isspace()
+        assert not text[block.end - 1].isspace()
+        position = block.end

@@ -1,0 +1,141 @@
+"""Links to keys: the page that a published site, or Obsidian, would open."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.collection.parsers.parse import parse
+from functions.collection.pipeline.resolve import LinkResolver, possible_names
+from tests.harness.corpus import FILES
+
+KEYS = [
+    "README.md",
+    "docs/index.md",
+    "docs/guide/start.md",
+    "docs/guide/Über uns.md",
+    "docs/guide/v1.2 notes.md",
+    "docs/api/README.md",
+    "docs/api/calls.mdx",
+    "docs/api/Calls/deep.md",
+    "docs/api/one.md",
+    "docs/other/one.md",
+    "docs/Case.md",
+    "docs/same.md",
+    "docs/SAME.md",
+    "site/content/about.md",
+    "site/content/blog/post.md",
+    "assets/logo.png",
+]
+RESOLVER = LinkResolver(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("from_key", "target", "found"),
+    [
+        ("docs/guide/start.md", "../api/calls.mdx", "docs/api/calls.mdx"),
+        ("docs/guide/start.md", "../api/calls.mdx#a?b", "docs/api/calls.mdx"),
+        ("docs/guide/start.md", "../api/calls.mdx?a#b", "docs/api/calls.mdx"),
+        ("docs/guide/start.md", "./../api/./calls", "docs/api/calls.mdx"),
+        ("docs/guide/start.md", "%C3%9Cber%20uns.md", "docs/guide/Über uns.md"),
+        ("docs/guide/start.md", "U\u0308ber uns", "docs/guide/Über uns.md"),
+        ("docs/guide/start.md", "v1.2 notes", "docs/guide/v1.2 notes.md"),
+        ("docs/guide/start.md", "../api", "docs/api/README.md"),
+        ("docs/guide/start.md", "../api/", "docs/api/README.md"),
+        ("docs/guide/start.md", "..", "docs/index.md"),
+        ("docs/guide/start.md", ".", None),
+        ("docs/guide/start.md", "../case.md", "docs/Case.md"),
+        ("docs/guide/start.md", "../same.md", "docs/same.md"),
+        ("docs/guide/start.md", "../Same.md", None),
+        ("docs/guide/start.md", "/docs/api/calls", "docs/api/calls.mdx"),
+        ("docs/guide/start.md", "/", "README.md"),
+        ("site/content/blog/post.md", "/about", "site/content/about.md"),
+        ("docs/guide/start.md", "#here", "docs/guide/start.md"),
+        ("docs/guide/start.md", "../../assets/logo.png", "assets/logo.png"),
+        ("docs/guide/start.md", "../../../README.md", None),
+        ("docs/guide/start.md", "missing.md", None),
+        ("docs/guide/start.md", "", None),
+        ("README.md", "docs", "docs/index.md"),
+        ("README.md", "docs/guide/start/", "docs/guide/start.md"),
+        ("README.md", "https://a.example/README.md", None),
+        ("README.md", "//a.example/README.md", None),
+        ("README.md", "mailto:README.md", None),
+    ],
+)
+def test_a_link_leads_to_the_page_its_path_names(from_key: str, target: str, found: str | None) -> None:
+    assert RESOLVER.resolve(from_key, "link", target) == found
+
+
+@pytest.mark.parametrize(
+    ("from_key", "target", "found"),
+    [
+        ("README.md", "start", "docs/guide/start.md"),
+        ("README.md", "START#Heading", "docs/guide/start.md"),
+        ("README.md", "start.md", "docs/guide/start.md"),
+        ("README.md", "guide/start", "docs/guide/start.md"),
+        ("README.md", "docs/guide/start", "docs/guide/start.md"),
+        ("README.md", "ide/start", None),
+        ("README.md", "v1.2 notes", "docs/guide/v1.2 notes.md"),
+        ("README.md", "über uns", "docs/guide/Über uns.md"),
+        ("README.md", "logo.png", "assets/logo.png"),
+        ("README.md", "one", None),
+        ("docs/other/two.md", "one", "docs/other/one.md"),
+        ("README.md", "api/one", "docs/api/one.md"),
+        ("README.md", "SAME", "docs/SAME.md"),
+        ("README.md", "Same", None),
+        ("docs/api/one.md", "../guide/start", "docs/guide/start.md"),
+        ("docs/api/one.md", "#here", "docs/api/one.md"),
+        ("README.md", "nowhere", None),
+    ],
+)
+def test_a_wikilink_leads_to_the_one_page_of_that_name(from_key: str, target: str, found: str | None) -> None:
+    assert RESOLVER.resolve(from_key, "wikilink", target) == found
+
+
+def test_the_links_of_our_own_pages_lead_somewhere() -> None:
+    resolver = LinkResolver(FILES)
+    lost = [
+        (key, link.target)
+        for key, content in FILES.items()
+        for link in parse(key, content, "text/markdown").links
+        if resolver.resolve(key, link.kind, link.target) is None
+    ]
+    assert sorted(lost) == [
+        ("README.md", "https://support.larder.example/new"),
+        ("runbooks/On call.md", "runbooks/Handover template"),
+    ]
+
+
+@given(
+    st.sampled_from(KEYS), st.sampled_from(["link", "wikilink"]), st.text(alphabet="ab./#?%20\\:|é[]\n", max_size=20)
+)
+def test_any_target_leads_to_a_key_or_nowhere(from_key: str, kind: str, target: str) -> None:
+    assert RESOLVER.resolve(from_key, kind, target) in {*KEYS, None}
+
+
+PIECES = [
+    "/",
+    "../",
+    "./",
+    "docs",
+    "api",
+    "one",
+    "README",
+    "same",
+    "Ü",
+    "u\u0308",
+    ".md",
+    ".MDX",
+    "%2F",
+    "%00",
+    "#x",
+    "?",
+    " ",
+]
+
+
+@given(st.sampled_from(KEYS), st.sampled_from(["link", "wikilink"]), st.lists(st.sampled_from(PIECES + KEYS)))
+def test_a_resolver_of_the_possible_names_alone_finds_the_same(from_key: str, kind: str, pieces: list[str]) -> None:
+    target = "".join(pieces)
+    names = possible_names([(from_key, kind, target)])
+    few = LinkResolver(key for key in KEYS if not key.isascii() or key.rpartition("/")[2].lower() in names)
+    assert few.resolve(from_key, kind, target) == RESOLVER.resolve(from_key, kind, target)

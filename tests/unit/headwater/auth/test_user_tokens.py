@@ -1,0 +1,161 @@
+"""Users' tokens: which are taken, and that none can choose how it is verified."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from headwater.auth.user_tokens import LEEWAY_S, Tokens
+from headwater.config import Settings
+from headwater.errors import HeadwaterError, Unauthorized
+from tests.fakes.token_issuer import (
+    AUDIENCE,
+    ISSUER,
+    FakeIssuer,
+    fake_issuer,
+    good_claims,
+    private_key,
+    public_forms,
+    public_jwk,
+    signed_by_hmac,
+    unsigned,
+)
+
+NOW = 4_000_000_000
+SECRET = "a secret of more than thirty-two bytes"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[FakeIssuer]:
+    with fake_issuer() as made:
+        yield made
+
+
+def tokens(jwks_url: str = "", secret: str = "", **changes: Any) -> Tokens:
+    values = {"auth_issuer": ISSUER, "auth_audience": ("other", AUDIENCE)} | changes
+    return Tokens(Settings(database_url="x", auth_jwks_url=jwks_url, auth_secret=secret, **values), clock=lambda: NOW)
+
+
+def claims_of(subject: str = "ada", **changes: Any) -> dict[str, Any]:
+    return good_claims(subject, **({"exp": NOW + 600, "iat": NOW} | changes))
+
+
+def refusal(verifier: Tokens, token: str) -> str:
+    with pytest.raises(Unauthorized) as refused:
+        verifier.verify(token)
+    return refused.value.message
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_a_token_that_a_published_key_signed_tells_who_it_is_of(algorithm: str) -> None:
+    with fake_issuer(algorithm) as issuer:
+        identity = tokens(issuer.url).verify(issuer.sign(claims_of("ada", name="Ada", email="ada@example.org")))
+    assert (identity.subject, identity.name) == ("ada", "Ada")
+
+
+def test_a_shared_secret_verifies_hs256() -> None:
+    verifier = tokens(secret=SECRET)
+    assert verifier.verify(jwt.encode(claims_of("bob"), SECRET, "HS256")).subject == "bob"
+    assert verifier.verify(jwt.encode(claims_of("bob"), SECRET, "HS256", headers={"kid": "k"})).subject == "bob"
+    assert "doesn't verify" in refusal(verifier, jwt.encode(claims_of(), SECRET + "x", "HS256"))
+    assert "'HS512' aren't taken" in refusal(verifier, jwt.encode(claims_of(), SECRET * 2, "HS512"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"exp": NOW - LEEWAY_S - 2}, "expired"),
+        ({"exp": None}, "lacks a claim"),
+        ({"exp": "4102444800"}, "lacks a claim"),
+        ({"nbf": NOW + 600}, "isn't valid yet"),
+        ({"aud": "somebody else"}, "another service"),
+        ({"aud": [AUDIENCE.upper()]}, "another service"),
+        ({"aud": None}, "lacks a claim"),
+        ({"iss": ISSUER + "/"}, "another issuer"),
+        ({"iss": None}, "lacks a claim"),
+        ({"sub": None}, "lacks a claim"),
+        ({"sub": ""}, "printable"),
+        ({"sub": "a\x00b"}, "printable"),
+        ({"sub": "x" * 256}, "printable"),
+        ({"sub": "local"}, "printable"),
+        ({"sub": "deployment"}, "printable"),
+        ({"sub": "key:00000000-0000-4000-8000-000000000001"}, "printable"),
+    ],
+)
+def test_a_claim_that_is_missing_or_wrong_is_refused(issuer: FakeIssuer, changes: dict[str, Any], told: str) -> None:
+    assert told in refusal(tokens(issuer.url), issuer.sign(claims_of(**changes)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": NOW - LEEWAY_S + 5, "nbf": NOW + LEEWAY_S - 5},
+        {"aud": ["one", AUDIENCE]},
+        {"sub": "auth0|ada lovelace/ü"},
+        {"exp": NOW + 60.5},
+        {"name": {"first": "Ada"}, "email": 3},
+        {"iat": NOW + 600},
+    ],
+)
+def test_a_token_that_is_right_enough_is_taken(issuer: FakeIssuer, changes: dict[str, Any]) -> None:
+    assert tokens(issuer.url).verify(issuer.sign(claims_of(**changes))).subject
+
+
+def test_what_says_that_it_needs_no_signature_is_refused(issuer: FakeIssuer) -> None:
+    for alg in ("none", "None", "nOnE", ""):
+        for signature in ("", "c2lnbmF0dXJl"):
+            forged = unsigned(claims_of(), signature, alg=alg, kid="key-0")
+            assert "aren't taken" in refusal(tokens(issuer.url, SECRET), forged)
+
+
+@pytest.mark.parametrize("secret", ["", SECRET])
+def test_a_public_key_is_never_taken_for_a_secret(issuer: FakeIssuer, secret: str) -> None:
+    key = private_key("ES256", 0)
+    for form in public_forms(key):
+        assert refusal(tokens(issuer.url, secret), signed_by_hmac(claims_of(), form, "key-0"))
+    forged = signed_by_hmac(claims_of(), SECRET.encode(), "key-0")
+    assert tokens(secret=SECRET).verify(forged).subject == "ada"  # so it was the key, not the form
+
+
+def test_a_secret_is_never_taken_for_a_public_key(issuer: FakeIssuer) -> None:
+    assert "'ES256' aren't taken" in refusal(tokens(secret=SECRET), issuer.sign(claims_of()))
+
+
+def test_another_key_with_a_known_id_does_not_help(issuer: FakeIssuer) -> None:
+    other = private_key("ES256", 99)
+    forged = jwt.encode(claims_of(), other, "ES256", headers={"kid": "key-0"})
+    assert "doesn't verify" in refusal(tokens(issuer.url), forged)
+    embedded = jwt.encode(
+        claims_of(), other, "ES256", headers={"kid": "key-0", "jwk": public_jwk(other), "jku": "https://evil.example"}
+    )
+    assert "doesn't verify" in refusal(tokens(issuer.url), embedded)
+
+
+def test_a_changed_token_is_refused(issuer: FakeIssuer) -> None:
+    head, _, signature = issuer.sign(claims_of()).split(".")
+    body = unsigned(claims_of("eve")).split(".")[1]
+    assert "doesn't verify" in refusal(tokens(issuer.url), f"{head}.{body}.{signature}")
+    assert "doesn't verify" in refusal(tokens(issuer.url), f"{head}.{body}.")
+
+
+def test_extensions_that_nobody_knows_are_refused(issuer: FakeIssuer) -> None:
+    for crit in (["b64"], ["exp"], []):
+        assert "crit" in refusal(tokens(issuer.url), unsigned(claims_of(), alg="ES256", crit=crit))
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "a.b", "a.b.c", "..", "e30.e30.e30", "\xe9.b.c", "e" * 9000, "eyJhbGciOjF9.e30.x"]
+)
+def test_what_is_no_token_is_refused(issuer: FakeIssuer, token: str) -> None:
+    assert "can't be read" in refusal(tokens(issuer.url), token)
+
+
+def test_a_key_too_short_to_be_safe_verifies_nothing() -> None:
+    with fake_issuer("RS256") as issuer:
+        issuer.keys = {"short": rsa.generate_private_key(public_exponent=65537, key_size=1024)}
+        with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+            token = issuer.sign(claims_of())
+        with pytest.raises(HeadwaterError):
+            tokens(issuer.url).verify(token)

@@ -1,0 +1,179 @@
+"""The HTTP shell, on routes of its own."""
+
+import json
+from typing import Any
+
+import flask
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+
+from headwater.config import Settings
+from headwater.errors import UpstreamError
+from headwater.web.app import MAX_BODY_BYTES, App, Call, Reply, Route
+from tests.harness.support import unopened_database
+
+
+class Greeting(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    times: int = 1
+    more: Any = None
+
+
+class Count(msgspec.Struct):
+    n: int = 3
+
+
+def greet(call: Call) -> dict[str, Any]:
+    return {"hello": call.body.name}
+
+
+def crash(call: Call) -> None:
+    raise ValueError("secret text")
+
+
+def busy(call: Call) -> None:
+    raise UpstreamError("The model is busy.", 7)
+
+
+def versioned(call: Call) -> Reply:
+    return Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7")
+
+
+ROUTES = [
+    Route("POST", "/api/greetings", greet, "Greet", body=Greeting, status=201),
+    Route("GET", "/api/things/<uuid:id>", lambda call: {"id": call.path["id"]}, "Read"),
+    Route("DELETE", "/api/things/<uuid:id>", lambda call: None, "Delete", status=204),
+    Route("GET", "/api/crash", crash, "Crash"),
+    Route("GET", "/api/busy", busy, "Busy"),
+    Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
+    Route(
+        "GET", "/api/version", lambda call: Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7"), "V"
+    ),
+    Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
+    Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
+]
+THING = "/api/things/00000000-0000-4000-8000-000000000000"
+
+
+def client(**changes: Any) -> FlaskClient:
+    settings = Settings(**({"database_url": "x", "cors_origins": ("https://app.example",)} | changes))
+    app = App("test", settings, ROUTES, unopened_database())
+    server = flask.Flask("test")
+    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+    server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
+    return server.test_client()
+
+
+def problem_of(response: Any, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.data
+    assert response.content_type == "application/problem+json"
+    described: dict[str, Any] = json.loads(response.data)
+    assert described["status"] == status
+    assert described["request_id"] == response.headers["X-Request-Id"]
+    return described
+
+
+def test_a_body_becomes_the_struct_and_the_answer_becomes_json() -> None:
+    response = client().post("/api/greetings", data='{"name": "Ada"}')
+    assert (response.status_code, response.json) == (201, {"hello": "Ada"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[]", 422),
+        (b'{"name": 3}', 422),
+        (b'{"name": "a", "other": 1}', 422),
+        (b'{"times": 1}', 422),
+        (b'{"name": "' + b"x" * MAX_BODY_BYTES + b'"}', 413),
+        (b'{"name": "a", "more": ' + b"[" * 100_000, 400),
+    ],
+)
+def test_a_body_that_does_not_fit_is_a_clear_problem(body: bytes, status: int) -> None:
+    described = problem_of(client().post("/api/greetings", data=body), status)
+    assert described["detail"].startswith("The body")
+
+
+def test_an_unknown_path_is_404_and_a_wrong_method_405_with_what_is_allowed() -> None:
+    problem_of(client().get("/api/nothing"), 404)
+    problem_of(client().get("/api/things/not-a-uuid"), 404)
+    response = client().put(THING)
+    assert problem_of(response, 405)["allowed"] == ["DELETE", "GET", "HEAD"]
+    assert response.headers["Allow"] == "DELETE, GET, HEAD"
+
+
+def test_what_nobody_foresaw_is_a_bare_500() -> None:
+    assert "secret" not in json.dumps(problem_of(client().get("/api/crash"), 500))
+
+
+def test_an_upstream_error_says_when_to_come_back() -> None:
+    response = client().get("/api/busy")
+    assert problem_of(response, 503)["detail"] == "The model is busy."
+    assert response.headers["Retry-After"] == "7"
+
+
+def test_a_query_parameter_is_read_as_its_type() -> None:
+    assert client().get("/api/count").json == {"n": 3}
+    assert client().get("/api/count?n=5").json == {"n": 5}
+    problem_of(client().get("/api/count?n=five"), 422)
+
+
+def test_a_reply_has_its_own_status_and_headers() -> None:
+    response = client().get("/api/teapot")
+    assert (response.status_code, response.headers["X-Kind"], response.json) == (418, "tea", {"short": True})
+
+
+def test_an_unchanged_answer_is_not_sent_again() -> None:
+    first = client().get(THING)
+    again = client().get(THING, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
+)
+def test_a_handler_that_names_the_version_needs_to_make_no_body(theirs: str, status: int) -> None:
+    response = client().get("/api/version", headers={"If-None-Match": theirs})
+    assert (response.status_code, response.headers["ETag"]) == (status, '"7"')
+
+
+def test_a_request_id_is_kept_when_it_is_sound_and_made_otherwise() -> None:
+    assert client().get(THING, headers={"X-Request-Id": "abcdef-123456"}).headers["X-Request-Id"] == "abcdef-123456"
+    made = client().get(THING, headers={"X-Request-Id": "<script>alert(1)</script>"}).headers["X-Request-Id"]
+    assert len(made) == 32
+
+
+def test_configured_origins_may_call_and_others_may_not() -> None:
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    allowed = client().options("/api/greetings", headers=preflight)
+    assert (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
+    assert client().get(THING, headers={"Origin": "https://app.example"}).status_code == 200
+    problem_of(client().get(THING, headers={"Origin": "https://evil.example"}), 403)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
+        {"X-Forwarded-Host": "evil.example:80"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+    ],
+)
+def test_a_name_that_is_not_this_machine_is_refused(headers: dict[str, str]) -> None:
+    problem_of(client().get(THING, headers=headers), 403)
+
+
+def test_a_peer_that_is_not_this_machine_is_refused() -> None:
+    problem_of(client().get(THING, environ_base={"REMOTE_ADDR": "10.0.0.9"}), 403)
+
+
+@pytest.mark.parametrize("token", ["", "Bearer x", "Bearer a.b.c", "Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE"])
+def test_a_ticket_without_googles_token_is_refused(token: str) -> None:
+    problem_of(client().post("/tasks/drain", headers={"Authorization": token}), 401)

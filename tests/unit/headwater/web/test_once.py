@@ -1,0 +1,27 @@
+"""Building an app once, whoever comes first."""
+
+import threading
+import time
+
+from headwater.config import Settings
+from headwater.web.app import App, once
+from tests.harness.support import unopened_database
+
+
+def test_requests_that_come_together_share_one_app() -> None:
+    built: list[App] = []
+
+    @once
+    def app() -> App:
+        time.sleep(0.05)
+        built.append(App("test", Settings(database_url="x"), [], unopened_database()))
+        return built[-1]
+
+    got: list[App] = []
+    threads = [threading.Thread(target=lambda: got.append(app())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 1
+    assert set(map(id, got)) == {id(built[0])}
