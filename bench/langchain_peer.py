@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from langchain_core.embeddings import Embeddings
 
-from headwater.embedding.registry import ConstantEmbedder
+from headwater.embedding.constant import ConstantEmbedder
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 

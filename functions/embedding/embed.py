@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.database.copy import copy_binary
 from headwater.database.transactions import as_rows
-from headwater.embedding.registry import Embedder, embedding_input
+from headwater.embedding.base import Embedder, embedding_input
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import Done
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from headwater.embedding.registry import Embedder
+from headwater.embedding.base import Embedder
 from headwater.errors import BadRequest, NotFound, UnprocessableContent
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse, create_embeddings
 from headwater.config import Settings
-from headwater.embedding.registry import Embedder
+from headwater.embedding.base import Embedder
 from headwater.web.app import Call, Route
 
 

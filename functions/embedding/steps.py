@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from functions.embedding.embed import Embed
-from headwater.embedding.registry import Embedder
+from headwater.embedding.base import Embedder
 from headwater.queue.worker import Handler
 
 

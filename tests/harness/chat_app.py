@@ -14,7 +14,8 @@ from functions.chat.conversations.routes import routes
 from functions.chat.retrieval.search import halfvec
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
-from headwater.embedding.registry import ConstantEmbedder, Embedder, embedding_input, input_hash
+from headwater.embedding.base import Embedder, embedding_input, input_hash
+from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.app import App
 from headwater.web.shutdown import Lifetime
 from tests.harness.databases import FreshDatabase

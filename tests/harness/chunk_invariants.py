@@ -5,7 +5,7 @@ import hashlib
 from functions.collection.parsers.parse import Parsed
 from functions.collection.pipeline.chunk import Chunk
 from functions.collection.pipeline.split import MAX_CHARS
-from headwater.embedding.registry import Tokenizer, embedding_input
+from headwater.embedding.base import Tokenizer, embedding_input
 
 
 def check_chunks(parsed: Parsed, chunks: list[Chunk], tokenizer: Tokenizer) -> None:

@@ -15,6 +15,7 @@ LIGHT = (
     "auth.authorize",
     "config",
     "database.transactions",
+    "embedding.base",
     "embedding.registry",
     "errors",
     "logs",

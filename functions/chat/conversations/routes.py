@@ -20,7 +20,7 @@ from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abor
 from functions.chat.streams.writer import Writer
 from headwater.config import Settings
 from headwater.database.transactions import Database
-from headwater.embedding.registry import Embedder
+from headwater.embedding.base import Embedder
 from headwater.errors import UnprocessableContent
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime

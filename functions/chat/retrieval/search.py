@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.fusion import fuse
 from headwater.database.transactions import Database, as_rows
-from headwater.embedding.registry import Embedder
+from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, signs
 
 CANDIDATES = 100

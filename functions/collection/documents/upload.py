@@ -18,7 +18,7 @@ from functions.collection.documents.documents import read_standing
 from functions.collection.pipeline.fetch import Rows, read_active_model, read_files, store
 from functions.collection.runs.manual import count_chunks, hold_source, open_run, unsettle
 from functions.collection.sources.sources import check_source
-from headwater.embedding.registry import Tokenizer
+from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 
 MAX_KEY_BYTES = 1000

@@ -19,7 +19,7 @@ import msgspec
 from functions.collection.parsers.markdown.blocks import Block, trimmed
 from functions.collection.parsers.parse import Parsed
 from functions.collection.pipeline.split import Measured, Range
-from headwater.embedding.registry import Tokenizer, embedding_input, input_hash
+from headwater.embedding.base import Tokenizer, embedding_input, input_hash
 
 CHUNKER_VERSION = 1
 """Part of each document's fingerprint: raise it when the same page would be cut differently."""

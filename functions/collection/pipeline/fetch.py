@@ -23,7 +23,8 @@ from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import as_rows
-from headwater.embedding.registry import Tokenizer, load_tokenizer
+from headwater.embedding.base import Tokenizer
+from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError, SystemicError
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import Done

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_openai import OpenAIEmbeddings
     from numpy.typing import NDArray
 
-    from headwater.embedding.registry import Tokenizer
+    from headwater.embedding.base import Tokenizer
 
 PREFIX = "openai:"
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from functions.chat.conversations.routes import routes
 from headwater.database.migrations import register_model
-from headwater.embedding.registry import ConstantEmbedder
+from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.shutdown import Lifetime
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.chat_app import kinds, sent

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import Search
 from headwater.database.migrations import register_model
-from headwater.embedding.registry import ConstantEmbedder
+from headwater.embedding.constant import ConstantEmbedder
 from tests.harness.chat_app import Chatting, chatting, instance
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE

@@ -9,7 +9,7 @@ import pytest
 from functions.chat.retrieval.search import Search
 from functions.collection.runs.runs import Run, end_run
 from functions.job.collect import Execution
-from headwater.embedding.registry import ConstantEmbedder
+from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import Conflict
 from headwater.queue import ledger
 from tests.harness.collection_app import Asking

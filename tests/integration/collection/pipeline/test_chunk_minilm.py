@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from functions.collection.parsers.parse import parse
 from functions.collection.pipeline.chunk import chunk
 from headwater.embedding import export_minilm
-from headwater.embedding.registry import Tokenizer, load_tokenizer
+from headwater.embedding.base import Tokenizer
+from headwater.embedding.registry import load_tokenizer
 from tests.harness.adversarial_pages import PAGES
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.corpus import FILES

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headwater.embedding import export_minilm
+from headwater.embedding.base import Embedder, Tokenizer
 from headwater.embedding.minilm import GROUP_CHARS, PIECE_CHARS
-from headwater.embedding.registry import Embedder, Tokenizer, load_embedder, load_tokenizer
+from headwater.embedding.registry import load_embedder, load_tokenizer
 from tests.harness.paths import DATA
 
 NAME = "all-MiniLM-L6-v2"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from headwater.config import Settings
-from headwater.embedding.registry import Embedder, Embedders, model_dim
+from headwater.embedding.base import Embedder
+from headwater.embedding.registry import Embedders, model_dim
 from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
 

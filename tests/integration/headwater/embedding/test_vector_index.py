@@ -17,7 +17,7 @@ from headwater.database.copy import copy_binary
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding import vector_index
-from headwater.embedding.registry import ConstantEmbedder
+from headwater.embedding.constant import ConstantEmbedder
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, rows, settings_for
 

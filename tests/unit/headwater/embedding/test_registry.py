@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from headwater.config import Settings
-from headwater.embedding.registry import Embedder, Embedders, load_embedder
+from headwater.embedding.base import Embedder
+from headwater.embedding.registry import Embedders, load_embedder
 from headwater.errors import ConfigError
 
 SETTINGS = Settings(database_url="unused")
