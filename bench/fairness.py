@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from functions.collection.runs import runs
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings, read_settings
-from headwater.database.transactions import ENGINE, OVERFLOW, Database
+from headwater.database.transactions import ALL_WORKSPACES, OVERFLOW, Database
 from headwater.queue.tickets import Tickets
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import running_stack, temporary_data
@@ -99,7 +99,7 @@ def collect(database: Database, settings: Settings, sources: Sequence[tuple[uuid
 
 def count_ended(database: Database) -> int:
     """Count the runs that have ended."""
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         ended: int = tx.execute(sa.text("select count(*) from runs where state <> 'running'")).scalar_one()
     return ended
 
@@ -138,7 +138,7 @@ def main() -> None:
             sources = add_sources(database, settings, Path(folder))
             with watched.watching():
                 seconds = collect(database, settings, sources)
-            with database.transaction(ENGINE) as tx:
+            with database.transaction(ALL_WORKSPACES) as tx:
                 states = {row.state: row.n for row in tx.execute(sa.text(_STATES))}
                 failures = tx.execute(sa.text(_FAILURES)).scalar_one()
                 turns = [Turn(*row) for row in tx.execute(sa.text(_TURNS))]

@@ -30,7 +30,7 @@ from functions.job.outage import Outage
 from functions.job.work import JobWorker
 from headwater.config import Settings, get_settings
 from headwater.database.migrations import upgrade
-from headwater.database.transactions import ENGINE, Database, owner_session, owner_transaction
+from headwater.database.transactions import ALL_WORKSPACES, Database, owner_session, owner_transaction
 from headwater.queue import ledger
 from headwater.queue.drain_route import drain_route
 from headwater.queue.ledger import NewStep, Step
@@ -99,7 +99,7 @@ def work_as_job(url: str) -> float:
     job.worker.handlers = HANDLERS
 
     def is_open() -> bool:
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             return ledger.has_open_runs(tx)
 
     job.work(is_open)
@@ -111,11 +111,11 @@ def work_as_peer(url: str) -> float:
     began_at = time.process_time()
     database = Database(url, 1)
     while True:
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             job = tx.execute(_PEER_CLAIM).scalar_one_or_none()
         if job is None:
             return time.process_time() - began_at
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(_PEER_DONE, {"id": job})
 
 
@@ -197,7 +197,7 @@ class Bench:
         return self._rate(span, began_at, self._cpu_s() - before + used)
 
     def _rate(self, span: sa.TextClause, began_at: Any, cpu_s: float) -> Rate:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             seconds, done, retried = tx.execute(span, {"began_at": began_at}).one()
         assert (done, retried) == (self.steps, 0), f"{done} steps ran, {retried} more than once"
         return Rate(done / float(seconds), cpu_s / done * 1000)
@@ -206,11 +206,11 @@ class Bench:
         return family_cpu_s(self.postgres)
 
     def _now(self) -> Any:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             return tx.execute(sa.text("select now()")).scalar_one()
 
     def _is_open(self) -> bool:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             return ledger.has_open_runs(tx)
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bench.cold_start import free_port
 from headwater.database.migrations import upgrade
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from scripts.local.postgres import temporary_cluster
 
 QUESTION = sa.text("select id from steps where id = :id")
@@ -43,7 +43,7 @@ def main() -> None:
         database, usual = Database(url, 1), sa.create_engine(url, pool_size=1, pool_pre_ping=True)
 
         def ours() -> None:
-            with database.transaction(ENGINE) as tx:
+            with database.transaction(ALL_WORKSPACES) as tx:
                 tx.execute(QUESTION, {"id": 1}).one_or_none()
 
         def peer() -> None:

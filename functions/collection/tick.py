@@ -18,7 +18,7 @@ from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
 from functions.collection.sources.cron import next_time
 from headwater import logs
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UserError
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
@@ -44,7 +44,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
 
     def tick(_: Call) -> Ticked:
         watch()
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
         ticked = start_due(database, tickets, now)
         sweep(database, tickets.settings)
@@ -59,7 +59,7 @@ def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
 
     Raises UpstreamError when Cloud Tasks can't be reached; then nothing has been started.
     """
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         schedules = tx.execute(_DUE, {"now": now}).all()
     if not schedules:
         return Ticked([], [])

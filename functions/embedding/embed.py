@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater.database.copy import copy_binary
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.embedding.base import Embedder, embedding_input
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import Done
@@ -46,7 +46,7 @@ class Embed:
     def gather(self, tx: Connection, step: Step) -> Slice:
         """Read the slice's texts that have no vector in the active model; each document's text is read once."""
         rows = _missing(tx, step)
-        documents = as_rows(list({row.document_id for row in rows}))
+        documents = json_rows(list({row.document_id for row in rows}))
         texts = {row.id: (row.title, row.text) for row in tx.execute(_TEXTS, {"ids": documents})} if rows else {}
         return Slice(
             rows[0].model_id if rows else 0,
@@ -85,7 +85,7 @@ class Embed:
 
 
 def _missing(tx: Connection, step: Step) -> Sequence[Any]:
-    return tx.execute(_MISSING, {"ids": as_rows(step.payload.get("chunks", []))}).all()
+    return tx.execute(_MISSING, {"ids": json_rows(step.payload.get("chunks", []))}).all()
 
 
 def _input(row: Any, title: str, text: str) -> str:

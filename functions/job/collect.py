@@ -17,7 +17,7 @@ from functions.job.progress import progress_line, summary
 from functions.job.work import End, JobWorker, mortal
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding import vector_index
 from headwater.errors import NotFound, UpstreamError
 from headwater.queue.tickets import Tickets
@@ -182,7 +182,7 @@ class Work:
 
 def _workspace_of(database: Database, source_id: uuid.UUID) -> uuid.UUID:
     """Find the workspace that a source is in; raises NotFound."""
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         workspace_id: uuid.UUID | None = tx.execute(_WORKSPACE_OF, {"id": source_id}).scalar_one()
     if workspace_id is None:
         raise NotFound(f"No source {source_id} is here. `GET /api/sources` lists them.")

@@ -6,7 +6,7 @@ from functions.job.outage import Outage
 from functions.job.work import JobWorker, mortal
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding import vector_index
 from headwater.queue import ledger
 
@@ -18,7 +18,7 @@ def drain(settings: Settings) -> int:
     started = time.monotonic()
 
     def is_open() -> bool:
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             return ledger.has_open_runs(tx)
 
     end = worker.work(is_open)

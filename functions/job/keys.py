@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from headwater.auth.api_keys import hash_key, hint_of, make_key
 from headwater.auth.callers import DEPLOYMENT, ROLES, Caller
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import BadRequest, ConfigError, Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def revoke_key(database: Database, _: Settings, options: argparse.Namespace) -> 
     """Revoke a key, whichever workspace it is of."""
     from functions.collection.accounts import keys
 
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         workspace_id = tx.execute(_WORKSPACE_OF_KEY, {"id": options.id}).scalar_one_or_none()
     if workspace_id is None:
         raise NotFound(f"No key {options.id} is here. `keys list` lists them.")
@@ -158,7 +158,7 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
 
 
 def _workspaces(database: Database) -> list[Any]:
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         return list(tx.execute(sa.text("select id, name from workspaces order by created_at, id")))
 
 
@@ -185,7 +185,7 @@ def _check_workspace(database: Database, workspace_id: uuid.UUID) -> None:
 
 def _is_usable(database: Database, key_hash: bytes) -> bool:
     """Tell whether a key is stored; raises Conflict when it is and serves no longer."""
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         usable = tx.execute(_USABLE, {"hash": key_hash}).scalar_one_or_none()
     if usable is False:
         raise Conflict("This key is stored, and was revoked or has expired. Make another.")
@@ -193,7 +193,7 @@ def _is_usable(database: Database, key_hash: bytes) -> bool:
 
 
 def _owned_by(database: Database, subject: str) -> uuid.UUID | None:
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         found: uuid.UUID | None = tx.execute(_OWNED, {"subject": subject}).scalar_one_or_none()
     return found
 

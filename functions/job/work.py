@@ -17,7 +17,7 @@ from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.outage import Outage
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding.registry import Embedders
 from headwater.queue import ledger
 from headwater.queue.tickets import QUEUES
@@ -78,14 +78,14 @@ class JobWorker:
         before = self.ran
         until = time.monotonic() + _TURN_S
         if self._may_hold:  # the database went away in the middle of a step, which was given up then
-            with self.database.transaction(ENGINE) as tx:
+            with self.database.transaction(ALL_WORKSPACES) as tx:
                 ledger.release(tx, self.holder)
         self._may_hold = True
         for queue in QUEUES:
             self.ran += self.worker.drain(queue, stop=lambda: time.monotonic() > until)
         self._may_hold = False
         if self.ran == before:
-            with self.database.transaction(ENGINE) as tx:
+            with self.database.transaction(ALL_WORKSPACES) as tx:
                 ledger.take_back(tx)
                 ledger.fan_in(tx)
         return self.ran - before

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.database.migrations import register_model
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.fakes.chat_provider import FakeProvider, fake_provider
@@ -237,7 +237,7 @@ def wait_until_taken_back(database: Database, process: "subprocess.Popen[bytes]"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, said(output)
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             if tx.execute(sa.text("select 1 from steps where lost = 1")).scalar():
                 return
         time.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import ENGINE
+from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue import ledger
 from headwater.queue.ledger import Step
 from headwater.queue.tickets import QUEUES
@@ -62,12 +62,12 @@ def die_everywhere(pipeline: Pipeline) -> None:
                     pipeline.step(queue, partial(Interrupted, point=point, interrupt=kill))
                     raise AssertionError("nothing died")
                 except Killed:
-                    with pipeline.database.transaction(ENGINE) as tx:
+                    with pipeline.database.transaction(ALL_WORKSPACES) as tx:
                         ledger.release(tx, "test")
                         ledger.fan_in(tx)
 
 
 def _due(pipeline: Pipeline, queue: str) -> bool:
     statement = sa.text("select exists (select 1 from steps where queue = :queue and state = 'ready')")
-    with pipeline.database.transaction(ENGINE) as tx:
+    with pipeline.database.transaction(ALL_WORKSPACES) as tx:
         return bool(tx.execute(statement, {"queue": queue}).scalar_one())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from tests.harness.databases import FreshDatabase
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
@@ -79,7 +79,7 @@ def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUI
 def rows(settings: Settings, statement: str, **values: Any) -> list[Any]:
     """Run one statement as the engine on the database of the settings, and return its rows as tuples."""
     database = Database(settings.database_url, 1)
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         result = tx.execute(sa.text(statement), values)
         found = [tuple(row) for row in result] if result.returns_rows else []
     database.close()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from scripts.local.postgres import Cluster, PostgresError, temporary_cluster
 from tests.harness.databases import FreshDatabase, running_server
 
@@ -69,7 +69,7 @@ def test_it_never_runs_as_root(postgres: Cluster) -> None:
 
 def test_a_fresh_database_is_migrated_and_empty(database: FreshDatabase) -> None:
     made = Database(database.url, 1)
-    with made.transaction(ENGINE) as tx:
+    with made.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select current_user")).scalar_one() == "app"
         assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, public, extensions"
         assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0

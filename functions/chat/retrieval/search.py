@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.fusion import fuse
-from headwater.database.transactions import Database, as_rows
+from headwater.database.transactions import Database, json_rows
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, signs
 
@@ -137,7 +137,7 @@ def _read(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[st
     rows = [
         {"n": n, "document_id": d, "start": s, "end": e, "score": score} for n, ((d, s, e), score) in enumerate(best)
     ]
-    return [Passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": as_rows(rows)})]
+    return [Passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": json_rows(rows)})]
 
 
 def halfvec(vector: Sequence[float]) -> str:

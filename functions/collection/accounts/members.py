@@ -16,7 +16,7 @@ from functions.collection.accounts import keys
 from functions.collection.sources.sources import check_name
 from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
 from headwater.auth.user_tokens import is_subject
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 
@@ -75,7 +75,7 @@ class Me(msgspec.Struct, frozen=True):
 def read_me(database: Database, caller: Caller) -> Me:
     """Tell a caller who they are; a person is told every workspace that they are in."""
     values = {"subject": caller.subject, "workspace_id": caller.workspace_id, "key_id": caller.key_id}
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         rows = tx.execute(_MINE, values).all()
         workspace = tx.execute(_WORKSPACE, values).one_or_none()
     memberships = [Membership(row.id, row.workspace_name, row.role) for row in rows]

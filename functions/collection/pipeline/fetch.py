@@ -22,7 +22,7 @@ from functions.collection.sources.connect import Connect
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.database.copy import copy_rows
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.embedding.base import Tokenizer
 from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError, SystemicError
@@ -90,7 +90,7 @@ class Fetch:
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id}
         store(tx, step.workspace_id, step.run_id, computed)
         if computed.told:
-            tx.execute(_ITEMS_TOLD, {**values, "rows": as_rows(computed.told)})
+            tx.execute(_ITEMS_TOLD, {**values, "rows": json_rows(computed.told)})
         tx.execute(_ITEMS_DONE, _which(step))
         return Done({"chunks": len(computed.chunks)})
 
@@ -130,13 +130,13 @@ def read_files(fetched: Iterator[Fetched], fingerprints: Mapping[str, str], toke
 def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows) -> dict[str, uuid.UUID]:
     """Store documents of a run's source and what hangs on them, in the place of what did; returns their ids by key."""
     values = {"run_id": run_id, "workspace_id": workspace_id}
-    stored = tx.execute(_DOCUMENTS, {**values, "rows": as_rows(rows.documents)}).all()
+    stored = tx.execute(_DOCUMENTS, {**values, "rows": json_rows(rows.documents)}).all()
     ids = {row.key: row.id for row in stored}
     unreadable = {row["k"] for row in rows.documents if row["error"] is not None}
     outdated = [row.id for row in stored if row.was_there and row.key not in unreadable]
     if outdated:
-        tx.execute(_DROP_CHUNKS, {"ids": as_rows(outdated)})
-        tx.execute(_DROP_RELATIONS, {"ids": as_rows(outdated)})
+        tx.execute(_DROP_CHUNKS, {"ids": json_rows(outdated)})
+        tx.execute(_DROP_RELATIONS, {"ids": json_rows(outdated)})
     copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
     tx.execute(_CHUNKS, values)
     copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in rows.relations))

@@ -21,7 +21,7 @@ from functions.collection.runs.runs import count, end_run
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.embedding.openai import is_hosted
 from headwater.errors import PermanentError, SystemicError, problem
 from headwater.queue.ledger import NewStep, Step
@@ -95,7 +95,7 @@ class Finish:
         """Settle what the run decided about documents; returns the step that looks at links, if any may differ now."""
         values = {"run_id": step.run_id}
         if run.kind in JOINED:
-            tx.execute(_SETTLE, {**values, "rows": as_rows(run.waiting or [])})
+            tx.execute(_SETTLE, {**values, "rows": json_rows(run.waiting or [])})
         else:
             tx.execute(_ABANDONED, values)
             tx.execute(_REMOVE, values)

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from functions.collection.runs.manual import keep_out
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.queue.ledger import Step
 from headwater.queue.worker import Done
 
@@ -44,7 +44,7 @@ class Link:
         has_new = tx.execute(_HAS_NEW, values).scalar_one()
         links = tx.execute(_UNLINKED if has_new else _UNLINKED_OF_CHANGED, values).all()
         named = possible_names((link.key, link.kind, link.target) for link in links) if len(links) < FEW else None
-        names = None if named is None else as_rows(sorted(named))
+        names = None if named is None else json_rows(sorted(named))
         documents = tx.execute(_KEYS, {**values, "names": names}) if links else ()
         return Unlinked({row.key: row.id for row in documents}, links)
 
@@ -58,7 +58,7 @@ class Link:
         """Store where links lead, and that those to what is gone lead nowhere."""
         keep_out(tx, step.run_id)
         tx.execute(_UNLINK, {"run_id": step.run_id})
-        tx.execute(_LINK, {"rows": as_rows(computed)})
+        tx.execute(_LINK, {"rows": json_rows(computed)})
         return Done()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:

@@ -21,7 +21,7 @@ from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.database.copy import copy_rows
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.errors import PermanentError, problem
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import Done
@@ -71,7 +71,7 @@ class ListSource:
         copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(computed))
         difference = tx.execute(_DIFF, {**values, "by_hand": _BY_HAND}).one()
         is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
-        tx.execute(_SKIPPED, {**values, "rows": as_rows([{"k": key, "w": why} for key, why in computed.skipped])})
+        tx.execute(_SKIPPED, {**values, "rows": json_rows([{"k": key, "w": why} for key, why in computed.skipped])})
         total = len(computed.entries)
         tx.execute(
             _LISTED,
@@ -87,7 +87,7 @@ class ListSource:
             return Done(result)
         tx.execute(_WITHHOLD if is_withheld else _WITHHOLD_NOTHING, values)
         if difference.listed_again:
-            tx.execute(_LISTED_AGAIN, {**values, "keys": as_rows(difference.listed_again)})
+            tx.execute(_LISTED_AGAIN, {**values, "keys": json_rows(difference.listed_again)})
         if difference.to_fetch:
             tx.execute(_UNSETTLED, values)
         fetches = fetch_steps(difference.batches, step.provider)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
 from headwater.queue.tickets import QUEUES, Tickets
 
@@ -35,7 +35,7 @@ class Bulk:
 
     def start(self, run_id: uuid.UUID | None = None) -> None:
         """Ask for the execution that a run (None: each) still waits for; tickets go on at once when there is none."""
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             asked = tx.execute(_ASK, {"run_id": run_id}).all()
         for run in asked:
             workers = job_workers(run.documents or 0, self.settings.bulk_threshold, self.settings.max_job_workers)
@@ -46,7 +46,7 @@ class Bulk:
                 self._go_on_with_tickets(run.id, f"{error.message} Tickets do the work instead.")
             else:
                 logs.event("job.started", run_id=run.id, execution=execution, workers=workers, documents=run.documents)
-                with self.database.transaction(ENGINE) as tx:
+                with self.database.transaction(ALL_WORKSPACES) as tx:
                     tx.execute(_STARTED, {"run_id": run.id, "execution": execution})
 
     def watch(self) -> None:
@@ -54,14 +54,14 @@ class Bulk:
         self.start()
         patience_s = self.settings.job_patience_s
         notice = f"The job gave no sign of life for {patience_s:g} seconds. Tickets go on with its work."
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             silent = tx.execute(_SILENT, {"patience_s": patience_s, "notice": notice}).all()
         for run in silent:
             logs.event("job.silent", severity=30, run_id=run.id, execution=run.execution)
         self.tickets.watch()
 
     def _go_on_with_tickets(self, run_id: uuid.UUID, notice: str) -> None:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(_TICKETS, {"run_id": run_id, "notice": notice})
         self.tickets.wake(QUEUES)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.runs import is_open
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.errors import NotFound
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
@@ -67,9 +67,9 @@ def open_run(
     else:
         tx.execute(_INSERT, {"id": run_id, "source_id": source_id, "kind": kind})
         ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "finish", "0")])
-    replaced = {row.key: row.action for row in tx.execute(_REPLACE, {"run_id": run_id, "rows": as_rows(items)})}
+    replaced = {row.key: row.action for row in tx.execute(_REPLACE, {"run_id": run_id, "rows": json_rows(items)})}
     items = [{**item, "a": "added"} if _is_new(item, replaced) else item for item in items]
-    tx.execute(_ITEMS, {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(items)})
+    tx.execute(_ITEMS, {"run_id": run_id, "workspace_id": workspace_id, "rows": json_rows(items)})
     tx.execute(_TOTAL, {"id": run_id, "more": len(items) - len(replaced)})
     return run_id
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 
 SWEEP_S = 10.0
 """How long one tick sweeps."""
@@ -25,7 +25,7 @@ _DOCUMENTS = 200
 def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tuple[int, int]:
     """Delete what is older than it is to be kept, for `for_s` at most; returns how many runs and how many documents."""
     until = time.monotonic() + for_s
-    with database.transaction(ENGINE) as tx:
+    with database.transaction(ALL_WORKSPACES) as tx:
         old = tx.execute(_OLD_RUNS, {"days": settings.keep_runs_days, "most": _RUNS}).all()
         workspaces = tx.execute(_WORKSPACES, {"days": settings.keep_deleted_days}).scalars().all()
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in old)

@@ -11,7 +11,7 @@ from headwater.auth import api_keys, callers
 from headwater.auth.callers import KEY_PREFIX, Caller
 from headwater.auth.user_tokens import Identity, Tokens
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import BadRequest, Forbidden, Unauthorized
 
 
@@ -38,7 +38,7 @@ class Bearer:
     def _check_key(self, text: str, workspace_id: uuid.UUID | None, any_scope: bool) -> Caller:
         key = None
         if api_keys.is_well_formed(text):
-            with self.database.transaction(ENGINE) as tx:
+            with self.database.transaction(ALL_WORKSPACES) as tx:
                 key = callers.find_key(tx, api_keys.hash_key(text))
         if key is None:
             raise Unauthorized("No such API key exists. Was it copied whole?")
@@ -52,7 +52,7 @@ class Bearer:
         return Caller(key.workspace_id, f"{KEY_PREFIX}{key.id}", key.role, key.scopes)
 
     def _check_identity(self, identity: Identity, workspace_id: uuid.UUID | None) -> Caller:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             caller = callers.find_member(tx, identity.subject, workspace_id)
         if caller is not None:
             return caller

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 
 Role = Literal["reader", "editor", "owner"]
 ROLES: tuple[Role, ...] = ("reader", "editor", "owner")
@@ -105,7 +105,7 @@ def sign_up(database: Database, issuer: str, subject: str, name: str | None) -> 
         with database.transaction(workspace_id) as tx:
             values = {"id": workspace_id, "workspace_name": name or subject, "subject": subject, "name": name}
             tx.execute(_SIGN_UP, values)
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             if (caller := find_member(tx, subject)) is not None:
                 return caller
     return None

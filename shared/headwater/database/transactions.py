@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 REVISION = "0003"
 """The newest migration, whose schema this code needs."""
 
-ENGINE: Literal["*"] = "*"
-"""The scope of what works for every workspace: it sees runs and steps, who may call, schedules, and nothing else."""
+ALL_WORKSPACES: Literal["*"] = "*"
+"""Scope of transactions that span workspaces: they see runs, steps, members, API keys and schedules, nothing else."""
 
 Scope = uuid.UUID | Literal["*"]
 
@@ -63,7 +63,7 @@ class Database:
 
     @contextmanager
     def transaction(self, scope: Scope) -> Iterator[Connection]:
-        """Open one transaction in a workspace (or `ENGINE`); commits at the end, rolls back on an error.
+        """Open one transaction in a workspace (or `ALL_WORKSPACES`); commits at the end, rolls back on an error.
 
         Raises DatabaseUnavailable when the database can't be reached, goes away, or has no connection left for us;
         DatabaseRefuses when it takes nothing more, or not this; UnprocessableContent for text that Postgres can't hold.
@@ -77,7 +77,9 @@ class Database:
 
         If the connection broke while it lay idle, it is replaced then; no connection is asked before whether it lives.
         """
-        literal = ENGINE if scope == ENGINE else uuid.UUID(str(scope))  # it is written into the statement
+        literal = (
+            ALL_WORKSPACES if scope == ALL_WORKSPACES else uuid.UUID(str(scope))
+        )  # it is written into the statement
         with self.engine.connect() as tx:
             tx.begin()
             wire = cast("WireConnection", tx.connection.dbapi_connection)
@@ -90,7 +92,7 @@ class Database:
 
     def check_ready(self) -> None:
         """Raise NotReady unless the schema is this revision's and the role can't bypass row-level security."""
-        with self.transaction(ENGINE) as tx:
+        with self.transaction(ALL_WORKSPACES) as tx:
             role = tx.execute(sa.text("select rolsuper or rolbypassrls from pg_roles where rolname = current_user"))
             if role.scalar_one():
                 raise NotReady("The database role bypasses row-level security. Connect as `app` (DATABASE_URL).")
@@ -206,7 +208,7 @@ def _copy_from(cursor: Any, statement: str, parameters: Any, context: Any) -> bo
     return True
 
 
-def as_rows(rows: Sequence[Any]) -> str:
+def json_rows(rows: Sequence[Any]) -> str:
     """Encode rows as one JSON parameter for `json_to_recordset`: a whole batch in one statement, one bind.
 
     pg8000 writes a list as an array literal character by character in Python, a hundred times slower than this. For

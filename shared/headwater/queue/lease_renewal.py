@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from headwater import logs
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable
 from headwater.queue import ledger
 from headwater.queue.ledger import Step
@@ -68,7 +68,7 @@ class Holding:
             return
         renewed = time.monotonic()
         try:
-            with self._database.transaction(ENGINE) as tx:
+            with self._database.transaction(ALL_WORKSPACES) as tx:
                 for step in steps:
                     ledger.renew(tx, step, self._lease_s)
         except DatabaseUnavailable as error:
@@ -78,7 +78,7 @@ class Holding:
 
     def _give_back(self, steps: list[Step]) -> None:
         try:
-            with self._database.transaction(ENGINE) as tx:
+            with self._database.transaction(ALL_WORKSPACES) as tx:
                 given_back = [step for step in steps if ledger.give_back(tx, step)]
         except DatabaseUnavailable as error:
             logs.event("step.not_given_back", severity=30, error=error, step_id=steps[0].id, steps=len(steps))

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import as_rows
+from headwater.database.transactions import json_rows
 from headwater.errors import LeaseLost
 
 
@@ -63,7 +63,7 @@ def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps:
         {"queue": s.queue, "kind": s.kind, "key": s.key, "payload": dict(s.payload), "provider": s.provider}
         for s in steps
     ]
-    tx.execute(_ADD, {"run_id": run_id, "workspace_id": workspace_id, "rows": as_rows(rows)})
+    tx.execute(_ADD, {"run_id": run_id, "workspace_id": workspace_id, "rows": json_rows(rows)})
 
 
 def claim(

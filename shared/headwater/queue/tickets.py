@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
 from headwater.queue import ledger
 
@@ -93,7 +93,7 @@ class Tickets:
 
     def watch(self) -> None:
         """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
             is_open = ledger.has_open_runs(tx)
@@ -106,12 +106,12 @@ class Tickets:
 
     def done(self, ticket: Ticket) -> None:
         """Forget a ticket that has been served, and send another if due steps are left."""
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
         self.wake([ticket.queue])
 
     def _missing(self, queue: str) -> list[uuid.UUID]:
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             values = {"queue": queue, "most": self.settings.max_tickets, "for_s": self.settings.dispatch_deadline_s}
             return list(tx.execute(_ISSUE, values).scalars())
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ENGINE, Database, storable
+from headwater.database.transactions import ALL_WORKSPACES, Database, storable
 from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.queue import ledger
 from headwater.queue.lease_renewal import Holding
@@ -162,7 +162,7 @@ class Worker:
     def _claim(self, queue: str, last: Step | None) -> Step | None:
         """Claim a step, of the next workspace in turn, and look whether the run of the one before goes on."""
         kinds, beside = list(self.handlers), last.run_id if last else None
-        with self.database.transaction(ENGINE) as tx:
+        with self.database.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(tx, queue, kinds, self.holder, self.settings.lease_s, turn=self._turn, beside=beside)
         if step is not None:
             self._turn = step.workspace_id
@@ -202,7 +202,7 @@ class Worker:
         asked_s = error.retry_after_s if isinstance(error, UpstreamError) else None
         reason = storable(str(error)[:500])
         if asked_s and step.provider:
-            with self.database.transaction(ENGINE) as tx:
+            with self.database.transaction(ALL_WORKSPACES) as tx:
                 is_news = ledger.block(tx, step.provider, decision.delay_s, reason)
             if is_news:
                 logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))

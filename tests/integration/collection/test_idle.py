@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.database.migrations import register_model
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from localcloud.rest.router import Router
 from localcloud.rest.server import Server
 from localcloud.scheduler.api import CloudScheduler
@@ -168,7 +168,7 @@ def test_a_tick_that_is_delivered_ten_times_starts_what_is_due_once(
 ) -> None:
     source_id = collect(installation, tmp_path / "docs", schedule="0 3 * * *")
     owner = Database(module_database.admin_url, 1)
-    with owner.transaction(ENGINE) as tx:
+    with owner.transaction(ALL_WORKSPACES) as tx:
         tx.execute(
             sa.text("update headwater.schedules set next_due_at = now() - interval '1 min' where source_id = :s"),
             {"s": source_id},

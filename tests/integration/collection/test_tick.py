@@ -13,7 +13,7 @@ from functions.collection.runs import runs
 from functions.collection.sources import schedules, sources
 from functions.collection.sources.schedules import Schedule
 from functions.collection.tick import Ticked, start_due
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UpstreamError
 from headwater.queue.tickets import QUEUES, Tickets
 from tests.harness.databases import FreshDatabase
@@ -67,7 +67,7 @@ def schedule(db: Database, cron: str, zone: str, since: str, workspace_id: uuid.
 
 
 def end_runs(db: Database) -> None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         for run_id in tx.execute(sa.text("select id from runs where state = 'running'")).scalars().all():
             runs.end_run(tx, run_id, "succeeded")
 
@@ -209,7 +209,7 @@ def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(
 
 def wait_until_blocked(db: Database) -> None:
     """Wait until some transaction waits for another's lock."""
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         waiting = sa.text("select count(*) from pg_locks where not granted")
         wait_until(lambda: tx.execute(waiting).scalar_one() or None)
 

@@ -17,7 +17,7 @@ from functions.collection.pipeline import retry_failed
 from functions.collection.pipeline.steps import handlers
 from functions.collection.runs import runs
 from functions.collection.runs.bulk import Bulk
-from headwater.database.transactions import ENGINE
+from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Worker
 from headwater.web.shutdown import Lifetime
@@ -90,7 +90,7 @@ def tickets_sent(cloud: Cloud) -> int:
 
 def age(pipeline: Pipeline, seconds: float) -> None:
     """Let so much time go by for the job, the leases and what was finished."""
-    with pipeline.database.transaction(ENGINE) as tx:
+    with pipeline.database.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update runs set job_asked_at = job_asked_at - make_interval(secs => :s)"), {"s": seconds})
         moved = ", ".join(f"{name} = {name} - make_interval(secs => :s)" for name in ("started_at", "finished_at"))
         tx.execute(sa.text(f"update steps set {moved}"), {"s": seconds})

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from functions.collection.runs import metrics, runs
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.harness.collection_app import Asking
@@ -75,7 +75,7 @@ def test_steps_are_told_by_kind_with_the_seconds_that_they_took(db: Database) ->
     run_id = add_run(db)
     add_steps(db, run_id, "fetch", [float(n) for n in range(1, 22)] + [None])
     add_steps(db, run_id, "embed", [None])
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         step = ledger.claim(tx, "embedding", ["embed"], "test", 30)
         assert step is not None
         ledger.lock(tx, step)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from functions.collection.runs.retention import sweep
 from functions.collection.sources.sources import Source
 from headwater.blobs import open_blobs
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from tests.harness.collection_app import Asking
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, opened
@@ -132,7 +132,7 @@ def test_documents_removed_long_ago_go_for_good_in_every_workspace(database: Fre
 def test_the_engine_learns_where_tombstones_are_due_and_sees_none_of_them(
     db: Database, database: FreshDatabase
 ) -> None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
         assert tx.execute(sa.text("select workspaces_with_tombstones(now())")).all() == []
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from headwater.auth.api_keys import make_key
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.web.app import Call, Route
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
@@ -181,7 +181,7 @@ def test_one_query_finds_who_calls(app: Called, with_key: bool) -> None:
     sa.event.listen(app.database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
     told(client)
     [(statement, values)] = asked
-    with app.database.transaction(ENGINE) as tx:
+    with app.database.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("set local enable_seqscan = off"))
         plan = str(tx.exec_driver_sql(f"explain {statement}", values).all())
     assert ("uq_api_keys_hash" if with_key else "ix_members_subject") in plan

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.database.migrations import downgrade, upgrade
-from headwater.database.transactions import ENGINE, REVISION, Database, NotReady
+from headwater.database.transactions import ALL_WORKSPACES, REVISION, Database, NotReady
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness.databases import FreshDatabase, describe
 from tests.harness.pipeline import Pipeline, Repository, opened
@@ -78,7 +78,7 @@ def test_a_backup_restored_elsewhere_has_all_rows_and_keeps_workspaces_apart(
     assert restored.rows("select count(*) from runs") == [(1,)]
     with restored.database.transaction(OTHER_WORKSPACE) as tx:
         assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
-    with restored.database.transaction(ENGINE) as tx:
+    with restored.database.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 2
         with pytest.raises(sa.exc.ProgrammingError, match="must be owner"), tx.begin_nested():
             tx.exec_driver_sql("alter table documents disable row level security")
@@ -105,7 +105,7 @@ def test_a_migration_that_was_undone_can_be_done_again(
         made.check_ready()
     upgrade(database.admin_url, database.url)
     made.check_ready()
-    with made.transaction(ENGINE) as tx:
+    with made.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
     assert sorted(structure(postgres, database)) == before
     made.close()

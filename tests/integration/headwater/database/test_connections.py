@@ -14,7 +14,7 @@ import pg8000
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase
@@ -40,14 +40,14 @@ def db(module_database: FreshDatabase, proxy: Proxy) -> Iterator[Database]:
 
 
 def ask(db: Database, n: int = 1) -> int:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         answer: int = tx.execute(ONE, {"n": n}).scalar_one()
     return answer
 
 
 def turns(proxy: Proxy, db: Database, statements: int) -> int:
     before = proxy.turns
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         for n in range(statements):
             assert tx.execute(ONE, {"n": n}).scalar_one() == n
     return proxy.turns - before
@@ -63,7 +63,7 @@ def test_giving_up_a_transaction_costs_one_round_trip(proxy: Proxy, db: Database
     before = proxy.turns
 
     def give_up() -> None:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(ONE, {"n": 1})
             raise ZeroDivisionError
 
@@ -77,7 +77,7 @@ def use_all(db: Database) -> list[int]:
     together = Barrier(4, timeout=60)
 
     def one(_: int) -> int:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             together.wait()
             pid: int = tx.execute(sa.text("select pg_backend_pid()")).scalar_one()
         return pid
@@ -106,9 +106,9 @@ def test_a_first_statement_that_the_server_ends_is_not_run_again(
 ) -> None:
     postgres.execute("create sequence runs_of_it", "grant all on runs_of_it to app", database=module_database.name)
     end = sa.text("select nextval('runs_of_it'), pg_terminate_backend(pg_backend_pid()), :n + 0")
-    with pytest.raises(DatabaseUnavailable), db.transaction(ENGINE) as tx:
+    with pytest.raises(DatabaseUnavailable), db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(end, {"n": 1})
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select last_value from runs_of_it")).scalar_one() == 1
 
 
@@ -134,7 +134,7 @@ def test_a_transaction_that_loses_its_connection_is_a_database_that_is_unavailab
 
 def test_a_connection_lost_before_the_commit_is_told(proxy: Proxy, db: Database) -> None:
     def lose() -> None:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(ONE, {"n": 1})
             proxy.cut()
 
@@ -151,7 +151,7 @@ def test_a_database_that_is_gone_is_unavailable(proxy: Proxy, db: Database) -> N
 
 
 def test_what_a_sleeping_instance_holds_is_given_back_in_a_minute(db: Database) -> None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("show idle_in_transaction_session_timeout")).scalar_one() == "1min"
 
 
@@ -189,13 +189,13 @@ def test_values_go_and_come_back(db: Database, kind: str, value: Any) -> None:
     statement = sa.text(f"select cast(:value as {kind}), '100 %', :n + 0")
     given = json.dumps(value) if isinstance(value, dict) else value
     for n in range(2):
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             assert tuple(tx.execute(statement, {"value": given, "n": n}).one()) == (value, "100 %", n)
 
 
 def test_a_refused_statement_leaves_the_connection_in_order(db: Database) -> None:
     for n in range(3):
-        with pytest.raises(sa.exc.ProgrammingError), db.transaction(ENGINE) as tx:
+        with pytest.raises(sa.exc.ProgrammingError), db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("select 1 / :n"), {"n": 0})
         assert ask(db, n) == n
 
@@ -213,7 +213,7 @@ def copy(tx: sa.Connection, content: str) -> None:
 
 
 def test_copied_rows_arrive(db: Database) -> None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         copy(tx, "".join(f"{n}\tword {n}\n" for n in range(5000)))
         assert tx.execute(sa.text("select count(*), sum(n) from copied where n >= :n"), {"n": 1}).one() == (
             4999,
@@ -223,6 +223,6 @@ def test_copied_rows_arrive(db: Database) -> None:
 
 def test_refused_copies_leave_the_connection_in_order(db: Database) -> None:
     for n in range(3):
-        with pytest.raises(pg8000.ProgrammingError, match="integer"), db.transaction(ENGINE) as tx:
+        with pytest.raises(pg8000.ProgrammingError, match="integer"), db.transaction(ALL_WORKSPACES) as tx:
             copy(tx, "1\tone\n" * 1000 + "no number\ttwo\n" + "3\tthree\n" * 1000)
         assert ask(db, n) == n

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import Database, as_rows
+from headwater.database.transactions import Database, json_rows
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, fresh_database
 from tests.harness.pgbouncer import Bouncer
@@ -43,7 +43,7 @@ def many_rows(tx: Connection, me: uuid.UUID, chance: random.Random) -> None:
     statement = sa.text(
         "select n, who from json_to_recordset(cast(:rows as json)) as r (n integer, who text) order by n"
     )
-    assert [tuple(row) for row in tx.execute(statement, {"rows": as_rows(rows)})] == [tuple(r.values()) for r in rows]
+    assert [tuple(row) for row in tx.execute(statement, {"rows": json_rows(rows)})] == [tuple(r.values()) for r in rows]
 
 
 def temporary_rows(tx: Connection, me: uuid.UUID, chance: random.Random) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.database.migrations import register_model, upgrade
-from headwater.database.transactions import ENGINE, Database, owner_transaction
+from headwater.database.transactions import ALL_WORKSPACES, Database, owner_transaction
 from headwater.database.url import SOCKET
 from headwater.errors import ConfigError, DatabaseUnavailable
 from scripts.local.postgres import Cluster
@@ -29,7 +29,7 @@ def who(url: str, root_certificate: str = "") -> str:
     """Connect, and tell as whom."""
     database = Database(url, 1, root_certificate=root_certificate)
     try:
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             return str(tx.execute(sa.text("select current_user")).scalar_one())
     finally:
         database.close()
@@ -93,7 +93,7 @@ def test_an_encrypted_connection_is_used_again_and_replaced_when_it_broke(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
     def server(database: Database) -> int:
-        with database.transaction(ENGINE) as tx:
+        with database.transaction(ALL_WORKSPACES) as tx:
             pid: int = tx.execute(sa.text("select pg_backend_pid() + :n"), {"n": 0}).scalar_one()
         return pid
 
@@ -178,11 +178,11 @@ def test_a_pooled_connection_from_before_the_schema_finds_the_schema(migrated_po
     with empty_database(cluster, "early") as name, running_bouncer(cluster, free_port()) as bouncer:
         app_url = cluster.url(name, role="app", password=APP_PASSWORD)
         early = Database(bouncer.through(app_url), 1)
-        with early.transaction(ENGINE) as tx:
+        with early.transaction(ALL_WORKSPACES) as tx:
             assert tx.execute(sa.text("select to_regclass('steps')")).scalar_one() is None
         upgrade(cluster.url(name), app_url)
         early.check_ready()
-        with early.transaction(ENGINE) as tx:
+        with early.transaction(ALL_WORKSPACES) as tx:
             assert tx.execute(sa.text("select count(*) from steps")).scalar_one() == 0
         early.close()
 

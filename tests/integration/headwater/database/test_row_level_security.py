@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from headwater.database.migrations import register_model
-from headwater.database.transactions import ENGINE, Database, NotReady
+from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 
@@ -99,7 +99,7 @@ ENGINE_SEES = {"runs", "steps", "members", "api_keys", "schedules"}
 
 def test_the_engine_sees_what_it_works_by_of_all_and_nothing_else(db: Database) -> None:
     for table in tables(db):
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             seen = set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
         assert seen == ({WORKSPACE, OTHER_WORKSPACE} if table in ENGINE_SEES else set()), table
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from functions.collection.runs import runs
 from functions.collection.sources import sources
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -36,11 +36,11 @@ def source_of(db: Database, run_id: uuid.UUID) -> uuid.UUID:
 def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: FreshDatabase) -> None:
     small = Database(database.url, 1, pool_timeout_s=0.1)
     with (
-        small.transaction(ENGINE),
-        small.transaction(ENGINE),
-        small.transaction(ENGINE),
+        small.transaction(ALL_WORKSPACES),
+        small.transaction(ALL_WORKSPACES),
+        small.transaction(ALL_WORKSPACES),
         pytest.raises(DatabaseUnavailable),
-        small.transaction(ENGINE),
+        small.transaction(ALL_WORKSPACES),
     ):
         pass
     small.close()
@@ -48,7 +48,7 @@ def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: Fres
 
 def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) -> None:
     elsewhere = Database(database.url.replace(database.name, "nowhere"))
-    with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ENGINE):
+    with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ALL_WORKSPACES):
         pass
 
 
@@ -61,7 +61,7 @@ def test_text_that_postgres_cannot_hold_is_the_callers_to_mend(db: Database, sta
 
 
 def test_an_error_tells_no_values(db: Database) -> None:
-    with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ENGINE) as tx:
+    with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("select 1 / cast(:n as integer), cast(:t as text)"), {"n": 0, "t": "words of a page"})
     assert "words of a page" not in str(failed.value)
 
@@ -71,7 +71,7 @@ def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -
     source_id = source_of(db, run_id)
     with db.transaction(WORKSPACE) as tx:
         ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
     assert step is not None
 
@@ -100,7 +100,7 @@ def test_a_source_is_deleted_while_further_steps_of_it_are_claimed_and_applied(d
     source_id = source_of(db, run_id)
 
     def claimed() -> Step:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(tx, "collection", ["fetch"], "test", 30)
         assert step is not None
         return step
@@ -131,12 +131,12 @@ def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         step = ledger.claim(tx, "collection", ["fetch"], "test", 0)
     assert step is not None
     with db.transaction(WORKSPACE) as tx:
         ledger.lock(tx, step)  # a worker that is writing what it computed
-        with db.transaction(ENGINE) as other:
+        with db.transaction(ALL_WORKSPACES) as other:
             other.execute(sa.text("set local lock_timeout = '2s'"))
             assert ledger.take_back(other) == 0
         ledger.complete(tx, step, {})
@@ -189,7 +189,7 @@ def _wait_for_a_lock(db: Database) -> None:
     waiting = sa.text("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             if tx.execute(waiting).scalar():
                 return
         time.sleep(0.01)

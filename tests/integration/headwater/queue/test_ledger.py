@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import LeaseLost
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -31,7 +31,7 @@ def add(db: Database, run_id: uuid.UUID, *keys: str, workspace_id: uuid.UUID = W
 
 
 def claim(db: Database, lease_s: float = 30, kinds: tuple[str, ...] = ("fetch", "finish")) -> Step | None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         return ledger.claim(tx, "collection", kinds, "test", lease_s)
 
 
@@ -66,7 +66,7 @@ def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(
     add(db, add_run(db), "a")
     lost = claim(db, lease_s=0)
     assert lost is not None
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert ledger.take_back(tx) == 1
     again = claim(db)
     assert again is not None
@@ -98,7 +98,7 @@ def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
     assert step is not None
     with db.transaction(WORKSPACE) as tx:
         assert ledger.renew(tx, step, 30)
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert ledger.take_back(tx) == 0
 
 
@@ -108,7 +108,7 @@ def test_neither_a_renewal_nor_a_watchdog_waits_for_whoever_writes_a_step(db: Da
     assert step is not None
     with db.transaction(WORKSPACE) as writing:
         ledger.lock(writing, step)
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             tx.exec_driver_sql("set local lock_timeout = '5s'")
             assert not ledger.renew(tx, step, 30)
             assert not ledger.give_back(tx, step)
@@ -122,7 +122,7 @@ def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
         add(db, add_run(db, name), "a", "b", workspace_id=name)
     turn, turns = names[0], []
     for _ in range(6):
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(tx, "collection", ["fetch"], "test", 30, turn=turn)
         assert step is not None
         complete(db, step)
@@ -137,7 +137,7 @@ def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
     add(db, second, "b", "c")
     told = []
     for _ in range(2):
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(tx, "collection", ["fetch"], "test", 30, beside=first)
         assert step is not None
         told.append((step.key, step.beside_is_open))
@@ -153,7 +153,7 @@ def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
         ledger.lock(tx, step)
         ledger.try_again(tx, step, 3600, "busy")
     assert claim(db) is None
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update steps set not_before = now()"))
     again = claim(db)
     assert again is not None
@@ -221,11 +221,11 @@ def test_a_provider_is_blocked_in_every_workspace_and_waits_for_nobody_who_holds
             ledger.add_steps(tx, run_id, workspace_id, steps)
     with db.transaction(WORKSPACE) as holding:
         holding.execute(sa.text("select id from steps where key = 'a' for update"))
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("set local lock_timeout = '5s'"))
             assert ledger.block(tx, "x", 3600, "too often")
     due = "select workspace_id, key from steps where not_before <= now()"
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert [tuple(row) for row in tx.execute(sa.text(due))] == [(WORKSPACE, "a")]
 
 
@@ -245,7 +245,7 @@ def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database)
         ledger.lock(tx, step)
         ledger.try_again(tx, step, 0.0, "busy")
     assert claim(db) is None
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         held = "select bool_and(not_before > now() + interval '59 min') from steps"
         assert tx.execute(sa.text(held)).scalar_one()
 
@@ -271,7 +271,7 @@ def test_a_cancelled_run_has_no_open_step_although_steps_follow_meanwhile(db: Da
         written.set()
         assert cancelled.wait(30)
     thread.join()
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         states = {row.key: row.state for row in tx.execute(sa.text("select key, state from steps"))}
     assert states == {"a": "done", "b": "cancelled", "c": "cancelled"}
 
@@ -280,14 +280,14 @@ def test_a_run_that_was_cancelled_gets_no_finish(db: Database) -> None:
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("update runs set state = 'cancelled', finished_at = now()"))
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert not ledger.fan_in(tx, run_id)
 
 
 def test_a_run_with_open_steps_gets_no_finish(db: Database) -> None:
     run_id = add_run(db)
     add(db, run_id, "a")
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert not ledger.fan_in(tx, run_id)
 
 
@@ -296,6 +296,6 @@ def test_times_are_the_databases_own(db: Database) -> None:
     before = time.time()
     step = claim(db, lease_s=1000)
     assert step is not None
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         lease_s = tx.execute(sa.text("select extract(epoch from lease_until - now()) from steps")).scalar_one()
     assert 0 < float(lease_s) <= 1000 + (time.time() - before)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from scripts.local.postgres import Cluster
@@ -35,7 +35,7 @@ def pages(db: Database, statement: sa.TextClause, **values: object) -> int:
     explained = sa.text(f"explain (analyze, buffers, format json) {statement.text}")
     with db.engine.connect() as tx:
         tx.exec_driver_sql("select set_config('search_path', 'headwater, public', true)")
-        tx.exec_driver_sql(f"select set_config('app.workspace_id', '{ENGINE}', true)")
+        tx.exec_driver_sql(f"select set_config('app.workspace_id', '{ALL_WORKSPACES}', true)")
         plan = tx.execute(explained, values).scalar_one()
         tx.rollback()
     top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]

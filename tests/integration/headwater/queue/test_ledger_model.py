@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import LeaseLost
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -66,7 +66,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(target=claims)
     def claim(self) -> "Step | object":
-        with self.db.transaction(ENGINE) as tx:
+        with self.db.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(tx, "collection", ["fetch"], "model", 3600)
         if step is None:
             assert all(modelled.state != "ready" for modelled in self.steps.values())
@@ -131,7 +131,7 @@ class Ledger(RuleBasedStateMachine):
     def let_expire(self, step: Step) -> None:
         """Time passes, and the holder gives no sign of life."""
         if self._holds(step):
-            with self.db.transaction(ENGINE) as tx:
+            with self.db.transaction(ALL_WORKSPACES) as tx:
                 overdue = sa.text("update steps set lease_until = now() - interval '1 s' where id = :id")
                 tx.execute(overdue, {"id": step.id})
             self.steps[step.key] = replace(self.steps[step.key], expired=True)
@@ -139,7 +139,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def take_back(self) -> None:
         overdue = {key for key, modelled in self.steps.items() if modelled.state == "running" and modelled.expired}
-        with self.db.transaction(ENGINE) as tx:
+        with self.db.transaction(ALL_WORKSPACES) as tx:
             assert ledger.take_back(tx) == len(overdue)
         for key in overdue:
             self.steps[key] = replace(self.steps[key], state="ready", lost=self.steps[key].lost + 1)
@@ -163,12 +163,12 @@ class Ledger(RuleBasedStateMachine):
     @invariant()
     def both_tell_the_same(self) -> None:
         statement = sa.text("select key, state, attempt, lost, fence from steps where run_id = :id and kind = 'fetch'")
-        with self.db.transaction(ENGINE) as tx:
+        with self.db.transaction(ALL_WORKSPACES) as tx:
             told = {row.key: tuple(row)[1:] for row in tx.execute(statement, {"id": self.run_id})}
         assert told == {key: (m.state, m.attempt, m.lost, m.fence) for key, m in self.steps.items()}
 
     def teardown(self) -> None:
-        with self.db.transaction(ENGINE) as tx:
+        with self.db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("delete from steps"))
             tx.execute(sa.text("delete from runs"))
 

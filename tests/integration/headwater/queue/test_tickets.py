@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
@@ -60,7 +60,7 @@ def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
 ) -> None:
     add_steps(db, 2)
     for _ in range(2):
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             ledger.claim(tx, "collection", ["fetch"], "job/0", lease_s=60)
     tickets.wake(QUEUES)
     assert sent(cloud) == 0
@@ -86,7 +86,7 @@ def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
     cloud: Cloud, db: Database, database: FreshDatabase, tickets: Tickets
 ) -> None:
     add_steps(db, 1)
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         step = ledger.claim(tx, "collection", ["fetch"], "worker", lease_s=60)
     assert step is not None
     elsewhere = Database(database.url, 1)
@@ -100,7 +100,7 @@ def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
 
     tickets.watch()
     elsewhere.close()
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select state from steps")).scalars().all() == ["done"]
     assert sent(cloud) == 1
 
@@ -137,11 +137,11 @@ def test_watchdogs_of_one_moment_are_due_at_once_and_the_next_later() -> None:
 def test_what_a_crash_left_behind_is_healed(cloud: Cloud, db: Database, tickets: Tickets) -> None:
     add_steps(db, 1)
     tickets.wake(["collection"])
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         ledger.claim(tx, "collection", ["fetch"], "dead", 0)
         tx.execute(sa.text("update steps set not_before = now() - interval '1 min'"))
     tickets.watch()
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select state from steps")).scalar_one() == "ready"
     assert sent(cloud) == 3, "the lost ticket, the one sent for it, and the next watchdog"
 

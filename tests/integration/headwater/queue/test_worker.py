@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import ENGINE, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -76,7 +76,7 @@ def work(
 
 
 def states(db: Database) -> dict[str, str]:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         return {row.kind + row.key: row.state for row in tx.execute(sa.text("select kind, key, state from steps"))}
 
 
@@ -161,7 +161,7 @@ def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDat
 
 def test_what_a_worker_computed_after_losing_its_lease_is_dropped(db: Database, database: FreshDatabase) -> None:
     def lose_the_lease(step: Step) -> str:
-        with db.transaction(ENGINE) as tx:
+        with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("update steps set fence = fence + 1"))
         return step.key
 
@@ -178,7 +178,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database
         over = threading.Event()
         for _ in range(8):
             over.wait(0.2)
-            with db.transaction(ENGINE) as tx:
+            with db.transaction(ALL_WORKSPACES) as tx:
                 taken_back.append(ledger.take_back(tx))
         return step.key
 
@@ -222,7 +222,7 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
     worker.drain("collection", stop=lambda: False)
     assert handler.applied == []
     assert woken.calls == [(["collection"], False)]
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         again = ledger.claim(tx, "collection", ["fetch"], "another", 30)
     assert again is not None
     assert (again.attempt, again.lost, again.fence) == (0, 0, 2)
@@ -248,12 +248,12 @@ def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_othe
         patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
         work(db, database, handler := Refused(), max_upstream_attempts=3)
     assert handler.given_up == [f"{told} Given up after 3 attempts."]
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
 
 
 def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update steps set lost = :n"), {"n": MAX_LOST_LEASES})
     handler = Recorded()
     work(db, database, handler)
@@ -283,7 +283,7 @@ def test_a_passing_error_that_postgres_cannot_store_still_puts_the_step_back(
 
 def with_items(db: Database, lost: int) -> None:
     """Make the one step a batch of two items over which so many workers died."""
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("""update steps set payload = '{"items": ["x", "y"]}', lost = :lost"""), {"lost": lost})
 
 
@@ -346,6 +346,6 @@ def test_a_provider_that_asks_for_patience_gets_it_from_all_its_steps(db: Databa
     handler = Recorded(busy)
     work(db, database, handler)
     assert (asked, handler.applied) == (["a", "d"], ["d"])
-    with db.transaction(ENGINE) as tx:
+    with db.transaction(ALL_WORKSPACES) as tx:
         held = "select count(*) from steps where not_before > now() + interval '9 min'"
         assert tx.execute(sa.text(held)).scalar_one() == 3
