@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bench.cold_start import free_port
-from functions.job.outage import Outage
+from functions.job.database_retry import DatabaseRetry
 from functions.job.work import JobWorker
 from headwater.config import Settings, get_settings
 from headwater.database.migrations import upgrade
@@ -95,7 +95,7 @@ def work_as_job(url: str) -> float:
     """Be a job worker until nothing is open; returns the seconds of processor time that took."""
     began_at = time.process_time()
     database = Database(url, 2)
-    job = JobWorker(database, Settings(database_url=url), get_lifetime(), Outage())
+    job = JobWorker(database, Settings(database_url=url), get_lifetime(), DatabaseRetry())
     job.worker.handlers = HANDLERS
 
     def is_open() -> bool:

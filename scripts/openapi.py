@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.chat.conversations.routes import routes as chat_routes
-from functions.collection.runs.bulk import Bulk
+from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
@@ -32,7 +32,7 @@ def all_routes() -> dict[str, list[Route]]:
     database = Database(settings.database_url)
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
-    start_job = Bulk(database, settings, tickets).start
+    start_job = JobStarter(database, settings, tickets).start
     return {
         "chat": chat_routes(database, settings, embedders, Lifetime()),
         "collection": Collection(database, settings, tickets, connect_with(settings), start_job).routes(),

@@ -9,7 +9,7 @@ import flask
 import functions_framework
 
 from functions.collection.pipeline.steps import handlers
-from functions.collection.runs.bulk import Bulk
+from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from functions.collection.tick import tick_route
@@ -29,7 +29,7 @@ def app() -> App:
     database = Database.of(settings)
     tickets = Tickets(database, settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    bulk = Bulk(database, settings, tickets)
+    bulk = JobStarter(database, settings, tickets)
     steps = handlers(settings, bulk.start)
     worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
     routes = Collection(database, settings, tickets, connect_with(settings), bulk.start).routes()

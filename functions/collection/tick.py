@@ -24,7 +24,7 @@ from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
 
 
-class Due(msgspec.Struct, frozen=True):
+class DueSource(msgspec.Struct, frozen=True):
     """A source whose time has come: the run that was started, or `reason` why none was."""
 
     source_id: uuid.UUID
@@ -32,17 +32,17 @@ class Due(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class Ticked(msgspec.Struct, frozen=True):
+class TickResult(msgspec.Struct, frozen=True):
     """What a tick did; a source that another delivery has dealt with is in neither."""
 
-    started: list[Due]
-    skipped: list[Due]
+    started: list[DueSource]
+    skipped: list[DueSource]
 
 
 def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) -> Route:
     """Make the route that Cloud Scheduler calls; `watch` is the watchdog, whose backstop the tick is."""
 
-    def tick(_: Call) -> Ticked:
+    def tick(_: Call) -> TickResult:
         watch()
         with database.transaction(ALL_WORKSPACES) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
@@ -50,10 +50,10 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
         sweep(database, tickets.settings)
         return ticked
 
-    return Route("POST", "/cron/tick", tick, "Start what is due", answers=Ticked, access="google")
+    return Route("POST", "/cron/tick", tick, "Start what is due", answers=TickResult, access="google")
 
 
-def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
+def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> TickResult:
     """Start a run of each source whose time has come by `now`; one that is paused or being collected is skipped until
     its next time, one with an open run of another kind until the next tick.
 
@@ -62,10 +62,10 @@ def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
     with database.transaction(ALL_WORKSPACES) as tx:
         schedules = tx.execute(_DUE, {"now": now}).all()
     if not schedules:
-        return Ticked([], [])
+        return TickResult([], [])
     tickets.arm_watchdog()
-    due = [found for schedule in schedules if (found := _start(database, schedule, now))]
-    ticked = Ticked([one for one in due if not one.reason], [one for one in due if one.reason])
+    due = [found for schedule in schedules if (found := _start_source(database, schedule, now))]
+    ticked = TickResult([one for one in due if not one.reason], [one for one in due if one.reason])
     for skipped in ticked.skipped:
         logs.event("schedule.skipped", severity=30, **msgspec.structs.asdict(skipped))
     logs.event("tick", started=len(ticked.started), skipped=len(ticked.skipped))
@@ -73,13 +73,13 @@ def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> Ticked:
     return ticked
 
 
-def _start(database: Database, schedule: Any, now: dt.datetime) -> Due | None:
+def _start_source(database: Database, schedule: Any, now: dt.datetime) -> DueSource | None:
     """Start a source that is due; None when that has been done, or the schedule is no longer what was seen."""
     source_id: uuid.UUID = schedule.source_id
     try:
         following = next_time(schedule.cron, schedule.time_zone, now)
     except UserError as error:  # a zone that this machine no longer knows mustn't hold up the others
-        return Due(source_id, None, error.message)
+        return DueSource(source_id, None, error.message)
     try:
         with database.transaction(schedule.workspace_id) as tx:  # the source is locked before its schedule, as ever
             paused = is_paused(tx, source_id)
@@ -87,12 +87,12 @@ def _start(database: Database, schedule: Any, now: dt.datetime) -> Due | None:
             if not moved.rowcount:
                 return None
             if paused:
-                return Due(source_id, None, PAUSED.format(id=source_id))
+                return DueSource(source_id, None, PAUSED.format(id=source_id))
             run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
             runs.check_kind(tx, run_id, ["collect"])
     except Conflict as error:  # its time is still to come, by the next tick
-        return Due(source_id, None, error.message)
-    return Due(source_id, run_id, None if is_new else "The run that was started before is still open.")
+        return DueSource(source_id, None, error.message)
+    return DueSource(source_id, run_id, None if is_new else "The run that was started before is still open.")
 
 
 _DUE = sa.text("""

@@ -65,7 +65,10 @@ class Embed:
         if computed.vectors is None:
             return Done({"embedded": 0})
         copy_binary(
-            tx, "new_vectors", "input_hash bytea, embedding halfvec", as_copy(computed.hashes, computed.vectors)
+            tx,
+            "new_vectors",
+            "input_hash bytea, embedding halfvec",
+            encode_copy_rows(computed.hashes, computed.vectors),
         )
         tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
         return Done({"embedded": len(computed.hashes)})
@@ -92,7 +95,7 @@ def _input(row: Any, title: str, text: str) -> str:
     return embedding_input(title, row.heading_path, text[row.start_offset : row.end_offset])
 
 
-def as_copy(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
+def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
     """Write rows of a hash (32 bytes) and its vector (float32, n × dim) in COPY's binary format.
 
     Sources: PostgreSQL's manual, COPY, "Binary Format"; pgvector's `halfvec_recv`: the length, two bytes that must be

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from functions.collection.runs import runs
 from functions.collection.runs.runs import RunSummary
-from functions.job.outage import Outage
+from functions.job.database_retry import DatabaseRetry
 from functions.job.progress import progress_line, summary
-from functions.job.work import End, JobWorker, mortal
+from functions.job.work import JobWorker, StopReason, end_on_signals
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
@@ -34,22 +34,22 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
 
     Worker 0 answers for the run: 0 when it has succeeded, if only in part, or goes on by tickets, else 1.
     """
-    database, outage = Database.of(settings, pool_size=2), Outage()
+    database, retry = Database.of(settings, pool_size=2), DatabaseRetry()
     is_first = settings.cloud_run_task_index == 0
-    lifetime = mortal(exit_code=int(is_first))
+    lifetime = end_on_signals(exit_code=int(is_first))
     workspace_id = _workspace_of(database, source_id)
     execution = Execution(database, settings, workspace_id, source_id, dry_run=dry_run)
     if run_id is not None:
         execution.join(run_id)
     else:
-        run_id = outage.survive(execution.run) if is_first else execution.wait_for_run(outage, lifetime)
+        run_id = retry.call(execution.run) if is_first else execution.wait_for_run(retry, lifetime)
     if run_id is None:
         print("there is no run to join", flush=True)
         return 0
     print(f"run {run_id}", flush=True)
-    work = Work(JobWorker(database, settings, lifetime, outage), workspace_id, run_id)
+    work = Work(JobWorker(database, settings, lifetime, retry), workspace_id, run_id)
     if is_first:
-        return work.answer_for_run()
+        return work.lead()
     work.help()
     return 0
 
@@ -91,7 +91,7 @@ class Execution:
         with self.database.transaction(self.workspace_id) as tx:
             tx.execute(_JOIN, {"run_id": run_id, "execution": self.name})
 
-    def wait_for_run(self, outage: Outage, lifetime: Lifetime) -> uuid.UUID | None:
+    def wait_for_run(self, retry: DatabaseRetry, lifetime: Lifetime) -> uuid.UUID | None:
         """Return the run that worker 0 opened or found; None when it does neither for a while."""
         give_up_at = time.monotonic() + self.settings.job_idle_s
 
@@ -101,7 +101,7 @@ class Execution:
                 found: uuid.UUID | None = tx.execute(_TO_JOIN, values).scalar_one_or_none()
             return found
 
-        while (found := outage.survive(look)) is None:
+        while (found := retry.call(look)) is None:
             if lifetime.is_ending() or time.monotonic() > give_up_at:
                 return None
             time.sleep(_LOOK_EVERY_S)
@@ -129,17 +129,17 @@ class Work:
         """Work until the run has ended, or nothing becomes due for a while."""
         self.worker.work(lambda: self._read().state == "running")
 
-    def answer_for_run(self) -> int:
+    def lead(self) -> int:
         """Work and tell progress until the run has ended, or goes on without this execution; returns the exit code."""
         end = self.worker.work(self._telling())
-        while end == "nothing due" and self.worker.outage.survive(self._is_held):
+        while end == "nothing due" and self.worker.retry.call(self._is_held):
             end = self.worker.work(self._telling())
-        run = self.worker.outage.survive(self._read)
+        run = self.worker.retry.call(self._read)
         if run.state == "running":
             return self._leave_open(run, end)
         if run.kind == "dry_run":
-            self.worker.outage.survive(self._print_difference)
-        print(self.worker.outage.survive(self._summary), flush=True)
+            self.worker.retry.call(self._print_difference)
+        print(self.worker.retry.call(self._summary), flush=True)
         vector_index.build(self.worker.settings)
         return 0 if run.state in ("succeeded", "partial") else 1
 
@@ -156,7 +156,7 @@ class Work:
 
         return is_open
 
-    def _leave_open(self, run: RunSummary, end: End) -> int:
+    def _leave_open(self, run: RunSummary, end: StopReason) -> int:
         goes_on = end == "nothing due" and bool(self.worker.settings.collection_url)
         print(f"{end}: the run stays open ({progress_line(run)}){', tickets go on with it' * goes_on}", flush=True)
         return 0 if goes_on else 1

@@ -2,8 +2,8 @@
 
 import time
 
-from functions.job.outage import Outage
-from functions.job.work import JobWorker, mortal
+from functions.job.database_retry import DatabaseRetry
+from functions.job.work import JobWorker, end_on_signals
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
@@ -14,7 +14,7 @@ from headwater.queue import ledger
 def drain(settings: Settings) -> int:
     """Work until no run is open; returns the exit code."""
     database = Database.of(settings, pool_size=2)
-    worker = JobWorker(database, settings, mortal(exit_code=0), Outage())
+    worker = JobWorker(database, settings, end_on_signals(exit_code=0), DatabaseRetry())
     started = time.monotonic()
 
     def is_open() -> bool:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.embedding.steps import handlers as embedding_handlers
-from functions.job.outage import Outage
+from functions.job.database_retry import DatabaseRetry
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding.registry import Embedders
@@ -24,7 +24,7 @@ from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Worker
 from headwater.web.shutdown import Lifetime, get_lifetime
 
-End = Literal["nothing open", "nothing due", "asked to end"]
+StopReason = Literal["nothing open", "nothing due", "asked to end"]
 """Why a job worker has stopped."""
 
 _NAP_S = 0.2
@@ -35,7 +35,7 @@ _LEAVE_S = 2.0
 """How long after the process is over the step at hand has been given back, and all that is left is to go."""
 
 
-class NobodyToWake:
+class NoTickets:
     """Stands where tickets would be: a job worker looks for due steps itself."""
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
@@ -45,29 +45,29 @@ class NobodyToWake:
 class JobWorker:
     """One process of the job, which works alone or beside others."""
 
-    def __init__(self, database: Database, settings: Settings, lifetime: Lifetime, outage: Outage) -> None:
+    def __init__(self, database: Database, settings: Settings, lifetime: Lifetime, retry: DatabaseRetry) -> None:
         self.database = database
         self.settings = settings
         self.lifetime = lifetime
-        self.outage = outage
+        self.retry = retry
         self.holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
         steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings))}
-        self.worker = Worker(database, settings, steps, wake=NobodyToWake(), holder=self.holder, lifetime=lifetime)
+        self.worker = Worker(database, settings, steps, wake=NoTickets(), holder=self.holder, lifetime=lifetime)
         self.ran = 0
         self._may_hold = False
 
-    def work(self, is_open: Callable[[], bool]) -> End:
+    def work(self, is_open: Callable[[], bool]) -> StopReason:
         """Run due steps of every queue while `is_open` and something becomes due; says why it stopped.
 
         Raises DatabaseUnavailable when the database stays away.
         """
         due_at = time.monotonic()
         while not self.lifetime.is_ending():
-            if not self.outage.survive(is_open):
+            if not self.retry.call(is_open):
                 return "nothing open"
-            if self.outage.survive(self._turn):
+            if self.retry.call(self._turn):
                 due_at = time.monotonic()
-            elif time.monotonic() - max(due_at, self.outage.ended_at) > self.settings.job_idle_s:
+            elif time.monotonic() - max(due_at, self.retry.ended_at) > self.settings.job_idle_s:
                 return "nothing due"
             else:
                 time.sleep(_NAP_S)
@@ -91,7 +91,7 @@ class JobWorker:
         return self.ran - before
 
 
-def mortal(exit_code: int) -> Lifetime:
+def end_on_signals(exit_code: int) -> Lifetime:
     """Give the process's lifetime, which ends when Cloud Run, or a person, asks.
 
     A step that goes on regardless is given back, and then the process leaves with `exit_code` rather than be killed.

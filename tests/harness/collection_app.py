@@ -6,7 +6,7 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
-from functions.collection.runs.bulk import Bulk
+from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import connect_with
 from functions.collection.sources.routes import Collection
 from headwater.config import Settings
@@ -30,7 +30,7 @@ class Asking:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         tickets = NoTickets(database, settings)
-        start_job = Bulk(database, settings, tickets).start
+        start_job = JobStarter(database, settings, tickets).start
         collection = Collection(database, settings, tickets, connect_with(settings), start_job)
         app = App("collection", settings, collection.routes(), database)
         server = flask.Flask("collection")

@@ -50,7 +50,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: dt.datetime | None
 
 
-class MadeApiKey(ApiKey, frozen=True, kw_only=True):
+class CreatedApiKey(ApiKey, frozen=True, kw_only=True):
     """A key that has just been made; `key` itself is told this once."""
 
     key: str
@@ -62,12 +62,12 @@ class ApiKeyList(msgspec.Struct, frozen=True):
     keys: list[ApiKey]
 
 
-def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> MadeApiKey:
+def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> CreatedApiKey:
     """Make a key for the caller's workspace; raises Forbidden for one that might more than its maker."""
     _check_still_may(tx, caller)
     key = make_key()
     stored = store_key(tx, caller, new, hash_key(key), hint_of(key))
-    return MadeApiKey(**msgspec.structs.asdict(stored), key=key)
+    return CreatedApiKey(**msgspec.structs.asdict(stored), key=key)
 
 
 def store_key(tx: Connection, caller: Caller, new: NewApiKey, key_hash: bytes, hint: str) -> ApiKey:
@@ -104,19 +104,19 @@ def read_keys(tx: Connection, workspace_id: uuid.UUID) -> list[ApiKey]:
 
 def revoke_key(tx: Connection, workspace_id: uuid.UUID, key_id: uuid.UUID) -> None:
     """Revoke a key, and those that it made; raises NotFound. What is revoked already stays so."""
-    hold_workspace(tx, workspace_id)
+    lock_workspace(tx, workspace_id)
     values = {"workspace_id": workspace_id, "id": key_id}
     if tx.execute(_EXISTS, values).one_or_none() is None:
         raise NotFound(f"No key {key_id} is here.")
     tx.execute(_REVOKE, {**values, "subject": None, "roles": []})
 
 
-def revoke_keys_of(tx: Connection, workspace_id: uuid.UUID, subject: str, roles: Sequence[Role]) -> None:
+def revoke_member_keys(tx: Connection, workspace_id: uuid.UUID, subject: str, roles: Sequence[Role]) -> None:
     """Revoke the keys with one of these roles that somebody made, and those that these made."""
     tx.execute(_REVOKE, {"workspace_id": workspace_id, "id": None, "subject": subject, "roles": list(roles)})
 
 
-def hold_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
+def lock_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
     """Have changes of members and keys come one after the other: two owners could otherwise remove each other."""
     tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": workspace_id})
 
@@ -125,7 +125,7 @@ def _check_still_may(tx: Connection, caller: Caller) -> None:
     """Raise Forbidden for who has lost the right to make keys since they called: nobody would revoke the key then."""
     if caller.subject == LOCAL:
         return
-    hold_workspace(tx, caller.workspace_id)
+    lock_workspace(tx, caller.workspace_id)
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "role": caller.role}
     if not tx.execute(_STILL_MAY, {**values, "key_id": caller.key_id}).scalar_one():
         raise Forbidden("What you may do here has just been changed. Ask an owner of the workspace.")

@@ -107,7 +107,7 @@ def add_member(tx: Connection, workspace_id: uuid.UUID, new: NewMember) -> Membe
 
 def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes: MemberChanges) -> Member:
     """Change a member's role or name; raises NotFound, and Conflict for the last owner."""
-    keys.hold_workspace(tx, workspace_id)
+    keys.lock_workspace(tx, workspace_id)
     member = _read(tx, workspace_id, subject)
     values = {"workspace_id": workspace_id, "subject": subject}
     if changes.name is not UNSET:
@@ -119,17 +119,17 @@ def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes
             _check_other_owner(tx, workspace_id, subject)
         tx.execute(_SET_ROLE, {**values, "role": changes.role})
         too_much = [role for role in ROLES if ROLES.index(role) > ROLES.index(changes.role)]
-        keys.revoke_keys_of(tx, workspace_id, subject, too_much)
+        keys.revoke_member_keys(tx, workspace_id, subject, too_much)
     return _read(tx, workspace_id, subject)
 
 
 def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
     """Remove a member with the API keys they made; raises NotFound, and Conflict for the last owner."""
-    keys.hold_workspace(tx, workspace_id)
+    keys.lock_workspace(tx, workspace_id)
     if _read(tx, workspace_id, subject).role == "owner":
         _check_other_owner(tx, workspace_id, subject)
     tx.execute(_DELETE, {"workspace_id": workspace_id, "subject": subject})
-    keys.revoke_keys_of(tx, workspace_id, subject, ROLES)
+    keys.revoke_member_keys(tx, workspace_id, subject, ROLES)
 
 
 def _read(tx: Connection, workspace_id: uuid.UUID, subject: str) -> Member:

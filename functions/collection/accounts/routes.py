@@ -1,13 +1,13 @@
 """The routes about who may call: the caller, the members of the workspace, its API keys."""
 
 from functions.collection.accounts import keys, members
-from functions.collection.accounts.keys import ApiKeyList, MadeApiKey, NewApiKey
+from functions.collection.accounts.keys import ApiKeyList, CreatedApiKey, NewApiKey
 from functions.collection.accounts.members import Me, Member, MemberChanges, MemberList, NewMember
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Reply, Route
 
 
-class People:
+class AccountRoutes:
     """What the routes do, with what they need."""
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +46,7 @@ class People:
                 self.create_key,
                 "Make an API key, which is told this once",
                 body=NewApiKey,
-                answers=MadeApiKey,
+                answers=CreatedApiKey,
                 status=201,
                 access="owner",
             ),

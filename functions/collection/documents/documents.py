@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.errors import NotFound
 
-Held = Literal["restored", "added"]
+HoldReason = Literal["restored", "added"]
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -30,15 +30,15 @@ class Document(msgspec.Struct, frozen=True):
     front_matter: dict[str, Any]
     fetched_at: dt.datetime
     deleted_at: dt.datetime | None
-    held: Held | None
+    held: HoldReason | None
 
 
-class Standing(msgspec.Struct, frozen=True):
+class DocumentRef(msgspec.Struct, frozen=True):
     """Which document it is, and why no sync removes it; without its text."""
 
     source_id: uuid.UUID
     key: str
-    held: Held | None
+    held: HoldReason | None
 
 
 class DocumentSummary(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class DocumentSummary(msgspec.Struct, frozen=True):
     url: str | None
     fetched_at: dt.datetime
     deleted_at: dt.datetime | None
-    held: Held | None
+    held: HoldReason | None
 
 
 class DocumentQuery(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class DocumentQuery(msgspec.Struct, frozen=True):
 
     source_id: uuid.UUID | None = None
     deleted: bool = False
-    held: Held | None = None
+    held: HoldReason | None = None
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -82,12 +82,12 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
     return Document(**row._mapping)
 
 
-def read_standing(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> Standing:
+def read_document_ref(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> DocumentRef:
     """Read how one document stands, removed ones included; raises NotFound."""
     row = tx.execute(_STANDING, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
         raise NotFound(f"No document {document_id} is here.")
-    return Standing(**row._mapping)
+    return DocumentRef(**row._mapping)
 
 
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:

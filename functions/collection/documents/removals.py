@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.runs.manual import hold_source, open_run, refuse_while_open
+from functions.collection.runs.manual import check_no_open_run, lock_source, open_manual_run
 from headwater.errors import Conflict, NotFound
 
 
@@ -44,13 +44,13 @@ class RemovalList(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RemovalDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which removals are meant: those that this run withheld."""
 
     run_id: uuid.UUID
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptDocuments(msgspec.Struct, frozen=True):
     """How many documents stay; until the source lists them again, no sync removes them."""
 
     kept: int
@@ -67,28 +67,32 @@ def read_removals(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID,
     return RemovalList(**waiting._mapping, removals=page, next=page[-1].key if len(rows) > query.limit else None)
 
 
-def accept_removals(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: Answer) -> uuid.UUID:
+def accept_removals(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: RemovalDecision
+) -> uuid.UUID:
     """Open a run that removes what waits; what it removed can be restored. Returns its id.
 
     Raises NotFound, or Conflict when another diff waits than the one meant, or a run is open.
     """
     keys = _answered(tx, workspace_id, source_id, answer)
     items: list[dict[str, Any]] = [{"k": key, "a": "removed"} for key in keys]
-    return open_run(tx, workspace_id, source_id, "removal", items)
+    return open_manual_run(tx, workspace_id, source_id, "removal", items)
 
 
-def refuse_removals(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: Answer) -> Kept:
+def refuse_removals(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: RemovalDecision
+) -> KeptDocuments:
     """Keep what waits until the source lists it again. Raises as `accept_removals` does."""
     _answered(tx, workspace_id, source_id, answer)
-    refuse_while_open(tx, source_id)
+    check_no_open_run(tx, source_id)
     kept = tx.execute(_KEEP, {"id": source_id}).rowcount
     tx.execute(_NOTHING_WAITS, {"id": source_id})
-    return Kept(kept)
+    return KeptDocuments(kept)
 
 
-def _answered(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: Answer) -> list[str]:
+def _answered(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, answer: RemovalDecision) -> list[str]:
     """Hold the source, and return the keys that wait on it if they are those that are meant."""
-    hold_source(tx, workspace_id, source_id)
+    lock_source(tx, workspace_id, source_id)
     waiting = tx.execute(_KEYS, {"id": source_id}).one()
     if waiting.run_id is None:
         raise Conflict("No removals wait for an answer any more: a later listing or somebody else has settled them.")

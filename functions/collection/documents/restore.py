@@ -9,8 +9,8 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.documents.documents import Document, read_document, read_standing
-from functions.collection.runs.manual import hold_source, open_run, unsettle
+from functions.collection.documents.documents import Document, read_document, read_document_ref
+from functions.collection.runs.manual import lock_source, mark_for_embedding, open_manual_run
 from headwater.errors import Conflict
 
 
@@ -19,14 +19,14 @@ def restore_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.
 
     Raises NotFound (also after the purge), or Conflict when it isn't removed or a run of its source is open.
     """
-    document = read_standing(tx, workspace_id, document_id)
-    hold_source(tx, workspace_id, document.source_id)
+    document = read_document_ref(tx, workspace_id, document_id)
+    lock_source(tx, workspace_id, document.source_id)
     # Before the document is touched: a step of a run that is open may hold it, and want the source next.
-    open_run(tx, workspace_id, document.source_id, "restore", [{"k": document.key, "a": "added"}])
+    open_manual_run(tx, workspace_id, document.source_id, "restore", [{"k": document.key, "a": "added"}])
     if not tx.execute(_RESTORE, {"id": document_id}).rowcount:
         read_document(tx, workspace_id, document_id)  # it may have been purged since
         raise Conflict("The document isn't removed.")
-    unsettle(tx, document.source_id)
+    mark_for_embedding(tx, document.source_id)
     return read_document(tx, workspace_id, document_id)
 
 

@@ -3,10 +3,10 @@
 from functools import cache
 
 from functions.collection.documents import removals, restore, upload
-from functions.collection.documents.documents import Document, read_standing
-from functions.collection.documents.removals import Answer, Kept, RemovalList, RemovalQuery
-from functions.collection.documents.upload import Added, NewDocument
-from functions.collection.runs.runs import Started
+from functions.collection.documents.documents import Document, read_document_ref
+from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
+from functions.collection.documents.upload import AddedDocument, NewDocument
+from functions.collection.runs.runs import StartedRun
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -18,7 +18,7 @@ _ESCAPED = 3
 """Bytes of JSON that a byte of text may take: a character of two bytes is six as `\\u00fc`."""
 
 
-class Curation:
+class DocumentRoutes:
     """What the routes do, with what they need."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
@@ -44,13 +44,19 @@ class Curation:
                 f"{waiting}/accept",
                 self.accept,
                 "Remove what waits",
-                body=Answer,
-                answers=Started,
+                body=RemovalDecision,
+                answers=StartedRun,
                 status=202,
                 access="editor",
             ),
             Route(
-                "POST", f"{waiting}/refuse", self.refuse, "Keep what waits", body=Answer, answers=Kept, access="editor"
+                "POST",
+                f"{waiting}/refuse",
+                self.refuse,
+                "Keep what waits",
+                body=RemovalDecision,
+                answers=KeptDocuments,
+                access="editor",
             ),
             Route(
                 "PUT",
@@ -58,7 +64,7 @@ class Curation:
                 self.add_document,
                 "Add a document by hand, or replace one",
                 body=NewDocument,
-                answers=Added,
+                answers=AddedDocument,
                 status=202,
                 access="editor",
                 max_body_bytes=_ESCAPED * self.settings.max_file_bytes + MAX_BODY_BYTES,
@@ -85,18 +91,18 @@ class Curation:
         with self.database.transaction(call.workspace_id) as tx:
             return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
 
-    def accept(self, call: Call) -> Started:
+    def accept(self, call: Call) -> StartedRun:
         source_id = call.path["id"]
         with self.database.transaction(call.workspace_id) as tx:
             check_source(tx, call.workspace_id, source_id)
         with self.tickets.opening(call.workspace_id) as tx:
-            return Started(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
+            return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
 
-    def refuse(self, call: Call) -> Kept:
+    def refuse(self, call: Call) -> KeptDocuments:
         with self.database.transaction(call.workspace_id) as tx:
             return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
 
-    def add_document(self, call: Call) -> Added:
+    def add_document(self, call: Call) -> AddedDocument:
         """Read and cut the text between two transactions, as a step does."""
         workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
         with self.database.transaction(workspace_id) as tx:
@@ -107,12 +113,12 @@ class Curation:
 
     def restore(self, call: Call) -> Document:
         with self.database.transaction(call.workspace_id) as tx:
-            read_standing(tx, call.workspace_id, call.path["id"])
+            read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
-            read_standing(tx, call.workspace_id, call.path["id"])
+            read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening(call.workspace_id) as tx:
             upload.delete_document(tx, call.workspace_id, call.path["id"])

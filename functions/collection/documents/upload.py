@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import Fetched
 from functions.collection.connectors.media_types import media_type
-from functions.collection.documents.documents import read_standing
+from functions.collection.documents.documents import read_document_ref
 from functions.collection.pipeline.fetch import Rows, read_active_model, read_files, store
-from functions.collection.runs.manual import count_chunks, hold_source, open_run, unsettle
+from functions.collection.runs.manual import lock_source, mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
 from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
@@ -40,7 +40,7 @@ class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media_type: str | None = None
 
 
-class Added(msgspec.Struct, frozen=True):
+class AddedDocument(msgspec.Struct, frozen=True):
     """The document as it is stored, and the run that embeds it."""
 
     run_id: uuid.UUID
@@ -76,23 +76,23 @@ def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
     return rows
 
 
-def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, rows: Rows) -> Added:
+def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, rows: Rows) -> AddedDocument:
     """Store what `read` made of a document and open the run that embeds it, or have an open one do that.
 
     Raises NotFound, or Conflict for a key of the source's own and while another run of it is open.
     """
     [document] = rows.documents
     key = document["k"]
-    hold_source(tx, workspace_id, source_id)
+    lock_source(tx, workspace_id, source_id)
     action = "changed" if _check_free(tx, source_id, key) else "added"
     warnings = "; ".join(item["warning"] for item in rows.told) or None
     item = {"k": key, "a": action, "f": document["f"], "w": warnings}
-    run_id = open_run(tx, workspace_id, source_id, "upload", [item])
+    run_id = open_manual_run(tx, workspace_id, source_id, "upload", [item])
     document_id = store(tx, workspace_id, run_id, rows)[key]
     tx.execute(sa.text("update documents set held = 'added' where id = :id"), {"id": document_id})
-    count_chunks(tx, run_id, key, len(rows.chunks))
-    unsettle(tx, source_id)
-    return Added(run_id, document_id)
+    record_chunks(tx, run_id, key, len(rows.chunks))
+    mark_for_embedding(tx, source_id)
+    return AddedDocument(run_id, document_id)
 
 
 def delete_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> None:
@@ -100,15 +100,15 @@ def delete_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.U
 
     Raises NotFound, or Conflict for one that its source lists, and while a run of the source is open.
     """
-    document = read_standing(tx, workspace_id, document_id)
+    document = read_document_ref(tx, workspace_id, document_id)
     if document.held != "added":
         raise Conflict(
             f"{document.key} comes from the source. Take it out there, or exclude it; the next collect removes it here."
         )
-    hold_source(tx, workspace_id, document.source_id)
+    lock_source(tx, workspace_id, document.source_id)
     if not tx.execute(_DELETE, {"id": document_id}).rowcount:
         raise Conflict(f"{document.key} is removed already.")
-    open_run(tx, workspace_id, document.source_id, "upload", [{"k": document.key, "a": "removed"}])
+    open_manual_run(tx, workspace_id, document.source_id, "upload", [{"k": document.key, "a": "removed"}])
 
 
 def _check_free(tx: Connection, source_id: uuid.UUID, key: str) -> bool:

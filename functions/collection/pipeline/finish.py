@@ -1,7 +1,7 @@
 """The `finish` step: a run without open steps flows in; removals are settled, and it is found what is still to be done.
 
-Every run ends here, whatever its kind. One that others may join while it is open (`JOINED`) goes on for as long
-as something has come in between. A dry run only ends.
+Every run ends here, whatever its kind. One that others may join while it is open (`EXTENDABLE_KINDS`) goes on for as
+long as something has come in between. A dry run only ends.
 
 After what a run has changed, links are looked at in a `link` step. While live chunks of the source lack a vector, they
 are cut into slices and the run goes on with `embed` steps; the next `finish` looks again. What is to be embedded is
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline import link
-from functions.collection.runs.manual import JOINED, LISTING, keep_out
+from functions.collection.runs.manual import EXTENDABLE_KINDS, LISTING_KINDS, lock_extendable_run
 from functions.collection.runs.runs import count, end_run
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, read_credentials
@@ -51,10 +51,10 @@ class Finish:
 
     def gather(self, tx: Connection, step: Step) -> Unsettled:
         """Read the run, whose tables the planner may know nothing of yet."""
-        run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(JOINED)}).one()
+        run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(EXTENDABLE_KINDS)}).one()
         if run.items >= MANY and _settles(step, run):
             tx.execute(sa.text("select refresh_statistics()"))
-        return Unsettled(run, read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING else None)
+        return Unsettled(run, read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING_KINDS else None)
 
     def compute(self, gathered: Unsettled) -> Any:
         """Let go of what `list` staged."""
@@ -69,7 +69,7 @@ class Finish:
             tx.execute(_WOULD_BE, values)
             end_run(tx, step.run_id, "succeeded")
             return Done()
-        keep_out(tx, step.run_id)
+        lock_extendable_run(tx, step.run_id)
         then = self._settle(tx, step, computed) if _settles(step, computed) else []
         active = tx.execute(_ACTIVE, values).one_or_none()
         if active is None:
@@ -82,7 +82,7 @@ class Finish:
         if "embed" not in given_up:
             provider = active.name if is_hosted(active.name) else None
             then += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
-        if not (then or (computed.kind in JOINED and tx.execute(_HAS_MORE, values).scalar_one())):
+        if not (then or (computed.kind in EXTENDABLE_KINDS and tx.execute(_HAS_MORE, values).scalar_one())):
             self._end(tx, step, is_embedded=not slices, given_up=given_up)
         return Done(then=then)
 
@@ -94,7 +94,7 @@ class Finish:
     def _settle(self, tx: Connection, step: Step, run: Any) -> list[NewStep]:
         """Settle what the run decided about documents; returns the step that looks at links, if any may differ now."""
         values = {"run_id": step.run_id}
-        if run.kind in JOINED:
+        if run.kind in EXTENDABLE_KINDS:
             tx.execute(_SETTLE, {**values, "rows": json_rows(run.waiting or [])})
         else:
             tx.execute(_ABANDONED, values)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
-from functions.collection.runs.manual import keep_out
+from functions.collection.runs.manual import lock_extendable_run
 from headwater.database.transactions import json_rows
 from headwater.queue.ledger import Step
 from headwater.queue.worker import Done
@@ -56,7 +56,7 @@ class Link:
 
     def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> Done:
         """Store where links lead, and that those to what is gone lead nowhere."""
-        keep_out(tx, step.run_id)
+        lock_extendable_run(tx, step.run_id)
         tx.execute(_UNLINK, {"run_id": step.run_id})
         tx.execute(_LINK, {"rows": json_rows(computed)})
         return Done()

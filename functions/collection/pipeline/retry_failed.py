@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.list_source import fetch_steps, is_large
-from functions.collection.runs.manual import hold_source, refuse_while_open, unsettle
+from functions.collection.runs.manual import check_no_open_run, lock_source, mark_for_embedding
 from functions.collection.runs.pause import check_not_paused
 from functions.collection.runs.runs import read_provider, read_summary
 from headwater.config import Settings
@@ -24,9 +24,9 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     listing has come since.
     """
     source_id, new_id = read_summary(tx, run_id).source_id, uuid.uuid4()
-    hold_source(tx, workspace_id, source_id)
+    lock_source(tx, workspace_id, source_id)
     check_not_paused(tx, source_id)
-    refuse_while_open(tx, source_id)
+    check_no_open_run(tx, source_id)
     last = tx.execute(_LAST_LISTING, {"source_id": source_id}).scalar_one_or_none()
     if last != run_id:
         raise Conflict(
@@ -41,7 +41,7 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
         raise Conflict("Nothing failed in this run.")
     engine = "job" if is_large(settings, retried.items) else "tickets"
     tx.execute(_SIZE, {"id": new_id, "total": retried.items, "engine": engine})
-    unsettle(tx, source_id)
+    mark_for_embedding(tx, source_id)
     ledger.add_steps(tx, new_id, workspace_id, fetch_steps(retried.batches, read_provider(tx, source_id)))
     return new_id
 

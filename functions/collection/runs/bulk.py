@@ -1,4 +1,4 @@
-"""Bulk runs: a run with many changed documents flows in, an execution of the Cloud Run job to work on it flows out.
+"""Start and supervise the Cloud Run job for large runs.
 
 `list`, or a retry, hands such a run to the job in its own transaction, and `start` is called after that commit. A call
 that starts an execution can't be repeated safely, so that it was asked for is committed before it is: a run gets one
@@ -25,7 +25,7 @@ _CALL_S = 20.0
 """How long Cloud Run may take to answer that it has begun."""
 
 
-class Bulk:
+class JobStarter:
     """Start the job through the stock Cloud Run client, and look after the runs that it works on."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:

@@ -1,8 +1,8 @@
-"""Runs that list nothing: what somebody decided about single documents flows in, the run that settles it flows out.
+"""Open runs for decisions about single documents: removals, restores, manual uploads. They do not list the source.
 
-Their items are known from the start and their first step is a `finish`, which does for links and vectors what it does
-in any run. Of a kind in `JOINED` all that is decided while one is open is settled by that one, so that nobody has to
-wait for an end in order to restore a second document. Called by `removals`, `restore` and `by_hand`.
+Their items are known when they open and their first step is `finish`, which resolves links and embeds as in any run.
+Runs of `EXTENDABLE_KINDS` accept further items while they are open, so a second document can be restored or uploaded
+without waiting for the first run to end.
 """
 
 import uuid
@@ -12,20 +12,20 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.runs.runs import is_open
+from functions.collection.runs.runs import open_run_conflict
 from headwater.database.transactions import json_rows
 from headwater.errors import NotFound
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 
-LISTING = ("collect", "retry", "dry_run")
+LISTING_KINDS = ("collect", "retry", "dry_run")
 """Kinds of run that talk to the source."""
 
-JOINED = ("restore", "upload")
+EXTENDABLE_KINDS = ("restore", "upload")
 """Kinds of run that more of the same may join while they are open."""
 
 
-def hold_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+def lock_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
     """Hold a source until the transaction ends: no run of it opens, and none that others may join ends meanwhile.
 
     Raises NotFound for one that isn't in the workspace.
@@ -34,19 +34,19 @@ def hold_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -
         raise NotFound(f"No source {source_id} is here.")
 
 
-def keep_out(tx: Connection, run_id: uuid.UUID) -> None:
+def lock_extendable_run(tx: Connection, run_id: uuid.UUID) -> None:
     """Let nobody join a run until the transaction ends, if it is of a kind that may be joined."""
-    tx.execute(_KEEP_OUT, {"run_id": run_id, "joined": list(JOINED)})
+    tx.execute(_KEEP_OUT, {"run_id": run_id, "joined": list(EXTENDABLE_KINDS)})
 
 
-def refuse_while_open(tx: Connection, source_id: uuid.UUID) -> None:
+def check_no_open_run(tx: Connection, source_id: uuid.UUID) -> None:
     """Raise Conflict while a run of a source is open; the source must be held."""
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
     if found is not None:
-        raise is_open(found.id, found.kind)
+        raise open_run_conflict(found.id, found.kind)
 
 
-def open_run(
+def open_manual_run(
     tx: Connection,
     workspace_id: uuid.UUID,
     source_id: uuid.UUID,
@@ -60,8 +60,8 @@ def open_run(
     """
     found = tx.execute(_OPEN, {"source_id": source_id}).one_or_none()
     run_id = uuid.uuid4()
-    if found is not None and (found.kind != kind or kind not in JOINED):
-        raise is_open(found.id, found.kind)
+    if found is not None and (found.kind != kind or kind not in EXTENDABLE_KINDS):
+        raise open_run_conflict(found.id, found.kind)
     if found is not None and tx.execute(_STAY, {"id": found.id}).one_or_none() is not None:
         run_id = found.id
     else:
@@ -79,12 +79,12 @@ def _is_new(item: dict[str, Any], replaced: Mapping[str, str]) -> bool:
     return item["a"] == "changed" and replaced.get(item["k"]) == "added"
 
 
-def count_chunks(tx: Connection, run_id: uuid.UUID, key: str, chunks: int) -> None:
+def record_chunks(tx: Connection, run_id: uuid.UUID, key: str, chunks: int) -> None:
     """Have a run count the chunks that a document was cut into before it was opened."""
     tx.execute(_STORED, {"run_id": run_id, "key": key, "chunks": chunks})
 
 
-def unsettle(tx: Connection, source_id: uuid.UUID) -> None:
+def mark_for_embedding(tx: Connection, source_id: uuid.UUID) -> None:
     """Have the next `finish` look for what lacks a vector in a source; the source must be held."""
     tx.execute(sa.text("update sources set embedded_model_id = null where id = :id"), {"id": source_id})
 

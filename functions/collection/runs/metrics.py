@@ -1,4 +1,4 @@
-"""Figures of a run: rows of its steps and items flow in; how long it takes, how fast it goes and why it fails flow out.
+"""Metrics of a run: step counts and durations, throughput, time left, failures grouped by reason.
 
 Read with the run by whoever watches it. All are summed by the database; the guess at what is left is pure.
 """
@@ -21,7 +21,7 @@ _READING_SHARE = 0.25
 """The share of a run's time that reading documents takes, as far as nothing better is known; the rest is embedding."""
 
 
-class StepFigures(msgspec.Struct, frozen=True):
+class StepMetrics(msgspec.Struct, frozen=True):
     """What became of a run's steps of one kind.
 
     `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps
@@ -48,16 +48,16 @@ class FailureGroup(msgspec.Struct, frozen=True):
     key: str
 
 
-class Figures(msgspec.Struct, frozen=True):
+class RunMetrics(msgspec.Struct, frozen=True):
     """How a run goes: see `Run`."""
 
-    steps: list[StepFigures]
+    steps: list[StepMetrics]
     throughput: float | None
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
-class Part:
+class PhaseProgress:
     """A part of a run: how much of it is done, how much is left, and for how many seconds it has been going on."""
 
     done: int
@@ -65,19 +65,21 @@ class Part:
     seconds: float
 
 
-def read_figures(tx: Connection, run_id: uuid.UUID) -> Figures:
+def read_metrics(tx: Connection, run_id: uuid.UUID) -> RunMetrics:
     """Read how a run goes; of one that isn't in the workspace nothing is told."""
-    rows = tx.execute(_FIGURES, {"run_id": run_id}).all()
+    rows = tx.execute(_METRICS, {"run_id": run_id}).all()
     if not rows:
-        return Figures([], None, None)
-    steps = [msgspec.convert(dict(row._mapping), StepFigures) for row in rows if row.kind is not None]
+        return RunMetrics([], None, None)
+    steps = [msgspec.convert(dict(row._mapping), StepMetrics) for row in rows if row.kind is not None]
     if not rows[0].is_open:
-        return Figures(steps, _rate(rows[0].settled, rows[0].seconds_in_all) if rows[0].settled else None, None)
+        return RunMetrics(steps, _rate(rows[0].settled, rows[0].seconds_in_all) if rows[0].settled else None, None)
     embedding = next((row for row in rows if row.kind == "embed"), None)
-    texts = Part(embedding.done, embedding.ready + embedding.running, embedding.going_on_s) if embedding else None
-    left_s = seconds_left(Part(rows[0].fetched, rows[0].pending, rows[0].reading_s), texts)
+    texts = (
+        PhaseProgress(embedding.done, embedding.ready + embedding.running, embedding.going_on_s) if embedding else None
+    )
+    left_s = seconds_left(PhaseProgress(rows[0].fetched, rows[0].pending, rows[0].reading_s), texts)
     lately = _rate(rows[0].settled_lately, min(60.0, rows[0].reading_s)) if rows[0].settled else None
-    return Figures(steps, lately, left_s)
+    return RunMetrics(steps, lately, left_s)
 
 
 def read_failure_groups(tx: Connection, run_id: uuid.UUID, most: int = MAX_GROUPS) -> list[FailureGroup]:
@@ -86,7 +88,7 @@ def read_failure_groups(tx: Connection, run_id: uuid.UUID, most: int = MAX_GROUP
     return [FailureGroup(row.reason, row.failures, row.key) for row in rows]
 
 
-def seconds_left(documents: Part, texts: Part | None) -> float | None:
+def seconds_left(documents: PhaseProgress, texts: PhaseProgress | None) -> float | None:
     """Guess how long an open run will go on, as if the rest went like what is done; None when it can't be told.
 
     Documents are read first; then texts are embedded, counted in steps. With 100 of 400 documents read in 10 s reading
@@ -107,7 +109,7 @@ def _rate(settled: int, seconds: float) -> float:
 
 # What is settled by a step that ended within the last minute counts as settled then. Reading begins with the first
 # step that does.
-_FIGURES = sa.text("""
+_METRICS = sa.text("""
     with run as (
       select id, state = 'running' as is_open, extract(epoch from finished_at - created_at)::float8 as seconds_in_all,
         extract(epoch from now() - coalesce(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import provider_of
-from functions.collection.runs.metrics import FailureGroup, StepFigures, read_failure_groups, read_figures
+from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
 from functions.collection.runs.pause import check_not_paused
 from headwater import logs
 from headwater.database.transactions import after_commit
@@ -31,7 +31,7 @@ State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 MAX_REASONS = 1000
 """Failures and warnings a run tells at most, by key."""
 
-MIN_ALARMING = 20
+ALARM_MIN_FAILURES = 20
 """Fewer documents that fail alarm nobody while the run itself hasn't failed."""
 
 
@@ -95,12 +95,12 @@ class Run(RunSummary, frozen=True):
     failures: list[Reason]
     warnings: list[Reason]
     failure_groups: list[FailureGroup]
-    steps: list[StepFigures]
+    steps: list[StepMetrics]
     throughput: float | None
     seconds_left: float | None
 
 
-class Started(msgspec.Struct, frozen=True):
+class StartedRun(msgspec.Struct, frozen=True):
     """The run that was started, or found open."""
 
     run_id: uuid.UUID
@@ -159,10 +159,10 @@ def check_kind(tx: Connection, run_id: uuid.UUID, kinds: Sequence[str]) -> None:
     """Raise Conflict when the open run that was found in the place of a new one is of another kind than is wanted."""
     kind = tx.execute(sa.text("select kind from runs where id = :id"), {"id": run_id}).scalar_one()
     if kind not in kinds:
-        raise is_open(run_id, kind)
+        raise open_run_conflict(run_id, kind)
 
 
-def is_open(run_id: uuid.UUID, kind: str) -> Conflict:
+def open_run_conflict(run_id: uuid.UUID, kind: str) -> Conflict:
     """Say that nothing can be begun while this run is open, and what to do."""
     said = f"A run of this source is open ({kind.replace('_', ' ')})."
     return Conflict(f"{said} Wait until it has ended, or cancel it: POST /api/runs/{run_id}/cancel.")
@@ -209,7 +209,9 @@ def is_alarming(state: State, counts: Counts) -> bool:
     20 failures of 30 documents are alarming, 20 of 40 are not, and 19 of 19 neither: a person has just saved them.
     """
     succeeded = counts.added + counts.changed + counts.removed
-    return state == "failed" or (state == "partial" and counts.failed >= MIN_ALARMING and counts.failed > succeeded)
+    return state == "failed" or (
+        state == "partial" and counts.failed >= ALARM_MIN_FAILURES and counts.failed > succeeded
+    )
 
 
 def count(tx: Connection, run_id: uuid.UUID) -> Counts:
@@ -235,7 +237,7 @@ def read_run(tx: Connection, run_id: uuid.UUID) -> Run:
     """Read one run with its reasons and figures; raises NotFound for one that isn't in the workspace."""
     summary = read_summary(tx, run_id)
     told = tx.execute(_REASONS, {"run_id": run_id, "limit": MAX_REASONS}).all()
-    figures = read_figures(tx, run_id)
+    figures = read_metrics(tx, run_id)
     return Run(
         **msgspec.structs.asdict(summary),
         failures=[Reason(item.key, item.reason) for item in told if item.state == "failed"],

@@ -41,7 +41,7 @@ def check_schedule(cron: str, time_zone: str, *, tick_s: float, now: dt.datetime
             "such as `0 3 * * *` for every day at 03:00."
         )
     next_time(cron, time_zone, now)
-    distance_s = least_distance_s(cron)
+    distance_s = min_interval_s(cron)
     if distance_s < tick_s:
         raise UnprocessableContent(
             f"schedule: {cron!r} comes again after {distance_s / 60:g} minutes. Sources are looked after every "
@@ -67,7 +67,7 @@ def times_after(cron: str, time_zone: str, after: dt.datetime) -> Iterator[dt.da
             yield moment
 
 
-def least_distance_s(cron: str) -> float:
+def min_interval_s(cron: str) -> float:
     """Return the least distance between two times of an expression by the clock's face, in seconds.
 
     Changes of the clock don't count: `5 2,3 * * *` comes at 03:00 and 03:05 when 02:05 is skipped, and may.

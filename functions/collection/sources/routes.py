@@ -6,15 +6,15 @@ from functools import partial
 
 import msgspec
 
-from functions.collection.accounts.routes import People
+from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.connectors import decode_config
 from functions.collection.documents import documents
 from functions.collection.documents.documents import Document, DocumentList, DocumentQuery
-from functions.collection.documents.routes import Curation
+from functions.collection.documents.routes import DocumentRoutes
 from functions.collection.pipeline import retry_failed
 from functions.collection.runs import items, runs
 from functions.collection.runs.items import ItemList, ItemQuery
-from functions.collection.runs.runs import Run, RunList, RunQuery, Started
+from functions.collection.runs.runs import Run, RunList, RunQuery, StartedRun
 from functions.collection.sources import sources
 from functions.collection.sources.connect import Connect, release_staged
 from functions.collection.sources.sources import Credentials, NewSource, Source, SourceChanges, SourceList
@@ -51,8 +51,8 @@ class Collection:
         """Return every route that people and programs call."""
         source = "/api/sources/<uuid:id>"
         return [
-            *People(self.database).routes(),
-            *Curation(self.database, self.settings, self.tickets).routes(),
+            *AccountRoutes(self.database).routes(),
+            *DocumentRoutes(self.database, self.settings, self.tickets).routes(),
             Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
             Route(
                 "POST",
@@ -83,7 +83,7 @@ class Collection:
                 self.collect,
                 "Collect a source now",
                 query=CollectQuery,
-                answers=Started,
+                answers=StartedRun,
                 status=202,
                 access="editor",
             ),
@@ -102,7 +102,7 @@ class Collection:
                 "/api/runs/<uuid:id>/retry",
                 self.retry_run,
                 "Try again what failed in a run",
-                answers=Started,
+                answers=StartedRun,
                 status=202,
                 access="editor",
             ),
@@ -139,7 +139,7 @@ class Collection:
     def change_source(self, call: Call) -> Source:
         """Probe the source if it will be reached in another way, store what is changed."""
         with self.database.transaction(call.workspace_id) as tx:
-            probe = sources.changed_credentials(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+            probe = sources.read_changed_credentials(tx, call.workspace_id, call.path["id"], call.body, self.settings)
         if probe is not None:
             self.connect(probe).check(probe.config, probe.token)
         with self.database.transaction(call.workspace_id) as tx:
@@ -150,14 +150,14 @@ class Collection:
             release_staged(tx, self.connect, call.path["id"])
             sources.delete_source(tx, call.workspace_id, call.path["id"])
 
-    def collect(self, call: Call) -> Started:
+    def collect(self, call: Call) -> StartedRun:
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             sources.check_source(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening(call.workspace_id) as tx:
             run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
             runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
-        return Started(run_id)
+        return StartedRun(run_id)
 
     def list_runs(self, call: Call) -> RunList:
         query: RunQuery = call.args
@@ -177,13 +177,13 @@ class Collection:
             runs.read_summary(tx, call.path["id"])
             return items.read_items(tx, call.path["id"], call.args)
 
-    def retry_run(self, call: Call) -> Started:
+    def retry_run(self, call: Call) -> StartedRun:
         with self.database.transaction(call.workspace_id) as tx:
             runs.read_summary(tx, call.path["id"])
         with self.tickets.opening(call.workspace_id) as tx:
             run_id = retry_failed.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
             after_commit(tx, partial(self.start_job, run_id))
-        return Started(run_id)
+        return StartedRun(run_id)
 
     def cancel_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors import decode_config
-from functions.collection.runs.manual import hold_source, refuse_while_open
+from functions.collection.runs.manual import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.runs import RunSummary, read_last_runs
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
@@ -108,7 +108,7 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
     return read_source(tx, workspace_id, source_id)
 
 
-def changed_credentials(
+def read_changed_credentials(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
 ) -> Credentials | None:
     """Return how a source will be reached after changes, for it to be probed; None when they don't touch that.
@@ -135,13 +135,13 @@ def change_source(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
 ) -> Source:
     """Change what is said to be changed of a source; raises NotFound, or UnprocessableContent for what can't be."""
-    hold_source(tx, workspace_id, source_id)
+    lock_source(tx, workspace_id, source_id)
     source = read_source(tx, workspace_id, source_id)
     if changes.paused is not UNSET:
         set_paused(tx, source_id, paused=changes.paused)
-    reached = changed_credentials(tx, workspace_id, source_id, changes, settings)
+    reached = read_changed_credentials(tx, workspace_id, source_id, changes, settings)
     if reached is not None and changes.config is not UNSET:
-        refuse_while_open(tx, source_id)
+        check_no_open_run(tx, source_id)
         tx.execute(_CONFIGURE, {"id": source_id, "config": msgspec.json.encode(reached.config).decode()})
     if changes.token is not UNSET:
         token = _encrypt(changes.token, settings) if changes.token else None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from functions.collection.runs import runs
 from functions.collection.sources import schedules, sources
 from functions.collection.sources.schedules import Schedule
-from functions.collection.tick import Ticked, start_due
+from functions.collection.tick import TickResult, start_due
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UpstreamError
 from headwater.queue.tickets import QUEUES, Tickets
@@ -80,7 +80,7 @@ def ticks(db: Database, tickets: Tickets, first: str, count: int) -> list[dt.dat
         if start_due(db, tickets, now).started:
             started.append(now)
             end_runs(db)
-            assert start_due(db, tickets, now) == Ticked([], []), "as if it were delivered again"
+            assert start_due(db, tickets, now) == TickResult([], []), "as if it were delivered again"
     return started
 
 
@@ -158,7 +158,7 @@ def test_an_open_run_is_skipped_and_said_so(db: Database, tickets: Tickets) -> N
     assert (ticked.started, [(skip.source_id, skip.run_id) for skip in ticked.skipped]) == ([], [(source_id, run_id)])
     assert "still open" in str(ticked.skipped[0].reason)
     end_runs(db)
-    assert start_due(db, tickets, now + QUARTER) == Ticked([], [])
+    assert start_due(db, tickets, now + QUARTER) == TickResult([], [])
     assert len(start_due(db, tickets, now + dt.timedelta(days=1)).started) == 1
 
 
@@ -178,7 +178,7 @@ def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database
     ticked = start_due(db, tickets, now)
     assert (ticked.started, [(one.source_id, one.run_id) for one in ticked.skipped]) == ([], [(source_id, None)])
     assert "paused" in str(ticked.skipped[0].reason)
-    assert start_due(db, tickets, now + QUARTER) == Ticked([], []), "until its next time"
+    assert start_due(db, tickets, now + QUARTER) == TickResult([], []), "until its next time"
     resumed = set_paused(False)
     assert (resumed.paused_at, len(resumed.next_runs)) == (None, 3)
     assert len(start_due(db, tickets, now + day).started) == 1

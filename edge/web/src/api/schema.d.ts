@@ -500,7 +500,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["MadeApiKey"];
+                        "application/json": components["schemas"]["CreatedApiKey"];
                     };
                 };
                 /** @description A problem */
@@ -989,7 +989,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Started"];
+                        "application/json": components["schemas"]["StartedRun"];
                     };
                 };
                 /** @description A problem */
@@ -1276,7 +1276,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Started"];
+                        "application/json": components["schemas"]["StartedRun"];
                     };
                 };
                 /** @description A problem */
@@ -1326,7 +1326,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Added"];
+                        "application/json": components["schemas"]["AddedDocument"];
                     };
                 };
                 /** @description A problem */
@@ -1418,7 +1418,7 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["Answer"];
+                    "application/json": components["schemas"]["RemovalDecision"];
                 };
             };
             responses: {
@@ -1428,7 +1428,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Started"];
+                        "application/json": components["schemas"]["StartedRun"];
                     };
                 };
                 /** @description A problem */
@@ -1469,7 +1469,7 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["Answer"];
+                    "application/json": components["schemas"]["RemovalDecision"];
                 };
             };
             responses: {
@@ -1479,7 +1479,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Kept"];
+                        "application/json": components["schemas"]["KeptDocuments"];
                     };
                 };
                 /** @description A problem */
@@ -1553,22 +1553,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Added
+         * AddedDocument
          * @description The document as it is stored, and the run that embeds it.
          */
-        Added: {
+        AddedDocument: {
             /** Format: uuid */
             run_id: string;
             /** Format: uuid */
             document_id: string;
-        };
-        /**
-         * Answer
-         * @description Which removals are meant: those that this run withheld.
-         */
-        Answer: {
-            /** Format: uuid */
-            run_id: string;
         };
         /**
          * ApiKey
@@ -1670,6 +1662,25 @@ export interface components {
             embedded: number;
             /** @default 0 */
             reused: number;
+        };
+        /**
+         * CreatedApiKey
+         * @description A key that has just been made; `key` itself is told this once.
+         */
+        CreatedApiKey: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            hint: string;
+            /** @enum {unknown} */
+            role: "editor" | "owner" | "reader";
+            scopes: ("chat" | "collection" | "embedding")[];
+            created_by: string;
+            created_at: string;
+            expires_at: string | null;
+            revoked_at: string | null;
+            last_used_at: string | null;
+            key: string;
         };
         /**
          * Document
@@ -1850,30 +1861,11 @@ export interface components {
             limit: number;
         };
         /**
-         * Kept
+         * KeptDocuments
          * @description How many documents stay; until the source lists them again, no sync removes them.
          */
-        Kept: {
+        KeptDocuments: {
             kept: number;
-        };
-        /**
-         * MadeApiKey
-         * @description A key that has just been made; `key` itself is told this once.
-         */
-        MadeApiKey: {
-            /** Format: uuid */
-            id: string;
-            name: string;
-            hint: string;
-            /** @enum {unknown} */
-            role: "editor" | "owner" | "reader";
-            scopes: ("chat" | "collection" | "embedding")[];
-            created_by: string;
-            created_at: string;
-            expires_at: string | null;
-            revoked_at: string | null;
-            last_used_at: string | null;
-            key: string;
         };
         /**
          * Me
@@ -2069,6 +2061,14 @@ export interface components {
             url: string | null;
         };
         /**
+         * RemovalDecision
+         * @description Which removals are meant: those that this run withheld.
+         */
+        RemovalDecision: {
+            /** Format: uuid */
+            run_id: string;
+        };
+        /**
          * RemovalList
          * @description A page of withheld removals by key; `next` goes into `after` for the next page, None at the end.
          *
@@ -2123,7 +2123,7 @@ export interface components {
             failures: components["schemas"]["Reason"][];
             warnings: components["schemas"]["Reason"][];
             failure_groups: components["schemas"]["FailureGroup"][];
-            steps: components["schemas"]["StepFigures"][];
+            steps: components["schemas"]["StepMetrics"][];
             throughput: number | null;
             seconds_left: number | null;
         };
@@ -2253,21 +2253,21 @@ export interface components {
             providerMetadata: components["schemas"]["SourceMetadata"];
         };
         /**
-         * Started
+         * StartedRun
          * @description The run that was started, or found open.
          */
-        Started: {
+        StartedRun: {
             /** Format: uuid */
             run_id: string;
         };
         /**
-         * StepFigures
+         * StepMetrics
          * @description What became of a run's steps of one kind.
          *
          *         `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps
          *         stay under, None while nothing is done.
          */
-        StepFigures: {
+        StepMetrics: {
             kind: string;
             ready: number;
             running: number;

@@ -25,7 +25,7 @@ export type Workspace = Schemas["Membership"];
 export type Member = Schemas["Member"];
 export type ApiKey = Schemas["ApiKey"];
 export type NewApiKey = Schemas["NewApiKey"];
-export type CreatedApiKey = Schemas["MadeApiKey"];
+export type CreatedApiKey = Schemas["CreatedApiKey"];
 export type Scope = NewApiKey["scopes"][number];
 
 export interface GitConfig {
@@ -48,7 +48,7 @@ export type RunState = RunSummary["state"];
 export type Counts = Schemas["Counts"];
 export type Reason = Schemas["Reason"];
 export type FailureGroup = Schemas["FailureGroup"];
-export type StepMetrics = Schemas["StepFigures"];
+export type StepMetrics = Schemas["StepMetrics"];
 export type RunItem = Schemas["Item"];
 export type ItemAction = RunItem["action"];
 export type ItemState = RunItem["state"];

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions.collection.accounts.keys import NewApiKey, create_key
-from functions.collection.accounts.routes import People
+from functions.collection.accounts.routes import AccountRoutes
 from headwater.auth.api_keys import hash_key, is_well_formed
 from headwater.auth.callers import Caller
 from headwater.errors import Forbidden
@@ -26,7 +26,7 @@ def issuer() -> Iterator[FakeIssuer]:
 
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
-    with called(database, issuer, "collection", lambda opened: People(opened).routes()) as made:
+    with called(database, issuer, "collection", lambda opened: AccountRoutes(opened).routes()) as made:
         yield made
 
 

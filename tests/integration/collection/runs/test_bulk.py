@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from functions.collection.pipeline import retry_failed
 from functions.collection.pipeline.steps import handlers
 from functions.collection.runs import runs
-from functions.collection.runs.bulk import Bulk
+from functions.collection.runs.bulk import JobStarter
 from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Worker
@@ -61,13 +61,13 @@ def pipeline(database: FreshDatabase, idle_cloud: Cloud) -> Iterator[Pipeline]:
         yield made
 
 
-def bulk_of(pipeline: Pipeline, **changes: Any) -> Bulk:
+def bulk_of(pipeline: Pipeline, **changes: Any) -> JobStarter:
     settings = replace(pipeline.settings, **changes)
     tickets = pipeline.closing.enter_context(closing_client(Tickets(pipeline.database, settings)))
-    return pipeline.closing.enter_context(closing_client(Bulk(pipeline.database, settings, tickets)))
+    return pipeline.closing.enter_context(closing_client(JobStarter(pipeline.database, settings, tickets)))
 
 
-def list_source(pipeline: Pipeline, repository: Repository, bulk: Bulk, *, dies: bool = False) -> uuid.UUID:
+def list_source(pipeline: Pipeline, repository: Repository, bulk: JobStarter, *, dies: bool = False) -> uuid.UUID:
     """Start a run as the API does and take its first step as the function does, or dies in."""
     source = pipeline.add_source(repository.url)
     with pipeline.database.transaction(pipeline.workspace_id) as tx:

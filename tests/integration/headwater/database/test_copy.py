@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.embedding.embed import as_copy
+from functions.embedding.embed import encode_copy_rows
 from headwater.database import copy
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
@@ -56,7 +56,7 @@ def test_vectors_keep_their_hash_and_are_rounded_to_half_precision(db: Database)
     hashes = [bytes([n]) * 32 for n in range(3)]
     vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
     with db.transaction(WORKSPACE) as tx:
-        copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", as_copy(hashes, vectors))
+        copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", encode_copy_rows(hashes, vectors))
         stored = tx.execute(sa.text("select hash, cast(v as text) as v from new_vectors order by hash")).all()
     assert [bytes(row.hash) for row in stored] == hashes
     written = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import ALIKE, FEW, Search, by_index
-from functions.embedding.embed import as_copy
+from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
 from headwater.database.migrations import register_model
@@ -65,7 +65,9 @@ def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
     source_id = add_source(database, add_workspace(database, workspace_id))
     hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
     with database.transaction(workspace_id) as tx:
-        copy_binary(tx, "new_vectors", "input_hash bytea, embedding halfvec", as_copy(hashes, vectors()[list(numbers)]))
+        copy_binary(
+            tx, "new_vectors", "input_hash bytea, embedding halfvec", encode_copy_rows(hashes, vectors()[list(numbers)])
+        )
         tx.execute(_FILL, {"w": workspace_id, "s": source_id, "n": len(numbers), "from": numbers.start})
         tx.execute(sa.text("select refresh_statistics()"))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.sources.cron import check_schedule, least_distance_s, times_after
+from functions.collection.sources.cron import check_schedule, min_interval_s, times_after
 from headwater.errors import UnprocessableContent
 from localcloud.scheduler import cron as localcloud
 
@@ -94,7 +94,7 @@ def test_an_implementation_of_its_own_comes_to_the_same_times(
     ],
 )
 def test_the_least_distance_is_that_of_the_clocks_face(cron: str, distance_s: int) -> None:
-    assert least_distance_s(cron) == distance_s
+    assert min_interval_s(cron) == distance_s
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_any_text_is_taken_or_refused(cron: str) -> None:
         check_schedule(cron, "UTC", tick_s=900, now=NOW)
     except UnprocessableContent:
         return
-    assert least_distance_s(cron) >= 900
+    assert min_interval_s(cron) >= 900

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.job.outage import Outage
+from functions.job.database_retry import DatabaseRetry
 from headwater.errors import DatabaseUnavailable
 
 
@@ -28,16 +28,16 @@ class Database:
         return "here"
 
 
-def outage_of(database: Database) -> Outage:
-    outage = Outage(300, clock=database.now, sleep=database.wait)
-    outage.survive(lambda: "was there")
+def outage_of(database: Database) -> DatabaseRetry:
+    outage = DatabaseRetry(300, clock=database.now, sleep=database.wait)
+    outage.call(lambda: "was there")
     return outage
 
 
 def test_a_database_that_comes_back_is_waited_for() -> None:
     database = Database(back_at=60)
     outage = outage_of(database)
-    assert outage.survive(database.call) == "here"
+    assert outage.call(database.call) == "here"
     assert 3 < database.calls < 200
     assert outage.ended_at == database.time >= 60
 
@@ -46,20 +46,20 @@ def test_one_that_stays_away_is_given_up() -> None:
     database = Database(back_at=1e9)
     outage = outage_of(database)
     with pytest.raises(DatabaseUnavailable):
-        outage.survive(database.call)
+        outage.call(database.call)
     assert 300 < database.time < 306
 
 
 def test_patience_begins_anew_with_each_outage() -> None:
     database = Database(back_at=200)
     outage = outage_of(database)
-    outage.survive(database.call)
+    outage.call(database.call)
     database.back_at = 450
-    assert outage.survive(database.call) == "here"
+    assert outage.call(database.call) == "here"
 
 
 def test_one_that_was_never_there_is_not_waited_for() -> None:
     database = Database(back_at=1)
     with pytest.raises(DatabaseUnavailable):
-        Outage(300, clock=database.now, sleep=database.wait).survive(database.call)
+        DatabaseRetry(300, clock=database.now, sleep=database.wait).call(database.call)
     assert database.calls == 1

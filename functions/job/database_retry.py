@@ -9,7 +9,7 @@ from headwater import logs
 from headwater.errors import DatabaseUnavailable
 from headwater.queue.retry_policy import backoff_s
 
-PATIENCE_S = 300.0
+MAX_OUTAGE_S = 300.0
 """Longer than a fail-over or an upgrade takes; after that, somebody has to look."""
 
 _LONGEST_WAIT_S = 5.0
@@ -17,16 +17,16 @@ _LONGEST_WAIT_S = 5.0
 T = TypeVar("T")
 
 
-class Outage:
-    """Try again while the database is away, for `patience_s` at most; one that was never there isn't waited for."""
+class DatabaseRetry:
+    """Try again while the database is away, for `max_outage_s` at most; one that was never there isn't waited for."""
 
     def __init__(
         self,
-        patience_s: float = PATIENCE_S,
+        max_outage_s: float = MAX_OUTAGE_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._patience_s = patience_s
+        self._max_outage_s = max_outage_s
         self._clock = clock
         self._sleep = sleep
         self._seen_at: float | None = None
@@ -34,7 +34,7 @@ class Outage:
         self.ended_at = 0.0
         """When the database came back the last time, by the clock."""
 
-    def survive(self, call: Callable[[], T]) -> T:
+    def call(self, call: Callable[[], T]) -> T:
         """Call until the database answers; raises DatabaseUnavailable when it has been away for too long."""
         while True:
             try:
@@ -48,7 +48,7 @@ class Outage:
                 return answer
 
     def _wait(self, error: DatabaseUnavailable) -> None:
-        if self._seen_at is None or self._clock() - self._seen_at > self._patience_s:
+        if self._seen_at is None or self._clock() - self._seen_at > self._max_outage_s:
             raise error
         wait_s = min(backoff_s(self._failures, random.random()), _LONGEST_WAIT_S)  # noqa: S311
         self._failures += 1
