@@ -105,13 +105,13 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   it("stops when one says so, and keeps what there is", async () => {
     await ask("stop");
     await page.getByRole("button", { name: "Stop answering" }).click();
-    await page.getByText("You stopped this answer.").waitFor();
+    await page.getByText("This answer was stopped.").waitFor();
     expect(await page.getByRole("article", { name: "Answer" }).innerText()).toMatch(/^one two three/);
     await expect.poll(() => chat.stopped).toHaveLength(1);
     chat.isHeld = false;
     expect(page.url()).toContain(chat.stopped[0]);
     await page.reload();
-    await page.getByText("You stopped this answer.").waitFor();
+    await page.getByText("This answer was stopped.").waitFor();
     await page.getByRole("button", { name: "Ask again" }).click();
     await page.getByRole("list", { name: "Sources" }).waitFor();
     expect(await page.getByRole("article", { name: "Answer" }).allInnerTexts()).toEqual([expect.stringMatching(WHOLE)]);
@@ -125,7 +125,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   it("belongs to its conversation: a new chat begins empty", async () => {
     await ask("first");
     await page.getByRole("button", { name: "New chat" }).click();
-    await page.getByRole("heading", { name: "Ask what your team has written" }).waitFor();
+    await page.getByRole("heading", { name: "Ask about your team's documents" }).waitFor();
     expect(new URL(page.url()).pathname).toBe("/");
     await page.goBack();
     await page.getByText("three").waitFor();

@@ -53,7 +53,7 @@ async function collect(page, name) {
   });
   await shot(page, "2-collecting");
   const deadline = Date.now() + COLLECT_TIMEOUT_MS;
-  const end = card.getByText(/^(Collected|Collected in part|Failed|Cancelled)$/);
+  const end = card.getByText(/^(Collected|Collected with errors|Failed|Cancelled)$/);
   while (!(await end.isVisible())) {
     expect(
       Date.now() < deadline,
@@ -100,8 +100,8 @@ async function openCitation(page) {
   for (const word of words) expect(passage.text.includes(word), `"${word}" is marked, but isn't in the passage`);
   await shot(page, "6-passage");
 
-  const asWritten = panel.getByRole("button", { name: "As written" });
-  if (await asWritten.isVisible()) await asWritten.click();
+  const plainText = panel.getByRole("button", { name: "Plain text" });
+  if (await plainText.isVisible()) await plainText.click();
   const marked = await mark.textContent();
   expect(marked === passage.text, `marked is ${JSON.stringify(marked)}, cited was ${JSON.stringify(passage.text)}`);
   expect(await isWithinView(mark, body), "the marked passage isn't in view as it was written");

@@ -39,11 +39,11 @@ async function collect(page, name) {
 
 /** Make an API key, and call with it as a program would. @param {Page} page */
 async function makeKey(page) {
-  await page.getByText("Make a key").click();
-  const form = page.getByRole("form", { name: "Make a key" });
+  await page.getByText("Create an API key").click();
+  const form = page.getByRole("form", { name: "Create an API key" });
   await form.getByLabel("Name").fill("Nightly export");
-  await form.getByLabel("sources, runs and documents").check();
-  await form.getByRole("button", { name: "Make key" }).click();
+  await form.getByLabel("Sources, runs and documents").check();
+  await form.getByRole("button", { name: "Create key" }).click();
   const key = await page.getByLabel("Key “Nightly export”").inputValue();
   const statuses = [];
   for (const path of ["/api/documents", "/api/conversations"]) {
@@ -94,13 +94,13 @@ async function beReader(page, name) {
   await page.getByRole("article", { name }).waitFor();
   await expectNoButtons(page, "Sources");
   await lookAt(page, folder, "reader-sources");
-  await page.getByRole("link", { name: "This run" }).click();
+  await page.getByRole("link", { name: "Latest run" }).click();
   await page.getByRole("heading", { name: `Run of ${name}` }).waitFor();
   await expectNoButtons(page, "the run's page");
   await lookAt(page, folder, "reader-run");
   await ask(page, question);
   await page.goto(`${base}/workspace`);
-  await page.getByText("Owners of the workspace manage").waitFor();
+  await page.getByText("Only owners can manage").waitFor();
   await expectNoButtons(page, "Workspace");
   await shot(page, folder, "reader-workspace");
   await signOut(page);

@@ -12,13 +12,13 @@ import { expect } from "./browser.mjs";
  */
 export async function lookAtRun(page, name) {
   const card = page.getByRole("article", { name }).last();
-  await card.getByRole("link", { name: "This run" }).click();
+  await card.getByRole("link", { name: "Latest run" }).click();
   await page.getByRole("heading", { name: `Run of ${name}` }).waitFor();
   const facts = await page.locator("dl.facts").innerText();
-  for (const fact of ["by request", "Took", "documents a ", "the functions", "Snapshot"]) {
+  for (const fact of ["on request", "Duration", "documents per ", "Functions", "Snapshot"]) {
     expect(facts.includes(fact), `the run doesn't tell ${fact}: ${facts}`);
   }
-  await page.getByRole("link", { name: "All its runs" }).click();
+  await page.getByRole("link", { name: "All runs of this source" }).click();
   const rows = page.getByRole("list", { name: "Runs" }).getByRole("listitem");
   await rows.first().waitFor();
   const told = await rows.allInnerTexts();

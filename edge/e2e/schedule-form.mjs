@@ -27,7 +27,7 @@ export async function schedule(page, name, complaints) {
   await card.getByLabel("At").fill("06:30");
   await card.getByLabel("Time zone").selectOption("Europe/Berlin");
   await card.getByRole("button", { name: "Save" }).click();
-  await card.getByText("Collected Monday to Friday at 06:30 (Europe/Berlin)").waitFor();
+  await card.getByText("Collects Monday to Friday at 06:30 (Europe/Berlin)").waitFor();
   const times = await card.getByRole("list", { name: "Next times" }).getByRole("listitem").allInnerTexts();
   expect(times.length === 3 && times.every((time) => /^\w{3} \d+ \w+, 06:30$/.test(time)), `next: ${times.join("; ")}`);
   expect(await edit.evaluate((button) => button === document.activeElement), "after Save the focus isn't on Edit");

@@ -74,7 +74,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
 
   async function signInWithKey(key: string): Promise<void> {
     await page.goto(`${edge.url}/sources`);
-    await page.getByText("Use an API key").click();
+    await page.getByText("Sign in with an API key").click();
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
   }
@@ -102,7 +102,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     answer = ids({ nonce: "another" });
     await page.goto(edge.url);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
-    await page.getByText("The ID token belongs to another sign-in.").waitFor();
+    await page.getByText("The ID token belongs to a different sign-in.").waitFor();
     answer = ids({});
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("textbox", { name: "Question" }).waitFor();
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
 
   it("doesn't happen by a link with somebody's token", async () => {
     await page.goto(`${edge.url}/#access_token=${await issuer.token({ sub: "mallory" })}`);
-    await page.getByText("A token came that nobody had asked for here").waitFor();
+    await page.getByText("This sign-in was not started in this tab.").waitFor();
     expect(page.url()).toBe(`${edge.url}/`);
     expect(await stored()).not.toContain("ey");
     expect(people.callers).toEqual([]);
@@ -120,7 +120,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     answer = () => Promise.resolve({ error: "access_denied", error_description: "You are not on the list" });
     await page.goto(`${edge.url}/sources`);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
-    await page.getByText("The issuer said: You are not on the list").waitFor();
+    await page.getByText("The identity provider rejected the sign-in: You are not on the list").waitFor();
     expect(page.url()).toBe(`${edge.url}/sources`);
   });
 
@@ -166,7 +166,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await page.getByRole("heading", { name: OTHER.name }).waitFor();
     expect(await page.locator("main").getByRole("button").count()).toBe(0);
     await page.goto(`${edge.url}/workspace`);
-    await page.getByText("Owners of the workspace manage").waitFor();
+    await page.getByText("Only owners can manage").waitFor();
     expect(await page.getByRole("heading", { name: "API keys" }).count()).toBe(0);
   });
 
@@ -185,11 +185,11 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await expect.poll(() => people.members).toHaveLength(1);
 
     people.nextKey = apiKey();
-    await page.getByText("Make a key").click();
-    const making = page.getByRole("form", { name: "Make a key" });
+    await page.getByText("Create an API key").click();
+    const making = page.getByRole("form", { name: "Create an API key" });
     await making.getByLabel("Name").fill("CI");
-    await making.getByLabel("asking and searching").check();
-    await making.getByRole("button", { name: "Make key" }).click();
+    await making.getByLabel("Chat and search").check();
+    await making.getByRole("button", { name: "Create key" }).click();
     expect(await page.getByLabel("Key “CI”").inputValue()).toBe(people.nextKey);
     await page.getByRole("button", { name: "Copy" }).click();
     expect(people.keys[0]).toMatchObject({ name: "CI", role: "reader", scopes: ["chat"] });

@@ -3,20 +3,20 @@ import { resolve } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
-const API_DESCRIPTION = resolve(import.meta.dirname, "../../docs/openapi.json");
+const OPENAPI_PATH = resolve(import.meta.dirname, "../../docs/openapi.json");
 
-/** Serve the API's description beside the app, as /api/openapi.json, where the checkout has one. */
-function apiDescription(): Plugin {
+/** Copy docs/openapi.json into the build as /api/openapi.json, if it exists. */
+function openapiDocument(): Plugin {
   return {
-    name: "api-description",
+    name: "openapi-document",
     generateBundle() {
-      if (!existsSync(API_DESCRIPTION)) return;
-      this.emitFile({ type: "asset", fileName: "api/openapi.json", source: readFileSync(API_DESCRIPTION) });
+      if (!existsSync(OPENAPI_PATH)) return;
+      this.emitFile({ type: "asset", fileName: "api/openapi.json", source: readFileSync(OPENAPI_PATH) });
     },
   };
 }
 
 export default defineConfig({
-  plugins: [react(), apiDescription()],
+  plugins: [react(), openapiDocument()],
   build: { target: "es2023", modulePreload: { polyfill: false }, assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
 });

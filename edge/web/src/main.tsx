@@ -1,7 +1,8 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { returnFromIssuer } from "./sign-in/redirect";
+import { finishSignIn } from "./sign-in/redirect";
 import { App } from "./shell/app";
+// Style sheets in cascade order: shared ones first.
 import "./ui/tokens.css";
 import "./ui/base.css";
 import "./ui/controls.css";
@@ -16,7 +17,7 @@ import "./sources/sources.css";
 import "./sign-in/sign-in.css";
 import "./workspace/workspace.css";
 
-returnFromIssuer();
+finishSignIn();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(

@@ -1,36 +1,35 @@
-/** Who may call: this installation's way to sign in, who is signed in, members and API keys. */
+/** The installation, the signed-in user, members and API keys. */
 
-import { checked, given, readJson, send } from "./call";
+import { checked, withSignal, readJson, send } from "./call";
 import { ProblemError } from "./problem";
 import type { ApiKey, CreatedApiKey, Me, Member, NewApiKey, Problem, Role } from "./types";
 
-/** What `GET /env` tells everybody. */
+/** The public response of `GET /env`. */
 export interface Installation {
   name: string;
   version: string;
   authMode: string;
-  /** Where the browser is sent to sign in, a template; absent or empty: API keys only. */
+  /** Template of the identity provider's authorization URL; absent or empty if only API keys can sign in. */
   signInUrl?: string | null;
 }
 
-const NO_KEY: Problem = {
-  title: "Not a key",
-  detail:
-    "A key is hw_ and 38 letters and digits. Lists of keys show only its beginning: paste it whole, as it was shown when it was made.",
+const INVALID_KEY: Problem = {
+  title: "Invalid API key",
+  detail: "This isn't a valid API key. Copy the whole key and try again.",
 };
 
 export async function readInstallation(signal?: AbortSignal): Promise<Installation> {
-  return (await checked(await fetch("/env", given(signal)))).json() as Promise<Installation>;
+  return (await checked(await fetch("/env", withSignal(signal)))).json() as Promise<Installation>;
 }
 
 export function readMe(signal?: AbortSignal): Promise<Me> {
   return readJson("/api/me", signal);
 }
 
-/** Ask whether a token is good, without signing in with it; throws a ProblemError when it isn't. */
+/** Check a token with the API without signing in; throws a ProblemError if it is rejected. */
 export async function checkToken(token: string): Promise<void> {
-  // A header can't carry just anything, and `fetch` says no more than that.
-  if (!/^[!-~]+$/.test(token)) throw new ProblemError(NO_KEY);
+  // `fetch` throws a bare TypeError for characters that a header can't carry.
+  if (!/^[!-~]+$/.test(token)) throw new ProblemError(INVALID_KEY);
   await checked(await fetch("/api/me", { headers: { authorization: `Bearer ${token}` } }));
 }
 
@@ -50,7 +49,7 @@ export async function removeMember(subject: string): Promise<void> {
   await send("DELETE", memberPath(subject));
 }
 
-/** A subject's slashes are the path's own, as the API has it. */
+/** The route takes slashes of a subject as path separators, so they are not encoded. */
 function memberPath(subject: string): string {
   return `/api/members/${subject.split("/").map(encodeURIComponent).join("/")}`;
 }

@@ -1,4 +1,4 @@
-/** Conversations. Every call throws a ProblemError, or the browser's TypeError without a connection. */
+/** Conversations. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
 import type { Conversation, ConversationSummary } from "./types";

@@ -1,72 +1,74 @@
-/** Documents: read, restored, added by hand; and removals that wait for somebody to decide. */
+/** Documents, manual uploads, and removals that wait for approval. */
 
-import { call, checked, given, readJson, send } from "./call";
-import { start } from "./runs";
+import { call, checked, withSignal, readJson, send } from "./call";
+import { startRun } from "./runs";
 import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
 
-/** Which of a source's documents: those that are found, of these those added by hand, or those that were removed. */
-export type Shown = "found" | "added" | "deleted";
+/** Which documents of a source to list: all current ones, only those added manually, or deleted ones. */
+export type DocumentFilter = "current" | "added" | "deleted";
 
-const QUERIES: Record<Shown, Record<string, string>> = {
-  found: {},
+const QUERIES: Record<DocumentFilter, Record<string, string>> = {
+  current: {},
   added: { held: "added" },
   deleted: { deleted: "true" },
 };
 
-/** List documents of a source by key. */
+/** List documents of a source, ordered by key. */
 export function listDocuments(
   sourceId: string,
-  shown: Shown,
+  filter: DocumentFilter,
   after: string | null,
   signal?: AbortSignal,
 ): Promise<DocumentPage> {
-  const query = new URLSearchParams({ source_id: sourceId, ...QUERIES[shown], ...(after !== null && { after }) });
+  const query = new URLSearchParams({ source_id: sourceId, ...QUERIES[filter], ...(after !== null && { after }) });
   return readJson(`/api/documents?${query.toString()}`, signal);
 }
 
-/** What was changed here and not read since: of these the browser may still keep what they were. */
-const changed = new Set<string>();
+/** Documents changed in this tab and not read since; the browser may have cached their old version. */
+const changedIds = new Set<string>();
 
 export async function readDocument(id: string, signal?: AbortSignal): Promise<Document> {
-  const cache = changed.has(id) ? "reload" : "default";
-  const answer = await checked(await call(`/api/documents/${encodeURIComponent(id)}`, { ...given(signal), cache }));
-  const document = (await answer.json()) as Document;
-  changed.delete(id);
+  const cache = changedIds.has(id) ? "reload" : "default";
+  const response = await checked(
+    await call(`/api/documents/${encodeURIComponent(id)}`, { ...withSignal(signal), cache }),
+  );
+  const document = (await response.json()) as Document;
+  changedIds.delete(id);
   return document;
 }
 
-/** Bring back a document that was removed. */
+/** Restore a deleted document. */
 export async function restoreDocument(id: string): Promise<void> {
   await send("POST", `/api/documents/${encodeURIComponent(id)}/restore`);
-  changed.add(id);
+  changedIds.add(id);
 }
 
-/** Remove a document that was added by hand. */
+/** Delete a document that was added manually. */
 export async function deleteDocument(id: string): Promise<void> {
   await send("DELETE", `/api/documents/${encodeURIComponent(id)}`);
-  changed.add(id);
+  changedIds.add(id);
 }
 
-/** Add a document by hand, or replace one that was; returns the id of the run that makes it searchable. */
+/** Add a document manually, or replace one. Returns the ID of the run that makes it searchable. */
 export async function addDocument(sourceId: string, document: NewDocument): Promise<string> {
-  const answer = await send("PUT", `/api/sources/${encodeURIComponent(sourceId)}/documents`, document);
-  const added = (await answer.json()) as { run_id: string; document_id: string };
-  changed.add(added.document_id);
+  const response = await send("PUT", `/api/sources/${encodeURIComponent(sourceId)}/documents`, document);
+  const added = (await response.json()) as { run_id: string; document_id: string };
+  changedIds.add(added.document_id);
   return added.run_id;
 }
 
-/** Read what the last listing of a source lacked, as far as nobody has decided. */
+/** List documents that are missing from a source's last listing and wait for approval to be removed. */
 export function readRemovals(sourceId: string, after: string | null, signal?: AbortSignal): Promise<RemovalPage> {
   const query = after === null ? "" : `?${new URLSearchParams({ after }).toString()}`;
   return readJson(`${removalsPath(sourceId)}${query}`, signal);
 }
 
-/** Remove what run `runId` withheld; returns the id of the run that does. */
+/** Approve the removals that run `runId` withheld. Returns the ID of the run that removes them. */
 export function acceptRemovals(sourceId: string, runId: string): Promise<string> {
-  return start(`${removalsPath(sourceId)}/accept`, { run_id: runId });
+  return startRun(`${removalsPath(sourceId)}/accept`, { run_id: runId });
 }
 
-/** Keep what run `runId` withheld. */
+/** Reject the removals that run `runId` withheld: the documents are kept. */
 export async function refuseRemovals(sourceId: string, runId: string): Promise<void> {
   await send("POST", `${removalsPath(sourceId)}/refuse`, { run_id: runId });
 }

@@ -1,58 +1,58 @@
 import { describe, expect, it } from "vitest";
-import { parseProblem, ProblemError, problemOf, refusalOf } from "./problem";
+import { fieldError, parseProblem, ProblemError, problemOf } from "./problem";
 
 const BODY =
   '{"type":"about:blank","title":"Conflict","status":409,"detail":"Wait for it.","request_id":"r1","extra":1}';
 const PROBLEM = { title: "Conflict", status: 409, detail: "Wait for it.", request_id: "r1" };
 
 describe("parseProblem", () => {
-  it("reads what every function answers", () => {
+  it("parses problem+json", () => {
     expect(parseProblem(BODY)).toEqual(PROBLEM);
   });
 
-  it.each(["", "<html>", "null", "[]", '"text"', "{}", '{"error":"x"}'])("doesn't take %j for a problem", (body) => {
+  it.each(["", "<html>", "null", "[]", '"text"', "{}", '{"error":"x"}'])("returns null for %j", (body) => {
     expect(parseProblem(body)).toBeNull();
   });
 
-  it("does without what isn't there", () => {
+  it("fills in missing fields", () => {
     expect(parseProblem('{"title":"Gone"}')).toEqual({ title: "Gone", detail: "" });
   });
 });
 
 describe("problemOf", () => {
-  it("gives the problem that a call was answered with", () => {
+  it("returns the problem of a ProblemError", () => {
     expect(problemOf(new ProblemError(PROBLEM))).toBe(PROBLEM);
   });
 
-  it("finds the problem in the message of useChat's error", () => {
+  it("parses the message of useChat's error", () => {
     expect(problemOf(new Error(BODY))).toEqual(PROBLEM);
   });
 
-  it("shows the text of an error event as it is", () => {
+  it("keeps the text of an error event", () => {
     expect(problemOf(new Error("The model did not answer."))).toEqual({
       title: "Something went wrong",
       detail: "The model did not answer.",
     });
   });
 
-  it("says what to do when there is no connection", () => {
-    expect(problemOf(new TypeError("Failed to fetch")).detail).toMatch(/Check that it is running/);
+  it("explains a lost connection", () => {
+    expect(problemOf(new TypeError("Failed to fetch")).detail).toMatch(/Check your connection/);
   });
 
-  it("has words for anything else", () => {
+  it("converts any thrown value", () => {
     expect(problemOf("odd").detail).toBe("odd");
   });
 });
 
-describe("refusalOf", () => {
+describe("fieldError", () => {
   const fields = ["schedule", "time_zone"];
 
-  it("finds the field that was refused, and the reason", () => {
+  it("returns the field and its message", () => {
     const problem = { title: "Unprocessable Content", detail: "schedule: it comes too often: every minute." };
-    expect(refusalOf(problem, fields)).toEqual({ field: "schedule", reason: "It comes too often: every minute." });
+    expect(fieldError(problem, fields)).toEqual({ field: "schedule", message: "It comes too often: every minute." });
   });
 
-  it.each(["name: too long.", "The database does not answer: try again.", ""])("finds no field in %j", (detail) => {
-    expect(refusalOf({ title: "", detail }, fields)).toBeNull();
+  it.each(["name: too long.", "The database does not answer: try again.", ""])("returns null for %j", (detail) => {
+    expect(fieldError({ title: "", detail }, fields)).toBeNull();
   });
 });

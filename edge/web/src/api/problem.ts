@@ -1,8 +1,8 @@
-/** Whatever can go wrong flows in, something readable that says what to do flows out. Pure. */
+/** Turn errors into problems that can be shown to the user. Pure. */
 
 import type { Problem } from "./types";
 
-/** A call that was answered with a problem. */
+/** An error response of the API. */
 export class ProblemError extends Error {
   readonly problem: Problem;
 
@@ -15,27 +15,32 @@ export class ProblemError extends Error {
 
 const UNREACHABLE: Problem = {
   title: "No connection",
-  detail: "Headwater could not be reached. Check that it is running and that you are online, then try again.",
+  detail: "Headwater can't be reached. Check your connection and that Headwater is running, then try again.",
 };
 
-/** Make a problem of anything that was thrown: by `request`, by `useChat`, by the browser. */
+/** Convert anything thrown by `call`, `useChat` or the browser into a problem. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
-  // What `fetch` and a broken stream throw: "Failed to fetch", "network error", "Load failed", one for each browser.
+  // `fetch` and broken streams throw a TypeError whose message differs by browser: "Failed to fetch", "Load failed".
   if (error instanceof TypeError) return UNREACHABLE;
   if (!(error instanceof Error)) return { title: "Something went wrong", detail: String(error) };
-  // `useChat` gives the body of a refusal as the error's message, and the text of an `error` event likewise.
+  // `useChat` throws the body of an error response, or the text of an `error` event, as the message.
   return parseProblem(error.message) ?? { title: "Something went wrong", detail: error.message };
 }
 
-/** Find which of a form's `fields` a problem is about (its detail begins "field: …"), and why it was refused. */
-export function refusalOf(problem: Problem, fields: readonly string[]): { field: string; reason: string } | null {
-  const [, field = "", reason = ""] = /^(\w+): (.+)$/s.exec(problem.detail) ?? [];
-  if (!fields.includes(field)) return null;
-  return { field, reason: reason.charAt(0).toUpperCase() + reason.slice(1) };
+export interface FieldError {
+  field: string;
+  message: string;
 }
 
-/** Read problem+json; null when `body` is something else. */
+/** Return the error of one of a form's `fields`, if the problem's detail begins with it ("field: …"); else null. */
+export function fieldError(problem: Problem, fields: readonly string[]): FieldError | null {
+  const [, field = "", message = ""] = /^(\w+): (.+)$/s.exec(problem.detail) ?? [];
+  if (!fields.includes(field)) return null;
+  return { field, message: message.charAt(0).toUpperCase() + message.slice(1) };
+}
+
+/** Parse problem+json; returns null for any other body. */
 export function parseProblem(body: string): Problem | null {
   let value: unknown;
   try {

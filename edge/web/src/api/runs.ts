@@ -1,18 +1,18 @@
-/** Runs: started, followed, ended and tried again. */
+/** Start, read, cancel and retry runs. */
 
-import { call, checked, given, readJson, send } from "./call";
+import { call, checked, withSignal, readJson, send } from "./call";
 import type { ItemAction, ItemPage, ItemState, Run, RunSummary } from "./types";
 
 /**
- * Start to collect a source, or find the run that is open; returns the run's id.
+ * Start collecting a source. Returns the ID of the new run, or of the one already in progress.
  *
- * A dry run only tells what a collect would add, change and remove.
+ * A dry run lists the changes that collecting would make, without making them.
  */
 export function collect(sourceId: string, { isDryRun = false } = {}): Promise<string> {
-  return start(`/api/sources/${encodeURIComponent(sourceId)}/collect${isDryRun ? "?dry_run=true" : ""}`);
+  return startRun(`/api/sources/${encodeURIComponent(sourceId)}/collect${isDryRun ? "?dry_run=true" : ""}`);
 }
 
-/** List the newest runs, of one source or (null) of all. */
+/** List the newest runs of a source, or of all sources if `sourceId` is null. */
 export async function listRuns(sourceId: string | null, limit: number, signal?: AbortSignal): Promise<RunSummary[]> {
   const query = new URLSearchParams({ limit: String(limit), ...(sourceId !== null && { source_id: sourceId }) });
   return (await readJson<{ runs: RunSummary[] }>(`/api/runs?${query.toString()}`, signal)).runs;
@@ -23,17 +23,17 @@ export interface Versioned<T> {
   etag: string | null;
 }
 
-/** Read a run unless it is still the one with `etag`: then null. */
+/** Read a run; returns null if it has not changed since `etag`. */
 export async function readRun(id: string, etag: string | null, signal?: AbortSignal): Promise<Versioned<Run> | null> {
   const headers: HeadersInit = etag === null ? {} : { "if-none-match": etag };
-  // Without `no-store` the browser would answer a 304 from its own cache and never show it.
-  const response = await call(pathOf(id), { headers, cache: "no-store", ...given(signal) });
+  // Without `no-store` the browser answers a 304 from its cache, so the caller never sees it.
+  const response = await call(runPath(id), { headers, cache: "no-store", ...withSignal(signal) });
   if (response.status === 304) return null;
   const value = (await (await checked(response)).json()) as Run;
   return { value, etag: response.headers.get("etag") };
 }
 
-/** Which items are asked for; what is left out stands for all. */
+/** Omitted fields match all items. */
 export interface ItemFilter {
   action?: ItemAction;
   state?: ItemState;
@@ -46,24 +46,24 @@ export function readItems(
   signal?: AbortSignal,
 ): Promise<ItemPage> {
   const query = new URLSearchParams({ ...filter, ...(after !== null && { after }) });
-  return readJson(`${pathOf(runId)}/items?${query.toString()}`, signal);
+  return readJson(`${runPath(runId)}/items?${query.toString()}`, signal);
 }
 
-/** End an open run where it stands. */
+/** Cancel an open run. */
 export async function cancelRun(id: string): Promise<void> {
-  await send("POST", `${pathOf(id)}/cancel`);
+  await send("POST", `${runPath(id)}/cancel`);
 }
 
-/** Try again what has failed; returns the new run's id. */
+/** Retry the failed documents of a run. Returns the ID of the new run. */
 export function retryRun(id: string): Promise<string> {
-  return start(`${pathOf(id)}/retry`);
+  return startRun(`${runPath(id)}/retry`);
 }
 
-/** Ask for what a run does; returns the run's id. */
-export async function start(path: string, body?: unknown): Promise<string> {
+/** POST to a path that starts a run. Returns the run's ID. */
+export async function startRun(path: string, body?: unknown): Promise<string> {
   return ((await (await send("POST", path, body)).json()) as { run_id: string }).run_id;
 }
 
-function pathOf(id: string): string {
+function runPath(id: string): string {
   return `/api/runs/${encodeURIComponent(id)}`;
 }

@@ -1,4 +1,4 @@
-/** Sources. Every call throws a ProblemError, or the browser's TypeError without a connection. */
+/** Sources. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
 import type { NewSource, Source, SourceChanges } from "./types";

@@ -11,7 +11,7 @@ const Passages = createContext<readonly Passage[]>([]);
 
 const components: Components = {
   ...markdownComponents,
-  // The only buttons in this tree are those that rehypeCitations made.
+  // All buttons in this tree were made by rehypeCitations.
   button: ({ node }) => <CitationButton n={String(node?.properties["dataCites"])} />,
 };
 
@@ -21,12 +21,12 @@ interface Props {
   isStreaming: boolean;
 }
 
-/** An answer's Markdown; while it streams, what is still open (`**bold`) is closed, so that it doesn't flicker. */
+/** An answer's Markdown. While it streams, unfinished syntax (`**bold`) is closed to avoid flicker. */
 export const AnswerText = memo(function AnswerText({ text, passages, isStreaming }: Props): ReactNode {
-  const known = passages.map((passage) => passage.n).join(" ");
+  const numbers = passages.map((passage) => passage.n).join(" ");
   const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
-    () => [[rehypeCitations, { known: new Set(known.split(" ")) }]],
-    [known],
+    () => [[rehypeCitations, { known: new Set(numbers.split(" ")) }]],
+    [numbers],
   );
   return (
     <Passages value={passages}>

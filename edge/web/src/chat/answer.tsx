@@ -5,9 +5,9 @@ import { modelOf, passagesOf, sortPassages, textOf } from "./message-parts";
 import { PassageList } from "./passage-list";
 
 const ENDINGS = {
-  stopped: "You stopped this answer.",
-  interrupted: "This answer was interrupted before its end.",
-  failed: "This answer failed before its end.",
+  stopped: "This answer was stopped.",
+  interrupted: "This answer was interrupted.",
+  failed: "This answer could not be completed.",
 } as const;
 
 interface Props {
@@ -15,7 +15,7 @@ interface Props {
   isStreaming: boolean;
 }
 
-/** One answer: its text, what it cites, and what there is to know about how it was made. */
+/** An answer: its text, its citations and how it ended. */
 export const Answer = memo(function Answer({ message, isStreaming }: Props): ReactNode {
   const text = textOf(message);
   const passages = passagesOf(message);
@@ -37,14 +37,12 @@ export const Answer = memo(function Answer({ message, isStreaming }: Props): Rea
       )}
       {!isStreaming && others.length > 0 && (
         <details className="others">
-          <summary>
-            {others.length === 1 ? "1 more passage was found" : `${others.length} more passages were found`}
-          </summary>
+          <summary>{others.length === 1 ? "1 more passage" : `${others.length} more passages`}</summary>
           <PassageList passages={others} label="More passages" />
         </details>
       )}
       {modelOf(message)?.configured === false && (
-        <p className="small muted">No language model is configured: these are quotations.</p>
+        <p className="small muted">No language model is configured, so this answer only quotes your documents.</p>
       )}
     </article>
   );

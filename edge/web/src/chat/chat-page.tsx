@@ -8,15 +8,15 @@ import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
-import { begin, follow } from "./new-conversation";
+import { createConversation, followUrl, type NewConversation } from "./new-conversation";
 import { OpenPassage } from "./open-passage";
 import type { Passage } from "./message-parts";
 
-/** The chat: conversations at the left, the one that is open in the middle, the document it cites at the right. */
+/** The chat: the list of conversations, the open conversation, and the document of an opened citation. */
 export function ChatPage({ id }: { id: string | null }): ReactNode {
   const list = useLoad(listConversations);
   const { value: conversations, reload } = list;
-  const { current, isNew, renew } = useCurrent(id);
+  const { current, isNew, reset } = useCurrentConversation(id);
   const [opened, setOpened] = useState<Passage | null>(null);
   const [listIsOpen, setListIsOpen] = useState(false);
   const closePanel = useCallback(() => {
@@ -28,7 +28,7 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
   };
   const startNew = (): void => {
     leave();
-    renew();
+    reset();
     navigate("/");
   };
   useTitle(conversations?.find((conversation) => conversation.id === id)?.title ?? null);
@@ -53,7 +53,7 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
             list={list}
             currentId={current}
             onNew={startNew}
-            onChosen={leave}
+            onOpen={leave}
             onDeleted={(deleted) => {
               reload();
               if (deleted === current) startNew();
@@ -106,19 +106,19 @@ function StoredDialogue({ id, onChange }: { id: string; onChange: () => void }):
 }
 
 /**
- * The conversation that is open. A new one has its id before it has a URL: the URL is given with the first question,
- * and the page goes on as if nothing had happened.
+ * Return the ID of the open conversation. A new conversation gets its URL with the first question; the page keeps its
+ * state then.
  */
-function useCurrent(id: string | null): { current: string; isNew: boolean; renew: () => void } {
-  const [before, setFresh] = useState(begin);
-  const fresh = follow(before, id);
-  if (fresh !== before) setFresh(fresh);
-  const current = id ?? fresh.id;
+function useCurrentConversation(id: string | null): { current: string; isNew: boolean; reset: () => void } {
+  const [previous, setUnsaved] = useState<NewConversation>(createConversation);
+  const unsaved = followUrl(previous, id);
+  if (unsaved !== previous) setUnsaved(unsaved);
+  const current = id ?? unsaved.id;
   return {
     current,
-    isNew: current === fresh.id,
-    renew: () => {
-      setFresh(begin());
+    isNew: current === unsaved.id,
+    reset: () => {
+      setUnsaved(createConversation());
     },
   };
 }

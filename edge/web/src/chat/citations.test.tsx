@@ -17,7 +17,7 @@ describe("splitCitations", () => {
     expect(splitCitations(text, KNOWN)).toEqual(pieces);
   });
 
-  it("leaves numbers alone that no source has", () => {
+  it("ignores numbers without a passage", () => {
     expect(splitCitations("[3] and [1]", KNOWN)).toEqual(["[3] and ", { cites: "1" }]);
   });
 });
@@ -31,13 +31,13 @@ describe("rehypeCitations", () => {
     );
   }
 
-  it("makes buttons of citations wherever text is", () => {
+  it("turns citations into buttons in all kinds of text", () => {
     expect(html("**Bold [1]**")).toBe('<p><strong>Bold <button data-cites="1">1</button></strong></p>');
     expect(html("- a [1][2]")).toContain('<button data-cites="1">1</button><button data-cites="2">2</button>');
     expect(html("|a|\n|-|\n|b [2]|")).toContain('<td>b <button data-cites="2">2</button></td>');
   });
 
-  it("takes brackets in code and in links for what they are", () => {
+  it("ignores brackets in code and links", () => {
     expect(html("`a[1]`")).toBe("<p><code>a[1]</code></p>");
     expect(html("```\na[1]\n```")).toContain("a[1]");
     expect(html("[see \\[1\\]](https://example.com)")).toBe('<p><a href="https://example.com">see [1]</a></p>');

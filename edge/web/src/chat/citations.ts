@@ -1,12 +1,12 @@
-/** Markdown with citations `[n]` flows in, buttons flow out. Pure. */
+/** Turn citations `[n]` in Markdown into buttons. Pure. */
 
 import type { Element, ElementContent, Parents, Root, Text } from "hast";
 
 const CITATION = /\[(\d{1,3})\]/g;
-/** Where brackets are the author's, not ours. */
+/** Elements in which `[n]` is not a citation. */
 const VERBATIM = new Set(["a", "button", "code", "pre"]);
 
-/** Split text at citations of `known` sources: text as it is, a citation as `{ cites: "n" }`. */
+/** Split text at citations of `known` passages; each citation becomes `{ cites: "n" }`. */
 export function splitCitations(text: string, known: ReadonlySet<string>): (string | { cites: string })[] {
   const pieces: (string | { cites: string })[] = [];
   let at = 0;
@@ -21,7 +21,7 @@ export function splitCitations(text: string, known: ReadonlySet<string>): (strin
   return pieces;
 }
 
-/** A rehype plugin that makes each citation of a known source a `<button data-cites="n">`, but not within code or links. */
+/** Rehype plugin: turn citations of known passages into `<button data-cites="n">`, except in code and links. */
 export function rehypeCitations({ known }: { known: ReadonlySet<string> }): (tree: Root) => void {
   return (tree) => {
     replace(tree, known);

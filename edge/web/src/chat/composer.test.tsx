@@ -4,7 +4,7 @@ import { Composer } from "./composer";
 
 const nothing = (): void => undefined;
 
-it("can send a question only when one may be asked", () => {
+it("disables the button when no question can be asked", () => {
   const button = (onAsk: (() => void) | null): string =>
     /<button[^>]*>/.exec(
       renderToStaticMarkup(<Composer text="Why?" onChange={nothing} isBusy={false} onAsk={onAsk} onStop={nothing} />),

@@ -5,12 +5,12 @@ interface Props {
   text: string;
   onChange: (text: string) => void;
   isBusy: boolean;
-  /** null: not now, such as while it is looked whether an answer is being written. */
+  /** Called with the question; null while none can be asked. */
   onAsk: ((text: string) => void) | null;
   onStop: () => void;
 }
 
-/** Where one asks. Enter sends, Shift+Enter begins a new line. */
+/** The question field. Enter sends, Shift+Enter inserts a line break. */
 export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
@@ -28,12 +28,12 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
         rows={1}
         value={text}
         autoFocus
-        placeholder="Ask what your team has written…"
+        placeholder="Ask a question…"
         onChange={(event) => {
           onChange(event.target.value);
         }}
         onKeyDown={(event) => {
-          // While an input method composes a word, Enter belongs to it.
+          // Enter confirms a word while an input method is composing.
           if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) ask(event);
         }}
       />

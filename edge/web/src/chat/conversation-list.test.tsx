@@ -6,25 +6,25 @@ import { ConversationList } from "./conversation-list";
 
 const NOW = "2026-01-01T00:00:00Z";
 const PROBLEM = { title: "Not reachable", detail: "The database does not answer.", status: 503 };
-const NONE = "Your conversations will be listed here.";
+const NONE = "Your conversations appear here.";
 const nothing = (): void => undefined;
 
-function shown(loaded: Partial<Loaded<ConversationSummary[]>>): string {
+function render(loaded: Partial<Loaded<ConversationSummary[]>>): string {
   const list = { value: null, problem: null, reload: nothing, ...loaded };
   return renderToStaticMarkup(
-    <ConversationList list={list} currentId="c1" onNew={nothing} onDeleted={nothing} onChosen={nothing} />,
+    <ConversationList list={list} currentId="c1" onNew={nothing} onDeleted={nothing} onOpen={nothing} />,
   );
 }
 
-it("says that there is no conversation only when it knows", () => {
-  expect(shown({ value: [] })).toContain(NONE);
-  expect(shown({})).toContain("Loading…");
-  expect(shown({})).not.toContain(NONE);
+it("shows the empty state only after loading", () => {
+  expect(render({ value: [] })).toContain(NONE);
+  expect(render({})).toContain("Loading…");
+  expect(render({})).not.toContain(NONE);
 });
 
-it("says why the list couldn't be read, and how to try again, beside what it knows", () => {
+it("shows a problem with a retry button above the loaded conversations", () => {
   const value = [{ id: "c1", title: "On call", created_at: NOW, updated_at: NOW }];
-  expect(shown({ problem: PROBLEM })).toContain(PROBLEM.detail);
-  expect(shown({ problem: PROBLEM })).not.toContain(NONE);
-  expect(shown({ problem: PROBLEM, value })).toMatch(/Try again.*On call/);
+  expect(render({ problem: PROBLEM })).toContain(PROBLEM.detail);
+  expect(render({ problem: PROBLEM })).not.toContain(NONE);
+  expect(render({ problem: PROBLEM, value })).toMatch(/Try again.*On call/);
 });

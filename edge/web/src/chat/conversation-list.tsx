@@ -15,13 +15,13 @@ interface Props {
   currentId: string | null;
   onNew: () => void;
   onDeleted: (id: string) => void;
-  /** Called when one was chosen, so that a narrow screen can put the list away. */
-  onChosen: () => void;
+  /** Called when a conversation is opened, to close the list on narrow screens. */
+  onOpen: () => void;
 }
 
-export function ConversationList({ list, currentId, onNew, onDeleted, onChosen }: Props): ReactNode {
+export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
   const { value: conversations } = list;
-  const [doomed, setDoomed] = useState<ConversationSummary | null>(null);
+  const [deleting, setDeleting] = useState<ConversationSummary | null>(null);
   return (
     <>
       <button type="button" className="new" onClick={onNew}>
@@ -29,14 +29,14 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onChosen }
         New chat
       </button>
       <LoadNote {...list} />
-      {conversations?.length === 0 && <p className="small muted hint">Your conversations will be listed here.</p>}
+      {conversations?.length === 0 && <p className="small muted hint">Your conversations appear here.</p>}
       <ul className="conversations">
         {conversations?.map((conversation) => (
           <li key={conversation.id}>
             <Link
               href={chatPath(conversation.id)}
               aria-current={conversation.id === currentId ? "page" : undefined}
-              onClick={onChosen}
+              onClick={onOpen}
             >
               <span>{conversation.title}</span>
             </Link>
@@ -45,7 +45,7 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onChosen }
               className="plain"
               aria-label={`Delete conversation: ${conversation.title}`}
               onClick={() => {
-                setDoomed(conversation);
+                setDeleting(conversation);
               }}
             >
               <BinIcon />
@@ -53,15 +53,15 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onChosen }
           </li>
         ))}
       </ul>
-      {doomed && (
+      {deleting && (
         <DeleteConversation
-          conversation={doomed}
+          conversation={deleting}
           onDone={() => {
-            setDoomed(null);
-            onDeleted(doomed.id);
+            setDeleting(null);
+            onDeleted(deleting.id);
           }}
           onCancel={() => {
-            setDoomed(null);
+            setDeleting(null);
           }}
         />
       )}
@@ -76,18 +76,18 @@ interface DeleteProps {
 }
 
 function DeleteConversation({ conversation, onDone, onCancel }: DeleteProps): ReactNode {
-  const { act, isBusy, problem } = useAction();
+  const { perform, isBusy, problem } = useAction();
   return (
     <ConfirmDialog
       title="Delete this conversation?"
-      confirm="Delete"
+      confirm="Delete conversation"
       busy={isBusy}
       onConfirm={() => {
-        act(deleteConversation(conversation.id), onDone);
+        perform(deleteConversation(conversation.id), onDone);
       }}
       onCancel={onCancel}
     >
-      <p>“{conversation.title}” and its answers will be gone for good.</p>
+      <p>This permanently deletes “{conversation.title}” and its answers.</p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>
   );

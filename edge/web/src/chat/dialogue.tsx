@@ -13,28 +13,28 @@ import { useStickToEnd } from "./use-stick-to-end";
 
 interface Props {
   id: string;
-  /** What is stored of it; null when it is new. */
+  /** The stored messages; null for a new conversation. */
   stored: Message[] | null;
-  /** Called when a question was asked or answered, which changes the list of conversations. */
+  /** Called after a question or an answer, which change the list of conversations. */
   onChange: () => void;
 }
 
-/** Questions and answers, and where the next question is written. */
+/** A conversation: questions, answers and the question field. */
 export function Dialogue({ id, stored, onChange }: Props): ReactNode {
-  const unasked = useDraft("new");
-  const own = useDraft(id);
+  const newDraft = useDraft("new");
+  const ownDraft = useDraft(id);
   const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored, (question, isFirst) => {
-    (isFirst ? unasked : own)[1](question);
+    (isFirst ? newDraft : ownDraft)[1](question);
     if (isFirst) navigate("/", { replace: true });
   });
-  const [draft, writeDraft] = stored === null && messages.length === 0 ? unasked : own;
+  const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
   const scroller = useStickToEnd(questions);
   const last = messages.at(-1);
-  const isOpen = last?.role === "user";
-  const isBroken = last?.role === "assistant" && last.metadata !== undefined && last.metadata.state !== "complete";
+  const isUnanswered = last?.role === "user";
+  const isIncomplete = last?.role === "assistant" && last.metadata !== undefined && last.metadata.state !== "complete";
 
-  const askNew = (text: string): void => {
+  const askQuestion = (text: string): void => {
     writeDraft("");
     if (messages.length === 0) navigate(chatPath(id), { replace: true });
     ask(text);
@@ -62,10 +62,10 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
               />
             ),
           )}
-          {isOpen && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
-          {(isOpen || isBroken) && status === "idle" && !problem && (
+          {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
+          {(isUnanswered || isIncomplete) && status === "idle" && !problem && (
             <div className="actions">
-              {isOpen && <p className="note">This question has no answer.</p>}
+              {isUnanswered && <p className="note">This question was not answered.</p>}
               <button type="button" onClick={askAgain}>
                 Ask again
               </button>
@@ -85,7 +85,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
         onStop={stop}
         text={draft}
         onChange={writeDraft}
-        onAsk={status === "idle" ? askNew : null}
+        onAsk={status === "idle" ? askQuestion : null}
       />
     </div>
   );

@@ -1,18 +1,18 @@
-/** Questions that are being written: each conversation keeps its own through reloads and sign-ins, for its writer only. */
+/** Unsent questions, stored per user, workspace and conversation. They survive reloads and signing in again. */
 
 import { useSyncExternalStore } from "react";
-import { isString, keep, kept } from "../session/tab-storage";
+import { isString, load, store } from "../session/tab-storage";
 import { useAccount } from "../sign-in/account";
 
 const listeners = new Set<() => void>();
 
-/** The draft of a conversation, and how to change it. */
+/** Return the draft of a conversation and a function to change it. */
 export function useDraft(conversation: string): [text: string, write: (text: string) => void] {
   const { me } = useAccount();
   const name = `draft ${me.subject} ${me.workspace_id} ${conversation}`;
-  const text = useSyncExternalStore(subscribe, () => kept(name, isString) ?? "");
+  const text = useSyncExternalStore(subscribe, () => load(name, isString) ?? "");
   const write = (changed: string): void => {
-    keep(name, changed === "" ? null : changed);
+    store(name, changed === "" ? null : changed);
     for (const listener of listeners) listener();
   };
   return [text, write];

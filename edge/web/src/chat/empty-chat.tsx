@@ -1,25 +1,25 @@
 import type { ReactNode } from "react";
 import { listSources } from "../api/sources";
-import { useMay } from "../sign-in/account";
+import { useHasRole } from "../sign-in/account";
 import { Link } from "../routing/router";
 import { useLoad } from "../ui/use-load";
 
-/** A conversation that hasn't begun: says what can be asked, or what is to be done first. */
+/** Shown in an empty conversation: where answers come from, or what to set up first. */
 export function EmptyChat(): ReactNode {
   const { value: sources } = useLoad(listSources);
-  const mayEdit = useMay("editor");
+  const mayEdit = useHasRole("editor");
   const documents = sources?.reduce((sum, source) => sum + source.documents, 0) ?? 0;
   return (
     <div className="empty">
-      <h1>Ask what your team has written</h1>
+      <h1>Ask about your team&apos;s documents</h1>
       {sources && documents === 0 && !mayEdit && (
-        <p>Nothing has been collected yet. An editor or owner of this workspace can do that.</p>
+        <p>There are no documents yet. Ask an editor or owner of this workspace to collect some.</p>
       )}
       {mayEdit && sources?.length === 0 && (
         <>
           <p>
-            Nothing has been collected yet. Add a Git repository of Markdown files, collect it, and come back with a
-            question.
+            There are no documents yet. Add a source, such as a Git repository of Markdown files, and collect it. Then
+            ask your first question.
           </p>
           <p>
             <Link href="/sources" className="button primary">
@@ -30,7 +30,7 @@ export function EmptyChat(): ReactNode {
       )}
       {mayEdit && sources && sources.length > 0 && documents === 0 && (
         <>
-          <p>There is a source, but no document has been collected from it yet.</p>
+          <p>No documents have been collected from your sources yet.</p>
           <p>
             <Link href="/sources" className="button primary">
               Collect documents
@@ -41,8 +41,8 @@ export function EmptyChat(): ReactNode {
       {sources && documents > 0 && (
         <p>
           Answers come from {count(documents, "document")} of{" "}
-          <Link href="/sources">{count(sources.length, "source")}</Link>. Each <span className="cite">1</span> opens the
-          passage it stands for, so you can check it.
+          <Link href="/sources">{count(sources.length, "source")}</Link>. Select a citation such as{" "}
+          <span className="cite">1</span> to see the passage behind it.
         </p>
       )}
     </div>

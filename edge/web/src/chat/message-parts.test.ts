@@ -24,15 +24,15 @@ const MESSAGE: Message = {
 };
 
 describe("a message", () => {
-  it("tells its text", () => {
+  it("has a text", () => {
     expect(textOf(MESSAGE)).toBe("An answer [1].");
   });
 
-  it("tells the passages that carry a place in a document, and only those", () => {
+  it("has the passages with a position in a document", () => {
     expect(passagesOf(MESSAGE)).toEqual([{ ...CITATION, n: "1", title: "A title", key: "docs/a.md" }]);
   });
 
-  it("tells which model wrote it", () => {
+  it("has a model", () => {
     expect(modelOf(MESSAGE)).toEqual({ name: "extractive", configured: false });
     expect(modelOf({ ...MESSAGE, parts: [] })).toBeNull();
   });
@@ -41,7 +41,7 @@ describe("a message", () => {
 describe("sortPassages", () => {
   const passages = ["1", "2", "3", "10"].map((n): Passage => ({ ...CITATION, n, title: n, key: n }));
 
-  it("puts the cited ones first, in the order in which they are cited", () => {
+  it("splits cited passages, in citation order, from the others", () => {
     const { cited, others } = sortPassages("See [10], [2] and again [10].", passages);
     expect(cited.map((passage) => passage.n)).toEqual(["10", "2"]);
     expect(others.map((passage) => passage.n)).toEqual(["1", "3"]);

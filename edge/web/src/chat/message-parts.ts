@@ -1,4 +1,4 @@
-/** What a message is made of: its text, the passages it may cite, the model that wrote it. Pure. */
+/** Read the text, passages and model from a message's parts. Pure. */
 
 import type { Citation, Message, Model } from "../api/types";
 
@@ -25,7 +25,7 @@ export function modelOf(message: Message): Model | null {
   return message.parts.find((part) => part.type === "data-model")?.data ?? null;
 }
 
-/** Sort passages into those that the text cites, in order of their first citation, and the others. */
+/** Split passages into those cited by the text, in order of their first citation, and the others. */
 export function sortPassages(text: string, passages: readonly Passage[]): { cited: Passage[]; others: Passage[] } {
   const order = [...text.matchAll(/\[(\d{1,3})\]/g)].map((match) => match[1]);
   const rank = (passage: Passage): number => order.indexOf(passage.n);

@@ -1,23 +1,23 @@
 import { expect, it } from "vitest";
-import { begin, follow } from "./new-conversation";
+import { createConversation, followUrl } from "./new-conversation";
 
-it("stays as long as nothing was asked in it, whatever else is looked at", () => {
-  const fresh = begin();
-  expect(follow(fresh, null)).toBe(fresh);
-  expect(follow(fresh, "another")).toBe(fresh);
+it("keeps a conversation without questions when another one is opened", () => {
+  const conversation = createConversation();
+  expect(followUrl(conversation, null)).toBe(conversation);
+  expect(followUrl(conversation, "another")).toBe(conversation);
 });
 
-it("goes on when it gets its URL", () => {
-  const fresh = begin();
-  const used = follow(fresh, fresh.id);
-  expect(used).toEqual({ id: fresh.id, isUsed: true });
-  expect(follow(used, fresh.id)).toBe(used);
+it("keeps the conversation when it gets its URL", () => {
+  const conversation = createConversation();
+  const asked = followUrl(conversation, conversation.id);
+  expect(asked).toEqual({ id: conversation.id, hasUrl: true });
+  expect(followUrl(asked, conversation.id)).toBe(asked);
 });
 
-it.each([null, "another"])("is new no longer when one has left it for %s", (id) => {
-  const used = { id: "begun", isUsed: true };
-  const next = follow(used, id);
-  expect(next).toMatchObject({ isUsed: false });
-  expect(follow(next, "begun")).toBe(next);
-  expect(next.id).not.toBe("begun");
+it.each([null, "another"])("creates a new conversation after leaving one with a URL for %s", (id) => {
+  const asked = { id: "asked", hasUrl: true };
+  const next = followUrl(asked, id);
+  expect(next).toMatchObject({ hasUrl: false });
+  expect(followUrl(next, "asked")).toBe(next);
+  expect(next.id).not.toBe("asked");
 });

@@ -1,19 +1,21 @@
-/** The conversation that is new flows in, and which one the URL names; the one that is new from then on flows out. Pure. */
+/** The state of a new conversation, which has no URL until its first question. Pure. */
 
-/** A conversation that has its id before it has a URL. */
-export interface Fresh {
+export interface NewConversation {
   id: string;
-  /** The first question has given it its URL. */
-  isUsed: boolean;
+  /** Whether the first question has given it a URL. */
+  hasUrl: boolean;
 }
 
-export function begin(): Fresh {
-  return { id: crypto.randomUUID(), isUsed: false };
+export function createConversation(): NewConversation {
+  return { id: crypto.randomUUID(), hasUrl: false };
 }
 
-/** Follow the URL to conversation `id` (null: it names none). One that has begun and is left is stored, no longer new. */
-export function follow(fresh: Fresh, id: string | null): Fresh {
-  const isHere = id === fresh.id;
-  if (isHere === fresh.isUsed) return fresh;
-  return isHere ? { ...fresh, isUsed: true } : begin();
+/**
+ * Return the new conversation after navigating to conversation `id`, or to none (null). When a conversation with a URL
+ * is left, it is a stored one, and another new one replaces it.
+ */
+export function followUrl(conversation: NewConversation, id: string | null): NewConversation {
+  const isOpen = id === conversation.id;
+  if (isOpen === conversation.hasUrl) return conversation;
+  return isOpen ? { ...conversation, hasUrl: true } : createConversation();
 }

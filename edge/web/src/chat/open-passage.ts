@@ -1,5 +1,5 @@
 import { createContext } from "react";
 import type { Passage } from "./message-parts";
 
-/** Shows a passage in its document. */
+/** Opens a passage in its document. */
 export const OpenPassage = createContext<(passage: Passage) => void>(() => undefined);

@@ -2,7 +2,7 @@ import { useContext, type ReactNode } from "react";
 import { OpenPassage } from "./open-passage";
 import type { Passage } from "./message-parts";
 
-/** The passages under an answer: which document, where in it. */
+/** The passages below an answer, with their documents and headings. */
 export function PassageList({ passages, label }: { passages: readonly Passage[]; label: string }): ReactNode {
   const open = useContext(OpenPassage);
   return (
@@ -30,7 +30,7 @@ export function PassageList({ passages, label }: { passages: readonly Passage[];
   );
 }
 
-/** The headings above a passage, without the document's own title. */
+/** The headings above a passage, without the document's title. */
 function trail(passage: Passage): string[] {
   const headings = passage.headingPath.filter((heading) => heading !== passage.title);
   return headings.length > 0 ? [headings.join(" › ")] : [];

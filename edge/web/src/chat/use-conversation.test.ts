@@ -10,19 +10,19 @@ const ANSWER: Message = {
   parts: [{ type: "text", text: "Because." }],
   metadata: { state: "complete" },
 };
-const BEGUN = [
+const FIRST_CHUNKS = [
   { type: "start", messageId: "a1" },
   { type: "text-start", id: "t1" },
   { type: "text-delta", id: "t1", delta: "Be" },
 ];
-const OVER = { type: "error", errorText: "The server had to end this connection." };
+const CONNECTION_ENDED = { type: "error", errorText: "The server had to end this connection." };
 
-const asked: string[] = [];
+const requests: string[] = [];
 
-/** Answer each call in turn. */
-function answerWith(...responses: Response[]): void {
+/** Return the responses in turn. */
+function respondWith(...responses: Response[]): void {
   vi.stubGlobal("fetch", (path: string, { method = "GET" }: RequestInit) => {
-    asked.push(`${method} ${path}`);
+    requests.push(`${method} ${path}`);
     const response = responses.shift();
     return response ? Promise.resolve(response) : Promise.reject(new TypeError("Failed to fetch"));
   });
@@ -37,11 +37,11 @@ function stored(...messages: Message[]): Response {
   return Response.json({ id: "c1", title: "Why?", messages });
 }
 
-function nothingToFollow(): Response {
+function noAnswerInProgress(): Response {
   return new Response(null, { status: 204 });
 }
 
-function aChat(...messages: Message[]): ReturnType<typeof createChat> {
+function makeChat(...messages: Message[]): ReturnType<typeof createChat> {
   return createChat(
     "c1",
     messages,
@@ -51,54 +51,54 @@ function aChat(...messages: Message[]): ReturnType<typeof createChat> {
 }
 
 afterEach(() => {
-  asked.length = 0;
+  requests.length = 0;
   vi.unstubAllGlobals();
 });
 
-it("looks for an answer whose stream told that it had to end, and doesn't ask for another", async () => {
-  const { chat, transport } = aChat(QUESTION);
-  answerWith(stream(...BEGUN, OVER), nothingToFollow(), stored(STORED_QUESTION, ANSWER));
+it("resumes an answer after the server ended its stream", async () => {
+  const { chat, transport } = makeChat(QUESTION);
+  respondWith(stream(...FIRST_CHUNKS, CONNECTION_ENDED), noAnswerInProgress(), stored(STORED_QUESTION, ANSWER));
   await chat.resumeStream();
-  expect(chat.error?.message).toBe(OVER.errorText);
+  expect(chat.error?.message).toBe(CONNECTION_ENDED.errorText);
   await askAgain(chat, transport);
   await vi.waitFor(() => {
     expect(chat.messages).toEqual([STORED_QUESTION, ANSWER]);
   });
   expect(chat.error).toBeUndefined();
-  expect(asked).toEqual(["GET /api/chat/c1/stream", "GET /api/chat/c1/stream", "GET /api/conversations/c1"]);
+  expect(requests).toEqual(["GET /api/chat/c1/stream", "GET /api/chat/c1/stream", "GET /api/conversations/c1"]);
 });
 
-it("asks again what was refused", async () => {
-  const { chat, transport } = aChat();
+it("asks a rejected question again", async () => {
+  const { chat, transport } = makeChat();
   const refusal = { title: "Not reachable", detail: "The database does not answer.", status: 503 };
-  answerWith(Response.json(refusal, { status: 503 }), stream(...BEGUN, { type: "finish" }));
+  respondWith(Response.json(refusal, { status: 503 }), stream(...FIRST_CHUNKS, { type: "finish" }));
   await chat.sendMessage({ text: "Why?" });
   expect(chat.status).toBe("error");
   await askAgain(chat, transport);
   expect(chat.lastMessage).toMatchObject({ id: "a1", role: "assistant" });
-  expect(asked).toEqual(["POST /api/chat", "POST /api/chat"]);
+  expect(requests).toEqual(["POST /api/chat", "POST /api/chat"]);
 });
 
-it("keeps a question that never arrived, so that it can be asked again", async () => {
-  const { chat, transport } = aChat(QUESTION, ANSWER);
-  answerWith();
+it("keeps a question that was never sent", async () => {
+  const { chat, transport } = makeChat(QUESTION, ANSWER);
+  respondWith();
   await chat.sendMessage({ text: "And then?" });
   const question = chat.lastMessage;
-  answerWith(nothingToFollow(), stored(STORED_QUESTION, ANSWER));
+  respondWith(noAnswerInProgress(), stored(STORED_QUESTION, ANSWER));
   await askAgain(chat, transport);
   await vi.waitFor(() => {
-    expect(asked).toContain("GET /api/conversations/c1");
+    expect(requests).toContain("GET /api/conversations/c1");
   });
   await new Promise((resolve) => setTimeout(resolve));
   expect(chat.messages).toEqual([STORED_QUESTION, ANSWER, question]);
 });
 
-it("says of an answer that was stopped elsewhere that it was stopped", async () => {
-  const { chat } = aChat();
-  answerWith(stream(...BEGUN, { type: "text-end", id: "t1" }, { type: "abort" }));
+it("marks an answer that was stopped in another tab", async () => {
+  const { chat } = makeChat();
+  respondWith(stream(...FIRST_CHUNKS, { type: "text-end", id: "t1" }, { type: "abort" }));
   await chat.sendMessage({ text: "Why?" });
   expect(chat.lastMessage).toMatchObject({ role: "assistant", metadata: { state: "stopped" } });
-  answerWith(stream(...BEGUN, { type: "finish" }));
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
   await chat.sendMessage({ text: "Why then?" });
   expect(chat.lastMessage?.metadata).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-/** A conversation flows in as it was stored; it flows out as it goes on. `useChat`, and what it leaves to the app. */
+/** The state of a conversation: `useChat` with resuming, stopping and signing in again. */
 
 import { Chat, useChat } from "@ai-sdk/react";
 import { DefaultChatTransport, type ChatStatus, type ChatTransport, type UIMessageChunk } from "ai";
@@ -15,37 +15,41 @@ const RENDER_EVERY_MS = 50;
 type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
 type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
-/** Takes back a question that was not let in, for its writer has to sign in first. */
-type TakeBack = (question: string, isFirst: boolean) => void;
+/** Return an unsent question to the question field, because the session has expired. */
+type RestoreQuestion = (question: string, isFirst: boolean) => void;
 
 export interface ConversationState {
   messages: Message[];
-  /** `checking` whether an answer is being written already; `waiting` until the answer begins. */
+  /** `checking` for an answer in progress, `waiting` for the first part of an answer. */
   status: "checking" | "idle" | "waiting" | "answering";
   problem: Problem | null;
   ask: (text: string) => void;
-  /** Ask the last question once more; after a broken connection, look for its answer first. */
+  /** Ask the last question again; after a lost connection, resume its answer if possible. */
   askAgain: () => void;
   stop: () => void;
 }
 
 /**
- * Follow conversation `id`, of which `stored` is known (null: it is new).
+ * Open conversation `id` with its `stored` messages (null if it is new).
  *
- * An answer that is being written when the page is loaded, or when a connection breaks, is resumed from its beginning.
- * One that ended meanwhile is in the history, which is then read again. A question that is asked with a token that has
- * expired leaves the conversation again, by `takeBack` of the first call.
+ * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
+ * ended meanwhile, the stored messages are read again. A question rejected because the token has expired is removed and
+ * passed to the `restoreQuestion` of the first render.
  */
-export function useConversation(id: string, stored: Message[] | null, takeBack: TakeBack): ConversationState {
+export function useConversation(
+  id: string,
+  stored: Message[] | null,
+  restoreQuestion: RestoreQuestion,
+): ConversationState {
   const [isChecking, setIsChecking] = useState(stored !== null);
-  const [hasBegun, setHasBegun] = useState(stored !== null);
+  const [hasStarted, setHasStarted] = useState(stored !== null);
   const [{ chat, transport }] = useState(() =>
-    createChat(id, stored, takeBack, () => {
+    createChat(id, stored, restoreQuestion, () => {
       setIsChecking(false);
     }),
   );
-  const { messages, status, error } = useChat({ chat, resume: hasBegun, throttle: RENDER_EVERY_MS });
-  if (!hasBegun && status === "streaming") setHasBegun(true);
+  const { messages, status, error } = useChat({ chat, resume: hasStarted, throttle: RENDER_EVERY_MS });
+  if (!hasStarted && status === "streaming") setHasStarted(true);
   useEffect(() => () => void chat.stop(), [chat]);
 
   return {
@@ -53,7 +57,7 @@ export function useConversation(id: string, stored: Message[] | null, takeBack: 
     status: statusOf(status, isChecking),
     problem: error && !isUnauthorized(error) ? problemOf(error) : null,
     ask: (text) => {
-      // Where that couldn't be checked, the question does it.
+      // If checking failed, sending the question replaces it.
       setIsChecking(false);
       void chat.sendMessage({ text });
     },
@@ -62,10 +66,10 @@ export function useConversation(id: string, stored: Message[] | null, takeBack: 
   };
 }
 
-/** Ask the last question once more, unless its answer may go on: only what a function refused is known not to. */
+/** Ask the last question again, or resume its answer unless the API rejected the question. */
 export function askAgain(chat: Chat<Message>, transport: Transport): Promise<void> {
-  const isRefused = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRefused ? chat.resumeStream() : chat.regenerate();
+  const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
+  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate();
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
@@ -74,29 +78,29 @@ function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["s
   return status === "ready" && isChecking ? "checking" : "idle";
 }
 
-/** Asks with the new question only, since the function knows the rest; tells whether there was something to resume. */
+/** Send only the last message, since the API stores the others, and report whether there was an answer to resume. */
 class Transport extends DefaultChatTransport<Message> {
-  readonly #onReconnected: (found: boolean) => void;
-  readonly #onRefused: () => void;
+  readonly #onReconnected: (isResumed: boolean) => void;
+  readonly #onUnauthorized: () => void;
   #isAsking = false;
-  /** An answer is being looked for, or the last attempt to do so has failed. */
+  /** Whether an answer is being resumed, or the last attempt to do so failed. */
   isReconnecting = false;
 
-  constructor(on: { reconnected: (found: boolean) => void; refused: () => void }) {
+  constructor(on: { reconnected: (isResumed: boolean) => void; unauthorized: () => void }) {
     super({
       fetch: async (input, init) => {
         const [isAsking, session] = [this.#isAsking, currentSession()];
         try {
           return await call(input, init);
         } finally {
-          // This request was refused, or another was, and with the page that makes way for the sign-in this one was aborted.
-          if (isAsking && session && currentSession() === null) this.#onRefused();
+          // This request got a 401, or another one did and the sign-in page aborted this one.
+          if (isAsking && session && currentSession() === null) this.#onUnauthorized();
         }
       },
       prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }),
     });
     this.#onReconnected = on.reconnected;
-    this.#onRefused = on.refused;
+    this.#onUnauthorized = on.unauthorized;
   }
 
   override sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
@@ -114,7 +118,7 @@ class Transport extends DefaultChatTransport<Message> {
     return stream;
   }
 
-  /** An answer that was stopped, here or in another tab, tells so as a stored one does. */
+  /** Mark a stopped answer, here or in another tab, as a stored one is marked. */
   protected override processResponseStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Chunks {
     const chunks = super.processResponseStream(stream) as Chunks;
     const stopped = { type: "message-metadata", messageMetadata: { state: "stopped" } } as const;
@@ -131,17 +135,17 @@ class Transport extends DefaultChatTransport<Message> {
 export function createChat(
   id: string,
   stored: Message[] | null,
-  takeBack: TakeBack,
+  restoreQuestion: RestoreQuestion,
   onChecked: () => void,
 ): { chat: Chat<Message>; transport: Transport } {
   const transport = new Transport({
-    reconnected: (found) => {
-      void (found ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+    reconnected: (isResumed) => {
+      void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
     },
-    refused: () => {
+    unauthorized: () => {
       const question = chat.lastMessage;
       chat.messages = chat.messages.slice(0, -1);
-      if (question) takeBack(textOf(question), chat.messages.length === 0);
+      if (question) restoreQuestion(textOf(question), chat.messages.length === 0);
     },
   });
   const chat = new Chat<Message>({ id, messages: stored ?? [], transport });
@@ -152,23 +156,23 @@ function isUnauthorized(error: unknown): boolean {
   return problemOf(error).status === 401;
 }
 
-/** Nothing is being written: read what was, unless the last answer is known to its end. A question that never arrived stays. */
+/** No answer is in progress: read the stored messages, unless the last answer is complete. Keeps questions that were never sent. */
 async function catchUp(chat: Chat<Message>): Promise<void> {
   const last = chat.lastMessage;
   if (last?.role === "assistant" && last.metadata) return;
   try {
     const { messages } = await readConversation(chat.id);
-    // Stored questions have ids of their own.
+    // Stored questions have other IDs, so they are matched by number.
     const questions = messages.filter((message) => message.role === "user").length;
     const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
     if (chat.status === "ready") chat.messages = [...messages, ...unstored];
   } catch {
-    // What is shown stays; one can ask again.
+    // Keep the messages as they are; the user can ask again.
   }
 }
 
 async function stop(chat: Chat<Message>): Promise<void> {
-  // Whatever becomes of this, the answer stops being shown.
+  // Stop streaming here even if this request fails.
   stopAnswer(chat.id).catch(() => undefined);
   await chat.stop();
   chat.messages = chat.messages.map((message, index) =>

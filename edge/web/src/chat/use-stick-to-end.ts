@@ -1,11 +1,11 @@
 import { useEffect, useLayoutEffect, useRef, type RefObject } from "react";
 
-/** How near the end counts as being there. */
+/** The scroll position counts as the end within this distance. */
 const NEAR_PX = 80;
 
 /**
- * Keep the end of a scrolling element in view as its only child grows, unless the reader has scrolled away from it; go
- * there anyway each time `turn` changes.
+ * Keep the end of a scrolling element in view as its only child grows, unless the user has scrolled up. Scroll to the end
+ * whenever `turn` changes.
  */
 export function useStickToEnd(turn: number): RefObject<HTMLDivElement | null> {
   const scroller = useRef<HTMLDivElement>(null);
@@ -14,28 +14,28 @@ export function useStickToEnd(turn: number): RefObject<HTMLDivElement | null> {
   useEffect(() => {
     const element = scroller.current;
     if (!element?.firstElementChild) return;
-    const note = (): void => {
+    const updateIsAtEnd = (): void => {
       isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
     };
     const observer = new ResizeObserver(() => {
-      if (isAtEnd.current) toEnd(element);
+      if (isAtEnd.current) scrollToEnd(element);
     });
     observer.observe(element.firstElementChild);
-    element.addEventListener("scroll", note, { passive: true });
+    element.addEventListener("scroll", updateIsAtEnd, { passive: true });
     return () => {
       observer.disconnect();
-      element.removeEventListener("scroll", note);
+      element.removeEventListener("scroll", updateIsAtEnd);
     };
   }, []);
 
   useLayoutEffect(() => {
     isAtEnd.current = true;
-    if (scroller.current) toEnd(scroller.current);
+    if (scroller.current) scrollToEnd(scroller.current);
   }, [turn]);
 
   return scroller;
 }
 
-function toEnd(element: HTMLElement): void {
+function scrollToEnd(element: HTMLElement): void {
   element.scrollTop = element.scrollHeight;
 }

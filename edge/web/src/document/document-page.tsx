@@ -5,7 +5,7 @@ import { LoadNote } from "../ui/load-note";
 import { DocumentView } from "./document-view";
 import { useDocument } from "./use-document";
 
-/** One document on a page of its own, which can be linked to. */
+/** A document on its own page. */
 export function DocumentPage({ id, passage }: { id: string; passage: TextRange | null }): ReactNode {
   const { value: document, problem, reload } = useDocument(id);
   useTitle(document?.title ?? "Document");
@@ -14,7 +14,7 @@ export function DocumentPage({ id, passage }: { id: string; passage: TextRange |
       <LoadNote value={document} problem={problem} reload={reload} />
       {document && (
         <>
-          {!opensWithTitle(document) && <h1>{document.title}</h1>}
+          {!startsWithTitle(document) && <h1>{document.title}</h1>}
           <DocumentView document={document} passage={passage} />
         </>
       )}
@@ -22,7 +22,7 @@ export function DocumentPage({ id, passage }: { id: string; passage: TextRange |
   );
 }
 
-/** Most documents begin with their title: it needn't be shown twice. */
-function opensWithTitle({ text, title }: Document): boolean {
+/** Whether the text begins with the title as a heading, as most documents do. */
+function startsWithTitle({ text, title }: Document): boolean {
   return text.trimStart().startsWith(`# ${title}\n`);
 }

@@ -14,7 +14,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** The document that an answer cites: beside the answer where there is room, over it where there is not. */
+/** A cited document, shown next to the answer, or over it on narrow screens. */
 export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNode {
   const { value: document, problem } = useDocument(documentId);
   const titleId = useId();
@@ -32,7 +32,7 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
       <div className="panel-bar">
         <h2 id={titleId}>{document?.title ?? "Document"}</h2>
         <Link href={documentPath(documentId, passage)} className="small">
-          Open as a page
+          Open full page
         </Link>
         <button type="button" className="plain" aria-label="Close document" onClick={onClose}>
           <CloseIcon />
@@ -47,7 +47,7 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
   );
 }
 
-/** Show the dialog, modal on narrow screens; Escape closes it in both. */
+/** Open the dialog, as a modal one on narrow screens. Escape closes both kinds. */
 function useDialog(onClose: () => void): React.RefObject<HTMLDialogElement | null> {
   const dialog = useRef<HTMLDialogElement>(null);
   const isNarrow = useMedia("(max-width: 63.99rem)");
@@ -62,7 +62,7 @@ function useDialog(onClose: () => void): React.RefObject<HTMLDialogElement | nul
   }, [isNarrow]);
 
   useEffect(() => {
-    if (isNarrow) return; // A modal dialog has Escape of its own.
+    if (isNarrow) return; // The browser closes a modal dialog on Escape.
     const closeOnEscape = (event: KeyboardEvent): void => {
       if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog:modal")) onClose();
     };

@@ -5,27 +5,27 @@ import { Link } from "../routing/router";
 import { TimeAgo } from "../ui/time-ago";
 import { MarkdownView } from "./markdown-view";
 import { toUtf16 } from "./offsets";
-import { SourceView } from "./plain-text-view";
+import { PlainTextView } from "./plain-text-view";
 
-/** Beyond this, laying out Markdown takes the browser seconds: such a document is shown as it is written. */
-const MAX_RENDERED_CHARS = 300_000;
+/** Longer documents are shown as plain text: rendering them takes the browser seconds. */
+const MAX_FORMATTED_CHARS = 300_000;
 
 interface Props {
   document: Document;
-  /** What to mark and scroll to, in Unicode code points. */
+  /** The range to highlight and scroll to. */
   passage: TextRange | null;
 }
 
 export function DocumentView({ document, passage }: Props): ReactNode {
-  const renders = document.media_type === "text/markdown" && document.text.length <= MAX_RENDERED_CHARS;
-  const [asWritten, setAsWritten] = useState(false);
+  const canFormat = document.media_type === "text/markdown" && document.text.length <= MAX_FORMATTED_CHARS;
+  const [prefersPlainText, setPrefersPlainText] = useState(false);
   const range = useMemo(() => passage && toUtf16(document.text, passage), [document.text, passage]);
   const body = useRef<HTMLDivElement>(null);
-  const shows = asWritten || !renders;
+  const isPlainText = prefersPlainText || !canFormat;
 
   useEffect(() => {
     body.current?.querySelector("mark")?.scrollIntoView({ block: "center" });
-  }, [range, shows]);
+  }, [range, isPlainText]);
 
   return (
     <div className="document">
@@ -38,40 +38,40 @@ export function DocumentView({ document, passage }: Props): ReactNode {
           ) : (
             <span>{document.key}</span>
           )}{" "}
-          · read <TimeAgo at={document.fetched_at} />
+          · collected <TimeAgo at={document.fetched_at} />
         </p>
         {document.deleted_at && (
           <p className="note">
-            This document has been deleted, and nothing finds it any more.{" "}
-            <Link href={documentsPath(document.source_id, "deleted")}>Deleted documents</Link>
+            This document was deleted and no longer appears in answers.{" "}
+            <Link href={documentsPath(document.source_id, "deleted")}>Show deleted documents</Link>
           </p>
         )}
-        {renders && (
+        {canFormat && (
           <div className="switch" role="group" aria-label="View">
             <button
               type="button"
-              aria-pressed={!shows}
+              aria-pressed={!isPlainText}
               onClick={() => {
-                setAsWritten(false);
+                setPrefersPlainText(false);
               }}
             >
-              Reading
+              Formatted
             </button>
             <button
               type="button"
-              aria-pressed={shows}
+              aria-pressed={isPlainText}
               onClick={() => {
-                setAsWritten(true);
+                setPrefersPlainText(true);
               }}
             >
-              As written
+              Plain text
             </button>
           </div>
         )}
       </header>
       <div ref={body} className="document-body">
-        {shows ? (
-          <SourceView text={document.text} range={range} />
+        {isPlainText ? (
+          <PlainTextView text={document.text} range={range} />
         ) : (
           <MarkdownView text={document.text} range={range} />
         )}

@@ -1,12 +1,12 @@
-/** A rendered Markdown tree and a range of its source flow in; the tree with that range in `<mark>` flows out. Pure. */
+/** Highlight a range of the Markdown source in the rendered tree. Pure. */
 
 import type { TextRange } from "../api/types";
 import type { Element, ElementContent, Parents, Root, Text } from "hast";
 
 /**
- * A rehype plugin that marks what was made from `source[range.start:range.end]` (UTF-16 code units).
+ * Rehype plugin: wrap the text rendered from `source[range.start:range.end]` (UTF-16 code units) in `<mark>`.
  *
- * Every text node knows which stretch of the source it was made from, or its parent does (code blocks).
+ * Text nodes, or their parents for code blocks, have the position of the source they were rendered from.
  */
 export function rehypeHighlight({ source, range }: { source: string; range: TextRange }): (tree: Root) => void {
   return (tree) => {
@@ -23,7 +23,7 @@ function mark(parent: Parents, source: string, range: TextRange): void {
 }
 
 function markText(text: Text, parent: Parents, source: string, range: TextRange): ElementContent[] {
-  const { start, end } = stretchOf(text, parent, source);
+  const { start, end } = sourceRange(text, parent, source);
   if (start >= range.end || end <= range.start) return [text];
   const offsets = align(text.value, source.slice(start, end));
   const from = offsets.findIndex((offset) => start + offset >= range.start);
@@ -37,8 +37,8 @@ function markText(text: Text, parent: Parents, source: string, range: TextRange)
   ];
 }
 
-/** The stretch of the source that a text node was made from; empty when nothing tells. */
-function stretchOf(text: Text, parent: Parents, source: string): TextRange {
+/** Return the source range of a text node; empty if unknown. */
+function sourceRange(text: Text, parent: Parents, source: string): TextRange {
   const start = (text.position ?? parent.position)?.start.offset;
   const end = (text.position ?? parent.position)?.end.offset;
   if (start === undefined || end === undefined || parent.type === "root") return { start: 0, end: 0 };
@@ -47,7 +47,7 @@ function stretchOf(text: Text, parent: Parents, source: string): TextRange {
 }
 
 /**
- * For each unit of `value`, its offset in `source`, which has the same text and Markdown's own signs between.
+ * Return the offset in `source` of each code unit of `value`. `source` is the same text with Markdown syntax in between.
  *
  * Example: the value "a*b" of the source "a\\*b" is at 0, 2, 3.
  */
@@ -55,7 +55,7 @@ export function align(value: string, source: string): number[] {
   let at = 0;
   return Array.from({ length: value.length }, (_, unit) => {
     const found = source.indexOf(value.charAt(unit), at);
-    // A character reference such as `&amp;` may have no counterpart: it stays where the one before it was.
+    // A character reference such as `&copy;` has no counterpart in the source: use the previous offset.
     if (found < 0) return Math.max(at - 1, 0);
     at = found + 1;
     return found;

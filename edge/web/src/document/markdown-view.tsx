@@ -5,7 +5,7 @@ import type { TextRange } from "../api/types";
 import { markdownComponents } from "../ui/markdown-components";
 import { rehypeHighlight } from "./highlight";
 
-/** A document's Markdown as a page to read, with what was made of the range (UTF-16 code units) marked. */
+/** A document's Markdown, formatted, with a highlighted range in UTF-16 code units of the source text. */
 export const MarkdownView = memo(function MarkdownView({
   text,
   range,

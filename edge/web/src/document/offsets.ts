@@ -1,9 +1,9 @@
-/** Headwater counts Unicode code points (as Python does), JavaScript counts UTF-16 code units: from one to the other. Pure. */
+/** Convert offsets from Unicode code points, which the API uses, to JavaScript's UTF-16 code units. Pure. */
 
 import type { TextRange } from "../api/types";
 
 /**
- * Turn a range of code points into one of UTF-16 code units, cut to the text's length.
+ * Convert a range of code points to UTF-16 code units, limited to the text's length.
  *
  * A code point beyond U+FFFF takes two units: in "a𝄞b" the "b" is code point 2 and unit 3.
  */
@@ -12,7 +12,7 @@ export function toUtf16(text: string, range: TextRange): TextRange {
   return { start, end: advance(text, start, range.end - range.start) };
 }
 
-/** Go `count` code points on from the unit `from`. */
+/** Return the code unit `count` code points after the unit `from`. */
 function advance(text: string, from: number, count: number): number {
   let unit = from;
   for (let left = count; left > 0 && unit < text.length; left--) {

@@ -1,17 +1,17 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
 import { addDocument } from "../api/documents";
-import { refusalOf } from "../api/problem";
+import { fieldError } from "../api/problem";
 import { Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 
 interface Props {
   sourceId: string;
-  /** Called with the run that makes it searchable. */
+  /** Called with the ID of the run that makes the document searchable. */
   onAdded: (runId: string) => void;
 }
 
-interface Bound {
+interface FieldState {
   value: string;
   error: string | null;
   onChange: (value: string) => void;
@@ -19,14 +19,14 @@ interface Bound {
 
 const EMPTY = { title: "", key: "", text: "" };
 
-/** Add a document by hand, which no sync removes. */
+/** Add a document manually. Collecting the source never changes or removes it. */
 export function AddDocument({ sourceId, onAdded }: Props): ReactNode {
   const [fields, setFields] = useState(EMPTY);
-  const { act, isBusy, problem } = useAction();
-  const refused = problem && refusalOf(problem, Object.keys(EMPTY));
-  const bind = (name: keyof typeof EMPTY): Bound => ({
+  const { perform, isBusy, problem } = useAction();
+  const invalid = problem && fieldError(problem, Object.keys(EMPTY));
+  const bind = (name: keyof typeof EMPTY): FieldState => ({
     value: fields[name],
-    error: refused?.field === name ? refused.reason : null,
+    error: invalid?.field === name ? invalid.message : null,
     onChange: (value) => {
       setFields((before) => ({ ...before, [name]: value }));
     },
@@ -34,26 +34,32 @@ export function AddDocument({ sourceId, onAdded }: Props): ReactNode {
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
     const { title, key, text } = fields;
-    act(addDocument(sourceId, { key: key.trim(), text, title: title.trim() || null }), (runId) => {
+    perform(addDocument(sourceId, { key: key.trim(), text, title: title.trim() || null }), (runId) => {
       setFields(EMPTY);
       onAdded(runId);
     });
   };
   return (
     <details className="more">
-      <summary>Add a document by hand</summary>
-      <form className="more-fields" aria-label="Add a document by hand" onSubmit={add}>
-        <Field label="Title" optional hint="Else the text's first heading" {...bind("title")} />
+      <summary>Add a document manually</summary>
+      <form className="more-fields" aria-label="Add a document manually" onSubmit={add}>
+        <Field label="Title" optional hint="Leave empty to use the first heading." {...bind("title")} />
         <Field
-          label="Key"
+          label="Path"
           required
-          hint="Names it in this source, such as notes/on-call.md. The same key again replaces it."
+          hint="For example notes/on-call.md. A document with the same path is replaced."
           {...bind("key")}
         />
         <div className="whole">
-          <Field label="Text" required lines={12} hint="Markdown. No sync changes or removes it." {...bind("text")} />
+          <Field
+            label="Text"
+            required
+            lines={12}
+            hint="Markdown. Collecting the source never changes or removes this document."
+            {...bind("text")}
+          />
         </div>
-        {problem && !refused && <ProblemNote problem={problem} />}
+        {problem && !invalid && <ProblemNote problem={problem} />}
         <div className="actions">
           <button type="submit" className="primary" disabled={isBusy}>
             {isBusy ? "Adding…" : "Add document"}

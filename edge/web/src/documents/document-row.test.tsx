@@ -7,8 +7,8 @@ import { DocumentRow } from "./document-row";
 const NOW = new Date().toISOString();
 
 function row(changes: Partial<DocumentSummary>, role: Role = "editor"): string {
-  const found = { id: "d1", source_id: "s1", key: "a.md", title: "On call", url: null, fetched_at: NOW };
-  const document = { ...found, deleted_at: null, held: null, ...changes };
+  const summary = { id: "d1", source_id: "s1", key: "a.md", title: "On call", url: null, fetched_at: NOW };
+  const document = { ...summary, deleted_at: null, held: null, ...changes };
   return renderToStaticMarkup(
     <AccountContext value={{ ...LOCAL, me: { ...LOCAL.me, role } }}>
       <DocumentRow document={document} onChange={() => undefined} />
@@ -16,7 +16,7 @@ function row(changes: Partial<DocumentSummary>, role: Role = "editor"): string {
   );
 }
 
-it("offers to restore what was deleted, and to remove what was added by hand, and nothing else", () => {
+it("offers to restore deleted documents and to remove manually added ones", () => {
   expect(row({ deleted_at: NOW })).toContain('aria-label="Restore On call"');
   expect(row({ deleted_at: NOW, held: "added" })).not.toContain("Remove");
   expect(row({ held: "added" })).toContain('aria-label="Remove On call"');
@@ -24,13 +24,13 @@ it("offers to restore what was deleted, and to remove what was added by hand, an
   expect(row({ held: "restored" })).not.toContain("<button");
 });
 
-it("says how a document stands", () => {
+it("shows how a document got here", () => {
   expect(row({ deleted_at: NOW })).toContain("Deleted");
-  expect(row({ held: "added" })).toContain("Added by hand");
-  expect(row({ held: "restored" })).toContain("the source no longer lists it");
+  expect(row({ held: "added" })).toContain("Added manually");
+  expect(row({ held: "restored" })).toContain("no longer in the source");
 });
 
-it("shows readers nothing that they may not press", () => {
+it("shows no buttons to readers", () => {
   for (const changes of [{ deleted_at: NOW }, { held: "added" }] as const) {
     expect(row(changes, "reader")).not.toContain("<button");
   }

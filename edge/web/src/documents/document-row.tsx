@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { deleteDocument, restoreDocument } from "../api/documents";
 import type { DocumentSummary } from "../api/types";
-import { useMay } from "../sign-in/account";
+import { useHasRole } from "../sign-in/account";
 import { documentPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
@@ -11,15 +11,15 @@ import { useAction } from "../ui/use-action";
 
 interface Props {
   document: DocumentSummary;
-  /** Called when it has been restored or removed. */
+  /** Called after the document has been restored or removed. */
   onChange: () => void;
 }
 
-/** One document of a list; a deleted one can be restored, one that was added by hand removed. */
+/** A document in a list. A deleted document can be restored, a manually added one removed. */
 export function DocumentRow({ document, onChange }: Props): ReactNode {
-  const mayEdit = useMay("editor");
-  const { act, isBusy, problem } = useAction();
-  const [isDoomed, setIsDoomed] = useState(false);
+  const mayEdit = useHasRole("editor");
+  const { perform, isBusy, problem } = useAction();
+  const [isConfirming, setIsConfirming] = useState(false);
   const { id, title, key, deleted_at: deletedAt, held } = document;
   return (
     <li className="row">
@@ -31,9 +31,9 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
           <code className="muted">{key}</code>
         </p>
         <p className="small muted">
-          <Standing document={document} />
+          <Origin document={document} />
         </p>
-        {problem && !isDoomed && <ProblemNote problem={problem} />}
+        {problem && !isConfirming && <ProblemNote problem={problem} />}
       </div>
       {mayEdit && deletedAt !== null && (
         <button
@@ -41,7 +41,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
           aria-label={`Restore ${title}`}
           disabled={isBusy}
           onClick={() => {
-            act(restoreDocument(id), onChange);
+            perform(restoreDocument(id), onChange);
           }}
         >
           Restore
@@ -53,25 +53,25 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
           className="plain"
           aria-label={`Remove ${title}`}
           onClick={() => {
-            setIsDoomed(true);
+            setIsConfirming(true);
           }}
         >
           Remove
         </button>
       )}
-      {isDoomed && (
+      {isConfirming && (
         <ConfirmDialog
           title={`Remove ${title}?`}
           confirm="Remove document"
           busy={isBusy}
           onConfirm={() => {
-            act(deleteDocument(id), onChange);
+            perform(deleteDocument(id), onChange);
           }}
           onCancel={() => {
-            setIsDoomed(false);
+            setIsConfirming(false);
           }}
         >
-          <p>It will no longer be found. For some time it can be restored from the deleted documents.</p>
+          <p>It no longer appears in answers. For a limited time you can restore it from the deleted documents.</p>
           {problem && <ProblemNote problem={problem} />}
         </ConfirmDialog>
       )}
@@ -79,8 +79,8 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
   );
 }
 
-/** Since when it is as it is, and why no sync removes it. */
-function Standing({
+/** When the document was collected, added or deleted. */
+function Origin({
   document: { deleted_at: deletedAt, fetched_at: fetchedAt, held },
 }: {
   document: DocumentSummary;
@@ -94,8 +94,8 @@ function Standing({
   }
   return (
     <>
-      {held === "added" ? "Added by hand" : "Read"} <TimeAgo at={fetchedAt} />
-      {held === "restored" && " · kept, though the source no longer lists it"}
+      {held === "added" ? "Added manually" : "Collected"} <TimeAgo at={fetchedAt} />
+      {held === "restored" && " · restored, no longer in the source"}
     </>
   );
 }

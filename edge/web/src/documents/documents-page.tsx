@@ -1,8 +1,8 @@
 import { useCallback, useState, type ReactNode } from "react";
 import { listSources } from "../api/sources";
-import { listDocuments, type Shown } from "../api/documents";
-import { sayState } from "../runs/run-labels";
-import { useMay } from "../sign-in/account";
+import { listDocuments, type DocumentFilter } from "../api/documents";
+import { stateLabel } from "../runs/run-labels";
+import { useHasRole } from "../sign-in/account";
 import { documentsPath, runPath } from "../routing/route";
 import { Link, navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
@@ -15,34 +15,34 @@ import { usePages } from "../ui/use-pages";
 import { AddDocument } from "./add-document";
 import { DocumentRow } from "./document-row";
 
-const CHOICES: readonly (readonly [Shown, string])[] = [
-  ["found", "Documents"],
-  ["added", "Added by hand"],
+const FILTERS: readonly (readonly [DocumentFilter, string])[] = [
+  ["current", "All documents"],
+  ["added", "Added manually"],
   ["deleted", "Deleted"],
 ];
 
-const NONE: Record<Shown, string> = {
-  found: "This source has no documents.",
-  added: "No document of this source was added by hand.",
-  deleted: "No document of this source was deleted of late.",
+const EMPTY_TEXTS: Record<DocumentFilter, string> = {
+  current: "This source has no documents yet.",
+  added: "No documents were added manually.",
+  deleted: "No documents were deleted recently.",
 };
 
-/** The documents of one source: those that are found, those added by hand, and the deleted ones, which can be restored. */
-export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Shown }): ReactNode {
+/** The documents of a source: all current ones, manually added ones, or deleted ones, which can be restored. */
+export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: DocumentFilter }): ReactNode {
   const { value: sources } = useLoad(listSources);
   const name = sources?.find((source) => source.id === sourceId)?.name;
-  const title = name === undefined ? "Documents" : `Documents of ${name}`;
+  const title = name === undefined ? "Documents" : `Documents in ${name}`;
   useTitle(title);
   const load = useCallback(
-    (after: string | null, signal?: AbortSignal) => listDocuments(sourceId, shown, after, signal),
-    [sourceId, shown],
+    (after: string | null, signal?: AbortSignal) => listDocuments(sourceId, filter, after, signal),
+    [sourceId, filter],
   );
   const { pages, problem, reload, more } = usePages(load);
   const documents = pages?.flatMap((page) => page.documents);
-  const mayEdit = useMay("editor");
+  const mayEdit = useHasRole("editor");
   const [runId, setRunId] = useState<string | null>(null);
   const { followed } = useRun(runId, reload);
-  if (sources && name === undefined) return <Gone />;
+  if (sources && name === undefined) return <SourceNotFound />;
   return (
     <div className="column">
       <div className="page-head">
@@ -51,21 +51,21 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
       </div>
       <Choice
         label="Show"
-        value={shown}
-        options={CHOICES}
+        value={filter}
+        options={FILTERS}
         onChange={(chosen) => {
-          navigate(documentsPath(sourceId, chosen as Shown));
+          navigate(documentsPath(sourceId, chosen as DocumentFilter));
         }}
       />
-      {mayEdit && shown !== "deleted" && <AddDocument sourceId={sourceId} onAdded={setRunId} />}
+      {mayEdit && filter !== "deleted" && <AddDocument sourceId={sourceId} onAdded={setRunId} />}
       {followed && (
         <p className="small" role="status">
-          {followed.run.state === "running" ? "The document is being added." : sayState(followed.run)}{" "}
-          <Link href={runPath(followed.run.id)}>Its run</Link>
+          {followed.run.state === "running" ? "Adding the document…" : stateLabel(followed.run)}{" "}
+          <Link href={runPath(followed.run.id)}>View run</Link>
         </p>
       )}
       <LoadNote value={pages} problem={problem} reload={reload} />
-      {documents?.length === 0 && <p>{NONE[shown]}</p>}
+      {documents?.length === 0 && <p>{EMPTY_TEXTS[filter]}</p>}
       {documents && documents.length > 0 && (
         <ul className="rows documents" aria-label="Documents">
           {documents.map((document) => (
@@ -78,12 +78,12 @@ export function DocumentsPage({ sourceId, shown }: { sourceId: string; shown: Sh
   );
 }
 
-function Gone(): ReactNode {
+function SourceNotFound(): ReactNode {
   return (
     <div className="column">
-      <h1>No such source</h1>
+      <h1>Source not found</h1>
       <p>
-        It has been deleted, or belongs to another workspace. <Link href="/sources">All sources</Link>
+        The source was deleted or belongs to another workspace. <Link href="/sources">Show all sources</Link>
       </p>
     </div>
   );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatPath, documentPath, documentsPath, pageOf, parseRoute, runPath, runsPath } from "./route";
+import { chatPath, documentPath, documentsPath, pageKey, parseRoute, runPath, runsPath } from "./route";
 
 function route(path: string): ReturnType<typeof parseRoute> {
   return parseRoute(new URL(path, "http://127.0.0.1:8787"));
@@ -20,44 +20,44 @@ describe("parseRoute", () => {
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
     ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10 } }],
     ["/documents", { page: "missing" }],
-    ["/sources/s1", { page: "documents", sourceId: "s1", shown: "found" }],
-    ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", shown: "deleted" }],
-    ["/sources/s1?show=all", { page: "documents", sourceId: "s1", shown: "found" }],
+    ["/sources/s1", { page: "documents", sourceId: "s1", filter: "current" }],
+    ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", filter: "deleted" }],
+    ["/sources/s1?show=all", { page: "documents", sourceId: "s1", filter: "current" }],
     ["/sources/s1/x", { page: "missing" }],
     ["/chat/a/b", { page: "missing" }],
     ["/elsewhere", { page: "missing" }],
     ["/chat/%E0%A4%A", { page: "chat", id: "%E0%A4%A" }],
-  ])("reads %s", (path, expected) => {
+  ])("parses %s", (path, expected) => {
     expect(route(path)).toEqual(expected);
   });
 
   it.each(["start=a&end=3", "start=3&end=3", "start=5&end=3", "start=-1&end=3", "start=1", "start=1e3&end=2000"])(
-    "takes %s for no passage",
+    "ignores the invalid passage %s",
     (query) => {
       expect(route(`/documents/d1?${query}`)).toMatchObject({ passage: null });
     },
   );
 
-  it("reads the paths that it writes, whatever the id", () => {
+  it("parses its own paths, with any ID", () => {
     expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?" });
     expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
     expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
-    for (const shown of ["found", "added", "deleted"] as const)
-      expect(route(documentsPath("s/1", shown))).toEqual({ page: "documents", sourceId: "s/1", shown });
+    for (const filter of ["current", "added", "deleted"] as const)
+      expect(route(documentsPath("s/1", filter))).toEqual({ page: "documents", sourceId: "s/1", filter });
     const passage = { start: 3, end: 9 };
     expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
   });
 });
 
-describe("pageOf", () => {
+describe("pageKey", () => {
   it.each([
     ["/runs", "/runs/r1"],
     ["/runs/r1", "/runs/r2"],
     ["/documents/d1", "/documents/d2"],
     ["/sources/s1", "/sources/s2"],
-  ])("tells %s and %s apart", (one, other) => {
-    expect(pageOf(route(one))).not.toBe(pageOf(route(other)));
+  ])("differs for %s and %s", (one, other) => {
+    expect(pageKey(route(one))).not.toBe(pageKey(route(other)));
   });
 
   it.each([
@@ -65,7 +65,7 @@ describe("pageOf", () => {
     ["/runs", "/runs?source=s1"],
     ["/sources/s1", "/sources/s1?show=deleted"],
     ["/documents/d1", "/documents/d1?start=1&end=2"],
-  ])("takes %s and %s for the same page", (one, other) => {
-    expect(pageOf(route(one))).toBe(pageOf(route(other)));
+  ])("is the same for %s and %s", (one, other) => {
+    expect(pageKey(route(one))).toBe(pageKey(route(other)));
   });
 });

@@ -1,12 +1,12 @@
-/** A URL flows in, which page it shows flows out; and back. Pure. */
+/** Map URLs to pages and back. Pure. */
 
 import type { TextRange } from "../api/types";
-import type { Shown } from "../api/documents";
+import type { DocumentFilter } from "../api/documents";
 
 export type Route =
   | { page: "chat"; id: string | null }
   | { page: "sources" }
-  | { page: "documents"; sourceId: string; shown: Shown }
+  | { page: "documents"; sourceId: string; filter: DocumentFilter }
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "workspace" }
@@ -20,7 +20,7 @@ export function parseRoute(url: URL): Route {
   if (page === "chat") return { page: "chat", id: id ?? null };
   if (page === "sources" && id === undefined) return { page: "sources" };
   if (page === "sources" && id !== undefined)
-    return { page: "documents", sourceId: id, shown: shownOf(url.searchParams) };
+    return { page: "documents", sourceId: id, filter: filterOf(url.searchParams) };
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
@@ -28,8 +28,8 @@ export function parseRoute(url: URL): Route {
   return { page: "missing" };
 }
 
-/** Name what a route shows, so that another name is another page. A conversation goes on as it gets its URL. */
-export function pageOf(route: Route): string {
+/** Identify the page that a route shows. All chat routes are one page: a new conversation gets its URL while it is open. */
+export function pageKey(route: Route): string {
   switch (route.page) {
     case "run":
     case "document":
@@ -49,14 +49,13 @@ export function runPath(id: string): string {
   return `/runs/${encodeURIComponent(id)}`;
 }
 
-/** The runs of one source, or (null) of all. */
+/** The path of a source's runs, or of all runs if `sourceId` is null. */
 export function runsPath(sourceId: string | null): string {
   return sourceId === null ? "/runs" : `/runs?source=${encodeURIComponent(sourceId)}`;
 }
 
-/** The documents of a source. */
-export function documentsPath(sourceId: string, shown: Shown): string {
-  return `/sources/${encodeURIComponent(sourceId)}${shown === "found" ? "" : `?show=${shown}`}`;
+export function documentsPath(sourceId: string, filter: DocumentFilter): string {
+  return `/sources/${encodeURIComponent(sourceId)}${filter === "current" ? "" : `?show=${filter}`}`;
 }
 
 export function documentPath(id: string, passage: TextRange | null): string {
@@ -71,15 +70,15 @@ function passageOf(query: URLSearchParams): TextRange | null {
   return start !== undefined && end !== undefined && start < end ? { start, end } : null;
 }
 
-function shownOf(query: URLSearchParams): Shown {
-  const asked = query.get("show");
-  return asked === "added" || asked === "deleted" ? asked : "found";
+function filterOf(query: URLSearchParams): DocumentFilter {
+  const filter = query.get("show");
+  return filter === "added" || filter === "deleted" ? filter : "current";
 }
 
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // A stray percent sign: what was typed is the best there is.
+    return part; // A malformed escape, such as a stray percent sign.
   }
 }

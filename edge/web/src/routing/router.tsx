@@ -1,4 +1,4 @@
-/** The browser's history as React state: `useRoute` reads it, `navigate` and `Link` change it. */
+/** Client-side routing on the browser's history: `useRoute`, `navigate` and `Link`. */
 
 import { useMemo, useSyncExternalStore, type ComponentProps, type MouseEvent, type ReactNode } from "react";
 import { parseRoute, type Route } from "./route";
@@ -16,7 +16,7 @@ export function navigate(path: string, { replace = false }: { replace?: boolean 
   window.dispatchEvent(new Event(NAVIGATED));
 }
 
-/** A link within the app; with a modifier key or another button it is the browser's. */
+/** A link within the app. Clicks with a modifier key or another button are left to the browser. */
 export function Link({ href, onClick, ...rest }: ComponentProps<"a"> & { href: string }): ReactNode {
   const follow = (event: MouseEvent<HTMLAnchorElement>): void => {
     onClick?.(event);

@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 
-/** Name the page in the browser's tab and history. */
+/** Set the document title. */
 export function useTitle(title: string | null): void {
   useEffect(() => {
     document.title = title === null ? "Headwater" : `${title} · Headwater`;

@@ -1,8 +1,8 @@
 /**
- * A run's id flows in, its states flow out until it has ended.
+ * Poll a run until it ends.
  *
- * Each answer counts for the limit that the Worker sets a user, and a page may follow many runs: the longer a run goes
- * on, the less often it is asked for, and never for a page that nobody sees.
+ * The Worker limits requests per user, and a page may follow several runs, so the interval grows with the run's age, and
+ * polling stops while the tab is hidden.
  */
 
 import { readRun } from "../api/runs";
@@ -13,21 +13,21 @@ const SHORTEST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 5000;
 
 interface Follower {
-  /** It has been read; null: it is as it was. */
+  /** Called after each successful read; null if the run has not changed. */
   onRun: (run: Run | null) => void;
-  /** The last attempt to read it failed; the next will be made, but for a run that isn't there any more. */
+  /** Called when reading fails. Polling continues, unless the run no longer exists. */
   onProblem: (problem: Problem) => void;
-  /** It has ended, or isn't there any more. */
+  /** Called once, when the run has ended or no longer exists. */
   onEnd: () => void;
 }
 
-/** Follow a run until it has ended or `signal` says so. */
+/** Poll a run until it ends, no longer exists, or `signal` is aborted. */
 export async function followRun(id: string, { onRun, onProblem, onEnd }: Follower, signal: AbortSignal): Promise<void> {
   let etag: string | null = null;
   let run: Run | null = null;
   let pauseMs: number;
   for (;;) {
-    await untilSeen(signal);
+    await untilVisible(signal);
     try {
       const read = await readRun(id, etag, signal);
       if (signal.aborted) return;
@@ -39,7 +39,7 @@ export async function followRun(id: string, { onRun, onProblem, onEnd }: Followe
       if (signal.aborted) return;
       const problem = problemOf(error);
       onProblem(problem);
-      if (problem.status === 404) break; // Its source has been deleted meanwhile.
+      if (problem.status === 404) break; // The source was deleted.
       pauseMs = Math.max(LONGEST_PAUSE_MS, (problem.retry_after_s ?? 0) * 1000);
     }
     await pause(pauseMs, signal);
@@ -47,7 +47,7 @@ export async function followRun(id: string, { onRun, onProblem, onEnd }: Followe
   onEnd();
 }
 
-/** Tell how long to wait when a run is so old: a tenth of that, `pauseAt(30_000) == 3000`, within limits. */
+/** Return the pause between two reads: a tenth of the run's age, within limits. `pauseAt(30_000) == 3000`. */
 export function pauseAt(ageMs: number): number {
   return Math.min(Math.max(ageMs / 10, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
 }
@@ -64,17 +64,17 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Wait until the page is seen. */
-function untilSeen(signal: AbortSignal): Promise<void> {
+/** Wait until the tab is visible or `signal` is aborted. */
+function untilVisible(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       if (document.hidden && !signal.aborted) return;
-      document.removeEventListener("visibilitychange", look);
-      signal.removeEventListener("abort", look);
+      document.removeEventListener("visibilitychange", check);
+      signal.removeEventListener("abort", check);
       resolve();
     };
-    document.addEventListener("visibilitychange", look);
-    signal.addEventListener("abort", look);
-    look();
+    document.addEventListener("visibilitychange", check);
+    signal.addEventListener("abort", check);
+    check();
   });
 }

@@ -1,21 +1,21 @@
-/** A run flows in; how long it took and how fast it went, in words, flow out. Pure. */
+/** Format durations and rates of a run. Pure. */
 
 import type { RunSummary } from "../api/types";
 
-/** How long a run has taken until `now`, or until its end, in seconds. */
-export function secondsOf(run: RunSummary, now: Date): number {
+/** Return the seconds from a run's start to its end, or to `now` while it runs. */
+export function elapsedSeconds(run: RunSummary, now: Date): number {
   const end = run.finished_at === null ? now : new Date(run.finished_at);
   return Math.max((end.getTime() - new Date(run.created_at).getTime()) / 1000, 0);
 }
 
-/** Say how fast documents are settled: "12 documents a second", "3 documents a minute". */
-export function sayThroughput(perSecond: number): string {
-  if (perSecond >= 0.95) return `${rate(perSecond)} documents a second`;
-  return `${rate(perSecond * 60)} documents a minute`;
+/** Format a rate of documents: "12 documents per second", "3 documents per minute". */
+export function formatThroughput(perSecond: number): string {
+  if (perSecond >= 0.95) return `${formatRate(perSecond)} documents per second`;
+  return `${formatRate(perSecond * 60)} documents per minute`;
 }
 
-/** Say a duration: "0.4 s", "12 s", "2 min 5 s", "1 h 3 min". */
-export function sayDuration(seconds: number): string {
+/** Format a duration: "0.4 s", "12 s", "2 min 5 s", "1 h 3 min". */
+export function formatDuration(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -28,6 +28,6 @@ function join(large: number, largeUnit: string, small: number, smallUnit: string
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-function rate(value: number): string {
+function formatRate(value: number): string {
   return value.toLocaleString("en", { maximumSignificantDigits: value < 100 ? 2 : 3 });
 }

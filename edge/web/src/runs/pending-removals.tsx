@@ -1,48 +1,48 @@
 import { useCallback, useState, type ReactNode } from "react";
 import { acceptRemovals, readRemovals, refuseRemovals } from "../api/documents";
 import type { Source } from "../api/types";
-import { sayDocuments } from "./run-labels";
-import { useMay } from "../sign-in/account";
 import { documentPath, runPath } from "../routing/route";
 import { Link, navigate } from "../routing/router";
+import { useHasRole } from "../sign-in/account";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import { usePages } from "../ui/use-pages";
+import { countDocuments } from "./run-labels";
 
 interface Props {
   source: Source;
-  /** Only what this run withheld; left out: whatever waits. */
+  /** Show only removals withheld by this run; omit to show all of the source. */
   runId?: string;
-  /** Called when it has been decided. */
+  /** Called after the removals have been rejected. */
   onChange: () => void;
 }
 
-/** Documents that a listing lacked, so many that somebody has to say whether they are to go. */
-export function Withheld({ source, runId, onChange }: Props): ReactNode {
+/** Documents missing from the last listing: so many that an editor must approve their removal. */
+export function PendingRemovals({ source, runId, onChange }: Props): ReactNode {
   const load = useCallback(
     (after: string | null, signal?: AbortSignal) => readRemovals(source.id, after, signal),
     [source.id],
   );
   const { pages, problem, reload, more } = usePages(load);
   const [first] = pages ?? [];
-  const withholding = first?.run_id ?? null;
+  const withholdingRun = first?.run_id ?? null;
   if (!first) return <LoadNote value={pages} problem={problem} reload={reload} />;
-  if (withholding === null || (runId !== undefined && runId !== withholding)) {
-    return <p className="small muted">What was missing from the listing has been decided, or listed anew, since.</p>;
+  if (withholdingRun === null || (runId !== undefined && runId !== withholdingRun)) {
+    return <p className="small muted">The missing documents have been reviewed, or are back in the source.</p>;
   }
   return (
-    <div className="note withheld">
+    <div className="note pending-removals">
       <p>
         <strong>
-          {first.total.toLocaleString("en")} of {sayDocuments(first.stored)} are missing from the listing.
+          {first.total.toLocaleString("en")} of {countDocuments(first.stored)} are no longer in the source.
         </strong>{" "}
-        So many at once are more often a wrong branch than a clean-up, so they have been kept until somebody decides.
+        This many removals usually mean a wrong branch or folder. Nothing has been removed yet: review and choose.
       </p>
       <details className="reasons">
-        <summary>Show them</summary>
+        <summary>Show documents</summary>
         <ul className="reason-groups">
           {pages?.flatMap(({ removals }) =>
             removals.map((removal) => (
@@ -60,9 +60,9 @@ export function Withheld({ source, runId, onChange }: Props): ReactNode {
       </details>
       <Decision
         source={source}
-        runId={withholding}
+        runId={withholdingRun}
         total={first.total}
-        onChange={() => {
+        onKept={() => {
           reload();
           onChange();
         }}
@@ -75,16 +75,16 @@ interface DecisionProps {
   source: Source;
   runId: string;
   total: number;
-  onChange: () => void;
+  onKept: () => void;
 }
 
-function Decision({ source, runId, total, onChange }: DecisionProps): ReactNode {
-  const mayEdit = useMay("editor");
-  const [isAsking, setIsAsking] = useState(false);
-  const { act, isBusy, problem } = useAction();
+function Decision({ source, runId, total, onKept }: DecisionProps): ReactNode {
+  const mayEdit = useHasRole("editor");
+  const [isConfirming, setIsConfirming] = useState(false);
+  const { perform, isBusy, problem } = useAction();
   if (!mayEdit) return null;
-  const accept = (): void => {
-    act(acceptRemovals(source.id, runId), (removalId) => {
+  const remove = (): void => {
+    perform(acceptRemovals(source.id, runId), (removalId) => {
       navigate(runPath(removalId));
     });
   };
@@ -94,35 +94,35 @@ function Decision({ source, runId, total, onChange }: DecisionProps): ReactNode 
         <button
           type="button"
           onClick={() => {
-            setIsAsking(true);
+            setIsConfirming(true);
           }}
         >
-          Accept
+          Remove {countDocuments(total)}
         </button>
         <button
           type="button"
           disabled={isBusy}
           onClick={() => {
-            act(refuseRemovals(source.id, runId), onChange);
+            perform(refuseRemovals(source.id, runId), onKept);
           }}
         >
-          Refuse
+          Keep them
         </button>
       </div>
-      {problem && !isAsking && <ProblemNote problem={problem} />}
-      {isAsking && (
+      {problem && !isConfirming && <ProblemNote problem={problem} />}
+      {isConfirming && (
         <ConfirmDialog
-          title={`Remove ${sayDocuments(total)} of ${source.name}?`}
-          confirm={`Remove ${sayDocuments(total)}`}
+          title={`Remove ${countDocuments(total)} from ${source.name}?`}
+          confirm={`Remove ${countDocuments(total)}`}
           busy={isBusy}
-          onConfirm={accept}
+          onConfirm={remove}
           onCancel={() => {
-            setIsAsking(false);
+            setIsConfirming(false);
           }}
         >
           <p>
-            They will no longer be found, and answers that cite them will lose their passages. For some time each can be
-            restored: they stand among the source&apos;s deleted documents.
+            They no longer appear in answers, and answers that cite them lose those passages. For a limited time you can
+            restore each one from the source&apos;s deleted documents.
           </p>
           {problem && <ProblemNote problem={problem} />}
         </ConfirmDialog>

@@ -8,7 +8,7 @@ interface Props {
   label: string;
 }
 
-/** How far a run is, as a bar and in words. */
+/** A run's progress as a bar and as text. */
 export function ProgressBar({ progress, state, label }: Props): ReactNode {
   const percent = progress.fraction === null ? undefined : Math.floor(progress.fraction * 100);
   return (

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { Counts, Run, RunKind, RunState } from "../api/types";
-import { aRun } from "../testing/make-run";
+import { makeRun } from "../testing/make-run";
 import { progressOf, type Progress } from "./progress";
 
 function run(total: number | null, counts: Partial<Counts> = {}, state: RunState = "running"): Run {
-  return aRun({ total, state }, counts);
+  return makeRun({ total, state }, counts);
 }
 
 describe("progressOf", () => {
-  it("knows no fraction until the listing is known", () => {
+  it("has no fraction until the listing is complete", () => {
     expect(progressOf(run(null))).toEqual({ runId: "r1", fraction: null, text: "Listing documents…" });
   });
 
@@ -19,26 +19,26 @@ describe("progressOf", () => {
     expect(progressOf(run(10, { added: 10, chunks: 100, embedded: 100 })).fraction).toBe(1);
   });
 
-  it("says in words how many of how many", () => {
+  it("describes the progress", () => {
     expect(progressOf(run(657, { added: 400, failed: 12, chunks: 4321, embedded: 1200, reused: 30 })).text).toBe(
       "412 of 657 documents · 1,230 of 4,321 chunks embedded",
     );
     expect(progressOf(run(657, { unchanged: 12 })).text).toBe("12 of 657 documents");
   });
 
-  it("is at the end when the run has ended well, whatever the counts", () => {
+  it("is 1 after the run has succeeded, whatever the counts", () => {
     expect(progressOf(run(0, {}, "succeeded")).fraction).toBe(1);
     expect(progressOf(run(657, { unchanged: 657 }, "succeeded")).fraction).toBe(1);
     expect(progressOf(run(10, { added: 9, failed: 1, chunks: 50, embedded: 49 }, "partial")).fraction).toBe(1);
   });
 
-  it("stays where it was when the run has failed", () => {
+  it("keeps the last fraction after the run has failed", () => {
     const before = progressOf(run(10, { added: 5 }));
     expect(progressOf(run(10, { added: 5 }, "failed"), before).fraction).toBe(before.fraction);
     expect(progressOf(run(null, {}, "failed")).fraction).toBeNull();
   });
 
-  it("never goes back while chunks are still being made", () => {
+  it("never decreases while chunks are added", () => {
     const steps = [
       run(null),
       run(100, { added: 10, chunks: 50 }),
@@ -56,15 +56,15 @@ describe("progressOf", () => {
     expect(before?.fraction).toBe(1);
   });
 
-  it("counts what was removed where that was asked for, and not what a listing lacked", () => {
+  it("counts removed documents only in removals and manual changes", () => {
     const text = (kind: RunKind): string =>
-      progressOf(aRun({ kind, total: 40 }, { added: kind === "removal" ? 0 : 5, removed: 10 })).text;
+      progressOf(makeRun({ kind, total: 40 }, { added: kind === "removal" ? 0 : 5, removed: 10 })).text;
     expect(text("removal")).toBe("10 of 40 documents");
     expect(text("upload")).toBe("15 of 40 documents");
     expect(text("collect")).toBe("5 of 40 documents");
   });
 
-  it("begins anew with the next run", () => {
+  it("starts at 0 for another run", () => {
     expect(progressOf(run(10), { runId: "r0", fraction: 1, text: "" }).fraction).toBe(0);
   });
 });

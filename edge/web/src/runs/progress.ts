@@ -1,27 +1,27 @@
-/** A run's counts flow in, how far it is flows out: one bar that never goes back. Pure. */
+/** Compute a run's progress from its counts. Pure. */
 
 import type { RunSummary } from "../api/types";
 
-/** The part of the bar that documents take; the rest is for embedding, which takes most of the time. */
+/** The share of the bar for documents; the rest is for embedding, which takes most of the time. */
 const DOCUMENTS_SHARE = 0.25;
 
 export interface Progress {
   runId: string;
-  /** 0 to 1; null while it isn't known how much there is to do. */
+  /** 0 to 1; null until the listing is complete. */
   fraction: number | null;
   text: string;
 }
 
 /**
- * Tell how far `run` is, never less than `before` of the same run.
+ * Return the progress of `run`, never less than its `previous` progress.
  *
- * Embedding counts as far as documents are done: chunks are still being made until then, so that the share of them
- * which is embedded rises and falls.
+ * The number of chunks grows while documents are processed, so the share that is embedded can fall. It is therefore
+ * weighted by the share of documents done.
  */
-export function progressOf(run: RunSummary, before: Progress | null = null): Progress {
-  const reached = before?.runId === run.id ? before.fraction : null;
-  const now = fractionOf(run);
-  const fraction = now === null ? reached : Math.max(now, reached ?? 0);
+export function progressOf(run: RunSummary, previous: Progress | null = null): Progress {
+  const reached = previous?.runId === run.id ? previous.fraction : null;
+  const current = fractionOf(run);
+  const fraction = current === null ? reached : Math.max(current, reached ?? 0);
   return { runId: run.id, fraction, text: textOf(run) };
 }
 
@@ -43,9 +43,9 @@ function textOf(run: RunSummary): string {
 
 function documentsDone(run: RunSummary): number {
   const { added, changed, removed, unchanged, failed } = run.counts;
-  // Of what a collect lists nothing is removed; a removal does nothing else, and what is done by hand may be one.
-  const isByHand = run.kind === "removal" || run.kind === "upload";
-  return added + changed + unchanged + failed + (isByHand ? removed : 0);
+  // `total` includes removed documents only in runs that remove single documents; when collecting, it counts the listing.
+  const removesListed = run.kind === "removal" || run.kind === "upload";
+  return added + changed + unchanged + failed + (removesListed ? removed : 0);
 }
 
 function chunksDone(run: RunSummary): number {

@@ -6,9 +6,9 @@ import { navigate } from "../routing/router";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 
-/** What an editor can do with a run: cancel an open one, try again what has failed in one that has ended. */
+/** Cancel an open run, or retry the failed documents of one that has ended. */
 export function RunActions({ run }: { run: RunSummary }): ReactNode {
-  const { act, isBusy, problem } = useAction();
+  const { perform, isBusy, problem } = useAction();
   const isOpen = run.state === "running";
   const canRetry = !isOpen && run.counts.failed > 0 && (run.kind === "collect" || run.kind === "retry");
   if (!isOpen && !canRetry) return null;
@@ -20,26 +20,26 @@ export function RunActions({ run }: { run: RunSummary }): ReactNode {
             type="button"
             disabled={isBusy}
             onClick={() => {
-              act(cancelRun(run.id), () => undefined);
+              perform(cancelRun(run.id), () => undefined);
             }}
           >
-            {isBusy ? "Cancelling…" : "Cancel"}
+            {isBusy ? "Cancelling…" : "Cancel run"}
           </button>
         ) : (
           <button
             type="button"
             disabled={isBusy}
             onClick={() => {
-              act(retryRun(run.id), (id) => {
+              perform(retryRun(run.id), (id) => {
                 navigate(runPath(id));
               });
             }}
           >
-            Retry failed
+            Retry failed documents
           </button>
         )}
       </div>
-      {isOpen && <p className="small muted">What is stored stays, and the next run goes on from there.</p>}
+      {isOpen && <p className="small muted">Documents stored so far are kept. The next run continues from there.</p>}
       {problem && <ProblemNote problem={problem} />}
     </div>
   );

@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
 import type { Run } from "../api/types";
 import { useNow } from "../ui/use-now";
-import { sayDuration, sayThroughput, secondsOf } from "./format-rate";
-import { TRIGGERS } from "./run-labels";
+import { elapsedSeconds, formatDuration, formatThroughput } from "./format-rate";
+import { ENGINES, TRIGGERS } from "./run-labels";
 
-/** When a run began and why, how long it took, how fast it went, and what worked on it. */
+/** A run's start, duration, speed, engine and snapshot. */
 export function RunFacts({ run }: { run: Run }): ReactNode {
   const now = useNow(run.state === "running");
   return (
@@ -13,17 +13,17 @@ export function RunFacts({ run }: { run: Run }): ReactNode {
       <dd>
         <time dateTime={run.created_at}>{new Date(run.created_at).toLocaleString()}</time>, {TRIGGERS[run.trigger]}
       </dd>
-      <dt>{run.finished_at === null ? "Running for" : "Took"}</dt>
-      <dd>{sayDuration(secondsOf(run, now))}</dd>
+      <dt>{run.finished_at === null ? "Running for" : "Duration"}</dt>
+      <dd>{formatDuration(elapsedSeconds(run, now))}</dd>
       {run.throughput !== null && run.kind !== "dry_run" && (
         <>
           <dt>Speed</dt>
-          <dd>{sayThroughput(run.throughput)}</dd>
+          <dd>{formatThroughput(run.throughput)}</dd>
         </>
       )}
-      <dt>Worked on by</dt>
+      <dt>Engine</dt>
       <dd>
-        {run.engine === "job" ? "the job" : "the functions"}
+        {ENGINES[run.engine]}
         {run.execution !== null && (
           <>
             , execution <code>{run.execution}</code>

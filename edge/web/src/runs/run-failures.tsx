@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { FailureGroup, Reason, Run } from "../api/types";
 
-/** Why documents failed, by reason, and what else there is to say about single documents. */
+/** Failed documents grouped by reason, and warnings. */
 export function RunFailures({ run }: { run: Run }): ReactNode {
   return (
     <>
@@ -23,7 +23,7 @@ function Failures({ groups, count }: { groups: FailureGroup[]; count: number }):
           <li key={group.reason}>
             <strong>{group.count.toLocaleString("en")} ×</strong> {group.reason}{" "}
             <span className="muted">
-              {group.count === 1 ? "" : "such as "}
+              {group.count === 1 ? "" : "for example "}
               <code>{group.key}</code>
             </span>
           </li>

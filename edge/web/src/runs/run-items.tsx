@@ -6,37 +6,38 @@ import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
 import { usePages } from "../ui/use-pages";
 import { useRefresh } from "../ui/use-refresh";
-import { ACTIONS, ITEM_STATES } from "./run-labels";
+import { ACTIONS, ITEM_STATES, PLANNED_ACTIONS } from "./run-labels";
 
-interface Chosen {
+interface Filter {
   action: ItemAction | "";
   state: ItemState | "";
 }
 
-/** What a run does to single documents, chosen by action and state; of a dry run this is the difference it found. */
+/** The documents of a run, filtered by action and state. For a preview, these are the planned changes. */
 export function RunItems({ run }: { run: RunSummary }): ReactNode {
   const titleId = useId();
   const isDryRun = run.kind === "dry_run";
-  const [{ action, state }, setChosen] = useState<Chosen>({ action: "", state: "" });
+  const [{ action, state }, setFilter] = useState<Filter>({ action: "", state: "" });
   const load = useCallback(
     (after: string | null, signal?: AbortSignal) =>
       readItems(run.id, { ...(action && { action }), ...(state && { state }) }, after, signal),
     [run.id, action, state],
   );
   const { pages, problem, reload, more } = usePages(load);
-  // Further pages would go with the first.
+  const actions = isDryRun ? PLANNED_ACTIONS : ACTIONS;
+  // Reloading drops all pages but the first.
   useRefresh(run.state === "running" && pages?.length === 1, reload);
   const items = pages?.flatMap((page) => page.items);
   return (
     <section className="card" aria-labelledby={titleId}>
-      <h2 id={titleId}>{isDryRun ? "What would change" : "Documents"}</h2>
+      <h2 id={titleId}>{isDryRun ? "Planned changes" : "Documents"}</h2>
       <div className="more-fields flush">
         <Choice
           label="Action"
           value={action}
-          options={[["", "All"], ...Object.entries(ACTIONS)]}
+          options={[["", "All"], ...Object.entries(actions)]}
           onChange={(value) => {
-            setChosen({ action: value as Chosen["action"], state });
+            setFilter({ action: value as Filter["action"], state });
           }}
         />
         {!isDryRun && (
@@ -45,13 +46,13 @@ export function RunItems({ run }: { run: RunSummary }): ReactNode {
             value={state}
             options={[["", "All"], ...Object.entries(ITEM_STATES)]}
             onChange={(value) => {
-              setChosen({ action, state: value as Chosen["state"] });
+              setFilter({ action, state: value as Filter["state"] });
             }}
           />
         )}
       </div>
       <LoadNote value={pages} problem={problem} reload={reload} />
-      {items?.length === 0 && <p className="muted">None. Documents that haven&apos;t changed aren&apos;t listed.</p>}
+      {items?.length === 0 && <p className="muted">No documents. Unchanged documents are not listed.</p>}
       {items && items.length > 0 && (
         <ul className="rows" aria-label="Documents">
           {items.map((item) => (
@@ -71,7 +72,7 @@ function ItemRow({ item, isDryRun }: { item: RunItem; isDryRun: boolean }): Reac
       <div className="row-what">
         <p className="row-head">
           <code>{key}</code>
-          <span className={`action ${action}`}>{isDryRun ? `would be ${action}` : ACTIONS[action]}</span>
+          <span className={`action ${action}`}>{(isDryRun ? PLANNED_ACTIONS : ACTIONS)[action]}</span>
           {!isDryRun && state !== "done" && <span className={`state ${state}`}>{ITEM_STATES[state]}</span>}
         </p>
         {reason !== null && <p className="small">{reason}</p>}

@@ -1,68 +1,68 @@
 import { describe, expect, it } from "vitest";
-import { aRun } from "../testing/make-run";
-import { sayDuration, sayThroughput, secondsOf } from "./format-rate";
-import { sayDocuments, sayOutcome, sayRun, sayState } from "./run-labels";
+import { makeRun } from "../testing/make-run";
+import { elapsedSeconds, formatDuration, formatThroughput } from "./format-rate";
+import { countDocuments, outcomeText, runTitle, stateLabel } from "./run-labels";
 
-const NOW = new Date("2026-01-01T00:01:00Z"); // a minute after aRun() was created
+const NOW = new Date("2026-01-01T00:01:00Z"); // a minute after makeRun() was created
 
-describe("a run's pace", () => {
-  it("counts until now while it runs, and until its end after that", () => {
-    expect(secondsOf(aRun(), NOW)).toBe(60);
-    expect(secondsOf(aRun({ state: "succeeded", finished_at: "2026-01-01T00:00:05Z" }), NOW)).toBe(5);
+describe("elapsedSeconds", () => {
+  it("counts until now while the run is open, and until its end after that", () => {
+    expect(elapsedSeconds(makeRun(), NOW)).toBe(60);
+    expect(elapsedSeconds(makeRun({ state: "succeeded", finished_at: "2026-01-01T00:00:05Z" }), NOW)).toBe(5);
   });
 
-  it("is never negative, whatever this machine's clock says", () => {
-    expect(secondsOf(aRun(), new Date("2025-12-31T23:59:00Z"))).toBe(0);
+  it("is never negative when the local clock is behind", () => {
+    expect(elapsedSeconds(makeRun(), new Date("2025-12-31T23:59:00Z"))).toBe(0);
   });
+});
 
-  it.each([
-    [1234.5, "1,230 documents a second"],
-    [2, "2 documents a second"],
-    [0.05, "3 documents a minute"],
-    [0.99, "0.99 documents a second"],
-  ])("says %s a second as %s", (perSecond, words) => {
-    expect(sayThroughput(perSecond)).toBe(words);
-  });
+it.each([
+  [1234.5, "1,230 documents per second"],
+  [2, "2 documents per second"],
+  [0.05, "3 documents per minute"],
+  [0.99, "0.99 documents per second"],
+])("formats %s per second as %s", (perSecond, text) => {
+  expect(formatThroughput(perSecond)).toBe(text);
+});
 
-  it.each([
-    [0.42, "0.4 s"],
-    [9.96, "10 s"],
-    [59.4, "59 s"],
-    [59.6, "1 min"],
-    [125, "2 min 5 s"],
-    [3599.7, "1 h"],
-    [3780, "1 h 3 min"],
-  ])("says %s seconds as %s", (seconds, words) => {
-    expect(sayDuration(seconds)).toBe(words);
-  });
+it.each([
+  [0.42, "0.4 s"],
+  [9.96, "10 s"],
+  [59.4, "59 s"],
+  [59.6, "1 min"],
+  [125, "2 min 5 s"],
+  [3599.7, "1 h"],
+  [3780, "1 h 3 min"],
+])("formats %s seconds as %s", (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text);
 });
 
 it.each([
   [{}, "Collecting"],
   [{ state: "succeeded" }, "Collected"],
-  [{ state: "partial" }, "Collected in part"],
+  [{ state: "partial" }, "Collected with errors"],
   [{ state: "failed" }, "Failed"],
-  [{ kind: "retry", state: "partial" }, "Retried in part"],
-  [{ kind: "dry_run", state: "failed" }, "Dry run failed"],
+  [{ kind: "retry", state: "partial" }, "Retried with errors"],
+  [{ kind: "dry_run", state: "failed" }, "Preview failed"],
   [{ kind: "removal", state: "cancelled" }, "Removal cancelled"],
-] as const)("says of a run with %j that it is %s", (changes, words) => {
-  expect(sayState(aRun(changes))).toBe(words);
+] as const)("labels a run with %j as %s", (changes, label) => {
+  expect(stateLabel(makeRun(changes))).toBe(label);
 });
 
-it("says what a run is, and how many documents", () => {
-  expect(sayRun("dry_run", "handbook")).toBe("Dry run of handbook");
-  expect(sayRun("upload", "handbook")).toBe("Change by hand in handbook");
-  expect([0, 1, 1200].map(sayDocuments)).toEqual(["0 documents", "1 document", "1,200 documents"]);
+it("titles runs and counts documents", () => {
+  expect(runTitle("dry_run", "handbook")).toBe("Preview of handbook");
+  expect(runTitle("upload", "handbook")).toBe("Manual change in handbook");
+  expect([0, 1, 1200].map(countDocuments)).toEqual(["0 documents", "1 document", "1,200 documents"]);
 });
 
-it("says what a run has come to", () => {
-  expect(sayOutcome(aRun({ total: 9 }, { added: 1200, removed: 2, unchanged: 9 }))).toBe("1,200 added, 2 removed");
-  expect(sayOutcome(aRun({ total: 9 }, { unchanged: 9 }))).toBe("nothing changed");
-  expect(sayOutcome(aRun({ total: 5, pending_removals: 25 }))).toBe("25 withheld");
-  expect(sayOutcome(aRun({ kind: "dry_run", total: 9 }, { added: 2 }))).toBe("would be: 2 added");
-  expect(sayOutcome(aRun({ kind: "dry_run", total: 9 }, { unchanged: 9 }))).toBe("nothing would change");
-  expect(sayOutcome(aRun())).toBe("listing");
+it("summarizes the outcome of a run", () => {
+  expect(outcomeText(makeRun({ total: 9 }, { added: 1200, removed: 2, unchanged: 9 }))).toBe("1,200 added, 2 removed");
+  expect(outcomeText(makeRun({ total: 9 }, { unchanged: 9 }))).toBe("no changes");
+  expect(outcomeText(makeRun({ total: 5, pending_removals: 25 }))).toBe("25 to review");
+  expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { added: 2, failed: 1 }))).toBe("2 to add, 1 failed");
+  expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { unchanged: 9 }))).toBe("no changes");
+  expect(outcomeText(makeRun())).toBe("listing documents");
   const error = { title: "Not reachable", detail: "The host does not answer." };
-  expect(sayOutcome(aRun({ state: "failed", error }))).toBe("Not reachable");
-  expect(sayOutcome(aRun({ state: "cancelled" }))).toBe("ended before the listing was known");
+  expect(outcomeText(makeRun({ state: "failed", error }))).toBe("Not reachable");
+  expect(outcomeText(makeRun({ state: "cancelled" }))).toBe("ended while listing");
 });

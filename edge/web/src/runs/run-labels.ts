@@ -1,50 +1,93 @@
-/** How a run's parts are said. Pure. */
+/** Labels for runs, their steps and their documents. Pure. */
 
 import type { ItemAction, ItemState, RunKind, RunSummary } from "../api/types";
 
-interface KindWords {
-  /** What it is called where it isn't called a run, with what leads to the source's name. */
-  noun: string;
-  joint: "of" | "in";
-  doing: string;
-  done: string;
+interface KindLabels {
+  /** Before the source's name: "Run of" in "Run of handbook". */
+  title: string;
+  running: string;
+  succeeded: string;
+  partial: string;
+  failed: string;
+  cancelled: string;
 }
 
-const KINDS: Record<RunKind, KindWords> = {
-  collect: { noun: "Run", joint: "of", doing: "Collecting", done: "Collected" },
-  retry: { noun: "Retry", joint: "of", doing: "Retrying", done: "Retried" },
-  removal: { noun: "Removal", joint: "in", doing: "Removing", done: "Removed" },
-  restore: { noun: "Restoring", joint: "in", doing: "Restoring", done: "Restored" },
-  dry_run: { noun: "Dry run", joint: "of", doing: "Trying", done: "Tried" },
-  upload: { noun: "Change by hand", joint: "in", doing: "Changing by hand", done: "Changed by hand" },
+const KINDS: Record<RunKind, KindLabels> = {
+  collect: {
+    title: "Run of",
+    running: "Collecting",
+    succeeded: "Collected",
+    partial: "Collected with errors",
+    failed: "Failed",
+    cancelled: "Cancelled",
+  },
+  retry: {
+    title: "Retry of",
+    running: "Retrying",
+    succeeded: "Retried",
+    partial: "Retried with errors",
+    failed: "Retry failed",
+    cancelled: "Retry cancelled",
+  },
+  removal: {
+    title: "Removal from",
+    running: "Removing",
+    succeeded: "Removed",
+    partial: "Removed with errors",
+    failed: "Removal failed",
+    cancelled: "Removal cancelled",
+  },
+  restore: {
+    title: "Restore in",
+    running: "Restoring",
+    succeeded: "Restored",
+    partial: "Restored with errors",
+    failed: "Restore failed",
+    cancelled: "Restore cancelled",
+  },
+  dry_run: {
+    title: "Preview of",
+    running: "Previewing",
+    succeeded: "Preview complete",
+    partial: "Preview with errors",
+    failed: "Preview failed",
+    cancelled: "Preview cancelled",
+  },
+  upload: {
+    title: "Manual change in",
+    running: "Applying manual change",
+    succeeded: "Manual change applied",
+    partial: "Manual change applied with errors",
+    failed: "Manual change failed",
+    cancelled: "Manual change cancelled",
+  },
 };
 
-/** Say what a run is: "Dry run of handbook". */
-export function sayRun(kind: RunKind, source: string): string {
-  const { noun, joint } = KINDS[kind];
-  return `${noun} ${joint} ${source}`;
+/** Return the title of a run: "Preview of handbook". */
+export function runTitle(kind: RunKind, sourceName: string): string {
+  return `${KINDS[kind].title} ${sourceName}`;
 }
 
-/** Say how far a run has come: "Collecting", "Collected in part", "Retry failed". */
-export function sayState({ kind, state }: Pick<RunSummary, "kind" | "state">): string {
-  const { noun, doing, done } = KINDS[kind];
-  if (state === "running") return doing;
-  if (state === "succeeded") return done;
-  if (state === "partial") return `${done} in part`;
-  if (kind === "collect") return state === "failed" ? "Failed" : "Cancelled";
-  return `${noun} ${state}`;
+/** Return the label of a run's state: "Collecting", "Collected with errors", "Retry failed". */
+export function stateLabel({ kind, state }: Pick<RunSummary, "kind" | "state">): string {
+  return KINDS[kind][state];
 }
 
 export const TRIGGERS: Record<RunSummary["trigger"], string> = {
-  api: "by request",
-  schedule: "by schedule",
+  api: "on request",
+  schedule: "on schedule",
   job: "by the job",
 };
 
-/** Kinds of step, in the words of who watches. */
+export const ENGINES: Record<RunSummary["engine"], string> = {
+  tickets: "Functions",
+  job: "Job",
+};
+
+/** Step kinds. */
 export const STEPS: Readonly<Record<string, string>> = {
   list: "Listing",
-  fetch: "Reading",
+  fetch: "Fetching",
   store: "Storing",
   link: "Linking",
   embed: "Embedding",
@@ -58,27 +101,35 @@ export const ACTIONS: Record<ItemAction, string> = {
   skipped: "skipped",
 };
 
+/** What collecting after a preview would do to a document. */
+export const PLANNED_ACTIONS: Record<ItemAction, string> = {
+  added: "to add",
+  changed: "to change",
+  removed: "to remove",
+  skipped: "to skip",
+};
+
 export const ITEM_STATES: Record<ItemState, string> = {
-  pending: "not done yet",
+  pending: "pending",
   done: "done",
   failed: "failed",
 };
 
 /**
- * Say what a run has come to: "3 added, 12 changed", "25 withheld"; before its listing is known, why it has ended or that
- * it is listing.
+ * Summarize the outcome of a run: "3 added, 12 changed"; of a preview: "3 to add"; without a complete listing, the error
+ * that ended it.
  */
-export function sayOutcome({ kind, state, total, counts, pending_removals: withheld, error }: RunSummary): string {
-  if (total === null) return error?.title ?? (state === "running" ? "listing" : "ended before the listing was known");
-  const said = (["added", "changed", "removed", "failed"] as const)
+export function outcomeText({ kind, state, total, counts, pending_removals: toReview, error }: RunSummary): string {
+  if (total === null) return error?.title ?? (state === "running" ? "listing documents" : "ended while listing");
+  const labels = { ...(kind === "dry_run" ? PLANNED_ACTIONS : ACTIONS), failed: "failed" };
+  const parts = (["added", "changed", "removed", "failed"] as const)
     .filter((name) => counts[name] > 0)
-    .map((name) => `${counts[name].toLocaleString("en")} ${name}`);
-  if (withheld > 0) said.push(`${withheld.toLocaleString("en")} withheld`);
-  if (kind === "dry_run") return said.length > 0 ? `would be: ${said.join(", ")}` : "nothing would change";
-  return said.join(", ") || "nothing changed";
+    .map((name) => `${counts[name].toLocaleString("en")} ${labels[name]}`);
+  if (toReview > 0) parts.push(`${toReview.toLocaleString("en")} to review`);
+  return parts.join(", ") || "no changes";
 }
 
-/** Say a number of documents: "1 document", "1,200 documents". */
-export function sayDocuments(count: number): string {
+/** Format a number of documents: "1 document", "1,200 documents". */
+export function countDocuments(count: number): string {
   return `${count.toLocaleString("en")} ${count === 1 ? "document" : "documents"}`;
 }

@@ -3,12 +3,12 @@ import type { ReactNode } from "react";
 import { expect, it } from "vitest";
 import type { StepMetrics } from "../api/types";
 import { RunReport } from "./run-report";
-import { aRun } from "../testing/make-run";
+import { makeRun } from "../testing/make-run";
 import { RunActions } from "./run-actions";
 import { RunFailures } from "./run-failures";
 import { RunSteps } from "./run-steps";
 
-/** The text that is seen, tags apart by spaces. */
+/** Render to text, with spaces for tags. */
 function text(node: ReactNode): string {
   return renderToStaticMarkup(node)
     .replace(/<[^>]+>/g, " ")
@@ -17,25 +17,25 @@ function text(node: ReactNode): string {
 }
 
 function steps(kind: string, changes: Partial<StepMetrics> = {}): StepMetrics {
-  const none = { ready: 0, running: 0, done: 0, failed: 0, cancelled: 0, attempts: 0, lost: 0 };
-  return { kind, ...none, seconds: 0, p95_seconds: null, ...changes };
+  const zeros = { ready: 0, running: 0, done: 0, failed: 0, cancelled: 0, attempts: 0, lost: 0 };
+  return { kind, ...zeros, seconds: 0, p95_seconds: null, ...changes };
 }
 
-it("tells time by kind of step, and failures only where there are some", () => {
+it("shows the steps by kind, with failures and retries only if there are any", () => {
   const list = steps("list", { done: 1, seconds: 1.26, p95_seconds: 1.26 });
   const fetch = steps("fetch", { done: 1200, ready: 3, running: 2, seconds: 125, p95_seconds: 0.4 });
   expect(text(<RunSteps steps={[list, fetch]} />)).toBe(
-    "Steps Kind Done Open Time p95 Listing 1 0 1.3 s 1.3 s Reading 1,200 5 2 min 5 s 0.4 s",
+    "Steps Step Done Pending Total time p95 Listing 1 0 1.3 s 1.3 s Fetching 1,200 5 2 min 5 s 0.4 s",
   );
   expect(text(<RunSteps steps={[steps("embed", { failed: 1, attempts: 3, lost: 1 })]} />)).toContain(
-    "Done Open Failed Again Time p95 Embedding 0 0 1 4 0.0 s –",
+    "Done Pending Failed Retried Total time p95 Embedding 0 0 1 4 0.0 s –",
   );
   expect(text(<RunSteps steps={[steps("store", { done: 1 })]} />)).toContain("p95 Storing 1 0");
   expect(text(<RunSteps steps={[]} />)).toBe("");
 });
 
-it("groups failures as the API does, each with an example", () => {
-  const run = aRun(
+it("shows failures by reason, each with an example", () => {
+  const run = makeRun(
     {
       failure_groups: [
         { reason: "larger than … MB", count: 11, key: "a.md" },
@@ -46,24 +46,29 @@ it("groups failures as the API does, each with an example", () => {
     { failed: 12 },
   );
   expect(text(<RunFailures run={run} />)).toBe(
-    "12 documents failed 11 × larger than … MB such as a.md 1 × not UTF-8 b.md 1 warning c.md no title",
+    "12 documents failed 11 × larger than … MB for example a.md 1 × not UTF-8 b.md 1 warning c.md no title",
   );
-  expect(text(<RunFailures run={aRun()} />)).toBe("");
+  expect(text(<RunFailures run={makeRun()} />)).toBe("");
 });
 
-it("says of a dry run that nothing was touched, and what would be withheld", () => {
-  const run = aRun({ kind: "dry_run", state: "succeeded", total: 9, pending_removals: 30 }, { added: 2, unchanged: 7 });
-  const said = text(<RunReport run={run} />);
-  expect(said).toContain("Tried Nothing has been touched.");
-  expect(said).toContain("added 2 changed 0 removed 0 unchanged 7 30 documents would be missing");
+it("shows the planned changes of a preview and the removals to approve", () => {
+  const run = makeRun(
+    { kind: "dry_run", state: "succeeded", total: 9, pending_removals: 30 },
+    { added: 2, unchanged: 7 },
+  );
+  const shown = text(<RunReport run={run} />);
+  expect(shown).toContain("Preview complete Nothing was changed.");
+  expect(shown).toContain("to add 2 to change 0 to remove 0 unchanged 7 30 documents are no longer in the source");
 });
 
 it.each([
-  [{}, 0, "Cancel"],
-  [{ state: "partial" }, 2, "Retry failed"],
+  [{}, 0, "Cancel run"],
+  [{ state: "partial" }, 2, "Retry failed documents"],
   [{ state: "succeeded" }, 0, ""],
   [{ kind: "removal", state: "failed" }, 2, ""],
-] as const)("offers for a run with %j and %i failures: %s", (changes, failed, button) => {
-  expect(text(<RunActions run={aRun(changes, { failed })} />).startsWith(button)).toBe(true);
-  expect(renderToStaticMarkup(<RunActions run={aRun(changes, { failed })} />).includes("<button")).toBe(button !== "");
+] as const)("offers for a run with %j and %i failures the button %j", (changes, failed, button) => {
+  expect(text(<RunActions run={makeRun(changes, { failed })} />).startsWith(button)).toBe(true);
+  expect(renderToStaticMarkup(<RunActions run={makeRun(changes, { failed })} />).includes("<button")).toBe(
+    button !== "",
+  );
 });

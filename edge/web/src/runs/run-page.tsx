@@ -1,44 +1,44 @@
 import type { ReactNode } from "react";
 import { listSources } from "../api/sources";
 import type { Source } from "../api/types";
-import { useMay } from "../sign-in/account";
+import { useHasRole } from "../sign-in/account";
 import { runsPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { ProgressBar } from "./progress-bar";
 import { RunReport } from "./run-report";
 import { useRun, type FollowedRun } from "./use-run";
-import { Withheld } from "./pending-removals";
+import { PendingRemovals } from "./pending-removals";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { sayDuration } from "./format-rate";
+import { formatDuration } from "./format-rate";
 import { RunActions } from "./run-actions";
 import { RunFacts } from "./run-facts";
 import { RunFailures } from "./run-failures";
 import { RunItems } from "./run-items";
 import { RunSteps } from "./run-steps";
-import { sayRun } from "./run-labels";
+import { runTitle } from "./run-labels";
 
-/** One run: how far it is or what it came to, where its time goes, what failed for which reason, what can be done. */
+/** One run: progress or outcome, failures, steps, documents and actions. */
 export function RunPage({ id }: { id: string }): ReactNode {
   const { value: sources, reload } = useLoad(listSources);
   const { followed, problem } = useRun(id, reload);
   const run = followed?.run;
   const source = sources?.find((one) => one.id === run?.source_id);
-  const title = run && source ? sayRun(run.kind, source.name) : "Run";
+  const title = run && source ? runTitle(run.kind, source.name) : "Run";
   const hasItems = run !== undefined && run.total !== null;
   useTitle(title);
   return (
     <div className="column">
       <div className="page-head">
         <h1>{title}</h1>
-        <Link href={runsPath(run?.source_id ?? null)}>{run ? "All its runs" : "All runs"}</Link>
+        <Link href={runsPath(run?.source_id ?? null)}>{run ? "All runs of this source" : "All runs"}</Link>
       </div>
       {problem && <ProblemNote problem={problem} />}
       {!run && !problem && <p className="muted">Loading…</p>}
       {followed && <RunCard followed={followed} source={source} title={title} onChange={reload} />}
       {run && <RunSteps steps={run.steps} />}
-      {/* Once the run has ended its items are read anew. */}
+      {/* The key makes the list load again when the run ends. */}
       {hasItems && <RunItems key={run.state} run={run} />}
     </div>
   );
@@ -52,19 +52,19 @@ interface CardProps {
 }
 
 function RunCard({ followed: { run, progress }, source, title, onChange }: CardProps): ReactNode {
-  const mayEdit = useMay("editor");
-  const hasWithheld = run.pending_removals > 0 && run.state !== "running" && run.kind !== "dry_run";
+  const mayEdit = useHasRole("editor");
+  const hasPendingRemovals = run.pending_removals > 0 && run.state !== "running" && run.kind !== "dry_run";
   return (
     <section className="card" aria-label={title}>
       {run.state === "running" && (
         <div>
           <ProgressBar progress={progress} state={run.state} label={title} />
-          {run.seconds_left !== null && <p className="small muted">About {sayDuration(run.seconds_left)} left</p>}
+          {run.seconds_left !== null && <p className="small muted">About {formatDuration(run.seconds_left)} left</p>}
         </div>
       )}
       <RunReport run={run} />
       {run.notice !== null && <p className="note">{run.notice}</p>}
-      {hasWithheld && source && <Withheld source={source} runId={run.id} onChange={onChange} />}
+      {hasPendingRemovals && source && <PendingRemovals source={source} runId={run.id} onChange={onChange} />}
       <RunFailures run={run} />
       {mayEdit && <RunActions run={run} />}
       <RunFacts run={run} />

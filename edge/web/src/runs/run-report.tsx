@@ -1,42 +1,43 @@
 import type { ReactNode } from "react";
 import type { RunSummary } from "../api/types";
-import { sayDocuments, sayState } from "./run-labels";
+import { ACTIONS, countDocuments, PLANNED_ACTIONS, stateLabel } from "./run-labels";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 
-/** What a run came to: counts, and why it ended if it did so early. */
+/** The outcome of a run: state, counts, and the error that ended it. */
 export function RunReport({ run }: { run: RunSummary }): ReactNode {
   const { added, changed, removed, unchanged, failed } = run.counts;
   const isDryRun = run.kind === "dry_run";
+  const labels = isDryRun ? PLANNED_ACTIONS : ACTIONS;
   return (
     <div className="report">
       <p className="report-line">
-        <span className={`state ${run.state}`}>{sayState(run)}</span>
+        <span className={`state ${run.state}`}>{stateLabel(run)}</span>
         {run.finished_at && (
           <span className="muted">
             <TimeAgo at={run.finished_at} />
           </span>
         )}
       </p>
-      {isDryRun && run.state === "succeeded" && (
-        <p>Nothing has been touched. A collect of this snapshot would come to this:</p>
-      )}
+      {isDryRun && run.state === "succeeded" && <p>Nothing was changed. Collecting now would make these changes:</p>}
       {run.total !== null && (
         <dl className="counts">
-          <Count n={added} label="added" />
-          <Count n={changed} label="changed" />
-          <Count n={removed} label="removed" />
+          <Count n={added} label={labels.added} />
+          <Count n={changed} label={labels.changed} />
+          <Count n={removed} label={labels.removed} />
           <Count n={unchanged} label="unchanged" />
           {failed > 0 && <Count n={failed} label="failed" />}
         </dl>
       )}
       {run.state === "succeeded" && run.total === 0 && (
-        <p className="note">No file matched. Check the branch, the folder and the patterns of this source.</p>
+        <p className="note">
+          No documents found. Check this source&apos;s settings, such as branch, folder and patterns.
+        </p>
       )}
       {isDryRun && run.pending_removals > 0 && (
         <p className="note">
-          {sayDocuments(run.pending_removals)} would be missing from the listing. So many at once would be kept until
-          somebody decides.
+          {countDocuments(run.pending_removals)} {run.pending_removals === 1 ? "is" : "are"} no longer in the source.
+          This many removals need your approval, so collecting would keep them at first.
         </p>
       )}
       {run.error && <ProblemNote problem={run.error} />}

@@ -1,14 +1,14 @@
 import { useId, type ReactNode } from "react";
 import type { StepMetrics } from "../api/types";
-import { sayDuration } from "./format-rate";
+import { formatDuration } from "./format-rate";
 import { STEPS } from "./run-labels";
 
-/** Where a run's time goes: its steps by kind, in the order in which they began. */
+/** A table of a run's steps by kind, in the order they started. */
 export function RunSteps({ steps }: { steps: StepMetrics[] }): ReactNode {
   const titleId = useId();
   if (steps.length === 0) return null;
   const hasFailed = steps.some(({ failed }) => failed > 0);
-  const hasAgain = steps.some(({ attempts, lost }) => attempts + lost > 0);
+  const hasRetried = steps.some(({ attempts, lost }) => attempts + lost > 0);
   return (
     <section className="card" aria-labelledby={titleId}>
       <h2 id={titleId}>Steps</h2>
@@ -16,14 +16,14 @@ export function RunSteps({ steps }: { steps: StepMetrics[] }): ReactNode {
         <table className="figures">
           <thead>
             <tr>
-              <th scope="col">Kind</th>
+              <th scope="col">Step</th>
               <th scope="col">Done</th>
-              <th scope="col">Open</th>
+              <th scope="col">Pending</th>
               {hasFailed && <th scope="col">Failed</th>}
-              {hasAgain && <th scope="col">Again</th>}
-              <th scope="col">Time</th>
+              {hasRetried && <th scope="col">Retried</th>}
+              <th scope="col">Total time</th>
               <th scope="col">
-                <abbr title="95 of 100 steps took no longer">p95</abbr>
+                <abbr title="95% of the steps took at most this long">p95</abbr>
               </th>
             </tr>
           </thead>
@@ -34,9 +34,9 @@ export function RunSteps({ steps }: { steps: StepMetrics[] }): ReactNode {
                 <td>{format(step.done)}</td>
                 <td>{format(step.ready + step.running)}</td>
                 {hasFailed && <td>{format(step.failed)}</td>}
-                {hasAgain && <td>{format(step.attempts + step.lost)}</td>}
-                <td>{sayDuration(step.seconds)}</td>
-                <td>{step.p95_seconds === null ? "–" : sayDuration(step.p95_seconds)}</td>
+                {hasRetried && <td>{format(step.attempts + step.lost)}</td>}
+                <td>{formatDuration(step.seconds)}</td>
+                <td>{step.p95_seconds === null ? "–" : formatDuration(step.p95_seconds)}</td>
               </tr>
             ))}
           </tbody>

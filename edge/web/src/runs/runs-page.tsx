@@ -10,17 +10,17 @@ import { LoadNote } from "../ui/load-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
 import { useRefresh } from "../ui/use-refresh";
-import { sayDuration, secondsOf } from "./format-rate";
-import { sayOutcome, sayState, TRIGGERS } from "./run-labels";
+import { elapsedSeconds, formatDuration } from "./format-rate";
+import { outcomeText, stateLabel, TRIGGERS } from "./run-labels";
 
-const FIRST = 20;
-/** The most that the API lists. */
-const MOST = 200;
+const FIRST_LIMIT = 20;
+/** The API's maximum. */
+const MAX_LIMIT = 200;
 
-/** What was collected when, how long that took and what came of it; of one source or of all. */
+/** The run history of one source or of all. */
 export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
   useTitle("Runs");
-  const [limit, setLimit] = useState(FIRST);
+  const [limit, setLimit] = useState(FIRST_LIMIT);
   const load = useCallback((signal: AbortSignal) => listRuns(sourceId, limit, signal), [sourceId, limit]);
   const { value: runs, problem, reload } = useLoad(load);
   const { value: sources } = useLoad(listSources);
@@ -42,22 +42,22 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
       <LoadNote value={runs} problem={problem} reload={reload} />
       {runs?.length === 0 && (
         <p>
-          Nothing has been collected yet. <Link href="/sources">Go to the sources</Link>
+          No runs yet. Collect a source on the <Link href="/sources">Sources page</Link>.
         </p>
       )}
       {runs && runs.length > 0 && (
         <ul className="rows" aria-label="Runs">
           {runs.map((run) => (
-            <RunRow key={run.id} run={run} name={names.get(run.source_id) ?? "A source"} />
+            <RunRow key={run.id} run={run} name={names.get(run.source_id) ?? "Unknown source"} />
           ))}
         </ul>
       )}
-      {runs?.length === limit && limit < MOST && (
+      {runs?.length === limit && limit < MAX_LIMIT && (
         <div className="actions">
           <button
             type="button"
             onClick={() => {
-              setLimit(MOST);
+              setLimit(MAX_LIMIT);
             }}
           >
             Show more
@@ -76,12 +76,12 @@ function RunRow({ run, name }: { run: RunSummary; name: string }): ReactNode {
           <Link href={runPath(run.id)} className="row-name">
             {name}
           </Link>
-          <span className={`state ${run.state}`}>{sayState(run)}</span>
+          <span className={`state ${run.state}`}>{stateLabel(run)}</span>
         </p>
         <p className="small muted">
           Started {TRIGGERS[run.trigger]} <TimeAgo at={run.created_at} />
-          {run.finished_at !== null && ` · took ${sayDuration(secondsOf(run, new Date(run.finished_at)))}`} ·{" "}
-          {sayOutcome(run)}
+          {run.finished_at !== null &&
+            ` · took ${formatDuration(elapsedSeconds(run, new Date(run.finished_at)))}`} · {outcomeText(run)}
         </p>
       </div>
     </li>

@@ -1,4 +1,4 @@
-/** A run's id flows in, its state flows out until it has ended. */
+/** Follow a run in a component. */
 
 import { useEffect, useState } from "react";
 import type { Problem, Run } from "../api/types";
@@ -11,25 +11,25 @@ export interface FollowedRun {
 }
 
 /**
- * Follow run `id` (null: none). `problem` tells that the last attempt to read it failed; the next is under way, unless
- * the run isn't there any more (404). `onEnd` is called when it has ended, or isn't there.
+ * Poll run `id` (null for none) until it ends, then call `onEnd`. `problem` is set while reading fails; polling continues
+ * unless the run no longer exists (404).
  */
 export function useRun(
   id: string | null,
   onEnd: () => void,
 ): { followed: FollowedRun | null; problem: Problem | null } {
   const [followed, setFollowed] = useState<FollowedRun | null>(null);
-  const [met, setMet] = useState<{ id: string; problem: Problem } | null>(null);
+  const [failure, setFailure] = useState<{ id: string; problem: Problem } | null>(null);
 
   useEffect(() => {
     if (id === null) return;
     const controller = new AbortController();
     const onRun = (run: Run | null): void => {
       if (run) setFollowed((before) => ({ run, progress: progressOf(run, before?.progress) }));
-      setMet(null);
+      setFailure(null);
     };
     const onProblem = (problem: Problem): void => {
-      setMet({ id, problem });
+      setFailure({ id, problem });
     };
     void followRun(id, { onRun, onProblem, onEnd }, controller.signal);
     return () => {
@@ -37,5 +37,5 @@ export function useRun(
     };
   }, [id, onEnd]);
 
-  return { followed: followed?.run.id === id ? followed : null, problem: met?.id === id ? met.problem : null };
+  return { followed: followed?.run.id === id ? followed : null, problem: failure?.id === id ? failure.problem : null };
 }

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 let stored: Map<string, string>;
 type Session = typeof import("./session");
 
-/** The module as a page has it after a load; what is in `stored` stays. */
-async function load(): Promise<Session> {
+/** Load the module anew, as a page reload does; `stored` persists. */
+async function reload(): Promise<Session> {
   vi.resetModules();
   return import("./session");
 }
@@ -22,15 +22,15 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it("is there again after a reload, in the workspace that was chosen", async () => {
-  const before = await load();
+it("restores token and workspace after a reload", async () => {
+  const before = await reload();
   before.signIn("t1");
   before.chooseWorkspace("w2");
-  expect((await load()).currentSession()).toEqual({ token: "t1", workspaceId: "w2" });
+  expect((await reload()).currentSession()).toEqual({ token: "t1", workspaceId: "w2" });
 });
 
-it("goes on in the same workspace after a new sign-in", async () => {
-  const session = await load();
+it("returns to the same workspace after signing in again", async () => {
+  const session = await reload();
   session.signIn("t1");
   session.chooseWorkspace("w2");
   session.expire("t1", "The token has expired.");
@@ -41,23 +41,23 @@ it("goes on in the same workspace after a new sign-in", async () => {
   expect(session.currentSession()).toEqual({ token: "hw_k" });
 });
 
-it("isn't ended by a late refusal of the token before", async () => {
-  const session = await load();
+it("ignores a late rejection of a previous token", async () => {
+  const session = await reload();
   session.signIn("t2");
   session.expire("t1", "The token has expired.");
   expect(session.currentSession()).toEqual({ token: "t2" });
 });
 
-it("is no session when what is stored isn't one", async () => {
+it("ignores an invalid stored session", async () => {
   for (const value of ["{", "null", "[]", '{"token":1}', '{"token":"t","workspaceId":1}']) {
     stored.set("headwater:session", value);
-    expect((await load()).currentSession()).toBeNull();
+    expect((await reload()).currentSession()).toBeNull();
   }
 });
 
-it("lasts until the next reload where the browser stores nothing", async () => {
+it("works in memory when storage is blocked", async () => {
   vi.stubGlobal("sessionStorage", undefined);
-  const session = await load();
+  const session = await reload();
   session.signIn("t1");
   session.chooseWorkspace("w2");
   expect(session.currentSession()).toEqual({ token: "t1", workspaceId: "w2" });

@@ -1,27 +1,27 @@
 /**
- * Who is signed in in this tab: a token, and which of its workspaces is looked at.
+ * The session of this tab: the user's token and the selected workspace.
  *
- * The token lies in `sessionStorage`: it survives the reload that an answer is resumed after, it is gone with the tab,
- * and, unlike a cookie, no page but this one can make a browser send it. Refresh tokens are not kept at all: changing
- * one would mean to call the issuer, which this app's CSP forbids, and signing in anew is one click.
+ * The token is kept in `sessionStorage`: it survives a reload, is deleted with the tab, and, unlike a cookie, is not sent
+ * by requests from other sites. Refresh tokens are not stored: using one requires a request to the identity provider,
+ * which this app's CSP forbids, and signing in again is one click.
  */
 
 import { useSyncExternalStore } from "react";
-import { forgetAll, hasStrings, isString, keep, kept } from "./tab-storage";
+import { clear, hasStrings, isString, load, store } from "./tab-storage";
 
 export interface Session {
   /** A JWT or an API key. */
   token: string;
-  /** The workspace that was chosen; absent: the caller's oldest. */
+  /** The selected workspace; absent for the user's oldest one. */
   workspaceId?: string;
 }
 
 export interface SignedOut {
-  /** Why, where that wasn't the user's own wish. */
+  /** Shown on the sign-in page; null if the user signed out. */
   reason: string | null;
 }
 
-let session: Session | null = kept("session", isSession);
+let session: Session | null = load("session", isSession);
 let signedOut: SignedOut = { reason: null };
 const listeners = new Set<() => void>();
 
@@ -30,32 +30,32 @@ export function currentSession(): Session | null {
 }
 
 export function signIn(token: string): void {
-  // Who comes back after a token has expired comes back to the workspace that was open; an API key is of one only.
-  const workspaceId = token.startsWith("hw_") ? null : kept("workspace", isString);
+  // After a token has expired, signing in again returns to the same workspace. An API key belongs to one workspace.
+  const workspaceId = token.startsWith("hw_") ? null : load("workspace", isString);
   change(workspaceId === null ? { token } : { token, workspaceId });
 }
 
-/** Look at another workspace; null: the caller's oldest. */
+/** Switch to a workspace; null selects the user's oldest one. */
 export function chooseWorkspace(workspaceId: string | null): void {
   if (!session) return;
-  keep("workspace", workspaceId);
+  store("workspace", workspaceId);
   const { token } = session;
   change(workspaceId === null ? { token } : { token, workspaceId });
 }
 
-/** End the session that `token` belongs to, because it was refused; a later one isn't touched by a late refusal. */
+/** End the session because its token was rejected. Does nothing if another token has replaced it. */
 export function expire(token: string, reason: string): void {
   if (session?.token === token) change(null, { reason });
 }
 
-/** Say at the sign-in page why signing in didn't work. */
-export function refuse(reason: string): void {
+/** End the session and show on the sign-in page why signing in failed. */
+export function rejectSignIn(reason: string): void {
   change(null, { reason });
 }
 
-/** Sign out: with the reload, nothing of the user's stays in this tab. */
+/** Sign out. Clears the tab's storage and reloads, so that no user data stays in memory. */
 export function signOut(): void {
-  forgetAll();
+  clear();
   window.location.replace("/");
 }
 
@@ -70,7 +70,7 @@ export function useSignedOut(): SignedOut {
 function change(next: Session | null, why: SignedOut = { reason: null }): void {
   session = next;
   signedOut = why;
-  keep("session", next);
+  store("session", next);
   for (const listener of listeners) listener();
 }
 

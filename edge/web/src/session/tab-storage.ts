@@ -1,13 +1,13 @@
 /**
- * What one tab keeps for as long as it is open, through reloads: in memory and in `sessionStorage`. Where the browser
- * forbids the latter, only a reload loses it.
+ * Values that a tab keeps through reloads: in memory and in `sessionStorage`. If the browser blocks `sessionStorage`,
+ * values are lost on reload.
  */
 
 const PREFIX = "headwater:";
 const memory = new Map<string, unknown>();
 
-/** Keep a value that JSON can carry; null forgets it. */
-export function keep(name: string, value: unknown): void {
+/** Store a JSON value; null removes it. */
+export function store(name: string, value: unknown): void {
   memory.set(name, value);
   try {
     if (value === null) sessionStorage.removeItem(PREFIX + name);
@@ -17,23 +17,24 @@ export function keep(name: string, value: unknown): void {
   }
 }
 
-/** Return what was kept; null when nothing was, or not by this version of the app. */
-export function kept<T>(name: string, isValid: (value: unknown) => value is T): T | null {
-  if (!memory.has(name)) memory.set(name, stored(name));
+/** Return a stored value, or null if there is none or `isValid` rejects it. */
+export function load<T>(name: string, isValid: (value: unknown) => value is T): T | null {
+  if (!memory.has(name)) memory.set(name, readStorage(name));
   const value = memory.get(name);
   return isValid(value) ? value : null;
 }
 
-export function forgetAll(): void {
+/** Remove all values of this app. */
+export function clear(): void {
   memory.clear();
   try {
     for (const name of Object.keys(sessionStorage)) if (name.startsWith(PREFIX)) sessionStorage.removeItem(name);
   } catch {
-    // Storage is blocked: there was nothing in it.
+    // Storage is blocked.
   }
 }
 
-/** Tell whether `value` is an object whose `names` are all strings. */
+/** Check whether `value` is an object whose properties `names` are strings. */
 export function hasStrings<N extends string>(value: unknown, names: readonly N[]): value is Record<N, string> {
   if (typeof value !== "object" || value === null) return false;
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === "string");
@@ -43,7 +44,7 @@ export function isString(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function stored(name: string): unknown {
+function readStorage(name: string): unknown {
   try {
     return JSON.parse(sessionStorage.getItem(PREFIX + name) ?? "null");
   } catch {

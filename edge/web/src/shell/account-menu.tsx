@@ -4,7 +4,7 @@ import { useAccount } from "../sign-in/account";
 import { PersonIcon } from "../ui/icons";
 import { Link, navigate } from "../routing/router";
 
-/** Who is signed in, in which workspace; other workspaces, and the way out. Nothing where nobody signs in. */
+/** The signed-in user, a workspace switcher and the sign-out button. Hidden in local mode. */
 export function AccountMenu(): ReactNode {
   const { me, signsIn } = useAccount();
   const menu = useRef<HTMLDivElement>(null);

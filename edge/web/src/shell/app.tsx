@@ -9,7 +9,7 @@ import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
-import { pageOf, type Route } from "../routing/route";
+import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
 
 export function App(): ReactNode {
@@ -22,7 +22,7 @@ export function App(): ReactNode {
 
 function Shell(): ReactNode {
   const route = useRoute();
-  const main = useFocusOnTurn(pageOf(route));
+  const main = useFocusOnPageChange(pageKey(route));
   return (
     <>
       <a className="skip" href="#main">
@@ -68,7 +68,7 @@ function Page({ route }: { route: Route }): ReactNode {
     case "sources":
       return <SourcesPage />;
     case "documents":
-      return <DocumentsPage key={route.sourceId} sourceId={route.sourceId} shown={route.shown} />;
+      return <DocumentsPage key={route.sourceId} sourceId={route.sourceId} filter={route.filter} />;
     case "runs":
       return <RunsPage sourceId={route.sourceId} />;
     case "run":
@@ -78,28 +78,28 @@ function Page({ route }: { route: Route }): ReactNode {
     case "document":
       return <DocumentPage key={route.id} id={route.id} passage={route.passage} />;
     case "missing":
-      return <Missing />;
+      return <NotFound />;
   }
 }
 
-function Missing(): ReactNode {
+function NotFound(): ReactNode {
   return (
     <div className="column">
-      <h1>Nothing is here</h1>
+      <h1>Page not found</h1>
       <p>
-        The address may be mistyped, or what it named is gone. <Link href="/">Go to the chat</Link>
+        Check the address, or <Link href="/">go to the chat</Link>.
       </p>
     </div>
   );
 }
 
-/** After the page has changed, put the keyboard at its beginning, as a full load would. */
-function useFocusOnTurn(page: string): React.RefObject<HTMLElement | null> {
+/** Move the focus to the main content after the page changes, as a full page load does. */
+function useFocusOnPageChange(page: string): React.RefObject<HTMLElement | null> {
   const main = useRef<HTMLElement>(null);
-  const shown = useRef(page);
+  const focusedPage = useRef(page);
   useEffect(() => {
-    if (shown.current === page) return;
-    shown.current = page;
+    if (focusedPage.current === page) return;
+    focusedPage.current = page;
     if (!main.current?.contains(document.activeElement)) main.current?.focus();
   }, [page]);
   return main;

@@ -1,19 +1,19 @@
-/** Who is signed in, for the pages that show more to some than to others. The functions decide; this only doesn't tempt. */
+/** The signed-in user and their role. Pages hide actions that the role doesn't allow; the API enforces it. */
 
 import { createContext, useContext } from "react";
 import type { Me, Role } from "../api/types";
 
 export interface Account {
   me: Me;
-  /** False where everybody on this machine is the one user. */
+  /** False in local mode, which has no sign-in. */
   signsIn: boolean;
-  /** Read again who one is, after something that may have changed it. */
+  /** Read the user again, after a change to their role or workspaces. */
   reload: () => void;
 }
 
 const ORDER: readonly Role[] = ["reader", "editor", "owner"];
 
-/** `AUTH_MODE=local`: whoever sits at this machine owns it. */
+/** `AUTH_MODE=local`: every caller is the owner. */
 export const LOCAL: Account = {
   me: { subject: "local", name: null, role: "owner", workspace_id: "", workspaces: [], scopes: [] },
   signsIn: false,
@@ -26,12 +26,12 @@ export function useAccount(): Account {
   return useContext(AccountContext);
 }
 
-/** Tell whether who is signed in may do what needs `role`. */
-export function useMay(role: Role): boolean {
-  return includes(useAccount().me.role, role);
+/** Return whether the user's role includes `role`. */
+export function useHasRole(role: Role): boolean {
+  return includesRole(useAccount().me.role, role);
 }
 
-/** Tell whether `role` may do all that `needed` may. */
-export function includes(role: Role, needed: Role): boolean {
+/** Return whether `role` grants everything that `needed` grants. */
+export function includesRole(role: Role, needed: Role): boolean {
   return ORDER.indexOf(role) >= ORDER.indexOf(needed);
 }

@@ -7,12 +7,12 @@ import { AccountContext, LOCAL } from "./account";
 import { chooseWorkspace, signOut, useSession, type Session } from "../session/session";
 import { SignInPage } from "./sign-in-page";
 
-/** Shows the app to who may see it: at once where nobody signs in, else after signing in. */
+/** Show the app after sign-in, or at once in local mode, which has none. */
 export function Gate({ children }: { children: ReactNode }): ReactNode {
   const { value: installation, problem, reload } = useLoad(readInstallation);
   if (installation) {
     if (installation.authMode === "local") return <AccountContext value={LOCAL}>{children}</AccountContext>;
-    return <Guarded installation={installation}>{children}</Guarded>;
+    return <SignInRequired installation={installation}>{children}</SignInRequired>;
   }
   if (!problem) return null;
   return (
@@ -28,26 +28,26 @@ export function Gate({ children }: { children: ReactNode }): ReactNode {
 }
 
 /**
- * The app behind a sign-in. When a token is refused in the middle of something, the app is put aside with all that was
- * typed, and comes back as it was for the one who left it; for another, or another workspace, it begins anew.
+ * The app behind a sign-in. When a token expires, the app is hidden with its state; if the same user signs in to the same
+ * workspace again, it is shown as it was, otherwise it is reset.
  */
-function Guarded({ installation, children }: { installation: Installation; children: ReactNode }): ReactNode {
+function SignInRequired({ installation, children }: { installation: Installation; children: ReactNode }): ReactNode {
   const session = useSession();
   const load = useCallback(
     (signal: AbortSignal) => (session ? readMe(signal) : Promise.resolve(null)),
-    // Another session is another answer, though `readMe` finds it by itself.
+    // `readMe` uses the current session, so it must run again when that changes.
     [session],
   );
   const { value, problem, reload } = useLoad(load);
-  const me = useLast(value);
+  const me = useLastValue(value);
   const account = useMemo(() => me && { me, signsIn: true, reload }, [me, reload]);
   const isOpen = session !== null && value !== null;
-  useFocusOnReturn(isOpen);
+  useFocusAfterSignIn(isOpen);
 
   return (
     <>
       {session === null && <SignInPage installation={installation} />}
-      {session !== null && value === null && <Entering session={session} problem={problem} onAgain={reload} />}
+      {session !== null && value === null && <LoadingAccount session={session} problem={problem} onRetry={reload} />}
       {account && (
         <Activity mode={isOpen ? "visible" : "hidden"}>
           <AccountContext key={`${account.me.subject} ${account.me.workspace_id}`} value={account}>
@@ -59,21 +59,21 @@ function Guarded({ installation, children }: { installation: Installation; child
   );
 }
 
-/** Between the sign-in and the app: who one is is being asked, or could not be told. */
-function Entering({
+/** Shown between sign-in and app, while the user is being loaded or after that failed. */
+function LoadingAccount({
   session,
   problem,
-  onAgain,
+  onRetry,
 }: {
   session: Session;
   problem: Problem | null;
-  onAgain: () => void;
+  onRetry: () => void;
 }): ReactNode {
   return (
     <main className="column">
       {problem ? (
         <ProblemNote problem={problem}>
-          <button type="button" onClick={onAgain}>
+          <button type="button" onClick={onRetry}>
             Try again
           </button>
           {session.workspaceId !== undefined && (
@@ -83,7 +83,7 @@ function Entering({
                 chooseWorkspace(null);
               }}
             >
-              Go to my first workspace
+              Switch to my first workspace
             </button>
           )}
           <button type="button" onClick={signOut}>
@@ -97,17 +97,18 @@ function Entering({
   );
 }
 
-/** After a sign-in, put the keyboard at the beginning of the page, unless something there has taken it already. */
-function useFocusOnReturn(isOpen: boolean): void {
-  const wasAway = useRef(false);
+/** After sign-in, move the focus to the main content unless another element has it. */
+function useFocusAfterSignIn(isOpen: boolean): void {
+  const wasSignedOut = useRef(false);
   useEffect(() => {
-    if (isOpen && wasAway.current && document.activeElement === document.body) document.getElementById("main")?.focus();
-    wasAway.current = !isOpen;
+    if (isOpen && wasSignedOut.current && document.activeElement === document.body)
+      document.getElementById("main")?.focus();
+    wasSignedOut.current = !isOpen;
   }, [isOpen]);
 }
 
-/** Remember the last value that was not null. */
-function useLast<T>(value: T | null): T | null {
+/** Return the last value that was not null. */
+function useLastValue<T>(value: T | null): T | null {
   const [last, setLast] = useState(value);
   if (value !== null && value !== last) setLast(value);
   return value ?? last;

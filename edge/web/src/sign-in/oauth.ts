@@ -1,27 +1,20 @@
-/**
- * The way to the issuer and back. Pure.
- *
- * A template such as `https://issuer/authorize?redirect_to={redirect}` flows in, the URL to send the browser to flows
- * out; then the URL that it came back with flows in, and a token flows out, or why there is none.
- */
+/** OAuth 2.0 implicit flow: build the authorization URL from a template, and read the response from the URL. Pure. */
 
 import { hasStrings } from "../session/tab-storage";
 
-/** A sign-in that has begun in this tab. */
+/** A sign-in started in this tab. */
 export interface Attempt {
   nonce: string;
   state: string;
-  /** The page that was left for it. */
+  /** The path to return to. */
   from: string;
-  /** Whether the issuer was given `state`, and so has to give it back. */
+  /** Whether the authorization URL contains `state`, so that the response must too. */
   hasState: boolean;
 }
 
 export type Outcome = { token: string } | { reason: string };
 
-const ASIDE = "Sign in again with the button below.";
-
-/** Fill in the template; null when it isn't the URL of a web page. */
+/** Fill in a template such as `https://issuer/authorize?redirect_to={redirect}`; null if it isn't an http(s) URL. */
 export function signInUrl(template: string, redirect: string, attempt: Attempt): string | null {
   const values: Record<string, string> = { redirect, nonce: attempt.nonce, state: attempt.state };
   const filled = template.replace(/\{(redirect|nonce|state)\}/g, (_, name: string) =>
@@ -31,38 +24,41 @@ export function signInUrl(template: string, redirect: string, attempt: Attempt):
 }
 
 /**
- * Read what an issuer sent back in the fragment, or, when it refuses, in the query (RFC 6749, 4.2.2).
+ * Read the response from the URL's fragment or, for some errors, its query (RFC 6749, 4.2.2).
  *
- * Returns null for a URL that has nothing to do with signing in. A token is taken only when its sign-in began in this
- * tab: else a link could sign somebody in as somebody else, and have what they write.
+ * Returns null for a URL without a response. A token is accepted only if this tab started the sign-in: otherwise an
+ * attacker's link could sign users in to the attacker's account and collect what they write there.
  */
-export function readReturn(url: URL, attempt: Attempt | null): Outcome | null {
+export function readResponse(url: URL, attempt: Attempt | null): Outcome | null {
   const fragment = new URLSearchParams(url.hash.slice(1));
-  const answer = ["access_token", "id_token", "error"].some((name) => fragment.has(name)) ? fragment : url.searchParams;
-  const error = answer.get("error_description") ?? answer.get("error");
-  if (answer === url.searchParams && (attempt === null || error === null)) return null;
-  // Anybody can write a link: what it says is no issuer's word.
-  if (attempt === null) {
-    const what = error === null ? "A token" : "A refusal";
-    return { reason: `${what} came that nobody had asked for here, and was not taken. ${ASIDE}` };
+  const response = ["access_token", "id_token", "error"].some((name) => fragment.has(name))
+    ? fragment
+    : url.searchParams;
+  const error = response.get("error_description") ?? response.get("error");
+  if (response === url.searchParams && (attempt === null || error === null)) return null;
+  // The text of an error from an unrequested response is not shown: it may come from an attacker's link.
+  if (attempt === null) return { reason: "This sign-in was not started in this tab. Sign in again below." };
+  if (error !== null) return { reason: `The identity provider rejected the sign-in: ${error}` };
+  if (attempt.hasState && response.get("state") !== attempt.state) {
+    return { reason: "The response belongs to a different sign-in. Sign in again below." };
   }
-  if (error !== null) return { reason: `The issuer said: ${error}` };
-  if (attempt.hasState && answer.get("state") !== attempt.state) {
-    return { reason: `What came back belongs to another sign-in. ${ASIDE}` };
-  }
-  const idToken = answer.get("id_token");
+  const idToken = response.get("id_token");
   if (idToken !== null && claimsOf(idToken)?.["nonce"] !== attempt.nonce) {
-    return { reason: `The ID token belongs to another sign-in. ${ASIDE}` };
+    return { reason: "The ID token belongs to a different sign-in. Sign in again below." };
   }
-  const token = [answer.get("access_token"), idToken].find((candidate) => candidate && claimsOf(candidate));
-  return token ? { token } : { reason: "What the issuer sent is not a JWT, which alone can be checked here." };
+  const token = [response.get("access_token"), idToken].find((candidate) => candidate && claimsOf(candidate));
+  return token
+    ? { token }
+    : {
+        reason: "The identity provider didn't return a JWT, so Headwater can't verify it. Contact your administrator.",
+      };
 }
 
 export function isAttempt(value: unknown): value is Attempt {
   return hasStrings(value, ["nonce", "state", "from"]) && "hasState" in value;
 }
 
-/** Read a JWT's claims, which nobody has checked; null when it isn't one. */
+/** Decode a JWT's claims without verifying them; null if `token` isn't a JWT. */
 export function claimsOf(token: string): Record<string, unknown> | null {
   const [, payload, signature] = token.split(".");
   if (payload === undefined || signature === undefined) return null;

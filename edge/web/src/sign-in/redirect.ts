@@ -1,11 +1,11 @@
-/** Leaves for the issuer, and takes what it sent back out of the URL before anything else can see it. */
+/** Redirect to the identity provider to sign in, and process its response. */
 
-import { keep, kept } from "../session/tab-storage";
-import { currentSession, refuse, signIn } from "../session/session";
-import { isAttempt, readReturn, signInUrl, type Attempt } from "./oauth";
+import { load, store } from "../session/tab-storage";
+import { currentSession, rejectSignIn, signIn } from "../session/session";
+import { isAttempt, readResponse, signInUrl, type Attempt } from "./oauth";
 
-/** Go to the issuer that `template` names; returns why not when that can't be. */
-export function leave(template: string): string | null {
+/** Redirect to the URL made from `template`. Returns an error message if it is invalid. */
+export function startSignIn(template: string): string | null {
   const { origin, pathname, search } = window.location;
   const attempt: Attempt = {
     nonce: crypto.randomUUID(),
@@ -14,20 +14,25 @@ export function leave(template: string): string | null {
     hasState: template.includes("{state}"),
   };
   const url = signInUrl(template, `${origin}/`, attempt);
-  if (url === null) return "This installation's SIGN_IN_URL isn't the URL of a web page.";
-  keep("attempt", attempt);
+  if (url === null)
+    return "Sign-in is misconfigured: SIGN_IN_URL must be an http or https URL. Contact your administrator.";
+  store("attempt", attempt);
   window.location.assign(url);
   return null;
 }
 
-/** Called once, before the app is drawn: signs in with what an issuer sent back, and shows the page that was left. */
-export function returnFromIssuer(): void {
-  const attempt = kept("attempt", isAttempt);
-  keep("attempt", null);
-  const outcome = readReturn(new URL(window.location.href), attempt);
+/**
+ * Process the identity provider's response in the URL: remove it, sign in and return to the page the user came from.
+ *
+ * Called once before the app renders, so that no other code sees the token in the URL.
+ */
+export function finishSignIn(): void {
+  const attempt = load("attempt", isAttempt);
+  store("attempt", null);
+  const outcome = readResponse(new URL(window.location.href), attempt);
   if (outcome === null) return;
   window.history.replaceState(null, "", attempt?.from ?? window.location.pathname + window.location.search);
   if ("token" in outcome) signIn(outcome.token);
-  // What nobody had asked for ends no session.
-  else if (attempt || !currentSession()) refuse(outcome.reason);
+  // A response that this tab didn't request must not end its session.
+  else if (attempt || !currentSession()) rejectSignIn(outcome.reason);
 }

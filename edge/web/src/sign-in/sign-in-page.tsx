@@ -4,20 +4,20 @@ import { problemOf } from "../api/problem";
 import { useTitle } from "../routing/use-title";
 import { BrandMark } from "../ui/icons";
 import { Field } from "../ui/field";
-import { leave } from "./redirect";
+import { startSignIn } from "./redirect";
 import { signIn, useSignedOut } from "../session/session";
 
-/** The way in: the issuer's own page, or an API key. */
+/** Sign in with the identity provider or with an API key. */
 export function SignInPage({ installation }: { installation: Installation }): ReactNode {
   const { name, signInUrl } = installation;
   const { reason } = useSignedOut();
-  const [trouble, setTrouble] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   useTitle("Sign in");
   useEffect(() => {
     heading.current?.focus();
   }, []);
-  const told = trouble ?? reason;
+  const message = error ?? reason;
   return (
     <main className="sign-in">
       <div className="card">
@@ -25,19 +25,19 @@ export function SignInPage({ installation }: { installation: Installation }): Re
         <h1 ref={heading} tabIndex={-1}>
           Sign in to {name}
         </h1>
-        {told ? (
+        {message ? (
           <p className="note" role="status">
-            {told}
+            {message}
           </p>
         ) : (
-          <p className="muted">Ask what your team has written, and see where each answer comes from.</p>
+          <p className="muted">Ask questions about your team's documents. Every answer cites its sources.</p>
         )}
         {signInUrl && (
           <button
             type="button"
             className="primary"
             onClick={() => {
-              setTrouble(leave(signInUrl));
+              setError(startSignIn(signInUrl));
             }}
           >
             Sign in
@@ -45,7 +45,7 @@ export function SignInPage({ installation }: { installation: Installation }): Re
         )}
         {signInUrl ? (
           <details className="more">
-            <summary>Use an API key</summary>
+            <summary>Sign in with an API key</summary>
             <KeyForm />
           </details>
         ) : (
@@ -56,7 +56,7 @@ export function SignInPage({ installation }: { installation: Installation }): Re
   );
 }
 
-/** Signs in with a key, once a function has said that it is good. */
+/** Check an API key, then sign in with it. */
 function KeyForm(): ReactNode {
   const formId = useId();
   const [key, setKey] = useState("");
@@ -86,7 +86,7 @@ function KeyForm(): ReactNode {
     <form id={formId} className="key-form" onSubmit={check}>
       <Field
         label="API key"
-        hint="It begins with hw_. Owners make keys on the Workspace page."
+        hint="Starts with hw_. Owners create API keys on the Workspace page."
         value={key}
         onChange={setKey}
         error={problem}
@@ -94,7 +94,7 @@ function KeyForm(): ReactNode {
         required
       />
       <button type="submit" disabled={isBusy}>
-        {isBusy ? "Checking…" : "Sign in with this key"}
+        {isBusy ? "Checking…" : "Sign in with API key"}
       </button>
     </form>
   );

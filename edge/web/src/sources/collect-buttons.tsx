@@ -8,18 +8,18 @@ import type { Action } from "../ui/use-action";
 
 interface Props {
   source: Source;
-  /** Puts the keyboard on the first button. */
+  /** Ref that focuses the first button. */
   focus: ((element: HTMLElement | null) => void) | undefined;
-  /** Collects it; null while a run is open. */
+  /** Start collecting; null while a run is open. */
   onCollect: (() => void) | null;
   action: Action;
   onChange: () => void;
 }
 
-/** Collect a source, try first what that would do, or pause it; a paused one can only be resumed. */
-export function CollectButtons({ source, focus, onCollect, action: { act, isBusy }, onChange }: Props): ReactNode {
-  const pause = (paused: boolean): void => {
-    act(changeSource(source.id, { paused }), onChange);
+/** Collect a source, preview the changes, or pause it. A paused source can only be resumed. */
+export function CollectButtons({ source, focus, onCollect, action: { perform, isBusy }, onChange }: Props): ReactNode {
+  const setPaused = (paused: boolean): void => {
+    perform(changeSource(source.id, { paused }), onChange);
   };
   if (source.paused_at !== null) {
     return (
@@ -28,7 +28,7 @@ export function CollectButtons({ source, focus, onCollect, action: { act, isBusy
         className="primary"
         disabled={isBusy}
         onClick={() => {
-          pause(false);
+          setPaused(false);
         }}
       >
         Resume
@@ -51,12 +51,12 @@ export function CollectButtons({ source, focus, onCollect, action: { act, isBusy
           type="button"
           disabled={isBusy}
           onClick={() => {
-            act(collect(source.id, { isDryRun: true }), (id) => {
+            perform(collect(source.id, { isDryRun: true }), (id) => {
               navigate(runPath(id));
             });
           }}
         >
-          Try first
+          Preview changes
         </button>
       )}
       <button
@@ -65,7 +65,7 @@ export function CollectButtons({ source, focus, onCollect, action: { act, isBusy
         aria-label={`Pause source ${source.name}`}
         disabled={isBusy}
         onClick={() => {
-          pause(true);
+          setPaused(true);
         }}
       >
         Pause

@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import { deleteSource } from "../api/sources";
 import { problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
+import { countDocuments } from "../runs/run-labels";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { ProblemNote } from "../ui/problem-note";
 
@@ -11,7 +12,7 @@ interface Props {
   onCancel: () => void;
 }
 
-/** Ask before a source is deleted. */
+/** Confirm and delete a source. */
 export function DeleteSource({ source, onDone, onCancel }: Props): ReactNode {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isBusy, setIsBusy] = useState(false);
@@ -31,8 +32,8 @@ export function DeleteSource({ source, onDone, onCancel }: Props): ReactNode {
       onCancel={onCancel}
     >
       <p>
-        Its {source.documents.toLocaleString("en")} documents will no longer be found, and answers that cite them will
-        lose their passages. The repository itself is not touched.
+        This deletes the source and its {countDocuments(source.documents)} from Headwater. Answers that cite them lose
+        those passages. The original files are not changed.
       </p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>

@@ -1,32 +1,32 @@
 import { expect, it } from "vitest";
-import { aRun } from "../testing/make-run";
-import { adopt, newest, type Following } from "./latest-run";
+import { makeRun } from "../testing/make-run";
+import { followLatest, latestRun, type Following } from "./latest-run";
 
-const FIRST = aRun({ id: "r1", state: "succeeded", created_at: "2026-01-01T00:00:00Z" });
-const SECOND = aRun({ id: "r2", created_at: "2026-01-01T00:01:00.5Z" });
-const ENDED = { ...SECOND, state: "succeeded" } as const;
+const FIRST = makeRun({ id: "r1", state: "succeeded", created_at: "2026-01-01T00:00:00Z" });
+const SECOND = makeRun({ id: "r2", created_at: "2026-01-01T00:01:00.5Z" });
+const SECOND_ENDED = { ...SECOND, state: "succeeded" } as const;
 
-it("follows a run that was started elsewhere, and stays with it when it has ended", () => {
-  const started: Following = { runId: "r1", open: null };
-  expect(adopt(started, FIRST)).toBe(started);
-  const other = adopt(started, SECOND);
-  expect(other).toEqual({ runId: "r2", open: "r2" });
-  expect(adopt(other, SECOND)).toBe(other);
-  expect(adopt(other, ENDED)).toEqual({ runId: "r2", open: null });
+it("follows a run started elsewhere, also after it has ended", () => {
+  const started: Following = { runId: "r1", openRunId: null };
+  expect(followLatest(started, FIRST)).toBe(started);
+  const other = followLatest(started, SECOND);
+  expect(other).toEqual({ runId: "r2", openRunId: "r2" });
+  expect(followLatest(other, SECOND)).toBe(other);
+  expect(followLatest(other, SECOND_ENDED)).toEqual({ runId: "r2", openRunId: null });
 });
 
-it("follows a run that was started here, though the list still tells of the one before", () => {
-  const started: Following = { runId: "r3", open: "r2" };
-  expect(adopt(started, SECOND)).toBe(started);
-  expect(adopt(started, ENDED)).toEqual({ runId: "r3", open: null });
+it("follows a run started here while the list still has the previous one", () => {
+  const started: Following = { runId: "r3", openRunId: "r2" };
+  expect(followLatest(started, SECOND)).toBe(started);
+  expect(followLatest(started, SECOND_ENDED)).toEqual({ runId: "r3", openRunId: null });
 });
 
-it("shows the newest run, as it was read last", () => {
+it("shows the newest run, as it was last read", () => {
   const read = { ...SECOND, counts: { ...SECOND.counts, added: 1 } };
-  expect(newest(FIRST, SECOND)).toBe(SECOND);
-  expect(newest(SECOND, FIRST)).toBe(SECOND);
-  expect(newest(read, SECOND)).toBe(read);
-  expect(newest(null, FIRST)).toBe(FIRST);
-  expect(newest(FIRST, null)).toBe(FIRST);
-  expect(newest(null, null)).toBeNull();
+  expect(latestRun(FIRST, SECOND)).toBe(SECOND);
+  expect(latestRun(SECOND, FIRST)).toBe(SECOND);
+  expect(latestRun(read, SECOND)).toBe(read);
+  expect(latestRun(null, FIRST)).toBe(FIRST);
+  expect(latestRun(FIRST, null)).toBe(FIRST);
+  expect(latestRun(null, null)).toBeNull();
 });

@@ -1,23 +1,23 @@
-/** What is known of a source's runs flows in, which one is followed and which one is shown flow out. Pure. */
+/** Choose which run of a source to follow and which to show. Pure. */
 
 import type { RunSummary } from "../api/types";
 
 export interface Following {
-  /** The run that is followed, or was; null: none yet. */
+  /** The followed run; null before the first. */
   runId: string | null;
-  /** The open run that the list told of last. */
-  open: string | null;
+  /** The open run in the last list of sources. */
+  openRunId: string | null;
 }
 
-/** Follow the open run that the list tells of anew, whoever started it. */
-export function adopt(before: Following, last: RunSummary | null): Following {
-  const open = last?.state === "running" ? last.id : null;
-  if (open === before.open) return before;
-  return { runId: open ?? before.runId, open };
+/** Follow an open run that is new in the list of sources, no matter who started it. */
+export function followLatest(previous: Following, lastRun: RunSummary | null): Following {
+  const openRunId = lastRun?.state === "running" ? lastRun.id : null;
+  if (openRunId === previous.openRunId) return previous;
+  return { runId: openRunId ?? previous.runId, openRunId };
 }
 
-/** Choose the run to show: the one that is `followed`, unless the list's `last` one is newer. */
-export function newest<R extends RunSummary>(followed: R | null, last: RunSummary | null): R | RunSummary | null {
-  if (!followed || !last) return followed ?? last;
-  return Date.parse(last.created_at) > Date.parse(followed.created_at) ? last : followed;
+/** Return the run to show: the followed one, unless the last run in the list of sources is newer. */
+export function latestRun<R extends RunSummary>(followed: R | null, lastRun: RunSummary | null): R | RunSummary | null {
+  if (!followed || !lastRun) return followed ?? lastRun;
+  return Date.parse(lastRun.created_at) > Date.parse(followed.created_at) ? lastRun : followed;
 }

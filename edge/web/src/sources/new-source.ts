@@ -1,7 +1,7 @@
 /** What is typed into a source's form flows in, what the API wants flows out. Pure. */
 
 import type { GitConfig, NewSource, Source, SourceChanges } from "../api/types";
-import { cronOf, type ScheduleFields } from "./schedule";
+import { toCron, type ScheduleFields } from "./schedule";
 
 export interface SourceFields {
   url: string;
@@ -82,7 +82,7 @@ function toConfig(fields: SourceFields): GitConfig {
 }
 
 function toSchedule(schedule: ScheduleFields): Pick<NewSource, "schedule" | "time_zone"> {
-  const cron = cronOf(schedule);
+  const cron = toCron(schedule);
   return { schedule: cron, ...(cron !== null && { time_zone: schedule.timeZone }) };
 }
 

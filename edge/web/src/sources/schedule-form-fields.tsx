@@ -1,22 +1,22 @@
 import { useMemo, type ReactNode } from "react";
+import type { FieldError } from "../api/problem";
 import { Choice, Field } from "../ui/field";
 import { RHYTHMS, timeZones, WEEKDAYS, type Rhythm, type ScheduleFields } from "./schedule";
 
 interface Props {
   fields: ScheduleFields;
   onChange: (change: Partial<ScheduleFields>) => void;
-  /** Which of the API's fields was refused, and why. */
-  refused: { field: string; reason: string } | null;
+  error: FieldError | null;
 }
 
-/** When a source is collected by itself: a rhythm in words or a cron expression, and whose clocks it means. */
-export function ScheduleFormFields({ fields, onChange, refused }: Props): ReactNode {
+/** Schedule fields: a rhythm or a cron expression, and a time zone. */
+export function ScheduleFormFields({ fields, onChange, error }: Props): ReactNode {
   const { rhythm, timeZone } = fields;
   const zones = useMemo(
     () => timeZones(timeZone).map((zone): [string, string] => [zone, zone.replaceAll("_", " ")]),
     [timeZone],
   );
-  const scheduleError = refused?.field === "schedule" ? refused.reason : null;
+  const scheduleError = error?.field === "schedule" ? error.message : null;
   const isCron = rhythm === "cron";
   return (
     <div className="more-fields schedule-fields" role="group" aria-label="Schedule">
@@ -53,7 +53,7 @@ export function ScheduleFormFields({ fields, onChange, refused }: Props): ReactN
       {isCron && (
         <Field
           label="Cron expression"
-          hint="Minute, hour, day of the month, month, day of the week"
+          hint="Minute, hour, day of month, month, day of week"
           required
           value={fields.cron}
           error={scheduleError}
@@ -67,7 +67,7 @@ export function ScheduleFormFields({ fields, onChange, refused }: Props): ReactN
           label="Time zone"
           value={timeZone}
           options={zones}
-          error={refused?.field === "time_zone" ? refused.reason : null}
+          error={error?.field === "time_zone" ? error.message : null}
           onChange={(zone) => {
             onChange({ timeZone: zone });
           }}

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { cronOf, inWords, momentIn, scheduleFields, timeZones } from "./schedule";
+import { describeSchedule, formatTime, scheduleFields, timeZones, toCron } from "./schedule";
 
 const ZONE = "Europe/Berlin";
 
-describe("a schedule", () => {
+describe("scheduleFields", () => {
   it.each([
     ["0 * * * *", "hourly", "every hour"],
     ["30 6 * * *", "daily", "every day at 06:30"],
@@ -14,36 +14,36 @@ describe("a schedule", () => {
     ["0 3 1 * *", "cron", null],
     ["0 3 * * 1,3", "cron", null],
     ["61 25 * * *", "cron", null],
-  ])("of %s is shown as %s, said as %j, and comes back unchanged", (cron, rhythm, words) => {
+  ])("converts %s to %s, described as %j, and back", (cron, rhythm, words) => {
     const fields = scheduleFields(cron, ZONE);
     expect(fields.rhythm).toBe(rhythm);
-    expect(inWords(cron)).toBe(words);
-    expect(cronOf(fields)).toBe(cron);
+    expect(describeSchedule(cron)).toBe(words);
+    expect(toCron(fields)).toBe(cron);
   });
 
-  it("knows Sunday by both of its numbers", () => {
-    expect(inWords("0 3 * * 7")).toBe("every Sunday at 03:00");
+  it("accepts 0 and 7 as Sunday", () => {
+    expect(describeSchedule("0 3 * * 7")).toBe("every Sunday at 03:00");
   });
 
-  it("is none where none was set", () => {
-    expect(cronOf(scheduleFields(null, ZONE))).toBeNull();
+  it("converts a missing schedule and back", () => {
+    expect(toCron(scheduleFields(null, ZONE))).toBeNull();
   });
 });
 
-describe("a moment", () => {
+describe("formatTime", () => {
   const moment = new Date("2026-03-29T01:30:00Z");
 
-  it("is said by the clocks of its zone", () => {
-    expect(momentIn(ZONE, moment)).toBe("Sun 29 Mar, 03:30");
-    expect(momentIn("UTC", moment)).toBe("Sun 29 Mar, 01:30");
+  it("uses the given zone", () => {
+    expect(formatTime(ZONE, moment)).toBe("Sun 29 Mar, 03:30");
+    expect(formatTime("UTC", moment)).toBe("Sun 29 Mar, 01:30");
   });
 
-  it("is said by this machine's clocks where the zone isn't known", () => {
-    expect(momentIn("Mars/Olympus", moment)).toMatch(/29 Mar, \d\d:\d\d/);
+  it("uses the local zone for an unknown one", () => {
+    expect(formatTime("Mars/Olympus", moment)).toMatch(/29 Mar, \d\d:\d\d/);
   });
 });
 
-it("offers every zone once, and the one that a source has", () => {
+it("lists every zone once, including the source's", () => {
   const zones = timeZones("Mars/Olympus");
   expect(zones).toEqual(expect.arrayContaining(["UTC", "Europe/Berlin", "Mars/Olympus"]));
   expect(new Set(zones).size).toBe(zones.length);

@@ -1,20 +1,20 @@
-/** A cron expression flows in, how the form and the card say it flows out; and back. Pure. */
+/** Convert cron expressions to form fields and text, and back. Pure. */
 
 export type Rhythm = "never" | "hourly" | "daily" | "weekdays" | "weekly" | "cron";
 
-/** A schedule as the form has it: each rhythm uses the fields that it needs. */
+/** The fields of the schedule form. Each rhythm uses some of them. */
 export interface ScheduleFields {
   rhythm: Rhythm;
-  /** Of the day, "03:00". */
+  /** Time of day, "03:00". */
   time: string;
-  /** As cron counts them, "1" is Monday. */
+  /** Cron's number: "1" is Monday. */
   weekday: string;
   cron: string;
   timeZone: string;
 }
 
 export const RHYTHMS: readonly (readonly [Rhythm, string])[] = [
-  ["never", "Only when somebody asks"],
+  ["never", "Manually"],
   ["hourly", "Every hour"],
   ["daily", "Every day"],
   ["weekdays", "Monday to Friday"],
@@ -32,14 +32,14 @@ export const WEEKDAYS: readonly (readonly [value: string, text: string])[] = [
   ["0", "Sunday"],
 ];
 
-const AT = /^(\d{1,2}) (\d{1,2}) \* \* (\*|1-5|[0-7])$/;
+const TIME_OF_DAY = /^(\d{1,2}) (\d{1,2}) \* \* (\*|1-5|[0-7])$/;
 
-/** Read a source's schedule into the form; an expression that no rhythm stands for stays as it is. */
+/** Convert a source's schedule to form fields. Expressions without a matching rhythm are kept as they are. */
 export function scheduleFields(cron: string | null, timeZone: string): ScheduleFields {
   const fields: ScheduleFields = { rhythm: "never", time: "03:00", weekday: "1", cron: cron ?? "0 3 * * *", timeZone };
   if (cron === null) return fields;
   if (cron === "0 * * * *") return { ...fields, rhythm: "hourly" };
-  const [, minute = "", hour = "", day = ""] = AT.exec(cron) ?? [];
+  const [, minute = "", hour = "", day = ""] = TIME_OF_DAY.exec(cron) ?? [];
   if (day === "" || Number(hour) > 23 || Number(minute) > 59) return { ...fields, rhythm: "cron" };
   const time = `${hour.padStart(2, "0")}:${minute.padStart(2, "0")}`;
   if (day === "*") return { ...fields, rhythm: "daily", time };
@@ -47,8 +47,8 @@ export function scheduleFields(cron: string | null, timeZone: string): ScheduleF
   return { ...fields, rhythm: "weekly", time, weekday: day === "7" ? "0" : day };
 }
 
-/** Write the cron expression of what was chosen; null for never. */
-export function cronOf({ rhythm, time, weekday, cron }: ScheduleFields): string | null {
+/** Return the cron expression of the form fields; null for a source without schedule. */
+export function toCron({ rhythm, time, weekday, cron }: ScheduleFields): string | null {
   const [hour, minute] = time.split(":").map(Number);
   switch (rhythm) {
     case "never":
@@ -66,8 +66,8 @@ export function cronOf({ rhythm, time, weekday, cron }: ScheduleFields): string 
   }
 }
 
-/** Say a schedule: "every day at 03:00"; null for an expression that is its own best description. */
-export function inWords(cron: string): string | null {
+/** Describe a schedule: "every day at 03:00". Returns null for expressions without a matching rhythm. */
+export function describeSchedule(cron: string): string | null {
   const { rhythm, time, weekday } = scheduleFields(cron, "");
   switch (rhythm) {
     case "hourly":
@@ -83,17 +83,17 @@ export function inWords(cron: string): string | null {
   }
 }
 
-/** Every zone that this browser knows, with `also`, which a source may have from elsewhere. */
-export function timeZones(also: string): string[] {
-  return [...new Set([...Intl.supportedValuesOf("timeZone"), "UTC", also])].sort();
+/** Return all time zones of this browser and `current`, which the browser may not know. */
+export function timeZones(current: string): string[] {
+  return [...new Set([...Intl.supportedValuesOf("timeZone"), "UTC", current])].sort();
 }
 
-export function ownTimeZone(): string {
+export function localTimeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** Say a moment by a zone's clocks, "Thu 26 Nov, 03:00"; by this machine's where the browser doesn't know the zone. */
-export function momentIn(timeZone: string, moment: Date): string {
+/** Format a time in a zone: "Thu 26 Nov, 03:00". Uses the local zone if the browser doesn't know `timeZone`. */
+export function formatTime(timeZone: string, moment: Date): string {
   const style = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
   try {
     return new Intl.DateTimeFormat("en-GB", { ...style, timeZone }).format(moment);

@@ -8,16 +8,16 @@ import { SourceEdit } from "./source-edit";
 
 interface Props {
   source: Source;
-  /** It has just been added: collecting it is the next thing to do. */
+  /** Whether the source was just added; focuses the button that collects it. */
   isNew: boolean;
-  /** Collects it; null while a run is open. */
+  /** Start collecting; null while a run is open. */
   onCollect: (() => void) | null;
   onChange: () => void;
 }
 
-/** What an editor can do with a source. */
+/** The buttons of a source card: collect, preview, pause, edit, delete. */
 export function SourceActions({ source, isNew, onCollect, onChange }: Props): ReactNode {
-  const [isDoomed, setIsDoomed] = useState(false);
+  const [isDeleting, setIsDeleting] = useState(false);
   const [isEditing, setIsEditing] = useState(false);
   const [wasEdited, setWasEdited] = useState(false);
   const action = useAction();
@@ -64,17 +64,17 @@ export function SourceActions({ source, isNew, onCollect, onChange }: Props): Re
           className="plain"
           aria-label={`Delete source ${source.name}`}
           onClick={() => {
-            setIsDoomed(true);
+            setIsDeleting(true);
           }}
         >
           Delete
         </button>
-        {isDoomed && (
+        {isDeleting && (
           <DeleteSource
             source={source}
             onDone={onChange}
             onCancel={() => {
-              setIsDoomed(false);
+              setIsDeleting(false);
             }}
           />
         )}

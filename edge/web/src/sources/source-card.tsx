@@ -2,8 +2,8 @@ import { useId, useState, type ReactNode } from "react";
 import { collect } from "../api/runs";
 import { problemOf } from "../api/problem";
 import type { GitConfig, Problem, Source } from "../api/types";
-import { sayState } from "../runs/run-labels";
-import { useMay } from "../sign-in/account";
+import { stateLabel } from "../runs/run-labels";
+import { useHasRole } from "../sign-in/account";
 import { documentsPath, runPath, runsPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { ProblemNote } from "../ui/problem-note";
@@ -14,24 +14,24 @@ import { RunReport } from "../runs/run-report";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
 import { useRun } from "../runs/use-run";
-import { adopt, newest, type Following } from "./latest-run";
-import { Withheld } from "../runs/pending-removals";
+import { followLatest, latestRun, type Following } from "./latest-run";
+import { PendingRemovals } from "../runs/pending-removals";
 
 interface Props {
   source: Source;
-  /** It has just been added: collecting it is the next thing to do. */
+  /** Whether the source was just added. */
   isNew: boolean;
-  /** Called when what the list tells of this source has changed. */
+  /** Called when the source or its last run has changed. */
   onChange: () => void;
 }
 
-/** One source: what it is, what became of its last run, and what can be done with it. */
+/** A source: its settings, its latest run and its actions. */
 export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
-  const mayEdit = useMay("editor");
-  const run = newest(followed?.run ?? null, source.last_run);
+  const mayEdit = useHasRole("editor");
+  const run = latestRun(followed?.run ?? null, source.last_run);
   const isGone = pollProblem?.status === 404;
   const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
   const progress = followed?.run === run ? followed.progress : run && isRunning && progressOf(run);
@@ -50,29 +50,31 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       <ScheduleLine source={source} />
       {source.paused_at !== null && (
         <p className="note">
-          Paused <TimeAgo at={source.paused_at} />: nothing collects it until it is resumed.
+          Paused <TimeAgo at={source.paused_at} />. Resume the source to collect it again.
         </p>
       )}
       {run && progress && (
         <ProgressBar
           progress={progress}
           state={run.state}
-          label={`${sayState({ kind: run.kind, state: "running" })} ${source.name}`}
+          label={`${stateLabel({ kind: run.kind, state: "running" })} ${source.name}`}
         />
       )}
-      {isRunning && pollProblem && <p className="note">{pollProblem.detail} Trying again…</p>}
+      {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
       {run && !isRunning && <RunReport run={run} />}
-      {source.pending_removals > 0 && !isRunning && <Withheld source={source} onChange={onChange} />}
+      {source.pending_removals > 0 && !isRunning && <PendingRemovals source={source} onChange={onChange} />}
       <p className="small">
         {run && (
           <>
-            <Link href={runPath(run.id)}>This run</Link> · <Link href={runsPath(source.id)}>All its runs</Link> ·{" "}
+            <Link href={runPath(run.id)}>Latest run</Link> · <Link href={runsPath(source.id)}>All runs</Link> ·{" "}
           </>
         )}
-        <Link href={documentsPath(source.id, "found")}>Documents</Link>
+        <Link href={documentsPath(source.id, "current")}>Documents</Link>
       </p>
       {!run && !isRunning && (
-        <p className="muted">Never collected.{mayEdit && " Collect it to be able to ask about it."}</p>
+        <p className="muted">
+          Not collected yet.{mayEdit && " Collect this source to ask questions about its documents."}
+        </p>
       )}
       {problem && <ProblemNote problem={problem} />}
       {mayEdit && (
@@ -82,17 +84,17 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
   );
 }
 
-/** Which run is to be followed: the one that was started here, or another that is open. */
+/** Start collecting, and return the run to follow: the one started here, or another open one. */
 function useCollect(source: Source): { runId: string | null; start: () => void; problem: Problem | null } {
-  const [before, setFollowing] = useState<Following>({ runId: null, open: null });
+  const [previous, setFollowing] = useState<Following>({ runId: null, openRunId: null });
   const [problem, setProblem] = useState<Problem | null>(null);
-  const following = adopt(before, source.last_run);
-  if (following !== before) setFollowing(following);
+  const following = followLatest(previous, source.last_run);
+  if (following !== previous) setFollowing(following);
   const start = (): void => {
     setProblem(null);
     collect(source.id).then(
       (runId) => {
-        setFollowing(({ open }) => ({ runId, open }));
+        setFollowing(({ openRunId }) => ({ runId, openRunId }));
       },
       (error: unknown) => {
         setProblem(problemOf(error));

@@ -1,10 +1,10 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { changeSource } from "../api/sources";
-import { problemOf, refusalOf } from "../api/problem";
+import { fieldError, problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { fieldsOf, toChanges } from "./new-source";
-import { ownTimeZone, scheduleFields } from "./schedule";
+import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
 
@@ -18,10 +18,10 @@ interface Props {
 export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
   const titleId = useId();
   const [fields, setFields] = useState(() => fieldsOf(source));
-  const [schedule, setSchedule] = useState(() => scheduleFields(source.schedule, source.time_zone ?? ownTimeZone()));
+  const [schedule, setSchedule] = useState(() => scheduleFields(source.schedule, source.time_zone ?? localTimeZone()));
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isBusy, setIsBusy] = useState(false);
-  const refused = problem && refusalOf(problem, ["name", "schedule", "time_zone"]);
+  const invalid = problem && fieldError(problem, ["name", "schedule", "time_zone"]);
 
   const save = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -45,20 +45,20 @@ export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
         isThere
         hasToken={source.has_token}
         fields={fields}
-        nameError={refused?.field === "name" ? refused.reason : null}
+        nameError={invalid?.field === "name" ? invalid.message : null}
         onChange={(change) => {
           setFields((before) => ({ ...before, ...change }));
         }}
       >
         <ScheduleFormFields
           fields={schedule}
-          refused={refused}
+          error={invalid}
           onChange={(change) => {
             setSchedule((before) => ({ ...before, ...change }));
           }}
         />
       </SourceFormFields>
-      {problem && !refused && <ProblemNote problem={problem} />}
+      {problem && !invalid && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>
           {isBusy ? "Saving…" : "Save"}

@@ -1,10 +1,10 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { addSource } from "../api/sources";
-import { problemOf, refusalOf } from "../api/problem";
+import { fieldError, problemOf } from "../api/problem";
 import type { Problem, Source } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { EMPTY, nameFromUrl, toNewSource, type SourceFields } from "./new-source";
-import { ownTimeZone, scheduleFields } from "./schedule";
+import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
 
@@ -18,10 +18,10 @@ interface Props {
 export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
   const titleId = useId();
   const [fields, setFields] = useState<SourceFields>(EMPTY);
-  const [schedule, setSchedule] = useState(() => scheduleFields(null, ownTimeZone()));
+  const [schedule, setSchedule] = useState(() => scheduleFields(null, localTimeZone()));
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const refused = problem && refusalOf(problem, ["schedule", "time_zone"]);
+  const invalid = problem && fieldError(problem, ["schedule", "time_zone"]);
 
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -47,13 +47,13 @@ export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
       >
         <ScheduleFormFields
           fields={schedule}
-          refused={refused}
+          error={invalid}
           onChange={(change) => {
             setSchedule((before) => ({ ...before, ...change }));
           }}
         />
       </SourceFormFields>
-      {problem && !refused && <ProblemNote problem={problem} />}
+      {problem && !invalid && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>
           {isBusy ? "Looking at the repository…" : "Add source"}

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { listSources } from "../api/sources";
-import { useMay } from "../sign-in/account";
+import { useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
 import { PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
@@ -8,15 +8,15 @@ import { useLoad } from "../ui/use-load";
 import { SourceCard } from "./source-card";
 import { SourceForm } from "./source-form";
 
-/** Where documents come from: add a source, collect it, see what came of it. */
+/** The sources of the workspace: add, collect, edit, delete. */
 export function SourcesPage(): ReactNode {
   useTitle("Sources");
   const { value: sources, problem, reload } = useLoad(listSources);
   const [isAdding, setIsAdding] = useState(false);
   const [newId, setNewId] = useState<string | null>(null);
-  const mayEdit = useMay("editor");
+  const mayEdit = useHasRole("editor");
   const isEmpty = sources?.length === 0;
-  // Until the list tells of the one that was added, there is none.
+  // A source that was just added may not be in the list yet.
   const showForm = mayEdit && (isAdding || (isEmpty && newId === null));
   return (
     <div className="column">
@@ -36,11 +36,11 @@ export function SourcesPage(): ReactNode {
       </div>
       {isEmpty && (
         <p className="lead">
-          A source is a Git repository of Markdown files. Collecting it reads the files, cuts them into passages and
-          makes those searchable; the next time, only what has changed is read.
+          A source is a place where your team keeps documents, such as a Git repository of Markdown files. Headwater
+          collects its documents and makes them searchable. Later runs read only what has changed.
         </p>
       )}
-      {isEmpty && !mayEdit && <p>There is none yet. An editor or owner of this workspace can add one.</p>}
+      {isEmpty && !mayEdit && <p>There are no sources yet. Ask an editor or owner of this workspace to add one.</p>}
       <LoadNote value={sources} problem={problem} reload={reload} />
       {showForm && (
         <SourceForm

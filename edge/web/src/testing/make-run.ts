@@ -1,9 +1,9 @@
-/** A run for tests, with whatever of it a test changes. */
+/** Make a run for tests. */
 
 import type { Counts, Run } from "../api/types";
 
-export function aRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): Run {
-  const none = {
+export function makeRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): Run {
+  const zeros = {
     listed: 0,
     added: 0,
     changed: 0,
@@ -25,7 +25,7 @@ export function aRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}): 
     state: "running",
     snapshot: null,
     total: null,
-    counts: { ...none, ...counts },
+    counts: { ...zeros, ...counts },
     failures: [],
     warnings: [],
     failure_groups: [],

@@ -9,7 +9,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** Ask before something that can't be undone. Escape and Cancel leave everything as it is. */
+/** Ask the user to confirm an action. Escape and Cancel close the dialog without it. */
 export function ConfirmDialog({ title, confirm, busy = false, onConfirm, onCancel, children }: Props): ReactNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();

@@ -1,31 +1,30 @@
 import { useId, type ComponentProps, type ReactNode } from "react";
 
-interface Said {
+interface FrameProps {
   label: string;
   hint?: string | undefined;
   optional?: boolean;
-  /** Why what is in it was refused. */
   error?: string | null;
 }
 
-interface FieldProps extends Said {
+interface FieldProps extends FrameProps {
   value: string;
   onChange: (value: string) => void;
   type?: "text" | "password" | "time" | "date";
   required?: boolean;
   autoFocus?: boolean;
-  /** That many lines, of code. */
+  /** Show a textarea of this many lines, in a monospaced font. */
   lines?: number;
 }
 
-/** A labelled field, with a hint and, where it was refused, the reason beside it. */
-export function Field({ value, onChange, type = "text", required, autoFocus, lines, ...said }: FieldProps): ReactNode {
+/** A labelled text field with a hint and an error message. */
+export function Field({ value, onChange, type = "text", required, autoFocus, lines, ...frame }: FieldProps): ReactNode {
   const change = (event: { target: { value: string } }): void => {
     onChange(event.target.value);
   };
   return (
-    <Framed {...said}>
-      {(bound) =>
+    <Frame {...frame}>
+      {(attributes) =>
         lines ? (
           <textarea
             rows={lines}
@@ -34,7 +33,7 @@ export function Field({ value, onChange, type = "text", required, autoFocus, lin
             required={required}
             spellCheck={false}
             onChange={change}
-            {...bound}
+            {...attributes}
           />
         ) : (
           <input
@@ -45,32 +44,32 @@ export function Field({ value, onChange, type = "text", required, autoFocus, lin
             spellCheck={false}
             autoComplete={type === "password" ? "new-password" : "off"}
             onChange={change}
-            {...bound}
+            {...attributes}
           />
         )
       }
-    </Framed>
+    </Frame>
   );
 }
 
-interface ChoiceProps extends Said {
+interface ChoiceProps extends FrameProps {
   value: string;
   onChange: (value: string) => void;
-  /** Values with what is shown for them. */
+  /** Values and their labels. */
   options: readonly (readonly [value: string, text: string])[];
 }
 
-/** A labelled choice of one. */
-export function Choice({ value, onChange, options, ...said }: ChoiceProps): ReactNode {
+/** A labelled select. */
+export function Choice({ value, onChange, options, ...frame }: ChoiceProps): ReactNode {
   return (
-    <Framed {...said}>
-      {(bound) => (
+    <Frame {...frame}>
+      {(attributes) => (
         <select
           value={value}
           onChange={(event) => {
             onChange(event.target.value);
           }}
-          {...bound}
+          {...attributes}
         >
           {options.map(([option, text]) => (
             <option key={option} value={option}>
@@ -79,27 +78,27 @@ export function Choice({ value, onChange, options, ...said }: ChoiceProps): Reac
           ))}
         </select>
       )}
-    </Framed>
+    </Frame>
   );
 }
 
-type Bound = Pick<ComponentProps<"input">, "id" | "aria-describedby" | "aria-invalid">;
+type ControlAttributes = Pick<ComponentProps<"input">, "id" | "aria-describedby" | "aria-invalid">;
 
-function Framed({
+function Frame({
   label,
   hint,
   optional,
   error = null,
   children,
-}: Said & { children: (bound: Bound) => ReactNode }): ReactNode {
+}: FrameProps & { children: (attributes: ControlAttributes) => ReactNode }): ReactNode {
   const id = useId();
-  const told = [error !== null && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(" ");
+  const describedBy = [error !== null && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(" ");
   return (
     <div className="field">
       <label htmlFor={id}>
         {label} {optional && <span className="small muted">optional</span>}
       </label>
-      {children({ id, "aria-describedby": told || undefined, "aria-invalid": error !== null || undefined })}
+      {children({ id, "aria-describedby": describedBy || undefined, "aria-invalid": error !== null || undefined })}
       {error !== null && (
         <p id={`${id}-error`} className="small field-error" role="alert">
           {error}

@@ -1,4 +1,4 @@
-/** The few signs that the app uses, drawn with the text's own colour. Decoration: their buttons carry the names. */
+/** Icons in the text's colour. They are hidden from assistive technology: label the buttons that contain them. */
 
 import type { ReactNode } from "react";
 

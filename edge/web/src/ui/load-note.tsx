@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { ProblemNote } from "./problem-note";
 import type { Loaded } from "./use-load";
 
-/** What there is to say about a load: that it goes on, or what went wrong and how to try again. */
+/** The state of a load: a loading message, or the problem with a button to try again. */
 export function LoadNote<T>({ value, problem, reload }: Loaded<T>): ReactNode {
   if (problem) {
     return (

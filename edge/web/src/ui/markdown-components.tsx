@@ -1,4 +1,4 @@
-/** How links and pictures of collected or generated Markdown are shown: nothing is loaded, nothing leads back into the app. */
+/** Links and images in collected or generated Markdown: no image is loaded, and no link navigates within the app. */
 
 import type { Components } from "react-markdown";
 
@@ -9,10 +9,10 @@ export const markdownComponents: Components = {
         {children}
       </a>
     ) : (
-      // Relative to a repository, so to nothing here.
+      // Relative links refer to files of the source, not to pages of this app.
       <span className="dead-link">{children}</span>
     ),
-  img: ({ alt }) => <span className="picture">{alt ? `Picture: ${alt}` : "Picture"}</span>,
+  img: ({ alt }) => <span className="picture">{alt ? `Image: ${alt}` : "Image"}</span>,
   table: ({ children }) => (
     <div className="wide" tabIndex={0} role="region" aria-label="Table">
       <table>{children}</table>

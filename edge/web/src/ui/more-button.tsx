@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** Shows more of a list; nothing at its end. */
+/** Load the next page of a list. Hidden on the last page. */
 export function MoreButton({ more }: { more: (() => void) | null }): ReactNode {
   if (!more) return null;
   return (

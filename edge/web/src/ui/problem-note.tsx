@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { Problem } from "../api/types";
 
-/** An error in words: what happened, what to do, and the id to look for in the logs. */
+/** An error: what happened, what to do, and the request ID to search the logs for. */
 export function ProblemNote({ problem, children }: { problem: Problem; children?: ReactNode }): ReactNode {
   return (
     <div className="problem" role="alert">
@@ -9,7 +9,7 @@ export function ProblemNote({ problem, children }: { problem: Problem; children?
       {problem.detail && <p>{problem.detail}</p>}
       {problem.request_id && (
         <p className="small muted">
-          Request id <code>{problem.request_id}</code>
+          Request ID <code>{problem.request_id}</code>
         </p>
       )}
       {children && <div className="actions">{children}</div>}

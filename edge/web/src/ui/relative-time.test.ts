@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ago } from "./relative-time";
+import { relativeTime } from "./relative-time";
 
 const NOW = new Date("2026-01-31T12:00:00Z");
 
@@ -13,6 +13,6 @@ it.each([
   ["2025-01-01T12:00:00Z", "last year"],
   ["2026-05-01T11:59:59Z", "in 3 months"],
   ["2027-01-31T11:59:59Z", "in 12 months"],
-])("%s is %s", (moment, text) => {
-  expect(ago(new Date(moment), NOW)).toBe(text);
+])("formats %s as %s", (moment, text) => {
+  expect(relativeTime(new Date(moment), NOW)).toBe(text);
 });

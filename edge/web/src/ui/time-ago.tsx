@@ -1,9 +1,9 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { ago } from "./relative-time";
+import { relativeTime } from "./relative-time";
 
 const REFRESH_MS = 30_000;
 
-/** How long ago a moment was, kept up to date, with the moment itself as its tooltip. */
+/** A relative time that updates itself, with the exact time as a tooltip. */
 export function TimeAgo({ at }: { at: string }): ReactNode {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {
@@ -17,7 +17,7 @@ export function TimeAgo({ at }: { at: string }): ReactNode {
   const moment = new Date(at);
   return (
     <time dateTime={at} title={moment.toLocaleString()}>
-      {ago(moment, now)}
+      {relativeTime(moment, now)}
     </time>
   );
 }

@@ -1,24 +1,24 @@
-/** Something to load flows in; what came, or what went wrong, flows out. */
+/** Load data for a component. */
 
 import { useCallback, useEffect, useState } from "react";
 import { problemOf } from "../api/problem";
 import type { Problem } from "../api/types";
 
 export interface Loaded<T> {
-  /** What came last; null before that, and after `load` has changed. */
+  /** The last loaded value; null before the first, and after `load` has changed. */
   value: T | null;
   problem: Problem | null;
   reload: () => void;
 }
 
 interface State<T> {
-  /** The function that loaded it. */
-  of: unknown;
+  /** The function that loaded `value`. */
+  load: unknown;
   value: T | null;
   problem: Problem | null;
 }
 
-/** Load with `load`, which must stay the same function as long as it loads the same thing. */
+/** Call `load` on mount and when it changes. Memoize it: a new function is a new load. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<State<T> | null>(null);
   const [version, setVersion] = useState(0);
@@ -27,14 +27,14 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T>
     const controller = new AbortController();
     load(controller.signal).then(
       (value) => {
-        if (!controller.signal.aborted) setState({ of: load, value, problem: null });
+        if (!controller.signal.aborted) setState({ load, value, problem: null });
       },
       (error: unknown) => {
         if (controller.signal.aborted) return;
-        // What came before stays: it is older, not wrong.
+        // Keep showing the previous value.
         setState((before) => ({
-          of: load,
-          value: before?.of === load ? before.value : null,
+          load,
+          value: before?.load === load ? before.value : null,
           problem: problemOf(error),
         }));
       },
@@ -47,6 +47,6 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T>
   const reload = useCallback(() => {
     setVersion((before) => before + 1);
   }, []);
-  const current = state?.of === load ? state : null;
+  const current = state?.load === load ? state : null;
   return { value: current?.value ?? null, problem: current?.problem ?? null, reload };
 }

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 const TICK_MS = 1000;
 
-/** The time, kept up to date each second while `ticks`. */
+/** Return the current time, updated every second while `ticks` is true. */
 export function useNow(ticks: boolean): Date {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {

@@ -1,16 +1,16 @@
 import { useEffect } from "react";
 
-const EVERY_MS = 3000;
+const INTERVAL_MS = 3000;
 
-/** Reload now and then while something is open that is shown, and the page is seen; never otherwise. */
-export function useRefresh(isOpen: boolean, reload: () => void): void {
+/** Call `reload` every few seconds while `isActive` is true and the tab is visible. */
+export function useRefresh(isActive: boolean, reload: () => void): void {
   useEffect(() => {
-    if (!isOpen) return;
+    if (!isActive) return;
     const timer = setInterval(() => {
       if (!document.hidden) reload();
-    }, EVERY_MS);
+    }, INTERVAL_MS);
     return () => {
       clearInterval(timer);
     };
-  }, [isOpen, reload]);
+  }, [isActive, reload]);
 }

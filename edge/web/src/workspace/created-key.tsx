@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 import type { CreatedApiKey } from "../api/types";
 
-/** A new key, which is shown this once. */
-export function MadeKeyNote({ made, onDone }: { made: CreatedApiKey; onDone: () => void }): ReactNode {
+/** Show a new API key, this one time. */
+export function CreatedKey({ apiKey, onDone }: { apiKey: CreatedApiKey; onDone: () => void }): ReactNode {
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
   const [isCopied, setIsCopied] = useState(false);
@@ -13,18 +13,18 @@ export function MadeKeyNote({ made, onDone }: { made: CreatedApiKey; onDone: () 
   const copy = async (): Promise<void> => {
     field.current?.select();
     try {
-      await navigator.clipboard.writeText(made.key);
+      await navigator.clipboard.writeText(apiKey.key);
       setIsCopied(true);
     } catch {
-      // Not allowed here: the key is selected, and the keyboard copies it.
+      // The browser denied access to the clipboard. The key is selected, so the user can copy it.
     }
   };
 
   return (
-    <div className="made-key">
-      <label htmlFor={id}>Key “{made.name}”</label>
-      <p className="small">Copy it now: it is shown this once, and only its hash is kept.</p>
-      <input id={id} ref={field} className="code" value={made.key} readOnly />
+    <div className="created-key">
+      <label htmlFor={id}>Key “{apiKey.name}”</label>
+      <p className="small">Copy this key now. You can&apos;t see it again.</p>
+      <input id={id} ref={field} className="code" value={apiKey.key} readOnly />
       <div className="actions">
         <button type="button" className="primary" onClick={() => void copy()}>
           {isCopied ? "Copied" : "Copy"}
@@ -34,7 +34,7 @@ export function MadeKeyNote({ made, onDone }: { made: CreatedApiKey; onDone: () 
         </button>
       </div>
       <p className="hidden" role="status">
-        {isCopied ? "The key is in the clipboard." : "The key was made."}
+        {isCopied ? "Key copied." : "Key created."}
       </p>
     </div>
   );

@@ -8,8 +8,8 @@ import { ProblemNote } from "../ui/problem-note";
 import { EXPIRIES, NEW_KEY, SCOPES, toNewKey, type KeyFields } from "./new-key";
 import { rolesUpTo } from "./roles";
 
-/** Make an API key: what it is for, what it may do, how long. */
-export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): ReactNode {
+/** Create an API key. */
+export function KeyForm({ onCreated }: { onCreated: (key: CreatedApiKey) => void }): ReactNode {
   const { me } = useAccount();
   const [fields, setFields] = useState<KeyFields>(NEW_KEY);
   const [isBusy, setIsBusy] = useState(false);
@@ -18,12 +18,12 @@ export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): 
     setFields((before) => ({ ...before, ...change }));
   };
 
-  const make = (event: SubmitEvent): void => {
+  const create = (event: SubmitEvent): void => {
     event.preventDefault();
     setIsBusy(true);
     setProblem(null);
     createKey(toNewKey(fields))
-      .then(onMade, (error: unknown) => {
+      .then(onCreated, (error: unknown) => {
         setProblem(problemOf(error));
       })
       .finally(() => {
@@ -33,11 +33,11 @@ export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): 
 
   return (
     <details className="more">
-      <summary>Make a key</summary>
-      <form className="more-fields" aria-label="Make a key" onSubmit={make}>
+      <summary>Create an API key</summary>
+      <form className="more-fields" aria-label="Create an API key" onSubmit={create}>
         <Field
           label="Name"
-          hint="What it is for"
+          hint="What the key is for, for example nightly export"
           required
           value={fields.name}
           onChange={(name) => {
@@ -62,7 +62,7 @@ export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): 
         />
         <fieldset className="field">
           <legend>
-            Only for <span className="small muted">none chosen: everything</span>
+            Limit access to <span className="small muted">leave empty for full access</span>
           </legend>
           {SCOPES.map(([scope, text]) => (
             <label key={scope} className="check">
@@ -81,7 +81,7 @@ export function KeyForm({ onMade }: { onMade: (made: CreatedApiKey) => void }): 
         {problem && <ProblemNote problem={problem} />}
         <div className="actions">
           <button type="submit" disabled={isBusy}>
-            Make key
+            {isBusy ? "Creating…" : "Create key"}
           </button>
         </div>
       </form>

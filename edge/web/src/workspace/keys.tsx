@@ -8,20 +8,20 @@ import { TimeAgo } from "../ui/time-ago";
 import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { KeyForm } from "./key-form";
-import { MadeKeyNote } from "./created-key";
+import { CreatedKey } from "./created-key";
 
-/** API keys of the workspace, for programs: make one, see when each was used, revoke one. */
+/** The workspace's API keys: create, list, revoke. */
 export function Keys(): ReactNode {
   const { value: keys, problem, reload } = useLoad(listKeys);
-  const [made, setMade] = useState<CreatedApiKey | null>(null);
-  const [doomed, setDoomed] = useState<ApiKey | null>(null);
+  const [created, setCreated] = useState<CreatedApiKey | null>(null);
+  const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const usable = keys?.filter((key) => key.revoked_at === null) ?? [];
   const revoked = keys?.filter((key) => key.revoked_at !== null) ?? [];
   return (
     <section className="card" aria-labelledby="keys">
       <h2 id="keys">API keys</h2>
       <p className="muted">
-        For programs: <code>Authorization: Bearer hw_…</code> with every request.
+        Programs use API keys to call Headwater. Send <code>Authorization: Bearer hw_…</code> with every request.
       </p>
       <LoadNote value={keys} problem={problem} reload={reload} />
       <ul className="rows" aria-label="API keys">
@@ -30,7 +30,7 @@ export function Keys(): ReactNode {
             key={key.id}
             apiKey={key}
             onRevoke={() => {
-              setDoomed(key);
+              setRevoking(key);
             }}
           />
         ))}
@@ -45,30 +45,30 @@ export function Keys(): ReactNode {
           </ul>
         </details>
       )}
-      {made ? (
-        <MadeKeyNote
-          made={made}
+      {created ? (
+        <CreatedKey
+          apiKey={created}
           onDone={() => {
-            setMade(null);
+            setCreated(null);
           }}
         />
       ) : (
         <KeyForm
-          onMade={(key) => {
-            setMade(key);
+          onCreated={(key) => {
+            setCreated(key);
             reload();
           }}
         />
       )}
-      {doomed && (
+      {revoking && (
         <RevokeKey
-          apiKey={doomed}
+          apiKey={revoking}
           onDone={() => {
-            setDoomed(null);
+            setRevoking(null);
             reload();
           }}
           onCancel={() => {
-            setDoomed(null);
+            setRevoking(null);
           }}
         />
       )}
@@ -85,8 +85,8 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) |
           <span className="row-name">{name}</span> <code className="muted">hw_{hint}…</code>
         </p>
         <p className="small muted">
-          {role}, {scopes.length === 0 ? "all functions" : `only ${scopes.join(" and ")}`} ·{" "}
-          <Moment said={usedAt ? "used" : "never used"} at={usedAt} /> · <KeyEnd apiKey={apiKey} />
+          {role} · {scopes.length === 0 ? "full access" : `${scopes.join(", ")} only`} ·{" "}
+          <LabelledTime label={usedAt ? "last used" : "never used"} at={usedAt} /> · <Expiry apiKey={apiKey} />
         </p>
       </div>
       {onRevoke && (
@@ -98,16 +98,16 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) |
   );
 }
 
-function KeyEnd({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: ApiKey }): ReactNode {
-  if (revokedAt !== null) return <Moment said="revoked" at={revokedAt} />;
-  if (expiresAt === null) return "doesn't expire";
-  return <Moment said={new Date(expiresAt) <= new Date() ? "expired" : "expires"} at={expiresAt} />;
+function Expiry({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: ApiKey }): ReactNode {
+  if (revokedAt !== null) return <LabelledTime label="revoked" at={revokedAt} />;
+  if (expiresAt === null) return "never expires";
+  return <LabelledTime label={new Date(expiresAt) <= new Date() ? "expired" : "expires"} at={expiresAt} />;
 }
 
-function Moment({ said, at }: { said: string; at: string | null }): ReactNode {
+function LabelledTime({ label, at }: { label: string; at: string | null }): ReactNode {
   return (
     <>
-      {said}
+      {label}
       {at && (
         <>
           {" "}
@@ -127,18 +127,18 @@ function RevokeKey({
   onDone: () => void;
   onCancel: () => void;
 }): ReactNode {
-  const { act, isBusy, problem } = useAction();
+  const { perform, isBusy, problem } = useAction();
   return (
     <ConfirmDialog
       title={`Revoke ${apiKey.name}?`}
       confirm="Revoke key"
       busy={isBusy}
       onConfirm={() => {
-        act(revokeKey(apiKey.id), onDone);
+        perform(revokeKey(apiKey.id), onDone);
       }}
       onCancel={onCancel}
     >
-      <p>Whatever uses it is refused from now on. A revoked key can't be brought back.</p>
+      <p>Programs that use this key lose access immediately. You can&apos;t undo this.</p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>
   );

@@ -12,20 +12,20 @@ import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { rolesUpTo } from "./roles";
 
-/** The members of the workspace: add one, change a role, remove one. */
+/** The workspace's members: add, change roles, remove. */
 export function Members(): ReactNode {
   const { me, reload: reloadMe } = useAccount();
   const { value: members, problem, reload } = useLoad(listMembers);
-  const { act, isBusy, problem: refusal } = useAction();
-  const [leaving, setLeaving] = useState<Member | null>(null);
+  const { perform, isBusy, problem: changeProblem } = useAction();
+  const [removing, setRemoving] = useState<Member | null>(null);
 
-  const change = (doing: Promise<void>, whenMe: () => void, subject: string): void => {
-    const settled = doing.finally(() => {
-      setLeaving(null);
+  const change = (promise: Promise<void>, subject: string, onOwnChange: () => void): void => {
+    const reloaded = promise.finally(() => {
+      setRemoving(null);
       reload();
     });
-    act(settled, () => {
-      if (subject === me.subject) whenMe();
+    perform(reloaded, () => {
+      if (subject === me.subject) onOwnChange();
     });
   };
 
@@ -40,38 +40,33 @@ export function Members(): ReactNode {
             member={member}
             isMe={member.subject === me.subject}
             onRole={(role) => {
-              change(changeRole(member.subject, role), reloadMe, member.subject);
+              change(changeRole(member.subject, role), member.subject, reloadMe);
             }}
             onRemove={() => {
-              setLeaving(member);
+              setRemoving(member);
             }}
           />
         ))}
       </ul>
-      {refusal && <ProblemNote problem={refusal} />}
+      {changeProblem && <ProblemNote problem={changeProblem} />}
       <AddMember onAdded={reload} />
-      {leaving && (
+      {removing && (
         <ConfirmDialog
-          title={`Remove ${leaving.name ?? leaving.subject}?`}
+          title={`Remove ${removing.name ?? removing.subject}?`}
           confirm="Remove member"
           busy={isBusy}
           onConfirm={() => {
-            // Who has left a workspace goes to the oldest that is left to them.
-            change(
-              removeMember(leaving.subject),
-              () => {
-                chooseWorkspace(null);
-              },
-              leaving.subject,
-            );
+            change(removeMember(removing.subject), removing.subject, () => {
+              chooseWorkspace(null);
+            });
           }}
           onCancel={() => {
-            setLeaving(null);
+            setRemoving(null);
           }}
         >
           <p>
-            {leaving.subject === me.subject ? "You" : "They"} will no longer see this workspace. Sources and documents
-            stay.
+            {removing.subject === me.subject ? "You lose" : "They lose"} access to this workspace. Its sources and
+            documents are kept.
           </p>
         </ConfirmDialog>
       )}
@@ -89,19 +84,19 @@ interface RowProps {
 function MemberRow({ member, isMe, onRole, onRemove }: RowProps): ReactNode {
   const { me } = useAccount();
   const [role, setRole] = useState(member.role);
-  const shown = member.name ?? member.subject;
+  const displayName = member.name ?? member.subject;
   return (
     <li className="row">
       <div className="row-what">
         <p>
-          <span className="row-name">{shown}</span> {isMe && <span className="muted">you</span>}
+          <span className="row-name">{displayName}</span> {isMe && <span className="muted">(you)</span>}
         </p>
         <p className="small muted">
-          {member.name !== null && <code>{member.subject}</code>} since <TimeAgo at={member.created_at} />
+          {member.name !== null && <code>{member.subject}</code>} joined <TimeAgo at={member.created_at} />
         </p>
       </div>
       <select
-        aria-label={`Role of ${shown}`}
+        aria-label={`Role of ${displayName}`}
         value={role}
         onChange={(event) => {
           setRole(event.target.value as Role);
@@ -117,7 +112,7 @@ function MemberRow({ member, isMe, onRole, onRemove }: RowProps): ReactNode {
         <button
           type="button"
           className="primary"
-          aria-label={`Save role of ${shown}`}
+          aria-label={`Save role of ${displayName}`}
           onClick={() => {
             onRole(role);
           }}
@@ -125,7 +120,7 @@ function MemberRow({ member, isMe, onRole, onRemove }: RowProps): ReactNode {
           Save
         </button>
       )}
-      <button type="button" className="plain" aria-label={`Remove ${shown}`} onClick={onRemove}>
+      <button type="button" className="plain" aria-label={`Remove ${displayName}`} onClick={onRemove}>
         Remove
       </button>
     </li>
@@ -137,11 +132,11 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
   const [subject, setSubject] = useState("");
   const [name, setName] = useState("");
   const [role, setRole] = useState<string>("reader");
-  const { act, isBusy, problem } = useAction();
+  const { perform, isBusy, problem } = useAction();
 
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
-    act(addMember({ subject: subject.trim(), role: role as Role, name: name.trim() || null }), () => {
+    perform(addMember({ subject: subject.trim(), role: role as Role, name: name.trim() || null }), () => {
       setSubject("");
       setName("");
       onAdded();
@@ -154,12 +149,12 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
       <form className="more-fields" aria-label="Add a member" onSubmit={add}>
         <Field
           label="Subject"
-          hint="The sub of their token. Their own Workspace page shows it, or the refusal when they sign in."
+          hint="The user's ID at the identity provider: the sub claim of their token. They see it when they sign in."
           required
           value={subject}
           onChange={setSubject}
         />
-        <Field label="Name" optional hint="To tell members apart" value={name} onChange={setName} />
+        <Field label="Name" optional hint="Shown in the list of members" value={name} onChange={setName} />
         <Choice label="Role" value={role} onChange={setRole} options={rolesUpTo(me.role)} />
         {problem && <ProblemNote problem={problem} />}
         <div className="actions">

@@ -1,4 +1,4 @@
-/** What is chosen in the form of a key flows in, what the API wants flows out. Pure. */
+/** The fields of the API key form, and the request made from them. Pure. */
 
 import type { NewApiKey, Role, Scope } from "../api/types";
 
@@ -10,7 +10,7 @@ export interface KeyFields {
   expiry: string;
 }
 
-/** How long a key holds, in days. */
+/** Days until a key expires. */
 export const EXPIRIES: readonly (readonly [value: string, text: string])[] = [
   ["30", "in 30 days"],
   ["90", "in 90 days"],
@@ -19,9 +19,9 @@ export const EXPIRIES: readonly (readonly [value: string, text: string])[] = [
 ];
 
 export const SCOPES: readonly (readonly [Scope, string])[] = [
-  ["chat", "asking and searching"],
-  ["collection", "sources, runs and documents"],
-  ["embedding", "embeddings"],
+  ["chat", "Chat and search"],
+  ["collection", "Sources, runs and documents"],
+  ["embedding", "Embeddings"],
 ];
 
 export const NEW_KEY: KeyFields = { name: "", role: "reader", scopes: [], expiry: "90" };

@@ -1,11 +1,11 @@
-/** Roles as they can be chosen. */
+/** The roles a user can assign. */
 
 import type { Role } from "../api/types";
-import { includes } from "../sign-in/account";
+import { includesRole } from "../sign-in/account";
 
 const ROLES: readonly Role[] = ["reader", "editor", "owner"];
 
-/** The roles that somebody with `role` may give, for a choice. */
+/** Return the roles that a user with `role` can assign, as select options. */
 export function rolesUpTo(role: Role): (readonly [value: Role, text: string])[] {
-  return ROLES.filter((candidate) => includes(role, candidate)).map((candidate) => [candidate, candidate]);
+  return ROLES.filter((candidate) => includesRole(role, candidate)).map((candidate) => [candidate, candidate]);
 }

@@ -1,15 +1,15 @@
 import type { ReactNode } from "react";
-import { useAccount, useMay } from "../sign-in/account";
+import { useAccount, useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
 import { Keys } from "./keys";
 import { Members } from "./members";
 
-/** Who may do what here: oneself, and, for owners, members and API keys. */
+/** The user's own role and, for owners, members and API keys. */
 export function WorkspacePage(): ReactNode {
   useTitle("Workspace");
   const { me, signsIn } = useAccount();
-  const isOwner = useMay("owner");
-  if (!signsIn) return <EverybodysOwn />;
+  const isOwner = useHasRole("owner");
+  if (!signsIn) return <LocalMode />;
   return (
     <div className="column">
       <div className="page-head">
@@ -22,7 +22,7 @@ export function WorkspacePage(): ReactNode {
           <dd>{me.workspaces.find((workspace) => workspace.id === me.workspace_id)?.name ?? me.workspace_id}</dd>
           <dt>Role</dt>
           <dd>
-            {me.role} <span className="muted">({MEANING[me.role]})</span>
+            {me.role} <span className="muted">({PERMISSIONS[me.role]})</span>
           </dd>
           {me.name !== null && (
             <>
@@ -35,7 +35,7 @@ export function WorkspacePage(): ReactNode {
             <code>{me.subject}</code>
           </dd>
         </dl>
-        {!isOwner && <p className="muted">Owners of the workspace manage its members and API keys.</p>}
+        {!isOwner && <p className="muted">Only owners can manage members and API keys.</p>}
       </section>
       {isOwner && <Members />}
       {isOwner && <Keys />}
@@ -43,19 +43,19 @@ export function WorkspacePage(): ReactNode {
   );
 }
 
-const MEANING = {
-  reader: "asks, searches and reads",
-  editor: "also adds and collects sources",
-  owner: "also manages members and API keys",
+const PERMISSIONS = {
+  reader: "can ask, search and read",
+  editor: "can also manage sources and documents",
+  owner: "can also manage members and API keys",
 } as const;
 
-function EverybodysOwn(): ReactNode {
+function LocalMode(): ReactNode {
   return (
     <div className="column">
       <h1>Workspace</h1>
       <p className="lead">
-        This installation serves one machine only, and whoever sits at it owns everything. Members and API keys come
-        with <code>AUTH_MODE=jwt</code>.
+        This installation runs in local mode: it has no sign-in, and every user of this machine is an owner. To manage
+        members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
     </div>
   );
