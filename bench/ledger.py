@@ -35,7 +35,7 @@ from headwater.queue import ledger
 from headwater.queue.drain_route import drain_route
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.tickets import QUEUES, Tickets
-from headwater.queue.worker import Done, Worker
+from headwater.queue.worker import StepResult, Worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
 from scripts.local.postgres import Cluster, temporary_cluster
@@ -55,9 +55,9 @@ class Empty:
     def compute(self, gathered: None) -> None:
         """Do nothing."""
 
-    def apply(self, tx: Connection, step: Step, computed: None) -> Done:  # noqa: ARG002
+    def apply(self, tx: Connection, step: Step, computed: None) -> StepResult:  # noqa: ARG002
         """Write nothing."""
-        return Done()
+        return StepResult()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Not to be reached."""
@@ -66,10 +66,10 @@ class Empty:
 class End(Empty):
     """The last step of a run."""
 
-    def apply(self, tx: Connection, step: Step, computed: None) -> Done:  # noqa: ARG002
+    def apply(self, tx: Connection, step: Step, computed: None) -> StepResult:  # noqa: ARG002
         """End the run."""
         tx.execute(_END, {"id": step.run_id})
-        return Done()
+        return StepResult()
 
 
 HANDLERS = {"fetch": Empty(), "finish": End()}
@@ -81,7 +81,7 @@ def app() -> App:
     settings = get_settings()
     database = Database.of(settings)
     tickets = Tickets(database, settings)
-    worker = Worker(database, settings, HANDLERS, wake=tickets, holder=uuid.uuid4().hex, lifetime=get_lifetime())
+    worker = Worker(database, settings, HANDLERS, waker=tickets, holder=uuid.uuid4().hex, lifetime=get_lifetime())
     return App("collection", settings, [drain_route(worker, tickets, "collection")], database)
 
 

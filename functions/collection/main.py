@@ -31,7 +31,7 @@ def app() -> App:
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     bulk = JobStarter(database, settings, tickets)
     steps = handlers(settings, bulk.start)
-    worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
+    worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
     routes = Collection(database, settings, tickets, connect_with(settings), bulk.start).routes()
     drain = drain_route(worker, tickets, "collection", bulk.watch)
     tick = tick_route(database, tickets, bulk.watch)

@@ -11,7 +11,7 @@ from headwater.database.copy import copy_binary
 from headwater.database.transactions import json_rows
 from headwater.embedding.base import Embedder, embedding_input
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import Done
+from headwater.queue.worker import StepResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,10 +60,10 @@ class Embed:
         vectors = self.embedder(gathered.model).embed_documents(gathered.texts) if gathered.texts else None
         return Vectors(gathered.model_id, gathered.hashes, vectors)
 
-    def apply(self, tx: Connection, step: Step, computed: Vectors) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Vectors) -> StepResult:
         """Store the vectors."""
         if computed.vectors is None:
-            return Done({"embedded": 0})
+            return StepResult({"embedded": 0})
         copy_binary(
             tx,
             "new_vectors",
@@ -71,7 +71,7 @@ class Embed:
             encode_copy_rows(computed.hashes, computed.vectors),
         )
         tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
-        return Done({"embedded": len(computed.hashes)})
+        return StepResult({"embedded": len(computed.hashes)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """The run's end tells that texts are without a vector; the next run finds them again."""

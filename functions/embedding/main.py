@@ -29,7 +29,7 @@ def app() -> App:
     embedders = Embedders(settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     steps = handlers(embedders)
-    worker = Worker(database, settings, steps, wake=tickets, holder=holder, lifetime=get_lifetime())
+    worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
     return App("embedding", settings, [*routes(settings, embedders), drain], database)
 

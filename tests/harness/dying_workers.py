@@ -11,7 +11,7 @@ from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue import ledger
 from headwater.queue.ledger import Step
 from headwater.queue.tickets import QUEUES
-from headwater.queue.worker import Done, Handler
+from headwater.queue.worker import Handler, StepResult
 from tests.harness.pipeline import Pipeline
 
 
@@ -35,10 +35,10 @@ class Interrupted:
         self._at("computed")
         return computed
 
-    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
-        done = self.handler.apply(tx, step, computed)
+    def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
+        result = self.handler.apply(tx, step, computed)
         self._at("apply")
-        return Done(done.result, done.then, lambda: self._at("commit"))
+        return StepResult(result.counts, result.next_steps, lambda: self._at("commit"))
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         self.handler.give_up(tx, step, reason)

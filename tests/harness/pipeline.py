@@ -28,7 +28,7 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, settings_for
 
 
-class NobodyToWake:
+class NoWaker:
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
         """The pipeline drains by itself."""
 
@@ -96,7 +96,7 @@ class Pipeline:
             **embedding_handlers(Embedders(self.settings)),
         }
         kinds = {kind: change(handler) for kind, handler in known.items()}
-        worker = Worker(self.database, self.settings, kinds, wake=NobodyToWake(), holder="test", lifetime=Lifetime())
+        worker = Worker(self.database, self.settings, kinds, waker=NoWaker(), holder="test", lifetime=Lifetime())
         with _empty_tmpdir():
             return worker.drain(queue, stop=iter((False, True)).__next__)
 

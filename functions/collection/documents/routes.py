@@ -95,7 +95,7 @@ class DocumentRoutes:
         source_id = call.path["id"]
         with self.database.transaction(call.workspace_id) as tx:
             check_source(tx, call.workspace_id, source_id)
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
 
     def refuse(self, call: Call) -> KeptDocuments:
@@ -108,17 +108,17 @@ class DocumentRoutes:
         with self.database.transaction(workspace_id) as tx:
             model = upload.check_addable(tx, workspace_id, source_id, new.key)
         rows = upload.read(new, self.tokenizer(model), self.settings.max_file_bytes)
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             return upload.add_document(tx, workspace_id, source_id, rows)
 
     def restore(self, call: Call) -> Document:
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             upload.delete_document(tx, call.workspace_id, call.path["id"])

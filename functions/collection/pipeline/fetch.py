@@ -27,7 +27,7 @@ from headwater.embedding.base import Tokenizer
 from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError, SystemicError
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import Done
+from headwater.queue.worker import StepResult
 
 _NOT_GIVEN = "The source listed this and then gave nothing for it."
 
@@ -85,14 +85,14 @@ class Fetch:
         rows.told.extend(_told(entry.key, "failed", _NOT_GIVEN) for entry in gathered.entries if entry.key not in had)
         return rows
 
-    def apply(self, tx: Connection, step: Step, computed: Rows) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Rows) -> StepResult:
         """Store the batch: documents, then what hangs on them, then how each item ended."""
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id}
         store(tx, step.workspace_id, step.run_id, computed)
         if computed.told:
             tx.execute(_ITEMS_TOLD, {**values, "rows": json_rows(computed.told)})
         tx.execute(_ITEMS_DONE, _which(step))
-        return Done({"chunks": len(computed.chunks)})
+        return StepResult({"chunks": len(computed.chunks)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Every item of the batch has failed for the step's reason; its documents stay as they were."""

@@ -25,7 +25,7 @@ from headwater.database.transactions import json_rows
 from headwater.embedding.openai import is_hosted
 from headwater.errors import PermanentError, SystemicError, problem
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import Done
+from headwater.queue.worker import StepResult
 
 _DONE = {"embed": "embedded", "link": "linked"}
 
@@ -62,13 +62,13 @@ class Finish:
             self.connect(gathered.credentials).release()
         return gathered.run
 
-    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
         """Settle what there is; then either go on with links and what has no vector, or end the run."""
         values = {"run_id": step.run_id}
         if computed.kind == "dry_run":
             tx.execute(_WOULD_BE, values)
             end_run(tx, step.run_id, "succeeded")
-            return Done()
+            return StepResult()
         lock_extendable_run(tx, step.run_id)
         then = self._settle(tx, step, computed) if _settles(step, computed) else []
         active = tx.execute(_ACTIVE, values).one_or_none()
@@ -84,7 +84,7 @@ class Finish:
             then += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
         if not (then or (computed.kind in EXTENDABLE_KINDS and tx.execute(_HAS_MORE, values).scalar_one())):
             self._end(tx, step, is_embedded=not slices, given_up=given_up)
-        return Done(then=then)
+        return StepResult(next_steps=then)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Without its end a run has failed."""

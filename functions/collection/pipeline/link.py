@@ -16,7 +16,7 @@ from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from functions.collection.runs.manual import lock_extendable_run
 from headwater.database.transactions import json_rows
 from headwater.queue.ledger import Step
-from headwater.queue.worker import Done
+from headwater.queue.worker import StepResult
 
 FEW = 500
 """For fewer links than this only documents that they may lead to are read, by name."""
@@ -54,12 +54,12 @@ class Link:
         resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
         return [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
 
-    def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> StepResult:
         """Store where links lead, and that those to what is gone lead nowhere."""
         lock_extendable_run(tx, step.run_id)
         tx.execute(_UNLINK, {"run_id": step.run_id})
         tx.execute(_LINK, {"rows": json_rows(computed)})
-        return Done()
+        return StepResult()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """The run's end tells that its links are as they were; the next run finds them again."""

@@ -24,7 +24,7 @@ from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import PermanentError, problem
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import Done
+from headwater.queue.worker import StepResult
 
 FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
 """Ends every stored fingerprint: a newer parser or chunker makes every document count as changed."""
@@ -65,7 +65,7 @@ class ListSource:
         source = gathered.credentials
         return self.connect(source).list(source.config, source.token, gathered.fingerprints)
 
-    def apply(self, tx: Connection, step: Step, computed: Listing) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Listing) -> StepResult:
         """Store the difference as items, in batches, with a fetch step for each; a dry run leaves it at the items."""
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "batch": self.settings.fetch_batch}
         copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(computed))
@@ -84,7 +84,7 @@ class ListSource:
         )
         result = {"listed": total, "unchanged": total - difference.to_fetch}
         if step.payload.get("dry_run"):
-            return Done(result)
+            return StepResult(result)
         tx.execute(_WITHHOLD if is_withheld else _WITHHOLD_NOTHING, values)
         if difference.listed_again:
             tx.execute(_LISTED_AGAIN, {**values, "keys": json_rows(difference.listed_again)})
@@ -92,9 +92,9 @@ class ListSource:
             tx.execute(_UNSETTLED, values)
         fetches = fetch_steps(difference.batches, step.provider)
         if self.start_job is None or not is_large(self.settings, difference.to_fetch):
-            return Done(result, fetches)
+            return StepResult(result, fetches)
         tx.execute(_TO_THE_JOB, values)
-        return Done(result, fetches, committed=partial(self.start_job, step.run_id))
+        return StepResult(result, fetches, after_commit=partial(self.start_job, step.run_id))
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """A run without a listing has failed."""

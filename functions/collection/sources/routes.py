@@ -154,7 +154,7 @@ class Collection:
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             sources.check_source(tx, call.workspace_id, call.path["id"])
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
             runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
         return StartedRun(run_id)
@@ -180,7 +180,7 @@ class Collection:
     def retry_run(self, call: Call) -> StartedRun:
         with self.database.transaction(call.workspace_id) as tx:
             runs.read_summary(tx, call.path["id"])
-        with self.tickets.opening(call.workspace_id) as tx:
+        with self.tickets.opening_run(call.workspace_id) as tx:
             run_id = retry_failed.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
             after_commit(tx, partial(self.start_job, run_id))
         return StartedRun(run_id)

@@ -26,7 +26,7 @@ def drain_route(worker: Worker, tickets: Tickets, queue: str, watch: Callable[[]
             watch()
         until = time.monotonic() + worker.settings.worker_budget_s
         ran = worker.drain(queue, stop=lambda: time.monotonic() > until)
-        tickets.done(ticket)
+        tickets.acknowledge(ticket)
         return Reply({"steps": ran})
 
     return Route("POST", "/tasks/drain", drain, "Drain a queue", body=Ticket, access="google")

@@ -16,48 +16,48 @@ from headwater.queue import ledger
 from headwater.queue.ledger import Step
 from headwater.web.shutdown import Lifetime
 
-_LOOK_S = 0.5
+_CHECK_INTERVAL_S = 0.5
 """How often is looked whether the process is over, or a lease due."""
 
 
-class Holding:
-    """The steps that a worker's threads are busy with; `given_back` is told of those that were not finished."""
+class LeaseRenewer:
+    """The steps that a worker's threads are busy with; `on_give_back` is told of those that were not finished."""
 
     def __init__(
-        self, database: Database, lease_s: float, lifetime: Lifetime, given_back: Callable[[Step], None]
+        self, database: Database, lease_s: float, lifetime: Lifetime, on_give_back: Callable[[Step], None]
     ) -> None:
         self._database = database
         self._lease_s = lease_s
         self._lifetime = lifetime
-        self._given_back = given_back
-        self._held: dict[tuple[int, int], tuple[Step, float]] = {}
+        self._on_give_back = on_give_back
+        self._steps: dict[tuple[int, int], tuple[Step, float]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def of(self, step: Step) -> Iterator[None]:
+    def hold(self, step: Step) -> Iterator[None]:
         """Hold a claimed step while the block runs; what the block writes after the step was given back is refused."""
         name = step.id, step.fence
         with self._lock:
-            self._held[name] = step, time.monotonic()
+            self._steps[name] = step, time.monotonic()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._hold, name="hold", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
                 self._thread.start()
         try:
             yield
         finally:
             with self._lock:
-                self._held.pop(name, None)
+                self._steps.pop(name, None)
 
-    def _hold(self) -> None:
+    def _run(self) -> None:
         renew_s = self._lease_s / 3
         while True:
-            time.sleep(min(renew_s, _LOOK_S))
+            time.sleep(min(renew_s, _CHECK_INTERVAL_S))
             with self._lock:
-                if not self._held:
+                if not self._steps:
                     self._thread = None
                     return
-                held = list(self._held.values())
+                held = list(self._steps.values())
             if self._lifetime.is_over():
                 self._give_back([step for step, _ in held])
             else:
@@ -74,7 +74,7 @@ class Holding:
         except DatabaseUnavailable as error:
             logs.event("step.renew_failed", severity=30, error=error, step_id=steps[0].id, steps=len(steps))
         with self._lock:
-            self._held |= {(s.id, s.fence): (s, renewed) for s in steps if (s.id, s.fence) in self._held}
+            self._steps |= {(s.id, s.fence): (s, renewed) for s in steps if (s.id, s.fence) in self._steps}
 
     def _give_back(self, steps: list[Step]) -> None:
         try:
@@ -85,5 +85,5 @@ class Holding:
             return
         for step in given_back:
             with self._lock:
-                self._held.pop((step.id, step.fence), None)
-            self._given_back(step)
+                self._steps.pop((step.id, step.fence), None)
+            self._on_give_back(step)

@@ -37,7 +37,7 @@ class NewStep:
 class Step:
     """A claimed step; `waited_s` is how long it had been due.
 
-    `beside_is_open` tells of the run that was asked about when it was claimed.
+    `previous_run_is_open` tells of the run that was asked about when it was claimed.
     """
 
     id: int
@@ -52,7 +52,7 @@ class Step:
     lost: int
     fence: int
     waited_s: float = 0.0
-    beside_is_open: bool = False
+    previous_run_is_open: bool = False
 
 
 def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps: Sequence[NewStep]) -> None:
@@ -73,17 +73,19 @@ def claim(
     holder: str,
     lease_s: float,
     *,
-    turn: uuid.UUID | None = None,
-    beside: uuid.UUID | None = None,
+    after_workspace: uuid.UUID | None = None,
+    previous_run: uuid.UUID | None = None,
 ) -> Step | None:
     """Take the next due step of a queue, or None when nothing is due.
 
-    Fair: the workspace with the fewest running steps comes first, among equals the one after `turn` in the order of
-    ids (None: anyone), within it the step that has been due longest. `beside` is a run of which the caller wants to
+    Fair: the workspace with the fewest running steps comes first, among equals the one after `after_workspace` in the order of
+    ids (None: anyone), within it the step that has been due longest. `previous_run` is a run of which the caller wants to
     know whether it has an open step.
     """
     values = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
-    row = tx.execute(CLAIM, {**values, "turn": turn or uuid.uuid4(), "beside": beside}).one_or_none()
+    row = tx.execute(
+        CLAIM, {**values, "after_workspace": after_workspace or uuid.uuid4(), "previous_run": previous_run}
+    ).one_or_none()
     return None if row is None else Step(**row._mapping)
 
 
@@ -106,9 +108,9 @@ def complete(
     add_steps(tx, step.run_id, step.workspace_id, then)
 
 
-def try_again(tx: Connection, step: Step, delay_s: float, error: str) -> None:
+def retry(tx: Connection, step: Step, delay_s: float, error: str) -> None:
     """Put a locked step back, due in `delay_s`, and count the failure."""
-    tx.execute(_TRY_AGAIN, {"id": step.id, "delay_s": delay_s, "error": error})
+    tx.execute(_RETRY, {"id": step.id, "delay_s": delay_s, "error": error})
 
 
 def fail(tx: Connection, step: Step, error: str, trace: str = "") -> None:
@@ -116,9 +118,9 @@ def fail(tx: Connection, step: Step, error: str, trace: str = "") -> None:
     tx.execute(_FAIL, {"id": step.id, "error": error, "trace": trace})
 
 
-def cancel_like(tx: Connection, step: Step, error: str) -> int:
+def cancel_same_kind(tx: Connection, step: Step, error: str) -> int:
     """Cancel the steps of the same run and kind that nobody has begun; returns how many."""
-    return tx.execute(_CANCEL_LIKE, {"run_id": step.run_id, "kind": step.kind, "error": error}).rowcount
+    return tx.execute(_CANCEL_SAME_KIND, {"run_id": step.run_id, "kind": step.kind, "error": error}).rowcount
 
 
 def cancel(tx: Connection, run_id: uuid.UUID) -> None:
@@ -139,7 +141,7 @@ def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
     values = {"name": provider, "for_s": for_s, "reason": reason}
     was_blocked = tx.execute(_IS_BLOCKED, values).scalar_one()
     if tx.execute(_BLOCK, values).rowcount:
-        tx.execute(_HOLD, values)
+        tx.execute(_DELAY, values)
     return not was_blocked
 
 
@@ -196,7 +198,7 @@ CLAIM = sa.text("""
       select w.workspace_id, (select count(*) from steps r
                               where r.state = 'running' and r.workspace_id = w.workspace_id) as running
       from waiting w where w.workspace_id is not null
-      order by running, w.workspace_id <= cast(:turn as uuid), w.workspace_id
+      order by running, w.workspace_id <= cast(:after_workspace as uuid), w.workspace_id
     ), next as (
       select due.id from fair cross join lateral (
         select s.id from steps s
@@ -211,7 +213,7 @@ CLAIM = sa.text("""
     returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence,
       extract(epoch from now() - steps.not_before)::float8 as waited_s,
       exists (select 1 from steps o
-              where o.run_id = cast(:beside as uuid) and o.is_open) as beside_is_open
+              where o.run_id = cast(:previous_run as uuid) and o.is_open) as previous_run_is_open
 """)
 
 # Waiting for one step's writer must not let the leases of others run out.
@@ -228,7 +230,7 @@ _COMPLETE = sa.text("""
     where id = :id
 """)
 
-_TRY_AGAIN = sa.text("""
+_RETRY = sa.text("""
     update steps set state = 'ready', lease_until = null, attempt = attempt + 1, error = :error,
       not_before = greatest(now() + make_interval(secs => cast(:delay_s as double precision)),
         (select blocked_until from providers p where p.name = steps.provider))
@@ -241,7 +243,7 @@ _FAIL = sa.text("""
     where id = :id
 """)
 
-_CANCEL_LIKE = sa.text("""
+_CANCEL_SAME_KIND = sa.text("""
     update steps set state = 'cancelled', error = :error, finished_at = now()
     where id in (select id from steps
                  where run_id = :run_id and kind = :kind and state = 'ready' for update skip locked)
@@ -266,7 +268,7 @@ _BLOCK = sa.text("""
       where providers.blocked_until < excluded.blocked_until - interval '1 s'
 """)
 
-_HOLD = sa.text("""
+_DELAY = sa.text("""
     update steps set not_before = waiting.blocked_until from (
       select s.id, p.blocked_until from steps s join providers p on p.name = s.provider
       where p.name = :name and s.state = 'ready' and s.not_before < p.blocked_until

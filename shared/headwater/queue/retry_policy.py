@@ -12,7 +12,7 @@ from headwater.errors import HeadwaterError, PermanentError, SystemicError, Upst
 
 BASE_S = 1.0
 CAP_S = 300.0
-MAX_ASKED_S = 3600.0
+MAX_RETRY_AFTER_S = 3600.0
 """What asks for more is asked again after this: a run isn't held for days by one header."""
 
 
@@ -25,10 +25,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Record `reason` and go on without it; `everywhere` when nothing like it can succeed either."""
+    """Record `reason` and go on without it; `is_systemic` when nothing like it can succeed either."""
 
     reason: str
-    everywhere: bool = False
+    is_systemic: bool = False
 
 
 def backoff_s(attempt: int, random: float) -> float:
@@ -42,14 +42,14 @@ def decide(
     """Decide what follows an error, the `attempt`-th (from 0) of its step.
 
     What somebody else fails at is tried `max_upstream_attempts` times, what nobody foresaw `max_attempts` times.
-    What another side asks to wait (`Retry-After`) is waited at least, up to `MAX_ASKED_S`, with the jitter on top so
+    What another side asks to wait (`Retry-After`) is waited at least, up to `MAX_RETRY_AFTER_S`, with the jitter on top so
     that not all come back at once.
     """
     if isinstance(error, PermanentError | UserError):
-        return GiveUp(error.message, everywhere=isinstance(error, SystemicError))
+        return GiveUp(error.message, is_systemic=isinstance(error, SystemicError))
     reason = error.message if isinstance(error, HeadwaterError) else f"Unexpected {type(error).__name__}; see the log."
-    most = max_upstream_attempts if isinstance(error, UpstreamError) else max_attempts
-    if attempt + 1 >= most:
+    limit = max_upstream_attempts if isinstance(error, UpstreamError) else max_attempts
+    if attempt + 1 >= limit:
         return GiveUp(f"{reason} Given up after {attempt + 1} attempts.")
-    asked = error.retry_after_s if isinstance(error, UpstreamError) else None
-    return Retry(min(asked or 0.0, MAX_ASKED_S) + backoff_s(attempt, random))
+    retry_after_s = error.retry_after_s if isinstance(error, UpstreamError) else None
+    return Retry(min(retry_after_s or 0.0, MAX_RETRY_AFTER_S) + backoff_s(attempt, random))

@@ -43,13 +43,13 @@ class Ticket(msgspec.Struct, frozen=True):
 class Tickets:
     """Send tickets through the stock Cloud Tasks client."""
 
-    send_for_s = 15.0
+    send_timeout_s = 15.0
     """How long a send is tried again: as long as a queue service takes to come back from a restart."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
-        self._watched_until = datetime.min.replace(tzinfo=UTC)
+        self._watchdog_due = datetime.min.replace(tzinfo=UTC)
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
         """Send what is missing so that due steps of these queues are drained.
@@ -61,16 +61,16 @@ class Tickets:
         due = datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None
         for queue in queues:
             try:
-                missing = [uuid.uuid4()] if due else self._missing(queue)
+                missing = [uuid.uuid4()] if due else self._issue_missing(queue)
                 for ticket_id in missing:
                     self._send(Ticket(queue, ticket_id), due)
-                if missing and self._watched_until <= datetime.now(UTC):
+                if missing and self._watchdog_due <= datetime.now(UTC):
                     self.arm_watchdog()
             except UpstreamError as error:
                 logs.event("ticket.not_sent", severity=30, error=error, queue=queue)
 
     @contextmanager
-    def opening(self, workspace_id: uuid.UUID) -> Iterator[Connection]:
+    def opening_run(self, workspace_id: uuid.UUID) -> Iterator[Connection]:
         """Give a transaction that opens a run, and wake the queue after its commit.
 
         The watchdog is armed first, so that nothing opened is ever forgotten. Raises UpstreamError when Cloud Tasks
@@ -89,7 +89,7 @@ class Tickets:
         """
         due = watchdog_due(datetime.now(UTC), self.settings.watchdog_s)
         self._send(Ticket("collection", uuid.uuid5(_WATCHDOGS, due.isoformat()), watch=True), due)
-        self._watched_until = due
+        self._watchdog_due = due
 
     def watch(self) -> None:
         """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
@@ -97,23 +97,27 @@ class Tickets:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
             is_open = ledger.has_open_runs(tx)
-            lost = tx.execute(_FORGET).rowcount
+            lost = tx.execute(_DELETE_TICKETS).rowcount
         if taken_back or lost:
             logs.event("watchdog", taken_back=taken_back, lost_tickets=lost)
         if is_open:
             self.arm_watchdog()
             self.wake(QUEUES)
 
-    def done(self, ticket: Ticket) -> None:
+    def acknowledge(self, ticket: Ticket) -> None:
         """Forget a ticket that has been served, and send another if due steps are left."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
         self.wake([ticket.queue])
 
-    def _missing(self, queue: str) -> list[uuid.UUID]:
+    def _issue_missing(self, queue: str) -> list[uuid.UUID]:
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            values = {"queue": queue, "most": self.settings.max_tickets, "for_s": self.settings.dispatch_deadline_s}
-            return list(tx.execute(_ISSUE, values).scalars())
+            values = {
+                "queue": queue,
+                "max_outstanding": self.settings.max_tickets,
+                "lifetime_s": self.settings.dispatch_deadline_s,
+            }
+            return list(tx.execute(_ISSUE_TICKETS, values).scalars())
 
     def _send(self, ticket: Ticket, due: datetime | None) -> None:
         from google.api_core import exceptions
@@ -122,9 +126,9 @@ class Tickets:
         from requests.exceptions import RequestException
 
         passing = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
-        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=self.send_for_s)
+        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=self.send_timeout_s)
         try:
-            self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_for_s)
+            self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_timeout_s)
         except exceptions.Conflict:
             return  # an earlier try of this very send has arrived, or this watchdog is on its way
         except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
@@ -175,17 +179,17 @@ def watchdog_due(now: datetime, period_s: float) -> datetime:
 
 # A running step has the ticket that it was claimed by. One that a job works on, or whose worker has died, has none, and
 # none is sent for it: with no step due, each would find nothing and call for the next.
-_ISSUE = sa.text("""
+_ISSUE_TICKETS = sa.text("""
     with open as (
       select count(*) as n from (
         select 1 from steps s join runs r on r.id = s.run_id
         where s.queue = :queue and r.engine = 'tickets'
-          and (s.state = 'running' or s.state = 'ready' and s.not_before <= now()) limit cast(:most as integer)) due
+          and (s.state = 'running' or s.state = 'ready' and s.not_before <= now()) limit cast(:max_outstanding as integer)) due
     ), outstanding as (
       select count(*) as n from tickets where queue = :queue and expires_at > now()
     )
     insert into tickets (queue, expires_at)
-    select :queue, now() + make_interval(secs => cast(:for_s as double precision))
+    select :queue, now() + make_interval(secs => cast(:lifetime_s as double precision))
     from open, outstanding, generate_series(1, open.n - outstanding.n)
     where exists (
       select 1 from steps s join runs r on r.id = s.run_id
@@ -194,7 +198,7 @@ _ISSUE = sa.text("""
 """)
 
 # A queue with due steps of which none is being worked on has lost its tickets. What a job works on has none.
-_FORGET = sa.text("""
+_DELETE_TICKETS = sa.text("""
     delete from tickets t where expires_at < now() or (
       exists (select 1 from steps s join runs r on r.id = s.run_id
               where s.queue = t.queue and r.engine = 'tickets'

@@ -19,7 +19,7 @@ from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database, storable
 from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.queue import ledger
-from headwater.queue.lease_renewal import Holding
+from headwater.queue.lease_renewal import LeaseRenewer
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.retry_policy import GiveUp, Retry, decide
 from headwater.web.shutdown import Lifetime
@@ -32,15 +32,15 @@ SPLIT_AFTER = 2
 
 
 @dataclass(frozen=True)
-class Done:
+class StepResult:
     """What a step came to: counts to be summed over the run, and the steps that follow.
 
-    `committed` is called after the commit, unless the process dies in between: the watchdog must come to the same.
+    `after_commit` is called after the commit, unless the process dies in between: the watchdog must come to the same.
     """
 
-    result: Mapping[str, int] = field(default_factory=dict)
-    then: Sequence[NewStep] = ()
-    committed: Callable[[], None] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    next_steps: Sequence[NewStep] = ()
+    after_commit: Callable[[], None] | None = None
 
 
 class Handler(Protocol):
@@ -52,7 +52,7 @@ class Handler(Protocol):
     def compute(self, gathered: Any) -> Any:
         """Do the work, outside of any transaction."""
 
-    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
         """Write what was computed."""
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -67,7 +67,7 @@ class Divisible(Protocol):
         """Return steps that do the same one item each, or none when there is but one."""
 
 
-class Wake(Protocol):
+class Waker(Protocol):
     """Wakes whoever drains a queue."""
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
@@ -83,18 +83,18 @@ class Worker:
         settings: Settings,
         handlers: Mapping[str, Handler],
         *,
-        wake: Wake,
+        waker: Waker,
         holder: str,
         lifetime: Lifetime,
     ) -> None:
         self.database = database
         self.settings = settings
         self.handlers = handlers
-        self.wake = wake
+        self.waker = waker
         self.holder = holder
         self.lifetime = lifetime
-        self._turn = uuid.uuid4()
-        self.holding = Holding(database, settings.lease_s, lifetime, self._given_back)
+        self._last_workspace = uuid.uuid4()
+        self.leases = LeaseRenewer(database, settings.lease_s, lifetime, self._given_back)
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
         """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
@@ -105,7 +105,7 @@ class Worker:
         ran, last = 0, None
         while not (stop() or self.lifetime.is_ending()):
             step = self._claim(queue, last)
-            is_over = last is not None and (step is None or not step.beside_is_open) and self._fan_in(last)
+            is_over = last is not None and (step is None or not step.previous_run_is_open) and self._fan_in(last)
             if step is not None:
                 self.run(step)
                 ran, last = ran + 1, step
@@ -127,7 +127,7 @@ class Worker:
                 return
             if step.lost >= SPLIT_AFTER and self._split(handler, step):
                 return
-            with self.holding.of(step):
+            with self.leases.hold(step):
                 with self.database.transaction(step.workspace_id) as tx:
                     gathered = handler.gather(tx, step)
                 computing = time.monotonic()
@@ -135,11 +135,11 @@ class Worker:
                 compute_ms = _ms_since(computing)
                 with self.database.transaction(step.workspace_id) as tx:
                     ledger.lock(tx, step)
-                    done = handler.apply(tx, step, computed)
-                    ledger.complete(tx, step, done.result, done.then, logs.trace.get())
-            if done.committed:
-                done.committed()
-            self._wake_for(done.then)
+                    result = handler.apply(tx, step, computed)
+                    ledger.complete(tx, step, result.counts, result.next_steps, logs.trace.get())
+            if result.after_commit:
+                result.after_commit()
+            self._wake_for(result.next_steps)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
         except DatabaseRefuses as error:
@@ -152,20 +152,28 @@ class Worker:
             duration_ms = _ms_since(started)
             logs.event(
                 "step",
-                **_described(step),
+                **_log_fields(step),
                 duration_ms=duration_ms,
                 compute_ms=compute_ms,
                 database_ms=round(duration_ms - compute_ms, 1),
-                counts=dict(done.result),
+                counts=dict(result.counts),
             )
 
     def _claim(self, queue: str, last: Step | None) -> Step | None:
         """Claim a step, of the next workspace in turn, and look whether the run of the one before goes on."""
-        kinds, beside = list(self.handlers), last.run_id if last else None
+        kinds, previous_run = list(self.handlers), last.run_id if last else None
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            step = ledger.claim(tx, queue, kinds, self.holder, self.settings.lease_s, turn=self._turn, beside=beside)
+            step = ledger.claim(
+                tx,
+                queue,
+                kinds,
+                self.holder,
+                self.settings.lease_s,
+                after_workspace=self._last_workspace,
+                previous_run=previous_run,
+            )
         if step is not None:
-            self._turn = step.workspace_id
+            self._last_workspace = step.workspace_id
         return step
 
     def _fan_in(self, last: Step) -> bool:
@@ -173,12 +181,12 @@ class Worker:
         with self.database.transaction(last.workspace_id) as tx:
             is_over = ledger.fan_in(tx, last.run_id)
         if is_over:
-            self.wake.wake(["collection"])
+            self.waker.wake(["collection"])
         return is_over
 
-    def _wake_for(self, then: Sequence[NewStep]) -> None:
-        if then:
-            self.wake.wake(sorted({new.queue for new in then}))
+    def _wake_for(self, steps: Sequence[NewStep]) -> None:
+        if steps:
+            self.waker.wake(sorted({new.queue for new in steps}))
 
     def _failed(self, handler: Handler, step: Step, error: Exception) -> None:
         decision = decide(
@@ -188,16 +196,16 @@ class Worker:
             max_upstream_attempts=self.settings.max_upstream_attempts,
             random=random.random(),  # noqa: S311
         )
-        logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **_described(step))
+        logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **_log_fields(step))
         try:
             if isinstance(decision, Retry):
-                self._try_again(step, error, decision)
-            elif decision.everywhere or isinstance(error, UpstreamError) or not self._split(handler, step):
+                self._retry(step, error, decision)
+            elif decision.is_systemic or isinstance(error, UpstreamError) or not self._split(handler, step):
                 self._give_up(handler, step, decision)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
 
-    def _try_again(self, step: Step, error: Exception, decision: Retry) -> None:
+    def _retry(self, step: Step, error: Exception, decision: Retry) -> None:
         """Put the step back; what asks for patience gets it from every step that talks to it."""
         asked_s = error.retry_after_s if isinstance(error, UpstreamError) else None
         reason = storable(str(error)[:500])
@@ -208,8 +216,8 @@ class Worker:
                 logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
-            ledger.try_again(tx, step, decision.delay_s, reason)
-        self.wake.wake([step.queue], decision.delay_s)
+            ledger.retry(tx, step, decision.delay_s, reason)
+        self.waker.wake([step.queue], decision.delay_s)
 
     def _split(self, handler: Handler, step: Step) -> bool:
         """Put single steps in the place of one that fails as a whole; False when it has one item only."""
@@ -231,15 +239,15 @@ class Worker:
             ledger.lock(tx, step)
             handler.give_up(tx, step, reason)
             ledger.fail(tx, step, reason, logs.trace.get())
-            if decision.everywhere:
-                ledger.cancel_like(tx, step, reason)
+            if decision.is_systemic:
+                ledger.cancel_same_kind(tx, step, reason)
 
     def _given_back(self, step: Step) -> None:
         logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
-        self.wake.wake([step.queue])
+        self.waker.wake([step.queue])
 
 
-def _described(step: Step) -> dict[str, Any]:
+def _log_fields(step: Step) -> dict[str, Any]:
     """Tell of a step what the log is searched by; `waited_ms` is how long it had been due before it was claimed."""
     return {
         "step_id": step.id,

@@ -238,7 +238,7 @@ def test_where_the_queue_cannot_be_reached_nothing_starts_and_nothing_is_missed(
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
     settings = settings_for(database, **queue_settings("http://127.0.0.1:9"))
     with closing_client(Tickets(db, settings)) as deaf:
-        deaf.send_for_s = 0.5
+        deaf.send_timeout_s = 0.5
         with pytest.raises(UpstreamError):
             start_due(db, deaf, now)
     assert len(start_due(db, tickets, now + QUARTER).started) == 1

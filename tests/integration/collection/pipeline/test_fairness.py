@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 from headwater.database.transactions import Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import Done, Worker
+from headwater.queue.worker import StepResult, Worker
 from headwater.web.shutdown import Lifetime
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import NobodyToWake
+from tests.harness.pipeline import NoWaker
 from tests.harness.support import add_run, add_workspace, settings_for
 
 WORKSPACES = 20
@@ -40,8 +40,8 @@ class Turn:
         time.sleep(0.002)
         return gathered
 
-    def apply(self, tx: Connection, step: Step, computed: Step) -> Done:
-        return Done()
+    def apply(self, tx: Connection, step: Step, computed: Step) -> StepResult:
+        return StepResult()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         raise AssertionError(reason)
@@ -70,7 +70,7 @@ def test_no_workspace_gets_less_than_a_third_of_its_fair_share_while_it_waits(
     counts = add_steps(db)
     turns: list[uuid.UUID] = []
     worker = Worker(
-        db, settings_for(database), {"fetch": Turn(turns)}, wake=NobodyToWake(), holder="test", lifetime=Lifetime()
+        db, settings_for(database), {"fetch": Turn(turns)}, waker=NoWaker(), holder="test", lifetime=Lifetime()
     )
     workers = [threading.Thread(target=worker.drain, args=("collection", lambda: False)) for _ in range(WORKERS)]
     for thread in workers:

@@ -73,7 +73,7 @@ def list_source(pipeline: Pipeline, repository: Repository, bulk: JobStarter, *,
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         run_id, _ = runs.start_run(tx, pipeline.workspace_id, source.id, "api")
     steps = handlers(bulk.settings, (lambda _: None) if dies else bulk.start)
-    worker = Worker(pipeline.database, bulk.settings, steps, wake=bulk.tickets, holder="test", lifetime=Lifetime())
+    worker = Worker(pipeline.database, bulk.settings, steps, waker=bulk.tickets, holder="test", lifetime=Lifetime())
     worker.drain("collection", stop=iter((False, True)).__next__)
     return run_id
 

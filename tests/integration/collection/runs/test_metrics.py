@@ -79,7 +79,7 @@ def test_steps_are_told_by_kind_with_the_seconds_that_they_took(db: Database) ->
         step = ledger.claim(tx, "embedding", ["embed"], "test", 30)
         assert step is not None
         ledger.lock(tx, step)
-        ledger.try_again(tx, step, 0, "busy")
+        ledger.retry(tx, step, 0, "busy")
     fetch, embed = read(db, run_id).steps
     assert (fetch.kind, fetch.done, fetch.ready, fetch.running) == ("fetch", 21, 1, 0)
     assert fetch.seconds == pytest.approx(231)

@@ -123,7 +123,7 @@ def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
     turn, turns = names[0], []
     for _ in range(6):
         with db.transaction(ALL_WORKSPACES) as tx:
-            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, turn=turn)
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, after_workspace=turn)
         assert step is not None
         complete(db, step)
         turn = step.workspace_id
@@ -138,9 +138,9 @@ def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
     told = []
     for _ in range(2):
         with db.transaction(ALL_WORKSPACES) as tx:
-            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, beside=first)
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, previous_run=first)
         assert step is not None
-        told.append((step.key, step.beside_is_open))
+        told.append((step.key, step.previous_run_is_open))
         complete(db, step)
     assert told == [("a", True), ("b", False)]
 
@@ -151,7 +151,7 @@ def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
     assert step is not None
     with db.transaction(WORKSPACE) as tx:
         ledger.lock(tx, step)
-        ledger.try_again(tx, step, 3600, "busy")
+        ledger.retry(tx, step, 3600, "busy")
     assert claim(db) is None
     with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update steps set not_before = now()"))
@@ -243,7 +243,7 @@ def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database)
     with db.transaction(WORKSPACE) as tx:
         ledger.block(tx, "y", 3600, "too often")
         ledger.lock(tx, step)
-        ledger.try_again(tx, step, 0.0, "busy")
+        ledger.retry(tx, step, 0.0, "busy")
     assert claim(db) is None
     with db.transaction(ALL_WORKSPACES) as tx:
         held = "select bool_and(not_before > now() + interval '59 min') from steps"

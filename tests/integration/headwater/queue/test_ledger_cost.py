@@ -45,7 +45,7 @@ def pages(db: Database, statement: sa.TextClause, **values: object) -> int:
 def costs(db: Database, run_id: object) -> dict[str, int]:
     claim = {"queue": "collection", "kinds": ["fetch"], "holder": "test", "lease_s": 30.0}
     return {
-        "claim": pages(db, ledger.CLAIM, **claim, turn=WORKSPACE, beside=run_id),
+        "claim": pages(db, ledger.CLAIM, **claim, after_workspace=WORKSPACE, previous_run=run_id),
         "fan-in": pages(db, ledger.FAN_IN, run_id=run_id),
         "take back": pages(db, ledger.TAKE_BACK),
     }

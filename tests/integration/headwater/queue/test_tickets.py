@@ -152,6 +152,6 @@ def test_a_queue_service_that_cannot_be_reached_is_an_upstream_error(db: Databas
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         with closing_client(Tickets(db, settings_for(database, **queue_settings(url)))) as tickets:
-            tickets.send_for_s = 1.0
+            tickets.send_timeout_s = 1.0
             with pytest.raises(UpstreamError, match="Cloud Tasks"):
                 tickets.arm_watchdog()

@@ -14,7 +14,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, Done, Worker
+from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, StepResult, Worker
 from headwater.web.shutdown import Lifetime
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, add_run, add_workspace, settings_for
@@ -35,9 +35,9 @@ class Recorded:
     def compute(self, gathered: Step) -> Any:
         return self.compute_step(gathered)
 
-    def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+    def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
         self.applied.append(step.key)
-        return Done({"chunks": 1}, self.then if step.key == "a" else ())
+        return StepResult({"chunks": 1}, self.then if step.key == "a" else ())
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         self.given_up.append(reason)
@@ -70,7 +70,7 @@ def work(
     db: Database, database: FreshDatabase, handler: Recorded, *, lifetime: Lifetime | None = None, **changes: Any
 ) -> Woken:
     woken, settings, lifetime = Woken(), settings_for(database, **changes), lifetime or Lifetime()
-    worker = Worker(db, settings, {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
+    worker = Worker(db, settings, {"fetch": handler}, waker=woken, holder="test", lifetime=lifetime)
     worker.drain("collection", stop=lambda: False)
     return woken
 
@@ -150,7 +150,7 @@ def test_a_permanent_error_is_recorded_and_the_run_goes_on(db: Database, databas
 
 def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDatabase) -> None:
     class Crashing(Recorded):
-        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
             tx.execute(sa.text("update sources set name = 'half-written'"))
             raise ValueError("crash")
 
@@ -218,7 +218,7 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
         return step.key
 
     handler, woken = Recorded(outlast), Waking()
-    worker = Worker(db, settings_for(database), {"fetch": handler}, wake=woken, holder="test", lifetime=lifetime)
+    worker = Worker(db, settings_for(database), {"fetch": handler}, waker=woken, holder="test", lifetime=lifetime)
     worker.drain("collection", stop=lambda: False)
     assert handler.applied == []
     assert woken.calls == [(["collection"], False)]
@@ -240,9 +240,9 @@ def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_othe
     db: Database, database: FreshDatabase, sqlstate: str, told: str
 ) -> None:
     class Refused(Recorded):
-        def apply(self, tx: Connection, step: Step, computed: Any) -> Done:
+        def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
             tx.exec_driver_sql(f"do $$ begin raise 'No space left on device' using errcode = '{sqlstate}'; end $$")
-            return Done()
+            return StepResult()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once

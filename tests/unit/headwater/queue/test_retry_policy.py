@@ -41,7 +41,7 @@ def test_twelve_attempts_last_as_long_as_the_docstring_says() -> None:
 
 def test_what_everything_like_it_will_meet_is_given_up_everywhere() -> None:
     decision = decide(SystemicError("no key"), attempt=0, max_attempts=3, max_upstream_attempts=5, random=0.5)
-    assert decision == GiveUp("no key", everywhere=True)
+    assert decision == GiveUp("no key", is_systemic=True)
 
 
 def test_the_last_attempt_gives_up_and_says_so() -> None:
