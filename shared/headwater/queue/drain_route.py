@@ -1,8 +1,7 @@
-"""`POST /tasks/drain`: a ticket flows in, its queue's due steps are run, and the ticket is forgotten.
+"""The route `POST /tasks/drain`, which Cloud Tasks calls with a ticket: run due steps of its queue.
 
-Answers 2xx once it has claimed something or found nothing; 503 only when the database can't be reached or takes
-nothing. Trying a step again is the ledger's business alone, so the functions never answer Cloud Tasks with a step's
-failure.
+Answers 2xx after claiming a step or finding none, and 503 if the database is unreachable or read-only. Failed steps are
+retried by the ledger, so they are no failure of the task.
 """
 
 import time
@@ -15,13 +14,13 @@ from headwater.web.app import Call, Reply, Route
 
 
 def drain_route(worker: Worker, tickets: Tickets, queue: str, watch: Callable[[], None] | None = None) -> Route:
-    """Make the route by which Cloud Tasks wakes a function that drains `queue`; `watch` is what its watchdog does."""
+    """Build the route that drains `queue`; `watch` runs when the ticket is the watchdog, by default `tickets.watch`."""
     watch = watch or tickets.watch
 
     def drain(call: Call) -> Reply:
         ticket: Ticket = call.body
         if ticket.queue != queue:
-            raise UnprocessableContent(f"This function drains {queue!r}, the ticket is for {ticket.queue!r}.")
+            raise UnprocessableContent(f"This function serves {queue!r}, but the ticket is for {ticket.queue!r}.")
         if ticket.watch:
             watch()
         until = time.monotonic() + worker.settings.worker_budget_s

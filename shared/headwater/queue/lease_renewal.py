@@ -1,7 +1,7 @@
-"""Holding on to steps: what a process works on flows in, leases that don't run out flow out.
+"""Renew the leases of running steps, and return unfinished steps to the ledger at shutdown.
 
-Leases are short, so that what a dead worker held is soon free; one thread renews them for all steps of a worker, and
-is there only while there are any. When the process is over before a step is, it gives the step back.
+Leases are short, so that the steps of a dead worker are soon claimed again. One thread renews the leases of all steps
+of a worker; it runs only while there are any. Steps that are still running when the process must stop are given back.
 """
 
 import threading
@@ -17,11 +17,14 @@ from headwater.queue.ledger import Step
 from headwater.web.shutdown import Lifetime
 
 _CHECK_INTERVAL_S = 0.5
-"""How often is looked whether the process is over, or a lease due."""
+"""Interval of the checks for shutdown and for due renewals."""
 
 
 class LeaseRenewer:
-    """The steps that a worker's threads are busy with; `on_give_back` is told of those that were not finished."""
+    """Renews the leases of the steps that a worker's threads run.
+
+    `on_give_back` is called for each step returned to the ledger unfinished.
+    """
 
     def __init__(
         self, database: Database, lease_s: float, lifetime: Lifetime, on_give_back: Callable[[Step], None]
@@ -36,10 +39,13 @@ class LeaseRenewer:
 
     @contextmanager
     def hold(self, step: Step) -> Iterator[None]:
-        """Hold a claimed step while the block runs; what the block writes after the step was given back is refused."""
-        name = step.id, step.fence
+        """Renew a claimed step's lease while the block runs.
+
+        If the step is given back meanwhile, the block's commit fails with LeaseLost.
+        """
+        key = step.id, step.fence
         with self._lock:
-            self._steps[name] = step, time.monotonic()
+            self._steps[key] = step, time.monotonic()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
                 self._thread.start()
@@ -47,7 +53,7 @@ class LeaseRenewer:
             yield
         finally:
             with self._lock:
-                self._steps.pop(name, None)
+                self._steps.pop(key, None)
 
     def _run(self) -> None:
         renew_s = self._lease_s / 3
@@ -57,11 +63,11 @@ class LeaseRenewer:
                 if not self._steps:
                     self._thread = None
                     return
-                held = list(self._steps.values())
+                running = list(self._steps.values())
             if self._lifetime.is_over():
-                self._give_back([step for step, _ in held])
+                self._give_back([step for step, _ in running])
             else:
-                self._renew([step for step, renewed in held if time.monotonic() - renewed >= renew_s])
+                self._renew([step for step, renewed in running if time.monotonic() - renewed >= renew_s])
 
     def _renew(self, steps: list[Step]) -> None:
         if not steps:

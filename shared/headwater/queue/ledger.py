@@ -1,9 +1,9 @@
-"""The ledger of steps: what is to be done flows in, who does it now and what came of it flows out.
+"""The ledger: a durable queue of steps in Postgres.
 
-A step goes `ready → running → done`, back to `ready` to be tried again, or to `failed` or `cancelled`. `fence` rises on
-every claim, so a worker that lost its lease finds out when it wants to write; `attempt` rises on failures only, `lost`
-with every lease that ran out. Every function here works in the transaction it is given, and only the database's clock
-counts. What may follow what is drawn in `docs/ledger.md` and held by the database itself.
+A step moves `ready → running → done`, back to `ready` for a retry, or ends as `failed` or `cancelled`; the database
+enforces the transitions (docs/ledger.md). Each claim increments `fence`, so a worker that lost its lease cannot commit.
+`attempt` counts failures, `lost` counts expired leases. Functions run in the caller's transaction. All times come from
+the database clock.
 """
 
 import json
@@ -21,9 +21,10 @@ from headwater.errors import LeaseLost
 
 @dataclass(frozen=True)
 class NewStep:
-    """A step to be added to a run; `payload` holds ids and keys, never a page's text.
+    """A step to add to a run; `payload` holds ids and keys, never a page's text.
 
-    `provider` is what it will talk to, such as `git github.com`, None when that can't be blocked.
+    `provider`: the remote service the step calls, such as `git github.com`; None if it calls none. Used to back off
+    from all of a provider's steps at once.
     """
 
     queue: str
@@ -35,9 +36,10 @@ class NewStep:
 
 @dataclass(frozen=True)
 class Step:
-    """A claimed step; `waited_s` is how long it had been due.
+    """A claimed step.
 
-    `previous_run_is_open` tells of the run that was asked about when it was claimed.
+    `waited_s`: seconds between due time and claim. `previous_run_is_open`: whether the run passed to `claim` still has
+    open steps.
     """
 
     id: int
@@ -56,7 +58,7 @@ class Step:
 
 
 def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps: Sequence[NewStep]) -> None:
-    """Add steps to a run; one that is there already, by kind and key, is left as it is."""
+    """Insert steps into a run. Existing steps with the same kind and key are left unchanged."""
     if not steps:
         return
     rows = [
@@ -76,67 +78,68 @@ def claim(
     after_workspace: uuid.UUID | None = None,
     previous_run: uuid.UUID | None = None,
 ) -> Step | None:
-    """Take the next due step of a queue, or None when nothing is due.
+    """Claim the next due step of a queue, or return None.
 
-    Fair: the workspace with the fewest running steps comes first, among equals the one after `after_workspace` in the order of
-    ids (None: anyone), within it the step that has been due longest. `previous_run` is a run of which the caller wants to
-    know whether it has an open step.
+    Workspaces are served fairly: fewest running steps first, ties in round-robin order after `after_workspace` (None:
+    a random start); within a workspace, the oldest due step. `previous_run`: a run whose open steps are to be checked
+    in the same statement.
     """
-    values = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
-    row = tx.execute(
-        CLAIM, {**values, "after_workspace": after_workspace or uuid.uuid4(), "previous_run": previous_run}
-    ).one_or_none()
+    values: dict[str, Any] = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
+    values |= {"after_workspace": after_workspace or uuid.uuid4(), "previous_run": previous_run}
+    row = tx.execute(CLAIM, values).one_or_none()
     return None if row is None else Step(**row._mapping)
 
 
 def renew(tx: Connection, step: Step, lease_s: float) -> bool:
-    """Extend a lease that is still ours; False when it isn't any more, or the step is being written just now."""
+    """Extend the lease. Returns False if another worker holds the step or its result is being committed."""
     return tx.execute(_RENEW, {"id": step.id, "fence": step.fence, "lease_s": lease_s}).rowcount == 1
 
 
 def lock(tx: Connection, step: Step) -> None:
-    """Hold the step until the transaction ends; raises LeaseLost when somebody else has it now."""
+    """Lock the step's row for this transaction. Raises LeaseLost if another worker has claimed it."""
     if tx.execute(_LOCK, {"id": step.id, "fence": step.fence}).one_or_none() is None:
-        raise LeaseLost(f"Step {step.id} ({step.kind} {step.key}) belongs to another worker now.")
+        raise LeaseLost(f"Step {step.id} ({step.kind} {step.key}) was claimed by another worker.")
 
 
 def complete(
-    tx: Connection, step: Step, result: Mapping[str, int], then: Sequence[NewStep] = (), trace: str = ""
+    tx: Connection, step: Step, counts: Mapping[str, int], next_steps: Sequence[NewStep] = (), trace: str = ""
 ) -> None:
-    """Finish a locked step with its counts, and add the steps that follow from it."""
-    tx.execute(_COMPLETE, {"id": step.id, "result": json.dumps(dict(result)), "trace": trace})
-    add_steps(tx, step.run_id, step.workspace_id, then)
+    """Mark a locked step as done, store its counts and insert the steps that follow it."""
+    tx.execute(_COMPLETE, {"id": step.id, "result": json.dumps(dict(counts)), "trace": trace})
+    add_steps(tx, step.run_id, step.workspace_id, next_steps)
 
 
 def retry(tx: Connection, step: Step, delay_s: float, error: str) -> None:
-    """Put a locked step back, due in `delay_s`, and count the failure."""
+    """Return a locked step to `ready`, due in `delay_s`, and count the failure."""
     tx.execute(_RETRY, {"id": step.id, "delay_s": delay_s, "error": error})
 
 
 def fail(tx: Connection, step: Step, error: str, trace: str = "") -> None:
-    """Give a locked step up for good."""
+    """Mark a locked step as failed; it is not retried."""
     tx.execute(_FAIL, {"id": step.id, "error": error, "trace": trace})
 
 
 def cancel_same_kind(tx: Connection, step: Step, error: str) -> int:
-    """Cancel the steps of the same run and kind that nobody has begun; returns how many."""
+    """Cancel the ready steps of the same run and kind. Returns their number."""
     return tx.execute(_CANCEL_SAME_KIND, {"run_id": step.run_id, "kind": step.kind, "error": error}).rowcount
 
 
 def cancel(tx: Connection, run_id: uuid.UUID) -> None:
-    """Cancel every open step of a run. A step that is being written is waited for, and what follows from it cancelled.
+    """Cancel every open step of a run.
 
-    Whoever holds a running step finds out when it wants to write.
+    Waits for steps that are being committed and cancels the steps that follow them. The workers of running steps get
+    LeaseLost when they try to commit.
     """
     while tx.execute(_IS_OPEN, {"run_id": run_id}).scalar_one():
         tx.execute(_CANCEL, {"run_id": run_id})
 
 
 def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
-    """Have nobody talk to a provider for a while: none of its steps is due before; returns whether that is news.
+    """Delay all ready steps of a provider by `for_s`. Returns True if the provider was not blocked before.
 
-    In every workspace, so `tx` must be the engine's; and it must hold no step, as whoever cancels a run holds several.
-    Steps that are running go on; one that finds the provider still unwilling blocks it for longer.
+    Applies to all workspaces: needs a transaction with the scope ALL_WORKSPACES that holds no step lock (cancelling
+    locks several steps, so this could deadlock). Running steps continue; if the provider still asks to wait, the block
+    is extended.
     """
     values = {"name": provider, "for_s": for_s, "reason": reason}
     was_blocked = tx.execute(_IS_BLOCKED, values).scalar_one()
@@ -146,34 +149,34 @@ def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
 
 
 def give_back(tx: Connection, step: Step) -> bool:
-    """Return an unfinished step to `ready`, due at once, as if it had never been claimed.
+    """Return an unfinished step to `ready`, due now; neither `attempt` nor `lost` changes.
 
-    False when it isn't ours any more, or is being written just now: whoever writes it is about to finish it.
+    Returns False if another worker holds the step or its result is being committed.
     """
     return tx.execute(_GIVE_BACK, {"id": step.id, "fence": step.fence}).rowcount == 1
 
 
 def release(tx: Connection, holder: str) -> int:
-    """Give back every step that `holder`, who works on none now, still has; returns how many."""
+    """Return all running steps of an idle `holder` to `ready`. Returns their number."""
     return tx.execute(_RELEASE, {"holder": holder}).rowcount
 
 
 def take_back(tx: Connection) -> int:
-    """Return every step whose lease has run out to `ready`; returns how many."""
+    """Return steps with expired leases to `ready`. Returns their number."""
     return tx.execute(TAKE_BACK).rowcount
 
 
 def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
-    """Add a `finish` step to a run (None: to each) that has no open step; returns whether one was added.
+    """Add a `finish` step to each run without open steps (or to one run). Returns True if any was added.
 
-    Call it after the commit that completed a step. Inside of it, two last steps completing at once would each see the
-    other open, and neither would add it.
+    Call it after the commit that completes a step: inside the transaction, two last steps completing concurrently would
+    each see the other as open.
     """
     return tx.execute(FAN_IN, {"run_id": run_id}).rowcount > 0
 
 
 def has_open_runs(tx: Connection) -> bool:
-    """Tell whether any run is still to be ended: one may have no open step between its last one and its `finish`."""
+    """Return True if any run is running, even without open steps: between its last step and `finish` it has none."""
     return bool(tx.execute(sa.text("select exists (select 1 from runs where state = 'running')")).scalar())
 
 
@@ -185,7 +188,7 @@ _ADD = sa.text("""
     on conflict (run_id, kind, key) do nothing
 """)
 
-# `waiting` hops from workspace to workspace along the index, so the cost doesn't grow with the steps that wait.
+# `waiting` is a loose index scan: one index probe per workspace with ready steps, independent of how many steps wait.
 CLAIM = sa.text("""
     with recursive waiting (workspace_id) as (
       (select workspace_id from steps where queue = :queue and state = 'ready' order by workspace_id limit 1)
@@ -216,7 +219,7 @@ CLAIM = sa.text("""
               where o.run_id = cast(:previous_run as uuid) and o.is_open) as previous_run_is_open
 """)
 
-# Waiting for one step's writer must not let the leases of others run out.
+# SKIP LOCKED: renewing must not wait for a step that is being committed.
 _RENEW = sa.text("""
     update steps set lease_until = now() + make_interval(secs => cast(:lease_s as double precision))
     where id = (select id from steps where id = :id and fence = :fence and state = 'running' for update skip locked)
@@ -253,7 +256,7 @@ _IS_OPEN = sa.text("""
     select exists (select 1 from steps where run_id = :run_id and is_open)
 """)
 
-# In the order of their ids, as everybody who locks several steps does.
+# Every statement that locks several steps locks them in the order of their ids.
 _CANCEL = sa.text("""
     update steps set state = 'cancelled', lease_until = null, finished_at = now()
     where id in (select id from steps where run_id = :run_id and is_open order by id for update)
@@ -283,7 +286,7 @@ _GIVE_BACK = sa.text("""
 
 _RELEASE = sa.text("update steps set state = 'ready', lease_until = null where holder = :holder and state = 'running'")
 
-# A step whose row is locked is being written by its holder, who is alive however late.
+# SKIP LOCKED: a locked row is being committed by a live worker.
 TAKE_BACK = sa.text("""
     update steps set state = 'ready', lease_until = null, lost = lost + 1
     where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)

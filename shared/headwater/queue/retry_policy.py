@@ -1,9 +1,9 @@
-"""What a failure means: an error and a count flow in, a decision flows out. Pure.
+"""The retry policy: decide after a step's error whether and when to retry it. Pure.
 
-Full jitter: `delay = random · min(cap, base · 2^attempt)`; source: Marc Brooker, "Exponential Backoff And Jitter", AWS
-Architecture Blog, 2015. With base 1 s and cap 300 s, and `random` = 1, the failures 0, 1, 2, 3 … wait
-1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 … seconds. Twelve attempts at something that doesn't answer so last up to
-1111 s, half of it on average; five at something unforeseen up to 15 s.
+Exponential backoff with full jitter: `delay = random · min(cap, base · 2^attempt)`; source: Marc Brooker, "Exponential
+Backoff And Jitter", AWS Architecture Blog, 2015. With base 1 s, cap 300 s and `random` = 1, the failures 0, 1, 2, 3 …
+wait 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 … seconds. Twelve attempts on an upstream error last up to 1111 s, half
+of it on average; five attempts on an unexpected error last up to 15 s.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from headwater.errors import HeadwaterError, PermanentError, SystemicError, Upst
 BASE_S = 1.0
 CAP_S = 300.0
 MAX_RETRY_AFTER_S = 3600.0
-"""What asks for more is asked again after this: a run isn't held for days by one header."""
+"""Cap on `Retry-After`, so that one header can't delay a run for days."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Try again in `delay_s`."""
+    """Retry in `delay_s`."""
 
     delay_s: float
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Record `reason` and go on without it; `is_systemic` when nothing like it can succeed either."""
+    """Fail the step with `reason`; `is_systemic`: all steps of its kind in the run would fail too."""
 
     reason: str
     is_systemic: bool = False
 
 
 def backoff_s(attempt: int, random: float) -> float:
-    """Return how long to wait after failure number `attempt` (from 0); `random` lies in [0, 1)."""
+    """Return the seconds to wait after failure number `attempt` (from 0); `random` is in [0, 1)."""
     return random * min(CAP_S, BASE_S * 2.0 ** min(attempt, 30))
 
 
@@ -41,15 +41,15 @@ def decide(
 ) -> Retry | GiveUp:
     """Decide what follows an error, the `attempt`-th (from 0) of its step.
 
-    What somebody else fails at is tried `max_upstream_attempts` times, what nobody foresaw `max_attempts` times.
-    What another side asks to wait (`Retry-After`) is waited at least, up to `MAX_RETRY_AFTER_S`, with the jitter on top so
-    that not all come back at once.
+    Upstream errors are tried `max_upstream_attempts` times, unexpected errors `max_attempts` times. The delay is at
+    least the error's `Retry-After`, up to `MAX_RETRY_AFTER_S`; jitter is added so that steps don't retry at the same
+    moment.
     """
     if isinstance(error, PermanentError | UserError):
         return GiveUp(error.message, is_systemic=isinstance(error, SystemicError))
-    reason = error.message if isinstance(error, HeadwaterError) else f"Unexpected {type(error).__name__}; see the log."
+    reason = error.message if isinstance(error, HeadwaterError) else f"Unexpected {type(error).__name__}. See the log."
     limit = max_upstream_attempts if isinstance(error, UpstreamError) else max_attempts
     if attempt + 1 >= limit:
-        return GiveUp(f"{reason} Given up after {attempt + 1} attempts.")
+        return GiveUp(f"{reason} Gave up after {attempt + 1} attempts.")
     retry_after_s = error.retry_after_s if isinstance(error, UpstreamError) else None
     return Retry(min(retry_after_s or 0.0, MAX_RETRY_AFTER_S) + backoff_s(attempt, random))

@@ -1,9 +1,11 @@
-"""Tickets: due steps flow in, Cloud Tasks tasks flow out that wake whoever drains their queue.
+"""Wake workers through Cloud Tasks.
 
-A ticket is not an address: it says only "drain this queue". It may be lost, doubled or late; the ledger decides what is
-done. A bounded number is outstanding for each queue, counted in the table `tickets`. The watchdog is a delayed ticket
-that is sent again while any run is open; it heals whatever a crash left behind. However many open work, two watchdogs
-at most are on their way: they come at fixed times, and each time is a task's name, which Cloud Tasks takes once.
+A ticket is a task that says "drain queue Q". Tickets may be lost, duplicated or late; the ledger decides what work is
+done. The table `tickets` counts the outstanding tickets of each queue, so that their number is bounded.
+
+While any run is open, a delayed ticket (the watchdog) repairs what a crash left: expired leases, missing tickets. At
+most two watchdogs are scheduled: their times are multiples of half a period, and each time is a task's name, which
+Cloud Tasks accepts once.
 """
 
 import uuid
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 QUEUES = ("collection", "embedding")
 
 _WATCHDOGS = uuid.UUID("5b9f3c0e-6f0c-4c0b-9d7e-3f6a3f1c7a11")
-"""The namespace of the watchdogs' ids."""
+"""UUID namespace of the watchdogs' ids."""
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -41,10 +43,10 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """Send tickets through the stock Cloud Tasks client."""
+    """Sends tickets with Google's Cloud Tasks client."""
 
     send_timeout_s = 15.0
-    """How long a send is tried again: as long as a queue service takes to come back from a restart."""
+    """Seconds to keep retrying a send; covers a restart of the queue service."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
@@ -52,11 +54,11 @@ class Tickets:
         self._watchdog_due = datetime.min.replace(tzinfo=UTC)
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
-        """Send what is missing so that due steps of these queues are drained.
+        """Send the tickets that the due steps of these queues need.
 
-        Called after a commit, which nothing can take back: a ticket that can't be sent is logged, and the watchdog
-        sends it. Whoever sends tickets sees to it that there is one: the watchdog that was armed before the commit has
-        come too early if the process was frozen in between.
+        Call it after the commit. A ticket that can't be sent is logged; the watchdog sends it later. Also arms the
+        watchdog if its time has passed: one armed before the commit came too early if the process was suspended in
+        between.
         """
         due = datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None
         for queue in queues:
@@ -71,10 +73,10 @@ class Tickets:
 
     @contextmanager
     def opening_run(self, workspace_id: uuid.UUID) -> Iterator[Connection]:
-        """Give a transaction that opens a run, and wake the queue after its commit.
+        """Open a transaction that starts a run; wake the queue after its commit.
 
-        The watchdog is armed first, so that nothing opened is ever forgotten. Raises UpstreamError when Cloud Tasks
-        can't be reached; then nothing has been opened.
+        Arms the watchdog first, so that a crash after the commit can't orphan the run. Raises UpstreamError if Cloud
+        Tasks can't be reached; the transaction is then not opened.
         """
         self.arm_watchdog()
         with self.database.transaction(workspace_id) as tx:
@@ -82,17 +84,17 @@ class Tickets:
         self.wake(["collection"])
 
     def arm_watchdog(self) -> None:
-        """Send the delayed ticket that looks after open work, unless one for the same time is on its way.
+        """Schedule the watchdog, unless one for the same time exists.
 
-        Call it before the commit that opens work: a crash right after that commit is then healed too. Raises
-        UpstreamError when Cloud Tasks can't be reached.
+        Call it before the commit that opens work, so that a crash right after the commit is repaired too. Raises
+        UpstreamError if Cloud Tasks can't be reached.
         """
         due = watchdog_due(datetime.now(UTC), self.settings.watchdog_s)
         self._send(Ticket("collection", uuid.uuid5(_WATCHDOGS, due.isoformat()), watch=True), due)
         self._watchdog_due = due
 
     def watch(self) -> None:
-        """Heal: take back overdue leases, add missing fan-ins, forget lost tickets, send missing ones, and watch on."""
+        """Return expired leases, add missing `finish` steps, replace lost tickets, and rearm while any run is open."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
@@ -105,7 +107,7 @@ class Tickets:
             self.wake(QUEUES)
 
     def acknowledge(self, ticket: Ticket) -> None:
-        """Forget a ticket that has been served, and send another if due steps are left."""
+        """Delete a served ticket, and send another if due steps are left."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
         self.wake([ticket.queue])
@@ -125,14 +127,14 @@ class Tickets:
         from google.auth.exceptions import GoogleAuthError, TransportError
         from requests.exceptions import RequestException
 
-        passing = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
-        retry = Retry(predicate=if_exception_type(*passing), initial=0.2, maximum=2.0, timeout=self.send_timeout_s)
+        transient = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
+        retry = Retry(predicate=if_exception_type(*transient), initial=0.2, maximum=2.0, timeout=self.send_timeout_s)
         try:
             self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_timeout_s)
         except exceptions.Conflict:
-            return  # an earlier try of this very send has arrived, or this watchdog is on its way
+            return  # an earlier attempt of this send has arrived, or this watchdog is scheduled already
         except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
-            raise UpstreamError(f"Cloud Tasks doesn't take the ticket: {str(error)[:300]}") from error
+            raise UpstreamError(f"Cloud Tasks rejected the ticket or can't be reached: {str(error)[:300]}") from error
 
     def _request(self, ticket: Ticket, due: datetime | None) -> dict[str, Any]:
         settings = self.settings
@@ -169,22 +171,24 @@ class Tickets:
 
 
 def watchdog_due(now: datetime, period_s: float) -> datetime:
-    """Return when a watchdog that is armed now comes: at a multiple of half a period, half to a whole one away.
+    """Return the due time of a watchdog armed now: a multiple of half a period, half to one period from now.
 
-    With a period of 30 s: armed at 12:00:01 or 12:00:14 at 12:00:30, armed then at 12:01:00.
+    With a period of 30 s: 12:00:30 if armed at 12:00:01 or 12:00:14, 12:01:00 if armed at 12:00:30.
     """
     half_s = period_s / 2
     return datetime.fromtimestamp((now.timestamp() // half_s + 2) * half_s, UTC)
 
 
-# A running step has the ticket that it was claimed by. One that a job works on, or whose worker has died, has none, and
-# none is sent for it: with no step due, each would find nothing and call for the next.
+# One ticket per running or due step, up to the maximum, minus those outstanding. A running step counts, since it holds
+# the ticket that claimed it. Steps run by the job, or by a dead worker, have none, and none is issued for them: with no
+# step due, each new ticket would find nothing and request the next.
 _ISSUE_TICKETS = sa.text("""
     with open as (
       select count(*) as n from (
         select 1 from steps s join runs r on r.id = s.run_id
         where s.queue = :queue and r.engine = 'tickets'
-          and (s.state = 'running' or s.state = 'ready' and s.not_before <= now()) limit cast(:max_outstanding as integer)) due
+          and (s.state = 'running' or s.state = 'ready' and s.not_before <= now())
+        limit cast(:max_outstanding as integer)) due
     ), outstanding as (
       select count(*) as n from tickets where queue = :queue and expires_at > now()
     )
@@ -197,7 +201,7 @@ _ISSUE_TICKETS = sa.text("""
     returning id
 """)
 
-# A queue with due steps of which none is being worked on has lost its tickets. What a job works on has none.
+# A queue whose steps have been due for 5 s, with none running, has lost its tickets. Steps of the job need none.
 _DELETE_TICKETS = sa.text("""
     delete from tickets t where expires_at < now() or (
       exists (select 1 from steps s join runs r on r.id = s.run_id

@@ -1,8 +1,8 @@
-"""The worker: due steps flow in, each is gathered, computed and applied; what follows from it is woken.
+"""The worker: claim due steps, run their handlers (gather, compute, apply), and wake the queues of the next steps.
 
-The same loop runs in a function that a ticket woke and in a Cloud Run job worker. No transaction is open while
-`compute` talks to a provider or a site. `apply` locks the step first: its writes, its completion and the steps that
-follow commit together, so that delivery is at least once and the effect exactly once.
+Functions woken by a ticket and Cloud Run job workers run the same loop. No transaction is open during `compute`, which
+may call a provider or a site. The step is locked before `apply`: its writes, the step's completion and the steps that
+follow commit in one transaction. Delivery is at least once, the effect exactly once.
 """
 
 import random
@@ -25,17 +25,18 @@ from headwater.queue.retry_policy import GiveUp, Retry, decide
 from headwater.web.shutdown import Lifetime
 
 MAX_LOST_LEASES = 5
-"""A step that so many workers died over is given up: it may be what kills them."""
+"""A step fails after this many lost leases: running it probably kills the worker."""
 
 SPLIT_AFTER = 2
-"""A step of several items is split into single ones after so many lost leases: one of them may be what kills."""
+"""A step with several items is split into one step per item after this many lost leases, to isolate the bad item."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step came to: counts to be summed over the run, and the steps that follow.
+    """The result of a step: counts, which the run sums up, and the steps that follow.
 
-    `after_commit` is called after the commit, unless the process dies in between: the watchdog must come to the same.
+    `after_commit` is called after the commit. It is skipped if the process dies in between, so the watchdog must be
+    able to do the same work.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -44,38 +45,38 @@ class StepResult:
 
 
 class Handler(Protocol):
-    """One kind of step."""
+    """Runs one kind of step."""
 
     def gather(self, tx: Connection, step: Step) -> Any:
         """Read what the step needs."""
 
     def compute(self, gathered: Any) -> Any:
-        """Do the work, outside of any transaction."""
+        """Do the work, outside a transaction."""
 
     def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
-        """Write what was computed."""
+        """Store the computed result, in the transaction that completes the step."""
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
-        """Write what it means for the run that the step failed for good."""
+        """Record in the run that the step failed and is not retried."""
 
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A kind of step that may have several items."""
+    """A handler whose steps may have several items."""
 
     def split(self, tx: Connection, step: Step) -> Sequence[NewStep]:
-        """Return steps that do the same one item each, or none when there is but one."""
+        """Return one step per item, or nothing if the step has a single item."""
 
 
 class Waker(Protocol):
-    """Wakes whoever drains a queue."""
+    """Wakes the workers of a queue."""
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
-        """Make sure that due steps of these queues will be drained, in `delay_s` at the latest."""
+        """Make sure that workers run the due steps of these queues, in `delay_s` seconds at the latest."""
 
 
 class Worker:
-    """Run steps with `handlers`, by kind, for as long as the process lives."""
+    """Runs the steps of a process; `handlers` are by kind of step."""
 
     def __init__(
         self,
@@ -94,13 +95,13 @@ class Worker:
         self.holder = holder
         self.lifetime = lifetime
         self._last_workspace = uuid.uuid4()
-        self.leases = LeaseRenewer(database, settings.lease_s, lifetime, self._given_back)
+        self.leases = LeaseRenewer(database, settings.lease_s, lifetime, self._on_give_back)
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
-        """Run due steps of a queue one after another until `stop` says so or none is due; returns how many ran.
+        """Run due steps of a queue, one after another, until none is due or `stop()` is true. Returns their number.
 
-        The end of the process stops it, too. Raises DatabaseUnavailable; the step at hand is then taken back when its
-        lease runs out.
+        Also stops when the process begins to shut down. Raises DatabaseUnavailable; the watchdog returns the current
+        step to `ready` when its lease expires.
         """
         ran, last = 0, None
         while not (stop() or self.lifetime.is_ending()):
@@ -109,7 +110,7 @@ class Worker:
             if step is not None:
                 self.run(step)
                 ran, last = ran + 1, step
-            elif is_over:  # what ends the run may be due in this very queue
+            elif is_over:  # the `finish` step that was just added may be due in this queue
                 last = None
             else:
                 return ran
@@ -118,12 +119,12 @@ class Worker:
         return ran
 
     def run(self, step: Step) -> None:
-        """Run one claimed step to its completion, its next attempt, or its end; the caller looks after the fan-in."""
+        """Run one claimed step: complete it, schedule a retry, or fail it. The caller adds the `finish` step."""
         started = time.monotonic()
         handler = self.handlers[step.kind]
         try:
             if step.lost >= MAX_LOST_LEASES:
-                self._give_up(handler, step, GiveUp(f"{MAX_LOST_LEASES} workers died over this step."))
+                self._give_up(handler, step, GiveUp(f"{MAX_LOST_LEASES} workers stopped while running this step."))
                 return
             if step.lost >= SPLIT_AFTER and self._split(handler, step):
                 return
@@ -143,11 +144,11 @@ class Worker:
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
         except DatabaseRefuses as error:
-            self._failed(handler, step, error)
+            self._handle_failure(handler, step, error)
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary: every other error is the step's, decided in one place
-            self._failed(handler, step, error)
+        except Exception as error:  # noqa: BLE001 - the boundary: the retry policy decides on every other error
+            self._handle_failure(handler, step, error)
         else:
             duration_ms = _ms_since(started)
             logs.event(
@@ -160,24 +161,23 @@ class Worker:
             )
 
     def _claim(self, queue: str, last: Step | None) -> Step | None:
-        """Claim a step, of the next workspace in turn, and look whether the run of the one before goes on."""
-        kinds, previous_run = list(self.handlers), last.run_id if last else None
+        """Claim a step, of the next workspace in turn, and check whether the last step's run still has open steps."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(
                 tx,
                 queue,
-                kinds,
+                list(self.handlers),
                 self.holder,
                 self.settings.lease_s,
                 after_workspace=self._last_workspace,
-                previous_run=previous_run,
+                previous_run=last.run_id if last else None,
             )
         if step is not None:
             self._last_workspace = step.workspace_id
         return step
 
     def _fan_in(self, last: Step) -> bool:
-        """See to it that a run ends whose last step that was; returns whether it was."""
+        """Add the `finish` step if that was the run's last open step. Returns True if it was added."""
         with self.database.transaction(last.workspace_id) as tx:
             is_over = ledger.fan_in(tx, last.run_id)
         if is_over:
@@ -188,7 +188,7 @@ class Worker:
         if steps:
             self.waker.wake(sorted({new.queue for new in steps}))
 
-    def _failed(self, handler: Handler, step: Step, error: Exception) -> None:
+    def _handle_failure(self, handler: Handler, step: Step, error: Exception) -> None:
         decision = decide(
             error,
             attempt=step.attempt,
@@ -206,13 +206,13 @@ class Worker:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
 
     def _retry(self, step: Step, error: Exception, decision: Retry) -> None:
-        """Put the step back; what asks for patience gets it from every step that talks to it."""
-        asked_s = error.retry_after_s if isinstance(error, UpstreamError) else None
+        """Schedule a retry; a `Retry-After` delays all steps of the provider."""
+        retry_after_s = error.retry_after_s if isinstance(error, UpstreamError) else None
         reason = storable(str(error)[:500])
-        if asked_s and step.provider:
+        if retry_after_s and step.provider:
             with self.database.transaction(ALL_WORKSPACES) as tx:
-                is_news = ledger.block(tx, step.provider, decision.delay_s, reason)
-            if is_news:
+                is_new = ledger.block(tx, step.provider, decision.delay_s, reason)
+            if is_new:
                 logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
@@ -220,7 +220,7 @@ class Worker:
         self.waker.wake([step.queue], decision.delay_s)
 
     def _split(self, handler: Handler, step: Step) -> bool:
-        """Put single steps in the place of one that fails as a whole; False when it has one item only."""
+        """Replace a failing step by one step per item. Returns False if it has a single item."""
         if not isinstance(handler, Divisible):
             return False
         with self.database.transaction(step.workspace_id) as tx:
@@ -242,13 +242,13 @@ class Worker:
             if decision.is_systemic:
                 ledger.cancel_same_kind(tx, step, reason)
 
-    def _given_back(self, step: Step) -> None:
+    def _on_give_back(self, step: Step) -> None:
         logs.event("step.given_back", step_id=step.id, kind=step.kind, key=step.key, run_id=step.run_id)
         self.waker.wake([step.queue])
 
 
 def _log_fields(step: Step) -> dict[str, Any]:
-    """Tell of a step what the log is searched by; `waited_ms` is how long it had been due before it was claimed."""
+    """Return the log fields that identify a step; `waited_ms`: milliseconds between due time and claim."""
     return {
         "step_id": step.id,
         "kind": step.kind,

@@ -247,7 +247,7 @@ def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_othe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
         work(db, database, handler := Refused(), max_upstream_attempts=3)
-    assert handler.given_up == [f"{told} Given up after 3 attempts."]
+    assert handler.given_up == [f"{told} Gave up after 3 attempts."]
     with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
 
@@ -258,7 +258,7 @@ def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: 
     handler = Recorded()
     work(db, database, handler)
     assert handler.applied == []
-    assert "workers died" in handler.given_up[0]
+    assert "workers stopped" in handler.given_up[0]
 
 
 def test_a_reason_that_postgres_cannot_store_still_ends_the_step(db: Database, database: FreshDatabase) -> None:

@@ -46,7 +46,7 @@ def test_what_everything_like_it_will_meet_is_given_up_everywhere() -> None:
 
 def test_the_last_attempt_gives_up_and_says_so() -> None:
     decision = decide(UpstreamError("busy"), attempt=4, max_attempts=3, max_upstream_attempts=5, random=0.5)
-    assert decision == GiveUp("busy Given up after 5 attempts.")
+    assert decision == GiveUp("busy Gave up after 5 attempts.")
 
 
 def test_what_nobody_foresaw_is_tried_less_often() -> None:
