@@ -52,7 +52,7 @@ class JobWorker:
         self.retry = retry
         self.holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
         steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings))}
-        self.worker = Worker(database, settings, steps, wake=NoTickets(), holder=self.holder, lifetime=lifetime)
+        self.worker = Worker(database, settings, steps, waker=NoTickets(), holder=self.holder, lifetime=lifetime)
         self.ran = 0
         self._may_hold = False
 
