@@ -16,7 +16,7 @@ export default defineConfig(
       },
     },
     rules: {
-      // noPropertyAccessFromIndexSignature asks for the opposite.
+      // noPropertyAccessFromIndexSignature in tsconfig requires the opposite.
       "@typescript-eslint/dot-notation": "off",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       eqeqeq: "error",
@@ -25,7 +25,7 @@ export default defineConfig(
     },
   },
   { files: ["web/src/**"], extends: [reactHooks.configs.flat["recommended-latest"]] },
-  // The compiler knows the globals of Node and of the browser, which the scripts hand functions to.
+  // The compiler checks globals, of Node and of the browser (for functions passed to page.evaluate).
   { files: ["**/*.mjs"], rules: { "no-undef": "off" } },
   { files: ["**/*.test.{ts,tsx}"], rules: { "max-lines-per-function": "off" } },
 );

@@ -1,17 +1,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const STAND_INS = ["upstream", "issuer", "google"].map((name) => `worker/testing/${name}.ts`);
+const FAKES = ["upstream", "issuer", "google"].map((name) => `worker/testing/${name}.ts`);
 
 export default defineConfig({
   test: {
-    // Other tests may keep the machine busy.
+    // Long, because other tests may use the machine at the same time.
     testTimeout: 30_000,
     projects: [
       {
-        // In workerd, the runtime that Cloudflare runs; one of it serves all files, as each makes users and keys of its own.
+        // In workerd, Cloudflare's runtime. All files share one instance; each test makes its own users and keys.
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.jsonc" } })],
-        test: { name: "worker", isolate: false, include: ["worker/**/*.test.ts"], globalSetup: STAND_INS },
+        test: { name: "worker", isolate: false, include: ["worker/**/*.test.ts"], globalSetup: FAKES },
       },
       { test: { name: "web", include: ["web/src/**/*.test.{ts,tsx}"], environment: "node" } },
       {

@@ -1,7 +1,7 @@
-/** A stand-in for the collection function's part about people, on a real socket: callers, members, API keys, sources. */
+/** A fake of the collection function's accounts routes on a real socket: current user, members, API keys, sources. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { json, listen, textOf, type Standing } from "../worker/testing/fixtures";
+import { json, listen, readBody, type TestServer } from "../worker/testing/fixtures";
 
 type Role = "reader" | "editor" | "owner";
 
@@ -14,20 +14,21 @@ interface Row extends Record<string, unknown> {
   subject?: string;
 }
 
-/** Whoever gets past the Worker is Ada: an owner of one workspace, a reader of the other. */
-export class PeopleFunction {
-  #server: Standing | null = null;
-  /** Tokens that are no longer good, as of a revoked key; tokens that asked who they are. */
-  readonly refused = new Set<string>();
+/** Every caller is Ada, the owner of one workspace and a reader of the other. */
+export class AccountsFunction {
+  #server: TestServer | null = null;
+  /** Tokens that get a 401. */
+  readonly revoked = new Set<string>();
+  /** The tokens of requests to `/api/me`. */
   readonly callers: string[] = [];
   members: Row[] = [];
   keys: Row[] = [];
-  /** The key that is made next. */
+  /** The API key that the next request creates. */
   nextKey = "";
 
   async start(): Promise<string> {
     this.#server = await listen((request, response) => this.#serve(request, response));
-    this.begin();
+    this.reset();
     return this.#server.url;
   }
 
@@ -35,28 +36,28 @@ export class PeopleFunction {
     await this.#server?.close();
   }
 
-  begin(): void {
-    this.refused.clear();
+  reset(): void {
+    this.revoked.clear();
     this.callers.length = 0;
     this.members = [{ subject: "ada", role: "owner", name: "Ada", created_at: NOW }];
     this.keys = [];
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await textOf(request);
+    const body = await readBody(request);
     const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
-    const here = [HOME, OTHER].find(({ id }) => id === (request.headers["x-workspace"] ?? HOME.id)) ?? HOME;
-    const role: Role = here === HOME ? "owner" : "reader";
+    const workspace = [HOME, OTHER].find(({ id }) => id === (request.headers["x-workspace"] ?? HOME.id)) ?? HOME;
+    const role: Role = workspace === HOME ? "owner" : "reader";
     const [, , resource = "", ...rest] = (request.url ?? "").split("/");
     const id = rest.join("/");
-    if (this.refused.has(token)) {
+    if (this.revoked.has(token)) {
       problem(response, 401, "The token has been revoked.");
     } else if (resource === "me") {
       this.callers.push(token);
       const workspaces = [HOME, OTHER].map((one) => ({ ...one, role: one === HOME ? "owner" : "reader" }));
-      json(response, 200, { subject: "ada", name: "Ada", role, workspace_id: here.id, workspaces, scopes: [] });
+      json(response, 200, { subject: "ada", name: "Ada", role, workspace_id: workspace.id, workspaces, scopes: [] });
     } else if (resource === "sources") {
-      json(response, 200, { sources: [sourceOf(here.name)] });
+      json(response, 200, { sources: [sourceOf(workspace.name)] });
     } else if (role !== "owner") {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {
@@ -67,24 +68,24 @@ export class PeopleFunction {
   }
 
   #answerMembers(method = "GET", subject: string, body: string, response: ServerResponse): void {
-    const given = body ? (JSON.parse(body) as Row) : {};
-    if (method === "POST") this.members.push({ ...given, created_at: NOW });
+    const fields = body ? (JSON.parse(body) as Row) : {};
+    if (method === "POST") this.members.push({ ...fields, created_at: NOW });
     if (method === "PATCH")
-      this.members = this.members.map((row) => (row.subject === subject ? { ...row, ...given } : row));
+      this.members = this.members.map((row) => (row.subject === subject ? { ...row, ...fields } : row));
     if (method === "DELETE") this.members = this.members.filter((row) => row.subject !== subject);
     json(response, 200, { members: this.members });
   }
 
   #answerKeys(method = "GET", id: string, body: string, response: ServerResponse): void {
     if (method === "POST") {
-      const { expires_in_days: days, ...given } = JSON.parse(body) as Row;
+      const { expires_in_days: days, ...fields } = JSON.parse(body) as Row;
       const times = {
         created_at: NOW,
         revoked_at: null,
         last_used_at: null,
         expires_at: days ? "2126-01-31T12:00:00Z" : null,
       };
-      const key = { ...given, ...times, id: crypto.randomUUID(), hint: this.nextKey.slice(3, 7), created_by: "ada" };
+      const key = { ...fields, ...times, id: crypto.randomUUID(), hint: this.nextKey.slice(3, 7), created_by: "ada" };
       this.keys.unshift(key);
       json(response, 201, { ...key, key: this.nextKey });
       return;

@@ -1,16 +1,16 @@
-// What people do first, step by step: sign in, add a source, ask.
+// Actions that several scripts share: sign in, add a source, ask a question.
 
 import { expect } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {() => Promise<void>} Look Called when there is something to see. */
+/** @typedef {() => Promise<void>} TakeScreenshot Called at a moment that is worth a screenshot. */
 
 const ANSWER_TIMEOUT_MS = 60_000;
-/** @type {Look} */
-const unseen = () => Promise.resolve();
+/** @type {TakeScreenshot} */
+const noScreenshot = () => Promise.resolve();
 
 /**
- * Go by the issuer's page, which asks for a name, and come back to the page that was left.
+ * Sign in as `name` on the issuer's page, which returns to the Sources page.
  *
  * @param {Page} page @param {string} base @param {string} name
  */
@@ -25,11 +25,11 @@ export async function signIn(page, base, name) {
 }
 
 /**
- * Add a repository as a source; returns the name that the form made of its URL.
+ * Add a repository as a source. Returns its name, which the form derives from the URL.
  *
- * @param {Page} page @param {string} base @param {string} gitUrl @param {Look} look
+ * @param {Page} page @param {string} base @param {string} gitUrl @param {TakeScreenshot} screenshot
  */
-export async function addSource(page, base, gitUrl, look = unseen) {
+export async function addSource(page, base, gitUrl, screenshot = noScreenshot) {
   await page.goto(`${base}/sources`);
   const form = page.getByRole("form", { name: "Add a Git repository" });
   const add = page.getByRole("button", { name: "Add source" });
@@ -37,23 +37,23 @@ export async function addSource(page, base, gitUrl, look = unseen) {
   if (!(await form.isVisible())) await add.click();
   await form.getByLabel("Git URL").fill(gitUrl);
   const name = await form.getByLabel("Name").inputValue();
-  expect(name !== "", "the source's name isn't taken from its URL");
-  await look();
+  expect(name !== "", "the form derives no name from the URL");
+  await screenshot();
   await form.getByRole("button", { name: "Add source" }).click();
   await page.getByRole("article", { name }).last().waitFor();
   return name;
 }
 
 /**
- * Ask with the keyboard alone, and wait for the answer's end; it must cite something.
+ * Ask a question with the keyboard and wait until the answer is complete. It must have a citation.
  *
- * @param {Page} page @param {string} question @param {Look} look
+ * @param {Page} page @param {string} question @param {TakeScreenshot} screenshot
  */
-export async function ask(page, question, look = unseen) {
+export async function ask(page, question, screenshot = noScreenshot) {
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Chat" }).click();
   const field = page.getByRole("textbox", { name: "Question" });
   await field.waitFor();
-  await look();
+  await screenshot();
   await field.focus();
   await page.keyboard.type(question);
   await page.keyboard.press("Enter");

@@ -1,41 +1,41 @@
-/** An answer's ways through a real browser: reloads, pages left, stops, broken connections, refusals. */
+/** Answers in a real browser: reloads, navigation, stopping, broken connections, errors. */
 
 import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { CHROMIUM, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
-import { startEdge, type Edge } from "../tests/wrangler";
+import { startWrangler, type Wrangler } from "../tests/wrangler";
 
-const WHOLE = /one two three four five six seven eight nine ten/;
+const COMPLETE = /one two three four five six seven eight nine ten/;
 
 describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   let chat: ChatFunction;
-  let edge: Edge;
+  let wrangler: Wrangler;
   let browser: Browser;
   let page: Page;
 
   beforeAll(async () => {
     chat = new ChatFunction();
-    edge = await startEdge(inject("app"), await chat.start());
+    wrangler = await startWrangler(inject("app"), await chat.start());
     browser = await launch();
   });
 
   afterAll(async () => {
     await browser.close();
-    await edge.close();
+    await wrangler.close();
     await chat.close();
   });
 
   beforeEach(async () => {
-    chat.asked.length = 0;
-    chat.isHeld = true;
+    chat.questions.length = 0;
+    chat.isPaused = true;
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, []);
-    await page.goto(edge.url);
+    await page.goto(wrangler.url);
   });
 
   afterEach(async () => {
-    chat.isHeld = false;
+    chat.isPaused = false;
     await page.context().close();
   });
 
@@ -45,84 +45,86 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await page.getByText(until).first().waitFor();
   }
 
-  async function expectWholeAnswer(): Promise<void> {
+  async function expectCompleteAnswer(): Promise<void> {
     await page.getByRole("list", { name: "Sources" }).waitFor();
     const answers = await page.getByRole("article", { name: "Answer" }).allInnerTexts();
     expect(answers).toHaveLength(1);
-    expect(answers[0]).toMatch(WHOLE);
+    expect(answers[0]).toMatch(COMPLETE);
     expect(await page.getByRole("alert").count()).toBe(0);
-    expect(chat.asked).toHaveLength(1);
+    expect(chat.questions).toHaveLength(1);
   }
 
-  it("goes on after a reload", async () => {
+  it("continues after a reload", async () => {
     await ask("reload");
     await page.reload();
     expect(chat.isAnswering).toBe(true);
-    chat.isHeld = false;
-    await expectWholeAnswer();
+    chat.isPaused = false;
+    await expectCompleteAnswer();
   });
 
-  it("is finished while nobody looks, and there when somebody comes back", async () => {
+  it("completes after the client disconnects, and is shown on return", async () => {
     await ask("leave");
     const conversation = page.url();
     await page.getByRole("link", { name: "Sources" }).click();
-    chat.isHeld = false;
+    chat.isPaused = false;
     await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.goto(conversation);
-    await expectWholeAnswer();
+    await expectCompleteAnswer();
   });
 
-  it("goes on after a broken connection, when one tries again", async () => {
+  it("continues when the user retries after a broken connection", async () => {
     await ask("break");
     chat.breakConnections();
     await page.getByRole("alert").getByText("No connection").waitFor();
     expect(chat.isAnswering).toBe(true);
-    chat.isHeld = false;
+    chat.isPaused = false;
     await page.getByRole("button", { name: "Try again" }).click();
-    await expectWholeAnswer();
+    await expectCompleteAnswer();
   });
 
-  it("is read from the history when it ended while the connection was broken", async () => {
+  it("is loaded from the history when it completed during a broken connection", async () => {
     await ask("break and wait");
     chat.breakConnections();
     await page.getByRole("alert").waitFor();
-    chat.isHeld = false;
+    chat.isPaused = false;
     await expect.poll(() => chat.isAnswering, { timeout: 30_000 }).toBe(false);
     await page.getByRole("button", { name: "Try again" }).click();
-    await expectWholeAnswer();
+    await expectCompleteAnswer();
   });
 
-  it("isn't asked for anew when it only couldn't be looked for", async () => {
-    await ask("reload in vain");
-    chat.failuresToFollow = 1;
+  it("is not asked again when resuming its stream fails", async () => {
+    await ask("failed resume");
+    chat.resumeFailures = 1;
     await page.reload();
-    await page.getByRole("alert").getByText("The database does not answer.").waitFor();
-    chat.isHeld = false;
+    await page.getByRole("alert").getByText("The database is not responding.").waitFor();
+    chat.isPaused = false;
     await page.getByRole("button", { name: "Try again" }).click();
-    await expectWholeAnswer();
+    await expectCompleteAnswer();
   });
 
-  it("stops when one says so, and keeps what there is", async () => {
+  it("stops on request and keeps the text so far", async () => {
     await ask("stop");
     await page.getByRole("button", { name: "Stop answering" }).click();
     await page.getByText("This answer was stopped.").waitFor();
     expect(await page.getByRole("article", { name: "Answer" }).innerText()).toMatch(/^one two three/);
     await expect.poll(() => chat.stopped).toHaveLength(1);
-    chat.isHeld = false;
+    chat.isPaused = false;
     expect(page.url()).toContain(chat.stopped[0]);
     await page.reload();
     await page.getByText("This answer was stopped.").waitFor();
     await page.getByRole("button", { name: "Ask again" }).click();
     await page.getByRole("list", { name: "Sources" }).waitFor();
-    expect(await page.getByRole("article", { name: "Answer" }).allInnerTexts()).toEqual([expect.stringMatching(WHOLE)]);
+    expect(await page.getByRole("article", { name: "Answer" }).allInnerTexts()).toEqual([
+      expect.stringMatching(COMPLETE),
+    ]);
   });
 
-  it("that is refused says why", async () => {
+  it("shows the reason when the question is rejected", async () => {
     await ask("refuse", "An answer is still being written.");
     expect(await page.getByRole("alert").innerText()).toContain("Conflict");
   });
 
-  it("belongs to its conversation: a new chat begins empty", async () => {
+  it("is not shown in a new chat", async () => {
     await ask("first");
     await page.getByRole("button", { name: "New chat" }).click();
     await page.getByRole("heading", { name: "Ask about your team's documents" }).waitFor();

@@ -1,4 +1,4 @@
-// What the browser's checks share: a Chromium that talks to nobody else, and questions about a page.
+// Start Chromium, without background requests, and check pages: layout, focus, console errors.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,13 +6,13 @@ import { chromium } from "playwright-core";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").Locator} Locator */
-/** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Look */
+/** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Appearance */
 
 export const DESK = { width: 1360, height: 860 };
 export const NARROW = { width: 380, height: 760 };
 
-/** What pages are looked at in. */
-export const LOOKS = /** @satisfies {Record<string, Look>} */ ({
+/** The color schemes and window sizes in which pages are checked. */
+export const APPEARANCES = /** @satisfies {Record<string, Appearance>} */ ({
   light: { colorScheme: "light", viewport: DESK },
   dark: { colorScheme: "dark", viewport: DESK },
   narrow: { colorScheme: "light", viewport: NARROW },
@@ -29,7 +29,7 @@ const QUIET = [
   "--disable-sync",
 ];
 
-/** The system's Chromium, or the browser that the environment's CHROMIUM names. */
+/** The program: the environment variable CHROMIUM, or the system's Chromium. */
 export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 export function launch() {
@@ -37,47 +37,47 @@ export function launch() {
 }
 
 /**
- * Open a page of its own that looks like `look`; what it complains about (CSP, errors, failed loads) goes to `complaints`.
+ * Open a page in a new context. Console errors (exceptions, CSP violations, failed loads) are added to `errors`.
  *
  * @param {import("playwright-core").Browser} browser
- * @param {Look} look
- * @param {string[]} complaints
+ * @param {Appearance} appearance
+ * @param {string[]} errors
  * @returns {Promise<Page>}
  */
-export async function open(browser, look, complaints) {
-  const context = await browser.newContext({ ...look, reducedMotion: "reduce" });
+export async function open(browser, appearance, errors) {
+  const context = await browser.newContext({ ...appearance, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000); // a machine that is busy is slow, and nothing is wrong
-  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.setDefaultTimeout(60_000); // for busy machines
+  page.on("pageerror", (error) => errors.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+    if (message.type() === "error") errors.push(`console: ${message.text()}`);
   });
   return page;
 }
 
 /**
- * Run what `look` looks at in a browser of its own. What isn't so is said, kept as a picture of the last page (failed.png),
- * and ends the process with 1.
+ * Run `check` in a new browser. If it throws, print the error, save a screenshot of the last page (failed.png) and set
+ * exit status 1.
  *
- * @param {string} folder for the pictures
- * @param {(opened: (look?: Look) => Promise<Page>, complaints: string[]) => Promise<void>} look
+ * @param {string} folder for the screenshots
+ * @param {(openPage: (appearance?: Appearance) => Promise<Page>, errors: string[]) => Promise<void>} check
  */
-export async function inBrowser(folder, look) {
+export async function inBrowser(folder, check) {
   await mkdir(folder, { recursive: true });
   const browser = await launch();
   /** @type {string[]} */
-  const complaints = [];
+  const errors = [];
   /** @type {Page[]} */
   const pages = [];
   try {
-    await look(async (like = LOOKS.light) => {
-      const page = await open(browser, like, complaints);
+    await check(async (appearance = APPEARANCES.light) => {
+      const page = await open(browser, appearance, errors);
       pages.push(page);
       return page;
-    }, complaints);
+    }, errors);
   } catch (error) {
     const last = pages.at(-1);
-    if (last) await shot(last, folder, "failed");
+    if (last) await screenshot(last, folder, "failed");
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   } finally {
@@ -85,9 +85,9 @@ export async function inBrowser(folder, look) {
   }
 }
 
-/** @param {string[]} complaints */
-export function expectNone(complaints) {
-  expect(complaints.length === 0, `the browser complained:\n${complaints.join("\n")}`);
+/** @param {string[]} errors */
+export function expectNoErrors(errors) {
+  expect(errors.length === 0, `errors in the browser's console:\n${errors.join("\n")}`);
 }
 
 /** @param {unknown} condition @param {string} message @returns {asserts condition} */
@@ -95,39 +95,38 @@ export function expect(condition, message) {
   if (!condition) throw new Error(message);
 }
 
-/** Keep a picture of the whole page. @param {Page} page @param {string} folder @param {string} name */
-export async function shot(page, folder, name) {
+/** Save a screenshot of the whole page. @param {Page} page @param {string} folder @param {string} name */
+export async function screenshot(page, folder, name) {
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
-/** Look at a page in light, in dark and on a narrow screen. @param {Page} page @param {string} folder @param {string} name */
-export async function lookAt(page, folder, name) {
+/** Check and save a page in light, in dark and on a narrow screen. @param {Page} page @param {string} folder @param {string} title */
+export async function checkAppearances(page, folder, title) {
   await page.waitForLoadState("networkidle");
-  for (const look of /** @type {const} */ (["light", "dark", "narrow"])) {
-    await page.setViewportSize(LOOKS[look].viewport);
-    await page.emulateMedia({ colorScheme: LOOKS[look].colorScheme });
-    await expectNoSidewaysScroll(page, `${look} ${name}`);
-    await shot(page, folder, `${name}-${look}`);
+  for (const name of /** @type {const} */ (["light", "dark", "narrow"])) {
+    await page.setViewportSize(APPEARANCES[name].viewport);
+    await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme });
+    await expectNoHorizontalScroll(page, `${name} ${title}`);
+    await screenshot(page, folder, `${title}-${name}`);
   }
-  await page.setViewportSize(LOOKS.light.viewport);
+  await page.setViewportSize(APPEARANCES.light.viewport);
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** What a reader is shown has nothing to press that would change anything. @param {Page} page @param {string} where */
+/** A reader's pages have no buttons. @param {Page} page @param {string} where */
 export async function expectNoButtons(page, where) {
   const buttons = await page.locator("main").getByRole("button").allInnerTexts();
   expect(buttons.length === 0, `a reader sees on ${where}: ${buttons.join(", ")}`);
 }
 
 /** @param {Page} page @param {string} where */
-export async function expectNoSidewaysScroll(page, where) {
+export async function expectNoHorizontalScroll(page, where) {
   const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(excess <= 0, `${where}: the page is ${excess} px wider than the window`);
 }
 
 /**
- * Go through the page with Tab, from its beginning: the first stop is the skip link, and each stop shows that it has the
- * focus.
+ * Press Tab from the start of the page. The first stop must be the skip link, and each stop must show a focus outline.
  *
  * @param {Page} page
  * @param {number} stops
@@ -143,22 +142,22 @@ export async function expectVisibleFocus(page, stops) {
     const focused = await page.evaluate(() => {
       const element = document.activeElement;
       if (!element || element === document.body) return null;
-      // The composer draws the outline around the whole of itself.
-      const drawn = element.matches(".composer textarea") ? element.closest(".composer") : element;
-      const style = getComputedStyle(drawn ?? element);
+      // The composer draws the outline of its text field around itself.
+      const outlined = element.matches(".composer textarea") ? element.closest(".composer") : element;
+      const style = getComputedStyle(outlined ?? element);
       return { name: element.textContent.trim().slice(0, 40) || element.tagName, outline: style.outlineStyle };
     });
     if (stop === 1) {
       const reached = focused?.name ?? "nothing";
       expect(reached === "Skip to content", `the first Tab stop is ${reached}, not the skip link`);
     }
-    // After the last stop Tab leaves the page.
+    // After the last stop, Tab leaves the page.
     if (!focused) return;
-    expect(focused.outline !== "none", `Tab stop ${stop} (${focused.name}) doesn't show that it has the focus`);
+    expect(focused.outline !== "none", `Tab stop ${stop} (${focused.name}) has no focus outline`);
   }
 }
 
-/** Tell whether some of `element` is in the visible part of `within`. @param {Locator} element @param {Locator} within */
+/** Whether part of `element` is visible within `within`. @param {Locator} element @param {Locator} within */
 export async function isWithinView(element, within) {
   const [inner, outer] = await Promise.all([element.boundingBox(), within.boundingBox()]);
   if (!inner || !outer) return false;

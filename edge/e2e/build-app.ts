@@ -1,4 +1,4 @@
-/** Builds the web app once for all tests in a browser; its folder is provided to them as `app`. */
+/** Build the web app once for the browser tests, and provide its folder to them as `app`. */
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** A stand-in for the functions that a chat needs, on a real socket; it answers slowly, and can break its connections. */
+/** A fake chat function on a real socket, which answers slowly and can pause or break its streams. */
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 
 const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "[1]"];
 const WORD_EVERY_MS = 150;
-/** An answer that is held waits before this word. */
-const HELD_BEFORE = WORDS.indexOf("six");
+/** A paused answer waits before this word. */
+const PAUSE_BEFORE = WORDS.indexOf("six");
 const CITATION = { documentId: "d1", start: 0, end: 4, headingPath: [], url: null, text: "Text" };
 const SOURCE = {
   type: "source-document",
@@ -16,7 +16,7 @@ const SOURCE = {
   title: "A title",
   filename: "a.md",
 };
-const UNREACHABLE = { title: "Not reachable", detail: "The database does not answer.", status: 503 };
+const UNREACHABLE = { title: "Not reachable", detail: "The database is not responding.", status: 503 };
 const REVOKED = { title: "Unauthorized", detail: "The token has been revoked.", status: 401 };
 
 interface Answer {
@@ -30,20 +30,20 @@ interface Question {
   messages: { id: string; parts: { text: string }[] }[];
 }
 
-/** An in-memory chat function with one slow answer to everything. */
+/** An in-memory chat function that gives every question the same slow answer. */
 export class ChatFunction {
   readonly #server = createServer((request, response) => void this.#serve(request, response));
   readonly #conversations = new Map<string, unknown[]>();
   readonly #running = new Map<string, Answer>();
-  /** What was asked, and which conversations were asked to stop. */
-  readonly asked: string[] = [];
+  readonly questions: string[] = [];
+  /** Ids of the conversations that a client has stopped. */
   readonly stopped: string[] = [];
-  /** Tokens that are no longer good. */
-  readonly refused = new Set<string>();
-  /** How many of the next attempts to follow an answer are to fail. */
-  failuresToFollow = 0;
-  /** Whether answers wait in their middle, for as long as a test needs. */
-  isHeld = false;
+  /** Tokens that get a 401. */
+  readonly revoked = new Set<string>();
+  /** The number of requests to resume a stream that fail next. */
+  resumeFailures = 0;
+  /** Whether answers pause halfway. */
+  isPaused = false;
 
   async start(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
@@ -61,7 +61,7 @@ export class ChatFunction {
     return this.#running.size > 0;
   }
 
-  /** Break every stream, as a network does; the answers go on. */
+  /** Break the connection of every stream. The answers continue. */
   breakConnections(): void {
     for (const { readers } of this.#running.values()) for (const reader of readers) reader.destroy();
   }
@@ -70,11 +70,11 @@ export class ChatFunction {
     let body = "";
     for await (const chunk of request) body += String(chunk);
     const [, , resource = "", id = "", action = ""] = (request.url ?? "").split("/");
-    if (this.refused.has(request.headers.authorization?.replace("Bearer ", "") ?? "")) send(response, 401, REVOKED);
+    if (this.revoked.has(request.headers.authorization?.replace("Bearer ", "") ?? "")) send(response, 401, REVOKED);
     else if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
     else if (resource === "chat" && action === "stop") this.#stop(id, response);
-    else if (resource === "chat" && this.failuresToFollow-- > 0) send(response, 503, UNREACHABLE);
-    else if (resource === "chat") follow(this.#running.get(id), response);
+    else if (resource === "chat" && this.resumeFailures-- > 0) send(response, 503, UNREACHABLE);
+    else if (resource === "chat") resume(this.#running.get(id), response);
     else if (resource === "conversations" && id === "") send(response, 200, { conversations: this.#list() });
     else if (resource === "conversations") this.#read(id, response);
     else send(response, 200, { sources: [] });
@@ -88,12 +88,12 @@ export class ChatFunction {
   #read(id: string, response: ServerResponse): void {
     const messages = this.#conversations.get(id);
     if (messages) send(response, 200, { id, title: "A question", messages });
-    else send(response, 404, { title: "Not found", detail: `No conversation ${id} is here.`, status: 404 });
+    else send(response, 404, { title: "Not found", detail: `Conversation ${id} not found.`, status: 404 });
   }
 
   #ask({ id, messages }: Question, response: ServerResponse): void {
     const question = messages.at(-1)?.parts[0]?.text ?? "";
-    this.asked.push(question);
+    this.questions.push(question);
     if (this.#running.has(id) || question === "refuse") {
       send(response, 409, { title: "Conflict", detail: "An answer is still being written.", status: 409 });
       return;
@@ -104,7 +104,7 @@ export class ChatFunction {
     const answer: Answer = { id: crypto.randomUUID(), events: [], readers: new Set() };
     this.#running.set(id, answer);
     void this.#write(id, answer);
-    follow(answer, response);
+    resume(answer, response);
   }
 
   #stop(id: string, response: ServerResponse): void {
@@ -118,7 +118,7 @@ export class ChatFunction {
     let text = "";
     for (const [n, word] of WORDS.entries()) {
       do await new Promise((next) => setTimeout(next, WORD_EVERY_MS));
-      while (n === HELD_BEFORE && this.isHeld && this.#running.has(conversation));
+      while (n === PAUSE_BEFORE && this.isPaused && this.#running.has(conversation));
       if (!this.#running.has(conversation)) break;
       text += `${word} `;
       publish(answer, { type: "text-delta", id: "t1", delta: `${word} ` });
@@ -139,7 +139,7 @@ function publish(answer: Answer, ...parts: unknown[]): void {
   }
 }
 
-function follow(answer: Answer | undefined, response: ServerResponse): void {
+function resume(answer: Answer | undefined, response: ServerResponse): void {
   if (!answer) {
     response.writeHead(204).end();
     return;

@@ -1,24 +1,24 @@
 #!/usr/bin/env node
-// The main job, in a real browser: add a source, schedule and collect it, ask, check the citation.
+// The main use case in a real browser: add a source, schedule and collect it, ask a question, check its citation.
 //
 //   node e2e/collect-and-ask.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION
 //
-// Prints one line a stage. Exit status 1, with what was expected and a last screenshot (failed.png), when something isn't
-// so. CHROMIUM names the browser (/usr/bin/chromium), COLLECT_TIMEOUT_S how long the collect may take (300).
+// Prints one line for each stage. On a failure, prints what was expected, saves a screenshot (failed.png) and exits with
+// 1. CHROMIUM is the browser's program (/usr/bin/chromium), COLLECT_TIMEOUT_S the longest time for a collect (300).
 
 import { join } from "node:path";
 import { addSource, ask } from "./actions.mjs";
 import {
   expect,
-  expectNone,
-  expectNoSidewaysScroll,
+  expectNoErrors,
+  expectNoHorizontalScroll,
   expectVisibleFocus,
   inBrowser,
   isWithinView,
-  LOOKS,
+  APPEARANCES,
 } from "./browser.mjs";
-import { lookAtRun } from "./run-page.mjs";
-import { schedule } from "./schedule-form.mjs";
+import { checkRunPage } from "./run-page.mjs";
+import { setSchedule } from "./schedule-form.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{ documentId: string, start: number, end: number, text: string }} Citation */
@@ -33,17 +33,17 @@ if (question === "") {
 }
 
 /** @param {Page} page @param {string} name */
-async function shot(page, name) {
+async function screenshot(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
-/** Collect the source, and watch the bar from beginning to end. @param {Page} page @param {string} name */
+/** Collect the source. Returns the progress bar's values, which must not decrease. @param {Page} page @param {string} name */
 async function collect(page, name) {
   const card = page.getByRole("article", { name }).last();
   await card.getByRole("button", { name: "Collect now" }).click();
   const bar = card.getByRole("progressbar");
   await bar.waitFor();
-  const watched = await bar.evaluateHandle((element) => {
+  const values = await bar.evaluateHandle((element) => {
     /** @type {number[]} */
     const seen = [];
     const note = () => seen.push(Number(element.getAttribute("aria-valuenow") ?? 0));
@@ -51,40 +51,40 @@ async function collect(page, name) {
     new MutationObserver(note).observe(element, { attributes: true, attributeFilter: ["aria-valuenow"] });
     return seen;
   });
-  await shot(page, "2-collecting");
+  await screenshot(page, "2-collecting");
   const deadline = Date.now() + COLLECT_TIMEOUT_MS;
   const end = card.getByText(/^(Collected|Collected with errors|Failed|Cancelled)$/);
   while (!(await end.isVisible())) {
     expect(
       Date.now() < deadline,
-      `the collect hasn't ended after ${COLLECT_TIMEOUT_MS / 1000} s: ${await bar.innerText()}`,
+      `the collect has not ended after ${COLLECT_TIMEOUT_MS / 1000} s: ${await bar.innerText()}`,
     );
     await page.waitForTimeout(200);
   }
   const state = await end.innerText();
   expect(state.startsWith("Collected"), `the collect ended as ${state}: ${await card.innerText()}`);
   await card.getByText(/^[1-9][\d,]* documents?$/).waitFor();
-  await shot(page, "3-collected");
-  const seen = await watched.jsonValue();
+  await screenshot(page, "3-collected");
+  const seen = await values.jsonValue();
   seen.forEach((value, index) => {
-    expect(index === 0 || value >= (seen[index - 1] ?? 0), `the bar went back: ${seen.join(", ")}`);
+    expect(index === 0 || value >= (seen[index - 1] ?? 0), `the progress bar went back: ${seen.join(", ")}`);
   });
   const last = await bar.getAttribute("aria-valuenow");
-  expect(last === "100", `the bar ended at ${last}, not at 100: ${seen.join(", ")}`);
+  expect(last === "100", `the progress bar ended at ${last}, not at 100: ${seen.join(", ")}`);
   return seen;
 }
 
-/** After a reload the conversation, its answer and its citations are there again. @param {Page} page */
+/** Reload the conversation, which must show the same answer. @param {Page} page */
 async function reload(page) {
   expect(/\/chat\/.+/.test(page.url()), `the conversation has no URL of its own: ${page.url()}`);
   const before = await page.getByRole("article", { name: "Answer" }).last().innerText();
   await page.reload();
   const answer = page.getByRole("article", { name: "Answer" }).last();
   await answer.waitFor();
-  expect((await answer.innerText()) === before, "after a reload the answer is another one");
+  expect((await answer.innerText()) === before, "the answer is different after a reload");
 }
 
-/** Open the first citation: the passage is marked, in view, and exactly what was cited. @param {Page} page */
+/** Open the first citation. Its passage must be marked, visible and equal to the cited text. @param {Page} page */
 async function openCitation(page) {
   const button = page.getByRole("button", { name: /^Citation \d+: ./ }).first();
   const n = (await button.innerText()).trim();
@@ -93,29 +93,29 @@ async function openCitation(page) {
   const mark = panel.locator("mark").first();
   await mark.waitFor();
   const body = panel.getByRole("region", { name: "Document text" });
-  expect(await isWithinView(mark, body), "the marked passage isn't in view");
-  const passage = await citedAs(page, n);
+  expect(await isWithinView(mark, body), "the marked passage is not visible");
+  const passage = await readCitation(page, n);
   const words = (await panel.locator("mark").allInnerTexts()).join(" ").match(/\w+/g) ?? [];
   expect(words.length > 0, "nothing is marked");
-  for (const word of words) expect(passage.text.includes(word), `"${word}" is marked, but isn't in the passage`);
-  await shot(page, "6-passage");
+  for (const word of words) expect(passage.text.includes(word), `"${word}" is marked, but is not in the passage`);
+  await screenshot(page, "6-passage");
 
   const plainText = panel.getByRole("button", { name: "Plain text" });
   if (await plainText.isVisible()) await plainText.click();
   const marked = await mark.textContent();
   expect(marked === passage.text, `marked is ${JSON.stringify(marked)}, cited was ${JSON.stringify(passage.text)}`);
-  expect(await isWithinView(mark, body), "the marked passage isn't in view as it was written");
-  await shot(page, "7-as-written");
+  expect(await isWithinView(mark, body), "the marked passage is not visible as written");
+  await screenshot(page, "7-as-written");
 
   await page.keyboard.press("Escape");
   await panel.waitFor({ state: "hidden" });
   const focused = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
-  expect(focused.startsWith(`Citation ${n}:`), "after Escape the focus isn't back on the citation");
+  expect(focused.startsWith(`Citation ${n}:`), "after Escape the focus is not on the citation");
   return passage;
 }
 
-/** What the API says that citation `n` of the open conversation is. @param {Page} page @param {string} n */
-async function citedAs(page, n) {
+/** Read citation `n` of the open conversation from the API. @param {Page} page @param {string} n */
+async function readCitation(page, n) {
   const id = page.url().split("/").at(-1);
   const response = await page.request.get(`${base}/api/conversations/${id}`);
   /** @type {unknown} */
@@ -127,12 +127,12 @@ async function citedAs(page, n) {
 }
 
 /**
- * Look at every page: no sideways scroll, the deep link marks the passage.
+ * Check every page: no horizontal scrolling, and the deep link marks the passage.
  *
  * @param {Page} page
  * @param {{ name: string, chat: string, passage: Citation }} view
  */
-async function lookAround(page, { name, chat, passage }) {
+async function checkPages(page, { name, chat, passage }) {
   const { documentId, start, end } = passage;
   const places = {
     sources: "/sources",
@@ -145,42 +145,42 @@ async function lookAround(page, { name, chat, passage }) {
     await page.getByRole("heading", { level: 1 }).first().waitFor({ state: "attached" });
     if (place === "document") await page.locator("mark").first().waitFor();
     await page.waitForLoadState("networkidle");
-    await expectNoSidewaysScroll(page, `${name} ${path}`);
-    await shot(page, `${name}-${place}`);
+    await expectNoHorizontalScroll(page, `${name} ${path}`);
+    await screenshot(page, `${name}-${place}`);
   }
   await page.goto(chat);
   await page.getByRole("article", { name: "Answer" }).last().waitFor();
-  await expectNoSidewaysScroll(page, `${name} chat`);
-  await shot(page, `${name}-chat`);
+  await expectNoHorizontalScroll(page, `${name} chat`);
+  await screenshot(page, `${name}-chat`);
   await page
     .getByRole("button", { name: /^Citation \d+: ./ })
     .first()
     .click();
   await page.getByRole("dialog").locator("mark").first().waitFor();
-  await expectNoSidewaysScroll(page, `${name} passage`);
-  await shot(page, `${name}-passage`);
+  await expectNoHorizontalScroll(page, `${name} passage`);
+  await screenshot(page, `${name}-passage`);
 }
 
-await inBrowser(folder, async (opened, complaints) => {
-  const page = await opened();
-  const name = await addSource(page, base, gitUrl, () => shot(page, "1-add-source"));
+await inBrowser(folder, async (openPage, errors) => {
+  const page = await openPage();
+  const name = await addSource(page, base, gitUrl, () => screenshot(page, "1-add-source"));
   console.log(`ok added ${name}`);
-  console.log(`ok scheduled: ${(await schedule(page, name, complaints)).join("; ")}`);
+  console.log(`ok scheduled: ${(await setSchedule(page, name, errors)).join("; ")}`);
   console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
   await expectVisibleFocus(page, 8);
-  console.log(`ok run: ${await lookAtRun(page, name)}`);
-  await ask(page, question, () => shot(page, "4-before-asking"));
-  await shot(page, "5-answer");
+  console.log(`ok run: ${await checkRunPage(page, name)}`);
+  await ask(page, question, () => screenshot(page, "4-before-asking"));
+  await screenshot(page, "5-answer");
   console.log("ok answered with citations");
   await reload(page);
   const passage = await openCitation(page);
-  console.log(`ok passage ${passage.start} to ${passage.end} is marked and in view`);
+  console.log(`ok passage ${passage.start} to ${passage.end} is marked and visible`);
   await expectVisibleFocus(page, 12);
   console.log("ok keyboard");
   const chat = page.url();
-  for (const [name, look] of Object.entries(LOOKS)) {
-    await lookAround(await opened(look), { name, chat, passage });
+  for (const [name, appearance] of Object.entries(APPEARANCES)) {
+    await checkPages(await openPage(appearance), { name, chat, passage });
     console.log(`ok ${name}`);
   }
-  expectNone(complaints);
+  expectNoErrors(errors);
 });

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
-// What becomes of documents, decided in a real browser: removals refused and accepted, one restored, a dry run, failures
-// looked at and tried again, a document added by hand, a source paused, a run cancelled; first seen by a reader.
+// Manage documents and runs in a real browser: reject and accept removals, restore a document, do a dry run, inspect and
+// retry failures, upload a document, pause a source, cancel a run. First, a reader views the same pages.
 //
 //   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER
 //
-// The owner has the sources `kept` and `gone`, whose last listings lacked 25 of 30 documents, and `broken`, of which a
-// document failed and to which another, new.md, has come since. CLOUD_URL is Cloud Tasks, whose queue is paused for a
-// run to stay open. Prints one line a stage. Exit status 1, with what was expected and a last screenshot (failed.png),
-// when something isn't so. CHROMIUM names the browser (/usr/bin/chromium).
+// The owner has the sources `kept` and `gone`, whose last listings lacked 25 of 30 documents, and `broken`, with one failed
+// document and one, new.md, that was added after the last run. CLOUD_URL is Cloud Tasks: its queue is paused to keep a run
+// open. Prints one line for each stage. On a failure, prints what was expected, saves a screenshot (failed.png) and exits
+// with 1. CHROMIUM is the browser's program (/usr/bin/chromium).
 
 import { ask, signIn } from "./actions.mjs";
-import { expect, expectNoButtons, expectVisibleFocus, inBrowser, lookAt, shot } from "./browser.mjs";
+import { checkAppearances, expect, expectNoButtons, expectVisibleFocus, inBrowser, screenshot } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -20,13 +20,13 @@ if (reader === "") {
   process.exit(2);
 }
 
-/** The card of a source. @param {Page} page @param {string} name */
+/** Find the card of a source. @param {Page} page @param {string} name */
 function cardOf(page, name) {
   return page.getByRole("article", { name });
 }
 
 /** @param {Page} page @param {string} name */
-async function toSource(page, name) {
+async function openSources(page, name) {
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Sources" }).click();
   const card = cardOf(page, name);
   await card.waitFor();
@@ -34,15 +34,15 @@ async function toSource(page, name) {
 }
 
 /** @param {Page} page @param {string} name @param {string} shown */
-async function toDocuments(page, name, shown) {
-  await (await toSource(page, name)).getByRole("link", { name: "Documents" }).click();
+async function openDocuments(page, name, shown) {
+  await (await openSources(page, name)).getByRole("link", { name: "Documents" }).click();
   await page.getByRole("heading", { name: `Documents in ${name}` }).waitFor();
   await page.getByLabel("Show", { exact: true }).selectOption(shown);
   return page.getByRole("list", { name: "Documents" }).getByRole("listitem");
 }
 
-/** A reader sees what waits, but can't decide. @param {Page} page */
-async function read(page) {
+/** A reader sees withheld removals but no buttons to decide. @param {Page} page */
+async function viewAsReader(page) {
   await signIn(page, base, reader);
   const card = cardOf(page, "kept");
   await card.getByText("25 of 30 documents are no longer in the source.").waitFor();
@@ -50,40 +50,40 @@ async function read(page) {
   const missing = await card.locator("del").count();
   expect(missing === 25, `${missing} documents are shown as missing`);
   await expectNoButtons(page, "Sources");
-  await shot(page, folder, "reader-withheld");
-  const rows = await toDocuments(page, "kept", "current");
+  await screenshot(page, folder, "reader-withheld");
+  const rows = await openDocuments(page, "kept", "current");
   await rows.nth(29).waitFor();
   await expectNoButtons(page, "Documents");
 }
 
-/** @param {Page} page */
-async function refuse(page) {
+/** Reject withheld removals. @param {Page} page */
+async function rejectRemovals(page) {
   const card = cardOf(page, "kept");
   await card.getByText("25 of 30 documents").waitFor();
-  await lookAt(page, folder, "withheld");
+  await checkAppearances(page, folder, "withheld");
   await card.getByRole("button", { name: "Keep them" }).click();
   await card.getByText("25 of 30 documents").waitFor({ state: "detached" });
   await card.getByText("30 documents", { exact: true }).waitFor();
 }
 
-/** Accept, on the page of the run that withheld them, and bring one back. @param {Page} page */
+/** Accept removals on the page of the run that withheld them, then restore one document. @param {Page} page */
 async function acceptAndRestore(page) {
   await cardOf(page, "gone").getByRole("link", { name: "Latest run" }).click();
   const remove = page.getByRole("button", { name: "Remove 25 documents" }).first();
   await remove.click();
   const dialog = page.getByRole("dialog", { name: "Remove 25 documents from gone?" });
   await dialog.waitFor();
-  await shot(page, folder, "accept");
+  await screenshot(page, folder, "accept");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   await remove.click();
   await dialog.getByRole("button", { name: "Remove 25 documents" }).click();
   await page.getByRole("heading", { name: "Removal from gone" }).waitFor();
   await page.getByText("Removed", { exact: true }).waitFor();
-  await shot(page, folder, "removal");
-  const rows = await toDocuments(page, "gone", "deleted");
+  await screenshot(page, folder, "removal");
+  const rows = await openDocuments(page, "gone", "deleted");
   await rows.nth(24).waitFor();
-  await lookAt(page, folder, "deleted");
+  await checkAppearances(page, folder, "deleted");
   const restore = rows.first().getByRole("button", { name: /^Restore / });
   const title = ((await restore.getAttribute("aria-label")) ?? "").replace("Restore ", "");
   await restore.click();
@@ -94,55 +94,55 @@ async function acceptAndRestore(page) {
 }
 
 /** @param {Page} page */
-async function tryFirst(page) {
-  const card = await toSource(page, "broken");
+async function dryRun(page) {
+  const card = await openSources(page, "broken");
   await card.getByRole("button", { name: "Preview changes" }).click();
   await page.getByRole("heading", { name: "Preview of broken" }).waitFor();
   await page.getByText("Nothing was changed.").waitFor();
   const rows = page.getByRole("list", { name: "Documents" }).getByRole("listitem");
   await rows.filter({ hasText: "new.md" }).getByText("to add").waitFor();
-  await lookAt(page, folder, "dry-run");
-  await (await toSource(page, "broken")).getByText("3 documents", { exact: true }).waitFor();
+  await checkAppearances(page, folder, "dry-run");
+  await (await openSources(page, "broken")).getByText("3 documents", { exact: true }).waitFor();
 }
 
-/** Look at why something failed, and try again; returns the page of the run that failed. @param {Page} page */
+/** Inspect the failures of a run and retry them. Returns the URL of the failed run's page. @param {Page} page */
 async function retry(page) {
   await cardOf(page, "broken").getByRole("link", { name: "All runs" }).click();
   await page.getByRole("listitem").filter({ hasText: "Collected with errors" }).getByRole("link").click();
   await page.getByRole("button", { name: "Retry failed documents" }).waitFor();
   const failed = page.url();
   const report = await page.getByRole("region", { name: "Run of broken" }).innerText();
-  expect(/1 document failed\s+1 × .+bad\.md/.test(report), `the failures are told as: ${report}`);
+  expect(/1 document failed\s+1 × .+bad\.md/.test(report), `the failures are shown as: ${report}`);
   const steps = await page.getByRole("region", { name: "Steps", exact: true }).innerText();
   for (const kind of ["Listing", "Fetching", "Finishing"]) expect(steps.includes(kind), `no ${kind} in: ${steps}`);
   await page.getByLabel("State", { exact: true }).selectOption("failed");
   const rows = page.getByRole("list", { name: "Documents" }).getByRole("listitem");
   await rows.nth(1).waitFor({ state: "detached" });
-  const told = await rows.first().innerText();
-  expect(/bad\.md.*Trace projects\/local\/traces\/[0-9a-f]{32}/s.test(told), `the item is told as: ${told}`);
-  await lookAt(page, folder, "failures");
+  const text = await rows.first().innerText();
+  expect(/bad\.md.*Trace projects\/local\/traces\/[0-9a-f]{32}/s.test(text), `the item is shown as: ${text}`);
+  await checkAppearances(page, folder, "failures");
   await page.getByRole("button", { name: "Retry failed documents" }).click();
   await page.getByRole("heading", { name: "Retry of broken" }).waitFor();
   await page.getByText("Retried with errors", { exact: true }).waitFor();
   return failed;
 }
 
-/** @param {Page} page */
-async function addByHand(page) {
-  const rows = await toDocuments(page, "kept", "added");
+/** Upload a document manually, ask about it, and remove it. @param {Page} page */
+async function uploadManually(page) {
+  const rows = await openDocuments(page, "kept", "added");
   await page.getByText("Add a document manually").click();
   const form = page.getByRole("form", { name: "Add a document manually" });
   await form.getByLabel("Path").fill("notes/../on-call.md");
   await form.getByLabel("Text").fill("# On call\n\nWhoever is on call carries the marmalade pager.\n");
   await form.getByRole("button", { name: "Add document" }).click();
   await form.getByRole("alert").getByText("A path such as notes/install.md is expected").waitFor();
-  await lookAt(page, folder, "by-hand");
+  await checkAppearances(page, folder, "by-hand");
   await form.getByLabel("Path").fill("notes/on-call.md");
   await form.getByRole("button", { name: "Add document" }).click();
   await page.getByRole("status").getByText("Manual change applied").waitFor();
   await rows.filter({ hasText: "notes/on-call.md" }).waitFor();
   await ask(page, "Who carries the marmalade pager?");
-  await toDocuments(page, "kept", "added");
+  await openDocuments(page, "kept", "added");
   await rows.getByRole("button", { name: "Remove On call" }).click();
   await page.getByRole("button", { name: "Remove document" }).click();
   await page.getByText("No documents were added manually.").waitFor();
@@ -150,19 +150,19 @@ async function addByHand(page) {
 
 /** @param {Page} page */
 async function pauseAndResume(page) {
-  const card = await toSource(page, "kept");
+  const card = await openSources(page, "kept");
   await card.getByRole("button", { name: "Pause source kept" }).click();
   await card.getByText("Resume the source to collect it again").waitFor();
-  await shot(page, folder, "paused");
+  await screenshot(page, folder, "paused");
   await card.getByRole("button", { name: "Resume" }).click();
   await card.getByRole("button", { name: "Collect now" }).waitFor();
 }
 
-/** While a run is open another one is refused, with the reason; then it is cancelled. @param {Page} page @param {string} failed */
+/** While a run is open, another one is rejected with the reason. Then cancel the run. @param {Page} page @param {string} failed */
 async function cancel(page, failed) {
   await queue("pause");
   try {
-    const card = await toSource(page, "broken");
+    const card = await openSources(page, "broken");
     await card.getByRole("button", { name: "Collect now" }).click();
     await card.getByRole("progressbar").waitFor();
     await card.getByRole("link", { name: "Latest run" }).click();
@@ -171,9 +171,9 @@ async function cancel(page, failed) {
     await page.goto(failed);
     await page.getByRole("button", { name: "Retry failed documents" }).click();
     await page.getByRole("alert").getByText("A run of this source is open").waitFor();
-    await shot(page, folder, "refused");
+    await screenshot(page, folder, "refused");
     await page.goto(open);
-    await lookAt(page, folder, "open");
+    await checkAppearances(page, folder, "open");
     await page.getByRole("button", { name: "Cancel run" }).click();
     await page.getByText("Cancelled", { exact: true }).waitFor();
   } finally {
@@ -184,31 +184,31 @@ async function cancel(page, failed) {
 /** @param {"pause" | "resume"} verb */
 async function queue(verb) {
   const path = `/v2/projects/local/locations/local/queues/collection:${verb}`;
-  const answer = await fetch(cloud + path, { method: "POST" });
-  expect(answer.ok, `${verb} is answered ${answer.status} ${await answer.text()}`);
+  const response = await fetch(cloud + path, { method: "POST" });
+  expect(response.ok, `${verb} returned ${response.status} ${await response.text()}`);
 }
 
-await inBrowser(folder, async (opened, complaints) => {
-  let page = await opened();
-  await read(page);
-  console.log("ok a reader has looked");
-  page = await opened();
+await inBrowser(folder, async (openPage, errors) => {
+  let page = await openPage();
+  await viewAsReader(page);
+  console.log("ok viewed as reader");
+  page = await openPage();
   await signIn(page, base, owner);
-  await refuse(page);
-  console.log("ok refused");
+  await rejectRemovals(page);
+  console.log("ok rejected removals");
   await acceptAndRestore(page);
-  console.log("ok accepted, and one restored");
-  await tryFirst(page);
-  console.log("ok tried");
+  console.log("ok accepted removals and restored a document");
+  await dryRun(page);
+  console.log("ok dry run");
   const failed = await retry(page);
-  console.log("ok tried again what had failed");
-  await addByHand(page);
-  console.log("ok added by hand and removed");
+  console.log("ok retried failures");
+  await uploadManually(page);
+  console.log("ok uploaded and removed a document");
   await pauseAndResume(page);
   console.log("ok paused and resumed");
   await cancel(page, failed);
-  console.log("ok cancelled");
-  // The refusals that were meant, one of each.
-  const others = complaints.filter((complaint) => !/status of (409|422)/.test(complaint));
-  expect(others.length === 0 && complaints.length === 2, `the browser complained:\n${complaints.join("\n")}`);
+  console.log("ok cancelled a run");
+  // The console shows the two rejected requests, one 409 and one 422.
+  const others = errors.filter((error) => !/status of (409|422)/.test(error));
+  expect(others.length === 0 && errors.length === 2, `errors in the browser's console:\n${errors.join("\n")}`);
 });

@@ -1,13 +1,21 @@
 #!/usr/bin/env node
-// Two people sign in, in a real browser: an owner, who does everything once, and a reader whom the owner has added.
+// Sign in as an owner, who does everything once, and as a reader whom the owner has added, in a real browser.
 //
 //   node e2e/owner-and-reader.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION
 //
-// The issuer's page asks for a name. Prints one line a stage. Exit status 1, with what was expected and a last screenshot
-// (failed.png), when something isn't so. CHROMIUM names the browser (/usr/bin/chromium).
+// The issuer's page asks for a name. Prints one line for each stage. On a failure, prints what was expected, saves a
+// screenshot (failed.png) and exits with 1. CHROMIUM is the browser's program (/usr/bin/chromium).
 
 import { addSource, ask, signIn } from "./actions.mjs";
-import { expect, expectNoButtons, expectNone, expectVisibleFocus, inBrowser, lookAt, shot } from "./browser.mjs";
+import {
+  checkAppearances,
+  expect,
+  expectNoButtons,
+  expectNoErrors,
+  expectVisibleFocus,
+  inBrowser,
+  screenshot,
+} from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -20,13 +28,13 @@ if (question === "") {
   process.exit(2);
 }
 
-/** Sign out; nothing of the user's stays in the tab. @param {Page} page */
+/** Sign out. The tab must store nothing of the user. @param {Page} page */
 async function signOut(page) {
   await page.getByRole("button", { name: /^Account/ }).click();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to Headwater" }).waitFor();
-  const kept = await page.evaluate(() => JSON.stringify([sessionStorage, localStorage, document.cookie]));
-  expect(kept === '[{},{},""]', `after signing out the tab keeps ${kept}`);
+  const stored = await page.evaluate(() => JSON.stringify([sessionStorage, localStorage, document.cookie]));
+  expect(stored === '[{},{},""]', `after signing out the tab stores ${stored}`);
 }
 
 /** @param {Page} page @param {string} name */
@@ -37,8 +45,8 @@ async function collect(page, name) {
   await card.getByText("1 document", { exact: true }).waitFor();
 }
 
-/** Make an API key, and call with it as a program would. @param {Page} page */
-async function makeKey(page) {
+/** Create an API key, and call the API with it. @param {Page} page */
+async function createKey(page) {
   await page.getByText("Create an API key").click();
   const form = page.getByRole("form", { name: "Create an API key" });
   await form.getByLabel("Name").fill("Nightly export");
@@ -47,11 +55,11 @@ async function makeKey(page) {
   const key = await page.getByLabel("Key “Nightly export”").inputValue();
   const statuses = [];
   for (const path of ["/api/documents", "/api/conversations"]) {
-    const answer = await page.request.get(base + path, { headers: { authorization: `Bearer ${key}` } });
-    statuses.push(answer.status());
+    const response = await page.request.get(base + path, { headers: { authorization: `Bearer ${key}` } });
+    statuses.push(response.status());
   }
-  expect(statuses.join() === "200,403", `the key is answered ${statuses.join()}`);
-  await shot(page, folder, "made-key");
+  expect(statuses.join() === "200,403", `requests with the key returned ${statuses.join()}`);
+  await screenshot(page, folder, "made-key");
   await page.getByRole("button", { name: "Done" }).click();
 }
 
@@ -67,51 +75,51 @@ async function addReader(page) {
   expect(members === 2, `there are ${members} members`);
 }
 
-/** Everything that an owner does in the first hour. @param {Page} page */
-async function beOwner(page) {
+/** Do what an owner does in the first hour. @param {Page} page */
+async function actAsOwner(page) {
   await page.goto(base);
   await page.getByRole("heading", { name: "Sign in to Headwater" }).waitFor();
-  await lookAt(page, folder, "sign-in");
+  await checkAppearances(page, folder, "sign-in");
   await signIn(page, base, OWNER);
-  await shot(page, folder, "first-source");
+  await screenshot(page, folder, "first-source");
   const name = await addSource(page, base, gitUrl);
   await collect(page, name);
-  await lookAt(page, folder, "owner-sources");
+  await checkAppearances(page, folder, "owner-sources");
   await ask(page, question);
   await page.getByRole("button", { name: /^Account/ }).click();
   await page.getByRole("link", { name: "Workspace", exact: true }).click();
-  await makeKey(page);
+  await createKey(page);
   await addReader(page);
-  await lookAt(page, folder, "owner-workspace");
+  await checkAppearances(page, folder, "owner-workspace");
   await expectVisibleFocus(page, 15);
   await signOut(page);
   return name;
 }
 
-/** A reader sees the same source, may ask, and is shown nothing to press that would change anything. @param {Page} page @param {string} name */
-async function beReader(page, name) {
+/** View the same source as a reader, who can ask questions but sees no buttons. @param {Page} page @param {string} name */
+async function actAsReader(page, name) {
   await signIn(page, base, READER);
   await page.getByRole("article", { name }).waitFor();
   await expectNoButtons(page, "Sources");
-  await lookAt(page, folder, "reader-sources");
+  await checkAppearances(page, folder, "reader-sources");
   await page.getByRole("link", { name: "Latest run" }).click();
   await page.getByRole("heading", { name: `Run of ${name}` }).waitFor();
   await expectNoButtons(page, "the run's page");
-  await lookAt(page, folder, "reader-run");
+  await checkAppearances(page, folder, "reader-run");
   await ask(page, question);
   await page.goto(`${base}/workspace`);
   await page.getByText("Only owners can manage").waitFor();
   await expectNoButtons(page, "Workspace");
-  await shot(page, folder, "reader-workspace");
+  await screenshot(page, folder, "reader-workspace");
   await signOut(page);
 }
 
-await inBrowser(folder, async (opened, complaints) => {
-  let page = await opened();
-  const name = await beOwner(page);
-  console.log(`ok ${OWNER} has collected ${name}`);
-  page = await opened();
-  await beReader(page, name);
-  console.log(`ok ${READER} has read`);
-  expectNone(complaints);
+await inBrowser(folder, async (openPage, errors) => {
+  let page = await openPage();
+  const name = await actAsOwner(page);
+  console.log(`ok owner collected ${name}`);
+  page = await openPage();
+  await actAsReader(page, name);
+  console.log(`ok reader viewed ${name}`);
+  expectNoErrors(errors);
 });

@@ -1,26 +1,26 @@
-/** The ways in, through the real Worker and a real browser: an issuer's page, API keys, expiry, workspaces, sign-out. */
+/** Signing in, in a real browser through the real Worker: an issuer's page, API keys, expiry, workspaces, signing out. */
 
 import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { CHROMIUM, expectNoSidewaysScroll, expectVisibleFocus, launch, open } from "./browser.mjs";
+import { CHROMIUM, expectNoHorizontalScroll, expectVisibleFocus, launch, open } from "./browser.mjs";
 import { apiKey, Issuer } from "../worker/testing/credentials";
 import { startIssuer } from "../worker/testing/issuer";
-import { listen, type Standing } from "../worker/testing/fixtures";
+import { listen, type TestServer } from "../worker/testing/fixtures";
 import { ChatFunction } from "./chat-function";
-import { startEdge, type Edge } from "../tests/wrangler";
-import { OTHER, PeopleFunction } from "./accounts-function";
+import { startWrangler, type Wrangler } from "../tests/wrangler";
+import { OTHER, AccountsFunction } from "./accounts-function";
 
-/** What the issuer's page was asked for, and what it answers with. */
-type Answer = (asked: URLSearchParams) => Promise<Record<string, string>>;
+/** The parameters with which the issuer's page redirects back, from those of the request. */
+type Redirect = (query: URLSearchParams) => Promise<Record<string, string>>;
 
 describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   let issuer: Issuer;
-  let standing: Standing[];
-  let answer: Answer;
-  const people = new PeopleFunction();
+  let servers: TestServer[];
+  let redirect: Redirect;
+  const accounts = new AccountsFunction();
   const chat = new ChatFunction();
-  let edge: Edge;
+  let wrangler: Wrangler;
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
@@ -28,14 +28,14 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   beforeAll(async () => {
     const keys = await startIssuer();
     const signInPage = await listen(async (request, response) => {
-      const asked = new URL(request.url ?? "", "http://issuer").searchParams;
-      const location = `${asked.get("redirect_to") ?? ""}#${new URLSearchParams(await answer(asked)).toString()}`;
+      const query = new URL(request.url ?? "", "http://issuer").searchParams;
+      const location = `${query.get("redirect_to") ?? ""}#${new URLSearchParams(await redirect(query)).toString()}`;
       response.writeHead(302, { location }).end();
     });
-    standing = [keys, signInPage];
+    servers = [keys, signInPage];
     issuer = await Issuer.start(keys.url);
     const signInUrl = `${signInPage.url}/authorize?redirect_to={redirect}&nonce={nonce}&state={state}`;
-    edge = await startEdge(inject("app"), await people.start(), {
+    wrangler = await startWrangler(inject("app"), await accounts.start(), {
       variables: { ...issuer.variables, SIGN_IN_URL: signInUrl, CHAT_URL: await chat.start() },
     });
     browser = await launch();
@@ -43,37 +43,37 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
 
   afterAll(async () => {
     await browser.close();
-    await edge.close();
+    await wrangler.close();
     await chat.close();
-    await people.close();
-    for (const { close } of standing) await close();
+    await accounts.close();
+    for (const { close } of servers) await close();
   });
 
   beforeEach(async () => {
-    people.begin();
+    accounts.reset();
     complaints.length = 0;
-    answer = async (asked) => ({
+    redirect = async (query) => ({
       access_token: await issuer.token({ sub: "ada" }),
       refresh_token: "the refresh token",
-      state: asked.get("state") ?? "",
+      state: query.get("state") ?? "",
     });
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, complaints);
   });
 
   afterEach(async () => {
     await page.context().close();
-    // A refused call is on the console; nothing else may be, least of all what the CSP has stopped.
+    // The console shows failed requests (401), and must show nothing else, such as CSP violations.
     expect(complaints.filter((complaint) => !complaint.includes("status of 401"))).toEqual([]);
   });
 
   async function signIn(path = "/"): Promise<void> {
-    await page.goto(edge.url + path);
+    await page.goto(wrangler.url + path);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("navigation", { name: "Pages" }).waitFor();
   }
 
   async function signInWithKey(key: string): Promise<void> {
-    await page.goto(`${edge.url}/sources`);
+    await page.goto(`${wrangler.url}/sources`);
     await page.getByText("Sign in with an API key").click();
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
@@ -83,67 +83,67 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     return page.evaluate(() => JSON.stringify([sessionStorage, localStorage, document.cookie]));
   }
 
-  it("at an issuer leads back to the page that was left, and leaves no token in the URL", async () => {
+  it("at an issuer returns to the same page and leaves no token in the URL", async () => {
     await signIn("/sources?x=1");
     await page.getByRole("heading", { name: "Handbook" }).waitFor();
-    expect(page.url()).toBe(`${edge.url}/sources?x=1`);
+    expect(page.url()).toBe(`${wrangler.url}/sources?x=1`);
     expect(await stored()).not.toContain("refresh token");
     await page.goBack();
     expect(page.url()).not.toContain("access_token");
   });
 
-  it("with an ID token needs the nonce of this sign-in", async () => {
+  it("with an ID token requires the nonce of this sign-in", async () => {
     const ids =
-      (claims: Record<string, unknown>): Answer =>
-      async (asked) => ({
-        id_token: await issuer.token({ sub: "ada", nonce: asked.get("nonce"), ...claims }),
-        state: asked.get("state") ?? "",
+      (claims: Record<string, unknown>): Redirect =>
+      async (query) => ({
+        id_token: await issuer.token({ sub: "ada", nonce: query.get("nonce"), ...claims }),
+        state: query.get("state") ?? "",
       });
-    answer = ids({ nonce: "another" });
-    await page.goto(edge.url);
+    redirect = ids({ nonce: "another" });
+    await page.goto(wrangler.url);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByText("The ID token belongs to a different sign-in.").waitFor();
-    answer = ids({});
+    redirect = ids({});
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("textbox", { name: "Question" }).waitFor();
   });
 
-  it("doesn't happen by a link with somebody's token", async () => {
-    await page.goto(`${edge.url}/#access_token=${await issuer.token({ sub: "mallory" })}`);
+  it("ignores a token in a link", async () => {
+    await page.goto(`${wrangler.url}/#access_token=${await issuer.token({ sub: "mallory" })}`);
     await page.getByText("This sign-in was not started in this tab.").waitFor();
-    expect(page.url()).toBe(`${edge.url}/`);
+    expect(page.url()).toBe(`${wrangler.url}/`);
     expect(await stored()).not.toContain("ey");
-    expect(people.callers).toEqual([]);
+    expect(accounts.callers).toEqual([]);
   });
 
-  it("that the issuer refuses says why", async () => {
-    answer = () => Promise.resolve({ error: "access_denied", error_description: "You are not on the list" });
-    await page.goto(`${edge.url}/sources`);
+  it("shows the issuer's error", async () => {
+    redirect = () => Promise.resolve({ error: "access_denied", error_description: "You are not on the list" });
+    await page.goto(`${wrangler.url}/sources`);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByText("The identity provider rejected the sign-in: You are not on the list").waitFor();
-    expect(page.url()).toBe(`${edge.url}/sources`);
+    expect(page.url()).toBe(`${wrangler.url}/sources`);
   });
 
-  it("with an API key checks it first, and outlives a reload", async () => {
+  it("with an API key checks the key and survives a reload", async () => {
     const key = apiKey();
     await signInWithKey(key.slice(0, -1));
-    await page.getByRole("alert").getByText("Copy it again.").waitFor();
-    expect(people.callers).toEqual([]);
+    await page.getByRole("alert").getByText("Copy the whole key").waitFor();
+    expect(accounts.callers).toEqual([]);
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Handbook" }).waitFor();
     await page.reload();
     await page.getByRole("heading", { name: "Handbook" }).waitFor();
-    expect(new Set(people.callers)).toEqual(new Set([key]));
+    expect(new Set(accounts.callers)).toEqual(new Set([key]));
   });
 
-  it("anew, after the token has run out, loses no question", async () => {
+  it("again after the token has expired keeps the question", async () => {
     const key = apiKey();
     await signInWithKey(key);
     await page.getByRole("link", { name: "Chat" }).click();
     await page.getByRole("textbox", { name: "Question" }).fill("Is it kept?");
-    people.refused.add(key);
-    chat.refused.add(key);
+    accounts.revoked.add(key);
+    chat.revoked.add(key);
     await page.keyboard.press("Enter");
     await page.getByText("The token has been revoked.").waitFor();
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
@@ -152,11 +152,11 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     expect(await field.inputValue()).toBe("Is it kept?");
     await field.press("Enter");
     await page.getByRole("list", { name: "Sources" }).waitFor();
-    expect(chat.asked).toEqual(["Is it kept?"]);
+    expect(chat.questions).toEqual(["Is it kept?"]);
     expect(await field.inputValue()).toBe("");
   });
 
-  it("shows one workspace at a time, and readers nothing that they may not press", async () => {
+  it("shows one workspace at a time, and no buttons to readers", async () => {
     await signIn("/sources");
     await page.getByRole("button", { name: "Collect now" }).waitFor();
     await page.getByRole("button", { name: "Account, workspace Handbook" }).click();
@@ -165,12 +165,12 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await page.getByRole("link", { name: "Sources" }).click();
     await page.getByRole("heading", { name: OTHER.name }).waitFor();
     expect(await page.locator("main").getByRole("button").count()).toBe(0);
-    await page.goto(`${edge.url}/workspace`);
+    await page.goto(`${wrangler.url}/workspace`);
     await page.getByText("Only owners can manage").waitFor();
     expect(await page.getByRole("heading", { name: "API keys" }).count()).toBe(0);
   });
 
-  it("as an owner lets one manage members and keys, by keyboard and on a narrow screen too", async () => {
+  it("as an owner allows managing members and API keys, on a narrow screen too", async () => {
     await page.setViewportSize({ width: 380, height: 760 });
     await signIn("/workspace");
     await page.getByText("Add a member").click();
@@ -179,30 +179,30 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await adding.getByRole("button", { name: "Add member" }).click();
     await page.getByLabel("Role of auth0|bob/1").selectOption("editor");
     await page.getByRole("button", { name: "Save role of auth0|bob/1" }).click();
-    await expect.poll(() => people.members[1]).toMatchObject({ subject: "auth0|bob/1", role: "editor" });
+    await expect.poll(() => accounts.members[1]).toMatchObject({ subject: "auth0|bob/1", role: "editor" });
     await page.getByRole("button", { name: "Remove auth0|bob/1" }).click();
     await page.getByRole("button", { name: "Remove member" }).click();
-    await expect.poll(() => people.members).toHaveLength(1);
+    await expect.poll(() => accounts.members).toHaveLength(1);
 
-    people.nextKey = apiKey();
+    accounts.nextKey = apiKey();
     await page.getByText("Create an API key").click();
     const making = page.getByRole("form", { name: "Create an API key" });
     await making.getByLabel("Name").fill("CI");
     await making.getByLabel("Chat and search").check();
     await making.getByRole("button", { name: "Create key" }).click();
-    expect(await page.getByLabel("Key “CI”").inputValue()).toBe(people.nextKey);
+    expect(await page.getByLabel("Key “CI”").inputValue()).toBe(accounts.nextKey);
     await page.getByRole("button", { name: "Copy" }).click();
-    expect(people.keys[0]).toMatchObject({ name: "CI", role: "reader", scopes: ["chat"] });
-    await expectNoSidewaysScroll(page, "workspace");
+    expect(accounts.keys[0]).toMatchObject({ name: "CI", role: "reader", scopes: ["chat"] });
+    await expectNoHorizontalScroll(page, "workspace");
     await expectVisibleFocus(page, 15);
     await page.getByRole("button", { name: "Done" }).click();
     await page.getByRole("button", { name: "Revoke CI" }).click();
     await page.getByRole("button", { name: "Revoke key" }).click();
     await page.getByText("1 revoked key").waitFor();
-    expect(await page.content()).not.toContain(people.nextKey);
+    expect(await page.content()).not.toContain(accounts.nextKey);
   });
 
-  it("ends with nothing left in the tab", async () => {
+  it("and signing out leaves nothing in the tab", async () => {
     await signIn();
     await page.getByRole("textbox", { name: "Question" }).fill("half written");
     await page.getByRole("button", { name: /^Account/ }).click();

@@ -1,4 +1,4 @@
-/** What becomes of a question whose browser goes. `wrangler dev` can't show it: its own proxy stays, whoever goes. */
+/** A client that disconnects, tested in workerd itself: `wrangler dev`'s proxy hides disconnects from the Worker. */
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -9,16 +9,16 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import type { Standing } from "../worker/testing/fixtures";
+import type { TestServer } from "../worker/testing/fixtures";
 import { startUpstream } from "../worker/testing/upstream";
 import { freePort } from "./wrangler";
 
 const EDGE = resolve(import.meta.dirname, "..");
-/** The runtime itself, which comes with wrangler. */
+/** The runtime's program, which wrangler depends on. */
 const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;
 
 let folder: string;
-let upstream: Standing;
+let upstream: TestServer;
 let runtime: ChildProcess;
 let url: string;
 
@@ -40,20 +40,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-it("is answered to its end, although the function had not even woken by then", async () => {
-  const browser = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end("{}");
-  await expect.poll(() => told("/counted?of=early")).toEqual({ count: 1 });
-  // By a reset workerd knows that a browser is gone; by an end, only that it has nothing more to say.
-  browser.socket?.resetAndDestroy();
-  await once(browser, "error");
-  await expect.poll(() => told("/?stream=early"), { timeout: 10_000 }).toEqual({ sent: 5, finished: true });
+it("completes an answer when the client disconnects before the function responds", async () => {
+  const client = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end("{}");
+  await expect.poll(() => readUpstream("/counted?of=early")).toEqual({ count: 1 });
+  // A reset: on a plain end of the connection workerd still expects to send the response.
+  client.socket?.resetAndDestroy();
+  await once(client, "error");
+  await expect.poll(() => readUpstream("/?stream=early"), { timeout: 10_000 }).toEqual({ sent: 5, finished: true });
 });
 
-async function told(path: string): Promise<unknown> {
+async function readUpstream(path: string): Promise<unknown> {
   return (await fetch(upstream.url + path)).json();
 }
 
-/** Make the Worker one module, as wrangler does. */
+/** Bundle the Worker into one module, as wrangler does. */
 async function bundle(): Promise<void> {
   await build({
     configFile: false,

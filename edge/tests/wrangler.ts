@@ -1,4 +1,4 @@
-/** The edge as `scripts/dev` runs it: `wrangler dev` on a free port, in front of any base URL. */
+/** Start `wrangler dev` on a free port, as `scripts/dev` does, in front of fake functions. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,30 +11,32 @@ const EDGE = resolve(import.meta.dirname, "..");
 const WRANGLER = join(EDGE, "node_modules/wrangler/bin/wrangler.js");
 const SERVICES = ["CHAT_URL", "COLLECTION_URL", "EMBEDDING_URL"];
 const START_TIMEOUT_MS = 45_000;
-/** Nothing is told to anybody, looked up anywhere, or written outside of the folder that is given. */
+/** Turns off wrangler's requests to the internet and its files outside the state folder. */
 const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  // The banner comes with a look-up of the newest version.
+  // With the banner, wrangler looks up its newest version.
   WRANGLER_HIDE_BANNER: "true",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_WRITE_LOGS: "false",
 };
 
-export interface Edge {
+export interface Wrangler {
   url: string;
   close: () => Promise<void>;
 }
 
-/** Serve the files in `assets`, and the API from `functions`; with variables and secrets as on Cloudflare. */
-export async function startEdge(
+/** Serve the files in the folder `assets`, and the API from the functions at the URL `functions`. */
+export async function startWrangler(
   assets: string,
   functions: string,
   { variables = {}, secrets = {} }: { variables?: Record<string, string>; secrets?: Record<string, string> } = {},
-): Promise<Edge> {
+): Promise<Wrangler> {
   const state = await mkdtemp(join(tmpdir(), "edge-"));
   const port = await freePort();
   const services = Object.fromEntries(SERVICES.map((name) => [name, functions]));
-  const given = Object.entries({ ...services, ...variables }).map(([name, value]) => `--var=${name}:${value}`);
+  const variableOptions = Object.entries({ ...services, ...variables }).map(
+    ([name, value]) => `--var=${name}:${value}`,
+  );
   const secretFile = join(state, "secrets.env");
   await writeFile(
     secretFile,
@@ -45,7 +47,15 @@ export async function startEdge(
   const options = ["--ip=127.0.0.1", `--port=${port}`, "--inspector-port=0", "--show-interactive-dev-session=false"];
   const child = spawn(
     process.execPath,
-    [WRANGLER, "dev", ...options, `--persist-to=${state}`, `--assets=${assets}`, `--env-file=${secretFile}`, ...given],
+    [
+      WRANGLER,
+      "dev",
+      ...options,
+      `--persist-to=${state}`,
+      `--assets=${assets}`,
+      `--env-file=${secretFile}`,
+      ...variableOptions,
+    ],
     {
       cwd: EDGE,
       env: { ...process.env, ...QUIET, XDG_CONFIG_HOME: state, WRANGLER_REGISTRY_PATH: join(state, "registry") },
@@ -61,20 +71,20 @@ export async function startEdge(
   };
   const url = `http://127.0.0.1:${port}`;
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await answers(url))) {
+  while (!(await isReady(url))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       await close();
-      throw new Error(`wrangler dev hasn't started:\n${output}`);
+      throw new Error(`wrangler dev did not start:\n${output}`);
     }
   }
   return { url, close };
 }
 
-async function answers(url: string): Promise<boolean> {
+async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/env`, { signal: AbortSignal.timeout(1000) })).ok;
   } catch {
-    await new Promise((again) => setTimeout(again, 200));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     return false;
   }
 }

@@ -2,18 +2,18 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { describe, expect, inject, it } from "vitest";
 import packageJson from "../package.json";
 import worker from "./index";
-import { ask, LOCAL, NOWHERE, problemOf, settings, type Seen } from "./testing/fetch-worker";
+import { fetchWorker, LOCAL, UNREACHABLE, readProblem, testEnv, type EchoedRequest } from "./testing/fetch-worker";
 
 describe("a request to a function", () => {
-  it("keeps its method, query, body, user and page", async () => {
-    const response = await ask("/api/sources?dry=1&q=%C3%A9", {
+  it("keeps its method, query, body, Authorization and Origin", async () => {
+    const response = await fetchWorker("/api/sources?dry=1&q=%C3%A9", {
       method: "POST",
       body: '{"kind":"git"}',
       headers: { origin: LOCAL, authorization: "Bearer hw_1", "x-request-id": "request-1" },
     });
-    const seen = await response.json<Seen>();
-    expect(seen).toMatchObject({ method: "POST", url: "/api/sources?dry=1&q=%C3%A9", body: '{"kind":"git"}' });
-    expect(seen.headers).toMatchObject({
+    const echo = await response.json<EchoedRequest>();
+    expect(echo).toMatchObject({ method: "POST", url: "/api/sources?dry=1&q=%C3%A9", body: '{"kind":"git"}' });
+    expect(echo.headers).toMatchObject({
       origin: LOCAL,
       authorization: "Bearer hw_1",
       "x-request-id": "request-1",
@@ -22,105 +22,105 @@ describe("a request to a function", () => {
     expect(response.headers.get("x-request-id")).toBe("request-1");
   });
 
-  it("goes to the function that its path belongs to", async () => {
-    const alone = { CHAT_URL: NOWHERE, COLLECTION_URL: NOWHERE, EMBEDDING_URL: NOWHERE };
+  it("goes to the function of its path", async () => {
+    const allUnreachable = { CHAT_URL: UNREACHABLE, COLLECTION_URL: UNREACHABLE, EMBEDDING_URL: UNREACHABLE };
     for (const [path, name] of [
       ["/api/search", "CHAT_URL"],
       ["/api/runs", "COLLECTION_URL"],
       ["/v1/embeddings", "EMBEDDING_URL"],
     ] as const) {
-      expect((await ask(path, {}, { ...alone, [name]: inject("upstream") })).status).toBe(200);
-      expect((await ask(path, {}, { ...settings(), [name]: NOWHERE })).status).toBe(503);
+      expect((await fetchWorker(path, {}, { ...allUnreachable, [name]: inject("upstream") })).status).toBe(200);
+      expect((await fetchWorker(path, {}, { ...testEnv(), [name]: UNREACHABLE })).status).toBe(503);
     }
   });
 
-  it("passes 304 and the function's own request id back", async () => {
-    const response = await ask("/api/runs/1?cached", { headers: { "if-none-match": '"1"' } });
+  it("returns the function's 304 and request id", async () => {
+    const response = await fetchWorker("/api/runs/1?cached", { headers: { "if-none-match": '"1"' } });
     expect(response.status).toBe(304);
     expect(response.headers.get("etag")).toBe('"1"');
     expect(response.headers.get("x-request-id")).toBe("from-the-function");
   });
 
-  it("says what to do when the function can't be reached", async () => {
-    const response = await ask("/api/sources", {}, { COLLECTION_URL: NOWHERE });
+  it("returns 503 with advice when the function is unreachable", async () => {
+    const response = await fetchWorker("/api/sources", {}, { COLLECTION_URL: UNREACHABLE });
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("5");
-    expect((await problemOf(response))["detail"]).toMatch(/collection function does not answer.*scripts\/dev/);
+    expect((await readProblem(response))["detail"]).toMatch(/collection function is not responding.*scripts\/dev/);
   });
 });
 
-describe("a streamed answer", () => {
-  it("arrives event by event, while the function is still writing", async () => {
+describe("a streamed response", () => {
+  it("arrives event by event while the function is writing", async () => {
     const name = crypto.randomUUID();
-    const response = await ask(`/api/chat?stream=${name}`, { method: "POST" });
+    const response = await fetchWorker(`/api/chat?stream=${name}`, { method: "POST" });
     expect(response.headers.get("cache-control")).toBe("no-cache, no-transform");
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const first = await reader.read();
     expect(new TextDecoder().decode(first.value)).toBe("id: 1\ndata: 1\n\n");
-    expect((await streamed(name)).finished).toBe(false);
+    expect((await progressOf(name)).finished).toBe(false);
     let rest = "";
     for (let part = await reader.read(); !part.done; part = await reader.read())
       rest += new TextDecoder().decode(part.value);
     expect(rest).toContain("id: 5");
   });
 
-  it("is read to its end when the browser goes away", async () => {
+  it("is read to its end when the client disconnects", async () => {
     const name = crypto.randomUUID();
     const ctx = createExecutionContext();
     const request = new Request<unknown, IncomingRequestCfProperties>(`${LOCAL}/api/chat?stream=${name}`, {
       method: "POST",
     });
-    const response = await worker.fetch(request, settings(), ctx);
+    const response = await worker.fetch(request, testEnv(), ctx);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     await reader.cancel();
     await waitOnExecutionContext(ctx);
-    await expect.poll(() => streamed(name)).toEqual({ sent: 5, finished: true });
+    await expect.poll(() => progressOf(name)).toEqual({ sent: 5, finished: true });
   });
 
-  async function streamed(name: string): Promise<{ sent: number; finished: boolean }> {
-    return (await ask(`/api/chat?stream=${name}`)).json();
+  async function progressOf(name: string): Promise<{ sent: number; finished: boolean }> {
+    return (await fetchWorker(`/api/chat?stream=${name}`)).json();
   }
 });
 
-describe("what is no function's", () => {
+describe("a request that the Worker handles itself", () => {
   it.each(["/tasks/drain", "/cron/tick", "/heartbeat", "/ready", "/api/nothing", "/v1/models"])(
     "%s is a 404 problem",
     async (path) => {
-      const response = await ask(path, { method: "POST" });
+      const response = await fetchWorker(path, { method: "POST" });
       expect(response.status).toBe(404);
-      expect((await problemOf(response))["detail"]).toContain(path);
+      expect((await readProblem(response))["detail"]).toContain(path);
     },
   );
 
-  it("/env tells name, version and how one signs in", async () => {
-    const response = await ask("/env");
-    const described = { name: "Headwater", version: packageJson.version, authMode: "local", signInUrl: null };
-    expect(await response.json()).toEqual(described);
+  it("/env returns name, version and how to sign in", async () => {
+    const response = await fetchWorker("/env");
+    const expected = { name: "Headwater", version: packageJson.version, authMode: "local", signInUrl: null };
+    expect(await response.json()).toEqual(expected);
     expect(response.headers.get("x-request-id")).toBeTruthy();
   });
 
-  it("/api/openapi.json is the file of the build", async () => {
+  it("/api/openapi.json returns the build's file", async () => {
     const file = { fetch: () => Promise.resolve(Response.json({ openapi: "3.1.0" })) } as unknown as Fetcher;
-    expect(await (await ask("/api/openapi.json", {}, { ASSETS: file })).json()).toEqual({ openapi: "3.1.0" });
+    expect(await (await fetchWorker("/api/openapi.json", {}, { ASSETS: file })).json()).toEqual({ openapi: "3.1.0" });
   });
 
-  it("/api/openapi.json is a 404 problem where the build has none", async () => {
+  it("/api/openapi.json is a 404 if the build has no such file", async () => {
     const page = {
       fetch: () => Promise.resolve(new Response("<!doctype html>", { headers: { "content-type": "text/html" } })),
     };
-    expect((await ask("/api/openapi.json", {}, { ASSETS: page as unknown as Fetcher })).status).toBe(404);
+    expect((await fetchWorker("/api/openapi.json", {}, { ASSETS: page as unknown as Fetcher })).status).toBe(404);
   });
 });
 
 describe("local mode", () => {
-  it("refuses every host but this machine, against rebound names", async () => {
-    const response = await ask("http://evil.example/api/sources");
+  it("rejects every host but this machine, against DNS rebinding", async () => {
+    const response = await fetchWorker("http://evil.example/api/sources");
     expect(response.status).toBe(403);
-    await problemOf(response);
+    await readProblem(response);
   });
 
-  it("is the only mode that does", async () => {
-    expect((await ask("https://hw.example.com/api/sources", {}, { AUTH_MODE: "jwt" })).status).toBe(401);
+  it("is the only mode that checks the host", async () => {
+    expect((await fetchWorker("https://hw.example.com/api/sources", {}, { AUTH_MODE: "jwt" })).status).toBe(401);
   });
 });

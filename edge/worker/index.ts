@@ -1,106 +1,105 @@
 /**
- * The edge: browsers' requests flow in, the functions' answers flow out.
+ * The Worker: authenticates and rate-limits API requests, and forwards them to the functions.
  *
- * Pages of the web app are served by the assets layer before this runs (see `run_worker_first` in wrangler.jsonc). The
- * Worker holds no product logic. What it can refuse or answer itself wakes no function: paths that are nobody's, callers
- * who aren't anybody, those who ask too often, and what may be kept.
+ * The assets layer serves the web app before the Worker runs (`run_worker_first` in wrangler.jsonc). The Worker has no
+ * product logic. It starts no function for unknown paths, unauthenticated or rate-limited callers, and cached responses.
  */
 
-import { findAnswer, forgetAnswer, keepAnswer } from "./cache/response-cache";
-import { allowOrigin, isPreflight, preflight } from "./http/cors";
-import { describe, type Env } from "./env";
-import { forward, type Context } from "./upstream/forward";
-import { identify, Unauthorized, type Caller } from "./auth/authenticate";
-import { learn, limitAttempts, limitCaller, limitNobody } from "./auth/rate-limits";
+import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
-import { problemResponse, Refusal, type Problem } from "./http/problem";
+import { limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
+import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
+import { envResponse, type Env } from "./env";
+import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
+import { problemResponse, ProblemError, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
+import { setSecurityHeaders } from "./http/security-headers";
 import { targetOf, type Service } from "./routes";
-import { secure } from "./http/security-headers";
+import { forward, type RequestContext } from "./upstream/forward";
 
-const DESCRIPTION_MAX_AGE_S = 300;
+const OPENAPI_MAX_AGE_S = 300;
 
 export default {
   async fetch(request, env, ctx) {
     const requestId = requestIdOf(request.headers);
-    const answered = await answer(request, { env, ctx, requestId }).catch((error: unknown) =>
-      problemResponse(problemOf(error, requestId), requestId),
+    const inner = await respond(request, { env, ctx, requestId }).catch((error: unknown) =>
+      problemResponse(toProblem(error, requestId), requestId),
     );
-    const response = new Response(answered.body, answered);
+    const response = new Response(inner.body, inner);
     if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
-    secure(response.headers, new URL(request.url));
-    allowOrigin(response.headers, request, env);
+    setSecurityHeaders(response.headers, new URL(request.url));
+    setCorsHeaders(response.headers, request, env);
     return response;
   },
 } satisfies ExportedHandler<Env>;
 
-async function answer(request: Request, context: Context): Promise<Response> {
+async function respond(request: Request, context: RequestContext): Promise<Response> {
   const { env } = context;
   const { hostname, pathname } = new URL(request.url);
   const target = targetOf(pathname);
-  if (target === "assets") return file(request, env);
-  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw notThisMachine(hostname);
-  if (target === "nobody") throw nothingHere(pathname);
-  if (isPreflight(request)) return preflight(request, env);
-  if (target === "env") return describe(env);
-  if (target === "openapi") return openapi(request, env);
-  return askFunction(target, request, context);
+  if (target === "assets") return assetResponse(request, env);
+  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw localOnly(hostname);
+  if (target === "none") throw notFound(pathname);
+  if (isPreflight(request)) return preflightResponse(request, env);
+  if (target === "env") return envResponse(env);
+  if (target === "openapi") return openapiResponse(request, env);
+  return callFunction(target, request, context);
 }
 
-/** Who is calling is settled before anything is looked up or woken. */
-async function askFunction(service: Service, request: Request, context: Context): Promise<Response> {
+/** Authenticate, look in the cache, then forward to the function. */
+async function callFunction(service: Service, request: Request, context: RequestContext): Promise<Response> {
   const { env, ctx } = context;
   const caller = await admit(request, env);
-  const kept = await findAnswer(request, caller);
-  if (kept) return kept;
-  const fresh = await forward(service, request, context);
-  learn(caller, fresh.status);
-  await forgetAnswer(request, caller, fresh);
-  return keepAnswer(request, caller, fresh, ctx);
+  const cached = await findCached(request, caller);
+  if (cached) return cached;
+  const response = await forward(service, request, context);
+  recordKeyStatus(caller, response.status);
+  await invalidateDocument(request, caller, response);
+  return storeResponse(request, caller, response, ctx);
 }
 
+/** Authenticate a request and apply the rate limits. */
 async function admit(request: Request, env: Env): Promise<Caller> {
   try {
-    const caller = await identify(request, env);
+    const caller = await authenticate(request, env);
     await limitCaller(request, caller, env);
     return caller;
   } catch (error) {
-    if (error instanceof Unauthorized) await (error.attempt ? limitAttempts : limitNobody)(request, env);
+    if (error instanceof Unauthorized) await (error.isAttempt ? limitSignIns : limitAnonymous)(request, env);
     throw error;
   }
 }
 
-/** A file of the web app's build. For one that it lacks, such as another version's, the assets layer has the app's page. */
-async function file(request: Request, env: Env): Promise<Response> {
-  const found = await env.ASSETS.fetch(request);
-  if (found.headers.get("content-type")?.startsWith("text/html")) throw nothingHere(new URL(request.url).pathname);
-  return found;
+/** Get a file of the web app's build. For a missing one, the assets layer returns the app's page: that is a 404 here. */
+async function assetResponse(request: Request, env: Env): Promise<Response> {
+  const asset = await env.ASSETS.fetch(request);
+  if (asset.headers.get("content-type")?.startsWith("text/html")) throw notFound(new URL(request.url).pathname);
+  return asset;
 }
 
-/** The API's description. */
-async function openapi(request: Request, env: Env): Promise<Response> {
-  const found = await file(request, env);
-  const response = new Response(found.body, found);
-  response.headers.set("Cache-Control", `public, max-age=${DESCRIPTION_MAX_AGE_S}`);
+async function openapiResponse(request: Request, env: Env): Promise<Response> {
+  const asset = await assetResponse(request, env);
+  const response = new Response(asset.body, asset);
+  response.headers.set("Cache-Control", `public, max-age=${OPENAPI_MAX_AGE_S}`);
   return response;
 }
 
-function nothingHere(pathname: string): Refusal {
-  const detail = `Nothing is at ${pathname}. The API is described at /api/openapi.json.`;
-  return new Refusal({ status: 404, title: "Not found", detail });
+function notFound(pathname: string): ProblemError {
+  const detail = `There is nothing at ${pathname}. The API is described in /api/openapi.json.`;
+  return new ProblemError({ status: 404, title: "Not found", detail });
 }
 
-function notThisMachine(hostname: string): Refusal {
-  const detail = `AUTH_MODE=local serves this machine only, not ${hostname}. Open http://127.0.0.1 with the same port.`;
-  return new Refusal({ status: 403, title: "Forbidden", detail });
+function localOnly(hostname: string): ProblemError {
+  const detail = `AUTH_MODE=local serves this machine only, not ${hostname}. Open http://127.0.0.1 on the same port.`;
+  return new ProblemError({ status: 403, title: "Forbidden", detail });
 }
 
-function problemOf(error: unknown, requestId: string): Problem {
-  if (error instanceof Refusal) return error.problem;
+function toProblem(error: unknown, requestId: string): Problem {
+  if (error instanceof ProblemError) return error.problem;
   const { stack } = error instanceof Error ? error : { stack: String(error) };
   console.error(
     JSON.stringify({ severity: "ERROR", message: "The Worker failed", request_id: requestId, error: stack }),
   );
-  const detail = "The Worker failed. Tell whoever runs this installation the request id.";
+  const detail = "The Worker failed. Try again. If this continues, contact your administrator with the request id.";
   return { status: 500, title: "Internal error", detail };
 }

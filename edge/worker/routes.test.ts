@@ -23,7 +23,7 @@ describe("targetOf", () => {
     ["/env", "env"],
     ["/api/openapi.json", "openapi"],
     ["/assets/index-1.js", "assets"],
-  ])("sends %s to %s", (path, target) => {
+  ])("routes %s to %s", (path, target) => {
     expect(targetOf(path)).toBe(target);
   });
 
@@ -42,7 +42,7 @@ describe("targetOf", () => {
     "/api/sources/..%5C..%5Ctasks%5Cdrain",
     "/api/sources/..%2F",
     "/api/sources/%",
-  ])("lets nobody answer %s", (path) => {
-    expect(targetOf(path)).toBe("nobody");
+  ])("has no target for %s", (path) => {
+    expect(targetOf(path)).toBe("none");
   });
 });

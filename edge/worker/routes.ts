@@ -1,7 +1,7 @@
-/** Who answers a path: the table that decides, and nothing else. Pure. */
+/** The route table: which function, or which part of the Worker, responds to a path. Pure. */
 
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "assets" | "nobody";
+export type Target = Service | "env" | "openapi" | "assets" | "none";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
@@ -18,28 +18,28 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
 ];
 
 /**
- * Find who answers `pathname`. Functions have routes for Cloud Tasks and Cloud Scheduler too (`/tasks/…`, `/cron/…`)
- * and for probes; they are not in the table, so nobody reaches them from outside.
+ * Find the target of `pathname`. The functions' routes for Cloud Tasks, Cloud Scheduler and probes (`/tasks/…`,
+ * `/cron/…`, `/heartbeat`, `/ready`) are not in the table, so they can't be reached from outside.
  */
 export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
-  if (climbs(pathname)) return "nobody";
+  if (hasDotSegments(pathname)) return "none";
   if (pathname.startsWith("/assets/")) return "assets";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
-  return match ? match[1] : "nobody";
+  return match ? match[1] : "none";
 }
 
-/** Tell whether an answer is asked for: how often that may be has a limit of its own, and it outlives its browser. */
+/** Whether a request asks a question. Questions have their own rate limit and are completed after a disconnect. */
 export function isQuestion({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname === "/api/chat";
 }
 
 /**
- * Tell whether `pathname`, decoded once more, has steps upwards: a server behind this one may follow them to where
- * nobody from outside belongs. Encoded slashes alone are fine; ids may hold them.
+ * Whether `pathname` has `.` or `..` segments once percent-decoded, which a server behind the Worker might resolve to an
+ * internal route. Encoded slashes alone are allowed: ids may contain them.
  */
-function climbs(pathname: string): boolean {
+function hasDotSegments(pathname: string): boolean {
   try {
     return /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(decodeURIComponent(pathname));
   } catch {

@@ -9,9 +9,9 @@ from tests.harness.stacks import RunningStack, running_stack, temporary_data
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
-    """One stack for the session, on data of its own, with the quick `constant` embedder.
+    """One stack for the session, on its own data, with the fast `constant` embedder.
 
-    Another is asked for with `@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)`.
+    For another embedder: `@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)`.
     """
     model = getattr(request, "param", "constant")
     with temporary_data() as data, running_stack(data, "--embedding-model", model) as running:

@@ -1,4 +1,4 @@
-"""The main job as a person does it, in a real browser through the real Worker; its screenshots stay to be looked at."""
+"""The main use case in a real browser, through the real Worker: collect a repository, ask, open the citation."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
-def test_a_repository_is_added_collected_asked_and_its_citation_opened(stack: RunningStack, tmp_path: Path) -> None:
+def test_user_collects_a_repository_and_opens_a_citation(stack: RunningStack, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "larder")
     repository.write(FILES)
     browse("collect-and-ask", tmp_path, stack.url, repository.url, QUESTIONS[0].question, pictures=4)

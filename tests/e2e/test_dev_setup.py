@@ -1,6 +1,6 @@
-"""Setting up: once, quickly the next time, and again when something is missing, moved or was interrupted.
+"""Setting up a checkout: stages are skipped when done and repeated after a change, a move or an interruption.
 
-A small checkout of its own, whose lock file is empty, stands for the real one: pip has nothing to download.
+The tests use a small checkout whose lock file is empty, so that pip downloads nothing.
 """
 
 import os
@@ -19,28 +19,28 @@ from tests.harness.stacks import wait_until
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
 
 
-class Finished(NamedTuple):
-    """A checkout, and what its first set-up said."""
+class ReadyCheckout(NamedTuple):
+    """A checkout after its first set-up, and the set-up's output."""
 
     root: Path
-    said: str
+    output: str
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout that was never set up."""
+    """A checkout that has not been set up."""
     return make_checkout(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A checkout that is set up, for tests that leave it so."""
+def ready(tmp_path_factory: pytest.TempPathFactory) -> ReadyCheckout:
+    """A checkout that is set up, for tests that leave it set up."""
     root = make_checkout(tmp_path_factory.mktemp("checkout"))
-    return Finished(root, set_up(root))
+    return ReadyCheckout(root, set_up(root))
 
 
 def make_checkout(folder: Path) -> Path:
-    """Make a checkout with the scripts and nothing to install; its path has a space, as people's have."""
+    """Make a checkout with the scripts and nothing to install. Its path contains a space."""
     root = folder / "a checkout"
     (root / "scripts").mkdir(parents=True)
     for name in ("_start.sh", "setup.py"):
@@ -55,7 +55,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def run(*command: Path | str, path: str = "/usr/bin:/bin") -> "subprocess.CompletedProcess[str]":
-    """Run a command from another folder, with next to nothing in its environment."""
+    """Run a command from another folder, with a minimal environment."""
     environment = {"PATH": path, "HOME": "/nonexistent"}
     return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False, timeout=120)
 
@@ -67,48 +67,48 @@ def set_up(root: Path) -> str:
     return done.stdout
 
 
-def test_each_stage_is_told_once_and_skipped_until_its_inputs_change(finished: Finished, tmp_path: Path) -> None:
-    assert [line.split(" … ")[0] for line in finished.said.splitlines()] == ["setup: environment", "setup: packages"]
-    assert set_up(finished.root) == ""
-    (finished.root / "scripts" / "requirements.txt").write_text("# still nothing\n")
-    assert set_up(finished.root).startswith("setup: packages")
+def test_each_stage_runs_once_and_again_when_its_inputs_change(ready: ReadyCheckout, tmp_path: Path) -> None:
+    assert [line.split(" … ")[0] for line in ready.output.splitlines()] == ["setup: environment", "setup: packages"]
+    assert set_up(ready.root) == ""
+    (ready.root / "scripts" / "requirements.txt").write_text("# still nothing\n")
+    assert set_up(ready.root).startswith("setup: packages")
     link = tmp_path / "headwater"
-    link.symlink_to(finished.root / "scripts" / "dev")
+    link.symlink_to(ready.root / "scripts" / "dev")
     assert run(link).stdout.startswith("Python 3.")
 
 
-def test_a_checkout_that_moved_or_lost_its_python_is_set_up_again(finished: Finished, tmp_path: Path) -> None:
-    moved = shutil.copytree(finished.root, tmp_path / "moved", symlinks=True)
+def test_moved_checkout_or_missing_python_is_set_up_again(ready: ReadyCheckout, tmp_path: Path) -> None:
+    moved = shutil.copytree(ready.root, tmp_path / "moved", symlinks=True)
     assert "setup: environment" in set_up(moved)
     for link in (moved / ".venv" / "bin").glob("python*"):
         link.unlink()
     assert "setup: environment" in set_up(moved)
 
 
-def test_a_set_up_that_was_killed_starts_afresh(finished: Finished) -> None:
-    checkout = finished.root
+def test_killed_set_up_starts_again_from_the_beginning(ready: ReadyCheckout) -> None:
+    checkout = ready.root
     (checkout / "scripts" / "requirements.txt").write_text("# nothing yet\n")
     command = [str(BASE_PYTHON), str(checkout / "scripts" / "setup.py"), "packages"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as interrupted:
         wait_until((checkout / ".venv" / ".unfinished").exists)
         os.killpg(interrupted.pid, signal.SIGKILL)
-    for half in (checkout / ".venv" / "lib").glob("python*/site-packages/pip"):
-        shutil.rmtree(half / "_internal")
+    for package in (checkout / ".venv" / "lib").glob("python*/site-packages/pip"):
+        shutil.rmtree(package / "_internal")
     set_up(checkout)
     assert not (checkout / ".venv" / ".unfinished").exists()
 
 
-def test_two_set_ups_at_once_wait_for_each_other(checkout: Path) -> None:
+def test_concurrent_set_ups_wait_for_each_other(checkout: Path) -> None:
     command = [str(BASE_PYTHON), str(checkout / "scripts" / "setup.py"), "packages"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum("setup: packages" in text for text in said) == 1
+    assert sum("setup: packages" in text for text in outputs) == 1
     assert set_up(checkout) == ""
 
 
-def test_a_failing_stage_says_why_and_is_tried_again(finished: Finished) -> None:
-    checkout = finished.root
+def test_failing_stage_prints_the_reason_and_is_retried(ready: ReadyCheckout) -> None:
+    checkout = ready.root
     (checkout / "scripts" / "requirements.txt").write_text("headwater-no-such-file @ file:///nonexistent/x.whl\n")
     failed = run(BASE_PYTHON, checkout / "scripts" / "setup.py", "packages")
     assert failed.returncode == 1
@@ -118,21 +118,21 @@ def test_a_failing_stage_says_why_and_is_tried_again(finished: Finished) -> None
     assert "setup: packages" in set_up(checkout)
 
 
-def test_a_python_that_is_too_old_is_passed_over(checkout: Path, tmp_path: Path) -> None:
+def test_python_that_is_too_old_is_skipped(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     for tool in ("sh", "readlink", "dirname"):
         (programs / tool).symlink_to(str(shutil.which(tool)))
     (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
     (programs / "python3").chmod(0o755)
-    refused = run("/bin/sh", checkout / "scripts" / "dev", path=str(programs))
-    assert refused.returncode == 1
-    assert refused.stderr == "Headwater needs Python 3.11 or newer, and finds none on PATH.\n"
-    (programs / "python3.12").write_text('#!/bin/sh\necho "asked: $*"\n')
+    failed = run("/bin/sh", checkout / "scripts" / "dev", path=str(programs))
+    assert failed.returncode == 1
+    assert failed.stderr == "Headwater needs Python 3.11 or newer, and finds none on PATH.\n"
+    (programs / "python3.12").write_text('#!/bin/sh\necho "called: $*"\n')
     (programs / "python3.12").chmod(0o755)
     assert "setup.py packages" in run("/bin/sh", checkout / "scripts" / "dev", path=str(programs)).stdout
 
 
-def test_the_check_of_a_finished_set_up_does_nothing() -> None:
-    """The checkout that runs this is set up."""
+def test_finished_set_up_prints_nothing() -> None:
+    """This checkout is set up, as it runs the tests."""
     assert run(sys.executable, ROOT / "scripts" / "setup.py").stdout == ""

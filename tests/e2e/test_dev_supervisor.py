@@ -1,4 +1,4 @@
-"""`scripts/dev`: what it starts, what it refuses, what it starts again, and that nothing is left when it ends."""
+"""`scripts/dev`: start, restart and end the stack's processes; reject a port or a data folder that is in use."""
 
 import json
 import shlex
@@ -19,20 +19,20 @@ PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[RunningStack]:
-    """A stack that tests may hurt."""
+def own_stack() -> Iterator[RunningStack]:
+    """A stack whose processes the tests may kill."""
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as running:
         yield running
 
 
 def dev(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run `scripts/dev` where it's expected to refuse."""
+    """Run `scripts/dev` where it is expected to fail."""
     return subprocess.run(
         [ROOT / "scripts" / "dev", *arguments], capture_output=True, text=True, check=False, timeout=60, cwd="/"
     )
 
 
-def answers(stack: RunningStack, part: str, path: str) -> bool:
+def responds(stack: RunningStack, part: str, path: str) -> bool:
     try:
         stack.get(part, path)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -40,100 +40,100 @@ def answers(stack: RunningStack, part: str, path: str) -> bool:
     return True
 
 
-def test_every_part_answers_when_it_says_ready(own: RunningStack) -> None:
-    assert json.loads(own.get("edge", "/env"))["authMode"] == "local"
-    assert b"<html" in own.get("edge", "/").lower()
+def test_every_part_responds_once_ready_is_printed(own_stack: RunningStack) -> None:
+    assert json.loads(own_stack.get("edge", "/env"))["authMode"] == "local"
+    assert b"<html" in own_stack.get("edge", "/").lower()
     for part in FUNCTIONS:
-        own.get(part, "/heartbeat")
-        own.get(part, "/ready")
-    own.get("localcloud", "/heartbeat")
+        own_stack.get(part, "/heartbeat")
+        own_stack.get(part, "/ready")
+    own_stack.get("localcloud", "/heartbeat")
 
 
-def test_it_tells_what_runs_where(own: RunningStack) -> None:
-    assert set(own.pids) == {"supervisor", *PARTS}
-    assert own.pids["supervisor"] == own.supervisor.pid
-    assert sorted(own.ports.values()) == list(range(own.base_port, own.base_port + 6))
-    assert all(psutil.pid_exists(pid) for pid in own.pids.values())
+def test_state_lists_processes_and_ports(own_stack: RunningStack) -> None:
+    assert set(own_stack.pids) == {"supervisor", *PARTS}
+    assert own_stack.pids["supervisor"] == own_stack.supervisor.pid
+    assert sorted(own_stack.ports.values()) == list(range(own_stack.base_port, own_stack.base_port + 6))
+    assert all(psutil.pid_exists(pid) for pid in own_stack.pids.values())
 
 
-def test_the_settings_can_be_taken_into_a_shell(own: RunningStack) -> None:
-    file = own.data / "env"
+def test_env_file_can_be_sourced_by_a_shell(own_stack: RunningStack) -> None:
+    file = own_stack.data / "env"
     assert file.stat().st_mode & 0o077 == 0
     command = f". {shlex.quote(str(file))} && exec .venv/bin/python -m functions.job migrate"
     done = subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert "embedding model constant" in done.stdout
 
 
-def test_secrets_stay_readable_to_their_owner_alone(own: RunningStack) -> None:
+def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) -> None:
     for name in ("env", "secrets.json", "pg/password"):
-        assert (own.data / name).stat().st_mode & 0o077 == 0, name
+        assert (own_stack.data / name).stat().st_mode & 0o077 == 0, name
 
 
-def test_a_second_one_on_the_same_data_is_refused(own: RunningStack) -> None:
-    done = dev("--data", own.data, "--port", str(free_port()))
+def test_second_start_on_the_same_data_fails(own_stack: RunningStack) -> None:
+    done = dev("--data", own_stack.data, "--port", str(free_port()))
     assert done.returncode != 0
-    assert f"already running on {own.data} (process {own.supervisor.pid})" in done.stderr
-    assert answers(own, "chat", "/ready")
+    assert f"already running on {own_stack.data} (process {own_stack.supervisor.pid})" in done.stderr
+    assert responds(own_stack, "chat", "/ready")
 
 
-def test_a_taken_port_is_named(own: RunningStack) -> None:
+def test_port_in_use_is_named(own_stack: RunningStack) -> None:
     with temporary_data() as data:
-        done = dev("--data", data, "--port", str(own.base_port - 1))
+        done = dev("--data", data, "--port", str(own_stack.base_port - 1))
     assert done.returncode != 0
-    assert f"{own.base_port} (chat)" in done.stderr
+    assert f"{own_stack.base_port} (chat)" in done.stderr
     assert "--port" in done.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_what_is_killed_is_started_again(own: RunningStack, part: str) -> None:
-    own.kill(part)
+def test_killed_part_is_restarted(own_stack: RunningStack, part: str) -> None:
+    own_stack.kill(part)
     path = {"edge": "/env", "localcloud": "/heartbeat"}.get(part, "/ready")
-    wait_until(lambda: answers(own, "chat" if part == "postgres" else part, path))
-    assert f"{part:<10} | ended (killed by SIGKILL), starting it again".encode() in own.log.read_bytes()
+    wait_until(lambda: responds(own_stack, "chat" if part == "postgres" else part, path))
+    assert f"{part:<10} | ended (killed by SIGKILL), starting it again".encode() in own_stack.log.read_bytes()
 
 
-def test_a_worker_whose_runtime_crashed_answers_again(own: RunningStack) -> None:
-    for process in own.family():
+def test_worker_responds_again_after_its_runtime_crashed(own_stack: RunningStack) -> None:
+    for process in own_stack.family():
         if process.name() == "workerd":
             process.kill()
-    wait_until(lambda: answers(own, "edge", "/env"))
+    wait_until(lambda: responds(own_stack, "edge", "/env"))
 
 
-def test_ctrl_c_ends_everything() -> None:
+def test_ctrl_c_ends_all_processes() -> None:
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
         family = stack.family()
         assert len(family) >= 2 * len(PARTS)
         stack.supervisor.send_signal(signal.SIGINT)
         assert stack.supervisor.wait(timeout=60) == 0
-        assert gone(family)
+        assert have_ended(family)
         assert all(map(is_free, range(stack.base_port, stack.base_port + 6)))
 
 
-def test_what_outlives_supervisor_and_watcher_is_ended_by_the_next_start() -> None:
+def test_next_start_ends_orphans_of_a_killed_supervisor_and_watcher() -> None:
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
         family = stack.family()
         (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
         stack.supervisor.kill()
         watcher.kill()
         stack.supervisor.wait()
-        assert not gone(family, timeout_s=1)
+        assert not have_ended(family, timeout_s=1)
         with running_stack(data, "--embedding-model", "constant", base_port=stack.base_port):
-            assert gone(family)
+            assert have_ended(family)
 
 
-def test_a_kill_ends_everything_and_the_next_start_finds_the_data() -> None:
+def test_killed_supervisor_leaves_no_process_and_keeps_the_data() -> None:
     with temporary_data() as data:
         with running_stack(data, "--embedding-model", "constant") as stack:
             secrets = (data / "secrets.json").read_text()
             family = stack.family()
             stack.supervisor.kill()
             stack.supervisor.wait()
-            assert gone(family)
+            assert have_ended(family)
             base_port = stack.base_port
         with running_stack(data, "--embedding-model", "constant", base_port=base_port):
             assert (data / "secrets.json").read_text() == secrets
 
 
-def gone(family: list[psutil.Process], timeout_s: float = 60) -> bool:
+def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:
     _, alive = psutil.wait_procs(family, timeout=timeout_s)
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

@@ -1,4 +1,4 @@
-"""The running stack by way of the real gcloud and the stock clients: both make what a deployment has, and collect."""
+"""Create a deployment's resources in the running stack with gcloud and Google's client libraries, and collect."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ ACCOUNT = "headwater@local.iam.gserviceaccount.com"
 
 
 def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
-    """Ask the collection function."""
+    """Call the collection function."""
     data = None if body is None else json.dumps(body).encode()
     url = f"http://127.0.0.1:{stack.ports['collection']}{path}"
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
@@ -47,7 +47,7 @@ def last_run(stack: RunningStack, source_id: str) -> dict[str, Any]:
 
 
 def gcloud(stack: RunningStack, *arguments: str) -> str:
-    """Run the real gcloud against the stack, as a person does."""
+    """Run the real gcloud against the stack, through scripts/gcloud-local."""
     command = [str(ROOT / "scripts" / "gcloud-local"), "--data", str(stack.data), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def gcloud(stack: RunningStack, *arguments: str) -> str:
 
 
 @pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
-def test_gcloud_makes_a_queue_the_schedule_and_the_job_and_collects(stack: RunningStack, tmp_path: Path) -> None:
+def test_gcloud_creates_queue_job_and_schedule_and_collects(stack: RunningStack, tmp_path: Path) -> None:
     source_id = add_source(stack, tmp_path / "larder", FILES)
     gcloud(stack, "tasks", "queues", "create", "more", "--max-concurrent-dispatches=2", "--min-backoff=1s")
     gcloud(stack, "run", "jobs", "delete", "headwater")
@@ -79,7 +79,7 @@ def test_gcloud_makes_a_queue_the_schedule_and_the_job_and_collects(stack: Runni
 
 
 def connection_to(stack: RunningStack) -> dict[str, Any]:
-    """Give the arguments by which a stock client talks to the stack's localcloud."""
+    """Return the arguments that connect one of Google's clients to the stack's localcloud."""
     return {
         "transport": "rest",
         "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -88,11 +88,11 @@ def connection_to(stack: RunningStack) -> dict[str, Any]:
 
 
 def ticks(stack: RunningStack) -> int:
-    """Count the ticks that the collection function has taken."""
+    """Count the ticks that the collection function has handled."""
     return stack.log.read_text().count("path=/cron/tick status=200")
 
 
-def test_the_stock_clients_do_the_same(stack: RunningStack, tmp_path: Path) -> None:
+def test_client_libraries_create_queue_job_and_schedule_and_collect(stack: RunningStack, tmp_path: Path) -> None:
     connection = connection_to(stack)
     queues: Any = tasks_v2.CloudTasksClient(**connection)
     assert queues.create_queue(parent=PLACE, queue={"name": f"{PLACE}/queues/yet-more"}).state.name == "RUNNING"
@@ -121,7 +121,7 @@ def test_the_stock_clients_do_the_same(stack: RunningStack, tmp_path: Path) -> N
         client.transport.close()
 
 
-def test_a_large_collect_goes_to_the_job_by_itself(stack: RunningStack, tmp_path: Path) -> None:
+def test_large_collect_is_run_by_the_job(stack: RunningStack, tmp_path: Path) -> None:
     files = {f"n{number:04}.md": f"# Note {number}\n\nThe mark is {number}.\n" for number in range(1001)}
     source_id = add_source(stack, tmp_path / "notes", files)
     call(stack, "POST", f"/api/sources/{source_id}/collect")
@@ -134,4 +134,4 @@ def test_a_large_collect_goes_to_the_job_by_itself(stack: RunningStack, tmp_path
     wait_until(lambda: executions.get_execution(name=name).completion_time)
     assert executions.get_execution(name=name).succeeded_count >= 1
     executions.transport.close()
-    assert len(call(stack, "GET", f"/api/runs?source_id={source_id}")["runs"]) == 1, "who comes late starts no other"
+    assert len(call(stack, "GET", f"/api/runs?source_id={source_id}")["runs"]) == 1, "the job starts no second run"

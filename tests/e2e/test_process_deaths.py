@@ -1,4 +1,4 @@
-"""Any one process of the running stack is killed with -9 in the middle of a collect: the run ends as if nothing was."""
+"""Kill any process of the running stack with SIGKILL during a collect: the run must end with the same result."""
 
 import json
 import os
@@ -26,20 +26,20 @@ DOCUMENTS = 240
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository with enough to do that a kill lands in the middle; some texts stand in several files."""
-    made = Repository(tmp_path_factory.mktemp("repository"))
+    """A repository that takes long enough to kill a process during its collect. Some texts are in several files."""
+    repository = Repository(tmp_path_factory.mktemp("repository"))
     section = "## Part {part} of {n}\n\nValve {n}.{part} opens when the water rises; see [next](d{next:03}.md).\n\n"
     files: dict[str, str | bytes | None] = {}
     for n in range(DOCUMENTS):
         parts = "".join(section.format(n=n, part=part, next=(n + 1) % DOCUMENTS) * 6 for part in range(6))
         files[f"docs/d{n:03}.md"] = f"# Document {n}\n\nThe same introduction in each of them.\n\n{parts}"
-    made.write(files)
-    return made
+    repository.write(files)
+    return repository
 
 
 @pytest.fixture(scope="module")
 def quick_stack() -> Iterator[RunningStack]:
-    """A stack whose leases and watchdog are so short that healing can be waited for."""
+    """A stack with short leases and a short watchdog interval, so that it recovers quickly."""
     with temporary_data() as data:
         data.mkdir()
         (data / ".env").write_text("LEASE_S=3\nWATCHDOG_S=2\nFETCH_BATCH=8\nEMBED_BATCH=32\n")
@@ -49,7 +49,7 @@ def quick_stack() -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def undisturbed(module_database: FreshDatabase, repository: Repository) -> Iterator[tuple[list[Any], ...]]:
-    """What an undisturbed collect of the repository leaves behind."""
+    """The database's contents after a collect without kills."""
     with opened(module_database) as pipeline:
         assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
         yield pipeline.contents()
@@ -65,7 +65,7 @@ def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
 
 
 def read_run(stack: RunningStack, run_id: str) -> dict[str, Any]:
-    """Read a run; while its function or the database is down there is nothing new to say."""
+    """Read a run. While its function or the database is down, return a running one without progress."""
     try:
         run: dict[str, Any] = call(stack, "GET", f"/api/runs/{run_id}")
     except OSError:
@@ -75,13 +75,13 @@ def read_run(stack: RunningStack, run_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
-    """The stack's own database, emptied after the test, to look into."""
+    """The stack's database, emptied after the test."""
     settings = read_dotenv(quick_stack.data / "env")
-    found = FreshDatabase("stack", settings["DATABASE_URL"], settings["DATABASE_ADMIN_URL"])
-    pipeline = Pipeline(found)
+    database = FreshDatabase("stack", settings["DATABASE_URL"], settings["DATABASE_ADMIN_URL"])
+    pipeline = Pipeline(database)
     yield pipeline
     pipeline.database.close()
-    owner = Database(found.admin_url, 1)
+    owner = Database(database.admin_url, 1)
     with owner.transaction(Settings(database_url="x").local_workspace_id) as tx:
         tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.queue.tickets cascade"))
     owner.close()
@@ -99,7 +99,7 @@ def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
         ("edge", "fetching"),
     ],
 )
-def test_a_collect_survives_the_death_of_any_process(
+def test_collect_completes_after_any_process_is_killed(
     quick_stack: RunningStack,
     repository: Repository,
     contents: Pipeline,
@@ -110,8 +110,8 @@ def test_a_collect_survives_the_death_of_any_process(
     config = {"url": repository.url}
     source = call(quick_stack, "POST", "/api/sources", {"kind": "git", "name": uuid.uuid4().hex, "config": config})
     run_id = call(quick_stack, "POST", f"/api/sources/{source['id']}/collect")["run_id"]
-    counted = {"fetching": "added", "embedding": "embedded"}[moment]
-    wait_until(lambda: read_run(quick_stack, run_id)["counts"][counted] > 0)
+    counter = {"fetching": "added", "embedding": "embedded"}[moment]
+    wait_until(lambda: read_run(quick_stack, run_id)["counts"][counter] > 0)
     os.kill(quick_stack.pids[victim], signal.SIGKILL)
     wait_until(lambda: read_run(quick_stack, run_id)["state"] != "running", timeout_s=90)
     run = read_run(quick_stack, run_id)

@@ -1,9 +1,9 @@
-/** The way in as a whole: who gets as far as a function, and that nobody else wakes one. */
+/** Which requests reach a function, through the whole Worker. */
 
 import { generateKeyPair } from "jose";
 import { beforeAll, describe, expect, inject, it } from "vitest";
-import { Account, apiKey, Issuer } from "../testing/credentials";
-import { ask, bearer, countOf, problemOf, type Init, type Seen } from "../testing/fetch-worker";
+import { ServiceAccount, apiKey, Issuer } from "../testing/credentials";
+import { fetchWorker, bearer, requestCount, readProblem, type Init, type EchoedRequest } from "../testing/fetch-worker";
 
 const SECRET = "a secret of at least thirty-two bytes";
 let issuer: Issuer;
@@ -15,130 +15,130 @@ beforeAll(async () => {
 
 async function sources(init: Init, changes: Record<string, string> = {}): Promise<Response> {
   of = crypto.randomUUID();
-  return ask(`/api/sources?of=${of}`, init, { ...issuer.variables, ...changes });
+  return fetchWorker(`/api/sources?of=${of}`, init, { ...issuer.variables, ...changes });
 }
 
 async function expectRefused(response: Response, parameters = ', error="invalid_token"'): Promise<void> {
   expect(response.status).toBe(401);
   expect(response.headers.get("www-authenticate")).toBe(`Bearer realm="Headwater"${parameters}`);
-  expect(await problemOf(response)).toMatchObject({ status: 401, title: "Unauthorized" });
-  expect(await countOf(of)).toBe(0);
+  expect(await readProblem(response)).toMatchObject({ status: 401, title: "Unauthorized" });
+  expect(await requestCount(of)).toBe(0);
 }
 
-describe("a function is asked by", () => {
-  it("a user with a good token, which it gets as it came", async () => {
+describe("a request that reaches a function", () => {
+  it("keeps the user's token and workspace", async () => {
     const token = await issuer.token();
     const response = await sources(bearer(token, { "x-workspace": "w1" }));
-    const { headers } = await response.json<Seen>();
+    const { headers } = await response.json<EchoedRequest>();
     expect(headers).toMatchObject({ authorization: `Bearer ${token}`, "x-workspace": "w1" });
     expect(headers).not.toHaveProperty("x-serverless-authorization");
   });
 
-  it("an API key that looks right, as it alone can tell whether it is", async () => {
+  it("may have a well-formed API key, which only the function can check", async () => {
     expect((await sources(bearer(apiKey()))).status).toBe(200);
-    expect(await countOf(of)).toBe(1);
+    expect(await requestCount(of)).toBe(1);
   });
 });
 
-describe("no function is woken by", () => {
-  it("nobody", async () => {
+describe("a request that reaches no function", () => {
+  it("has no token", async () => {
     await expectRefused(await sources({}), "");
   });
 
   it.each(["Basic dXNlcjpwYXNz", "Bearer", "Bearer ", "bearer a b", "hw_x", "Token x"])(
-    "the Authorization header %j",
+    "has the Authorization header %j",
     async (authorization) => {
       await expectRefused(await sources({ headers: { authorization } }));
     },
   );
 
-  it("a token that has expired", async () => {
+  it("has an expired token", async () => {
     await expectRefused(await sources(bearer(await issuer.token({ exp: 1 }))));
   });
 
-  it("a token signed with another key", async () => {
+  it("has a token signed with another key", async () => {
     const { privateKey } = await generateKeyPair("ES256");
     await expectRefused(await sources(bearer(await issuer.token({}, { key: privateKey }))));
   });
 
-  it("a token for somebody else, or of another issuer", async () => {
-    await expectRefused(await sources(bearer(await issuer.token({ aud: "somebody" }))));
+  it("has a token for another audience or from another issuer", async () => {
+    await expectRefused(await sources(bearer(await issuer.token({ aud: "another-app" }))));
     await expectRefused(await sources(bearer(await issuer.token({ iss: "https://evil.example" }))));
   });
 
-  it("a token without a signature", async () => {
+  it("has an unsigned token", async () => {
     const [, claims = ""] = (await issuer.token()).split(".");
     await expectRefused(await sources(bearer(`${btoa('{"alg":"none"}').replaceAll("=", "")}.${claims}.`)));
   });
 
-  it("an API key that was mistyped", async () => {
+  it("has a mistyped API key", async () => {
     await expectRefused(await sources(bearer(`${apiKey().slice(0, -1)}-`)));
     await expectRefused(await sources(bearer(apiKey().replace(/.$/, (last) => (last === "0" ? "1" : "0")))));
   });
 
-  it("a request from anybody when the Worker is set up wrongly", async () => {
+  it("comes while authentication is misconfigured", async () => {
     for (const changes of [{ AUTH_MODE: "jwtt" }, { AUTH_MODE: "" }, { AUTH_ISSUER: "" }, { AUTH_JWKS_URL: "" }]) {
       const response = await sources(bearer(await issuer.token()), changes);
-      expect((await problemOf(response))["status"]).toBe(503);
-      expect(await countOf(of)).toBe(0);
+      expect((await readProblem(response))["status"]).toBe(503);
+      expect(await requestCount(of)).toBe(0);
     }
   });
 
-  it("a path that leads upwards", async () => {
+  it("has a path with encoded dot segments", async () => {
     for (const path of ["/api/sources/..%2f..%2ftasks/drain", "/api/sources/%5c..%5cx"]) {
-      const response = await ask(path, bearer(await issuer.token()), issuer.variables);
+      const response = await fetchWorker(path, bearer(await issuer.token()), issuer.variables);
       expect(response.status).toBe(404);
     }
   });
 
-  it("tasks and schedules from outside, whatever they call themselves", async () => {
+  it("is for an internal path, even with Google's headers", async () => {
     const headers = { "x-cloudtasks-queuename": "collection", "x-cloudscheduler": "true" };
-    const given = bearer(await issuer.token(), { ...headers, "x-serverless-authorization": "Bearer forged" });
+    const init = bearer(await issuer.token(), { ...headers, "x-serverless-authorization": "Bearer forged" });
     for (const path of ["/tasks/drain", "/cron/tick", "/ready", "/heartbeat"]) {
-      expect((await ask(path, { method: "POST", ...given }, issuer.variables)).status).toBe(404);
+      expect((await fetchWorker(path, { method: "POST", ...init }, issuer.variables)).status).toBe(404);
     }
   });
 });
 
-describe("the Worker itself", () => {
-  it("shows a function Google's token for it, in the place of a forged one", async () => {
-    const account = await Account.start(inject("google"));
+describe("the Worker", () => {
+  it("replaces a forged Google token with its own", async () => {
+    const account = await ServiceAccount.start(inject("google"));
     const forged = { "x-serverless-authorization": "Bearer forged", "x-cloudtasks-queuename": "collection" };
-    const given = bearer(await issuer.token(), forged);
-    const google = await account.byKey();
+    const init = bearer(await issuer.token(), forged);
+    const google = await account.keyVariables();
     for (let n = 0; n < 10; n++) {
-      const { headers } = await (await sources(given, google)).json<Seen>();
+      const { headers } = await (await sources(init, google)).json<EchoedRequest>();
       expect(headers["x-serverless-authorization"]).toMatch(/^Bearer ey/);
       expect(headers).not.toHaveProperty("x-cloudtasks-queuename");
     }
     expect(await account.counts()).toMatchObject({ token: 1 });
   });
 
-  it("says so when Google doesn't vouch for it, and asks no function then", async () => {
-    const account = await Account.start(inject("google"), { status: 500 });
-    const response = await sources(bearer(await issuer.token()), await account.byKey());
-    expect((await problemOf(response))["detail"]).toMatch(/Google doesn't vouch for the Worker: .* answered 500/);
+  it("returns 503 and calls no function when Google gives no token", async () => {
+    const account = await ServiceAccount.start(inject("google"), { status: 500 });
+    const response = await sources(bearer(await issuer.token()), await account.keyVariables());
+    expect((await readProblem(response))["detail"]).toMatch(/can't get a token from Google: .* returned 500/);
     expect(response.headers.get("retry-after")).toBe("10");
-    expect(await countOf(of)).toBe(0);
+    expect(await requestCount(of)).toBe(0);
   });
 
   it.each([
     [403, 503, "roles/run.invoker"],
-    [404, 503, "No service is at the Worker's URL"],
-    [413, 413, "larger than Cloud Run takes"],
-    [429, 503, "no instance to spare"],
-    [431, 503, "doesn't take such a request"],
-    [500, 503, "No instance of it answers"],
-    [504, 503, "within the service's timeout"],
-  ])("says what is the matter when Cloud Run answers %i itself", async (status, told, reason) => {
-    const given = bearer(await issuer.token());
-    const response = await ask(`/api/sources?page=${status}`, given, issuer.variables);
-    const problem = await problemOf(response);
-    expect(problem["status"]).toBe(told);
+    [404, 503, "URL of the service is wrong"],
+    [413, 413, "exceeds Cloud Run's size limit"],
+    [429, 503, "All instances are busy"],
+    [431, 503, "rejected the request"],
+    [500, 503, "No instance is responding"],
+    [504, 503, "exceeded the service's timeout"],
+  ])("explains a %i page of Cloud Run with status %i", async (status, expectedStatus, reason) => {
+    const init = bearer(await issuer.token());
+    const response = await fetchWorker(`/api/sources?page=${status}`, init, issuer.variables);
+    const problem = await readProblem(response);
+    expect(problem["status"]).toBe(expectedStatus);
     expect(problem["detail"]).toContain(reason);
   });
 
-  it("verifies with a shared secret too", async () => {
+  it("accepts published keys when a shared secret is set too", async () => {
     expect((await sources(bearer(await issuer.token()), { AUTH_SECRET: SECRET })).status).toBe(200);
   });
 });

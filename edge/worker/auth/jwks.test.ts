@@ -1,11 +1,11 @@
 import { jwtVerify } from "jose";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
-import { KeysUnreachable, remoteKeys } from "./jwks";
 import { Issuer } from "../testing/credentials";
+import { JwksUnavailable, remoteJwks } from "./jwks";
 
 let issuer: Issuer;
-const verify = async (): Promise<unknown> => jwtVerify(await issuer.token(), remoteKeys(issuer.url));
-const pass = (seconds: number): unknown => vi.setSystemTime(Date.now() + seconds * 1000);
+const verify = async (): Promise<unknown> => jwtVerify(await issuer.token(), remoteJwks(issuer.url));
+const advance = (seconds: number): unknown => vi.setSystemTime(Date.now() + seconds * 1000);
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
@@ -14,50 +14,50 @@ beforeEach(async () => {
 
 afterEach(() => vi.useRealTimers());
 
-describe("an issuer's keys", () => {
-  it("are read once for many tokens, and again after ten minutes", async () => {
+describe("remoteJwks", () => {
+  it("fetches the keys once, and again after ten minutes", async () => {
     for (let n = 0; n < 5; n++) await verify();
-    expect(await issuer.reads()).toBe(1);
-    pass(601);
+    expect(await issuer.fetchCount()).toBe(1);
+    advance(601);
     await verify();
-    expect(await issuer.reads()).toBe(2);
+    expect(await issuer.fetchCount()).toBe(2);
   });
 
-  it("are read anew for a key that isn't known, so that the issuer can change it", async () => {
+  it("fetches the keys again for an unknown key id", async () => {
     await verify();
-    pass(31);
+    advance(31);
     await issuer.rotate();
     await issuer.publish({ keys: [issuer.publicJwk] });
     await verify();
-    expect(await issuer.reads()).toBe(2);
+    expect(await issuer.fetchCount()).toBe(2);
   });
 
-  it("are not read for every made-up key", async () => {
+  it("does not fetch the keys for every made-up key id", async () => {
     await verify();
     await issuer.rotate();
     for (let n = 0; n < 5; n++) await expect(verify()).rejects.toThrow();
-    pass(31);
+    advance(31);
     for (let n = 0; n < 5; n++) await expect(verify()).rejects.toThrow();
-    expect(await issuer.reads()).toBe(2);
+    expect(await issuer.fetchCount()).toBe(2);
   });
 
-  it("stay good for a day while the issuer can't be reached, and no longer", async () => {
+  it("keeps the keys for one day while the issuer is unavailable", async () => {
     await verify();
     await issuer.publish({ status: 500 });
-    pass(86_300);
+    advance(86_300);
     await verify();
-    expect(await issuer.reads()).toBe(2);
-    pass(700);
-    await expect(verify()).rejects.toThrow(KeysUnreachable);
+    expect(await issuer.fetchCount()).toBe(2);
+    advance(700);
+    await expect(verify()).rejects.toThrow(JwksUnavailable);
   });
 
-  it("are asked for once in ten seconds while there are none", async () => {
+  it("waits ten seconds after a failed fetch", async () => {
     await issuer.publish({ status: 500 });
-    for (let n = 0; n < 5; n++) await expect(verify()).rejects.toThrow(KeysUnreachable);
-    expect(await issuer.reads()).toBe(1);
+    for (let n = 0; n < 5; n++) await expect(verify()).rejects.toThrow(JwksUnavailable);
+    expect(await issuer.fetchCount()).toBe(1);
     await issuer.publish({ keys: [issuer.publicJwk] });
-    pass(11);
+    advance(11);
     await verify();
-    expect(await issuer.reads()).toBe(2);
+    expect(await issuer.fetchCount()).toBe(2);
   });
 });

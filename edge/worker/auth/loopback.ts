@@ -1,6 +1,6 @@
-/** `AUTH_MODE=local` knows no users, so it serves this machine only: a deployed Worker refuses, and so does a rebound name. */
+/** Detect loopback hosts. `AUTH_MODE=local` serves only these, against DNS rebinding and accidental deployment. */
 
-/** Tell whether `hostname` (of a URL, IPv6 in brackets) always means this machine. */
+/** Whether `hostname` (of a URL, IPv6 in brackets) always refers to this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
 }

@@ -1,73 +1,73 @@
-/** How often one may ask: a caller or an address flows in, 429 is thrown when it has been too often. */
+/** Rate limits by caller and by IP address. Throws a 429 ProblemError when one is exceeded. */
 
 import type { Env } from "../env";
-import type { Caller } from "./authenticate";
-import { Refusal } from "../http/problem";
+import { ProblemError } from "../http/problem";
 import { isQuestion } from "../routes";
+import type { Caller } from "./authenticate";
 
-/** The period of every limit in wrangler.jsonc; Cloudflare doesn't tell how much of it is left. */
+/** The period of every limit in wrangler.jsonc. Cloudflare does not report how much of it is left. */
 export const PERIOD_S = 60;
-/** API keys that a function has taken, by their hash: as many as an isolate remembers, the oldest forgotten first. */
-const MAX_CONFIRMED = 1_000;
+const MAX_ACCEPTED_KEYS = 1_000;
 
-const confirmed = new Set<string>();
+/** Hashes of API keys that a function has accepted, oldest first. */
+const acceptedKeys = new Set<string>();
 
-/** Count a request of somebody who is known. */
+/** Count a request of an authenticated caller. */
 export async function limitCaller(request: Request, caller: Caller, env: Env): Promise<void> {
   if (caller.kind === "local") return;
   const { host } = new URL(request.url);
   const key = `${host} ${caller.kind} ${caller.id}`;
-  // Anybody can make up a key whose form and checksum fit, so one that no function has taken yet is an attempt.
-  if (caller.kind === "key" && !confirmed.has(caller.id)) await limitAttempts(request, env);
-  await hold(env.REQUESTS, key, "You have asked for a lot within a minute.");
+  // A well-formed key is easy to make up, so until a function accepts it, its use counts as a sign-in attempt.
+  if (caller.kind === "key" && !acceptedKeys.has(caller.id)) await limitSignIns(request, env);
+  await enforce(env.REQUESTS, key, "You have reached the limit of requests per minute.");
   if (isQuestion(request)) {
-    await hold(env.QUESTIONS, key, "You have asked many questions within a minute.");
+    await enforce(env.QUESTIONS, key, "You have reached the limit of questions per minute.");
   }
 }
 
-/** Count a request of nobody, by address. */
-export async function limitNobody(request: Request, env: Env): Promise<void> {
-  await hold(env.REQUESTS, addressKey(request), "Your address has asked for a lot within a minute.");
+/** Count an unauthenticated request, by IP address. */
+export async function limitAnonymous(request: Request, env: Env): Promise<void> {
+  await enforce(env.REQUESTS, addressKey(request), "Your IP address has reached the limit of requests per minute.");
 }
 
-/** Count an attempt to sign in, by address. */
-export async function limitAttempts(request: Request, env: Env): Promise<void> {
-  await hold(env.SIGN_INS, addressKey(request), "Too many tokens or keys from your address were refused.");
+/** Count a sign-in attempt, by IP address. */
+export async function limitSignIns(request: Request, env: Env): Promise<void> {
+  await enforce(env.SIGN_INS, addressKey(request), "Too many invalid tokens or API keys from your IP address.");
 }
 
 /**
- * Learn from a function's answer whether it took an API key.
+ * Remember from a function's response whether it accepts an API key.
  *
- * A success, and the refusal of somebody whom it knows (403), come after it has looked the key up. Other refusals may come
- * before, as those of a path that it doesn't have, so they say nothing about the key.
+ * A function responds with a success or a 403 only after it has looked up the key. Other errors, such as a 404, may come
+ * earlier and say nothing about the key.
  */
-export function learn(caller: Caller, status: number): void {
+export function recordKeyStatus(caller: Caller, status: number): void {
   if (caller.kind !== "key") return;
-  if (status === 401) confirmed.delete(caller.id);
-  else if (status < 400 || status === 403) confirmed.add(caller.id);
-  for (const oldest of confirmed) {
-    if (confirmed.size <= MAX_CONFIRMED) break;
-    confirmed.delete(oldest);
+  if (status === 401) acceptedKeys.delete(caller.id);
+  else if (status < 400 || status === 403) acceptedKeys.add(caller.id);
+  for (const oldest of acceptedKeys) {
+    if (acceptedKeys.size <= MAX_ACCEPTED_KEYS) break;
+    acceptedKeys.delete(oldest);
   }
 }
 
-async function hold(limit: RateLimit | undefined, key: string, detail: string): Promise<void> {
+async function enforce(limit: RateLimit | undefined, key: string, detail: string): Promise<void> {
   if (!limit || (await limit.limit({ key })).success) return;
   const headers = { "retry-after": String(PERIOD_S) };
   const advice = `Try again in ${PERIOD_S} seconds.`;
-  throw new Refusal({ status: 429, title: "Too many requests", detail: `${detail} ${advice}`, headers });
+  throw new ProblemError({ status: 429, title: "Too many requests", detail: `${detail} ${advice}`, headers });
 }
 
-/** Counters are shared by all that has the same namespace on Cloudflare, hence the host in each key. */
+/** The key begins with the host because all Workers with the same `namespace_id` share counters. */
 function addressKey(request: Request): string {
   const address = request.headers.get("CF-Connecting-IP") ?? "unknown";
   return `${new URL(request.url).host} address ${networkOf(address)}`;
 }
 
 /**
- * What one household or machine has to itself: an IPv4 address, or the first 64 bits of an IPv6 one.
+ * The network that one household or machine has: an IPv4 address, or the first 64 bits of an IPv6 address.
  *
- * Example: `2001:db8::1:2:3:4:5` is of `2001:db8:0:1`.
+ * Example: for `2001:db8::1:2:3:4:5` it is `2001:db8:0:1`.
  */
 export function networkOf(address: string): string {
   if (!address.includes(":")) return address;

@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Kept } from "./refreshing-value";
+import { RefreshingValue } from "./refreshing-value";
 
 const HOUR_MS = 3_600_000;
 let fetched: number;
@@ -16,82 +16,82 @@ beforeEach(() => {
 
 afterEach(() => vi.useRealTimers());
 
-const pass = (ms: number): unknown => vi.setSystemTime(Date.now() + ms);
+const advance = (ms: number): unknown => vi.setSystemTime(Date.now() + ms);
 
-function kept(lifetimeMs = HOUR_MS): Kept<number> {
-  return new Kept(async () => {
+function counter(lifetimeMs = HOUR_MS): RefreshingValue<number> {
+  return new RefreshingValue(async () => {
     fetched += 1;
-    const value = fetched;
+    const count = fetched;
     await scheduler.wait(10);
-    if (failing) throw new Error(`failure ${value}`);
-    return { value, lifetimeMs };
+    if (failing) throw new Error(`failure ${count}`);
+    return { value: count, lifetimeMs };
   });
 }
 
-describe("what is kept", () => {
-  it("is fetched once for many that ask at once, and for those after them", async () => {
-    const token = kept();
-    expect(await Promise.all(Array.from({ length: 20 }, () => token.get(ctx)))).toEqual(Array(20).fill(1));
-    pass(HOUR_MS - 301_000);
-    expect(await token.get(ctx)).toBe(1);
+describe("a valid value", () => {
+  it("is fetched once for concurrent and later callers", async () => {
+    const value = counter();
+    expect(await Promise.all(Array.from({ length: 20 }, () => value.get(ctx)))).toEqual(Array(20).fill(1));
+    advance(HOUR_MS - 301_000);
+    expect(await value.get(ctx)).toBe(1);
     expect(fetched).toBe(1);
   });
 
-  it("is renewed five minutes before it runs out, while nobody waits", async () => {
-    const token = kept();
-    await token.get(ctx);
-    pass(HOUR_MS - 299_000);
-    expect(await token.get(ctx)).toBe(1);
+  it("is refreshed in the background five minutes before it expires", async () => {
+    const value = counter();
+    await value.get(ctx);
+    advance(HOUR_MS - 299_000);
+    expect(await value.get(ctx)).toBe(1);
     await waitOnExecutionContext(ctx);
-    expect(await token.get(createExecutionContext())).toBe(2);
+    expect(await value.get(createExecutionContext())).toBe(2);
     expect(fetched).toBe(2);
   });
 
-  it("is kept for four fifths of a short life, and never given out after it", async () => {
-    const token = kept(10_000);
-    await token.get(ctx);
-    pass(7_900);
-    expect(await token.get(ctx)).toBe(1);
+  it("is refreshed after four fifths of a short lifetime, and never returned expired", async () => {
+    const value = counter(10_000);
+    await value.get(ctx);
+    advance(7_900);
+    expect(await value.get(ctx)).toBe(1);
     expect(fetched).toBe(1);
-    pass(2_200);
-    expect(await token.get(ctx)).toBe(2);
+    advance(2_200);
+    expect(await value.get(ctx)).toBe(2);
   });
 
-  it("goes on being given out when it can't be renewed, until it runs out", async () => {
-    const token = kept();
-    await token.get(ctx);
+  it("is returned until it expires when refreshing fails", async () => {
+    const value = counter();
+    await value.get(ctx);
     failing = true;
-    pass(HOUR_MS - 60_000);
-    expect(await token.get(ctx)).toBe(1);
+    advance(HOUR_MS - 60_000);
+    expect(await value.get(ctx)).toBe(1);
     await waitOnExecutionContext(ctx);
-    expect(await token.get(createExecutionContext())).toBe(1);
+    expect(await value.get(createExecutionContext())).toBe(1);
     expect(fetched).toBe(2);
-    pass(61_000);
-    await expect(token.get(createExecutionContext())).rejects.toThrow("failure 3");
+    advance(61_000);
+    await expect(value.get(createExecutionContext())).rejects.toThrow("failure 3");
   });
 });
 
-describe("what can't be fetched", () => {
+describe("a failed fetch", () => {
   beforeEach(() => (failing = true));
 
-  it("is asked for once in ten seconds, however many want it", async () => {
-    const token = kept();
-    const all = await Promise.allSettled(Array.from({ length: 20 }, () => token.get(ctx)));
+  it("is not repeated for ten seconds", async () => {
+    const value = counter();
+    const all = await Promise.allSettled(Array.from({ length: 20 }, () => value.get(ctx)));
     expect(all.every(({ status }) => status === "rejected")).toBe(true);
-    await expect(token.get(ctx)).rejects.toThrow("failure 1");
+    await expect(value.get(ctx)).rejects.toThrow("failure 1");
     expect(fetched).toBe(1);
-    pass(10_001);
+    advance(10_001);
     failing = false;
-    expect(await token.get(ctx)).toBe(2);
+    expect(await value.get(ctx)).toBe(2);
   });
 
-  it("is asked for anew when the request that asked was ended in the middle", async () => {
-    let asked = 0;
-    const token = new Kept<string>(() =>
-      ++asked === 1 ? new Promise(() => undefined) : Promise.resolve({ value: "late", lifetimeMs: HOUR_MS }),
+  it("is replaced when its request was cancelled before it settled", async () => {
+    let fetches = 0;
+    const value = new RefreshingValue<string>(() =>
+      ++fetches === 1 ? new Promise(() => undefined) : Promise.resolve({ value: "late", lifetimeMs: HOUR_MS }),
     );
-    void token.get({ waitUntil: () => undefined } as unknown as ExecutionContext);
-    pass(26_000);
-    expect(await token.get(ctx)).toBe("late");
+    void value.get({ waitUntil: () => undefined } as unknown as ExecutionContext);
+    advance(26_000);
+    expect(await value.get(ctx)).toBe("late");
   });
 });

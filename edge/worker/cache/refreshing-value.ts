@@ -1,60 +1,59 @@
-/** A value that is fetched seldom and used often: what knows how to fetch it flows in, the value flows out. */
+/** A cached value that is fetched once for concurrent callers, refreshed before it expires and kept through failures. */
 
-export interface Fetched<T> {
+/** A fetched value and how long it is valid. */
+export interface Expiring<T> {
   readonly value: T;
   readonly lifetimeMs: number;
 }
 
-/** Renewed this long before it runs out, or when a fifth of its life is left, whichever is later. */
-const RENEW_BEFORE_MS = 300_000;
-const RENEW_BEFORE_SHARE = 0.2;
-/** After a failure nothing is fetched for this long: everybody gets the same error, or the old value while it is good. */
-export const REST_MS = 10_000;
-const GIVE_UP_MS = 25_000;
+/** Refresh this long before the value expires, or when a fifth of its lifetime is left, whichever is later. */
+const REFRESH_BEFORE_MS = 300_000;
+const REFRESH_BEFORE_SHARE = 0.2;
+/** After a failed fetch, callers get the old value while it is valid, or the same error, for this long. */
+export const BACKOFF_MS = 10_000;
+/** A fetch that takes longer is abandoned, and the next caller starts another. */
+const FETCH_TIMEOUT_MS = 25_000;
 
-/**
- * Keeps a value for as long as it is good. However many ask at once, one fetch is in flight; while the old value is
- * still good nobody waits for the new one.
- */
-export class Kept<T> {
-  #known: { value: T; renewAt: number; expiresAt: number } | undefined;
-  #failed: { error: unknown; at: number } | undefined;
-  #fetching: { promise: Promise<T>; since: number } | undefined;
+/** A value that is fetched by `load` when it is missing or about to expire. */
+export class RefreshingValue<T> {
+  #current: { value: T; refreshAt: number; expiresAt: number } | undefined;
+  #failure: { error: unknown; at: number } | undefined;
+  #pending: { promise: Promise<T>; since: number } | undefined;
 
-  constructor(private readonly fetchIt: (ctx: ExecutionContext) => Promise<Fetched<T>>) {}
+  constructor(private readonly load: (ctx: ExecutionContext) => Promise<Expiring<T>>) {}
 
-  /** Return the value; throws what the fetch threw when there is none. */
+  /** Return the value, waiting for a fetch only if there is no valid one. Throws the fetch's error. */
   async get(ctx: ExecutionContext): Promise<T> {
     const now = Date.now();
-    const good = this.#known && now < this.#known.expiresAt ? this.#known : undefined;
-    if (good && now < good.renewAt) return good.value;
-    if (this.#failed && now - this.#failed.at < REST_MS) {
-      if (good) return good.value;
-      throw this.#failed.error;
+    const valid = this.#current && now < this.#current.expiresAt ? this.#current : undefined;
+    if (valid && now < valid.refreshAt) return valid.value;
+    if (this.#failure && now - this.#failure.at < BACKOFF_MS) {
+      if (valid) return valid.value;
+      throw this.#failure.error;
     }
-    // The fetch belongs to the request that began it. Should Cloudflare end that one, nothing would ever come of it.
-    if (!this.#fetching || now - this.#fetching.since > GIVE_UP_MS) {
-      this.#fetching = { promise: this.#fetch(ctx), since: now };
+    // A fetch belongs to the request that started it: if Cloudflare cancels that request, the promise never settles.
+    if (!this.#pending || now - this.#pending.since > FETCH_TIMEOUT_MS) {
+      this.#pending = { promise: this.#fetch(ctx), since: now };
     }
-    const { promise } = this.#fetching;
-    // Others wait for it too, so it goes on when the browser that came first goes away.
+    const { promise } = this.#pending;
+    // Keeps the fetch alive for the other callers when the first client disconnects.
     ctx.waitUntil(promise.catch(() => undefined));
-    return good ? good.value : promise;
+    return valid ? valid.value : promise;
   }
 
   async #fetch(ctx: ExecutionContext): Promise<T> {
     try {
-      const { value, lifetimeMs } = await this.fetchIt(ctx);
+      const { value, lifetimeMs } = await this.load(ctx);
       const now = Date.now();
-      const before = Math.min(RENEW_BEFORE_MS, lifetimeMs * RENEW_BEFORE_SHARE);
-      this.#known = { value, renewAt: now + lifetimeMs - before, expiresAt: now + lifetimeMs };
-      this.#failed = undefined;
+      const before = Math.min(REFRESH_BEFORE_MS, lifetimeMs * REFRESH_BEFORE_SHARE);
+      this.#current = { value, refreshAt: now + lifetimeMs - before, expiresAt: now + lifetimeMs };
+      this.#failure = undefined;
       return value;
     } catch (error) {
-      this.#failed = { error, at: Date.now() };
+      this.#failure = { error, at: Date.now() };
       throw error;
     } finally {
-      this.#fetching = undefined;
+      this.#pending = undefined;
     }
   }
 }

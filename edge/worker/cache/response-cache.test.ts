@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
-import { forgetAnswer, keepingOf } from "./response-cache";
 import { apiKey, Issuer } from "../testing/credentials";
-import { ask, bearer, countOf, LOCAL, type Init, type Seen } from "../testing/fetch-worker";
+import { fetchWorker, bearer, requestCount, LOCAL, type Init, type EchoedRequest } from "../testing/fetch-worker";
+import { invalidateDocument, cachePolicyOf } from "./response-cache";
 
 let issuer: Issuer;
 let name: string;
@@ -12,26 +12,26 @@ beforeAll(async () => {
 
 afterEach(() => vi.useRealTimers());
 
-/** A path whose answer says that it may be kept, and counts how often the function was asked. */
-function kept(control: string, vary = ""): string {
+/** Make a path whose response has a Cache-Control header; requests to it are counted under `name`. */
+function cachedPath(control: string, vary = ""): string {
   name = crypto.randomUUID();
-  const more = vary && `&vary=${encodeURIComponent(vary)}`;
-  return `/api/documents/d1?of=${name}&control=${encodeURIComponent(control)}${more}`;
+  const varyParameter = vary && `&vary=${encodeURIComponent(vary)}`;
+  return `/api/documents/d1?of=${name}&control=${encodeURIComponent(control)}${varyParameter}`;
 }
 
-const get = async (path: string, init: Init): Promise<Response> => ask(path, init, issuer.variables);
+const get = async (path: string, init: Init): Promise<Response> => fetchWorker(path, init, issuer.variables);
 const user = async (sub: string, more: Record<string, string> = {}): Promise<Init> =>
   bearer(await issuer.token({ sub }), more);
-const countIn = async (response: Response): Promise<number> => (await response.json<Seen>()).count;
+const countIn = async (response: Response): Promise<number> => (await response.json<EchoedRequest>()).count;
 
-describe("an answer that a function lets one user keep", () => {
-  it("is given to that user again, with another token too, as it was but older", async () => {
-    const path = kept("private, max-age=60");
+describe("a private response", () => {
+  it("is returned to the same user again, with its age", async () => {
+    const path = cachedPath("private, max-age=60");
     const first = await get(path, await user("a"));
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 7_000 });
     const second = await get(path, await user("a"));
-    expect(await second.json<Seen>()).toEqual(await first.json<Seen>());
-    expect(await countOf(name)).toBe(1);
+    expect(await second.json<EchoedRequest>()).toEqual(await first.json<EchoedRequest>());
+    expect(await requestCount(name)).toBe(1);
     expect(second.headers.get("cache-control")).toBe("private, max-age=60");
     expect(second.headers.get("etag")).toBe('"1"');
     expect(second.headers.get("age")).toBe("7");
@@ -39,8 +39,8 @@ describe("an answer that a function lets one user keep", () => {
     expect(second.headers.get("x-request-id")).not.toBe(first.headers.get("x-request-id"));
   });
 
-  it("is never given to another user, nor in another workspace, nor to nobody", async () => {
-    const path = kept("private, max-age=60");
+  it("is not returned to another user, in another workspace or without a token", async () => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("b")))).toBe(2);
     expect(await countIn(await get(path, await user("a", { "x-workspace": "w2" })))).toBe(3);
@@ -50,25 +50,25 @@ describe("an answer that a function lets one user keep", () => {
     expect(await countIn(await get(path, await user("a")))).toBe(1);
   });
 
-  it("is not given for another query, nor to other methods", async () => {
-    const path = kept("private, max-age=60");
+  it("is not returned for another query or method", async () => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
     expect(await countIn(await get(`${path}&more=1`, await user("a")))).toBe(2);
     expect(await countIn(await get(path, { method: "POST", ...(await user("a")) }))).toBe(3);
   });
 
-  it("is a 304 to a browser that has it", async () => {
-    const path = kept("private, max-age=60");
+  it("is a 304 if the client has it", async () => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
     const second = await get(path, await user("a", { "if-none-match": '"0", W/"1"' }));
     expect(second.status).toBe(304);
     expect(second.headers.get("etag")).toBe('"1"');
     expect((await get(path, await user("a", { "if-none-match": '"2"' }))).status).toBe(200);
-    expect(await countOf(name)).toBe(1);
+    expect(await requestCount(name)).toBe(1);
   });
 
-  it("is asked for anew by a browser that reloads it, and then kept", async () => {
-    const path = kept("private, max-age=60");
+  it("is fetched again and stored for a request with no-cache", async () => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("a", { "cache-control": "no-cache" })))).toBe(2);
     expect(await countIn(await get(path, await user("a")))).toBe(2);
@@ -77,8 +77,8 @@ describe("an answer that a function lets one user keep", () => {
   it.each([
     ["POST", "/restore"],
     ["DELETE", ""],
-  ])("is forgotten when that user has changed it by %s %s, and no other user's with it", async (method, action) => {
-    const path = kept("private, max-age=60");
+  ])("is removed when its user changes the document by %s %s, for that user only", async (method, action) => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
     await get(path, await user("b"));
     expect(await countIn(await get(path.replace("?", `${action}?`), { method, ...(await user("a")) }))).toBe(3);
@@ -86,39 +86,43 @@ describe("an answer that a function lets one user keep", () => {
     expect(await countIn(await get(path, await user("b")))).toBe(2);
   });
 
-  it("is not forgotten when that was refused", async () => {
-    const path = kept("private, max-age=60");
+  it("is not removed when the change fails", async () => {
+    const path = cachedPath("private, max-age=60");
     await get(path, await user("a"));
-    const refused = new Response(null, { status: 409 });
-    await forgetAnswer(new Request(new URL(path, LOCAL), { method: "DELETE" }), { kind: "user", id: "a" }, refused);
+    const failed = new Response(null, { status: 409 });
+    await invalidateDocument(
+      new Request(new URL(path, LOCAL), { method: "DELETE" }),
+      { kind: "user", id: "a" },
+      failed,
+    );
     expect(await countIn(await get(path, await user("a")))).toBe(1);
   });
 
-  it("is not given after its time", async () => {
-    const path = kept("private, max-age=1");
+  it("is not returned after max-age", async () => {
+    const path = cachedPath("private, max-age=1");
     await get(path, await user("a"));
     await scheduler.wait(1200);
     expect(await countIn(await get(path, await user("a")))).toBe(2);
   });
 });
 
-describe("an answer that a function lets anybody keep", () => {
-  it("is given to every user, but to nobody who may not ask", async () => {
-    const path = kept("public, max-age=60");
+describe("a public response", () => {
+  it("is returned to every user with a valid token, and to no other caller", async () => {
+    const path = cachedPath("public, max-age=60");
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("b")))).toBe(1);
     expect((await get(path, {})).status).toBe(401);
     expect((await get(path, bearer(apiKey().slice(0, -1)))).status).toBe(401);
   });
 
-  it("is one user's own after all when it differs by who asks", async () => {
-    const path = kept("public, max-age=60", "Authorization");
+  it("is private if it varies by Authorization", async () => {
+    const path = cachedPath("public, max-age=60", "Authorization");
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("b")))).toBe(2);
   });
 });
 
-describe("never kept is", () => {
+describe("the cache does not store", () => {
   it.each([
     "private, no-cache",
     "no-store",
@@ -126,39 +130,39 @@ describe("never kept is", () => {
     "max-age=60",
     "public, max-age=60, no-store",
     "private, max-age=0",
-  ])("an answer with %s", async (control) => {
-    const path = kept(control);
+  ])("a response with %s", async (control) => {
+    const path = cachedPath(control);
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("a")))).toBe(2);
   });
 
-  it("an answer that differs by what the Worker doesn't know", async () => {
-    const path = kept("private, max-age=60", "Accept-Language");
+  it("a response that varies by an unsupported header", async () => {
+    const path = cachedPath("private, max-age=60", "Accept-Language");
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("a")))).toBe(2);
   });
 
   it("an error", async () => {
-    const path = `${kept("private, max-age=60")}&status=404`;
+    const path = `${cachedPath("private, max-age=60")}&status=404`;
     await get(path, await user("a"));
     expect(await countIn(await get(path, await user("a")))).toBe(2);
   });
 
-  it("what an API key reads: it may have been revoked", async () => {
-    const path = kept("private, max-age=60");
+  it("a response for an API key, which may be revoked at any time", async () => {
+    const path = cachedPath("private, max-age=60");
     const key = bearer(apiKey());
     await get(path, key);
     expect(await countIn(await get(path, key))).toBe(2);
   });
 
-  it("what this machine's own user reads", async () => {
-    const path = kept("private, max-age=60");
-    await ask(path);
-    expect(await countIn(await ask(path))).toBe(2);
+  it("a response in local mode", async () => {
+    const path = cachedPath("private, max-age=60");
+    await fetchWorker(path);
+    expect(await countIn(await fetchWorker(path))).toBe(2);
   });
 });
 
-describe("keepingOf", () => {
+describe("cachePolicyOf", () => {
   it.each([
     ["private, max-age=60", "", { scope: "private", maxAgeS: 60 }],
     ['Private, Max-Age="60"', "Origin", { scope: "private", maxAgeS: 60 }],
@@ -168,12 +172,12 @@ describe("keepingOf", () => {
     ["public, max-age=60", "*", undefined],
     ["public, max-age=-1", "", undefined],
     ["public, max-age=1e3", "", undefined],
-  ])("reads %s with Vary: %s", (control, vary, keeping) => {
+  ])("parses %s with Vary: %s", (control, vary, policy) => {
     const headers = new Headers({ "cache-control": control, vary });
-    expect(keepingOf(headers)).toEqual(keeping);
+    expect(cachePolicyOf(headers)).toEqual(policy);
   });
 
-  it("lets nobody keep what sets a cookie", () => {
-    expect(keepingOf(new Headers({ "cache-control": "public, max-age=60", "set-cookie": "a=b" }))).toBeUndefined();
+  it("rejects a response that sets a cookie", () => {
+    expect(cachePolicyOf(new Headers({ "cache-control": "public, max-age=60", "set-cookie": "a=b" }))).toBeUndefined();
   });
 });

@@ -1,14 +1,16 @@
 /**
- * Workload identity federation, for organisations that forbid service accounts' keys: a private JWK flows in, an access
- * token and with it ID tokens flow out. Google has the public half, uploaded with the identity provider.
+ * Get Google ID tokens by workload identity federation, for organisations that forbid service account keys.
+ *
+ * The Worker signs an assertion with a private JWK, whose public half is uploaded to the identity provider. Google
+ * exchanges it for an access token, with which the Worker requests ID tokens of a service account.
  */
 
 import { importJWK, SignJWT, type JWK } from "jose";
-import { given, type Env } from "../env";
-import { askGoogle, datedToken, noIdentity } from "./token-endpoint";
-import type { Fetched } from "../cache/refreshing-value";
+import type { Expiring } from "../cache/refreshing-value";
+import { nonEmpty, type Env } from "../env";
+import { requestToken, parseIdToken, googleAuthError } from "./token-endpoint";
 
-/** Who the assertion speaks for; what is mapped to `google.subject` and may act as the service account. */
+/** The assertion's subject, mapped to `google.subject`, which may impersonate the service account. */
 export const SUBJECT = "headwater-worker";
 const STS_URL = "https://sts.googleapis.com/v1/token";
 const IAM_CREDENTIALS_URL = "https://iamcredentials.googleapis.com";
@@ -22,28 +24,28 @@ export interface Workload {
   readonly provider: string;
   /** The provider's `--issuer-uri`. */
   readonly issuer: string;
-  /** The e-mail address of the service account that it acts as. */
+  /** The e-mail address of the service account to impersonate. */
   readonly account: string;
   readonly stsUrl: string;
   readonly iamCredentialsUrl: string;
 }
 
-/** Put together what federation needs; throws a 503 Refusal that names what is missing. */
-export function workloadOf(key: string, env: Env): Workload {
-  const jwk = jwkOf(key);
+/** Read the settings for federation. Throws a 503 ProblemError that names a missing or invalid one. */
+export function parseWorkload(key: string, env: Env): Workload {
+  const jwk = parseJwk(key);
   return {
     jwk,
     algorithm: jwk.kty === "EC" ? "ES256" : "RS256",
     provider: required(env.GOOGLE_WORKLOAD_PROVIDER, "GOOGLE_WORKLOAD_PROVIDER"),
     issuer: required(env.GOOGLE_WORKLOAD_ISSUER, "GOOGLE_WORKLOAD_ISSUER"),
     account: required(env.GOOGLE_SERVICE_ACCOUNT, "GOOGLE_SERVICE_ACCOUNT"),
-    stsUrl: given(env.GOOGLE_STS_URL) ?? STS_URL,
-    iamCredentialsUrl: given(env.GOOGLE_IAM_CREDENTIALS_URL) ?? IAM_CREDENTIALS_URL,
+    stsUrl: nonEmpty(env.GOOGLE_STS_URL) ?? STS_URL,
+    iamCredentialsUrl: nonEmpty(env.GOOGLE_IAM_CREDENTIALS_URL) ?? IAM_CREDENTIALS_URL,
   };
 }
 
-/** Exchange an assertion for an access token of the pool (RFC 8693). */
-export async function federatedAccessToken(workload: Workload): Promise<Fetched<string>> {
+/** Exchange an assertion for a federated access token (RFC 8693). */
+export async function federationAccessToken(workload: Workload): Promise<Expiring<string>> {
   const body = new URLSearchParams({
     grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
     audience: `//iam.googleapis.com/${workload.provider}`,
@@ -52,27 +54,27 @@ export async function federatedAccessToken(workload: Workload): Promise<Fetched<
     subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
     subject_token: await assertionOf(workload),
   });
-  const answer = await askGoogle(workload.stsUrl, { method: "POST", body });
-  const { access_token: value, expires_in: lifetimeS } = answer;
+  const response = await requestToken(workload.stsUrl, { method: "POST", body });
+  const { access_token: value, expires_in: lifetimeS } = response;
   if (typeof value !== "string" || typeof lifetimeS !== "number") {
-    throw noIdentity(`${new URL(workload.stsUrl).host} gave no access token`);
+    throw googleAuthError(`${new URL(workload.stsUrl).host} returned no access token`);
   }
   return { value, lifetimeMs: lifetimeS * 1000 };
 }
 
-/** Have the service account vouch for the Worker towards `audience`. */
-export async function federatedIdToken(
+/** Request an ID token of the service account for `audience`. */
+export async function idTokenByFederation(
   workload: Workload,
   accessToken: string,
   audience: string,
-): Promise<Fetched<string>> {
+): Promise<Expiring<string>> {
   const url = `${workload.iamCredentialsUrl}/v1/projects/-/serviceAccounts/${workload.account}:generateIdToken`;
-  const answer = await askGoogle(url, {
+  const response = await requestToken(url, {
     method: "POST",
     headers: { authorization: `Bearer ${accessToken}`, "content-type": "application/json" },
     body: JSON.stringify({ audience, includeEmail: true }),
   });
-  return datedToken(answer["token"], url);
+  return parseIdToken(response["token"], url);
 }
 
 async function assertionOf({ jwk, algorithm, provider, issuer }: Workload): Promise<string> {
@@ -87,21 +89,21 @@ async function assertionOf({ jwk, algorithm, provider, issuer }: Workload): Prom
   try {
     return await assertion.sign(await importJWK(jwk, algorithm));
   } catch (cause) {
-    throw noIdentity("WORKLOAD_KEY can't sign; it must be a private RSA or P-256 key", cause);
+    throw googleAuthError("WORKLOAD_KEY can't sign; it must be a private RSA or P-256 key", cause);
   }
 }
 
-function jwkOf(json: string): JWK {
+function parseJwk(json: string): JWK {
   try {
     const jwk = JSON.parse(json) as JWK;
     if (typeof jwk.kid === "string" && typeof jwk.kty === "string") return jwk;
   } catch {
-    // Falls through: what can't be parsed is no key either, and must not be shown.
+    // Falls through. The error is not passed on: it may contain parts of the key.
   }
-  throw noIdentity("WORKLOAD_KEY isn't a private JWK with a kid");
+  throw googleAuthError("WORKLOAD_KEY isn't a private JWK with a kid");
 }
 
 function required(setting: string | undefined, name: string): string {
-  if (!setting) throw noIdentity(`${name} is not set`);
+  if (!setting) throw googleAuthError(`${name} is not set`);
   return setting;
 }

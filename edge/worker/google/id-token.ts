@@ -1,45 +1,47 @@
 /**
- * How a function's platform knows the Worker: a function's URL flows in, a Google ID token for it flows out.
+ * Google ID tokens that authenticate the Worker to Cloud Run, by a service account key or workload identity federation.
  *
- * Cloud Run lets nobody in without. A token is good for an hour and is fetched once an hour, by function and isolate.
+ * A token is valid for an hour. Each isolate fetches one an hour for each function.
  */
 
-import { given, type Env } from "../env";
-import { federatedAccessToken, federatedIdToken, workloadOf } from "./federation";
-import { keyedIdToken, serviceAccountKeyOf } from "./service-account-key";
-import { Kept, type Fetched } from "../cache/refreshing-value";
+import { RefreshingValue, type Expiring } from "../cache/refreshing-value";
+import { nonEmpty, type Env } from "../env";
+import { federationAccessToken, idTokenByFederation, parseWorkload } from "./federation";
+import { idTokenByKey, parseServiceAccountKey } from "./service-account-key";
 
-const idTokens = new Map<string, Kept<string>>();
-const accessTokens = new Map<string, Kept<string>>();
+const idTokens = new Map<string, RefreshingValue<string>>();
+const accessTokens = new Map<string, RefreshingValue<string>>();
 
-/** Return the token for `audience`, null where no credential is configured; throws a 503 Refusal when there is none. */
-export async function googleToken(audience: string, env: Env, ctx: ExecutionContext): Promise<string | null> {
-  const key = given(env.GOOGLE_SERVICE_ACCOUNT_KEY);
-  const credential = key ?? given(env.WORKLOAD_KEY);
+/** Return an ID token for `audience` (a function's URL); null if no credential is set. Throws a 503 ProblemError. */
+export async function googleIdToken(audience: string, env: Env, ctx: ExecutionContext): Promise<string | null> {
+  const key = nonEmpty(env.GOOGLE_SERVICE_ACCOUNT_KEY);
+  const credential = key ?? nonEmpty(env.WORKLOAD_KEY);
   if (credential === undefined) return null;
-  const fetchIt = (own: ExecutionContext): Promise<Fetched<string>> =>
-    key === undefined ? byFederation(credential, audience, env, own) : keyedIdToken(serviceAccountKeyOf(key), audience);
-  return keptIn(idTokens, `${audience} ${credential}`, fetchIt).get(ctx);
+  const load = (fetchCtx: ExecutionContext): Promise<Expiring<string>> =>
+    key === undefined
+      ? byFederation(credential, audience, env, fetchCtx)
+      : idTokenByKey(parseServiceAccountKey(key), audience);
+  return refreshingValue(idTokens, `${audience} ${credential}`, load).get(ctx);
 }
 
-/** One access token serves the ID tokens of all functions. */
+/** Get an ID token by federation. The access token it needs is shared by all audiences. */
 async function byFederation(
   credential: string,
   audience: string,
   env: Env,
   ctx: ExecutionContext,
-): Promise<Fetched<string>> {
-  const workload = workloadOf(credential, env);
-  const accessToken = await keptIn(accessTokens, credential, () => federatedAccessToken(workload)).get(ctx);
-  return federatedIdToken(workload, accessToken, audience);
+): Promise<Expiring<string>> {
+  const workload = parseWorkload(credential, env);
+  const accessToken = await refreshingValue(accessTokens, credential, () => federationAccessToken(workload)).get(ctx);
+  return idTokenByFederation(workload, accessToken, audience);
 }
 
-function keptIn(
-  all: Map<string, Kept<string>>,
-  name: string,
-  fetchIt: (ctx: ExecutionContext) => Promise<Fetched<string>>,
-): Kept<string> {
-  let kept = all.get(name);
-  if (!kept) all.set(name, (kept = new Kept(fetchIt)));
-  return kept;
+function refreshingValue(
+  cache: Map<string, RefreshingValue<string>>,
+  key: string,
+  load: (ctx: ExecutionContext) => Promise<Expiring<string>>,
+): RefreshingValue<string> {
+  let value = cache.get(key);
+  if (!value) cache.set(key, (value = new RefreshingValue(load)));
+  return value;
 }

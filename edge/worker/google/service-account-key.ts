@@ -1,15 +1,15 @@
-/** A service account's key flows in, an ID token from Google's token endpoint flows out (RFC 7523). */
+/** Get a Google ID token with a service account key (JWT bearer grant, RFC 7523). */
 
 import { importPKCS8, SignJWT } from "jose";
-import { askGoogle, datedToken, noIdentity } from "./token-endpoint";
-import type { Fetched } from "../cache/refreshing-value";
+import type { Expiring } from "../cache/refreshing-value";
+import { requestToken, parseIdToken, googleAuthError } from "./token-endpoint";
 
 const ALGORITHM = "RS256";
-/** The longest that Google takes. */
+/** Google's maximum. */
 const ASSERTION_S = 3600;
 const GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/** What the Worker reads of the JSON that `gcloud iam service-accounts keys create` writes. */
+/** The fields that the Worker reads of a key file, as `gcloud iam service-accounts keys create` writes it. */
 export interface ServiceAccountKey {
   readonly client_email: string;
   readonly private_key: string;
@@ -17,8 +17,8 @@ export interface ServiceAccountKey {
   readonly token_uri: string;
 }
 
-/** Throws a 503 Refusal for what isn't such a key. */
-export function serviceAccountKeyOf(json: string): ServiceAccountKey {
+/** Parse a key file. Throws a 503 ProblemError if it isn't one. */
+export function parseServiceAccountKey(json: string): ServiceAccountKey {
   try {
     const key = JSON.parse(json) as Partial<Record<keyof ServiceAccountKey, unknown>>;
     const { client_email, private_key, private_key_id, token_uri } = key;
@@ -26,16 +26,16 @@ export function serviceAccountKeyOf(json: string): ServiceAccountKey {
       return key as ServiceAccountKey;
     }
   } catch {
-    // Falls through: what can't be parsed is no key either, and must not be shown.
+    // Falls through. The error is not passed on: it may contain parts of the key.
   }
-  throw noIdentity("GOOGLE_SERVICE_ACCOUNT_KEY isn't a service account's key in JSON");
+  throw googleAuthError("GOOGLE_SERVICE_ACCOUNT_KEY isn't a service account key in JSON");
 }
 
-/** Fetch an ID token for `audience`; throws a 503 Refusal. */
-export async function keyedIdToken(key: ServiceAccountKey, audience: string): Promise<Fetched<string>> {
+/** Fetch an ID token for `audience`. Throws a 503 ProblemError. */
+export async function idTokenByKey(key: ServiceAccountKey, audience: string): Promise<Expiring<string>> {
   const body = new URLSearchParams({ grant_type: GRANT, assertion: await assertionOf(key, audience) });
-  const answer = await askGoogle(key.token_uri, { method: "POST", body });
-  return datedToken(answer["id_token"], key.token_uri);
+  const response = await requestToken(key.token_uri, { method: "POST", body });
+  return parseIdToken(response["id_token"], key.token_uri);
 }
 
 async function assertionOf(key: ServiceAccountKey, audience: string): Promise<string> {
@@ -50,6 +50,6 @@ async function assertionOf(key: ServiceAccountKey, audience: string): Promise<st
   try {
     return await assertion.sign(await importPKCS8(key.private_key, ALGORITHM));
   } catch (cause) {
-    throw noIdentity("the private key in GOOGLE_SERVICE_ACCOUNT_KEY can't be read", cause);
+    throw googleAuthError("the private key in GOOGLE_SERVICE_ACCOUNT_KEY can't be read", cause);
   }
 }

@@ -1,43 +1,44 @@
-/** What both ways to a Google ID token share: asking, and what is said when it fails. */
+/** Requests to Google's token endpoints, and the error when one fails. */
 
 import { decodeJwt } from "jose";
-import { REST_MS, type Fetched } from "../cache/refreshing-value";
-import { unavailable, type Refusal } from "../http/problem";
+import { BACKOFF_MS, type Expiring } from "../cache/refreshing-value";
+import { unavailable, type ProblemError } from "../http/problem";
 
 const TIMEOUT_MS = 10_000;
 
-/** Ask for a JSON object; throws a 503 Refusal for any answer but 200. */
-export async function askGoogle(url: string, init: RequestInit): Promise<Record<string, unknown>> {
+/** Fetch a JSON object. Throws a 503 ProblemError unless the status is 200. */
+export async function requestToken(url: string, init: RequestInit): Promise<Record<string, unknown>> {
   const { host } = new URL(url);
   let response: Response;
-  let answer: Record<string, unknown>;
+  let body: Record<string, unknown>;
   try {
     response = await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
-    answer = await response.json();
+    body = await response.json();
   } catch (cause) {
-    throw noIdentity(`${host} can't be reached`, cause);
+    throw googleAuthError(`${host} can't be reached`, cause);
   }
   if (response.status !== 200) {
-    const said = JSON.stringify({ error: answer["error"], description: answer["error_description"] });
-    throw noIdentity(`${host} answered ${response.status}`, said);
+    const reason = JSON.stringify({ error: body["error"], description: body["error_description"] });
+    throw googleAuthError(`${host} returned ${response.status}`, reason);
   }
-  return answer;
+  return body;
 }
 
-/** An ID token with the lifetime that it has itself; the two clocks need not agree. */
-export function datedToken(token: unknown, url: string): Fetched<string> {
+/** Read an ID token's lifetime from its own claims, so that it does not depend on the Worker's clock. */
+export function parseIdToken(token: unknown, url: string): Expiring<string> {
   if (typeof token === "string") {
     const { iat, exp } = decodeJwt(token);
     if (iat !== undefined && exp !== undefined) return { value: token, lifetimeMs: (exp - iat) * 1000 };
   }
-  throw noIdentity(`${new URL(url).host} gave no ID token`);
+  throw googleAuthError(`${new URL(url).host} returned no ID token`);
 }
 
-/** The caller learns what is wrong but not why; whoever runs this finds that in the log. */
-export function noIdentity(what: string, cause: unknown = what): Refusal {
-  const advice = "Try again in some seconds; if it stays so, whoever runs this finds the reason in the Worker's log.";
+/** Log `cause`, which the client must not see, and make the 503 for `problem`. */
+export function googleAuthError(problem: string, cause: unknown = problem): ProblemError {
+  const advice =
+    "Try again in a few seconds. If this continues, the administrator can find the reason in the Worker's log.";
   console.error(
-    JSON.stringify({ severity: "ERROR", message: `No identity from Google: ${what}`, error: String(cause) }),
+    JSON.stringify({ severity: "ERROR", message: `No token from Google: ${problem}`, error: String(cause) }),
   );
-  return unavailable(`Google doesn't vouch for the Worker: ${what}. ${advice}`, REST_MS / 1000, cause);
+  return unavailable(`The Worker can't get a token from Google: ${problem}. ${advice}`, BACKOFF_MS / 1000, cause);
 }

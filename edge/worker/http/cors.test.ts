@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { Issuer } from "../testing/credentials";
-import { ask, bearer, countOf, type Init } from "../testing/fetch-worker";
+import { fetchWorker, bearer, requestCount, type Init } from "../testing/fetch-worker";
 
 const ALLOWED = "https://app.example.com";
 const CORS = { CORS_ORIGINS: `https://other.example.com, ${ALLOWED}` };
@@ -15,33 +15,33 @@ const preflight = (origin: string): Init => ({
   headers: { origin, "access-control-request-method": "DELETE", "access-control-request-headers": "authorization" },
 });
 
-describe("a preflight", () => {
-  it("is answered for an allowed origin, and no function is asked", async () => {
+describe("a preflight request", () => {
+  it("from an allowed origin is answered without calling a function", async () => {
     const of = crypto.randomUUID();
-    const response = await ask(`/api/sources/1?of=${of}`, preflight(ALLOWED), { ...issuer.variables, ...CORS });
+    const response = await fetchWorker(`/api/sources/1?of=${of}`, preflight(ALLOWED), { ...issuer.variables, ...CORS });
     expect(response.status).toBe(204);
     expect(response.headers.get("access-control-allow-origin")).toBe(ALLOWED);
     expect(response.headers.get("access-control-allow-methods")).toContain("DELETE");
     expect(response.headers.get("access-control-allow-headers")).toMatch(/Authorization.*X-Workspace/);
     expect(response.headers.get("vary")).toBe("Origin");
-    expect(await countOf(of)).toBe(0);
+    expect(await requestCount(of)).toBe(0);
   });
 
   it.each(["https://evil.example.com", `${ALLOWED}.evil.example`, "null", "", "https://app.example.com:8443"])(
-    "tells %j nothing",
+    "from %j gets no CORS headers",
     async (origin) => {
-      const response = await ask("/api/sources", preflight(origin), CORS);
+      const response = await fetchWorker("/api/sources", preflight(origin), CORS);
       expect(response.status).toBe(204);
       expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
     },
   );
 });
 
-describe("a page of an allowed origin", () => {
-  it("may read what a function answers, and why the Worker refuses", async () => {
+describe("a request from an allowed origin", () => {
+  it("gets CORS headers on responses of functions and on the Worker's errors", async () => {
     for (const init of [bearer(await issuer.token(), { origin: ALLOWED }), { headers: { origin: ALLOWED } }]) {
       const path = `/api/sources?vary=${encodeURIComponent("Accept-Encoding, origin")}`;
-      const response = await ask(path, init, { ...issuer.variables, ...CORS });
+      const response = await fetchWorker(path, init, { ...issuer.variables, ...CORS });
       expect(response.headers.get("access-control-allow-origin")).toBe(ALLOWED);
       expect(response.headers.get("access-control-expose-headers")).toContain("Retry-After");
       expect((response.headers.get("vary") ?? "").match(/origin/gi)).toHaveLength(1);
@@ -49,7 +49,7 @@ describe("a page of an allowed origin", () => {
   });
 });
 
-it("lets no page in unless it is told to", async () => {
-  const response = await ask("/api/sources", { headers: { origin: ALLOWED } });
+it("sends no CORS headers if CORS_ORIGINS is not set", async () => {
+  const response = await fetchWorker("/api/sources", { headers: { origin: ALLOWED } });
   expect(response.headers.has("access-control-allow-origin")).toBe(false);
 });

@@ -1,4 +1,4 @@
-/** The one shape of every error: problem details (RFC 9457), as the functions answer them. */
+/** Error responses: problem details (RFC 9457), in the same shape as the functions' errors. */
 
 export interface Problem {
   readonly status: number;
@@ -8,8 +8,8 @@ export interface Problem {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Thrown by whatever refuses a request; it ends as its problem. */
-export class Refusal extends Error {
+/** An error that is sent to the client as its `problem`. */
+export class ProblemError extends Error {
   constructor(
     readonly problem: Problem,
     options?: ErrorOptions,
@@ -26,8 +26,8 @@ export function problemResponse(problem: Problem, requestId: string): Response {
   );
 }
 
-/** 503: nothing that the caller did. `detail` says what happened; the log, under the request id, says why. */
-export function unavailable(detail: string, retryAfterS: number, cause?: unknown): Refusal {
+/** A 503. `detail` says what happened and what to do; log the cause. */
+export function unavailable(detail: string, retryAfterS: number, cause?: unknown): ProblemError {
   const headers = { "retry-after": String(retryAfterS) };
-  return new Refusal({ status: 503, title: "Not available", detail, headers }, { cause });
+  return new ProblemError({ status: 503, title: "Not available", detail, headers }, { cause });
 }

@@ -1,11 +1,11 @@
-/** The id that one request has in the browser, in the Worker's log and in the functions' logs. */
+/** Request ids: the same in the response, the Worker's log and the functions' logs. */
 
 export const REQUEST_ID = "X-Request-Id";
 
-const SENSIBLE = /^[\w.-]{8,64}$/;
+const VALID = /^[\w.-]{8,64}$/;
 
-/** Keep the caller's id if it is short and plain, or make one. */
+/** Return the client's request id if it is well-formed, or a new UUID. */
 export function requestIdOf(headers: Headers): string {
-  const given = headers.get(REQUEST_ID);
-  return given !== null && SENSIBLE.test(given) ? given : crypto.randomUUID();
+  const id = headers.get(REQUEST_ID);
+  return id !== null && VALID.test(id) ? id : crypto.randomUUID();
 }

@@ -1,4 +1,4 @@
-/** Keys and tokens that tests make: users' tokens of an issuer, API keys, the Worker's own credentials. Runs anywhere. */
+/** Test credentials: users' tokens, API keys, the Worker's Google credentials. Runs in Node and workerd. */
 
 import { exportJWK, exportPKCS8, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
 import { checksumOf } from "../auth/api-key";
@@ -7,7 +7,7 @@ import type { GoogleAccount, GoogleCounts } from "./google";
 export const ISSUER = "https://issuer.example/auth/v1";
 export const AUDIENCE = "authenticated";
 
-/** An issuer of users' tokens with one key, published at `url`. */
+/** An issuer of users' tokens with one signing key, published at `url`. */
 export class Issuer {
   private constructor(
     readonly url: string,
@@ -16,7 +16,7 @@ export class Issuer {
     public publicJwk: JWK,
   ) {}
 
-  /** Publish a new issuer's key at the stand-in `base`. */
+  /** Make an issuer and publish its key on the fake issuer server at `base`. */
   static async start(base: string, algorithm = "ES256"): Promise<Issuer> {
     const { privateKey, publicJwk } = await keyPair(algorithm);
     const issuer = new Issuer(`${base}/${crypto.randomUUID()}`, algorithm, privateKey, publicJwk);
@@ -28,18 +28,18 @@ export class Issuer {
     await fetch(this.url, { method: "PUT", body: JSON.stringify(set) });
   }
 
-  /** Sign with another key from now on, which isn't published yet. */
+  /** Replace the signing key, without publishing the new one. */
   async rotate(): Promise<void> {
     Object.assign(this, await keyPair(this.algorithm));
   }
 
-  /** How often the keys have been read. */
-  async reads(): Promise<number> {
-    const answer = await fetch(`${this.url}/count`);
-    return ((await answer.json()) as { count: number }).count;
+  /** Count the fetches of the published keys. */
+  async fetchCount(): Promise<number> {
+    const response = await fetch(`${this.url}/count`);
+    return ((await response.json()) as { count: number }).count;
   }
 
-  /** A good token, with whatever of it a test changes; undefined takes a claim away. */
+  /** Sign a valid token with a test's changes. A claim that is undefined is left out. */
   token(changes: Record<string, unknown> = {}, { key = this.privateKey, header = {} } = {}): Promise<string> {
     const claims = claimsOf(changes);
     return new SignJWT(claims)
@@ -47,7 +47,7 @@ export class Issuer {
       .sign(key);
   }
 
-  /** The Worker's variables that trust this issuer. */
+  /** The Worker's variables for this issuer. */
   get variables(): Record<string, string> {
     return { AUTH_MODE: "jwt", AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: `other, ${AUDIENCE}`, AUTH_JWKS_URL: this.url };
   }
@@ -58,7 +58,7 @@ export function claimsOf(changes: Record<string, unknown> = {}): JWTPayload {
   return { iss: ISSUER, aud: AUDIENCE, sub: `user-${crypto.randomUUID()}`, iat: now, exp: now + 600, ...changes };
 }
 
-/** An API key as the collection function makes them. */
+/** Make a well-formed API key. */
 export function apiKey(): string {
   const text = `hw_${crypto.randomUUID().replaceAll("-", "")}`;
   return text + checksumOf(text);
@@ -70,8 +70,8 @@ async function keyPair(algorithm: string): Promise<{ privateKey: CryptoKey; publ
   return { privateKey, publicJwk };
 }
 
-/** A service account at the stand-in for Google, which can be asked for tokens by key or by federation. */
-export class Account {
+/** A service account of the fake Google, with credentials for both ways to get tokens. */
+export class ServiceAccount {
   static readonly provider = "projects/1/locations/global/workloadIdentityPools/headwater/providers/worker";
   static readonly email = "headwater-worker@p.iam.gserviceaccount.com";
 
@@ -81,16 +81,16 @@ export class Account {
     private readonly publicKey: JWK,
   ) {}
 
-  static async start(base: string, behaviour: Partial<GoogleAccount> = {}): Promise<Account> {
+  static async start(base: string, behaviour: Partial<GoogleAccount> = {}): Promise<ServiceAccount> {
     const { privateKey, publicJwk } = await keyPair("RS256");
-    const account = new Account(`${base}/${crypto.randomUUID()}`, privateKey, publicJwk);
-    await account.behave(behaviour);
+    const account = new ServiceAccount(`${base}/${crypto.randomUUID()}`, privateKey, publicJwk);
+    await account.configure(behaviour);
     return account;
   }
 
-  async behave(behaviour: Partial<GoogleAccount>): Promise<void> {
-    const known = { lifetimeS: 3600, provider: Account.provider, issuer: "https://hw.example.com" };
-    const body = JSON.stringify({ publicKey: this.publicKey, ...known, ...behaviour });
+  async configure(behaviour: Partial<GoogleAccount>): Promise<void> {
+    const defaults = { lifetimeS: 3600, provider: ServiceAccount.provider, issuer: "https://hw.example.com" };
+    const body = JSON.stringify({ publicKey: this.publicKey, ...defaults, ...behaviour });
     await fetch(this.url, { method: "PUT", body });
   }
 
@@ -98,11 +98,11 @@ export class Account {
     return (await fetch(this.url)).json() as Promise<GoogleCounts>;
   }
 
-  /** The Worker's variables and secret for the way by a key … */
-  async byKey(): Promise<Record<string, string>> {
+  /** The Worker's secret for a service account key. */
+  async keyVariables(): Promise<Record<string, string>> {
     const key = {
       type: "service_account",
-      client_email: Account.email,
+      client_email: ServiceAccount.email,
       private_key_id: this.publicKey.kid,
       private_key: await exportPKCS8(this.privateKey),
       token_uri: `${this.url}/token`,
@@ -110,13 +110,13 @@ export class Account {
     return { GOOGLE_SERVICE_ACCOUNT_KEY: JSON.stringify(key) };
   }
 
-  /** … and by workload identity federation. */
-  async byFederation(): Promise<Record<string, string>> {
+  /** The Worker's variables and secret for workload identity federation. */
+  async federationVariables(): Promise<Record<string, string>> {
     return {
       WORKLOAD_KEY: JSON.stringify({ ...(await exportJWK(this.privateKey)), kid: this.publicKey.kid }),
-      GOOGLE_WORKLOAD_PROVIDER: Account.provider,
+      GOOGLE_WORKLOAD_PROVIDER: ServiceAccount.provider,
       GOOGLE_WORKLOAD_ISSUER: "https://hw.example.com",
-      GOOGLE_SERVICE_ACCOUNT: Account.email,
+      GOOGLE_SERVICE_ACCOUNT: ServiceAccount.email,
       GOOGLE_STS_URL: `${this.url}/sts`,
       GOOGLE_IAM_CREDENTIALS_URL: `${this.url}/iam`,
     };

@@ -1,4 +1,4 @@
-/** How the Worker's tests ask it, inside workerd. */
+/** Send requests to the Worker inside workerd, and read its responses. */
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env as bindings } from "cloudflare:workers";
@@ -7,10 +7,11 @@ import type { Env } from "../env";
 import worker from "../index";
 
 export const LOCAL = "http://127.0.0.1:8787";
-/** The discard port, where nothing listens. */
-export const NOWHERE = "http://127.0.0.1:9";
+/** The discard port, on which nothing listens. */
+export const UNREACHABLE = "http://127.0.0.1:9";
 
-export interface Seen {
+/** The request that the fake functions received, as they echo it in their response. */
+export interface EchoedRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
@@ -20,7 +21,8 @@ export interface Seen {
 
 export type Init = RequestInit<IncomingRequestCfProperties>;
 
-export function settings(changes: Partial<Env> = {}): Env {
+/** The bindings of wrangler.jsonc, with the fake functions' URLs and a test's changes. */
+export function testEnv(changes: Partial<Env> = {}): Env {
   const upstream = inject("upstream");
   return {
     ...(bindings as unknown as Env),
@@ -31,11 +33,11 @@ export function settings(changes: Partial<Env> = {}): Env {
   };
 }
 
-/** Ask, and wait for what the Worker does beside its answer, except while that streams. */
-export async function ask(path: string, init?: Init, changes?: Partial<Env>): Promise<Response> {
+/** Send a request and wait for the Worker's background work, unless the response is a stream. */
+export async function fetchWorker(path: string, init?: Init, changes?: Partial<Env>): Promise<Response> {
   const ctx = createExecutionContext();
   const request = new Request<unknown, IncomingRequestCfProperties>(new URL(path, LOCAL), init);
-  const response = await worker.fetch(request, settings(changes), ctx);
+  const response = await worker.fetch(request, testEnv(changes), ctx);
   if (response.headers.get("content-type") !== "text/event-stream") await waitOnExecutionContext(ctx);
   return response;
 }
@@ -44,13 +46,14 @@ export function bearer(token: string, more: Record<string, string> = {}): Init {
   return { headers: { authorization: `Bearer ${token}`, ...more } };
 }
 
-/** Whether a function was asked: how many requests it has had under a name (`?of=NAME`). */
-export async function countOf(name: string): Promise<number> {
-  const answer = await fetch(`${inject("upstream")}/counted?of=${name}`);
-  return (await answer.json<{ count: number }>()).count;
+/** Count the requests with `?of=NAME` that have reached the fake functions. */
+export async function requestCount(name: string): Promise<number> {
+  const response = await fetch(`${inject("upstream")}/counted?of=${name}`);
+  return (await response.json<{ count: number }>()).count;
 }
 
-export async function problemOf(response: Response): Promise<Record<string, unknown>> {
+/** Read a problem response and check the fields that all of them have. */
+export async function readProblem(response: Response): Promise<Record<string, unknown>> {
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   const problem = await response.json<Record<string, unknown>>();
   expect(problem).toMatchObject({ type: "about:blank", status: response.status });

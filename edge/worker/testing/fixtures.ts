@@ -1,16 +1,16 @@
-/** What the stand-ins share: a small HTTP server on a free port of this machine. Runs in Node. */
+/** A small HTTP server on a free loopback port, for fakes. Runs in Node. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-export interface Standing {
+export interface TestServer {
   url: string;
   close: () => Promise<void>;
 }
 
 export async function listen(
   serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<Standing> {
+): Promise<TestServer> {
   const server = createServer((request, response) => void serve(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -28,7 +28,7 @@ export function json(response: ServerResponse, status: number, body: unknown): v
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
-export async function textOf(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request) text += String(chunk);
   return text;

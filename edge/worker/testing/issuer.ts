@@ -1,11 +1,11 @@
 /**
- * A stand-in for issuers of users' tokens: `PUT /NAME` publishes a set of keys, or makes it fail with `{"status": 500}`;
- * `GET /NAME` is read by the Worker and counted; `GET /NAME/count` tells how often. Runs in Node.
+ * A fake of token issuers. `PUT /NAME` publishes a key set, or makes it fail with `{"status": 500}`. `GET /NAME` returns
+ * it to the Worker and counts the request; `GET /NAME/count` returns the count. Runs in Node.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
-import { json, listen, textOf, type Standing } from "./fixtures";
+import { json, listen, readBody, type TestServer } from "./fixtures";
 
 interface Published {
   keys?: unknown[];
@@ -18,7 +18,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return server.close;
 }
 
-export function startIssuer(): Promise<Standing> {
+export function startIssuer(): Promise<TestServer> {
   const published = new Map<string, Published>();
   const counts = new Map<string, number>();
   return listen((request, response) => serve(request, response, published, counts));
@@ -30,12 +30,12 @@ async function serve(
   published: Map<string, Published>,
   counts: Map<string, number>,
 ): Promise<void> {
-  const [, name = "", what] = (request.url ?? "").split("/");
+  const [, name = "", action] = (request.url ?? "").split("/");
   const count = counts.get(name) ?? 0;
   if (request.method === "PUT") {
-    published.set(name, JSON.parse(await textOf(request)) as Published);
+    published.set(name, JSON.parse(await readBody(request)) as Published);
     json(response, 200, {});
-  } else if (what === "count") {
+  } else if (action === "count") {
     json(response, 200, { count });
   } else {
     counts.set(name, count + 1);

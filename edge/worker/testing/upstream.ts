@@ -1,20 +1,20 @@
 /**
- * A stand-in for the functions, on a real socket: it tells what it saw, and streams as slowly as a test wants.
+ * A fake of the functions on a real socket. It echoes requests as JSON, or streams slowly.
  *
- * The query of a request says how it is answered: `stream=NAME` slowly, with `late=` after so many ms, `control=` and
- * `vary=` with those headers, `status=` with that status, `page` as Cloud Run itself does. Requests with `of=NAME` are
- * counted; `/counted?of=NAME` tells.
- * Started by vitest before the Worker's tests; its URL is provided to them as `upstream`. Runs in Node.
+ * Query parameters choose the response: `stream=NAME` streams, after `late=` ms; `control=` and `vary=` set headers;
+ * `status=` sets the status; `cached` is a 304; `page=STATUS` is an HTML error like Cloud Run's own. Requests with
+ * `of=NAME` are counted, and `/counted?of=NAME` returns the count. Vitest starts it before the Worker's tests and provides
+ * its URL as `upstream`. Runs in Node.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
-import { json, listen, textOf, type Standing } from "./fixtures";
+import { json, listen, readBody, type TestServer } from "./fixtures";
 
 const EVENTS = 5;
 const EVENT_EVERY_MS = 100;
 
-/** How far the stream that was asked for under a name has come. */
+/** The progress of a named stream. */
 interface Progress {
   sent: number;
   finished: boolean;
@@ -31,37 +31,37 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return server.close;
 }
 
-export function startUpstream(): Promise<Standing> {
+export function startUpstream(): Promise<TestServer> {
   const state: State = { streams: new Map(), counts: new Map() };
   return listen((request, response) => serve(request, response, state));
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, state: State): Promise<void> {
   const url = new URL(request.url ?? "/", "http://upstream");
-  const asked = url.searchParams;
-  const count = counted(url, state.counts);
-  const name = asked.get("stream");
+  const query = url.searchParams;
+  const count = countRequest(url, state.counts);
+  const name = query.get("stream");
   if (url.pathname === "/counted") {
     json(response, 200, { count });
   } else if (name !== null && request.method === "POST") {
-    await stream(response, name, { streams: state.streams, lateMs: Number(asked.get("late")) });
+    await stream(response, name, { streams: state.streams, lateMs: Number(query.get("late")) });
   } else if (name !== null) {
     json(response, 200, state.streams.get(name) ?? { sent: 0, finished: false });
-  } else if (asked.has("cached")) {
+  } else if (query.has("cached")) {
     response.writeHead(304, { etag: '"1"', "x-request-id": "from-the-function" }).end();
-  } else if (asked.has("page")) {
-    response.writeHead(Number(asked.get("page")), { "content-type": "text/html; charset=UTF-8" }).end("<h1>Error</h1>");
+  } else if (query.has("page")) {
+    response.writeHead(Number(query.get("page")), { "content-type": "text/html; charset=UTF-8" }).end("<h1>Error</h1>");
   } else {
-    for (const [header, value] of Object.entries({ "cache-control": asked.get("control"), vary: asked.get("vary") })) {
+    for (const [header, value] of Object.entries({ "cache-control": query.get("control"), vary: query.get("vary") })) {
       if (value !== null) response.setHeader(header, value);
     }
     if (count > 0) response.setHeader("etag", `"${count.toString()}"`);
-    const seen = { method: request.method, url: request.url, headers: request.headers, body: await textOf(request) };
-    json(response, Number(asked.get("status") ?? "200"), { ...seen, count });
+    const echo = { method: request.method, url: request.url, headers: request.headers, body: await readBody(request) };
+    json(response, Number(query.get("status") ?? "200"), { ...echo, count });
   }
 }
 
-function counted(url: URL, counts: Map<string, number>): number {
+function countRequest(url: URL, counts: Map<string, number>): number {
   const name = url.searchParams.get("of");
   if (name === null) return 0;
   const count = (counts.get(name) ?? 0) + (url.pathname === "/counted" ? 0 : 1);
@@ -76,20 +76,20 @@ async function stream(
 ): Promise<void> {
   const progress = { sent: 0, finished: false };
   streams.set(name, progress);
-  let gone = false;
-  response.on("close", () => (gone = !response.writableFinished));
+  let disconnected = false;
+  response.on("close", () => (disconnected = !response.writableFinished));
   await new Promise((resolve) => setTimeout(resolve, lateMs));
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" });
-  for (let n = 1; n <= EVENTS && !isTrue(gone); n++) {
+  for (let n = 1; n <= EVENTS && !isTrue(disconnected); n++) {
     response.write(`id: ${n.toString()}\ndata: ${n.toString()}\n\n`);
     progress.sent = n;
     await new Promise((resolve) => setTimeout(resolve, EVENT_EVERY_MS));
   }
-  progress.finished = !isTrue(gone);
+  progress.finished = !isTrue(disconnected);
   response.end();
 }
 
-/** Reads a flag that an event sets, which the compiler takes for a constant. */
+/** Read a flag that an event handler sets; the compiler would assume it is constant. */
 function isTrue(flag: boolean): boolean {
   return flag;
 }

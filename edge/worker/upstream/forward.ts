@@ -1,48 +1,50 @@
-/** One request flows in, goes to a function, and its answer flows back: unbuffered, and with nothing changed but headers. */
+/** Forward a request to a function and stream its response back, changing only headers. */
 
 import type { Env } from "../env";
-import { googleToken } from "../google/id-token";
-import { forwardedHeaders } from "./request-headers";
-import { keepReading } from "./keep-reading";
-import { Refusal, unavailable } from "../http/problem";
+import { googleIdToken } from "../google/id-token";
+import { ProblemError, unavailable } from "../http/problem";
 import { isQuestion, type Service } from "../routes";
+import { keepReading } from "./keep-reading";
+import { upstreamHeaders } from "./request-headers";
 
 const RETRY_AFTER_S = 5;
 
-/** What the Worker knows beside a request. */
-export interface Context {
+/** What belongs to a request besides its `Request`. */
+export interface RequestContext {
   readonly env: Env;
   readonly ctx: ExecutionContext;
   readonly requestId: string;
 }
 
-/** Ask `service`; throws a Refusal when it isn't there or doesn't let the request in. */
-export async function forward(service: Service, request: Request, context: Context): Promise<Response> {
-  const answer = answerOf(service, request, context);
-  // When its browser goes, Cloudflare ends a request but for this; a question would be lost while the function wakes.
-  if (isQuestion(request)) context.ctx.waitUntil(answer.catch(() => undefined));
-  return answer;
+/** Forward a request to `service`. Throws ProblemError if the function is unreachable or Cloud Run rejects the request. */
+export async function forward(service: Service, request: Request, context: RequestContext): Promise<Response> {
+  const response = send(service, request, context);
+  // Without waitUntil, Cloudflare cancels the request on a disconnect, and a question is lost while the function starts.
+  if (isQuestion(request)) context.ctx.waitUntil(response.catch(() => undefined));
+  return response;
 }
 
-async function answerOf(service: Service, request: Request, { env, ctx, requestId }: Context): Promise<Response> {
+async function send(service: Service, request: Request, { env, ctx, requestId }: RequestContext): Promise<Response> {
   const url = urlOf(service, request, env);
-  const headers = forwardedHeaders(request, requestId, await googleToken(url.origin, env, ctx));
-  const answer = await ask(url, request, headers);
-  if (answer === null) throw notThere(service, env);
-  if (isOfThePlatform(answer)) throw await keptOut(service, answer);
-  const body: ReadableStream<Uint8Array> | null = answer.body;
-  return body && isQuestion(request) ? new Response(keepReading(body, ctx), answer) : answer;
+  const headers = upstreamHeaders(request, requestId, await googleIdToken(url.origin, env, ctx));
+  const response = await fetchOrNull(url, request, headers);
+  if (response === null) throw unreachable(service, env);
+  if (isPlatformError(response)) throw await platformError(service, response);
+  const body: ReadableStream<Uint8Array> | null = response.body;
+  return body && isQuestion(request) ? new Response(keepReading(body, ctx), response) : response;
 }
 
-/** Send `request` on; null when nothing answers there. */
-async function ask(url: URL, { method, body }: Request, headers: Headers): Promise<Response | null> {
-  // A body means nothing in these (RFC 9110, 9.3.1), and fetch refuses to send one.
-  const isBare = method === "GET" || method === "HEAD";
-  if (isBare) headers.delete("Content-Length");
+/** Send the request to `url`; null if the server is unreachable. */
+async function fetchOrNull(url: URL, { method, body }: Request, headers: Headers): Promise<Response | null> {
+  // GET and HEAD have no meaningful body (RFC 9110, 9.3.1), and fetch rejects one.
+  const hasNoBody = method === "GET" || method === "HEAD";
+  if (hasNoBody) headers.delete("Content-Length");
   try {
-    return await fetch(url, { method, body: isBare ? null : body, headers, redirect: "manual" });
+    return await fetch(url, { method, body: hasNoBody ? null : body, headers, redirect: "manual" });
   } catch (error) {
-    console.error(JSON.stringify({ severity: "ERROR", message: "No answer", url: url.origin, error: String(error) }));
+    console.error(
+      JSON.stringify({ severity: "ERROR", message: "Function unreachable", url: url.origin, error: String(error) }),
+    );
     return null;
   }
 }
@@ -50,47 +52,48 @@ async function ask(url: URL, { method, body }: Request, headers: Headers): Promi
 function urlOf(service: Service, request: Request, env: Env): URL {
   const bases = { chat: env.CHAT_URL, collection: env.COLLECTION_URL, embedding: env.EMBEDDING_URL };
   const { pathname, search } = new URL(request.url);
-  // Set part by part: a path that begins with two slashes, resolved as a reference, would name another host.
+  // Not `new URL(pathname, base)`: a path that begins with `//` would replace the host.
   const url = new URL(bases[service]);
   url.pathname = pathname;
   url.search = search;
   return url;
 }
 
-/** Functions answer errors as JSON; Cloud Run's own, when it lets nobody in or has no instance, are pages. */
-function isOfThePlatform(answer: Response): boolean {
-  return answer.status >= 400 && (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
+/** Whether an error is Cloud Run's own: those are HTML pages, the functions' errors are JSON. */
+function isPlatformError(response: Response): boolean {
+  return response.status >= 400 && (response.headers.get("Content-Type") ?? "").startsWith("text/html");
 }
 
-async function keptOut(service: Service, answer: Response): Promise<Error> {
-  await answer.body?.cancel();
-  const { status } = answer;
-  const message = `Cloud Run answered ${status} instead of the ${service} function`;
+async function platformError(service: Service, response: Response): Promise<Error> {
+  await response.body?.cancel();
+  const { status } = response;
+  const message = `Cloud Run returned ${status} instead of the ${service} function`;
   const reason = reasonFor(status);
   console.error(JSON.stringify({ severity: "ERROR", message, error: reason }));
   const detail = `${message}. ${reason}`;
-  // This alone is the caller's own, and no better for being tried again.
-  if (status === 413) return new Refusal({ status, title: "Payload too large", detail });
+  // The client's error: retrying does not help.
+  if (status === 413) return new ProblemError({ status, title: "Payload too large", detail });
   return unavailable(detail, RETRY_AFTER_S);
 }
 
-/** What Cloud Run means by a page of its own (cloud.google.com/run/docs/troubleshooting), and what to do. */
+/** Explain a status of Cloud Run's own (cloud.google.com/run/docs/troubleshooting), and what to do. */
 function reasonFor(status: number): string {
   if (status === 401 || status === 403) {
-    return "The Worker's service account needs roles/run.invoker on it, and the Worker's URL of it must be the service's own.";
+    return "Grant the Worker's service account roles/run.invoker on the service, and set the Worker's URL to the service's own.";
   }
-  if (status === 404) return "No service is at the Worker's URL of it, or its ingress doesn't let the Worker in.";
-  if (status === 413) return "The request is larger than Cloud Run takes.";
-  if (status === 429) return "It has no instance to spare; try again in some seconds.";
-  if (status === 504) return "It wasn't done within the service's timeout.";
-  if (status < 500) return "Cloud Run doesn't take such a request.";
-  return "No instance of it answers; try again in some seconds. If it stays so, the service's log tells why.";
+  if (status === 404)
+    return "The Worker's URL of the service is wrong, or the service's ingress setting blocks the Worker.";
+  if (status === 413) return "The request exceeds Cloud Run's size limit.";
+  if (status === 429) return "All instances are busy. Try again in a few seconds.";
+  if (status === 504) return "The request exceeded the service's timeout.";
+  if (status < 500) return "Cloud Run rejected the request.";
+  return "No instance is responding. Try again in a few seconds. If this continues, check the service's log.";
 }
 
-function notThere(service: Service, env: Env): Error {
+function unreachable(service: Service, env: Env): Error {
   const advice =
     env.AUTH_MODE === "local"
-      ? "If you have just started Headwater, wait a few seconds and try again; else look at what scripts/dev prints."
-      : "Try again in a few seconds; if it stays so, tell whoever runs this installation the request id.";
-  return unavailable(`The ${service} function does not answer. ${advice}`, RETRY_AFTER_S);
+      ? "If Headwater has just started, wait a few seconds and try again. Otherwise check the output of scripts/dev."
+      : "Try again in a few seconds. If this continues, contact your administrator with the request id.";
+  return unavailable(`The ${service} function is not responding. ${advice}`, RETRY_AFTER_S);
 }

@@ -1,23 +1,23 @@
-/** Answers outlive the browser: what a function streams is read to its end, whoever has stopped listening. */
+/** Read a function's stream to its end, even if the client disconnects. */
 
 /**
- * Give a body to the browser and, beside that, read it to its end under `ctx.waitUntil`.
+ * Return a copy of `body` for the client, and read another to its end under `ctx.waitUntil`.
  *
- * A function notices a reader that has gone and may lose its CPU then; with one that stays it finishes the answer and
- * stores it. Cloudflare allows this for 30 seconds after the browser has gone; an answer that takes longer ends as
- * interrupted, with what there was.
+ * Cloud Run may take away a function's CPU when its client disconnects; as long as the Worker reads, the function
+ * completes the answer and stores it. Cloudflare allows 30 seconds after the disconnect. An answer that takes longer is
+ * stored as interrupted, with the text so far.
  */
 export function keepReading(body: ReadableStream<Uint8Array>, ctx: ExecutionContext): ReadableStream<Uint8Array> {
-  const [browser, rest] = body.tee();
-  ctx.waitUntil(drain(rest));
-  return browser;
+  const [forClient, copy] = body.tee();
+  ctx.waitUntil(drain(copy));
+  return forClient;
 }
 
 async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
   try {
     await stream.pipeTo(new WritableStream());
   } catch (error) {
-    // The browser's half of the stream fails in the same way and tells its reader; here only the log is left to tell.
-    console.warn(JSON.stringify({ severity: "WARNING", message: "An answer broke off", error: String(error) }));
+    // The client's copy fails too, so the client sees the error.
+    console.warn(JSON.stringify({ severity: "WARNING", message: "Response stream failed", error: String(error) }));
   }
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { forwardedHeaders } from "./request-headers";
+import { upstreamHeaders } from "./request-headers";
 
 function forwarded(headers: Record<string, string>, url = "https://hw.example.com/api/sources"): Headers {
-  return forwardedHeaders(new Request(url, { headers }), "r1", null);
+  return upstreamHeaders(new Request(url, { headers }), "r1", null);
 }
 
-describe("forwardedHeaders", () => {
+describe("upstreamHeaders", () => {
   it.each([
     "X-CloudTasks-QueueName",
     "X-CloudTasks-TaskRetryCount",
@@ -20,18 +20,18 @@ describe("forwardedHeaders", () => {
     "Forwarded",
     "X-Real-IP",
     "Cookie",
-  ])("takes away %s, which only a trusted sender may set", (name) => {
+  ])("removes %s, which only a trusted sender may set", (name) => {
     expect(forwarded({ [name]: "forged" }).get(name)).toBeNull();
   });
 
-  it("lets the Worker in with its own token, over one that was sent along", () => {
+  it("replaces the client's X-Serverless-Authorization with the Worker's token", () => {
     const request = new Request("https://hw.example.com/api/sources", {
       headers: { "X-Serverless-Authorization": "Bearer forged" },
     });
-    expect(forwardedHeaders(request, "r1", "google").get("x-serverless-authorization")).toBe("Bearer google");
+    expect(upstreamHeaders(request, "r1", "google").get("x-serverless-authorization")).toBe("Bearer google");
   });
 
-  it("keeps who the user is and which page asks", () => {
+  it("keeps Authorization, Origin and If-None-Match", () => {
     const headers = forwarded({
       Authorization: "Bearer hw_1",
       Origin: "https://hw.example.com",
@@ -42,13 +42,13 @@ describe("forwardedHeaders", () => {
     expect(headers.get("if-none-match")).toBe('"1"');
   });
 
-  it("names the public host, port included, over what was claimed", () => {
+  it("sets X-Forwarded-Host to the public host and port", () => {
     const headers = forwarded({ "X-Forwarded-Host": "evil.example" }, "http://127.0.0.1:8787/api/sources");
     expect(headers.get("x-forwarded-host")).toBe("127.0.0.1:8787");
     expect(headers.get("x-forwarded-proto")).toBe("http");
   });
 
-  it("passes on the address that Cloudflare saw", () => {
+  it("sets X-Forwarded-For to the address that Cloudflare reports", () => {
     const headers = forwarded({ "CF-Connecting-IP": "192.0.2.7", "X-Forwarded-For": "10.0.0.1" });
     expect(headers.get("x-forwarded-for")).toBe("192.0.2.7");
   });
