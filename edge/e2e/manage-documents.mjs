@@ -163,9 +163,12 @@ async function cancel(page, failed) {
   await queue("pause");
   try {
     const card = await openSources(page, "broken");
+    const link = card.getByRole("link", { name: "Latest run" });
+    const previous = (await link.getAttribute("href")) ?? "";
     await card.getByRole("button", { name: "Collect now" }).click();
+    await card.locator(`a[href="${previous}"]`).waitFor({ state: "detached" });
     await card.getByRole("progressbar").waitFor();
-    await card.getByRole("link", { name: "Latest run" }).click();
+    await link.click();
     await page.getByRole("heading", { name: "Run of broken" }).waitFor();
     const open = page.url();
     await page.goto(failed);
