@@ -79,7 +79,7 @@ HANDLERS = {"fetch": Empty(), "finish": End()}
 def app() -> App:
     """Put a function together that drains the queue of empty steps; gunicorn finds it in this file."""
     settings = get_settings()
-    database = Database.of(settings)
+    database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
     worker = Worker(database, settings, HANDLERS, waker=tickets, holder=uuid.uuid4().hex, lifetime=get_lifetime())
     return App("collection", settings, [drain_route(worker, tickets, "collection")], database)

@@ -18,7 +18,7 @@ from headwater.web.shutdown import get_lifetime
 def app() -> App:
     """Put the function together; opens nothing, and begins to load the embedder."""
     settings = get_settings()
-    database = Database.of(settings)
+    database = Database.from_settings(settings)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
     return App("chat", settings, routes(database, settings, embedders, get_lifetime()), database)

@@ -50,7 +50,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
         sweep(database, tickets.settings)
         return ticked
 
-    return Route("POST", "/cron/tick", tick, "Start what is due", answers=TickResult, access="google")
+    return Route("POST", "/cron/tick", tick, "Start what is due", returns=TickResult, access="google")
 
 
 def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> TickResult:

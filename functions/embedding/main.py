@@ -24,7 +24,7 @@ from headwater.web.shutdown import get_lifetime
 def app() -> App:
     """Put the function together; opens nothing and loads no model yet."""
     settings = get_settings()
-    database = Database.of(settings)
+    database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"

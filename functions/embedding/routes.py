@@ -15,5 +15,5 @@ def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Rout
         return create_embeddings(call.body, embedder(settings.embedding_model))
 
     return [
-        Route("POST", "/v1/embeddings", embeddings, "Embed texts", body=EmbeddingsRequest, answers=EmbeddingsResponse)
+        Route("POST", "/v1/embeddings", embeddings, "Embed texts", body=EmbeddingsRequest, returns=EmbeddingsResponse)
     ]

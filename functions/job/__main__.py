@@ -78,7 +78,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     dim = model_dim(settings.embedding_model, settings)
     upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)
     register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
-    vector_index.build(settings)
+    vector_index.build_indexes(settings)
     print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
     return 0
 

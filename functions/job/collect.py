@@ -34,7 +34,7 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
 
     Worker 0 answers for the run: 0 when it has succeeded, if only in part, or goes on by tickets, else 1.
     """
-    database, retry = Database.of(settings, pool_size=2), DatabaseRetry()
+    database, retry = Database.from_settings(settings, pool_size=2), DatabaseRetry()
     is_first = settings.cloud_run_task_index == 0
     lifetime = end_on_signals(exit_code=int(is_first))
     workspace_id = _workspace_of(database, source_id)
@@ -140,7 +140,7 @@ class Work:
         if run.kind == "dry_run":
             self.worker.retry.call(self._print_difference)
         print(self.worker.retry.call(self._summary), flush=True)
-        vector_index.build(self.worker.settings)
+        vector_index.build_indexes(self.worker.settings)
         return 0 if run.state in ("succeeded", "partial") else 1
 
     def _telling(self) -> Callable[[], bool]:

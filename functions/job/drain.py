@@ -13,7 +13,7 @@ from headwater.queue import ledger
 
 def drain(settings: Settings) -> int:
     """Work until no run is open; returns the exit code."""
-    database = Database.of(settings, pool_size=2)
+    database = Database.from_settings(settings, pool_size=2)
     worker = JobWorker(database, settings, end_on_signals(exit_code=0), DatabaseRetry())
     started = time.monotonic()
 
@@ -24,6 +24,6 @@ def drain(settings: Settings) -> int:
     end = worker.work(is_open)
     print(f"{end}: {worker.ran:,} steps in {time.monotonic() - started:.1f} s", flush=True)
     if end == "nothing open" and settings.cloud_run_task_index == 0:
-        vector_index.build(settings)
+        vector_index.build_indexes(settings)
     logs.event("job.drained", steps=worker.ran, worker=settings.cloud_run_task_index, end=end)
     return 0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from headwater.auth.api_keys import hash_key, hint_of, make_key
+from headwater.auth.api_keys import hash_key, key_hint, make_key
 from headwater.auth.callers import DEPLOYMENT, ROLES, Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
@@ -78,7 +78,7 @@ def create_key(database: Database, settings: Settings, options: argparse.Namespa
     new = keys.NewApiKey(options.name, options.role, options.scopes, options.expires_in_days)
     key = make_key() if options.hash is None else ""
     with database.transaction(workspace_id) as tx:
-        stored = keys.store_key(tx, maker, new, options.hash or hash_key(key), hint_of(key))
+        stored = keys.store_key(tx, maker, new, options.hash or hash_key(key), key_hint(key))
     print(f"{'made' if key else 'stored'} key {_line(stored)}\nworkspace {workspace_id}", file=sys.stderr)
     if key:
         print("This is the key. It is told this once:", file=sys.stderr, flush=True)
@@ -138,7 +138,7 @@ def _opening(run: Callable[[Database, Settings, argparse.Namespace], int]) -> Ca
     """Have a command run on a database that is closed again."""
 
     def opened(settings: Settings, options: argparse.Namespace) -> int:
-        with closing(Database.of(settings, pool_size=1)) as database:
+        with closing(Database.from_settings(settings, pool_size=1)) as database:
             return run(database, settings, options)
 
     return opened

@@ -101,12 +101,12 @@ class Chat:
     def routes(self) -> list[Route]:
         """Return them."""
         return [
-            Route("GET", "/api/search", self.find, "Search the passages", query=SearchQuery, answers=Hits),
+            Route("GET", "/api/search", self.find, "Search the passages", query=SearchQuery, returns=Hits),
             Route("POST", "/api/chat", self.chat, "Ask, and stream the answer", body=Question, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume, "Follow the answer being written", streams=True),
-            Route("POST", "/api/chat/<id>/stop", self.stop, "Stop the answer", answers=Stopped, status=202),
-            Route("GET", "/api/conversations", self.list_all, "List conversations", answers=ConversationList),
-            Route("GET", "/api/conversations/<id>", self.read, "Read a conversation", answers=Conversation),
+            Route("POST", "/api/chat/<id>/stop", self.stop, "Stop the answer", returns=Stopped, status=202),
+            Route("GET", "/api/conversations", self.list_all, "List conversations", returns=ConversationList),
+            Route("GET", "/api/conversations/<id>", self.read, "Read a conversation", returns=Conversation),
             Route("DELETE", "/api/conversations/<id>", self.delete, "Delete a conversation", status=204),
         ]
 
@@ -124,7 +124,7 @@ class Chat:
         message_id, question = read_question(posted.messages, self.settings.max_question_chars)
         model = self.model
         with self.database.transaction(call.workspace_id) as tx:
-            answer, history = conversations.ask(tx, call.known_caller, conversation_id, message_id, question)
+            answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
         groups = compose(Task(answer, question, history), self.search, model, self.settings.chat_timeout_s)
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
@@ -147,7 +147,7 @@ class Chat:
     def stop(self, call: Call) -> Stopped:
         """End the running answer; its writer notices within a second."""
         with self.database.transaction(call.workspace_id) as tx:
-            conversations.read_title(tx, call.known_caller, check_conversation_id(call.path["id"]))
+            conversations.read_title(tx, call.caller, check_conversation_id(call.path["id"]))
             answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
             try:
                 if answer:
@@ -159,19 +159,19 @@ class Chat:
     def list_all(self, call: Call) -> ConversationList:
         """List the caller's conversations."""
         with self.database.transaction(call.workspace_id) as tx:
-            return ConversationList(conversations.read_conversations(tx, call.known_caller))
+            return ConversationList(conversations.read_conversations(tx, call.caller))
 
     def read(self, call: Call) -> Conversation:
         """Read a conversation with its messages."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            return conversations.read_conversation(tx, call.known_caller, conversation_id)
+            return conversations.read_conversation(tx, call.caller, conversation_id)
 
     def delete(self, call: Call) -> None:
         """Delete a conversation; an answer that is being written ends."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            conversations.delete_conversation(tx, call.known_caller, conversation_id)
+            conversations.delete_conversation(tx, call.caller, conversation_id)
 
 
 def check_conversation_id(conversation_id: str) -> str:
@@ -204,7 +204,7 @@ def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[st
 
 
 def _row_id(call: Call) -> str:
-    return conversations.row_id(call.known_caller, check_conversation_id(call.path["id"]))
+    return conversations.row_id(call.caller, check_conversation_id(call.path["id"]))
 
 
 def _hit(passage: Passage) -> Hit:

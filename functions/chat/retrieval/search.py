@@ -17,12 +17,12 @@ from sqlalchemy.engine import Connection
 from functions.chat.retrieval.fusion import fuse
 from headwater.database.transactions import Database, json_rows
 from headwater.embedding.base import Embedder
-from headwater.embedding.vector_index import EXACT_VECTORS, signs
+from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 
 CANDIDATES = 100
 """How many chunks each of the two ways may name."""
 
-FEW = 4 * CANDIDATES
+OVERSAMPLE = 4 * CANDIDATES
 """How many of the nearest vectors are joined to what is live, in the hope that enough of them are."""
 
 ALIKE = 1_000
@@ -93,20 +93,25 @@ class Search:
         Words alone decide while nothing is embedded yet.
         """
         with self.database.transaction(workspace_id) as tx:
-            values = {"workspace_id": workspace_id, "question": question, "n": MAX_TERMS, "many": self.exact_vectors}
-            asked = tx.execute(_ASKED, values).one()
-        vector = None if asked.model is None else halfvec(self.embedder(asked.model).embed_query(question).tolist())
+            values = {
+                "workspace_id": workspace_id,
+                "question": question,
+                "n": MAX_TERMS,
+                "exact_limit": self.exact_vectors,
+            }
+            query = tx.execute(_QUERY, values).one()
+        vector = None if query.model is None else halfvec(self.embedder(query.model).embed_query(question).tolist())
         values = {
             "workspace_id": workspace_id,
             "source_id": source_id,
-            "model_id": asked.model_id,
+            "model_id": query.model_id,
             "vector": vector,
-            "terms": asked.terms,
-            "query": any_of(asked.terms),
+            "terms": query.terms,
+            "query": any_of(query.terms),
             "n": CANDIDATES,
         }
         with self.database.transaction(workspace_id) as tx:
-            dense = _dense(tx, values, dim=asked.dim if asked.is_indexed else None)
+            dense = _dense(tx, values, dim=query.dim if query.is_indexed else None)
             best = fuse(dense, _spans(tx, _LEXICAL, values))[:k]
             return _read(tx, best, values)
 
@@ -122,9 +127,9 @@ def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[S
     found: list[Span] = []
     if dim is not None:
         tx.execute(_READ_FAR, {"alike": ALIKE})
-        found = _spans(tx, by_index(dim), {**values, "few": FEW, "alike": ALIKE})
+        found = _spans(tx, by_index(dim), {**values, "oversample": OVERSAMPLE, "alike": ALIKE})
     elif not values["source_id"]:
-        found = _spans(tx, _NEAREST, {**values, "few": FEW})
+        found = _spans(tx, _NEAREST, {**values, "oversample": OVERSAMPLE})
     return found if len(found) == CANDIDATES else _spans(tx, _DENSE, values)
 
 
@@ -156,13 +161,13 @@ _LIVE = """
 """
 
 # `positions[1]` is where a word stands first: of a question that is too long, its beginning counts.
-_ASKED = sa.text("""
+_QUERY = sa.text("""
     select m.id as model_id, m.name as model, m.dim, array(
       select lexeme from unnest(to_tsvector('english', :question)) order by positions[1], lexeme limit :n) as terms,
       exists (select 1 from pg_index i
         where i.indexrelid = to_regclass('ix_vectors_' || m.id || '_embedding') and i.indisvalid)
       and exists (select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id
-        offset cast(:many as integer)) as is_indexed
+        offset cast(:exact_limit as integer)) as is_indexed
     from (values (1)) one left join embedding_models m on m.state = 'active' and exists (
       select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id)
 """)
@@ -170,7 +175,7 @@ _ASKED = sa.text("""
 _NEAREST_OF = """
     nearest as materialized (
       select input_hash, embedding <=> cast(:vector as halfvec) as distance from {vectors}
-      order by distance limit :few)
+      order by distance limit :oversample)
     select c.document_id, c.start_offset, c.end_offset
     from nearest v join chunks c on c.input_hash = v.input_hash join documents d on d.id = c.document_id
     where {live}
@@ -194,7 +199,7 @@ def by_index(dim: int) -> sa.TextClause:
     return sa.text(f"""
     with alike as materialized (
       select input_hash, embedding from {_HERE}
-      order by {signs(dim)} <~> binary_quantize(cast(:vector as halfvec)) limit :alike),
+      order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec)) limit :alike),
     {_NEAREST_OF.format(vectors="alike", live=_LIVE)}
     """)
 

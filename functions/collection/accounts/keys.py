@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.sources.sources import check_name
-from headwater.auth.api_keys import hash_key, hint_of, make_key
-from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace, may
+from headwater.auth.api_keys import hash_key, key_hint, make_key
+from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace, role_covers
 from headwater.errors import Conflict, Forbidden, NotFound
 
 FunctionName = Literal["chat", "collection", "embedding"]
@@ -66,7 +66,7 @@ def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> CreatedApiKey:
     """Make a key for the caller's workspace; raises Forbidden for one that might more than its maker."""
     _check_still_may(tx, caller)
     key = make_key()
-    stored = store_key(tx, caller, new, hash_key(key), hint_of(key))
+    stored = store_key(tx, caller, new, hash_key(key), key_hint(key))
     return CreatedApiKey(**msgspec.structs.asdict(stored), key=key)
 
 
@@ -74,7 +74,7 @@ def store_key(tx: Connection, caller: Caller, new: NewApiKey, key_hash: bytes, h
     """Store a key that was made elsewhere; raises Conflict when it is stored already."""
     check_name(new.name)
     scopes = sorted(set(new.scopes or caller.scopes))
-    if not may(caller.role, new.role) or (caller.scopes and not set(scopes) <= set(caller.scopes)):
+    if not role_covers(caller.role, new.role) or (caller.scopes and not set(scopes) <= set(caller.scopes)):
         raise Forbidden(
             "A key can't make one that may more than itself; leave role and scopes as they are, or ask a person."
         )

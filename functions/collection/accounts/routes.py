@@ -17,15 +17,15 @@ class AccountRoutes:
         """Return them; a subject may hold slashes."""
         everybody, member = "/api/members", "/api/members/<path:subject>"
         return [
-            Route("GET", "/api/me", self.read_me, "Who is calling", answers=Me, any_scope=True),
-            Route("GET", everybody, self.list_members, "List the members", answers=MemberList, access="owner"),
+            Route("GET", "/api/me", self.read_me, "Who is calling", returns=Me, any_scope=True),
+            Route("GET", everybody, self.list_members, "List the members", returns=MemberList, access="owner"),
             Route(
                 "POST",
                 everybody,
                 self.add_member,
                 "Add a member",
                 body=NewMember,
-                answers=Member,
+                returns=Member,
                 status=201,
                 access="owner",
             ),
@@ -35,18 +35,18 @@ class AccountRoutes:
                 self.change_member,
                 "Change a member's role or name",
                 body=MemberChanges,
-                answers=Member,
+                returns=Member,
                 access="owner",
             ),
             Route("DELETE", member, self.remove_member, "Remove a member", status=204, access="owner"),
-            Route("GET", "/api/keys", self.list_keys, "List the API keys", answers=ApiKeyList, access="owner"),
+            Route("GET", "/api/keys", self.list_keys, "List the API keys", returns=ApiKeyList, access="owner"),
             Route(
                 "POST",
                 "/api/keys",
                 self.create_key,
                 "Make an API key, which is told this once",
                 body=NewApiKey,
-                answers=CreatedApiKey,
+                returns=CreatedApiKey,
                 status=201,
                 access="owner",
             ),
@@ -54,7 +54,7 @@ class AccountRoutes:
         ]
 
     def read_me(self, call: Call) -> Me:
-        return members.read_me(self.database, call.known_caller)
+        return members.read_me(self.database, call.caller)
 
     def list_members(self, call: Call) -> MemberList:
         with self.database.transaction(call.workspace_id) as tx:
@@ -78,7 +78,7 @@ class AccountRoutes:
 
     def create_key(self, call: Call) -> Reply:
         with self.database.transaction(call.workspace_id) as tx:
-            made = keys.create_key(tx, call.known_caller, call.body)
+            made = keys.create_key(tx, call.caller, call.body)
         return Reply(made, 201, {"Cache-Control": "no-store"})
 
     def revoke_key(self, call: Call) -> None:

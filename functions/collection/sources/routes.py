@@ -53,25 +53,25 @@ class Collection:
         return [
             *AccountRoutes(self.database).routes(),
             *DocumentRoutes(self.database, self.settings, self.tickets).routes(),
-            Route("GET", "/api/sources", self.list_sources, "List the sources", answers=SourceList),
+            Route("GET", "/api/sources", self.list_sources, "List the sources", returns=SourceList),
             Route(
                 "POST",
                 "/api/sources",
                 self.create_source,
                 "Add a source",
                 body=NewSource,
-                answers=Source,
+                returns=Source,
                 status=201,
                 access="editor",
             ),
-            Route("GET", source, self.read_source, "Read a source", answers=Source),
+            Route("GET", source, self.read_source, "Read a source", returns=Source),
             Route(
                 "PATCH",
                 source,
                 self.change_source,
                 "Change a source's name, schedule, config or token, pause or resume it",
                 body=SourceChanges,
-                answers=Source,
+                returns=Source,
                 access="editor",
             ),
             Route(
@@ -83,39 +83,39 @@ class Collection:
                 self.collect,
                 "Collect a source now",
                 query=CollectQuery,
-                answers=StartedRun,
+                returns=StartedRun,
                 status=202,
                 access="editor",
             ),
-            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, answers=RunList),
-            Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", answers=Run),
+            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, returns=RunList),
+            Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", returns=Run),
             Route(
                 "GET",
                 "/api/runs/<uuid:id>/items",
                 self.list_items,
                 "List what a run does to single documents",
                 query=ItemQuery,
-                answers=ItemList,
+                returns=ItemList,
             ),
             Route(
                 "POST",
                 "/api/runs/<uuid:id>/retry",
                 self.retry_run,
                 "Try again what failed in a run",
-                answers=StartedRun,
+                returns=StartedRun,
                 status=202,
                 access="editor",
             ),
-            Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", answers=Run, access="editor"),
+            Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", returns=Run, access="editor"),
             Route(
                 "GET",
                 "/api/documents",
                 self.list_documents,
                 "List documents by key",
                 query=DocumentQuery,
-                answers=DocumentList,
+                returns=DocumentList,
             ),
-            Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", answers=Document),
+            Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", returns=Document),
         ]
 
     def list_sources(self, call: Call) -> SourceList:
@@ -168,7 +168,7 @@ class Collection:
         """Read a run; whoever has it as it is, as those who poll mostly do, is told so without its being read."""
         with self.database.transaction(call.workspace_id) as tx:
             version = runs.read_version(tx, call.path["id"])
-            if call.has(version):
+            if call.has_version(version):
                 return Reply(status=304, etag=version)
             return Reply(runs.read_run(tx, call.path["id"]), etag=version)
 

@@ -43,6 +43,6 @@ def hash_key(key: str) -> bytes:
     return hashlib.sha256(key.encode("ascii")).digest()
 
 
-def hint_of(key: str) -> str:
+def key_hint(key: str) -> str:
     """Return the part of a key by which people tell theirs apart: the first four random characters."""
     return key[len(PREFIX) :][:4]

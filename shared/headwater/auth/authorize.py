@@ -12,8 +12,8 @@ import flask
 
 from headwater.auth import callers
 from headwater.auth.bearer import Bearer
-from headwater.auth.callers import LOCAL, Caller, may
-from headwater.auth.google_oidc import GoogleCalls
+from headwater.auth.callers import LOCAL, Caller, role_covers
+from headwater.auth.google_oidc import GoogleOidc
 from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.database.transactions import Database
 from headwater.errors import Forbidden
@@ -28,7 +28,7 @@ class Auth:
     def __init__(self, settings: Settings, database: Database, service: str) -> None:
         self.settings = settings
         self.database = database
-        self.google = GoogleCalls(settings, service)
+        self.google = GoogleOidc(settings, service)
         self.bearer = Bearer(settings, database, service)
 
     def check(self, access: Access, request: flask.Request, *, any_scope: bool = False) -> Caller | None:
@@ -45,7 +45,7 @@ class Auth:
             self.google.check(request)
             return None
         caller = self._check_local(request) if is_local else self.bearer.check(request, any_scope=any_scope)
-        if not may(caller.role, access):
+        if not role_covers(caller.role, access):
             raise self._refusal(caller, access)
         return caller
 

@@ -9,7 +9,7 @@ import flask
 
 from headwater.auth import api_keys, callers
 from headwater.auth.callers import KEY_PREFIX, Caller
-from headwater.auth.user_tokens import Identity, Tokens
+from headwater.auth.user_tokens import Identity, UserTokens
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import BadRequest, Forbidden, Unauthorized
@@ -22,7 +22,7 @@ class Bearer:
         self.settings = settings
         self.database = database
         self.service = service
-        self.tokens = Tokens(settings)
+        self.tokens = UserTokens(settings)
 
     def check(self, request: flask.Request, *, any_scope: bool) -> Caller:
         """Return who calls; `any_scope` lets API keys in that are for other functions.

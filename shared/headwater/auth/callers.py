@@ -68,7 +68,7 @@ def ensure_local_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
     tx.execute(_ENSURE_WORKSPACE, {"id": workspace_id, "name": LOCAL})
 
 
-def may(role: Role, needed: Role) -> bool:
+def role_covers(role: Role, needed: Role) -> bool:
     """Tell whether a role may what needs another."""
     return ROLES.index(role) >= ROLES.index(needed)
 

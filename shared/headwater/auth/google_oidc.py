@@ -22,7 +22,7 @@ _ISSUERS = {"https://accounts.google.com", "accounts.google.com"}
 _REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 
 
-class GoogleCalls:
+class GoogleOidc:
     """Check Google's calls of the function `service`."""
 
     def __init__(self, settings: Settings, service: str) -> None:

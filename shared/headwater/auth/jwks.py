@@ -17,13 +17,13 @@ import msgspec
 from headwater import logs
 from headwater.errors import UpstreamError
 
-FRESH_S = 600.0
-STALE_S = 86_400.0
+MAX_AGE_S = 600.0
+MAX_STALE_S = 86_400.0
 TIMEOUT_S = 3.0
-ASK_AFTER_MISS_S = 5.0
+MISS_COOLDOWN_S = 5.0
 """How long after asking an unknown key id may make us ask again."""
 
-ASK_AFTER_FAILURE_S = 30.0
+FAILURE_COOLDOWN_S = 30.0
 """How long keys that should be renewed serve on after the issuer couldn't be reached."""
 
 MAX_BYTES = 200_000
@@ -56,13 +56,13 @@ class Jwks:
         Raises UpstreamError when the issuer can't be reached and what we have doesn't tell.
         """
         age = self._clock() - self._fetched_at
-        if age > FRESH_S:
-            self._ask(ASK_AFTER_FAILURE_S, wait=age > STALE_S)
+        if age > MAX_AGE_S:
+            self._ask(FAILURE_COOLDOWN_S, wait=age > MAX_STALE_S)
         found = _pick(self._keys, algorithm, kid)
         if found is None:
-            self._ask(ASK_AFTER_MISS_S, wait=True)
+            self._ask(MISS_COOLDOWN_S, wait=True)
             found = _pick(self._keys, algorithm, kid)
-        is_outdated = self._clock() - self._fetched_at > STALE_S
+        is_outdated = self._clock() - self._fetched_at > MAX_STALE_S
         if is_outdated or (found is None and self._failure is not None):
             raise UpstreamError("The keys of the token's issuer can't be read now. Try again shortly.")
         return found

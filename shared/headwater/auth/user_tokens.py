@@ -15,7 +15,7 @@ import msgspec
 from headwater.auth.callers import DEPLOYMENT, KEY_PREFIX, LOCAL
 from headwater.auth.jwks import Jwks, PublicKey
 from headwater.config import Settings
-from headwater.database.transactions import storable
+from headwater.database.transactions import replace_unstorable
 from headwater.errors import Unauthorized
 
 LEEWAY_S = 10
@@ -65,7 +65,7 @@ class _Claims(msgspec.Struct):
     email: Any = None
 
 
-class Tokens:
+class UserTokens:
     """Verify tokens of the issuer that the settings name."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
@@ -89,7 +89,7 @@ class Tokens:
             raise Unauthorized("The token lacks a claim that it needs: iss, aud, sub and exp.") from error
         self._check(claims)
         name = next((told for told in (claims.name, claims.email) if isinstance(told, str) and told.strip()), None)
-        return Identity(claims.sub, name and storable(name[:200]))
+        return Identity(claims.sub, name and replace_unstorable(name[:200]))
 
     def _check(self, claims: _Claims) -> None:
         now = self._clock()

@@ -21,7 +21,7 @@ def copy_rows(tx: Connection, table: str, columns: str, rows: Iterable[Sequence[
 
     Values are None, text, numbers, UUIDs, bytes, or sequences of text.
     """
-    _copy(tx, table, columns, "text", blocks(rows))
+    _copy(tx, table, columns, "text", encode_blocks(rows))
 
 
 def copy_binary(tx: Connection, table: str, columns: str, data: bytes) -> None:
@@ -29,7 +29,7 @@ def copy_binary(tx: Connection, table: str, columns: str, data: bytes) -> None:
     _copy(tx, table, columns, "binary", [data])
 
 
-def blocks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+def encode_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     r"""Write rows in COPY's text format: `[("a", None, 1)]` is one block, `b"a\t\\N\t1\n"`."""
     lines: list[str] = []
     size = 0

@@ -22,7 +22,7 @@ _SILENCE_S = 30
 """A peer that acknowledges nothing for this long is gone: an instance that slept may hold connections that are."""
 
 
-class WireConnection(pg8000.Connection):  # type: ignore[misc]
+class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
     """A pg8000 connection that asks once where pg8000 asks three times; `host`, `port`, … are pg8000's own."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
@@ -34,9 +34,9 @@ class WireConnection(pg8000.Connection):  # type: ignore[misc]
         """Have the next transaction begin with a statement that sets something up; neither is sent before its first."""
         self._opening = _opening(settings)
 
-    def cursor(self) -> "WireCursor":
+    def cursor(self) -> "PipelinedCursor":
         """Make a cursor."""
-        return WireCursor(self)
+        return PipelinedCursor(self)
 
     def commit(self) -> None:
         """Commit, if there is anything to."""
@@ -157,10 +157,10 @@ class WireConnection(pg8000.Connection):  # type: ignore[misc]
             raise context.error
 
 
-class WireCursor(pg8000.Cursor):  # type: ignore[misc]
+class PipelinedCursor(pg8000.Cursor):  # type: ignore[misc]
     """A pg8000 cursor that knows the statements it has read before."""
 
-    def execute(self, operation: str, args: Sequence[Any] = (), stream: Any = None) -> "WireCursor":
+    def execute(self, operation: str, args: Sequence[Any] = (), stream: Any = None) -> "PipelinedCursor":
         """Run a statement, with values for its `%s` or without; a transaction begins with the first, and not before."""
         connection = self._c
         oids: Sequence[int] = self._input_oids  # type: ignore[has-type]

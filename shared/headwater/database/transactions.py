@@ -20,7 +20,7 @@ from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
-    from headwater.database.pg8000_pipeline import WireConnection
+    from headwater.database.pg8000_pipeline import PipelinedConnection
 
 REVISION = "0003"
 """The newest migration, whose schema this code needs."""
@@ -52,7 +52,7 @@ class Database:
         )
 
     @classmethod
-    def of(cls, settings: Settings, pool_size: int | None = None) -> "Database":
+    def from_settings(cls, settings: Settings, pool_size: int | None = None) -> "Database":
         """Open the database that the settings name, as the role `app`."""
         size = settings.database_pool_size if pool_size is None else pool_size
         return cls(settings.database_url, size, root_certificate=settings.database_root_certificate)
@@ -82,7 +82,7 @@ class Database:
         )  # it is written into the statement
         with self.engine.connect() as tx:
             tx.begin()
-            wire = cast("WireConnection", tx.connection.dbapi_connection)
+            wire = cast("PipelinedConnection", tx.connection.dbapi_connection)
             wire.begin_with(f"{_SET_UP}, set_config('app.workspace_id', '{literal}', true)")
             calls = tx.info[_AFTER_COMMIT] = []
             yield tx
@@ -184,9 +184,9 @@ def create_engine(url: str, root_certificate: str = "", **pool: Any) -> Engine:
     arguments = connect_arguments(url, root_certificate)
 
     def connect() -> Any:
-        from headwater.database.pg8000_pipeline import WireConnection
+        from headwater.database.pg8000_pipeline import PipelinedConnection
 
-        return WireConnection(arguments)
+        return PipelinedConnection(arguments)
 
     engine = sa.create_engine(
         "postgresql+pg8000://",
@@ -217,7 +217,7 @@ def json_rows(rows: Sequence[Any]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def storable(text: str) -> str:
+def replace_unstorable(text: str) -> str:
     """Replace what Postgres can't store as text: NUL characters and lone surrogates."""
     return _NOT_STORABLE.sub("\ufffd", text)
 

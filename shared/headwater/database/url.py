@@ -43,10 +43,10 @@ def connect_arguments(url: str, root_certificate: str = "") -> dict[str, Any]:
         return found | {"ssl_context": False}
     root = said.get("sslrootcert") or root_certificate
     mode = said.get("sslmode") or ("verify-full" if root else "prefer")
-    return found | {"host": host, "port": port, "ssl_context": tls(mode, root)}
+    return found | {"host": host, "port": port, "ssl_context": tls_context(mode, root)}
 
 
-def tls(mode: str, root_certificate: str = "") -> "ssl.SSLContext | bool | None":
+def tls_context(mode: str, root_certificate: str = "") -> "ssl.SSLContext | bool | None":
     """Give what pg8000 does as libpq does with this `sslmode`: `False` for plain text, None for TLS if there is any.
 
     `require` encrypts; `verify-ca` also verifies whose certificate it is, `verify-full` the host's name too. As in

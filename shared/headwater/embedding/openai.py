@@ -73,7 +73,7 @@ class HostedEmbedder:
         try:
             vectors = np.asarray(self._client.embed_documents(list(texts), chunk_size=len(texts)), np.float32)
         except Exception as error:  # noqa: BLE001 - the boundary to a client with many errors of its own
-            raise explain(error, self.name) from None
+            raise translate_error(error, self.name) from None
         if vectors.shape != (len(texts), self.dim):
             raise SystemicError(
                 f"{self.name} answers {vectors.shape}, not {(len(texts), self.dim)}: see EMBEDDING_DIM."
@@ -90,7 +90,7 @@ class HostedEmbedder:
         return vector
 
 
-def explain(error: Exception, name: str) -> HeadwaterError:
+def translate_error(error: Exception, name: str) -> HeadwaterError:
     """Say what a provider's error means, by its HTTP status; no word of its own is passed on, it may quote a text."""
     status = getattr(error, "status_code", None)
     if status in (401, 403):

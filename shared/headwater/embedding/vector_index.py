@@ -37,12 +37,12 @@ def index_name(model_id: int) -> str:
     return f"ix_vectors_{model_id}_embedding"
 
 
-def signs(dim: int) -> str:
+def sign_bits(dim: int) -> str:
     """Write what is indexed of `embedding`, whose column holds vectors of any length: a query has to say the same."""
     return f"(binary_quantize(embedding)::bit({int(dim)}))"
 
 
-def build(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> list[str]:
+def build_indexes(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> list[str]:
     """Build the indexes that are wanted and aren't there; returns their names.
 
     Nobody waits for it, readers or writers. One that can't be built is told in the log and left for the next time:
@@ -76,7 +76,7 @@ def _build(session: Connection, model: Any) -> str:
     session.exec_driver_sql(f"set maintenance_work_mem = {memory_kb}")
     session.exec_driver_sql(f"drop index concurrently if exists {name}")  # what an interrupted build left
     session.exec_driver_sql(
-        f"create index concurrently {name} on {partition} using hnsw ({signs(model.dim)} bit_hamming_ops)"
+        f"create index concurrently {name} on {partition} using hnsw ({sign_bits(model.dim)} bit_hamming_ops)"
         f" with ({_GRAPH})"
     )
     logs.event(

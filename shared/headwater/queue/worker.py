@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.database.transactions import ALL_WORKSPACES, Database, storable
+from headwater.database.transactions import ALL_WORKSPACES, Database, replace_unstorable
 from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
 from headwater.queue import ledger
 from headwater.queue.lease_renewal import LeaseRenewer
@@ -208,7 +208,7 @@ class Worker:
     def _retry(self, step: Step, error: Exception, decision: Retry) -> None:
         """Schedule a retry; a `Retry-After` delays all steps of the provider."""
         retry_after_s = error.retry_after_s if isinstance(error, UpstreamError) else None
-        reason = storable(str(error)[:500])
+        reason = replace_unstorable(str(error)[:500])
         if retry_after_s and step.provider:
             with self.database.transaction(ALL_WORKSPACES) as tx:
                 is_new = ledger.block(tx, step.provider, decision.delay_s, reason)
@@ -234,7 +234,7 @@ class Worker:
         return bool(parts)
 
     def _give_up(self, handler: Handler, step: Step, decision: GiveUp) -> None:
-        reason = storable(decision.reason)
+        reason = replace_unstorable(decision.reason)
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
             handler.give_up(tx, step, reason)

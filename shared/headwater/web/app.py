@@ -44,28 +44,28 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, checked: who calls (`caller`), with what (`path`, `args`, `body`), and the raw `request`."""
+    """One request, checked: the caller (`caller`), with what (`path`, `args`, `body`), and the raw `request`."""
 
     request: flask.Request
     request_id: str
     path: Mapping[str, Any]
     args: Any
     body: Any
-    caller: Caller | None
+    caller_or_none: Caller | None
 
     @property
     def workspace_id(self) -> uuid.UUID:
         """The caller's workspace."""
-        return self.known_caller.workspace_id
+        return self.caller.workspace_id
 
     @property
-    def known_caller(self) -> Caller:
-        """Who calls; routes with access `public` or `google` have nobody."""
-        if self.caller is None:
+    def caller(self) -> Caller:
+        """The caller; routes with access `public` or `google` have none."""
+        if self.caller_or_none is None:
             raise errors.Unauthorized("This route needs a caller.")
-        return self.caller
+        return self.caller_or_none
 
-    def has(self, etag: str) -> bool:
+    def has_version(self, etag: str) -> bool:
         """Tell whether the caller has this version already, so that 304 is the answer."""
         return self.request.if_none_match.contains_weak(etag)
 
@@ -75,7 +75,7 @@ class Route:
     """One thing that can be asked: method, path (werkzeug's rule syntax) and who answers it.
 
     `query` and `body` are the structs that the query string and the JSON body are decoded into, or None for none.
-    `answers` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
+    `returns` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
     events. `any_scope` lets API keys in that are meant for other functions. Larger bodies than `max_body_bytes` are
     refused.
     """
@@ -86,7 +86,7 @@ class Route:
     summary: str
     query: Any = None
     body: Any = None
-    answers: Any = None
+    returns: Any = None
     streams: bool = False
     status: int = 200
     access: Access = "reader"
@@ -121,7 +121,7 @@ class App:
             response = problem_response(error, request_id)
             if response.status_code >= 500:
                 logs.event("request.failed", severity=30, error=error, request_id=request_id)
-        except Exception as error:  # noqa: BLE001 - the boundary: what nobody foresaw is logged and leaves as a bare 500
+        except Exception as error:  # noqa: BLE001 - the boundary: any other error is logged and answered with 500
             response = problem_response(error, request_id)
             logs.event("request.crashed", severity=40, error=error, request_id=request_id)
         response.headers["X-Request-Id"] = request_id

@@ -27,7 +27,7 @@ class Problem(msgspec.Struct):
 def describe(routes: Sequence[Route], *, title: str, version: str) -> dict[str, Any]:
     """Describe every route that people and programs may call."""
     shown = [route for route in routes if route.access not in ("public", "google")]
-    kinds = [kind for route in shown for kind in (route.query, route.body, route.answers) if kind is not None]
+    kinds = [kind for route in shown for kind in (route.query, route.body, route.returns) if kind is not None]
     unique = list(dict.fromkeys([Problem, *kinds]))
     schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(unique, schemas, strict=True))
@@ -45,8 +45,8 @@ def describe(routes: Sequence[Route], *, title: str, version: str) -> dict[str, 
 
 def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
-    if route.answers is not None:
-        success["content"] = {"application/json": {"schema": schema_of[route.answers]}}
+    if route.returns is not None:
+        success["content"] = {"application/json": {"schema": schema_of[route.returns]}}
     elif route.streams:
         success["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     problem = {"application/problem+json": {"schema": schema_of[Problem]}}

@@ -18,7 +18,7 @@ from tests.harness.jwt_app import Called, called
 
 
 def who(call: Call) -> dict[str, Any]:
-    caller = call.known_caller
+    caller = call.caller
     return {"workspace": caller.workspace_id, "subject": caller.subject, "role": caller.role}
 
 

@@ -40,7 +40,7 @@ def test_every_value_comes_back_as_it_was(db: Database, rows: list[tuple[Any, ..
 
 def test_many_rows_are_sent_in_blocks_and_the_table_is_gone_with_the_transaction(db: Database) -> None:
     rows = [(n, "x" * 1000, b"", (), uuid.UUID(int=n)) for n in range(1000)]
-    assert len(list(copy.blocks(rows))) > 3
+    assert len(list(copy.encode_blocks(rows))) > 3
     for _ in range(2):
         with db.transaction(WORKSPACE) as tx:
             copy.copy_rows(tx, "new_things", COLUMNS, iter(rows))

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.retrieval.search import ALIKE, FEW, Search, by_index
+from functions.chat.retrieval.search import ALIKE, OVERSAMPLE, Search, by_index
 from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
@@ -84,14 +84,14 @@ def nearest(numbers: range, n: int) -> list[int]:
 def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_is_built_again(
     settings: Settings,
 ) -> None:
-    assert vector_index.build(settings, exact_vectors=MANY) == []
-    assert vector_index.build(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
-    assert vector_index.build(settings, exact_vectors=MANY - 1) == []
+    assert vector_index.build_indexes(settings, exact_vectors=MANY) == []
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == []
     engine = sa.create_engine(settings.database_admin_url)
     with engine.begin() as tx:
         tx.execute(_INTERRUPT)
     engine.dispose()
-    assert vector_index.build(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
     assert rows(
         settings, "select indisvalid from pg_index where indexrelid = to_regclass('ix_vectors_1_embedding')"
     ) == [(True,)]
@@ -100,12 +100,18 @@ def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_
 def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
     settings: Settings, database: Database
 ) -> None:
-    vector_index.build(settings, exact_vectors=MANY - 1)
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
     questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
     shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
     assert np.mean(shares) > 0.95
-    values = {"workspace_id": WORKSPACE, "source_id": None, "model_id": 1, "vector": str([0.5] * 384), "few": FEW}
+    values = {
+        "workspace_id": WORKSPACE,
+        "source_id": None,
+        "model_id": 1,
+        "vector": str([0.5] * 384),
+        "oversample": OVERSAMPLE,
+    }
     values |= {"alike": ALIKE, "n": 100}
     with database.transaction(WORKSPACE) as tx:
         plan = "\n".join(tx.execute(sa.text(f"explain {by_index(384)}"), values).scalars())
@@ -113,7 +119,7 @@ def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
 
 
 def test_a_small_workspace_beside_a_large_one_is_scanned_exactly(settings: Settings, database: Database) -> None:
-    vector_index.build(settings, exact_vectors=MANY - 1)
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
     small = range(MANY, MANY + FEW_MORE)
     for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 5):

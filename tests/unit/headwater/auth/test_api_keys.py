@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.auth.api_keys import checksum, hash_key, hint_of, is_well_formed, make_key
+from headwater.auth.api_keys import checksum, hash_key, is_well_formed, key_hint, make_key
 
 
 def test_the_checksum_is_that_of_the_worked_example() -> None:
@@ -34,4 +34,4 @@ def test_what_has_another_form_is_refused() -> None:
 def test_only_the_hash_and_a_hint_are_kept_of_a_key() -> None:
     key = make_key()
     assert hash_key(key) == hashlib.sha256(key.encode()).digest()
-    assert hint_of(key) == key[3:7]
+    assert key_hint(key) == key[3:7]

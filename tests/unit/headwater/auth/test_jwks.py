@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from headwater.auth.jwks import ASK_AFTER_FAILURE_S, ASK_AFTER_MISS_S, FRESH_S, STALE_S, Jwks, read_keys
+from headwater.auth.jwks import FAILURE_COOLDOWN_S, MAX_AGE_S, MAX_STALE_S, MISS_COOLDOWN_S, Jwks, read_keys
 from headwater.errors import UpstreamError
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer, private_key, public_jwk
 from tests.harness.stacks import wait_until
@@ -34,7 +34,7 @@ def test_keys_are_asked_for_when_the_first_is_wanted_and_every_ten_minutes(issue
     for _ in range(5):
         assert jwks.find("ES256", "key-0")
     assert issuer.asked == 1
-    clock.now += FRESH_S + 1
+    clock.now += MAX_AGE_S + 1
     assert jwks.find("ES256", "key-0")
     assert issuer.asked == 2
 
@@ -43,14 +43,14 @@ def test_a_new_key_is_found_at_once_and_made_up_ones_are_not_asked_for_every_tim
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
-    clock.now += ASK_AFTER_MISS_S
+    clock.now += MISS_COOLDOWN_S
     issuer.rotate()
     assert jwks.find("ES256", "key-1")
     assert issuer.asked == 2
     for n in range(20):
         assert jwks.find("ES256", f"made-up-{n}") is None
     assert issuer.asked == 2
-    clock.now += ASK_AFTER_MISS_S
+    clock.now += MISS_COOLDOWN_S
     assert jwks.find("ES256", "made-up") is None
     assert issuer.asked == 3
 
@@ -60,7 +60,7 @@ def test_a_key_that_is_withdrawn_serves_no_longer_than_ten_minutes(issuer: FakeI
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
     issuer.rotate(keep=False)
-    clock.now += FRESH_S + 1
+    clock.now += MAX_AGE_S + 1
     assert jwks.find("ES256", "key-0") is None
     assert jwks.find("ES256", "key-1")
 
@@ -70,23 +70,23 @@ def test_while_the_issuer_is_down_the_keys_that_we_have_serve_for_a_day(issuer: 
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
     issuer.status = 503
-    clock.now += FRESH_S + 1
+    clock.now += MAX_AGE_S + 1
     for _ in range(5):
         assert jwks.find("ES256", "key-0")
     assert issuer.asked == 2
-    clock.now += ASK_AFTER_FAILURE_S
+    clock.now += FAILURE_COOLDOWN_S
     assert jwks.find("ES256", "key-0")
     assert issuer.asked == 3
     with pytest.raises(UpstreamError):
         jwks.find("ES256", "perhaps a new one")
-    clock.now += STALE_S
+    clock.now += MAX_STALE_S
     with pytest.raises(UpstreamError):
         jwks.find("ES256", "key-0")
     issuer.status = 200
-    clock.now += ASK_AFTER_MISS_S
+    clock.now += MISS_COOLDOWN_S
     with pytest.raises(UpstreamError):
         jwks.find("ES256", "key-0")  # asked a moment ago
-    clock.now += ASK_AFTER_FAILURE_S
+    clock.now += FAILURE_COOLDOWN_S
     assert jwks.find("ES256", "key-0")
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_key_set_leaves_the_keys_that_we_have(issuer: FakeIssuer, con
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
     issuer.content = content
-    clock.now += FRESH_S + 1
+    clock.now += MAX_AGE_S + 1
     assert jwks.find("ES256", "key-0")
     with pytest.raises(UpstreamError):
         Jwks(issuer.url).find("ES256", "key-0")
@@ -119,7 +119,7 @@ def test_requests_that_come_together_ask_once_and_do_not_wait_when_they_needn_t(
         assert all(pool.map(lambda _: jwks.find("ES256", "key-0"), range(8)))
     assert issuer.asked == 1
     issuer.wait = threading.Event()
-    clock.now += FRESH_S + 1
+    clock.now += MAX_AGE_S + 1
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(jwks.find, "ES256", "key-0")
         wait_until(lambda: issuer.asked == 2)

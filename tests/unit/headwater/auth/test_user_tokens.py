@@ -7,7 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from headwater.auth.user_tokens import LEEWAY_S, Tokens
+from headwater.auth.user_tokens import LEEWAY_S, UserTokens
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, Unauthorized
 from tests.fakes.token_issuer import (
@@ -33,16 +33,18 @@ def issuer() -> Iterator[FakeIssuer]:
         yield made
 
 
-def tokens(jwks_url: str = "", secret: str = "", **changes: Any) -> Tokens:
+def tokens(jwks_url: str = "", secret: str = "", **changes: Any) -> UserTokens:
     values = {"auth_issuer": ISSUER, "auth_audience": ("other", AUDIENCE)} | changes
-    return Tokens(Settings(database_url="x", auth_jwks_url=jwks_url, auth_secret=secret, **values), clock=lambda: NOW)
+    return UserTokens(
+        Settings(database_url="x", auth_jwks_url=jwks_url, auth_secret=secret, **values), clock=lambda: NOW
+    )
 
 
 def claims_of(subject: str = "ada", **changes: Any) -> dict[str, Any]:
     return good_claims(subject, **({"exp": NOW + 600, "iat": NOW} | changes))
 
 
-def refusal(verifier: Tokens, token: str) -> str:
+def refusal(verifier: UserTokens, token: str) -> str:
     with pytest.raises(Unauthorized) as refused:
         verifier.verify(token)
     return refused.value.message

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headwater.database.url import connect_arguments, tls
+from headwater.database.url import connect_arguments, tls_context
 from headwater.errors import ConfigError
 
 
@@ -63,13 +63,13 @@ def test_a_root_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
     for root in (str(tmp_path / "ca.pem"), (tmp_path / "ca.pem").read_text()):
         with pytest.raises(ConfigError, match="PEM is expected"):
-            tls("verify-ca", root)
+            tls_context("verify-ca", root)
 
 
 def test_tls_verifies_what_its_mode_says() -> None:
-    assert tls("disable") is False
-    assert tls("prefer") is None
-    contexts = [tls(mode) for mode in ("require", "verify-ca", "verify-full")]
+    assert tls_context("disable") is False
+    assert tls_context("prefer") is None
+    contexts = [tls_context(mode) for mode in ("require", "verify-ca", "verify-full")]
     assert all(isinstance(context, ssl.SSLContext) for context in contexts)
     verified = [(c.verify_mode.name, c.check_hostname) for c in contexts if isinstance(c, ssl.SSLContext)]
     assert verified == [("CERT_NONE", False), ("CERT_REQUIRED", False), ("CERT_REQUIRED", True)]

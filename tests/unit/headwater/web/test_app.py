@@ -37,7 +37,7 @@ def busy(call: Call) -> None:
 
 
 def versioned(call: Call) -> Reply:
-    return Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7")
+    return Reply(status=304, etag="7") if call.has_version("7") else Reply({}, etag="7")
 
 
 ROUTES = [
@@ -48,7 +48,10 @@ ROUTES = [
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
     Route(
-        "GET", "/api/version", lambda call: Reply(status=304, etag="7") if call.has("7") else Reply({}, etag="7"), "V"
+        "GET",
+        "/api/version",
+        lambda call: Reply(status=304, etag="7") if call.has_version("7") else Reply({}, etag="7"),
+        "V",
     ),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
