@@ -10,7 +10,7 @@ from typing import Any
 
 from functions.chat.conversations.routes import routes as chat_routes
 from functions.collection.runs.bulk import JobStarter
-from functions.collection.sources.connect import connect_with
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
@@ -35,7 +35,7 @@ def all_routes() -> dict[str, list[Route]]:
     start_job = JobStarter(database, settings, tickets).start
     return {
         "chat": chat_routes(database, settings, embedders, Lifetime()),
-        "collection": Collection(database, settings, tickets, connect_with(settings), start_job).routes(),
+        "collection": Collection(database, settings, tickets, SourceOpener(settings), start_job).routes(),
         "embedding": embedding_routes(settings, embedders),
     }
 

@@ -13,6 +13,7 @@ describe("targetOf", () => {
     ["/api/embedding-models/all-MiniLM-L6-v2", "embedding"],
     ["/v1/embeddings", "embedding"],
     ["/api/sources", "collection"],
+    ["/api/source-kinds", "collection"],
     ["/api/sources/1/collect", "collection"],
     ["/api/runs/1", "collection"],
     ["/api/documents/1", "collection"],

@@ -10,6 +10,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/embedding-models", "embedding"],
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
+  ["/api/source-kinds", "collection"],
   ["/api/runs", "collection"],
   ["/api/documents", "collection"],
   ["/api/me", "collection"],

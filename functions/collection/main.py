@@ -10,7 +10,7 @@ import functions_framework
 
 from functions.collection.pipeline.steps import handlers
 from functions.collection.runs.bulk import JobStarter
-from functions.collection.sources.connect import connect_with
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.routes import Collection
 from functions.collection.tick import tick_route
 from headwater.config import get_settings
@@ -32,7 +32,7 @@ def app() -> App:
     bulk = JobStarter(database, settings, tickets)
     steps = handlers(settings, bulk.start)
     worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
-    routes = Collection(database, settings, tickets, connect_with(settings), bulk.start).routes()
+    routes = Collection(database, settings, tickets, SourceOpener(settings), bulk.start).routes()
     drain = drain_route(worker, tickets, "collection", bulk.watch)
     tick = tick_route(database, tickets, bulk.watch)
     return App("collection", settings, [*routes, drain, tick], database)

@@ -7,7 +7,7 @@ import flask
 from werkzeug.test import TestResponse
 
 from functions.collection.runs.bulk import JobStarter
-from functions.collection.sources.connect import connect_with
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.routes import Collection
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -31,7 +31,7 @@ class Asking:
     def __init__(self, database: Database, settings: Settings) -> None:
         tickets = NoTickets(database, settings)
         start_job = JobStarter(database, settings, tickets).start
-        collection = Collection(database, settings, tickets, connect_with(settings), start_job)
+        collection = Collection(database, settings, tickets, SourceOpener(settings), start_job)
         app = App("collection", settings, collection.routes(), database)
         server = flask.Flask("collection")
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]

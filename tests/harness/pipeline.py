@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from functions.collection.connectors.registry import find_kind
 from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.collection.runs import runs
 from functions.collection.runs.runs import Run
@@ -45,7 +46,7 @@ class Pipeline:
         self.closing.callback(self.database.close)
 
     def add_source(self, url: str, **config: Any) -> Source:
-        new = NewSource("git", "docs", {"url": url, **config})
+        new = NewSource("git", "docs", find_kind("git").normalise({"url": url, **config}))
         with self.database.transaction(self.workspace_id) as tx:
             return sources.create_source(tx, self.workspace_id, new, self.settings)
 

@@ -12,12 +12,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import Fetched
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.pipeline.fetch import Rows, read_active_model, read_files, store
 from functions.collection.runs.manual import lock_source, mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
+from headwater.connectors import Fetched
 from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 

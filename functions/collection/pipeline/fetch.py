@@ -14,13 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import Entry, Fetched
 from functions.collection.parsers.parse import Parsed, parse
 from functions.collection.pipeline.chunk import Chunk, chunk
 from functions.collection.pipeline.list_source import FINGERPRINT_SUFFIX, bare_fingerprint
-from functions.collection.sources.connect import Connect
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
+from headwater.connectors import Entry, Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.embedding.base import Tokenizer
@@ -62,8 +62,8 @@ class Rows:
 class Fetch:
     """Handler of `fetch` steps."""
 
-    def __init__(self, connect: Connect, settings: Settings) -> None:
-        self.connect = connect
+    def __init__(self, opener: SourceOpener, settings: Settings) -> None:
+        self.opener = opener
         self.settings = settings
         self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
 
@@ -76,7 +76,7 @@ class Fetch:
     def compute(self, gathered: Batch) -> Rows:
         """Fetch, parse and chunk the batch."""
         source = gathered.credentials
-        fetched = self.connect(source).fetch(source.config, source.token, source.snapshot or "", gathered.entries)
+        fetched = self.opener.open(source).fetch(source.snapshot or "", gathered.entries)
         if len(gathered.entries) > 1:
             fetched = _within(self.settings.fetch_batch_bytes, fetched)
         fingerprints = {entry.key: entry.fingerprint for entry in gathered.entries}

@@ -9,7 +9,6 @@ never remembered, always found. When nothing lacks, or what lacks can't be had, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +17,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.pipeline import link
 from functions.collection.runs.manual import EXTENDABLE_KINDS, LISTING_KINDS, lock_extendable_run
 from functions.collection.runs.runs import count, end_run
-from functions.collection.sources.connect import Connect, release_staged
-from functions.collection.sources.sources import Credentials, read_credentials
+from functions.collection.sources.connect import SourceOpener
 from headwater.config import Settings
 from headwater.database.transactions import json_rows
 from headwater.embedding.openai import is_hosted
@@ -33,34 +31,25 @@ MANY = 500
 """A run of so many items may have filled tables that the planner believes empty: it would compare all with all."""
 
 
-@dataclass(frozen=True)
-class Unsettled:
-    """What `finish` starts from: the run as it was read."""
-
-    run: Any
-    credentials: Credentials | None
-    """None in a run that lists nothing, and so has staged nothing."""
-
-
 class Finish:
     """Handler of `finish` steps."""
 
-    def __init__(self, connect: Connect, settings: Settings) -> None:
-        self.connect = connect
+    def __init__(self, opener: SourceOpener, settings: Settings) -> None:
+        self.opener = opener
         self.settings = settings
 
-    def gather(self, tx: Connection, step: Step) -> Unsettled:
+    def gather(self, tx: Connection, step: Step) -> Any:
         """Read the run, whose tables the planner may know nothing of yet."""
         run = tx.execute(_RUN, {"run_id": step.run_id, "joined": list(EXTENDABLE_KINDS)}).one()
         if run.items >= MANY and _settles(step, run):
             tx.execute(sa.text("select refresh_statistics()"))
-        return Unsettled(run, read_credentials(tx, step.run_id, self.settings) if run.kind in LISTING_KINDS else None)
+        return run
 
-    def compute(self, gathered: Unsettled) -> Any:
-        """Let go of what `list` staged."""
-        if gathered.credentials is not None:
-            self.connect(gathered.credentials).release()
-        return gathered.run
+    def compute(self, gathered: Any) -> Any:
+        """Delete what the source's connector staged."""
+        if gathered.kind in LISTING_KINDS:
+            self.opener.delete_staged(gathered.source_id)
+        return gathered
 
     def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
         """Settle what there is; then either go on with links and what has no vector, or end the run."""
@@ -89,7 +78,7 @@ class Finish:
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Without its end a run has failed."""
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
-            release_staged(tx, self.connect, source_id)
+            self.opener.delete_staged_after_commit(tx, source_id)
 
     def _settle(self, tx: Connection, step: Step, run: Any) -> list[NewStep]:
         """Settle what the run decided about documents; returns the step that looks at links, if any may differ now."""
@@ -124,7 +113,7 @@ def _embed(step: Step, n: int, piece: Any, provider: str | None) -> NewStep:
 
 # `waiting` is what is to be settled of a run that others may join, as far as it has come in by now.
 _RUN = sa.text("""
-    select r.kind, (select count(*) from run_items where run_id = r.id) as items,
+    select r.kind, r.source_id, (select count(*) from run_items where run_id = r.id) as items,
       case when r.kind = any(cast(:joined as text[])) then (
         select json_agg(json_build_object('k', key, 'f', fingerprint)) from run_items
         where run_id = r.id and state = 'pending') end as waiting

@@ -13,13 +13,13 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import Listing
 from functions.collection.parsers.parse import PARSER_VERSION
 from functions.collection.pipeline.chunk import CHUNKER_VERSION
 from functions.collection.runs.runs import end_run
-from functions.collection.sources.connect import Connect, release_staged
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.sources import Credentials, read_credentials
 from headwater.config import Settings
+from headwater.connectors import Listing
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import PermanentError, problem
@@ -47,9 +47,9 @@ class ListSource:
     """Handler of `list` steps; `start_job` has the Cloud Run job work on a run that is large."""
 
     def __init__(
-        self, connect: Connect, settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None
+        self, opener: SourceOpener, settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None
     ) -> None:
-        self.connect = connect
+        self.opener = opener
         self.settings = settings
         self.start_job = start_job
 
@@ -62,8 +62,7 @@ class ListSource:
 
     def compute(self, gathered: Known) -> Listing:
         """Ask the source what it holds."""
-        source = gathered.credentials
-        return self.connect(source).list(source.config, source.token, gathered.fingerprints)
+        return self.opener.open(gathered.credentials).list(None, gathered.fingerprints)
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> StepResult:
         """Store the difference as items, in batches, with a fetch step for each; a dry run leaves it at the items."""
@@ -99,7 +98,7 @@ class ListSource:
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """A run without a listing has failed."""
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
-            release_staged(tx, self.connect, source_id)
+            self.opener.delete_staged_after_commit(tx, source_id)
 
 
 def is_large(settings: Settings, documents: int) -> bool:

@@ -7,17 +7,17 @@ from functions.collection.pipeline.fetch import Fetch
 from functions.collection.pipeline.finish import Finish
 from functions.collection.pipeline.link import Link
 from functions.collection.pipeline.list_source import ListSource
-from functions.collection.sources.connect import connect_with
+from functions.collection.sources.connect import SourceOpener
 from headwater.config import Settings
 from headwater.queue.worker import Handler
 
 
 def handlers(settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None) -> Mapping[str, Handler]:
     """Make a handler for each kind; without `start_job` no run is too large to be worked on here."""
-    connect = connect_with(settings)
+    opener = SourceOpener(settings)
     return {
-        "list": ListSource(connect, settings, start_job),
-        "fetch": Fetch(connect, settings),
+        "list": ListSource(opener, settings, start_job),
+        "fetch": Fetch(opener, settings),
         "link": Link(),
-        "finish": Finish(connect, settings),
+        "finish": Finish(opener, settings),
     }

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import provider_of
+from functions.collection.connectors.registry import provider_of
 from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
 from functions.collection.runs.pause import check_not_paused
 from headwater import logs

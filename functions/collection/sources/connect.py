@@ -1,56 +1,65 @@
-"""From a source's credentials to the connector that talks to it; `list`, `fetch` and `finish` call it."""
+"""Open sources: give a connector its limits, config and secret. Delete what connectors staged."""
 
 import uuid
-from collections.abc import Callable
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import Connector, decode_config, open_connector
+from functions.collection.connectors.registry import OpenSource, find_kind
 from functions.collection.sources.sources import Credentials
 from headwater import logs
 from headwater.config import Settings
+from headwater.connectors import ConnectorContext
 from headwater.database.transactions import after_commit
 from headwater.errors import HeadwaterError
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
 
-Connect = Callable[[Credentials], Connector]
 
+class SourceOpener:
+    """Opens sources for routes and steps. Each source stages blobs below a prefix of its own."""
 
-def connect_with(settings: Settings) -> Connect:
-    """Return what opens a connector for a source; what it stages lies under the source's own prefix."""
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
-    @cache
-    def blobs() -> "Blobs":
+    def open(self, source: Credentials) -> OpenSource:
+        """Open a source; raises UnprocessableContent if its kind is unknown or its config is invalid."""
+        context = ConnectorContext(
+            stage_prefix=_stage_prefix(source.source_id),
+            open_blobs=lambda: self._blobs,
+            allow_private=self.settings.fetch_private,
+            allow_file_urls=self.settings.fetch_file_urls,
+            max_file_bytes=self.settings.max_file_bytes,
+            max_batch_bytes=self.settings.fetch_batch_bytes,
+            max_source_bytes=self.settings.max_repo_bytes,
+        )
+        return find_kind(source.kind).open(context, source.config, source.token)
+
+    def delete_staged(self, source_id: uuid.UUID) -> None:
+        """Delete the blobs that a source has staged; raises UpstreamError."""
+        self._blobs.delete_prefix(_stage_prefix(source_id))
+
+    def delete_staged_after_commit(self, tx: Connection, source_id: uuid.UUID) -> None:
+        """Delete a source's staged blobs once the transaction is committed.
+
+        A failure is logged: the source's next run or the bucket's lifecycle rule deletes them.
+        """
+        after_commit(tx, partial(self._try_delete_staged, source_id))
+
+    def _try_delete_staged(self, source_id: uuid.UUID) -> None:
+        try:
+            self.delete_staged(source_id)
+        except HeadwaterError as error:
+            logs.event("stage.not_released", severity=30, error=error, source_id=source_id)
+
+    @cached_property
+    def _blobs(self) -> "Blobs":
         from headwater.blobs import open_blobs
 
-        return open_blobs(settings.blob_url)
-
-    def connect(source: Credentials) -> Connector:
-        return open_connector(source.kind, settings, blobs(), f"staged/{source.source_id}")
-
-    return connect
+        return open_blobs(self.settings.blob_url)
 
 
-def release_staged(tx: Connection, connect: Connect, source_id: uuid.UUID) -> None:
-    """Have what was staged for a source let go of once the transaction is committed: nobody is going to fetch it.
-
-    What can't be is logged, and left to the source's next run or to the bucket's own rule.
-    """
-    source = tx.execute(_SOURCE, {"id": source_id}).one_or_none()
-    if source is not None:
-        after_commit(tx, partial(_release, connect, source_id, source.kind, source.config))
-
-
-def _release(connect: Connect, source_id: uuid.UUID, kind: str, config: Any) -> None:
-    try:
-        connect(Credentials(source_id, kind, decode_config(kind, config), None, None)).release()
-    except HeadwaterError as error:
-        logs.event("stage.not_released", severity=30, error=error, source_id=source_id)
-
-
-_SOURCE = sa.text("select kind, config from sources where id = :id")
+def _stage_prefix(source_id: uuid.UUID) -> str:
+    return f"staged/{source_id}"

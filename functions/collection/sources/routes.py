@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import msgspec
 
 from functions.collection.accounts.routes import AccountRoutes
-from functions.collection.connectors import decode_config
+from functions.collection.connectors.registry import describe_kinds, find_kind
 from functions.collection.documents import documents
 from functions.collection.documents.documents import Document, DocumentList, DocumentQuery
 from functions.collection.documents.routes import DocumentRoutes
@@ -16,9 +17,10 @@ from functions.collection.runs import items, runs
 from functions.collection.runs.items import ItemList, ItemQuery
 from functions.collection.runs.runs import Run, RunList, RunQuery, StartedRun
 from functions.collection.sources import sources
-from functions.collection.sources.connect import Connect, release_staged
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.sources import Credentials, NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
+from headwater.connectors import SourceKind
 from headwater.database.transactions import Database, after_commit
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Reply, Route
@@ -30,6 +32,12 @@ class CollectQuery(msgspec.Struct, frozen=True):
     dry_run: bool = False
 
 
+class SourceKindList(msgspec.Struct, frozen=True):
+    """Every kind of source that can be added."""
+
+    kinds: list[SourceKind]
+
+
 class Collection:
     """What the routes do, with what they need; `start_job` has the Cloud Run job work on a run that is large."""
 
@@ -38,13 +46,13 @@ class Collection:
         database: Database,
         settings: Settings,
         tickets: Tickets,
-        connect: Connect,
+        opener: SourceOpener,
         start_job: Callable[[uuid.UUID], None],
     ) -> None:
         self.database = database
         self.settings = settings
         self.tickets = tickets
-        self.connect = connect
+        self.opener = opener
         self.start_job = start_job
 
     def routes(self) -> list[Route]:
@@ -53,6 +61,13 @@ class Collection:
         return [
             *AccountRoutes(self.database).routes(),
             *DocumentRoutes(self.database, self.settings, self.tickets).routes(),
+            Route(
+                "GET",
+                "/api/source-kinds",
+                self.list_source_kinds,
+                "List the kinds of source that can be added",
+                returns=SourceKindList,
+            ),
             Route("GET", "/api/sources", self.list_sources, "List the sources", returns=SourceList),
             Route(
                 "POST",
@@ -118,6 +133,9 @@ class Collection:
             Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", returns=Document),
         ]
 
+    def list_source_kinds(self, _: Call) -> SourceKindList:
+        return SourceKindList(describe_kinds())
+
     def list_sources(self, call: Call) -> SourceList:
         with self.database.transaction(call.workspace_id) as tx:
             return SourceList(sources.read_sources(tx, call.workspace_id))
@@ -126,9 +144,8 @@ class Collection:
         """Check the config, probe the source, store it."""
         new: NewSource = call.body
         sources.check_name(new.name)
-        config = decode_config(new.kind, new.config)
-        probe = Credentials(uuid.uuid4(), new.kind, config, new.token, None)
-        self.connect(probe).check(config, new.token)
+        new = msgspec.structs.replace(new, config=find_kind(new.kind).normalise(new.config))
+        self.opener.open(Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)).check()
         with self.database.transaction(call.workspace_id) as tx:
             return sources.create_source(tx, call.workspace_id, new, self.settings)
 
@@ -137,17 +154,26 @@ class Collection:
             return sources.read_source(tx, call.workspace_id, call.path["id"])
 
     def change_source(self, call: Call) -> Source:
-        """Probe the source if it will be reached in another way, store what is changed."""
+        """Check that the source can be reached with a new config or token, then store the changes."""
+        changes: SourceChanges = call.body
+        if changes.config is not msgspec.UNSET or changes.token is not msgspec.UNSET:
+            changes = self._check_changes(call, changes)
         with self.database.transaction(call.workspace_id) as tx:
-            probe = sources.read_changed_credentials(tx, call.workspace_id, call.path["id"], call.body, self.settings)
-        if probe is not None:
-            self.connect(probe).check(probe.config, probe.token)
+            return sources.change_source(tx, call.workspace_id, call.path["id"], changes, self.settings)
+
+    def _check_changes(self, call: Call, changes: SourceChanges) -> SourceChanges:
+        """Try to reach a source with its new config and token; returns the changes with the config normalised."""
         with self.database.transaction(call.workspace_id) as tx:
-            return sources.change_source(tx, call.workspace_id, call.path["id"], call.body, self.settings)
+            source = sources.read_source_credentials(tx, call.workspace_id, call.path["id"], changes, self.settings)
+        if changes.config is not msgspec.UNSET:
+            source = replace(source, config=sources.normalise_config(source, changes.config))
+            changes = msgspec.structs.replace(changes, config=source.config)
+        self.opener.open(source).check()
+        return changes
 
     def delete_source(self, call: Call) -> None:
         with self.database.transaction(call.workspace_id) as tx:
-            release_staged(tx, self.connect, call.path["id"])
+            self.opener.delete_staged_after_commit(tx, call.path["id"])
             sources.delete_source(tx, call.workspace_id, call.path["id"])
 
     def collect(self, call: Call) -> StartedRun:
@@ -188,7 +214,7 @@ class Collection:
     def cancel_run(self, call: Call) -> Run:
         with self.database.transaction(call.workspace_id) as tx:
             cancelled = runs.cancel_run(tx, call.path["id"])
-            release_staged(tx, self.connect, cancelled.source_id)
+            self.opener.delete_staged_after_commit(tx, cancelled.source_id)
             return cancelled
 
     def list_documents(self, call: Call) -> DocumentList:

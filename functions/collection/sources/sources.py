@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors import decode_config
+from functions.collection.connectors.registry import find_kind
 from functions.collection.runs.manual import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.runs import RunSummary, read_last_runs
@@ -82,23 +82,22 @@ class SourceList(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a connector needs to reach a source; `snapshot` is the one that a run is pinned to."""
+    """How to reach a source: its stored config and its token; `snapshot` is the one that a run is pinned to."""
 
     source_id: uuid.UUID
     kind: str
-    config: Any
+    config: dict[str, Any]
     token: str | None
     snapshot: str | None
 
 
 def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, settings: Settings) -> Source:
-    """Store a new source; `new.config` must have passed `decode_config`."""
-    config = msgspec.json.encode(decode_config(new.kind, new.config)).decode()
+    """Store a new source; `new.config` must have been normalised by its kind."""
     values = {
         "workspace_id": workspace_id,
         "kind": new.kind,
         "name": new.name.strip(),
-        "config": config,
+        "config": msgspec.json.encode(new.config).decode(),
         "token": _encrypt(new.token, settings) if new.token else None,
     }
     ensure_local_workspace(tx, workspace_id)
@@ -108,41 +107,43 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
     return read_source(tx, workspace_id, source_id)
 
 
-def read_changed_credentials(
+def read_source_credentials(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
-) -> Credentials | None:
-    """Return how a source will be reached after changes, for it to be probed; None when they don't touch that.
-
-    Raises NotFound, or UnprocessableContent for a config that can't be.
-    """
-    if changes.config is UNSET and changes.token is UNSET:
-        return None
+) -> Credentials:
+    """Read how to reach a source, with the token of `changes` if they have one; raises NotFound."""
     row = tx.execute(_REACHED, {"id": source_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
         raise NotFound(f"No source {source_id} is here.")
-    config = before = decode_config(row.kind, row.config)
-    if changes.config is not UNSET:
-        config = decode_config(row.kind, changes.config)
-        if config.url != before.url:
-            raise UnprocessableContent("config.url: another repository is another source; add it.")
     token = changes.token
     if token is UNSET:
         token = _decrypt(row.token, settings) if row.token else None
-    return Credentials(source_id, row.kind, config, token or None, None)
+    return Credentials(source_id, row.kind, row.config, token or None, None)
+
+
+def normalise_config(source: Credentials, config: dict[str, Any]) -> dict[str, Any]:
+    """Check a source's new config and return it as it is stored.
+
+    Raises UnprocessableContent if it is invalid, or if it names another source: documents would change hands.
+    """
+    kind = find_kind(source.kind)
+    normalised = kind.normalise(config)
+    for name in kind.describe().identity:
+        if normalised.get(name) != source.config.get(name):
+            raise UnprocessableContent(f"config.{name} cannot be changed. Add another source instead.")
+    return normalised
 
 
 def change_source(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
 ) -> Source:
-    """Change what is said to be changed of a source; raises NotFound, or UnprocessableContent for what can't be."""
+    """Change a source; `changes.config` must be normalised. Raises NotFound, Conflict, UnprocessableContent."""
     lock_source(tx, workspace_id, source_id)
     source = read_source(tx, workspace_id, source_id)
     if changes.paused is not UNSET:
         set_paused(tx, source_id, paused=changes.paused)
-    reached = read_changed_credentials(tx, workspace_id, source_id, changes, settings)
-    if reached is not None and changes.config is not UNSET:
+    if changes.config is not UNSET:
         check_no_open_run(tx, source_id)
-        tx.execute(_CONFIGURE, {"id": source_id, "config": msgspec.json.encode(reached.config).decode()})
+        tx.execute(_CONFIGURE, {"id": source_id, "config": msgspec.json.encode(changes.config).decode()})
     if changes.token is not UNSET:
         token = _encrypt(changes.token, settings) if changes.token else None
         tx.execute(sa.text("update sources set token = :token where id = :id"), {"id": source_id, "token": token})
@@ -203,7 +204,7 @@ def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> C
     """Read how to reach the source of a run, and the snapshot the run is pinned to."""
     row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
     token = _decrypt(row.token, settings) if row.token else None
-    return Credentials(row.source_id, row.kind, decode_config(row.kind, row.config), token, row.snapshot)
+    return Credentials(row.source_id, row.kind, row.config, token, row.snapshot)
 
 
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:

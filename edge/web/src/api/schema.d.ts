@@ -1058,6 +1058,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/source-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of source that can be added */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description List the kinds of source that can be added */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SourceKindList"];
+                    };
+                };
+                /** @description A problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources": {
         parameters: {
             query?: never;
@@ -2187,6 +2232,17 @@ export interface components {
             source_id: string | null;
         };
         /**
+         * Secret
+         * @description How a form names the secret of a source, such as an access token.
+         */
+        Secret: {
+            title: string;
+            /** @default  */
+            help: string;
+            /** @default false */
+            required: boolean;
+        };
+        /**
          * Source
          * @description A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
          *
@@ -2224,6 +2280,28 @@ export interface components {
             schedule?: string | null;
             time_zone?: string;
             paused?: boolean;
+        };
+        /**
+         * SourceKind
+         * @description A kind of source that can be added.
+         *
+         *         `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another
+         *         value is another source. `secret` is None for a kind that takes no secret.
+         */
+        SourceKind: {
+            kind: string;
+            title: string;
+            help: string;
+            config_schema: Record<string, unknown>;
+            identity: string[];
+            secret: components["schemas"]["Secret"] | null;
+        };
+        /**
+         * SourceKindList
+         * @description Every kind of source that can be added.
+         */
+        SourceKindList: {
+            kinds: components["schemas"]["SourceKind"][];
         };
         /**
          * SourceList

@@ -1,14 +1,12 @@
-"""What a Git source is told: JSON flows in, a checked `GitConfig` flows out; and how documents' URLs are written. Pure.
-
-Called when a source is created (`connectors.decode_config`) and, for the URLs, by `git`.
-"""
+"""The config of a Git source: which files of which repository. Also writes documents' web addresses. Pure."""
 
 import re
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Annotated
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from functions.collection.connectors.globs import PatternError, compile_patterns
 from headwater.errors import UnprocessableContent
@@ -21,19 +19,40 @@ _BROWSER_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:-/)?(?:tree|blob)/(?P<bra
 
 
 class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which files of which repository.
+    """Which files of which repository are collected."""
 
-    `branch` None is the repository's default one. `path` narrows to a folder or a file. `include` and `exclude` are
-    patterns (`globs`) over paths from the repository's root, whatever `path` is, so they read like the documents' keys.
-    """
-
-    KIND: ClassVar[str] = "git"
-
-    url: str
-    branch: str | None = None
-    path: str | None = None
-    include: tuple[str, ...] = ("**/*.md", "**/*.mdx")
-    exclude: tuple[str, ...] = ()
+    url: Annotated[
+        str,
+        Meta(
+            title="Repository URL",
+            description="The address that `git clone` takes.",
+            examples=["https://github.com/acme/handbook"],
+        ),
+    ]
+    branch: Annotated[
+        str | None,
+        Meta(title="Branch", description="Leave empty for the default branch.", examples=["main"]),
+    ] = None
+    path: Annotated[
+        str | None,
+        Meta(
+            title="Folder",
+            description="Collects only this folder or file. Leave empty for the whole repository.",
+            examples=["docs"],
+        ),
+    ] = None
+    include: Annotated[
+        tuple[str, ...],
+        Meta(
+            title="Include",
+            description="Patterns for the files to collect, matched against the path from the repository's root.",
+            examples=[["docs/**/*.md"]],
+        ),
+    ] = ("**/*.md", "**/*.mdx")
+    exclude: Annotated[
+        tuple[str, ...],
+        Meta(title="Exclude", description="Patterns for files to leave out.", examples=[["**/archive/**"]]),
+    ] = ()
 
     def normalised(self) -> "GitConfig":
         """Check every field and write it in its one form; raises UnprocessableContent with the reason."""

@@ -1,37 +1,45 @@
-"""The Git connector: a repository's files at the head of a branch, pinned to one commit.
+"""The Git connector: the files at the head of a branch, pinned to one commit.
 
-`list` and `fetch` (see `connectors`) keep nothing between them but what the blob store holds. How files get here is
-decided by where the repository is: `git_remote` for http(s) URLs, `git_local` for `file:` URLs where those are allowed.
-A listing's snapshot is the commit's SHA, a file's fingerprint the SHA of its blob.
+A listing's snapshot is the commit's SHA, a file's fingerprint the SHA of its blob. `remote` reads http(s) URLs, `local`
+reads `file:` URLs where the installation allows them.
 """
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
-import urllib3
-
-from functions.collection.connectors import Entry, Fetched, Listing
 from functions.collection.connectors.git.config import GitConfig, document_url
-from functions.collection.connectors.git.repository import GitLimits, Repository
+from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.media_types import media_type
-from headwater.blobs import Blobs
+from headwater.connectors import Connector, ConnectorContext, Entry, Fetched, Listing, Secret
 from headwater.errors import PermanentError, UnprocessableContent, UpstreamError
 
-__all__ = ["NO_COMMIT", "GitConnector", "GitLimits"]
+if TYPE_CHECKING:
+    import urllib3
 
-NO_COMMIT = ""  # the snapshot of a repository without commits
+    from functions.collection.connectors.git.repository import Repository
+    from headwater.blobs import Blobs
+
+NO_COMMIT = ""
+"""The snapshot of a repository without commits."""
 
 
-class GitConnector:
-    """Reads Git repositories. `http` must be a guarded client; `stage_prefix` belongs to one source alone."""
+class GitConnector(Connector[GitConfig]):
+    """Reads Git repositories. `http` must be a guarded client."""
 
-    kind = GitConfig.KIND
+    title = "Git repository"
+    help = "Collects the Markdown files of a Git repository, from GitHub, GitLab or any other server."
+    config_type = GitConfig
+    identity = ("url",)
+    secret = Secret(
+        "Access token", "Only for private repositories. The token needs permission to read the repository's contents."
+    )
 
     def __init__(
         self,
         *,
-        http: urllib3.PoolManager,
-        blobs: Blobs,
+        http: "urllib3.PoolManager",
+        blobs: "Blobs",
         stage_prefix: str,
         file_urls: bool = False,
         limits: GitLimits | None = None,
@@ -42,32 +50,55 @@ class GitConnector:
         self._file_urls = file_urls
         self._limits = limits or GitLimits()
 
-    def check(self, config: GitConfig, token: str | None) -> None:
-        """Ask the repository for the branch; raises UnprocessableContent with what is wrong and what to do."""
+    @classmethod
+    def open(cls, context: ConnectorContext) -> "GitConnector":
+        """Build the connector for one source."""
+        limits = GitLimits(
+            max_repo_bytes=context.max_source_bytes,
+            max_file_bytes=context.max_file_bytes,
+            max_batch_bytes=context.max_batch_bytes,
+        )
+        return cls(
+            http=context.http(),
+            blobs=context.blobs(),
+            stage_prefix=context.stage_prefix,
+            file_urls=context.allow_file_urls,
+            limits=limits,
+        )
+
+    @classmethod
+    def normalise(cls, config: GitConfig) -> GitConfig:
+        """Check every field and write it in its one form; raises UnprocessableContent with the reason."""
+        return config.normalised()
+
+    def check(self, config: GitConfig, secret: str | None) -> None:
+        """Look the branch up on the server; raises UnprocessableContent with the reason and what to do."""
         config = config.normalised()
         try:
-            self._open(config, token, self._limits.check_s).resolve(config.branch)
+            self._open(config, secret, self._limits.check_s).resolve(config.branch)
         except (PermanentError, UpstreamError) as error:
             raise UnprocessableContent(error.message) from error
 
-    def list(self, config: GitConfig, token: str | None, known: AbstractSet[str]) -> Listing:
-        """List the wanted files at the head of the branch."""
-        repository = self._open(config, token, self._limits.transfer_s)
+    def list(self, config: GitConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002 - each listing is complete
+        """List the selected files at the head of the branch."""
+        repository = self._open(config, secret, self._limits.transfer_s)
         commit = repository.resolve(config.branch)
         if commit is None:
             return Listing(snapshot=NO_COMMIT, entries=[])
         walked = repository.walk(commit, config, known)
         entries = [Entry(key, sha) for key, sha in walked.files.items()]
-        return Listing(snapshot=commit, entries=entries, skipped=list(walked.skipped.items()))
+        return Listing(snapshot=commit, entries=entries, skipped=[*walked.skipped.items()])
 
-    def fetch(self, config: GitConfig, token: str | None, snapshot: str, entries: Sequence[Entry]) -> Iterator[Fetched]:
-        """Fetch files of the commit `snapshot`; only as many are in memory as one request brings."""
+    def fetch(
+        self, config: GitConfig, secret: str | None, snapshot: str, entries: Sequence[Entry]
+    ) -> Iterator[Fetched]:
+        """Fetch files of the commit `snapshot`; the files of one request are in memory at once."""
         keys: dict[str, list[str]] = {}
         for entry in entries:
             keys.setdefault(entry.fingerprint, []).append(entry.key)
         if not keys:
             return
-        repository = self._open(config, token, self._limits.transfer_s)
+        repository = self._open(config, secret, self._limits.transfer_s)
         for blob in repository.blobs(snapshot, config, keys):
             for key in keys[blob.sha]:
                 yield Fetched(
@@ -78,20 +109,21 @@ class GitConnector:
                     error=f"{key} {blob.error}" if blob.error else None,
                 )
 
-    def release(self) -> None:
-        """Drop what `list` staged for this source."""
-        self._blobs.delete_prefix(self._stage_prefix)
-
-    def _open(self, config: GitConfig, token: str | None, deadline_s: float) -> Repository:
+    def _open(self, config: GitConfig, secret: str | None, deadline_s: float) -> "Repository":
         path = config.file_path()
         if path is None:
             from functions.collection.connectors.git.remote import RemoteRepository, Stage
             from functions.collection.connectors.git.smart_http import GitHttp
 
-            client = GitHttp(config.url, http=self._http, token=token, deadline_s=deadline_s)
+            client = GitHttp(config.url, http=self._http, token=secret, deadline_s=deadline_s)
             return RemoteRepository(client, self._limits, Stage(self._blobs, self._stage_prefix))
         if not self._file_urls:
-            raise PermanentError("This installation doesn't read file: URLs (FETCH_FILE_URLS); use https.")
+            raise PermanentError(
+                "This installation does not read file: URLs. Use an https:// URL, or set FETCH_FILE_URLS."
+            )
         from functions.collection.connectors.git.local import LocalRepository
 
         return LocalRepository(path, self._limits)
+
+
+CONNECTOR = GitConnector

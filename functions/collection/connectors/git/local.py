@@ -14,7 +14,8 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from functions.collection.connectors.git.config import GitConfig
-from functions.collection.connectors.git.repository import Blob, GitLimits, too_large, unknown_branch
+from functions.collection.connectors.git.limits import GitLimits
+from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
 from functions.collection.connectors.git.tree import Walked, walk
 from headwater.errors import PermanentError
 

@@ -14,8 +14,9 @@ import msgspec
 
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.errors import NotThere, TransferTooLarge
+from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.git.pack import BLOB, COMMIT, TREE, PackFile, PackTooLarge, read_object_header
-from functions.collection.connectors.git.repository import Blob, GitLimits, too_large, unknown_branch
+from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
 from functions.collection.connectors.git.smart_http import GitHttp
 from functions.collection.connectors.git.tree import Walked, walk
 from headwater.blobs import Blobs

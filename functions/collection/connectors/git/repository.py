@@ -4,30 +4,11 @@ from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.tree import Walked
 from headwater.errors import PermanentError
 
 _SHOWN_BRANCHES = 10
-
-
-class GitLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is fetched and how long it may take.
-
-    `max_batch_bytes` is what one request for several files may bring, packed; above it they are fetched one by one.
-    However little arrived, it may unpack to `min_unpacked_bytes`: twenty versions of the same files pack like one.
-    `max_trees_bytes` is what a commit's trees may take, which are kept while it is listed; a million files take less.
-    """
-
-    max_repo_bytes: int = 2 * 1024**3
-    max_file_bytes: int = 10_000_000
-    max_batch_bytes: int = 32_000_000
-    min_unpacked_bytes: int = 1_000_000_000
-    max_trees_bytes: int = 128_000_000
-    transfer_s: float = 300.0
-    check_s: float = 10.0
 
 
 class Blob(NamedTuple):

@@ -88,3 +88,9 @@ def test_a_token_is_replaced_and_forgotten(pipeline: Pipeline, ask: Asking, repo
         server.token = None
         assert not ask.patch(path, {"token": None})["has_token"]
         assert pipeline.finish(ask.post(f"{path}/collect")).state == "succeeded"
+
+
+def test_source_kinds_are_listed_with_the_schema_of_their_config(ask: Asking) -> None:
+    [git] = ask.get("/api/source-kinds")["kinds"]
+    assert (git["kind"], git["identity"], git["secret"]["title"]) == ("git", ["url"], "Access token")
+    assert git["config_schema"]["required"] == ["url"]

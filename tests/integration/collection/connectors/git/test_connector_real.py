@@ -35,7 +35,7 @@ def test_a_real_repository_is_listed_and_fetched_as_git_does_it(repository: Path
     source = GitConnector(http=guarded_http(allow_private=True), blobs=open_blobs("memory:///"), stage_prefix="staged")
     with serve(repository.parent, partial=partial) as server:
         config = GitConfig(url=f"{server.url}/{repository.name}")
-        listing = source.list(config, None, frozenset())
+        listing = source.list(config, None, None, frozenset())
         assert {entry.key: entry.fingerprint for entry in listing.entries} == wanted
         batch = listing.entries[::10]
         fetched = {file.key: file.content for file in source.fetch(config, None, listing.snapshot, batch)}
@@ -52,10 +52,10 @@ def test_a_new_snapshot_of_a_real_repository_costs_less_than_a_tenth_of_a_clone(
     with serve(repository.parent, partial=True) as server:
         config = GitConfig(url=f"{server.url}/{repository.name}")
         git("update-ref", "HEAD", old, cwd=repository)
-        known = {entry.fingerprint for entry in source.list(config, None, frozenset()).entries}
+        known = {entry.fingerprint for entry in source.list(config, None, None, frozenset()).entries}
         git("update-ref", "HEAD", new, cwd=repository)
         server.reset()
-        listing = source.list(config, None, known)
+        listing = source.list(config, None, None, known)
         changed = [entry for entry in listing.entries if entry.fingerprint not in known]
         assert changed
         assert len(list(source.fetch(config, None, listing.snapshot, changed))) == len(changed)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from functions.collection.connectors import Entry
 from functions.collection.connectors.git.config import GitConfig
-from functions.collection.connectors.git.connector import GitConnector, GitLimits
+from functions.collection.connectors.git.connector import GitConnector
+from functions.collection.connectors.git.limits import GitLimits
 from headwater.blobs import Blobs, open_blobs
+from headwater.connectors import Entry
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from headwater.outbound import guarded_http
 from tests.harness.git_server import GIT, File, Name, Server, commit, git, make_repository, serve
@@ -81,7 +82,7 @@ def send(body: bytes, content_type: str) -> Answer:
 def failure(source: GitConnector, config: GitConfig, token: str | None = None) -> HeadwaterError:
     """List, and return the error that this ends with, having seen that `check` says the same."""
     with pytest.raises(HeadwaterError) as caught:
-        source.list(config, token, frozenset())
+        source.list(config, token, None, frozenset())
     with pytest.raises(UnprocessableContent) as checked:
         source.check(config, token)
     assert checked.value.message == caught.value.message
@@ -97,10 +98,10 @@ def test_a_commit_of_one_file_costs_a_twentieth_of_the_repository_at_most(tmp_pa
     assert whole > 2_000_000
     with serve(tmp_path, partial=True) as server:
         source, config = connector(), config_of(server)
-        before = {entry.fingerprint for entry in source.list(config, None, frozenset()).entries}
+        before = {entry.fingerprint for entry in source.list(config, None, None, frozenset()).entries}
         commit(repository, {"n/7.md": b"new\n"})
         server.reset()
-        listing = source.list(config, None, before)
+        listing = source.list(config, None, None, before)
         changed = [entry for entry in listing.entries if entry.fingerprint not in before]
         assert contents(source, config, listing.snapshot, changed) == {"n/7.md": b"new\n"}
         assert 0 < server.bytes_sent < whole / 20
@@ -108,7 +109,7 @@ def test_a_commit_of_one_file_costs_a_twentieth_of_the_repository_at_most(tmp_pa
 
 def test_a_batch_is_fetched_in_three_requests_and_brings_its_own_files_only(server: Server) -> None:
     source, config = connector(), config_of(server)
-    listing = source.list(config, None, frozenset())
+    listing = source.list(config, None, None, frozenset())
     batch = listing.entries[10:30]
     server.reset()
     assert contents(source, config, listing.snapshot, batch) == {entry.key: FILES[entry.key] for entry in batch}
@@ -120,7 +121,7 @@ def test_a_batch_over_the_transfer_limit_is_fetched_file_by_file(tmp_path: Path)
     make_repository(tmp_path / "r.git", noise)
     with serve(tmp_path, partial=True) as server:
         source, config = connector(limits=GitLimits(max_batch_bytes=50_000)), config_of(server)
-        listing = source.list(config, None, frozenset())
+        listing = source.list(config, None, None, frozenset())
         server.reset()
         assert contents(source, config, listing.snapshot, listing.entries) == noise
         assert len(server.requests) == 3 + len(noise)
@@ -131,15 +132,15 @@ def test_a_repository_whose_folders_take_too_much_is_refused(repository: Path, p
     with serve(repository.parent, partial=partial) as server:
         source = connector(limits=GitLimits(max_trees_bytes=2_000))
         with pytest.raises(PermanentError, match="its folders take more than 2,000 bytes"):
-            source.list(config_of(server), None, frozenset())
+            source.list(config_of(server), None, None, frozenset())
 
 
 def test_a_repository_that_unpacks_to_far_more_than_arrived_is_refused(tmp_path: Path) -> None:
     make_repository(tmp_path / "r.git", {"a.md": b"a\n", "zeros.md": bytes(300_000)})
     with serve(tmp_path, partial=False) as server:
         with pytest.raises(PermanentError, match="more than can be read: it unpacks to more than 100,000 bytes"):
-            connector(limits=GitLimits(min_unpacked_bytes=100_000)).list(config_of(server), None, frozenset())
-        assert len(connector().list(config_of(server), None, frozenset()).entries) == 2
+            connector(limits=GitLimits(min_unpacked_bytes=100_000)).list(config_of(server), None, None, frozenset())
+        assert len(connector().list(config_of(server), None, None, frozenset()).entries) == 2
 
 
 def test_a_batch_that_unpacks_to_far_more_than_arrived_is_fetched_file_by_file(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_batch_that_unpacks_to_far_more_than_arrived_is_fetched_file_by_file(t
     make_repository(tmp_path / "r.git", zeros)
     with serve(tmp_path, partial=True) as server:
         source, config = connector(limits=GitLimits(min_unpacked_bytes=100_000)), config_of(server)
-        listing = source.list(config, None, frozenset())
+        listing = source.list(config, None, None, frozenset())
         assert contents(source, config, listing.snapshot, listing.entries) == zeros
 
 
@@ -155,7 +156,7 @@ def test_a_file_far_over_the_limit_is_given_up_after_its_first_bytes(tmp_path: P
     make_repository(tmp_path / "r.git", {"a.md": b"a\n", "big.md": NOISE.randbytes(20_000_000)})
     with serve(tmp_path, partial=True) as server:
         source = connector(limits=GitLimits(max_file_bytes=1_000_000, max_batch_bytes=1_000_000))
-        listing = source.list(config_of(server), None, frozenset())
+        listing = source.list(config_of(server), None, None, frozenset())
         server.reset()
         files = {file.key: file for file in source.fetch(config_of(server), None, listing.snapshot, listing.entries)}
         assert files["a.md"].content == b"a\n"
@@ -167,7 +168,7 @@ def test_a_token_opens_a_protected_repository(repository: Path) -> None:
     with serve(repository.parent, partial=True, token=SECRET) as server:
         source, config = connector(), config_of(server)
         source.check(config, SECRET)
-        listing = source.list(config, SECRET, frozenset())
+        listing = source.list(config, SECRET, None, frozenset())
         assert len(list(source.fetch(config, SECRET, listing.snapshot, listing.entries))) == len(FILES)
         assert len(list(source.fetch(config, f"anybody:{SECRET}", listing.snapshot, listing.entries))) == len(FILES)
         assert None not in server.authorizations
@@ -190,7 +191,7 @@ def test_a_redirect_on_the_same_host_is_followed_with_the_token(repository: Path
 
         server.answer = move
         source, config = connector(), GitConfig(url=f"{server.url}/old/r.git")
-        listing = source.list(config, SECRET, frozenset())
+        listing = source.list(config, SECRET, None, frozenset())
         assert len(list(source.fetch(config, SECRET, listing.snapshot, listing.entries))) == len(FILES)
         assert None not in server.authorizations
 
@@ -198,7 +199,7 @@ def test_a_redirect_on_the_same_host_is_followed_with_the_token(repository: Path
 def test_a_token_stays_behind_when_a_redirect_leads_to_another_host(server: Server, tmp_path: Path) -> None:
     with serve(tmp_path, partial=True) as front:
         front.answer = lambda handler: refuse(301, Location=server.url + handler.path)(handler)
-        listing = connector().list(config_of(front), SECRET, frozenset())
+        listing = connector().list(config_of(front), SECRET, None, frozenset())
     assert len(listing.entries) == len(FILES)
     assert set(front.authorizations) != {None}
     assert set(server.authorizations) == {None}
@@ -328,32 +329,30 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(server: Server) -> None
 
     server.answer = drip
     with pytest.raises(UpstreamError, match=r"too slow|isn't Git's protocol|don't understand"):
-        connector(limits=GitLimits(transfer_s=0.15)).list(config_of(server), None, frozenset())
+        connector(limits=GitLimits(transfer_s=0.15)).list(config_of(server), None, None, frozenset())
 
 
 def test_a_blob_that_is_gone_from_the_server_is_a_lasting_error_that_says_so(server: Server) -> None:
     source, config = connector(), config_of(server)
-    listing = source.list(config, None, frozenset())
+    listing = source.list(config, None, None, frozenset())
     with pytest.raises(PermanentError, match="collect again"):
         list(source.fetch(config, None, "1" * 40, [*listing.entries[:2], Entry("gone.md", "2" * 40)]))
 
 
-def test_a_shallow_clone_stages_what_is_not_known_under_its_prefix_and_release_drops_it(repository: Path) -> None:
+def test_a_shallow_clone_stages_what_is_not_known_below_its_prefix(repository: Path) -> None:
     blobs = open_blobs("memory:///")
     source = connector(blobs=blobs)
     with serve(repository.parent, partial=False) as server:
         config = config_of(server)
-        fingerprints = [entry.fingerprint for entry in source.list(config, None, frozenset()).entries]
-        source.release()
-        listing = source.list(config, None, frozenset(fingerprints[1:]))
+        fingerprints = [entry.fingerprint for entry in source.list(config, None, None, frozenset()).entries]
+        blobs.delete_prefix("staged/source")
+        listing = source.list(config, None, None, frozenset(fingerprints[1:]))
         staged = [f"staged/source/{listing.snapshot}/{fingerprint}" for fingerprint in fingerprints]
         assert [blobs.exists(key) for key in staged] == [True] + [False] * (len(FILES) - 1)
         server.reset()
         first = listing.entries[:1]
         assert contents(source, config, listing.snapshot, first) == {first[0].key: FILES[first[0].key]}
         assert server.bytes_sent < 1_000  # only what the server says of itself
-    source.release()
-    assert not blobs.exists(staged[0])
 
 
 def test_staged_files_that_are_gone_are_staged_again(repository: Path) -> None:
@@ -361,9 +360,9 @@ def test_staged_files_that_are_gone_are_staged_again(repository: Path) -> None:
     source = connector(blobs=blobs)
     with serve(repository.parent, partial=False) as server:
         config = config_of(server)
-        listing = source.list(config, None, frozenset())
+        listing = source.list(config, None, None, frozenset())
         commit(repository, {"later.md": b"later\n"})
-        source.release()
+        blobs.delete_prefix("staged/source")
         assert contents(source, config, listing.snapshot, listing.entries) == FILES
         server.reset()
         assert contents(source, config, listing.snapshot, listing.entries) == FILES
@@ -371,23 +370,25 @@ def test_staged_files_that_are_gone_are_staged_again(repository: Path) -> None:
 
 
 def test_a_file_that_was_taken_for_known_can_still_be_fetched(repository: Path) -> None:
-    source = connector()
+    blobs = open_blobs("memory:///")
+    source = connector(blobs=blobs)
     with serve(repository.parent, partial=False) as server:
         config = config_of(server)
-        known = frozenset(entry.fingerprint for entry in source.list(config, None, frozenset()).entries)
-        source.release()
+        known = frozenset(entry.fingerprint for entry in source.list(config, None, None, frozenset()).entries)
+        blobs.delete_prefix("staged/source")
         commit(repository, {"moved.md": FILES["d00/0000.md"], "d00/0000.md": None})
-        listing = source.list(config, None, known)
+        listing = source.list(config, None, None, known)
         moved = [entry for entry in listing.entries if entry.key == "moved.md"]
         assert contents(source, config, listing.snapshot, moved) == {"moved.md": FILES["d00/0000.md"]}
 
 
 def test_a_staged_file_the_server_no_longer_has_is_a_lasting_error_that_says_so(repository: Path) -> None:
-    source = connector()
+    blobs = open_blobs("memory:///")
+    source = connector(blobs=blobs)
     with serve(repository.parent, partial=False, protocol_v2=False) as server:
         config = config_of(server)
-        listing = source.list(config, None, frozenset())
-        source.release()
+        listing = source.list(config, None, None, frozenset())
+        blobs.delete_prefix("staged/source")
         git("update-ref", "-d", "refs/heads/main", cwd=repository)
         commit(repository, {"later.md": b"later\n"})  # protocol 0 gives out only what a branch leads to
         with pytest.raises(PermanentError, match="collect again"):

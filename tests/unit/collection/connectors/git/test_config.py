@@ -2,26 +2,27 @@
 
 import pytest
 
-from functions.collection.connectors import decode_config
 from functions.collection.connectors.git.config import GitConfig, document_url
+from functions.collection.connectors.git.connector import GitConnector
 from functions.collection.connectors.media_types import media_type
+from headwater.connectors import decode_config
 from headwater.errors import UnprocessableContent
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_a_config_needs_no_more_than_a_url() -> None:
-    config = decode_config("git", {"url": "https://github.com/o/r"})
+    config = decode_config(GitConnector, {"url": "https://github.com/o/r"})
     assert config == GitConfig(url="https://github.com/o/r")
     assert config.include == ("**/*.md", "**/*.mdx")
 
 
 def test_a_config_is_written_in_its_one_form() -> None:
     raw = {"url": " https://h.example/o/r.git/ ", "branch": "refs/heads/dev", "path": "docs/", "exclude": ["a/"]}
-    assert decode_config("git", raw) == GitConfig(
+    assert decode_config(GitConnector, raw) == GitConfig(
         url="https://h.example/o/r.git", branch="dev", path="docs", exclude=("a/",)
     )
-    assert decode_config("git", {"url": "https://h.example/r", "branch": "", "path": ""}).branch is None
+    assert decode_config(GitConnector, {"url": "https://h.example/r", "branch": "", "path": ""}).branch is None
 
 
 @pytest.mark.parametrize(
@@ -47,14 +48,14 @@ def test_a_config_is_written_in_its_one_form() -> None:
 )
 def test_a_url_that_cannot_be_fetched_is_refused_with_advice(url: str, advice: str) -> None:
     with pytest.raises(UnprocessableContent) as caught:
-        decode_config("git", {"url": url})
+        decode_config(GitConnector, {"url": url})
     assert advice in caught.value.message
 
 
 @pytest.mark.parametrize("url", ["https://user:s3cret@h.example/r", "https://s3cret@h.example/r"])
 def test_a_url_with_a_secret_in_it_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(UnprocessableContent, match="`token`") as caught:
-        decode_config("git", {"url": url})
+        decode_config(GitConnector, {"url": url})
     assert "s3cret" not in caught.value.message
 
 
@@ -63,13 +64,13 @@ def test_a_url_with_a_secret_in_it_is_refused_without_repeating_it(url: str) -> 
 )
 def test_a_path_that_leaves_the_repository_is_refused(path: str) -> None:
     with pytest.raises(UnprocessableContent, match="`path`"):
-        decode_config("git", {"url": "https://h.example/r", "path": path})
+        decode_config(GitConnector, {"url": "https://h.example/r", "path": path})
 
 
 @pytest.mark.parametrize("branch", ["a b", "a..b", "-x", "a.lock", "a~1", "a:b", "/a", "a/", "@{u}", "x" * 300])
 def test_what_cannot_be_a_branch_is_refused(branch: str) -> None:
     with pytest.raises(UnprocessableContent, match="`branch`"):
-        decode_config("git", {"url": "https://h.example/r", "branch": branch})
+        decode_config(GitConnector, {"url": "https://h.example/r", "branch": branch})
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,8 @@ def test_what_cannot_be_a_branch_is_refused(branch: str) -> None:
 )
 def test_a_config_that_cannot_be_read_is_refused_with_the_field(raw: object, complaint: str) -> None:
     with pytest.raises(UnprocessableContent) as caught:
-        decode_config("git", raw)
+        decode_config(GitConnector, raw)
     assert complaint in caught.value.message
-
-
-def test_an_unknown_kind_of_source_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnprocessableContent, match=r"'hg'.*git"):
-        decode_config("hg", {})
 
 
 def test_excluded_files_are_not_wanted_even_when_included() -> None:

@@ -1,0 +1,117 @@
+"""Find the connector for a kind of source: a package in this folder, or an installed extension."""
+
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+import functions.collection.connectors as built_in
+from headwater.connectors import (
+    Connector,
+    ConnectorContext,
+    Entry,
+    Fetched,
+    Listing,
+    SourceKind,
+    decode_config,
+    describe,
+)
+from headwater.errors import UnprocessableContent
+
+
+class OpenSource(Protocol):
+    """One source, with its config and secret."""
+
+    def check(self) -> None:
+        """Try to reach the source; raises UnprocessableContent with the reason."""
+
+    def list(self, cursor: str | None, known: AbstractSet[str]) -> Listing:
+        """List the source."""
+
+    def fetch(self, snapshot: str, entries: Sequence[Entry]) -> Iterator[Fetched]:
+        """Fetch entries of a listing."""
+
+
+class Kind(Protocol):
+    """One kind of source."""
+
+    def describe(self) -> SourceKind:
+        """Describe the kind for a form."""
+
+    def normalise(self, config: object) -> dict[str, Any]:
+        """Check a config that came as JSON and return it as it is stored; raises UnprocessableContent."""
+
+    def open(self, context: ConnectorContext, config: object, secret: str | None) -> OpenSource:
+        """Open one source of this kind."""
+
+
+class BuiltInKind:
+    """A kind whose connector is a package in this folder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def connector(self) -> type[Connector[Any]]:
+        connector: type[Connector[Any]] = import_module(f"{built_in.__name__}.{self.name}.connector").CONNECTOR
+        return connector
+
+    def describe(self) -> SourceKind:
+        return describe(self.name, self.connector)
+
+    def normalise(self, config: object) -> dict[str, Any]:
+        normalised: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(decode_config(self.connector, config)))
+        return normalised
+
+    def open(self, context: ConnectorContext, config: object, secret: str | None) -> OpenSource:
+        return _BuiltInSource(self.connector.open(context), decode_config(self.connector, config), secret)
+
+
+class _BuiltInSource:
+    def __init__(self, connector: Connector[Any], config: msgspec.Struct, secret: str | None) -> None:
+        self._connector = connector
+        self._config = config
+        self._secret = secret
+
+    def check(self) -> None:
+        self._connector.check(self._config, self._secret)
+
+    def list(self, cursor: str | None, known: AbstractSet[str]) -> Listing:
+        return self._connector.list(self._config, self._secret, cursor, known)
+
+    def fetch(self, snapshot: str, entries: Sequence[Entry]) -> Iterator[Fetched]:
+        return self._connector.fetch(self._config, self._secret, snapshot, entries)
+
+
+def find_kind(kind: str) -> Kind:
+    """Return a kind of source by its name; raises UnprocessableContent for an unknown one."""
+    if kind in built_in_kinds():
+        return BuiltInKind(kind)
+    raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {', '.join(built_in_kinds())}.")
+
+
+@cache
+def built_in_kinds() -> tuple[str, ...]:
+    """Name the packages in this folder."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(built_in.__path__) if module.ispkg))
+
+
+def describe_kinds() -> list[SourceKind]:
+    """Describe every kind of source."""
+    return [BuiltInKind(kind).describe() for kind in built_in_kinds()]
+
+
+def provider_of(kind: str, config: Mapping[str, Any]) -> str | None:
+    """Name the remote service that a source's steps call, such as `git github.com`; None for a source on this machine.
+
+    The server's name is in the config's `url` or `host`. Where the config has neither, the kind has one server.
+    """
+    if "url" not in config and "host" not in config:
+        return kind
+    host = urlsplit(str(config["url"]) if "url" in config else f"//{config['host']}").hostname
+    return f"{kind} {host}" if host else None

@@ -1,0 +1,201 @@
+"""The connector contract: what a kind of source implements to list and fetch documents.
+
+Git is a connector, and so is any installed package with an entry point in the group `headwater.connectors`
+(docs/extending.md). A connector only reads its source: the pipeline decides what to add, change, remove and retry.
+`list` and `fetch` may run on different machines, so a connector keeps nothing between calls except in the blob store.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+
+import msgspec
+
+from headwater.errors import PermanentError, UnprocessableContent
+
+if TYPE_CHECKING:
+    from headwater.blobs import Blobs
+    from headwater.outbound import GuardedHttp
+
+MAX_KEY_BYTES = 2_000
+"""Longest key in UTF-8: it has to fit into an index row of Postgres (2,704 bytes) together with an id."""
+MAX_CURSOR_CHARS = 1_000_000
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One document of a listing.
+
+    `key` is its path in the source and `fingerprint` changes when its bytes change. `media_type` is needed only where
+    the key has no telling file extension: it selects the parser.
+    """
+
+    key: str
+    fingerprint: str
+    media_type: str | None = None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What a source holds.
+
+    `snapshot` names the state that was listed, such as a commit; `fetch` gets it back. `skipped` has a key and a reason
+    for each document that cannot be collected.
+
+    A `complete` listing has every document: the pipeline removes documents that are missing from it. An incomplete one
+    is a window or an increment, such as the newest entries of a feed: only the keys in `removed` are removed.
+
+    `cursor` is stored once the run has stored every entry, and is passed to the next `list`. None stores no cursor.
+    """
+
+    snapshot: str
+    entries: list[Entry]
+    skipped: list[tuple[str, str]] = []
+    complete: bool = True
+    cursor: str | None = None
+    removed: list[str] = []
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """The content of one document, or the `error` that says why there is none.
+
+    `url` is the web address of this version. `title` replaces the title that the parser finds in the content.
+    """
+
+    key: str
+    content: bytes | None
+    media_type: str
+    url: str | None = None
+    error: str | None = None
+    title: str | None = None
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """How a form names the secret of a source, such as an access token."""
+
+    title: str
+    help: str = ""
+    required: bool = False
+
+
+class SourceKind(msgspec.Struct, frozen=True):
+    """A kind of source that can be added.
+
+    `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another
+    value is another source. `secret` is None for a kind that takes no secret.
+    """
+
+    kind: str
+    title: str
+    help: str
+    config_schema: dict[str, Any]
+    identity: list[str]
+    secret: Secret | None
+
+
+class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits and clients for one source.
+
+    Fetch only with `http()`, which refuses private addresses unless `allow_private` is set. Blobs below `stage_prefix`
+    belong to the source and are deleted when its run ends.
+    """
+
+    stage_prefix: str
+    open_blobs: "Callable[[], Blobs]"
+    allow_private: bool
+    allow_file_urls: bool
+    max_file_bytes: int
+    max_batch_bytes: int
+    max_source_bytes: int
+
+    def http(self) -> "GuardedHttp":
+        """Return a client for addresses that users enter."""
+        from headwater.outbound import guarded_http
+
+        return guarded_http(allow_private=self.allow_private)
+
+    def blobs(self) -> "Blobs":
+        """Return the blob store."""
+        return self.open_blobs()
+
+
+Config = TypeVar("Config", bound=msgspec.Struct)
+
+
+class Connector(ABC, Generic[Config]):
+    """One kind of source. `secret` is the user's token or None; it must not appear in errors or logs.
+
+    `check`, `list` and `fetch` raise UpstreamError for what may work later, PermanentError for what will not, and
+    SystemicError when every other document would fail for the same reason. They limit their own network waits.
+
+    A `url` or `host` in the config names the server. When it asks for a pause (UpstreamError with `retry_after_s`), the
+    pipeline pauses all sources of this kind on that server.
+    """
+
+    title: ClassVar[str]
+    help: ClassVar[str] = ""
+    config_type: ClassVar[type[msgspec.Struct]]
+    identity: ClassVar[Sequence[str]] = ()
+    secret: ClassVar[Secret | None] = None
+
+    def __init__(self, context: ConnectorContext) -> None:
+        self.context = context
+
+    @classmethod
+    def open(cls, context: ConnectorContext) -> Self:
+        """Build the connector for one source."""
+        return cls(context)
+
+    @classmethod
+    def normalise(cls, config: Config) -> Config:
+        """Return the config in the form in which it is stored; raises UnprocessableContent if it is invalid."""
+        return config
+
+    def check(self, config: Config, secret: str | None) -> None:
+        """Try to reach the source within 10 seconds, before it is saved."""
+
+    @abstractmethod
+    def list(self, config: Config, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:
+        """List the source.
+
+        `cursor` is from the last listing whose entries have all been stored; None asks for a listing from the start.
+        `known` holds fingerprints that will not be fetched. It is only a hint for connectors that stage content.
+        """
+
+    @abstractmethod
+    def fetch(self, config: Config, secret: str | None, snapshot: str, entries: Sequence[Entry]) -> Iterator[Fetched]:
+        """Fetch entries of a listing, each once, in any order.
+
+        Return the problem of a single document in `Fetched.error`; raise for problems of the source.
+        """
+
+
+def describe(kind: str, connector: type[Connector[Any]]) -> SourceKind:
+    """Describe a connector for the form in which a source of its kind is added."""
+    schema = msgspec.json.schema(connector.config_type)
+    definitions = schema.pop("$defs", {})
+    schema = definitions.pop(schema["$ref"].rpartition("/")[2])
+    if definitions:
+        schema["$defs"] = definitions
+    return SourceKind(kind, connector.title, connector.help, schema, [*connector.identity], connector.secret)
+
+
+def decode_config(connector: type[Connector[Any]], config: object) -> Any:
+    """Decode and normalise a config that came as JSON; raises UnprocessableContent with the reason."""
+    try:
+        return connector.normalise(msgspec.convert(config, connector.config_type))
+    except msgspec.ValidationError as error:
+        raise UnprocessableContent(f"config: {error}.") from error
+
+
+def check_listing(listing: Listing) -> None:
+    """Raise PermanentError for a listing that cannot be stored."""
+    entries, skipped = [entry.key for entry in listing.entries], [key for key, _ in listing.skipped]
+    if len(set(entries)) != len(entries) or len(set(skipped)) != len(skipped):
+        raise PermanentError("The listing has the same key twice.")
+    for key in [*entries, *skipped]:
+        if not key or "\0" in key or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
+            raise PermanentError(f"The listing has the key {key[:100]!r}; keys have 1 to {MAX_KEY_BYTES:,} bytes.")
+    if any(not entry.fingerprint or set("\n\0") & set(entry.fingerprint) for entry in listing.entries):
+        raise PermanentError("The listing has an entry with an empty fingerprint, or one with a line break.")
+    if len(listing.cursor or "") > MAX_CURSOR_CHARS:
+        raise PermanentError(f"The listing's cursor is longer than {MAX_CURSOR_CHARS:,} characters.")
