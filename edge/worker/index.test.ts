@@ -93,6 +93,19 @@ describe("a request that the Worker handles itself", () => {
     },
   );
 
+  it("/robots.txt disallows everything, on any host and without a token", async () => {
+    for (const [origin, changes] of [
+      [LOCAL, {}],
+      ["https://hw.example.com", { AUTH_MODE: "jwt" }],
+      ["http://evil.example", {}],
+    ] as const) {
+      const response = await fetchWorker(`${origin}/robots.txt`, {}, changes);
+      expect(await response.text()).toBe("User-agent: *\nDisallow: /\n");
+      expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+      expect(response.headers.get("cache-control")).toBe("public, max-age=86400");
+    }
+  });
+
   it("/env returns name, version and how to sign in", async () => {
     const response = await fetchWorker("/env");
     const expected = { name: "Headwater", version: packageJson.version, authMode: "local", signInUrl: null };
