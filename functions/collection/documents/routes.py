@@ -35,15 +35,15 @@ class DocumentRoutes:
                 "GET",
                 waiting,
                 self.list_removals,
-                "List the removals that wait for an answer",
+                "List withheld removals",
                 query=RemovalQuery,
                 returns=RemovalList,
             ),
             Route(
                 "POST",
                 f"{waiting}/accept",
-                self.accept,
-                "Remove what waits",
+                self.accept_removals,
+                "Accept withheld removals",
                 body=RemovalDecision,
                 returns=StartedRun,
                 status=202,
@@ -52,8 +52,8 @@ class DocumentRoutes:
             Route(
                 "POST",
                 f"{waiting}/refuse",
-                self.refuse,
-                "Keep what waits",
+                self.refuse_removals,
+                "Refuse withheld removals",
                 body=RemovalDecision,
                 returns=KeptDocuments,
                 access="editor",
@@ -61,8 +61,8 @@ class DocumentRoutes:
             Route(
                 "PUT",
                 "/api/sources/<uuid:id>/documents",
-                self.add_document,
-                "Add a document by hand, or replace one",
+                self.upload_document,
+                "Upload a document",
                 body=NewDocument,
                 returns=AddedDocument,
                 status=202,
@@ -72,8 +72,8 @@ class DocumentRoutes:
             Route(
                 "POST",
                 f"{document}/restore",
-                self.restore,
-                "Bring a removed document back",
+                self.restore_document,
+                "Restore a document",
                 returns=Document,
                 access="editor",
             ),
@@ -81,29 +81,44 @@ class DocumentRoutes:
                 "DELETE",
                 document,
                 self.delete_document,
-                "Remove a document that was added by hand",
+                "Delete an uploaded document",
                 status=204,
                 access="editor",
             ),
         ]
 
     def list_removals(self, call: Call) -> RemovalList:
+        """List the documents whose removal was withheld because the last listing lacked many of the source's documents.
+
+        They stay searchable until the removals are accepted.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
 
-    def accept(self, call: Call) -> StartedRun:
+    def accept_removals(self, call: Call) -> StartedRun:
+        """Remove the documents whose removal was withheld, in a run of kind `removal`. They can be restored.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
         source_id = call.path["id"]
         with self.database.transaction(call.workspace_id) as tx:
             check_source(tx, call.workspace_id, source_id)
         with self.tickets.opening_run(call.workspace_id) as tx:
             return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
 
-    def refuse(self, call: Call) -> KeptDocuments:
+    def refuse_removals(self, call: Call) -> KeptDocuments:
+        """Keep the documents whose removal was withheld. No run removes them before the source has listed them again.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
 
-    def add_document(self, call: Call) -> AddedDocument:
-        """Read and cut the text between two transactions, as a step does."""
+    def upload_document(self, call: Call) -> AddedDocument:
+        """Add a Markdown or text document to a source, or replace an uploaded one with the same key.
+
+        The document is readable at once; a run of kind `upload` embeds it. 409 if the source itself lists the key.
+        """
         workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
         with self.database.transaction(workspace_id) as tx:
             model = upload.check_addable(tx, workspace_id, source_id, new.key)
@@ -111,13 +126,21 @@ class DocumentRoutes:
         with self.tickets.opening_run(call.workspace_id) as tx:
             return upload.add_document(tx, workspace_id, source_id, rows)
 
-    def restore(self, call: Call) -> Document:
+    def restore_document(self, call: Call) -> Document:
+        """Restore a removed document. It is searchable at once.
+
+        A run of kind `restore` resolves the links to it and embeds missing vectors.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
+        """Delete an uploaded document. It can be restored until it is purged (`KEEP_DELETED_DAYS`).
+
+        409 for a document that the source lists: remove or exclude it there.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:

@@ -61,6 +61,9 @@ class Reason(msgspec.Struct, frozen=True):
     reason: str
 
 
+ProblemDetails = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Problem"})]
+
+
 class RunSummary(msgspec.Struct, frozen=True):
     """One run of one source; `total` is None until the listing is known, `error` is a problem.
 
@@ -80,7 +83,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     total: int | None
     counts: Counts
     pending_removals: int
-    error: dict[str, Any] | None
+    error: ProblemDetails | None
     created_at: dt.datetime
     finished_at: dt.datetime | None
 

@@ -61,54 +61,46 @@ class Collection:
         return [
             *AccountRoutes(self.database).routes(),
             *DocumentRoutes(self.database, self.settings, self.tickets).routes(),
-            Route(
-                "GET",
-                "/api/source-kinds",
-                self.list_source_kinds,
-                "List the kinds of source that can be added",
-                returns=SourceKindList,
-            ),
-            Route("GET", "/api/sources", self.list_sources, "List the sources", returns=SourceList),
+            Route("GET", "/api/source-kinds", self.list_source_kinds, "List source kinds", returns=SourceKindList),
+            Route("GET", "/api/sources", self.list_sources, "List sources", returns=SourceList),
             Route(
                 "POST",
                 "/api/sources",
                 self.create_source,
-                "Add a source",
+                "Create a source",
                 body=NewSource,
                 returns=Source,
                 status=201,
                 access="editor",
             ),
-            Route("GET", source, self.read_source, "Read a source", returns=Source),
+            Route("GET", source, self.get_source, "Get a source", returns=Source),
             Route(
                 "PATCH",
                 source,
-                self.change_source,
-                "Change a source's name, schedule, config or token, pause or resume it",
+                self.update_source,
+                "Update a source",
                 body=SourceChanges,
                 returns=Source,
                 access="editor",
             ),
-            Route(
-                "DELETE", source, self.delete_source, "Delete a source and its documents", status=204, access="editor"
-            ),
+            Route("DELETE", source, self.delete_source, "Delete a source", status=204, access="editor"),
             Route(
                 "POST",
                 f"{source}/collect",
-                self.collect,
-                "Collect a source now",
+                self.collect_source,
+                "Collect a source",
                 query=CollectQuery,
                 returns=StartedRun,
                 status=202,
                 access="editor",
             ),
-            Route("GET", "/api/runs", self.list_runs, "List runs, the newest first", query=RunQuery, returns=RunList),
-            Route("GET", "/api/runs/<uuid:id>", self.read_run, "Read a run", returns=Run),
+            Route("GET", "/api/runs", self.list_runs, "List runs", query=RunQuery, returns=RunList),
+            Route("GET", "/api/runs/<uuid:id>", self.get_run, "Get a run", returns=Run),
             Route(
                 "GET",
                 "/api/runs/<uuid:id>/items",
-                self.list_items,
-                "List what a run does to single documents",
+                self.list_run_items,
+                "List a run's items",
                 query=ItemQuery,
                 returns=ItemList,
             ),
@@ -116,7 +108,7 @@ class Collection:
                 "POST",
                 "/api/runs/<uuid:id>/retry",
                 self.retry_run,
-                "Try again what failed in a run",
+                "Retry a run's failed items",
                 returns=StartedRun,
                 status=202,
                 access="editor",
@@ -126,22 +118,27 @@ class Collection:
                 "GET",
                 "/api/documents",
                 self.list_documents,
-                "List documents by key",
+                "List documents",
                 query=DocumentQuery,
                 returns=DocumentList,
             ),
-            Route("GET", "/api/documents/<uuid:id>", self.read_document, "Read a document", returns=Document),
+            Route("GET", "/api/documents/<uuid:id>", self.get_document, "Get a document", returns=Document),
         ]
 
     def list_source_kinds(self, _: Call) -> SourceKindList:
+        """List the installed kinds of source, each with the JSON schema of its config."""
         return SourceKindList(describe_kinds())
 
     def list_sources(self, call: Call) -> SourceList:
+        """List the workspace's sources, oldest first, each with its last run."""
         with self.database.transaction(call.workspace_id) as tx:
             return SourceList(sources.read_sources(tx, call.workspace_id))
 
     def create_source(self, call: Call) -> Source:
-        """Check the config, probe the source, store it."""
+        """Create a source. The connection is checked first: 422 says what is wrong with the config or the token.
+
+        The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
+        """
         new: NewSource = call.body
         sources.check_name(new.name)
         new = msgspec.structs.replace(new, config=find_kind(new.kind).normalise(new.config))
@@ -149,12 +146,16 @@ class Collection:
         with self.database.transaction(call.workspace_id) as tx:
             return sources.create_source(tx, call.workspace_id, new, self.settings)
 
-    def read_source(self, call: Call) -> Source:
+    def get_source(self, call: Call) -> Source:
+        """Get a source with its last run and the next times of its schedule."""
         with self.database.transaction(call.workspace_id) as tx:
             return sources.read_source(tx, call.workspace_id, call.path["id"])
 
-    def change_source(self, call: Call) -> Source:
-        """Check that the source can be reached with a new config or token, then store the changes."""
+    def update_source(self, call: Call) -> Source:
+        """Change a source's name, config, token or schedule; pause or resume it. Omitted fields stay as they are.
+
+        A new config or token is checked like that of a new source.
+        """
         changes: SourceChanges = call.body
         if changes.config is not msgspec.UNSET or changes.token is not msgspec.UNSET:
             changes = self._check_changes(call, changes)
@@ -172,11 +173,16 @@ class Collection:
         return changes
 
     def delete_source(self, call: Call) -> None:
+        """Delete a source with its documents, runs and schedule. This can't be undone."""
         with self.database.transaction(call.workspace_id) as tx:
             self.opener.delete_staged_after_commit(tx, call.path["id"])
             sources.delete_source(tx, call.workspace_id, call.path["id"])
 
-    def collect(self, call: Call) -> StartedRun:
+    def collect_source(self, call: Call) -> StartedRun:
+        """Start a run that collects the source, or return its open run.
+
+        With `dry_run`, only list the source and report the changes as the run's items.
+        """
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             sources.check_source(tx, call.workspace_id, call.path["id"])
@@ -186,24 +192,30 @@ class Collection:
         return StartedRun(run_id)
 
     def list_runs(self, call: Call) -> RunList:
+        """List runs, newest first, of one source or of all."""
         query: RunQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             return RunList(runs.read_runs(tx, call.workspace_id, query.source_id, query.limit))
 
-    def read_run(self, call: Call) -> Reply:
-        """Read a run; whoever has it as it is, as those who poll mostly do, is told so without its being read."""
+    def get_run(self, call: Call) -> Reply:
+        """Get a run with its progress, failures and warnings.
+
+        To follow a run, poll with `If-None-Match`: 304 means that nothing has changed.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             version = runs.read_version(tx, call.path["id"])
             if call.has_version(version):
                 return Reply(status=304, etag=version)
             return Reply(runs.read_run(tx, call.path["id"]), etag=version)
 
-    def list_items(self, call: Call) -> ItemList:
+    def list_run_items(self, call: Call) -> ItemList:
+        """List what a run does to single documents, by key: `added`, `changed`, `removed` or `skipped`."""
         with self.database.transaction(call.workspace_id) as tx:
             runs.read_summary(tx, call.path["id"])
             return items.read_items(tx, call.path["id"], call.args)
 
     def retry_run(self, call: Call) -> StartedRun:
+        """Start a run that retries the failed items of an ended run, from the same snapshot."""
         with self.database.transaction(call.workspace_id) as tx:
             runs.read_summary(tx, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
@@ -212,18 +224,20 @@ class Collection:
         return StartedRun(run_id)
 
     def cancel_run(self, call: Call) -> Run:
+        """Cancel a run. Documents that it has stored stay."""
         with self.database.transaction(call.workspace_id) as tx:
             cancelled = runs.cancel_run(tx, call.path["id"])
             self.opener.delete_staged_after_commit(tx, cancelled.source_id)
             return cancelled
 
     def list_documents(self, call: Call) -> DocumentList:
+        """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
         query: DocumentQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             return documents.read_documents(tx, call.workspace_id, query)
 
-    def read_document(self, call: Call) -> Reply:
-        """Read a document; whoever opens several citations of it within a minute is answered by the Worker."""
+    def get_document(self, call: Call) -> Reply:
+        """Get a document with its text."""
         with self.database.transaction(call.workspace_id) as tx:
             document = documents.read_document(tx, call.workspace_id, call.path["id"])
         return Reply(document, headers=_KEPT_FOR_A_MINUTE)
