@@ -74,7 +74,7 @@ def test_query_structs_are_no_schemas() -> None:
     assert set(DOCUMENT["components"]["schemas"]) == {"Fruit", "Problem"}
 
 
-@pytest.mark.parametrize(("name", "operation"), operations())
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
 def test_every_operation_is_described(name: str, operation: dict[str, Any]) -> None:
     assert re.fullmatch("[a-z]+([A-Z][a-z]+)+", operation["operationId"]), name
     assert operation["summary"]
