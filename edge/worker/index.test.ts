@@ -93,36 +93,11 @@ describe("a request that the Worker handles itself", () => {
     },
   );
 
-  it("/robots.txt disallows everything, on any host and without a token", async () => {
-    for (const [origin, changes] of [
-      [LOCAL, {}],
-      ["https://hw.example.com", { AUTH_MODE: "jwt" }],
-      ["http://evil.example", {}],
-    ] as const) {
-      const response = await fetchWorker(`${origin}/robots.txt`, {}, changes);
-      expect(await response.text()).toBe("User-agent: *\nDisallow: /\n");
-      expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
-      expect(response.headers.get("cache-control")).toBe("public, max-age=86400");
-    }
-  });
-
   it("/env returns name, version and how to sign in", async () => {
     const response = await fetchWorker("/env");
     const expected = { name: "Headwater", version: packageJson.version, authMode: "local", signInUrl: null };
     expect(await response.json()).toEqual(expected);
     expect(response.headers.get("x-request-id")).toBeTruthy();
-  });
-
-  it("/api/openapi.json returns the build's file", async () => {
-    const file = { fetch: () => Promise.resolve(Response.json({ openapi: "3.1.0" })) } as unknown as Fetcher;
-    expect(await (await fetchWorker("/api/openapi.json", {}, { ASSETS: file })).json()).toEqual({ openapi: "3.1.0" });
-  });
-
-  it("/api/openapi.json is a 404 if the build has no such file", async () => {
-    const page = {
-      fetch: () => Promise.resolve(new Response("<!doctype html>", { headers: { "content-type": "text/html" } })),
-    };
-    expect((await fetchWorker("/api/openapi.json", {}, { ASSETS: page as unknown as Fetcher })).status).toBe(404);
   });
 });
 
