@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from functions.chat.conversations.routes import routes as chat_routes
+from functions.collection.routes import routes as collection_routes
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -54,7 +54,9 @@ def all_routes() -> dict[str, list[Route]]:
     start_job = JobStarter(database, settings, tickets).start
     return {
         "chat": chat_routes(database, settings, embedders, Lifetime()),
-        "collection": Collection(database, settings, tickets, SourceOpener(settings), start_job).routes(),
+        "collection": collection_routes(
+            database, settings, tickets, opener=SourceOpener(settings), start_job=start_job
+        ),
         "embedding": embedding_routes(settings, embedders),
     }
 

@@ -1,25 +1,28 @@
-"""The routes about what becomes of single documents: withheld removals, tombstones, documents added by hand."""
+"""Routes of documents: list, read, upload, restore and delete them, decide about pending removals."""
 
 from functools import cache
 
-from functions.collection.documents import removals, restore, upload
-from functions.collection.documents.documents import Document, read_document_ref
+from functions.collection.documents import documents, removals, restore, upload
+from functions.collection.documents.documents import Document, DocumentList, DocumentQuery, read_document_ref
 from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
 from functions.collection.documents.upload import AddedDocument, NewDocument
-from functions.collection.runs.runs import StartedRun
+from functions.collection.runs.start import StartedRun
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import load_tokenizer
 from headwater.queue.tickets import Tickets
-from headwater.web.app import MAX_BODY_BYTES, Call, Route
+from headwater.web.app import MAX_BODY_BYTES, Call, Reply, Route
 
-_ESCAPED = 3
-"""Bytes of JSON that a byte of text may take: a character of two bytes is six as `\\u00fc`."""
+_JSON_EXPANSION = 3
+"""Maximum bytes of JSON per byte of UTF-8 text: the two bytes of ü become the six of `\\u00fc`."""
+
+_CACHE_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
+"""For the browser's cache and the Worker's, per caller and workspace."""
 
 
 class DocumentRoutes:
-    """What the routes do, with what they need."""
+    """The routes' handlers."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
         self.database = database
@@ -28,36 +31,21 @@ class DocumentRoutes:
         self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
 
     def routes(self) -> list[Route]:
-        """Return them."""
-        waiting, document = "/api/sources/<uuid:id>/removals", "/api/documents/<uuid:id>"
+        """Return the routes."""
+        return [*self._document_routes(), *self._removal_routes()]
+
+    def _document_routes(self) -> list[Route]:
+        document = "/api/documents/<uuid:id>"
         return [
             Route(
                 "GET",
-                waiting,
-                self.list_removals,
-                "List withheld removals",
-                query=RemovalQuery,
-                returns=RemovalList,
+                "/api/documents",
+                self.list_documents,
+                "List documents",
+                query=DocumentQuery,
+                returns=DocumentList,
             ),
-            Route(
-                "POST",
-                f"{waiting}/accept",
-                self.accept_removals,
-                "Accept withheld removals",
-                body=RemovalDecision,
-                returns=StartedRun,
-                status=202,
-                access="editor",
-            ),
-            Route(
-                "POST",
-                f"{waiting}/refuse",
-                self.refuse_removals,
-                "Refuse withheld removals",
-                body=RemovalDecision,
-                returns=KeptDocuments,
-                access="editor",
-            ),
+            Route("GET", document, self.get_document, "Get a document", returns=Document),
             Route(
                 "PUT",
                 "/api/sources/<uuid:id>/documents",
@@ -67,7 +55,7 @@ class DocumentRoutes:
                 returns=AddedDocument,
                 status=202,
                 access="editor",
-                max_body_bytes=_ESCAPED * self.settings.max_file_bytes + MAX_BODY_BYTES,
+                max_body_bytes=_JSON_EXPANSION * self.settings.max_file_bytes + MAX_BODY_BYTES,
             ),
             Route(
                 "POST",
@@ -77,42 +65,51 @@ class DocumentRoutes:
                 returns=Document,
                 access="editor",
             ),
+            Route("DELETE", document, self.delete_document, "Delete an uploaded document", status=204, access="editor"),
+        ]
+
+    def _removal_routes(self) -> list[Route]:
+        pending = "/api/sources/<uuid:id>/removals"
+        return [
             Route(
-                "DELETE",
-                document,
-                self.delete_document,
-                "Delete an uploaded document",
-                status=204,
+                "GET",
+                pending,
+                self.list_removals,
+                "List withheld removals",
+                query=RemovalQuery,
+                returns=RemovalList,
+            ),
+            Route(
+                "POST",
+                f"{pending}/accept",
+                self.accept_removals,
+                "Accept withheld removals",
+                body=RemovalDecision,
+                returns=StartedRun,
+                status=202,
+                access="editor",
+            ),
+            Route(
+                "POST",
+                f"{pending}/refuse",
+                self.refuse_removals,
+                "Refuse withheld removals",
+                body=RemovalDecision,
+                returns=KeptDocuments,
                 access="editor",
             ),
         ]
 
-    def list_removals(self, call: Call) -> RemovalList:
-        """List the documents whose removal was withheld because the last listing lacked many of the source's documents.
-
-        They stay searchable until the removals are accepted.
-        """
+    def list_documents(self, call: Call) -> DocumentList:
+        """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
         with self.database.transaction(call.workspace_id) as tx:
-            return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
+            return documents.read_documents(tx, call.workspace_id, call.args)
 
-    def accept_removals(self, call: Call) -> StartedRun:
-        """Remove the documents whose removal was withheld, in a run of kind `removal`. They can be restored.
-
-        409 if a newer listing exists: list the removals again and decide on those.
-        """
-        source_id = call.path["id"]
+    def get_document(self, call: Call) -> Reply:
+        """Get a document with its text."""
         with self.database.transaction(call.workspace_id) as tx:
-            check_source(tx, call.workspace_id, source_id)
-        with self.tickets.opening_run(call.workspace_id) as tx:
-            return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
-
-    def refuse_removals(self, call: Call) -> KeptDocuments:
-        """Keep the documents whose removal was withheld. No run removes them before the source has listed them again.
-
-        409 if a newer listing exists: list the removals again and decide on those.
-        """
-        with self.database.transaction(call.workspace_id) as tx:
-            return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
+            document = documents.read_document(tx, call.workspace_id, call.path["id"])
+        return Reply(document, headers=_CACHE_FOR_A_MINUTE)
 
     def upload_document(self, call: Call) -> AddedDocument:
         """Add a Markdown or text document to a source, or replace an uploaded one with the same key.
@@ -145,3 +142,30 @@ class DocumentRoutes:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
             upload.delete_document(tx, call.workspace_id, call.path["id"])
+
+    def list_removals(self, call: Call) -> RemovalList:
+        """List the documents whose removal was withheld because the last listing lacked many of the source's documents.
+
+        They stay searchable until the removals are accepted.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
+
+    def accept_removals(self, call: Call) -> StartedRun:
+        """Remove the documents whose removal was withheld, in a run of kind `removal`. They can be restored.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
+        source_id = call.path["id"]
+        with self.database.transaction(call.workspace_id) as tx:
+            check_source(tx, call.workspace_id, source_id)
+        with self.tickets.opening_run(call.workspace_id) as tx:
+            return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
+
+    def refuse_removals(self, call: Call) -> KeptDocuments:
+        """Keep the documents whose removal was withheld. No run removes them before the source has listed them again.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)

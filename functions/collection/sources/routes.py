@@ -1,67 +1,57 @@
-"""The collection function's routes: sources, runs, documents; more are in `people` and `curation`."""
+"""Routes of sources: list, create, read, change and delete them, start a run."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import msgspec
 
-from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.connectors.registry import describe_kinds, find_kind
-from functions.collection.documents import documents
-from functions.collection.documents.documents import Document, DocumentList, DocumentQuery
-from functions.collection.documents.routes import DocumentRoutes
-from functions.collection.pipeline import retry_failed
-from functions.collection.runs import items, runs
-from functions.collection.runs.items import ItemList, ItemQuery
-from functions.collection.runs.runs import Run, RunList, RunQuery, StartedRun
+from functions.collection.names import check_name
+from functions.collection.runs import start
+from functions.collection.runs.start import StartedRun
 from functions.collection.sources import sources
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.sources import Credentials, NewSource, Source, SourceChanges, SourceList
+from functions.collection.sources.credentials import Credentials
+from functions.collection.sources.sources import NewSource, Source, SourceChanges, SourceList
 from headwater.config import Settings
 from headwater.connectors import SourceKind
-from headwater.database.transactions import Database, after_commit
+from headwater.database.transactions import Database
 from headwater.queue.tickets import Tickets
-from headwater.web.app import Call, Reply, Route
+from headwater.web.app import Call, Route
 
 
 class CollectQuery(msgspec.Struct, frozen=True):
-    """How a source is to be collected; a dry run lists it, tells the difference as its items, and touches nothing."""
+    """Options of a run. A dry run lists what a collect would change as its items, and changes nothing."""
 
     dry_run: bool = False
 
 
 class SourceKindList(msgspec.Struct, frozen=True):
-    """Every kind of source that can be added."""
+    """All kinds of source that can be created."""
 
     kinds: list[SourceKind]
 
 
-class Collection:
-    """What the routes do, with what they need; `start_job` has the Cloud Run job work on a run that is large."""
+class SourceRoutes:
+    """The routes' handlers."""
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        tickets: Tickets,
-        opener: SourceOpener,
-        start_job: Callable[[uuid.UUID], None],
-    ) -> None:
+    def __init__(self, database: Database, settings: Settings, tickets: Tickets, opener: SourceOpener) -> None:
         self.database = database
         self.settings = settings
         self.tickets = tickets
         self.opener = opener
-        self.start_job = start_job
 
     def routes(self) -> list[Route]:
-        """Return every route that people and programs call."""
+        """Return the routes."""
         source = "/api/sources/<uuid:id>"
         return [
-            *AccountRoutes(self.database).routes(),
-            *DocumentRoutes(self.database, self.settings, self.tickets).routes(),
-            Route("GET", "/api/source-kinds", self.list_source_kinds, "List source kinds", returns=SourceKindList),
+            Route(
+                "GET",
+                "/api/source-kinds",
+                self.list_source_kinds,
+                "List source kinds",
+                returns=SourceKindList,
+            ),
             Route("GET", "/api/sources", self.list_sources, "List sources", returns=SourceList),
             Route(
                 "POST",
@@ -94,35 +84,6 @@ class Collection:
                 status=202,
                 access="editor",
             ),
-            Route("GET", "/api/runs", self.list_runs, "List runs", query=RunQuery, returns=RunList),
-            Route("GET", "/api/runs/<uuid:id>", self.get_run, "Get a run", returns=Run),
-            Route(
-                "GET",
-                "/api/runs/<uuid:id>/items",
-                self.list_run_items,
-                "List a run's items",
-                query=ItemQuery,
-                returns=ItemList,
-            ),
-            Route(
-                "POST",
-                "/api/runs/<uuid:id>/retry",
-                self.retry_run,
-                "Retry a run's failed items",
-                returns=StartedRun,
-                status=202,
-                access="editor",
-            ),
-            Route("POST", "/api/runs/<uuid:id>/cancel", self.cancel_run, "Cancel a run", returns=Run, access="editor"),
-            Route(
-                "GET",
-                "/api/documents",
-                self.list_documents,
-                "List documents",
-                query=DocumentQuery,
-                returns=DocumentList,
-            ),
-            Route("GET", "/api/documents/<uuid:id>", self.get_document, "Get a document", returns=Document),
         ]
 
     def list_source_kinds(self, _: Call) -> SourceKindList:
@@ -140,7 +101,7 @@ class Collection:
         The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
         """
         new: NewSource = call.body
-        sources.check_name(new.name)
+        check_name(new.name)
         new = msgspec.structs.replace(new, config=find_kind(new.kind).normalise(new.config))
         self.opener.open(Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)).check()
         with self.database.transaction(call.workspace_id) as tx:
@@ -160,12 +121,14 @@ class Collection:
         if changes.config is not msgspec.UNSET or changes.token is not msgspec.UNSET:
             changes = self._check_changes(call, changes)
         with self.database.transaction(call.workspace_id) as tx:
-            return sources.change_source(tx, call.workspace_id, call.path["id"], changes, self.settings)
+            return sources.change_source(tx, call.workspace_id, call.path["id"], changes, settings=self.settings)
 
     def _check_changes(self, call: Call, changes: SourceChanges) -> SourceChanges:
-        """Try to reach a source with its new config and token; returns the changes with the config normalised."""
+        """Connect to a source with its new config and token. Returns the changes with the config normalised."""
         with self.database.transaction(call.workspace_id) as tx:
-            source = sources.read_source_credentials(tx, call.workspace_id, call.path["id"], changes, self.settings)
+            source = sources.read_source_credentials(
+                tx, call.workspace_id, call.path["id"], changes, settings=self.settings
+            )
         if changes.config is not msgspec.UNSET:
             source = replace(source, config=sources.normalise_config(source, changes.config))
             changes = msgspec.structs.replace(changes, config=source.config)
@@ -187,61 +150,6 @@ class Collection:
         with self.database.transaction(call.workspace_id) as tx:
             sources.check_source(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
-            run_id, _ = runs.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
-            runs.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
+            run_id, _ = start.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
+            start.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
         return StartedRun(run_id)
-
-    def list_runs(self, call: Call) -> RunList:
-        """List runs, newest first, of one source or of all."""
-        query: RunQuery = call.args
-        with self.database.transaction(call.workspace_id) as tx:
-            return RunList(runs.read_runs(tx, call.workspace_id, query.source_id, query.limit))
-
-    def get_run(self, call: Call) -> Reply:
-        """Get a run with its progress, failures and warnings.
-
-        To follow a run, poll with `If-None-Match`: 304 means that nothing has changed.
-        """
-        with self.database.transaction(call.workspace_id) as tx:
-            version = runs.read_version(tx, call.path["id"])
-            if call.has_version(version):
-                return Reply(status=304, etag=version)
-            return Reply(runs.read_run(tx, call.path["id"]), etag=version)
-
-    def list_run_items(self, call: Call) -> ItemList:
-        """List what a run does to single documents, by key: `added`, `changed`, `removed` or `skipped`."""
-        with self.database.transaction(call.workspace_id) as tx:
-            runs.read_summary(tx, call.path["id"])
-            return items.read_items(tx, call.path["id"], call.args)
-
-    def retry_run(self, call: Call) -> StartedRun:
-        """Start a run that retries the failed items of an ended run, from the same snapshot."""
-        with self.database.transaction(call.workspace_id) as tx:
-            runs.read_summary(tx, call.path["id"])
-        with self.tickets.opening_run(call.workspace_id) as tx:
-            run_id = retry_failed.retry_run(tx, call.workspace_id, call.path["id"], self.settings)
-            after_commit(tx, partial(self.start_job, run_id))
-        return StartedRun(run_id)
-
-    def cancel_run(self, call: Call) -> Run:
-        """Cancel a run. Documents that it has stored stay."""
-        with self.database.transaction(call.workspace_id) as tx:
-            cancelled = runs.cancel_run(tx, call.path["id"])
-            self.opener.delete_staged_after_commit(tx, cancelled.source_id)
-            return cancelled
-
-    def list_documents(self, call: Call) -> DocumentList:
-        """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
-        query: DocumentQuery = call.args
-        with self.database.transaction(call.workspace_id) as tx:
-            return documents.read_documents(tx, call.workspace_id, query)
-
-    def get_document(self, call: Call) -> Reply:
-        """Get a document with its text."""
-        with self.database.transaction(call.workspace_id) as tx:
-            document = documents.read_document(tx, call.workspace_id, call.path["id"])
-        return Reply(document, headers=_KEPT_FOR_A_MINUTE)
-
-
-_KEPT_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
-"""By the caller's browser and the Worker; never for another caller, or for the same one in another workspace."""

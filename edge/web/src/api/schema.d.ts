@@ -670,7 +670,7 @@ export interface components {
     schemas: {
         /**
          * AddedDocument
-         * @description The document as it is stored, and the run that embeds it.
+         * @description The stored document, and the run that embeds it.
          */
         AddedDocument: {
             /** Format: uuid */
@@ -745,9 +745,9 @@ export interface components {
         };
         /**
          * Counts
-         * @description What a run has come to so far; no number ever falls.
+         * @description Progress of a run. No count ever decreases.
          *
-         *     `listed` documents are in the listing, of which `added`, `changed`, `unchanged` and `failed` are done; `removed` were in the source before. `chunks` were made; `embedded` texts were sent to the model, for `reused` chunks a vector was found.
+         *     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them that are finished. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
          */
         Counts: {
             /** @default 0 */
@@ -790,9 +790,9 @@ export interface components {
         };
         /**
          * Document
-         * @description One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
+         * @description One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
          *
-         *     `deleted_at` is when it was removed; for a while after it can be restored. What is `held` no sync removes: it was `restored`, until its source lists it again, or `added` by hand.
+         *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
          */
         Document: {
             /** Format: uuid */
@@ -811,7 +811,7 @@ export interface components {
         };
         /**
          * DocumentList
-         * @description A page of documents by key; `next` goes into `after` for the next page, None at the end.
+         * @description A page of documents, ordered by key. `next` is the next page's `after`, null on the last page.
          */
         DocumentList: {
             documents: components["schemas"]["DocumentSummary"][];
@@ -819,7 +819,7 @@ export interface components {
         };
         /**
          * DocumentSummary
-         * @description One document in a list, without its text.
+         * @description One document without its text.
          */
         DocumentSummary: {
             /** Format: uuid */
@@ -935,7 +935,7 @@ export interface components {
         };
         /**
          * KeptDocuments
-         * @description How many documents stay; until the source lists them again, no sync removes them.
+         * @description The number of documents kept. No run removes them until the source has listed them again.
          */
         KeptDocuments: {
             kept: number;
@@ -1038,9 +1038,9 @@ export interface components {
         };
         /**
          * NewDocument
-         * @description A document to be added, or to take the place of one added before with the same key.
+         * @description A document to add. It replaces an uploaded document with the same key.
          *
-         *     `key` is its path, by which others link to it. Without a `title` it is found as in a file: in the front matter, the first heading, the key. The text is read as Markdown.
+         *     `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's title, the first heading, or the key.
          */
         NewDocument: {
             key: string;
@@ -1066,9 +1066,9 @@ export interface components {
         };
         /**
          * NewSource
-         * @description A source to be created; `config` is the connector's own, `token` is never told again.
+         * @description A source to create. `config` depends on `kind`. `token` is write-only.
          *
-         *     `schedule` is a cron expression of five fields by which it is collected, None for never; `time_zone` is whose clocks that means.
+         *     `schedule` is a cron expression of five fields in `time_zone`; null means that the source is only collected on request.
          */
         NewSource: {
             kind: string;
@@ -1114,7 +1114,7 @@ export interface components {
         };
         /**
          * Reason
-         * @description What is to be said about one key.
+         * @description The failure or warning of one document.
          */
         Reason: {
             key: string;
@@ -1122,7 +1122,7 @@ export interface components {
         };
         /**
          * Removal
-         * @description A document that waits to be removed or kept.
+         * @description A document that waits for a decision: remove or keep.
          */
         Removal: {
             key: string;
@@ -1133,7 +1133,7 @@ export interface components {
         };
         /**
          * RemovalDecision
-         * @description Which removals are meant: those that this run withheld.
+         * @description A decision about the removals that a run withheld.
          */
         RemovalDecision: {
             /** Format: uuid */
@@ -1141,9 +1141,9 @@ export interface components {
         };
         /**
          * RemovalList
-         * @description A page of withheld removals by key; `next` goes into `after` for the next page, None at the end.
+         * @description A page of withheld removals, ordered by key. `next` is the next page's `after`, null on the last page.
          *
-         *     `run_id` is the run that withheld them, None when there are none. `total` of the source's `stored` documents wait.
+         *     `run_id` is the run that withheld them, null if there are none. `total` counts them, `stored` all live documents of the source.
          */
         RemovalList: {
             run_id: string | null;
@@ -1154,9 +1154,9 @@ export interface components {
         };
         /**
          * Run
-         * @description A run with what there is to say about single keys, and how it goes.
+         * @description One run with its failures, warnings and metrics.
          *
-         *     `throughput` is in documents settled per second: over the last minute, of a run that has ended over all its time; None before anything. `seconds_left` is None where it can't be told.
+         *     `throughput` is in documents per second: over the last minute while the run is open, over its whole duration afterwards, null before the first document. `seconds_left` is an estimate, null if there is none.
          */
         Run: {
             /** Format: uuid */
@@ -1189,16 +1189,16 @@ export interface components {
         };
         /**
          * RunList
-         * @description Runs, the newest first.
+         * @description Runs, newest first.
          */
         RunList: {
             runs: components["schemas"]["RunSummary"][];
         };
         /**
          * RunSummary
-         * @description One run of one source; `total` is None until the listing is known, `error` is a problem.
+         * @description One run of one source.
          *
-         *     `trigger` is what started it. `engine` is what works on it: `job` with the `execution` that does, once that is known, else `tickets`; `notice` tells when it had to be another than was meant.
+         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` is set when the engine had to be changed. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
          */
         RunSummary: {
             /** Format: uuid */
@@ -1236,9 +1236,9 @@ export interface components {
         };
         /**
          * Source
-         * @description A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
+         * @description A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
          *
-         *     `pending_removals` of them wait for an answer: are they to be removed? `next_runs` are the next times of its schedule, in UTC; each is started by the tick that follows it.
+         *     `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next times of the schedule, in UTC; a run starts with the first tick after each.
          */
         Source: {
             /** Format: uuid */
@@ -1258,9 +1258,9 @@ export interface components {
         };
         /**
          * SourceChanges
-         * @description What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule.
+         * @description Changes of a source. Omitted fields stay as they are.
          *
-         *     `config` takes the place of the whole config, while no run is open; its `url` stays, since another repository is another source. `token: null` forgets the token; a run that is open goes on with the new one. A source that is `paused` isn't collected; a run of it that is open goes on.
+         *     `config` replaces the whole config. Its `url` can't change, and no run may be open. `token: null` removes the token; an open run continues with the new one. `schedule: null` removes the schedule. A `paused` source is not collected; its open run continues.
          */
         SourceChanges: {
             name?: string;
@@ -1286,14 +1286,14 @@ export interface components {
         };
         /**
          * SourceKindList
-         * @description Every kind of source that can be added.
+         * @description All kinds of source that can be created.
          */
         SourceKindList: {
             kinds: components["schemas"]["SourceKind"][];
         };
         /**
          * SourceList
-         * @description Every source of a workspace, the oldest first.
+         * @description All sources of a workspace, oldest first.
          */
         SourceList: {
             sources: components["schemas"]["Source"][];
@@ -1320,7 +1320,7 @@ export interface components {
         };
         /**
          * StartedRun
-         * @description The run that was started, or found open.
+         * @description The run that was started, or the one that was already open.
          */
         StartedRun: {
             /** Format: uuid */
