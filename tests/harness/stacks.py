@@ -1,4 +1,4 @@
-"""The whole stack as a person starts it: arguments of `scripts/dev` flow in, a running stack flows out."""
+"""Run `scripts/dev` for a test and stop it afterwards."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -24,7 +25,7 @@ FUNCTIONS = ("chat", "collection", "embedding")
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack that has said it is ready; `supervisor` is the process of `scripts/dev`, `log` what all have printed."""
+    """A stack that is ready. `supervisor`: the process of `scripts/dev`. `log`: its output on the terminal."""
 
     data: Path
     base_port: int
@@ -33,33 +34,38 @@ class RunningStack:
 
     @property
     def url(self) -> str:
-        """The web app's address."""
+        """The web app's base URL."""
         return f"http://127.0.0.1:{self.base_port}"
 
     @property
     def ports(self) -> dict[str, int]:
-        """Each part's port, by its name."""
+        """Each service's port, by name."""
         return dict(self._known()["ports"])
 
     @property
     def pids(self) -> dict[str, int]:
-        """Each part's present process, by its name; `supervisor` among them."""
+        """Each service's current process id, by name, and that of `supervisor`."""
         return dict(self._known()["pids"])
 
     def family(self) -> list[psutil.Process]:
-        """Every process that the stack has started, with all that those started, but not the supervisor itself."""
+        """Return all descendants of the supervisor."""
         return list(psutil.Process(self.supervisor.pid).children(recursive=True))
 
     def get(self, part: str, path: str) -> bytes:
-        """GET a path of one part."""
+        """Return the body of `GET path` from one service."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[part]}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
     def kill(self, part: str) -> None:
-        """Kill a part's process with -9 and wait until the supervisor has started and readied another."""
+        """Kill a service with SIGKILL and wait until the supervisor has restarted it."""
         old = self.pids[part]
         os.kill(old, signal.SIGKILL)
         wait_until(lambda: self.pids[part] not in (old, None))
+
+    def log_entries(self, part: str) -> list[dict[str, Any]]:
+        """Return the JSON entries of a service's log file, oldest first; entries of rotated files are left out."""
+        lines = (self.data / "logs" / f"{part}.log").read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def _known(self) -> dict[str, dict[str, int]]:
         known: dict[str, dict[str, int]] = json.loads((self.data / "processes.json").read_text())
@@ -70,26 +76,29 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
     """Wait until a condition holds, or fail."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "it didn't come about in time"
+        assert time.monotonic() < deadline, f"the condition is still false after {timeout_s:g} s"
         time.sleep(0.05)
 
 
 @contextmanager
 def temporary_data() -> Iterator[Path]:
-    """A data folder that Postgres can reach whoever runs the tests."""
+    """A data folder that Postgres can reach, also when the tests run as root."""
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "data"
 
 
 @contextmanager
-def running_stack(data: Path, *arguments: str, base_port: int | None = None) -> Iterator[RunningStack]:
-    """Run `scripts/dev` until the block ends, however it ends."""
+def running_stack(
+    data: Path, *arguments: str, base_port: int | None = None, first_source: bool = False
+) -> Iterator[RunningStack]:
+    """Run `scripts/dev` until the block ends. The workspace is empty unless `first_source`."""
     base_port = base_port or free_port(in_a_row=PORTS)
     log = data.with_name(f"{data.name}.log")
     command = [str(ROOT / "scripts" / "dev"), "--port", str(base_port), "--data", str(data), *arguments]
+    command += [] if first_source else ["--empty"]
     with log.open("ab") as output:
-        begins_at = output.tell()  # an earlier stack on the same data has said that it was ready, too
+        begins_at = output.tell()  # the log has the ready line of an earlier stack on the same data
         supervisor = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     stack = RunningStack(data, base_port, supervisor, log)
     try:
@@ -111,6 +120,6 @@ def _wait_until_ready(stack: RunningStack, begins_at: int) -> None:
         late = time.monotonic() > deadline
         if late or stack.supervisor.poll() is not None:
             raise AssertionError(
-                f"the stack {'is late' if late else 'ended'}:\n{said[-4000:].decode(errors='replace')}"
+                f"the stack {'is not ready in time' if late else 'ended'}:\n{said[-4000:].decode(errors='replace')}"
             )
         time.sleep(0.1)

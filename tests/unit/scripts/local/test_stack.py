@@ -1,11 +1,10 @@
-"""What `scripts/dev` makes of a data folder, `.env` files and the caller's environment."""
+"""Settings and services of the local stack."""
 
 from pathlib import Path
 
 import pytest
 
 from headwater.config import read_settings
-from scripts.local.process_supervisor import readable
 from scripts.local.stack import Stack, StackError, read_dotenv, to_dotenv
 
 
@@ -16,7 +15,7 @@ def stack(tmp_path: Path) -> Stack:
     return Stack(tmp_path, 9000, {})
 
 
-def test_the_functions_can_read_the_settings(stack: Stack) -> None:
+def test_settings_of_the_stack_are_valid(stack: Stack) -> None:
     settings = read_settings(stack.settings())
     assert settings.auth_mode == "local"
     assert settings.tasks_endpoint == "http://127.0.0.1:9004"
@@ -26,9 +25,7 @@ def test_the_functions_can_read_the_settings(stack: Stack) -> None:
     assert settings.database_url.startswith("postgresql+pg8000://app:")
 
 
-def test_the_callers_environment_wins_over_files_and_the_data_folders_over_the_checkouts(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_takes_precedence_over_dotenv_files(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     (stack.data / ".env").write_text("OPENAI_API_KEY=from-file\nCHAT_MODEL='openai:gpt-5'  # quoted\n")
     monkeypatch.delenv("CHAT_MODEL", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "from-shell")
@@ -36,21 +33,21 @@ def test_the_callers_environment_wins_over_files_and_the_data_folders_over_the_c
     assert stack.environment()["CHAT_MODEL"] == "openai:gpt-5"
 
 
-def test_the_command_line_wins_over_both(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_takes_precedence_over_the_environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDDING_MODEL", "constant")
     given = Stack(stack.data, 9000, {"EMBEDDING_MODEL": "all-MiniLM-L6-v2"})
     assert given.settings()["EMBEDDING_MODEL"] == "all-MiniLM-L6-v2"
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_ADMIN_URL", "TASKS_ENDPOINT", "BLOB_URL"])
-def test_a_variable_left_over_in_a_shell_leads_to_nobodys_production(
+def test_environment_cannot_override_what_the_stack_sets(
     stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "production")
     assert stack.environment()[name] != "production"
 
 
-def test_the_worker_checks_callers_as_the_functions_do_and_no_command_line_holds_a_secret(
+def test_worker_gets_auth_settings_and_its_secret_in_a_private_file(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "it's $HOME, \\n and 32 bytes or more"
@@ -67,47 +64,31 @@ def test_the_worker_checks_callers_as_the_functions_do_and_no_command_line_holds
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_a_variable_of_cloud_run_is_not_passed_on(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_cloud_run_are_not_inherited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K_SERVICE", "chat")
     monkeypatch.setenv("PORT", "1")
     assert not {"K_SERVICE", "PORT"} & stack.environment().keys()
 
 
-def test_secrets_are_made_once(stack: Stack) -> None:
+def test_secrets_are_created_once(stack: Stack) -> None:
     assert stack.own_settings()["SECRET_KEY"] == stack.own_settings()["SECRET_KEY"]
     assert (stack.data / "secrets.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_dotenv_file_reads_like_a_shell_would(tmp_path: Path) -> None:
+def test_read_dotenv_parses_shell_quoting(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# a comment\n\nexport A=1\nB='two words'\nC=\nD=x=y\n")
     assert read_dotenv(file) == {"A": "1", "B": "two words", "C": "", "D": "x=y"}
     assert read_dotenv(tmp_path / "none") == {}
 
 
-def test_a_secret_that_wrangler_cannot_be_told_is_named() -> None:
+def test_to_dotenv_rejects_values_that_wrangler_cannot_read() -> None:
     with pytest.raises(StackError, match="AUTH_SECRET"):
         to_dotenv({"AUTH_SECRET": "'`"})
 
 
 @pytest.mark.parametrize("line", ["just words", "A='unclosed"])
-def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
+def test_read_dotenv_names_an_invalid_line(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(f"A=1\n{line}\n")
     with pytest.raises(StackError, match="line 2: expected NAME=value"):
         read_dotenv(tmp_path / ".env")
-
-
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ("plain", "plain"),
-        ("{broken", "{broken"),
-        ('{"no": "message"}', '{"no": "message"}'),
-        ('{"severity": "INFO", "message": "drained", "action": "drained", "count": 3}', "drained count=3"),
-        ('{"severity": "ERROR", "message": "no", "logging.googleapis.com/trace": "t"}', "ERROR no"),
-        ('{"severity": "ERROR", "message": "no", "stack_trace": "a\\nb"}', "ERROR no\n    a\n    b"),
-        ('{"severity": "WARNING", "message": "busy", "stack_trace": "a\\nb"}', "WARNING busy"),
-    ],
-)
-def test_json_logs_are_shown_as_people_read(line: str, shown: str) -> None:
-    assert readable(line) == shown

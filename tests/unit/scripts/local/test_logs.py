@@ -1,0 +1,101 @@
+"""Log files and terminal output of the local stack."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from scripts.local.logs import Logs, parse_entry, path_of, readable
+
+ROUTINE = [
+    '{"severity": "INFO", "message": "request", "path": "/ready", "status": 200}',
+    '{"message": "no severity"}',
+    "[2026-11-28 06:45:10 +0000] [28974] [INFO] Starting gunicorn 27.0.1",
+    "[wrangler:info] GET /api/sources 200 OK (20ms)",
+    "",
+]
+TO_BE_SEEN = [
+    '{"severity": "ERROR", "message": "no"}',
+    '{"severity": "WARNING", "message": "provider.blocked"}',
+    "Traceback (most recent call last):",
+    "ModuleNotFoundError: No module named 'x'",
+    "[2026-11-28 06:45:10 +0000] [28974] [ERROR] Worker failed to boot.",
+    '{"no": "message"}',
+    "{broken",
+]
+
+
+@pytest.fixture
+def make_logs(tmp_path: Path) -> Iterator[Callable[..., Logs]]:
+    made: list[Logs] = []
+
+    def make(*, verbose: bool = False) -> Logs:
+        made.append(Logs(tmp_path / "logs", ["chat", "edge"], verbose=verbose))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("line", ROUTINE)
+def test_routine_lines_go_to_the_file_alone(
+    line: str, make_logs: Callable[..., Logs], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_logs().add_output("chat", line)
+    assert capsys.readouterr().out == ""
+    assert len(path_of(tmp_path / "logs", "chat").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", TO_BE_SEEN)
+def test_warnings_errors_and_tracebacks_reach_the_terminal(
+    line: str, make_logs: Callable[..., Logs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_logs().add_output("chat", line)
+    assert capsys.readouterr().out.startswith("chat |")
+
+
+@pytest.mark.parametrize("line", [line for line in ROUTINE if line])
+def test_verbose_prints_every_line(
+    line: str, make_logs: Callable[..., Logs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_logs(verbose=True).add_output("edge", line)
+    assert capsys.readouterr().out.startswith("edge |")
+
+
+def test_files_hold_every_field_and_the_time(make_logs: Callable[..., Logs], tmp_path: Path) -> None:
+    trace = {"severity": "INFO", "message": "request", "logging.googleapis.com/trace": "projects/local/traces/1"}
+    made = make_logs()
+    made.add_output("chat", json.dumps(trace))
+    made.report("chat", "stopped answering")
+    entry, message = path_of(tmp_path / "logs", "chat").read_text().splitlines()
+    assert json.loads(entry) == {"time": json.loads(entry)["time"], **trace}
+    assert message.endswith(" stopped answering")
+    assert message[:20] >= json.loads(entry)["time"][:20]
+
+
+def test_files_are_rotated_and_bounded(tmp_path: Path) -> None:
+    with closing(Logs(tmp_path, ["chat"], verbose=False, max_bytes=2_000)) as made:
+        for number in range(200):
+            made.add_output("chat", json.dumps({"message": "request", "number": number}))
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["chat.log", "chat.log.1"]
+    assert all(0 < file.stat().st_size <= 2_000 for file in files)
+    assert '"number": 199' in files[0].read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"severity": "INFO", "message": "drained", "action": "drained", "count": 3}', "drained count=3"),
+        ('{"severity": "ERROR", "message": "no", "logging.googleapis.com/trace": "t"}', "ERROR no"),
+        ('{"severity": "ERROR", "message": "no", "stack_trace": "a\\nb"}', "ERROR no\n    a\n    b"),
+        ('{"severity": "WARNING", "message": "busy", "stack_trace": "a\\nb"}', "WARNING busy"),
+    ],
+)
+def test_readable_formats_json_entries(line: str, text: str) -> None:
+    entry = parse_entry(line)
+    assert entry is not None
+    assert readable(entry) == text
