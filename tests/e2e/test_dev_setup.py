@@ -4,6 +4,7 @@ The tests use a small checkout whose lock file is empty, so that pip downloads n
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,7 +69,8 @@ def set_up(root: Path) -> str:
 
 
 def test_each_stage_runs_once_and_again_when_its_inputs_change(ready: ReadyCheckout, tmp_path: Path) -> None:
-    assert [line.split(" … ")[0] for line in ready.output.splitlines()] == ["setup: environment", "setup: packages"]
+    done = re.findall(r"^setup: (.+) … [\d.]+ s, done$", ready.output, re.MULTILINE)
+    assert done == ["environment", "packages"]
     assert set_up(ready.root) == ""
     (ready.root / "scripts" / "requirements.txt").write_text("# still nothing\n")
     assert set_up(ready.root).startswith("setup: packages")
@@ -90,12 +92,12 @@ def test_killed_set_up_starts_again_from_the_beginning(ready: ReadyCheckout) -> 
     (checkout / "scripts" / "requirements.txt").write_text("# nothing yet\n")
     command = [str(BASE_PYTHON), str(checkout / "scripts" / "setup.py"), "packages"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as interrupted:
-        wait_until((checkout / ".venv" / ".unfinished").exists)
+        wait_until((checkout / ".venv" / ".incomplete").exists)
         os.killpg(interrupted.pid, signal.SIGKILL)
     for package in (checkout / ".venv" / "lib").glob("python*/site-packages/pip"):
         shutil.rmtree(package / "_internal")
     set_up(checkout)
-    assert not (checkout / ".venv" / ".unfinished").exists()
+    assert not (checkout / ".venv" / ".incomplete").exists()
 
 
 def test_concurrent_set_ups_wait_for_each_other(checkout: Path) -> None:
@@ -112,7 +114,8 @@ def test_failing_stage_prints_the_reason_and_is_retried(ready: ReadyCheckout) ->
     (checkout / "scripts" / "requirements.txt").write_text("headwater-no-such-file @ file:///nonexistent/x.whl\n")
     failed = run(BASE_PYTHON, checkout / "scripts" / "setup.py", "packages")
     assert failed.returncode == 1
-    assert "This failed: " in failed.stderr
+    assert "This command failed: " in failed.stderr
+    assert re.search(r"^setup: packages … [\d.]+ s, failed$", failed.stdout, re.MULTILINE)
     assert "Traceback" not in failed.stderr
     (checkout / "scripts" / "requirements.txt").write_text("# nothing\n")
     assert "setup: packages" in set_up(checkout)
@@ -127,7 +130,9 @@ def test_python_that_is_too_old_is_skipped(checkout: Path, tmp_path: Path) -> No
     (programs / "python3").chmod(0o755)
     failed = run("/bin/sh", checkout / "scripts" / "dev", path=str(programs))
     assert failed.returncode == 1
-    assert failed.stderr == "Headwater needs Python 3.11 or newer, and finds none on PATH.\n"
+    assert failed.stderr == (
+        "Headwater needs Python 3.11 or newer, and none is on PATH. Install one and run this again.\n"
+    )
     (programs / "python3.12").write_text('#!/bin/sh\necho "called: $*"\n')
     (programs / "python3.12").chmod(0o755)
     assert "setup.py packages" in run("/bin/sh", checkout / "scripts" / "dev", path=str(programs)).stdout
