@@ -1,1 +1,1 @@
-"""What people and CI call: `dev`, `test`, `check`, `lock`, and the modules behind them."""
+"""The modules behind the scripts that developers and CI run."""

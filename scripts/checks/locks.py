@@ -1,7 +1,7 @@
-"""Lock files: the dependencies in pyproject.toml flow in, pinned and hashed requirements flow out, one file an extra.
+"""Lock files: pinned and hashed requirements, one file per extra of pyproject.toml.
 
-`scripts/lock` writes them, `scripts/check` asks whether they are up to date; Dockerfile and `setup.py` install them.
-What is developed with is locked first and binds the others, so that what is deployed is what was tested.
+`scripts/lock` writes them, `scripts/check` finds outdated ones, `setup.py` and the Dockerfile install them. The extra
+`dev` is locked first and constrains the others, so the deployed versions are the tested ones.
 """
 
 import argparse
@@ -24,25 +24,25 @@ FILES = {"dev": DEV} | {
     "bench": Path("bench/requirements.txt"),
 }
 _UV = "pip compile pyproject.toml --quiet --universal --python-version=3.11 --generate-hashes --no-header --no-annotate"
-_NO_TRACES = ["--no-emit-index-url", "--no-emit-find-links"]
+_OMIT_LOCATIONS = ["--no-emit-index-url", "--no-emit-find-links"]
 
 
 def fingerprint(pyproject: str) -> str:
-    """Hash everything in pyproject.toml that decides what gets locked."""
+    """Hash the parts of pyproject.toml that determine the lock files."""
     tables = tomllib.loads(pyproject)
     project = tables["project"]
     names = ("requires-python", "dependencies", "optional-dependencies")
-    decisive = [project.get(name) for name in names] + [tables.get("tool", {}).get("uv")]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    inputs = [project.get(name) for name in names] + [tables.get("tool", {}).get("uv")]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def header(extra: str, pyproject: str) -> str:
-    """Give the first two lines of an extra's lock file."""
+    """Return the first two lines of an extra's lock file."""
     return f"# Written by scripts/lock: the extra `{extra}` of pyproject.toml.\n# Inputs: {fingerprint(pyproject)}\n"
 
 
 def outdated(root: Path = ROOT) -> list[Path]:
-    """List the lock files that pyproject.toml has moved away from; needs no network."""
+    """List the lock files that don't match pyproject.toml. Needs no network."""
     pyproject = (root / "pyproject.toml").read_text()
     return [
         path
@@ -52,19 +52,19 @@ def outdated(root: Path = ROOT) -> list[Path]:
 
 
 def lock(extra: str, *, upgrade: bool) -> None:
-    """Write one lock file; versions that are locked already stay unless `upgrade`."""
+    """Write one lock file. Versions in an existing file are kept unless `upgrade`."""
     path = FILES[extra]
     command: list[str | Path] = [
         Path(sys.executable).with_name("uv"),
         *_UV.split(),
-        *_NO_TRACES,
+        *_OMIT_LOCATIONS,
         f"--extra={extra}",
         "-o",
         path,
     ]
     command += ["--upgrade"] if upgrade else []
     command += ["--constraint", DEV] if path != DEV else []
-    # uv trusts only certificates of its own unless it is told to use the system's, as a company's proxy needs.
+    # With the system's certificates, uv works behind a company's proxy.
     subprocess.run(command, cwd=ROOT, env=os.environ | {"UV_SYSTEM_CERTS": "1"}, check=True, stdout=subprocess.DEVNULL)
     locked = (ROOT / path).read_text()
     (ROOT / path).write_text(header(extra, (ROOT / "pyproject.toml").read_text()) + locked)
@@ -72,8 +72,8 @@ def lock(extra: str, *, upgrade: bool) -> None:
 
 def main() -> None:
     """Lock every extra."""
-    parser = argparse.ArgumentParser(prog="scripts/lock", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of those locked")
+    parser = argparse.ArgumentParser(prog="scripts/lock", add_help=False)
+    parser.add_argument("--upgrade", action="store_true")
     upgrade = parser.parse_args().upgrade
     for extra, path in FILES.items():
         lock(extra, upgrade=upgrade)

@@ -1,4 +1,4 @@
-"""`scripts/check`: the checkout flows in, complaints and one exit status flow out. Changes nothing, asks no network."""
+"""Run all static checks: the command behind `scripts/check`. Changes no file and needs no network."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ from scripts.setup import ROOT, npm_command
 
 
 def main() -> None:
-    """Run every check, the two long ones side by side, also after one has failed; exit with 1 when any did."""
+    """Run every check, even after a failure. Exits with 1 if any failed. The checks of `edge/` run in parallel."""
     tool = Path(sys.executable).parent
     npm, environment = npm_command("run", "check")
-    with ThreadPoolExecutor() as beside:
-        edge = beside.submit(_run, "edge", *npm, folder=ROOT / "edge", environment=environment)
+    with ThreadPoolExecutor() as pool:
+        edge = pool.submit(_run, "edge", *npm, folder=ROOT / "edge", environment=environment)
         passed = [
             _run("ruff", tool / "ruff", "check"),
             _run("ruff format", tool / "ruff", "format", "--check"),
@@ -36,17 +36,17 @@ def _run(name: str, *command: str | Path, folder: Path = ROOT, environment: dict
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     failed = done.returncode != 0
-    said = done.stdout.decode(errors="replace") if failed else ""
-    print(f"check: {name}: {'failed' if failed else 'ok'}\n{said}", end="", flush=True)
+    output = done.stdout.decode(errors="replace") if failed else ""
+    print(f"check: {name}: {'failed' if failed else 'ok'}\n{output}", end="", flush=True)
     return not failed
 
 
 def _locks_are_current() -> bool:
-    late = outdated()
-    print(f"check: locks: {'failed' if late else 'ok'}")
-    for path in late:
-        print(f"{path} is older than pyproject.toml: run scripts/lock")
-    return not late
+    outdated_files = outdated()
+    print(f"check: locks: {'failed' if outdated_files else 'ok'}")
+    for path in outdated_files:
+        print(f"{path} doesn't match pyproject.toml. Run scripts/lock.")
+    return not outdated_files
 
 
 if __name__ == "__main__":

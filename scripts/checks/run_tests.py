@@ -1,8 +1,7 @@
-"""`scripts/test`: pytest's arguments flow in, the tests' output and one exit status flow out.
+"""Run the tests: the command behind `scripts/test`.
 
-Runs every test: those of `edge/` by vitest, beside Python's by pytest in several processes; then those with a database
-once more, through a PgBouncer in transaction mode. Arguments that choose some of Python's leave out the others; with
-`--reports FOLDER` each of the three writes a JUnit report there.
+pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time, and then the tests
+with a database run again through PgBouncer in transaction mode. If arguments select Python tests, only those run.
 """
 
 import argparse
@@ -18,26 +17,26 @@ from typing import IO
 from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
 
-# Many tests wait for processes: one more than there are cores keeps these busy. Each has a Postgres of its own.
+# One process more than there are cores, because many tests wait for other processes. Each has its own Postgres.
 MAX_WORKERS = 8
-# Whoever debugs wants the test in this terminal.
+# A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
 
 
 def main() -> None:
-    """Install what tests need, run them, and exit with 1 when one failed."""
+    """Install the tools that tests need and run the tests. Exits with 1 if one failed."""
     parser = argparse.ArgumentParser(prog="scripts/test", add_help=False, allow_abbrev=False)
     parser.add_argument("--reports", type=Path)
-    own, arguments = parser.parse_known_args()
+    options, arguments = parser.parse_known_args()
     system_tools.install()
-    everything = not any(chosen(arguments))
+    everything = not selected(arguments)
     with TemporaryFile() as output:
-        edge = _start_edge(output, own.reports) if everything else None
+        edge = _start_edge(output, options.reports) if everything else None
         arguments = [*distribution(arguments, os.cpu_count() or 1), *arguments]
-        passed = _pytest("python", arguments, own.reports)
+        passed = _pytest("python", arguments, options.reports)
         if everything and system_tools.program("pgbouncer"):
-            print("test: once more, through PgBouncer", flush=True)
-            passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], own.reports)
+            print("test: running the tests with a database again, through PgBouncer", flush=True)
+            passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], options.reports)
         if edge is not None:
             passed &= edge.wait() == 0
             output.seek(0)
@@ -45,20 +44,19 @@ def main() -> None:
     sys.exit(not passed)
 
 
-def chosen(arguments: Sequence[str]) -> list[str]:
-    """List the arguments that choose some tests: paths, and whatever an option like `-k` has beside it."""
+def selected(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments that select tests: paths, and values of options such as `-k`."""
     return [argument for argument in arguments if not argument.startswith("-")]
 
 
 def distribution(arguments: Sequence[str], cores: int) -> list[str]:
-    """Give pytest's options for several processes, unless it was asked for one, or for too little to be worth it.
+    """Return pytest's options for several processes; none for single files, a debugger, or explicit options.
 
-    A file's tests stay together, since they share what is expensive; files start in their own order, in which the slow
-    ones come first.
+    The tests of a file run in one process, since they share expensive fixtures. Files start in collection order.
     """
-    small = any(not (ROOT / argument).is_dir() for argument in chosen(arguments))
-    told = any(argument.startswith(("-n", "--numprocesses", "--dist")) for argument in arguments)
-    if small or told or not _INTERACTIVE.isdisjoint(arguments):
+    small = any(not (ROOT / argument).is_dir() for argument in selected(arguments))
+    is_explicit = any(argument.startswith(("-n", "--numprocesses", "--dist")) for argument in arguments)
+    if small or is_explicit or not _INTERACTIVE.isdisjoint(arguments):
         return []
     return [f"--numprocesses={min(cores + 1, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
 

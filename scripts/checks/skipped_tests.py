@@ -1,7 +1,7 @@
-"""Skipped tests: JUnit reports flow in, an exit status flows out: `python -m scripts.checks.skipped_tests REPORT…`.
+"""Fail if tests were skipped that could have run: `python -m scripts.checks.skipped_tests REPORT…`. CI runs it.
 
-CI calls it. A skip says what it lacks as `needs NAME: why`: as pytest's reason, or in the test's own name, since vitest
-reports no reason. It is excused only where that can't be had; a skip of any other form is not.
+A skip has to name what it needs, `needs NAME: why`, in pytest's reason or in the name of a vitest test, because vitest
+reports no reasons. It is accepted only if NAME is neither installed nor installable. Reads JUnit reports.
 """
 
 import re
@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from scripts.checks.system_tools import can_be_had
+from scripts.checks.system_tools import is_available
 
 _NEED = re.compile(r"\bneeds ([\w.-]+)")
 
@@ -23,22 +23,22 @@ def reasons(report: str) -> list[tuple[str, str]]:
     ]
 
 
-def inexcusable(reason: str) -> str | None:
-    """Say why a skip is not acceptable, or None when it is."""
+def rejection(reason: str) -> str | None:
+    """Return why a skip is rejected, None if it is accepted."""
     need = _NEED.search(reason)
     if need is None:
-        return "doesn't say what it needs"
-    return f"{need[1]} can be had here" if can_be_had(need[1]) else None
+        return "names nothing that it needs"
+    return f"{need[1]} is available here" if is_available(need[1]) else None
 
 
 def main() -> None:
-    """Print every skip, and fail when one is inexcusable."""
+    """Print every skip. Exits with 1 if one is rejected."""
     failed = False
     reports = [Path(path).read_text() for path in sys.argv[1:]]
     for test, reason in (skip for report in reports for skip in reasons(report)):
-        complaint = inexcusable(reason)
-        failed |= complaint is not None
-        print(f"skipped {test}: {reason}" + (f" ({complaint})" if complaint else ""))
+        rejected = rejection(reason)
+        failed |= rejected is not None
+        print(f"skipped {test}: {reason}" + (f" ({rejected})" if rejected else ""))
     sys.exit(failed)
 
 

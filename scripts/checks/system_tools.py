@@ -1,7 +1,7 @@
-"""System tools that only tests need, such as a browser: names flow in, what can be had is installed.
+"""Install the system tools that only tests need, such as a browser.
 
-`scripts/test` calls it. Without root, apt-get or a network nothing happens: the tests that need the tool skip and
-say so as `needs NAME: …`, which `scripts/checks/skipped_tests.py` reads.
+Without root, apt-get or a network, nothing is installed, and the tests that need a tool are skipped with the reason
+`needs NAME: …` (see `skipped_tests.py`).
 """
 
 import os
@@ -9,49 +9,52 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# Each tool with the programs it is found by, and the Debian package that brings them.
+# Tool: names of its program, Debian package.
 TOOLS = {
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "git": (("git",), "git"),
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
 }
-# Debian keeps servers where only root's PATH goes.
+# Debian installs servers into a folder that is in root's PATH only.
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 _APT = {"DEBIAN_FRONTEND": "noninteractive"}
 _TIMEOUT_S = 600
 
 
 def program(tool: str) -> str | None:
-    """Find a tool's program."""
+    """Return the path of a tool's program, None if it is not installed."""
     return next(filter(None, (shutil.which(name, path=_PATH) for name in TOOLS[tool][0])), None)
 
 
 def missing() -> list[str]:
-    """List the tools that aren't here."""
+    """List the tools that are not installed."""
     return [tool for tool in TOOLS if program(tool) is None]
 
 
-def can_be_had(tool: str) -> bool:
-    """Tell whether this machine has a tool, or could have it by asking apt-get."""
+def is_available(tool: str) -> bool:
+    """Return whether a tool is installed or apt-get could install it.
+
+    Names that are no tool of ours are looked up among the programs and the environment variables.
+    """
     if tool not in TOOLS:
         return shutil.which(tool) is not None or tool in os.environ
-    return tool not in missing() or (_is_possible() and _apt("--simulate", "install", TOOLS[tool][1]))
+    return tool not in missing() or (_can_install() and _apt("--simulate", "install", TOOLS[tool][1]))
 
 
 def install() -> None:
-    """Install what is missing and can be had."""
-    wanted = missing()
-    if not wanted or not _is_possible():
+    """Install the missing tools if possible."""
+    tools = missing()
+    if not tools or not _can_install():
         return
-    packages = [TOOLS[tool][1] for tool in wanted]
+    packages = [TOOLS[tool][1] for tool in tools]
     print(f"test: installing {', '.join(packages)}", flush=True)
     command = ("--yes", "--no-install-recommends", "install", *packages)
-    # What the image knows about packages may do; asking for news takes longest.
+    # The package lists may be up to date already; updating them takes longest.
     if not (_apt(*command) or (_apt("update") and _apt(*command))):
-        print("test: they can't be had here; what needs them is skipped", flush=True)
+        print("test: they could not be installed; the tests that need them are skipped", flush=True)
 
 
-def _is_possible() -> bool:
+def _can_install() -> bool:
     return os.geteuid() == 0 and Path("/usr/bin/apt-get").exists()
 
 

@@ -1,12 +1,12 @@
-"""`scripts/test`: which arguments are worth several processes."""
+"""Arguments of `scripts/test`: which select tests, and which run in several processes."""
 
 import pytest
 
-from scripts.checks.run_tests import MAX_WORKERS, chosen, distribution
+from scripts.checks.run_tests import MAX_WORKERS, distribution, selected
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])
-def test_whole_folders_run_in_one_process_more_than_there_are_cores(arguments: list[str]) -> None:
+def test_folders_run_in_one_process_more_than_there_are_cores(arguments: list[str]) -> None:
     assert distribution(arguments, 2)[0] == "--numprocesses=3"
     assert distribution(arguments, 64)[0] == f"--numprocesses={MAX_WORKERS}"
 
@@ -23,10 +23,10 @@ def test_whole_folders_run_in_one_process_more_than_there_are_cores(arguments: l
         ["--numprocesses=2"],
     ],
 )
-def test_a_few_tests_and_a_debugger_stay_in_one(arguments: list[str]) -> None:
+def test_files_debuggers_and_explicit_options_run_in_one_process(arguments: list[str]) -> None:
     assert distribution(arguments, 2) == []
 
 
-def test_options_alone_choose_nothing() -> None:
-    assert chosen(["-rs", "--durations=20"]) == []
-    assert chosen(["-k", "once"]) == ["once"]
+def test_options_alone_select_nothing() -> None:
+    assert selected(["-rs", "--durations=20"]) == []
+    assert selected(["-k", "once"]) == ["once"]

@@ -1,4 +1,4 @@
-"""What things cost: measured seconds times published prices, and the page that tells it."""
+"""Costs computed from measured processor time and prices, and the page docs/costs.md."""
 
 import json
 import tomllib
@@ -9,7 +9,7 @@ import pytest
 from scripts.cost import MEASURED, PAGE, PRICES, Costs, dollars, page, table
 
 SERVICE_S = 0.000024 + 2 * 0.0000025
-FOUND = {
+MEASUREMENTS = {
     "start_cpu_s": {"collection": 1.0},
     "tick_cpu_s": {"collection": 0.5},
     "collect": {
@@ -23,42 +23,42 @@ FOUND = {
 
 @pytest.fixture
 def costs() -> Costs:
-    return Costs(FOUND, tomllib.loads(PRICES.read_text()))
+    return Costs(MEASUREMENTS, tomllib.loads(PRICES.read_text()))
 
 
 def ours(lines: Any) -> dict[str, float]:
     return {line.what: line.ours for line in lines}
 
 
-def test_an_idle_month_is_four_wake_ups_an_hour_beside_a_container_that_never_sleeps(costs: Costs) -> None:
+def test_idle_month_pays_for_four_ticks_an_hour(costs: Costs) -> None:
     [compute, *_] = costs.idle_month()
     ticks = 730 * 4
     assert compute.ours == pytest.approx(ticks * (1.5 * 2 * SERVICE_S + 0.0000004))
     assert compute.theirs == pytest.approx(730 * 3600 * (2 * 0.000018 + 4 * 0.000002))
 
 
-def test_pages_pay_for_twice_the_processor_time_that_they_use(costs: Costs) -> None:
+def test_pages_pay_for_twice_their_processor_time(costs: Costs) -> None:
     paid = ours(costs.pages(1000))
     assert paid["compute: embedding"] == pytest.approx(200 * 2 * SERVICE_S + 15 * 0.0000004)
     assert paid["compute: collection"] == pytest.approx(10 * 2 * SERVICE_S + 15 * 0.0000004)
 
 
-def test_answers_hold_their_vcpu_while_the_model_writes_and_pay_for_its_tokens(costs: Costs) -> None:
+def test_answers_pay_for_the_vcpu_while_the_model_writes_and_for_tokens(costs: Costs) -> None:
     paid = ours(costs.answers(1000))
     assert paid["compute: chat"] == pytest.approx(8000 * SERVICE_S + 1000 * 0.0000004)
     assert paid["model tokens"] == pytest.approx(2_000_000 * 0.000003 + 300_000 * 0.000015)
 
 
-def test_a_switch_embeds_every_passage_once_in_the_job(costs: Costs) -> None:
+def test_model_switch_embeds_every_passage_once_in_the_job(costs: Costs) -> None:
     [job] = costs.switch(1000)
     assert job.ours == pytest.approx(10_000 * 0.02 * (0.000018 + 4 * 0.000002))
 
 
-def test_amounts_are_told_to_the_cent_or_to_two_digits_and_summed(costs: Costs) -> None:
+def test_amounts_are_rounded_to_cents_or_two_digits_and_summed(costs: Costs) -> None:
     assert [dollars(amount) for amount in (0, 25, 0.194, 0.0031415)] == ["$0.00", "$25.00", "$0.19", "$0.0031"]
     assert table(costs.idle_month()).endswith(f"**{dollars(sum(ours(costs.idle_month()).values()))}** | **$146.19** |")
 
 
-def test_the_page_is_that_of_the_figures() -> None:
+def test_committed_page_matches_measurements_and_prices() -> None:
     written = page(json.loads(MEASURED.read_text()), tomllib.loads(PRICES.read_text()))
     assert PAGE.read_text() == written, "run: scripts/cost"

@@ -1,4 +1,4 @@
-"""The lock files: current, hashed, and free of traces of the machine that wrote them."""
+"""Lock files: current, pinned, hashed, and without locations of the machine that wrote them."""
 
 import re
 from pathlib import Path
@@ -18,29 +18,29 @@ def checkout(folder: Path, pyproject: str) -> Path:
     return folder
 
 
-def test_what_is_committed_is_locked() -> None:
+def test_committed_lock_files_are_current() -> None:
     assert outdated() == []
 
 
-def test_a_changed_dependency_makes_every_lock_file_outdated(tmp_path: Path) -> None:
+def test_changed_dependency_makes_every_lock_file_outdated(tmp_path: Path) -> None:
     root = checkout(tmp_path, PYPROJECT.format(version=1, flask=3))
     assert outdated(root) == []
     (root / "pyproject.toml").write_text(PYPROJECT.format(version=1, flask=4))
     assert outdated(root) == list(FILES.values())
 
 
-def test_a_missing_lock_file_is_outdated(tmp_path: Path) -> None:
+def test_missing_lock_file_is_outdated(tmp_path: Path) -> None:
     root = checkout(tmp_path, PYPROJECT.format(version=1, flask=3))
     (root / FILES["job"]).unlink()
     assert outdated(root) == [FILES["job"]]
 
 
-def test_only_dependencies_count() -> None:
+def test_fingerprint_ignores_the_version_of_the_project() -> None:
     assert fingerprint(PYPROJECT.format(version=1, flask=3)) == fingerprint(PYPROJECT.format(version=2, flask=3))
 
 
 @pytest.mark.parametrize("path", FILES.values(), ids=str)
-def test_every_package_is_pinned_and_hashed_and_torch_is_not_among_them(path: Path) -> None:
+def test_every_package_is_pinned_and_hashed_and_torch_is_not_locked(path: Path) -> None:
     text = (ROOT / path).read_text()
     packages = re.findall(r"^(\S+)==\S+[^\n]*\\\n    --hash=sha256:", text, flags=re.MULTILINE)
     assert len(packages) == sum(line[0].isalnum() for line in text.splitlines())
@@ -48,12 +48,12 @@ def test_every_package_is_pinned_and_hashed_and_torch_is_not_among_them(path: Pa
 
 
 @pytest.mark.parametrize("path", FILES.values(), ids=str)
-def test_no_lock_file_names_a_host_or_a_folder(path: Path) -> None:
+def test_lock_files_name_no_host_or_folder(path: Path) -> None:
     assert not re.search(r"://|--find-links|--index-url|/opt/|/root/", (ROOT / path).read_text())
 
 
 @pytest.mark.parametrize("extra", ["chat", "collection", "embedding", "job"])
-def test_what_is_deployed_is_what_was_tested(extra: str) -> None:
+def test_deployed_versions_are_the_tested_versions(extra: str) -> None:
     def pins(path: Path) -> set[str]:
         return {line.rstrip("\\ ") for line in (ROOT / path).read_text().splitlines() if line[0].isalnum()}
 
