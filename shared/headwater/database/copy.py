@@ -1,8 +1,8 @@
-r"""Many rows at once: rows flow in, a temporary table that holds them until the commit flows out.
+r"""Bulk inserts with COPY, by way of temporary tables.
 
-Row-level security refuses `COPY` into the tables themselves. So rows are copied into a temporary table, and one
-`insert … select` takes them from there, under the table's policy. That is several times faster than rows as JSON, and
-safe behind a transaction-mode pooler, since the table is gone when the transaction ends. Called by the steps' `apply`.
+Postgres doesn't allow `COPY` into tables with row-level security. Rows are copied into a temporary table; the caller
+then moves them with one `insert … select`, under the table's policy. This is several times faster than rows as JSON,
+and safe behind a transaction-mode pooler, since the temporary table is dropped at commit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 BLOCK_CHARS = 262_144
-"""Rows are sent in blocks of about this size, so that a million of them need no more memory than one block."""
+"""Approximate size of a block of rows; memory use is one block, whatever the number of rows."""
 
 _SPECIAL = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
 def copy_rows(tx: Connection, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Create the temporary table `table` with `columns` (as in `create table`) and fill it.
+    """Create the temporary table `table` with `columns` (as in `create table`) and copy rows into it.
 
     Values are None, text, numbers, UUIDs, bytes, or sequences of text.
     """
@@ -25,12 +25,12 @@ def copy_rows(tx: Connection, table: str, columns: str, rows: Iterable[Sequence[
 
 
 def copy_binary(tx: Connection, table: str, columns: str, data: bytes) -> None:
-    """Do the same with what is in COPY's binary format already."""
+    """Create a temporary table and fill it with data in COPY's binary format."""
     _copy(tx, table, columns, "binary", [data])
 
 
 def encode_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    r"""Write rows in COPY's text format: `[("a", None, 1)]` is one block, `b"a\t\\N\t1\n"`."""
+    r"""Encode rows in COPY's text format, in blocks: `[("a", None, 1)]` → `b"a\t\\N\t1\n"`."""
     lines: list[str] = []
     size = 0
     for row in rows:

@@ -1,6 +1,6 @@
-"""Migrations: an empty or older database flows in, this revision's schema flows out.
+"""Schema migrations with Alembic, and the registration of embedding models.
 
-Called by `python -m functions.job migrate` as the owner (`DATABASE_ADMIN_URL`), before the functions start.
+`python -m functions.job migrate` runs them as the owner (`DATABASE_ADMIN_URL`) before the functions start.
 """
 
 from pathlib import Path
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
-    """Bring the schema to `transactions.REVISION` and let the role that `app_url` names log in.
+    """Migrate the schema to `transactions.REVISION` and enable the login of the role in `app_url`.
 
-    Safe to repeat and to run twice at once. Raises ConfigError when a URL can't serve.
+    Idempotent and safe to run concurrently. Raises ConfigError if a URL is unsuitable.
     """
     from alembic import command
 
     app = connect_arguments(app_url, root_certificate)
-    # Supabase's poolers want the project in the name: app.abcdefghijklmnopqrst.
+    # Supabase's poolers need the project in the user name: app.abcdefghijklmnopqrst.
     if str(app["user"]).partition(".")[0] != "app":
-        raise ConfigError("DATABASE_URL must connect as the role `app`, which owns nothing.")
+        raise ConfigError("DATABASE_URL must connect as the role `app`.")
     with owner_transaction(admin_url, root_certificate) as tx:
-        tx.execute(_ALONE)
+        tx.execute(_LOCK)
         tx.execute(sa.text("create extension if not exists vector schema public"))
         tx.execute(sa.text("create schema if not exists headwater"))
         _ensure_role(tx, app["password"] or "")
@@ -37,19 +37,19 @@ def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
 
 
 def downgrade(admin_url: str, revision: str, root_certificate: str = "") -> None:
-    """Undo every migration after `revision`, with what only its tables and columns held."""
+    """Revert every migration after `revision`, with the data of its tables and columns."""
     from alembic import command
 
     with owner_transaction(admin_url, root_certificate) as tx:
-        tx.execute(_ALONE)
+        tx.execute(_LOCK)
         command.downgrade(_alembic(tx), revision)
 
 
 def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> None:
-    """Make `name` the active embedding model, with a partition of its own for its vectors.
+    """Make `name` the active embedding model and create the partition for its vectors.
 
-    Vectors of a model that was active before are kept, so that going back costs nothing. Raises ConfigError when they
-    have another length than `dim`.
+    Vectors of previously active models are kept, so that switching back is free. Raises ConfigError if the model's
+    stored vectors have another length than `dim`.
     """
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(sa.text("lock table embedding_models"))
@@ -65,23 +65,23 @@ def register_model(admin_url: str, name: str, dim: int, root_certificate: str = 
             {"name": name, "dim": dim},
         ).one()
         if model.dim != dim:
-            raise ConfigError(f"EMBEDDING_DIM: {name} has vectors of length {model.dim} here. It can't be {dim}, too.")
+            raise ConfigError(f"EMBEDDING_DIM is {dim}, but the stored vectors of {name} have the length {model.dim}.")
         partition = f"vectors_{int(model.id)} partition of vectors for values in ({int(model.id)})"
         tx.execute(sa.text(f"create table if not exists {partition}"))
 
 
 def _ensure_role(tx: Connection, password: str) -> None:
-    """Create the role that the functions connect as: it may log in, owns nothing, bypasses nothing."""
+    """Create the functions' role, which owns no tables and can't bypass row-level security."""
     if not tx.execute(sa.text("select 1 from pg_roles where rolname = 'app'")).scalar():
         tx.execute(sa.text("create role app login"))
     if password:
-        literal = password.replace("'", "''")
-        tx.exec_driver_sql(f"alter role app with login password '{literal}'")
+        quoted = password.replace("'", "''")
+        tx.exec_driver_sql(f"alter role app with login password '{quoted}'")
     tx.execute(sa.text("grant usage on schema headwater to app"))
 
 
 def _alembic(tx: Connection) -> "Config":
-    """Give Alembic the migrations and a transaction to run them in."""
+    """Return Alembic's configuration, with the transaction to run migrations in."""
     from alembic.config import Config
 
     config = Config()
@@ -90,4 +90,4 @@ def _alembic(tx: Connection) -> "Config":
     return config
 
 
-_ALONE = sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))")
+_LOCK = sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))")

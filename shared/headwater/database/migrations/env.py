@@ -1,4 +1,4 @@
-"""Alembic's entry: takes the connection that `headwater.database.migrations.upgrade` opened, in its transaction."""
+"""Alembic's environment script; runs migrations in the transaction opened by `headwater.database.migrations`."""
 
 from alembic import context
 

@@ -101,7 +101,7 @@ def test_a_migration_that_was_undone_can_be_done_again(
     made = Database(database.url, 1)
     add_run(made, add_workspace(made))
     downgrade(database.admin_url, revision)
-    with pytest.raises(NotReady, match=f"at {revision}, {REVISION} is needed"):
+    with pytest.raises(NotReady, match=f"at revision {revision}; {REVISION} is required"):
         made.check_ready()
     upgrade(database.admin_url, database.url)
     made.check_ready()

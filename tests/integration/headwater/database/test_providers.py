@@ -111,7 +111,7 @@ def test_a_certificate_of_another_name_is_refused_only_where_names_count(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
     server, root = trusted.certify("elsewhere.example.com"), str(trusted.root)
-    with pytest.raises(DatabaseUnavailable, match="can't be trusted: Hostname mismatch"):
+    with pytest.raises(DatabaseUnavailable, match="can't be verified: Hostname mismatch"):
         encrypted(postgres, module_database, server, sslmode="verify-full", sslrootcert=root)
     with pytest.raises(DatabaseUnavailable, match="Hostname mismatch"):
         encrypted(postgres, module_database, server, setting=root)
@@ -128,7 +128,7 @@ def test_a_certificate_by_another_authority_is_refused(
         {"sslmode": "require", "sslrootcert": root},
         {"sslmode": "verify-full", "sslrootcert": "system"},
     ):
-        with pytest.raises(DatabaseUnavailable, match=r"can't be trusted.*DATABASE_ROOT_CERTIFICATE"):
+        with pytest.raises(DatabaseUnavailable, match=r"can't be verified.*DATABASE_ROOT_CERTIFICATE"):
             encrypted(postgres, module_database, server, **query)
 
 
@@ -189,7 +189,9 @@ def test_a_pooled_connection_from_before_the_schema_finds_the_schema(migrated_po
 
 def test_a_models_vectors_keep_their_length(database: FreshDatabase) -> None:
     register_model(database.admin_url, "openai:some", 512)
-    with pytest.raises(ConfigError, match=r"openai:some has vectors of length 512 here. It can't be 1024, too"):
+    with pytest.raises(
+        ConfigError, match=r"EMBEDDING_DIM is 1024, but the stored vectors of openai:some have the length 512\."
+    ):
         register_model(database.admin_url, "openai:some", 1024)
 
 
@@ -197,7 +199,7 @@ def test_a_models_vectors_keep_their_length(database: FreshDatabase) -> None:
     ("url", "reason"),
     [
         ("postgresql://postgres.x:s@aws-0-eu-central-1.pooler.supabase.com:6543/postgres", "port 5432"),
-        ("postgresql://app.x:s@aws-0-eu-central-1.pooler.supabase.com:5432/postgres", "the owner"),
+        ("postgresql://app.x:s@aws-0-eu-central-1.pooler.supabase.com:5432/postgres", "the role that owns"),
     ],
 )
 def test_a_url_that_no_migration_can_use_says_which_can(url: str, reason: str) -> None:

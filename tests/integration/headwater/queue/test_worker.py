@@ -231,9 +231,9 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
 @pytest.mark.parametrize(
     ("sqlstate", "told"),
     [
-        ("53100", "The database takes nothing more: No space left on device. See to its disk."),
-        ("25006", "The database takes nothing more: No space left on device. See to its disk."),
-        ("40P01", "Somebody else was changing the same at this moment. Try again."),
+        ("53100", "The database is full or read-only: No space left on device. Free or add disk space."),
+        ("25006", "The database is full or read-only: No space left on device. Free or add disk space."),
+        ("40P01", "Another request changed the same data at the same time. Try again."),
     ],
 )
 def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_others(
