@@ -20,7 +20,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from functions.collection.runs import runs
+from functions.collection.runs.start import start_run
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings, read_settings
 from headwater.database.transactions import ALL_WORKSPACES, OVERFLOW, Database
@@ -90,7 +90,7 @@ def collect(database: Database, settings: Settings, sources: Sequence[tuple[uuid
     started = time.monotonic()
     for workspace_id, source_id in sources:
         with database.transaction(workspace_id) as tx:
-            runs.start_run(tx, workspace_id, source_id, "api")
+            start_run(tx, workspace_id, source_id, "api")
     tickets.wake(["collection"])
     while count_ended(database) < len(sources):
         time.sleep(0.2)

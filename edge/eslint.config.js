@@ -27,5 +27,7 @@ export default defineConfig(
   { files: ["web/src/**"], extends: [reactHooks.configs.flat["recommended-latest"]] },
   // The compiler checks globals, of Node and of the browser (for functions passed to page.evaluate).
   { files: ["**/*.mjs"], rules: { "no-undef": "off" } },
+  // Everything that drives a browser is in e2e.
+  { ignores: ["e2e/**"], rules: { "no-restricted-imports": ["error", "playwright-core"] } },
   { files: ["**/*.test.{ts,tsx}"], rules: { "max-lines-per-function": "off" } },
 );

@@ -9,21 +9,40 @@ from pathlib import Path
 from typing import Any
 
 from functions.chat.conversations.routes import routes as chat_routes
+from functions.collection.routes import routes as collection_routes
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.routes import Collection
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import Embedders
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Route
-from headwater.web.openapi import describe
+from headwater.web.openapi import Tag, describe
 from headwater.web.shutdown import Lifetime
 from scripts.setup import npm
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "openapi.json"
+
+DESCRIPTION = """\
+Collect a team's documents, search them, and answer questions with citations.
+
+Errors are problem details (RFC 9457) with a request id. Responses to GET requests carry an `ETag`: send it as
+`If-None-Match` to get 304 when nothing changed.
+"""
+
+TAGS = (
+    Tag("Search", "Find passages.", r"/api/search"),
+    Tag("Chat", "Ask questions, with streamed answers and citations.", r"/api/chat"),
+    Tag("Conversations", "The caller's conversations.", r"/api/conversations"),
+    Tag("Documents", "Collected and uploaded documents.", r"/api/documents|/api/sources/\{id\}/documents"),
+    Tag("Removals", "Removals that were withheld because a listing lacked many documents.", r".*/removals"),
+    Tag("Sources", "Where documents come from.", r"/api/source"),
+    Tag("Runs", "Runs of a source: collect, retry, removal, restore, upload.", r"/api/runs"),
+    Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),
+    Tag("Access", "The caller, the workspace's members and its API keys.", r"/api/(me|members|keys)"),
+)
 
 
 def all_routes() -> dict[str, list[Route]]:
@@ -35,7 +54,9 @@ def all_routes() -> dict[str, list[Route]]:
     start_job = JobStarter(database, settings, tickets).start
     return {
         "chat": chat_routes(database, settings, embedders, Lifetime()),
-        "collection": Collection(database, settings, tickets, SourceOpener(settings), start_job).routes(),
+        "collection": collection_routes(
+            database, settings, tickets, opener=SourceOpener(settings), start_job=start_job
+        ),
         "embedding": embedding_routes(settings, embedders),
     }
 
@@ -44,7 +65,7 @@ def page() -> str:
     """Return the content of docs/openapi.json."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     routes = [route for routes in all_routes().values() for route in routes]
-    described: dict[str, Any] = describe(routes, title="Headwater", version=version)
+    described: dict[str, Any] = describe(routes, title="Headwater", version=version, description=DESCRIPTION, tags=TAGS)
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -4,11 +4,24 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseRoute, type Route } from "../web/src/routing/route";
 import { startUpstream } from "../worker/testing/upstream";
 import { startWrangler, type Wrangler } from "./wrangler";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
+const API_DOCS = "<!doctype html><title>The API</title>";
+/** Paths of every page of the web app. A new page must be excluded from `run_worker_first` in wrangler.jsonc. */
+const PATHS = {
+  chat: ["/", "/chat", "/chat/c1"],
+  sources: ["/sources", "/sources/?x=1"],
+  documents: ["/sources/s1", "/sources/s1?show=deleted"],
+  document: ["/documents/d1?start=1&end=2"],
+  runs: ["/runs", "/runs?source=s1"],
+  run: ["/runs/r1", "/runs/a%2Fb"],
+  workspace: ["/workspace", "/workspace/"],
+} satisfies Record<Exclude<Route["page"], "missing">, string[]>;
+const NAVIGATION = { accept: "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-mode": "navigate" };
 
 let assets: string;
 let upstream: Awaited<ReturnType<typeof startUpstream>>;
@@ -20,7 +33,10 @@ beforeAll(async () => {
   await copyFile(join(import.meta.dirname, "../web/public/_headers"), join(assets, "_headers"));
   await writeFile(join(assets, "assets", "index-1.js"), SCRIPT);
   await writeFile(join(assets, "index.html"), PAGE);
+  await writeFile(join(assets, "favicon.svg"), "<svg/>");
+  await writeFile(join(assets, "logo.svg"), "<svg/>");
   await writeFile(join(assets, "api", "openapi.json"), '{"openapi":"3.1.0"}');
+  await writeFile(join(assets, "api", "docs.html"), API_DOCS);
   upstream = await startUpstream();
   edge = await startWrangler(assets, upstream.url);
 });
@@ -32,8 +48,26 @@ afterAll(async () => {
 });
 
 describe("the assets layer", () => {
-  it.each(["/", "/sources", "/chat/c1", "/documents/d1?start=1&end=2"])("serves the app's page at %s", async (path) => {
-    expect(await (await fetch(edge.url + path)).text()).toBe(PAGE);
+  it.each(Object.entries(PATHS).flatMap(([page, paths]) => paths.map((path) => [page, path] as const)))(
+    "serves the app for its page %s at %s, without the Worker",
+    async (page, path) => {
+      expect(parseRoute(new URL(path, edge.url)).page).toBe(page);
+      for (const headers of [{}, NAVIGATION]) {
+        const response = await fetch(edge.url + path, { headers });
+        expect(await response.text()).toBe(PAGE);
+        expect(response.headers.has("x-request-id")).toBe(false);
+      }
+    },
+  );
+
+  it.each([
+    ["/api/docs", API_DOCS],
+    ["/favicon.svg", "<svg/>"],
+  ])("serves %s without the Worker", async (path, body) => {
+    const response = await fetch(edge.url + path);
+    expect(await response.text()).toBe(body);
+    expect(response.headers.get("content-security-policy")).toContain("script-src 'self'");
+    expect(response.headers.has("x-request-id")).toBe(false);
   });
 
   it("serves /api/openapi.json from the build", async () => {
@@ -59,6 +93,38 @@ describe("the assets layer", () => {
       expect(response.status).toBe(404);
       expect(response.headers.get("cache-control")).toBe("no-store");
     }
+  });
+
+  it("serves any other file of the build through the Worker", async () => {
+    const response = await fetch(`${edge.url}/logo.svg`);
+    expect(await response.text()).toBe("<svg/>");
+    expect(response.headers.get("content-type")).toContain("image/svg+xml");
+  });
+
+  it.each(["/nothing", "/index.php", "/.env", "/app.js", "/sources.html", "/documents", "/chats/c1", "/favicon.ico"])(
+    "returns 404 for %s: text to a browser, a problem to other clients",
+    async (path) => {
+      const etag = (await fetch(edge.url)).headers.get("etag") ?? "";
+      for (const headers of [NAVIGATION, { ...NAVIGATION, "if-none-match": etag }]) {
+        const page = await fetch(edge.url + path, { headers });
+        expect(page.status).toBe(404);
+        expect(page.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+        expect(page.headers.get("cache-control")).toBe("no-store");
+        expect(await page.text()).toContain(`There is no page at ${path}.\nOpen Headwater at ${edge.url}/`);
+      }
+      for (const init of [{}, { headers: { accept: "application/json" } }, { method: "POST" }, { method: "DELETE" }]) {
+        const response = await fetch(edge.url + path, init);
+        expect(response.status).toBe(404);
+        expect(response.headers.get("content-type")).toBe("application/problem+json");
+      }
+    },
+  );
+
+  it("returns the Worker's robots.txt, not the app's page", async () => {
+    const response = await fetch(`${edge.url}/robots.txt`, { headers: NAVIGATION });
+    expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect(response.headers.get("cache-control")).toBe("public, max-age=86400");
+    expect(await response.text()).toBe("User-agent: *\nDisallow: /\n");
   });
 
   it.each(["/api", "/api/nothing", "/v1", "/tasks/drain", "/cron/tick", "/heartbeat", "/ready"])(

@@ -99,18 +99,6 @@ describe("a request that the Worker handles itself", () => {
     expect(await response.json()).toEqual(expected);
     expect(response.headers.get("x-request-id")).toBeTruthy();
   });
-
-  it("/api/openapi.json returns the build's file", async () => {
-    const file = { fetch: () => Promise.resolve(Response.json({ openapi: "3.1.0" })) } as unknown as Fetcher;
-    expect(await (await fetchWorker("/api/openapi.json", {}, { ASSETS: file })).json()).toEqual({ openapi: "3.1.0" });
-  });
-
-  it("/api/openapi.json is a 404 if the build has no such file", async () => {
-    const page = {
-      fetch: () => Promise.resolve(new Response("<!doctype html>", { headers: { "content-type": "text/html" } })),
-    };
-    expect((await fetchWorker("/api/openapi.json", {}, { ASSETS: page as unknown as Fetcher })).status).toBe(404);
-  });
 });
 
 describe("local mode", () => {

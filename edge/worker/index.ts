@@ -1,23 +1,24 @@
 /**
  * The Worker: authenticates and rate-limits API requests, and forwards them to the functions.
  *
- * The assets layer serves the web app before the Worker runs (`run_worker_first` in wrangler.jsonc). The Worker has no
- * product logic. It starts no function for unknown paths, unauthenticated or rate-limited callers, and cached responses.
+ * The assets layer serves the pages of the web app without the Worker (`run_worker_first` in wrangler.jsonc). The Worker
+ * has no product logic. It starts no function for unknown paths, unauthenticated or rate-limited callers, and cached
+ * responses.
  */
 
+import { fileResponse, openapiResponse } from "./assets/files";
+import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
 import { limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
 import { envResponse, type Env } from "./env";
 import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
-import { problemResponse, ProblemError, type Problem } from "./http/problem";
+import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { setSecurityHeaders } from "./http/security-headers";
 import { targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
-
-const OPENAPI_MAX_AGE_S = 300;
 
 export default {
   async fetch(request, env, ctx) {
@@ -37,7 +38,8 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
   const { env } = context;
   const { hostname, pathname } = new URL(request.url);
   const target = targetOf(pathname);
-  if (target === "assets") return assetResponse(request, env);
+  if (target === "robots") return robotsResponse();
+  if (target === "file") return fileResponse(request, env);
   if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw localOnly(hostname);
   if (target === "none") throw notFound(pathname);
   if (isPreflight(request)) return preflightResponse(request, env);
@@ -68,25 +70,6 @@ async function admit(request: Request, env: Env): Promise<Caller> {
     if (error instanceof Unauthorized) await (error.isAttempt ? limitSignIns : limitAnonymous)(request, env);
     throw error;
   }
-}
-
-/** Get a file of the web app's build. For a missing one, the assets layer returns the app's page: that is a 404 here. */
-async function assetResponse(request: Request, env: Env): Promise<Response> {
-  const asset = await env.ASSETS.fetch(request);
-  if (asset.headers.get("content-type")?.startsWith("text/html")) throw notFound(new URL(request.url).pathname);
-  return asset;
-}
-
-async function openapiResponse(request: Request, env: Env): Promise<Response> {
-  const asset = await assetResponse(request, env);
-  const response = new Response(asset.body, asset);
-  response.headers.set("Cache-Control", `public, max-age=${OPENAPI_MAX_AGE_S}`);
-  return response;
-}
-
-function notFound(pathname: string): ProblemError {
-  const detail = `There is nothing at ${pathname}. The API is described in /api/openapi.json.`;
-  return new ProblemError({ status: 404, title: "Not found", detail });
 }
 
 function localOnly(hostname: string): ProblemError {

@@ -23,7 +23,10 @@ describe("targetOf", () => {
     ["/api/members/https%3A%2F%2Fissuer.example%2F..a", "collection"],
     ["/env", "env"],
     ["/api/openapi.json", "openapi"],
-    ["/assets/index-1.js", "assets"],
+    ["/robots.txt", "robots"],
+    ["/assets/index-1.js", "file"],
+    ["/nothing", "file"],
+    ["/apiary.html", "file"],
   ])("routes %s to %s", (path, target) => {
     expect(targetOf(path)).toBe(target);
   });

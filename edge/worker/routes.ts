@@ -1,7 +1,7 @@
 /** The route table: which function, or which part of the Worker, responds to a path. Pure. */
 
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "assets" | "none";
+export type Target = Service | "env" | "openapi" | "robots" | "file" | "none";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
@@ -18,17 +18,18 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/keys", "collection"],
 ];
 
-/**
- * Find the target of `pathname`. The functions' routes for Cloud Tasks, Cloud Scheduler and probes (`/tasks/…`,
- * `/cron/…`, `/heartbeat`, `/ready`) are not in the table, so they can't be reached from outside.
- */
+/** Paths of APIs: of the public ones, and of the functions' internal ones, which can't be reached from outside. */
+const API = /^\/(?:api|v1|tasks|cron|heartbeat|ready)(?:\/|$)/;
+
+/** Find the target of `pathname`. An unknown path of an API has none; any other path may be a file of the web app. */
 export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
+  if (pathname === "/robots.txt") return "robots";
   if (hasDotSegments(pathname)) return "none";
-  if (pathname.startsWith("/assets/")) return "assets";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
-  return match ? match[1] : "none";
+  if (match) return match[1];
+  return API.test(pathname) ? "none" : "file";
 }
 
 /** Whether a request asks a question. Questions have their own rate limit and are completed after a disconnect. */

@@ -9,9 +9,9 @@ import flask
 import functions_framework
 
 from functions.collection.pipeline.steps import handlers
+from functions.collection.routes import routes
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.routes import Collection
 from functions.collection.tick import tick_route
 from headwater.config import get_settings
 from headwater.database.transactions import Database
@@ -29,13 +29,13 @@ def app() -> App:
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    bulk = JobStarter(database, settings, tickets)
-    steps = handlers(settings, bulk.start)
+    job = JobStarter(database, settings, tickets)
+    steps = handlers(settings, job.start)
     worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
-    routes = Collection(database, settings, tickets, SourceOpener(settings), bulk.start).routes()
-    drain = drain_route(worker, tickets, "collection", bulk.watch)
-    tick = tick_route(database, tickets, bulk.watch)
-    return App("collection", settings, [*routes, drain, tick], database)
+    drain = drain_route(worker, tickets, "collection", job.watch)
+    tick = tick_route(database, tickets, job.watch)
+    public = routes(database, settings, tickets, opener=SourceOpener(settings), start_job=job.start)
+    return App("collection", settings, [*public, drain, tick], database)
 
 
 @functions_framework.http

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from functions.collection.runs import runs
 from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
+from functions.collection.runs.start import check_kind, start_run
 from functions.collection.sources.cron import next_time
 from headwater import logs
 from headwater.database.transactions import ALL_WORKSPACES, Database
@@ -88,8 +88,8 @@ def _start_source(database: Database, schedule: Any, now: dt.datetime) -> DueSou
                 return None
             if paused:
                 return DueSource(source_id, None, PAUSED.format(id=source_id))
-            run_id, is_new = runs.start_run(tx, schedule.workspace_id, source_id, "schedule")
-            runs.check_kind(tx, run_id, ["collect"])
+            run_id, is_new = start_run(tx, schedule.workspace_id, source_id, "schedule")
+            check_kind(tx, run_id, ["collect"])
     except Conflict as error:  # its time is still to come, by the next tick
         return DueSource(source_id, None, error.message)
     return DueSource(source_id, run_id, None if is_new else "The run that was started before is still open.")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse, create_embeddings
+from functions.embedding import embeddings
+from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse
 from headwater.config import Settings
 from headwater.embedding.base import Embedder
 from headwater.web.app import Call, Route
@@ -11,9 +12,17 @@ from headwater.web.app import Call, Route
 def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:
     """Return the routes; the model is loaded by the first request that wants it."""
 
-    def embeddings(call: Call) -> EmbeddingsResponse:
-        return create_embeddings(call.body, embedder(settings.embedding_model))
+    def create_embeddings(call: Call) -> EmbeddingsResponse:
+        """Embed texts with the installation's model. Compatible with clients of OpenAI's embeddings API."""
+        return embeddings.create_embeddings(call.body, embedder(settings.embedding_model))
 
     return [
-        Route("POST", "/v1/embeddings", embeddings, "Embed texts", body=EmbeddingsRequest, returns=EmbeddingsResponse)
+        Route(
+            "POST",
+            "/v1/embeddings",
+            create_embeddings,
+            "Embed texts",
+            body=EmbeddingsRequest,
+            returns=EmbeddingsResponse,
+        )
     ]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from functions.collection.runs import runs
-from functions.collection.runs.runs import RunSummary
+from functions.collection.runs.read import RunSummary, read_run, read_summary
+from functions.collection.runs.start import check_kind, start_run
 from functions.job.database_retry import DatabaseRetry
 from functions.job.progress import progress_line, summary
 from functions.job.work import JobWorker, StopReason, end_on_signals
@@ -82,8 +82,10 @@ class Execution:
             return known
         self._arm_watchdog()
         with self.database.transaction(self.workspace_id) as tx:
-            run_id, _ = runs.start_run(tx, self.workspace_id, self.source_id, "job", self.name, dry_run=self.dry_run)
-            runs.check_kind(tx, run_id, ["dry_run"] if self.dry_run else ["collect", "retry"])
+            run_id, _ = start_run(
+                tx, self.workspace_id, self.source_id, "job", execution=self.name, dry_run=self.dry_run
+            )
+            check_kind(tx, run_id, ["dry_run"] if self.dry_run else ["collect", "retry"])
             return run_id
 
     def join(self, run_id: uuid.UUID) -> None:
@@ -163,11 +165,11 @@ class Work:
 
     def _read(self) -> RunSummary:
         with self.worker.database.transaction(self.workspace_id) as tx:
-            return runs.read_summary(tx, self.run_id)
+            return read_summary(tx, self.run_id)
 
     def _summary(self) -> str:
         with self.worker.database.transaction(self.workspace_id) as tx:
-            return summary(runs.read_run(tx, self.run_id))
+            return summary(read_run(tx, self.run_id))
 
     def _print_difference(self) -> None:
         with self.worker.database.transaction(self.workspace_id) as tx:
@@ -185,7 +187,7 @@ def _workspace_of(database: Database, source_id: uuid.UUID) -> uuid.UUID:
     with database.transaction(ALL_WORKSPACES) as tx:
         workspace_id: uuid.UUID | None = tx.execute(_WORKSPACE_OF, {"id": source_id}).scalar_one()
     if workspace_id is None:
-        raise NotFound(f"No source {source_id} is here. `GET /api/sources` lists them.")
+        raise NotFound(f"Source not found: {source_id}. List sources with GET /api/sources.")
     return workspace_id
 
 

@@ -1,6 +1,6 @@
 """Progress in words: a run flows in, a line for people flows out. Pure."""
 
-from functions.collection.runs.runs import Run, RunSummary
+from functions.collection.runs.read import Run, RunSummary
 
 
 def progress_line(run: RunSummary) -> str:

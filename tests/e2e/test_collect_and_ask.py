@@ -20,4 +20,4 @@ pytestmark = [
 def test_user_collects_a_repository_and_opens_a_citation(stack: RunningStack, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "larder")
     repository.write(FILES)
-    browse("collect-and-ask", tmp_path, stack.url, repository.url, QUESTIONS[0].question, pictures=4)
+    browse("collect-and-ask", tmp_path, stack.url, repository.url, QUESTIONS[0].question, screenshots=4)

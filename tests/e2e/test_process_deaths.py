@@ -48,7 +48,7 @@ def quick_stack() -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(module_database: FreshDatabase, repository: Repository) -> Iterator[tuple[list[Any], ...]]:
+def expected_contents(module_database: FreshDatabase, repository: Repository) -> Iterator[tuple[list[Any], ...]]:
     """The database's contents after a collect without kills."""
     with opened(module_database) as pipeline:
         assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
@@ -103,7 +103,7 @@ def test_collect_completes_after_any_process_is_killed(
     quick_stack: RunningStack,
     repository: Repository,
     contents: Pipeline,
-    undisturbed: tuple[list[Any], ...],
+    expected_contents: tuple[list[Any], ...],
     victim: str,
     moment: str,
 ) -> None:
@@ -117,5 +117,5 @@ def test_collect_completes_after_any_process_is_killed(
     run = read_run(quick_stack, run_id)
     assert (run["state"], run["counts"]["added"], run["failures"]) == ("succeeded", DOCUMENTS, [])
     assert run["counts"]["embedded"] + run["counts"]["reused"] == run["counts"]["chunks"]
-    assert contents.contents() == undisturbed
+    assert contents.contents() == expected_contents
     wait_until(lambda: contents.rows("select count(*) from steps where state in ('ready', 'running')") == [(0,)])

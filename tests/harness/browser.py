@@ -16,10 +16,10 @@ SCREENSHOTS = ROOT / "tests" / "e2e" / "screenshots"
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs chromium: drives it")
 
 
-def browse(script: str, home: Path, base: str, other: str, *arguments: str, pictures: int) -> None:
-    """Run a script on `base` and what `other` it needs the URL of, with a folder of its own for its screenshots.
+def browse(script: str, home: Path, base: str, other: str, *arguments: str, screenshots: int) -> None:
+    """Run a browser script against the app at `base`. It must succeed and save at least `screenshots` screenshots.
 
-    It must take that many `pictures` at least.
+    `other` is a second URL that the script needs, such as the repository to collect.
     """
     folder = SCREENSHOTS / script
     shutil.rmtree(folder, ignore_errors=True)
@@ -32,4 +32,4 @@ def browse(script: str, home: Path, base: str, other: str, *arguments: str, pict
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(list(folder.glob("*.png"))) >= pictures
+    assert len(list(folder.glob("*.png"))) >= screenshots

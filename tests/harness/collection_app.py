@@ -6,9 +6,9 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
+from functions.collection.routes import routes
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.routes import Collection
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.queue.tickets import Tickets
@@ -31,8 +31,8 @@ class Asking:
     def __init__(self, database: Database, settings: Settings) -> None:
         tickets = NoTickets(database, settings)
         start_job = JobStarter(database, settings, tickets).start
-        collection = Collection(database, settings, tickets, SourceOpener(settings), start_job)
-        app = App("collection", settings, collection.routes(), database)
+        served = routes(database, settings, tickets, opener=SourceOpener(settings), start_job=start_job)
+        app = App("collection", settings, served, database)
         server = flask.Flask("collection")
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from functions.collection.connectors.registry import find_kind
 from functions.collection.pipeline.steps import handlers as collection_handlers
-from functions.collection.runs import runs
-from functions.collection.runs.runs import Run
+from functions.collection.runs.read import Run, read_run
+from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
 from functions.collection.sources.sources import NewSource, Source
 from functions.embedding.steps import handlers as embedding_handlers
@@ -52,7 +52,7 @@ class Pipeline:
 
     def start(self, source: Source) -> uuid.UUID:
         with self.database.transaction(self.workspace_id) as tx:
-            return runs.start_run(tx, self.workspace_id, source.id, "job")[0]
+            return start_run(tx, self.workspace_id, source.id, "job")[0]
 
     def drain(self, stop: Callable[[], bool] = lambda: False, queues: Sequence[str] = QUEUES) -> None:
         """Run every due step; each step in a temporary folder of its own, as if on a machine of its own."""
@@ -73,7 +73,7 @@ class Pipeline:
 
     def read(self, run_id: uuid.UUID) -> Run:
         with self.database.transaction(self.workspace_id) as tx:
-            return runs.read_run(tx, run_id)
+            return read_run(tx, run_id)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self.database.transaction(self.workspace_id) as tx:

@@ -26,6 +26,12 @@ export function problemResponse(problem: Problem, requestId: string): Response {
   );
 }
 
+/** A 404 for a path. */
+export function notFound(pathname: string): ProblemError {
+  const detail = `There is nothing at ${pathname}. The API is described in /api/openapi.json.`;
+  return new ProblemError({ status: 404, title: "Not found", detail });
+}
+
 /** A 503. `detail` says what happened and what to do; log the cause. */
 export function unavailable(detail: string, retryAfterS: number, cause?: unknown): ProblemError {
   const headers = { "retry-after": String(retryAfterS) };

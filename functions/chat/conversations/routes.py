@@ -101,24 +101,31 @@ class Chat:
     def routes(self) -> list[Route]:
         """Return them."""
         return [
-            Route("GET", "/api/search", self.find, "Search the passages", query=SearchQuery, returns=Hits),
-            Route("POST", "/api/chat", self.chat, "Ask, and stream the answer", body=Question, streams=True),
-            Route("GET", "/api/chat/<id>/stream", self.resume, "Follow the answer being written", streams=True),
-            Route("POST", "/api/chat/<id>/stop", self.stop, "Stop the answer", returns=Stopped, status=202),
-            Route("GET", "/api/conversations", self.list_all, "List conversations", returns=ConversationList),
-            Route("GET", "/api/conversations/<id>", self.read, "Read a conversation", returns=Conversation),
-            Route("DELETE", "/api/conversations/<id>", self.delete, "Delete a conversation", status=204),
+            Route("GET", "/api/search", self.search_passages, "Search passages", query=SearchQuery, returns=Hits),
+            Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=Question, streams=True),
+            Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
+            Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
+            Route("GET", "/api/conversations", self.list_conversations, "List conversations", returns=ConversationList),
+            Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
+            Route("DELETE", "/api/conversations/<id>", self.delete_conversation, "Delete a conversation", status=204),
         ]
 
-    def find(self, call: Call) -> Hits:
-        """Search."""
+    def search_passages(self, call: Call) -> Hits:
+        """Find the passages that match a question by meaning and by words, best first.
+
+        `text[start:end]` of the document is the passage, in Unicode code points.
+        """
         asked: SearchQuery = call.args
         question = check_question(asked.q, self.settings.max_question_chars, "q")
         found = self.search(call.workspace_id, question, asked.k, asked.source_id)
         return Hits([_hit(passage) for passage in found])
 
-    def chat(self, call: Call) -> flask.Response:
-        """Store the question, then stream its answer as it is written."""
+    def stream_chat(self, call: Call) -> flask.Response:
+        """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
+
+        Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the
+        client disconnects.
+        """
         posted: Question = call.body
         conversation_id = check_conversation_id(posted.id)
         message_id, question = read_question(posted.messages, self.settings.max_question_chars)
@@ -129,10 +136,10 @@ class Chat:
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
 
-    def resume(self, call: Call) -> flask.Response | Reply:
-        """Replay the running answer from its start.
+    def resume_chat(self, call: Call) -> flask.Response | Reply:
+        """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
 
-        A client that names the last event it has gets what came after it, also when the answer has ended since.
+        With the header `Last-Event-ID`, continue after that event, even if the answer has ended since.
         """
         conversation_id = _row_id(call)
         last_seen = call.request.headers.get("Last-Event-ID", "")
@@ -144,8 +151,8 @@ class Chat:
         following = follow(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(following)
 
-    def stop(self, call: Call) -> Stopped:
-        """End the running answer; its writer notices within a second."""
+    def stop_chat(self, call: Call) -> Stopped:
+        """Stop the conversation's running answer. The text written so far is kept."""
         with self.database.transaction(call.workspace_id) as tx:
             conversations.read_title(tx, call.caller, check_conversation_id(call.path["id"]))
             answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
@@ -156,19 +163,19 @@ class Chat:
                 answer = None
         return Stopped(answer is not None)
 
-    def list_all(self, call: Call) -> ConversationList:
-        """List the caller's conversations."""
+    def list_conversations(self, call: Call) -> ConversationList:
+        """List the caller's conversations, latest first. Conversations are private to the caller who started them."""
         with self.database.transaction(call.workspace_id) as tx:
             return ConversationList(conversations.read_conversations(tx, call.caller))
 
-    def read(self, call: Call) -> Conversation:
-        """Read a conversation with its messages."""
+    def get_conversation(self, call: Call) -> Conversation:
+        """Get a conversation with its messages. An answer that is still being written is not included."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             return conversations.read_conversation(tx, call.caller, conversation_id)
 
-    def delete(self, call: Call) -> None:
-        """Delete a conversation; an answer that is being written ends."""
+    def delete_conversation(self, call: Call) -> None:
+        """Delete a conversation and stop its running answer."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             conversations.delete_conversation(tx, call.caller, conversation_id)

@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.sources.sources import check_name
+from functions.collection.names import check_name
 from headwater.auth.api_keys import hash_key, key_hint, make_key
 from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace, role_covers
 from headwater.errors import Conflict, Forbidden, NotFound

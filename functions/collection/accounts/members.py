@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys
-from functions.collection.sources.sources import check_name
+from functions.collection.names import check_name
 from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
 from headwater.auth.user_tokens import is_subject
 from headwater.database.transactions import ALL_WORKSPACES, Database

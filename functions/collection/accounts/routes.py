@@ -17,8 +17,8 @@ class AccountRoutes:
         """Return them; a subject may hold slashes."""
         everybody, member = "/api/members", "/api/members/<path:subject>"
         return [
-            Route("GET", "/api/me", self.read_me, "Who is calling", returns=Me, any_scope=True),
-            Route("GET", everybody, self.list_members, "List the members", returns=MemberList, access="owner"),
+            Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, any_scope=True),
+            Route("GET", everybody, self.list_members, "List members", returns=MemberList, access="owner"),
             Route(
                 "POST",
                 everybody,
@@ -32,55 +32,74 @@ class AccountRoutes:
             Route(
                 "PATCH",
                 member,
-                self.change_member,
-                "Change a member's role or name",
+                self.update_member,
+                "Update a member",
                 body=MemberChanges,
                 returns=Member,
                 access="owner",
             ),
             Route("DELETE", member, self.remove_member, "Remove a member", status=204, access="owner"),
-            Route("GET", "/api/keys", self.list_keys, "List the API keys", returns=ApiKeyList, access="owner"),
+            Route("GET", "/api/keys", self.list_api_keys, "List API keys", returns=ApiKeyList, access="owner"),
             Route(
                 "POST",
                 "/api/keys",
-                self.create_key,
-                "Make an API key, which is told this once",
+                self.create_api_key,
+                "Create an API key",
                 body=NewApiKey,
                 returns=CreatedApiKey,
                 status=201,
                 access="owner",
             ),
-            Route("DELETE", "/api/keys/<uuid:id>", self.revoke_key, "Revoke an API key", status=204, access="owner"),
+            Route(
+                "DELETE", "/api/keys/<uuid:id>", self.revoke_api_key, "Revoke an API key", status=204, access="owner"
+            ),
         ]
 
-    def read_me(self, call: Call) -> Me:
+    def get_me(self, call: Call) -> Me:
+        """Get the caller: subject, role, current workspace, and all workspaces that `X-Workspace` may name.
+
+        Open to API keys of any scope.
+        """
         return members.read_me(self.database, call.caller)
 
     def list_members(self, call: Call) -> MemberList:
+        """List the workspace's members, in the order in which they joined."""
         with self.database.transaction(call.workspace_id) as tx:
             return MemberList(members.read_members(tx, call.workspace_id))
 
     def add_member(self, call: Call) -> Member:
+        """Add a member. `subject` is the `sub` claim of the member's tokens."""
         with self.database.transaction(call.workspace_id) as tx:
             return members.add_member(tx, call.workspace_id, call.body)
 
-    def change_member(self, call: Call) -> Member:
+    def update_member(self, call: Call) -> Member:
+        """Change a member's role or name. Omitted fields stay as they are.
+
+        A lower role revokes the member's API keys with a higher one. The last owner must stay owner.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             return members.change_member(tx, call.workspace_id, call.path["subject"], call.body)
 
     def remove_member(self, call: Call) -> None:
+        """Remove a member and revoke the API keys that they created. The last owner can't be removed."""
         with self.database.transaction(call.workspace_id) as tx:
             members.remove_member(tx, call.workspace_id, call.path["subject"])
 
-    def list_keys(self, call: Call) -> ApiKeyList:
+    def list_api_keys(self, call: Call) -> ApiKeyList:
+        """List the workspace's API keys, newest first, including revoked and expired ones."""
         with self.database.transaction(call.workspace_id) as tx:
             return ApiKeyList(keys.read_keys(tx, call.workspace_id))
 
-    def create_key(self, call: Call) -> Reply:
+    def create_api_key(self, call: Call) -> Reply:
+        """Create an API key. The response is the only one that contains the key itself.
+
+        A key can't have a higher role, more scopes or a longer life than the key that creates it.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             made = keys.create_key(tx, call.caller, call.body)
         return Reply(made, 201, {"Cache-Control": "no-store"})
 
-    def revoke_key(self, call: Call) -> None:
+    def revoke_api_key(self, call: Call) -> None:
+        """Revoke an API key and the keys that it created, effective immediately."""
         with self.database.transaction(call.workspace_id) as tx:
             keys.revoke_key(tx, call.workspace_id, call.path["id"])

@@ -1,4 +1,4 @@
-"""Documents: what the sources hold, as stored; read here by id or listed by key."""
+"""Read stored documents, by id or as pages ordered by key."""
 
 import datetime as dt
 import uuid
@@ -14,10 +14,10 @@ HoldReason = Literal["restored", "added"]
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
+    """One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
 
-    `deleted_at` is when it was removed; for a while after it can be restored. What is `held` no sync removes: it was
-    `restored`, until its source lists it again, or `added` by hand.
+    `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document
+    that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
     """
 
     id: uuid.UUID
@@ -34,7 +34,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class DocumentRef(msgspec.Struct, frozen=True):
-    """Which document it is, and why no sync removes it; without its text."""
+    """The source and key of a document, and why it is held."""
 
     source_id: uuid.UUID
     key: str
@@ -42,7 +42,7 @@ class DocumentRef(msgspec.Struct, frozen=True):
 
 
 class DocumentSummary(msgspec.Struct, frozen=True):
-    """One document in a list, without its text."""
+    """One document without its text."""
 
     id: uuid.UUID
     source_id: uuid.UUID
@@ -55,9 +55,9 @@ class DocumentSummary(msgspec.Struct, frozen=True):
 
 
 class DocumentQuery(msgspec.Struct, frozen=True):
-    """Which documents are asked for: those after `after`, which is a page's `next`, or a key.
+    """Filter of a list of documents, and the page after `after`: the previous page's `next`, or a key.
 
-    With `deleted` those that were removed and can still be restored, else the live ones; with `held` only such of them.
+    `deleted` lists removed documents, which can still be restored, instead of live ones.
     """
 
     source_id: uuid.UUID | None = None
@@ -68,49 +68,53 @@ class DocumentQuery(msgspec.Struct, frozen=True):
 
 
 class DocumentList(msgspec.Struct, frozen=True):
-    """A page of documents by key; `next` goes into `after` for the next page, None at the end."""
+    """A page of documents, ordered by key. `next` is the next page's `after`, null on the last page."""
 
     documents: list[DocumentSummary]
     next: str | None
 
 
 def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> Document:
-    """Read one document, removed ones included; raises NotFound."""
+    """Read a document, even if it is removed. Raises NotFound."""
     row = tx.execute(_ONE, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
-        raise NotFound(f"No document {document_id} is here.")
+        raise _not_found(document_id)
     return Document(**row._mapping)
 
 
 def read_document_ref(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> DocumentRef:
-    """Read how one document stands, removed ones included; raises NotFound."""
-    row = tx.execute(_STANDING, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
+    """Read a document's source and key, even if it is removed. Raises NotFound."""
+    row = tx.execute(_REF, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
-        raise NotFound(f"No document {document_id} is here.")
+        raise _not_found(document_id)
     return DocumentRef(**row._mapping)
 
 
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
     """Read a page of documents."""
-    after_key, after_id = _read_place(query.after)
+    after_key, after_id = _decode_cursor(query.after)
     values: dict[str, Any] = {"workspace_id": workspace_id, "source_id": query.source_id, "held": query.held}
     values |= {"key": after_key, "id": after_id}
     statement = _DELETED_PAGE if query.deleted else _PAGE
     rows = [DocumentSummary(**row._mapping) for row in tx.execute(statement, {**values, "limit": query.limit + 1})]
     page = rows[: query.limit]
-    return DocumentList(page, _place(page[-1]) if len(rows) > query.limit else None)
+    return DocumentList(page, _encode_cursor(page[-1]) if len(rows) > query.limit else None)
 
 
-def _place(document: DocumentSummary) -> str:
-    """Say where a page ends: a key alone doesn't, since two sources may both hold it."""
+def _not_found(document_id: uuid.UUID) -> NotFound:
+    return NotFound(f"Document not found: {document_id}. It may have been purged.")
+
+
+def _encode_cursor(document: DocumentSummary) -> str:
+    """Return the cursor after a document: its key and id, since several sources may have a document with the key."""
     return f"{document.key}\t{document.id}"
 
 
-def _read_place(after: str) -> tuple[str, uuid.UUID]:
-    """Read what `_place` wrote; a mere key stands for the last document that has it."""
-    key, _, last = after.rpartition("\t")
+def _decode_cursor(after: str) -> tuple[str, uuid.UUID]:
+    """Return the key and id of a cursor. A key alone stands for the last document with that key."""
+    key, _, document_id = after.rpartition("\t")
     try:
-        return key, uuid.UUID(last)
+        return key, uuid.UUID(document_id)
     except ValueError:
         return after, uuid.UUID(int=2**128 - 1)
 
@@ -120,9 +124,7 @@ _ONE = sa.text("""
     from documents where id = :id and workspace_id = :workspace_id
 """)
 
-_STANDING = sa.text("""
-    select source_id, key, held from documents where id = :id and workspace_id = :workspace_id
-""")
+_REF = sa.text("select source_id, key, held from documents where id = :id and workspace_id = :workspace_id")
 
 _SELECT_PAGE = """
     select id, source_id, key, title, url, fetched_at, deleted_at, held from documents

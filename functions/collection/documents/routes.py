@@ -1,25 +1,28 @@
-"""The routes about what becomes of single documents: withheld removals, tombstones, documents added by hand."""
+"""Routes of documents: list, read, upload, restore and delete them, decide about pending removals."""
 
 from functools import cache
 
-from functions.collection.documents import removals, restore, upload
-from functions.collection.documents.documents import Document, read_document_ref
+from functions.collection.documents import documents, removals, restore, upload
+from functions.collection.documents.documents import Document, DocumentList, DocumentQuery, read_document_ref
 from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
 from functions.collection.documents.upload import AddedDocument, NewDocument
-from functions.collection.runs.runs import StartedRun
+from functions.collection.runs.start import StartedRun
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import load_tokenizer
 from headwater.queue.tickets import Tickets
-from headwater.web.app import MAX_BODY_BYTES, Call, Route
+from headwater.web.app import MAX_BODY_BYTES, Call, Reply, Route
 
-_ESCAPED = 3
-"""Bytes of JSON that a byte of text may take: a character of two bytes is six as `\\u00fc`."""
+_JSON_EXPANSION = 3
+"""Maximum bytes of JSON per byte of UTF-8 text: the two bytes of ü become the six of `\\u00fc`."""
+
+_CACHE_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
+"""For the browser's cache and the Worker's, per caller and workspace."""
 
 
 class DocumentRoutes:
-    """What the routes do, with what they need."""
+    """The routes' handlers."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
         self.database = database
@@ -28,22 +31,59 @@ class DocumentRoutes:
         self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
 
     def routes(self) -> list[Route]:
-        """Return them."""
-        waiting, document = "/api/sources/<uuid:id>/removals", "/api/documents/<uuid:id>"
+        """Return the routes."""
+        return [*self._document_routes(), *self._removal_routes()]
+
+    def _document_routes(self) -> list[Route]:
+        document = "/api/documents/<uuid:id>"
         return [
             Route(
                 "GET",
-                waiting,
+                "/api/documents",
+                self.list_documents,
+                "List documents",
+                query=DocumentQuery,
+                returns=DocumentList,
+            ),
+            Route("GET", document, self.get_document, "Get a document", returns=Document),
+            Route(
+                "PUT",
+                "/api/sources/<uuid:id>/documents",
+                self.upload_document,
+                "Upload a document",
+                body=NewDocument,
+                returns=AddedDocument,
+                status=202,
+                access="editor",
+                max_body_bytes=_JSON_EXPANSION * self.settings.max_file_bytes + MAX_BODY_BYTES,
+            ),
+            Route(
+                "POST",
+                f"{document}/restore",
+                self.restore_document,
+                "Restore a document",
+                returns=Document,
+                access="editor",
+            ),
+            Route("DELETE", document, self.delete_document, "Delete an uploaded document", status=204, access="editor"),
+        ]
+
+    def _removal_routes(self) -> list[Route]:
+        pending = "/api/sources/<uuid:id>/removals"
+        return [
+            Route(
+                "GET",
+                pending,
                 self.list_removals,
-                "List the removals that wait for an answer",
+                "List withheld removals",
                 query=RemovalQuery,
                 returns=RemovalList,
             ),
             Route(
                 "POST",
-                f"{waiting}/accept",
-                self.accept,
-                "Remove what waits",
+                f"{pending}/accept",
+                self.accept_removals,
+                "Accept withheld removals",
                 body=RemovalDecision,
                 returns=StartedRun,
                 status=202,
@@ -51,59 +91,31 @@ class DocumentRoutes:
             ),
             Route(
                 "POST",
-                f"{waiting}/refuse",
-                self.refuse,
-                "Keep what waits",
+                f"{pending}/refuse",
+                self.refuse_removals,
+                "Refuse withheld removals",
                 body=RemovalDecision,
                 returns=KeptDocuments,
                 access="editor",
             ),
-            Route(
-                "PUT",
-                "/api/sources/<uuid:id>/documents",
-                self.add_document,
-                "Add a document by hand, or replace one",
-                body=NewDocument,
-                returns=AddedDocument,
-                status=202,
-                access="editor",
-                max_body_bytes=_ESCAPED * self.settings.max_file_bytes + MAX_BODY_BYTES,
-            ),
-            Route(
-                "POST",
-                f"{document}/restore",
-                self.restore,
-                "Bring a removed document back",
-                returns=Document,
-                access="editor",
-            ),
-            Route(
-                "DELETE",
-                document,
-                self.delete_document,
-                "Remove a document that was added by hand",
-                status=204,
-                access="editor",
-            ),
         ]
 
-    def list_removals(self, call: Call) -> RemovalList:
+    def list_documents(self, call: Call) -> DocumentList:
+        """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
         with self.database.transaction(call.workspace_id) as tx:
-            return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
+            return documents.read_documents(tx, call.workspace_id, call.args)
 
-    def accept(self, call: Call) -> StartedRun:
-        source_id = call.path["id"]
+    def get_document(self, call: Call) -> Reply:
+        """Get a document with its text."""
         with self.database.transaction(call.workspace_id) as tx:
-            check_source(tx, call.workspace_id, source_id)
-        with self.tickets.opening_run(call.workspace_id) as tx:
-            return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
+            document = documents.read_document(tx, call.workspace_id, call.path["id"])
+        return Reply(document, headers=_CACHE_FOR_A_MINUTE)
 
-    def refuse(self, call: Call) -> KeptDocuments:
-        with self.database.transaction(call.workspace_id) as tx:
-            return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)
+    def upload_document(self, call: Call) -> AddedDocument:
+        """Add a Markdown or text document to a source, or replace an uploaded one with the same key.
 
-    def add_document(self, call: Call) -> AddedDocument:
-        """Read and cut the text between two transactions, as a step does."""
+        The document is readable at once; a run of kind `upload` embeds it. 409 if the source itself lists the key.
+        """
         workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
         with self.database.transaction(workspace_id) as tx:
             model = upload.check_addable(tx, workspace_id, source_id, new.key)
@@ -111,14 +123,49 @@ class DocumentRoutes:
         with self.tickets.opening_run(call.workspace_id) as tx:
             return upload.add_document(tx, workspace_id, source_id, rows)
 
-    def restore(self, call: Call) -> Document:
+    def restore_document(self, call: Call) -> Document:
+        """Restore a removed document. It is searchable at once.
+
+        A run of kind `restore` resolves the links to it and embeds missing vectors.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
+        """Delete an uploaded document. It can be restored until it is purged (`KEEP_DELETED_DAYS`).
+
+        409 for a document that the source lists: remove or exclude it there.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
             upload.delete_document(tx, call.workspace_id, call.path["id"])
+
+    def list_removals(self, call: Call) -> RemovalList:
+        """List the documents whose removal was withheld because the last listing lacked many of the source's documents.
+
+        They stay searchable until the removals are accepted.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.read_removals(tx, call.workspace_id, call.path["id"], call.args)
+
+    def accept_removals(self, call: Call) -> StartedRun:
+        """Remove the documents whose removal was withheld, in a run of kind `removal`. They can be restored.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
+        source_id = call.path["id"]
+        with self.database.transaction(call.workspace_id) as tx:
+            check_source(tx, call.workspace_id, source_id)
+        with self.tickets.opening_run(call.workspace_id) as tx:
+            return StartedRun(removals.accept_removals(tx, call.workspace_id, source_id, call.body))
+
+    def refuse_removals(self, call: Call) -> KeptDocuments:
+        """Keep the documents whose removal was withheld. No run removes them before the source has listed them again.
+
+        409 if a newer listing exists: list the removals again and decide on those.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return removals.refuse_removals(tx, call.workspace_id, call.path["id"], call.body)

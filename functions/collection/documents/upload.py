@@ -1,7 +1,7 @@
-"""Documents that a person adds to a source: text flows in, read and cut as what a source gives; a stored document out.
+"""Manual upload: add a document to a source, replace it, delete it.
 
-No sync removes or replaces them. The text is read outside of any transaction, as a step reads it; a run of kind
-`upload` then resolves links and embeds. Deleting leaves a tombstone, as everywhere.
+No run removes or replaces an uploaded document. Its text is parsed and chunked as in a `fetch` step, outside of a
+transaction; a run of kind `upload` then resolves links and embeds. Deleting leaves a tombstone.
 """
 
 import hashlib
@@ -15,23 +15,24 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.pipeline.fetch import Rows, read_active_model, read_files, store
-from functions.collection.runs.manual import lock_source, mark_for_embedding, open_manual_run, record_chunks
+from functions.collection.runs.locks import lock_source
+from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
 from headwater.connectors import Fetched
 from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 
 MAX_KEY_BYTES = 1000
-"""An index holds keys, and takes no more than 2,700 bytes of one."""
+"""Keys are indexed; Postgres limits a B-tree entry to about 2,700 bytes."""
 
 _TEXT = re.compile(r"text/[a-z0-9][a-z0-9.+-]{0,60}")
 
 
 class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A document to be added, or to take the place of one added before with the same key.
+    """A document to add. It replaces an uploaded document with the same key.
 
-    `key` is its path, by which others link to it. Without a `title` it is found as in a file: in the front matter, the
-    first heading, the key. The text is read as Markdown.
+    `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's
+    title, the first heading, or the key.
     """
 
     key: str
@@ -41,33 +42,38 @@ class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddedDocument(msgspec.Struct, frozen=True):
-    """The document as it is stored, and the run that embeds it."""
+    """The stored document, and the run that embeds it."""
 
     run_id: uuid.UUID
     document_id: uuid.UUID
 
 
 def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, key: str) -> str:
-    """Return the model to cut for; raises UnprocessableContent for no key, NotFound, Conflict for the source's own."""
+    """Return the embedding model to chunk for.
+
+    Raises UnprocessableContent for an invalid key, NotFound, or Conflict if the source itself has the key.
+    """
     _check_key(key)
     check_source(tx, workspace_id, source_id)
-    _check_free(tx, source_id, key)
+    _check_key_is_free(tx, source_id, key)
     return read_active_model(tx)
 
 
 def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
-    """Read and cut a document; raises PayloadTooLarge or UnprocessableContent with what is wrong."""
+    """Parse and chunk a document. Raises PayloadTooLarge or UnprocessableContent."""
     content = new.text.encode()
     if len(content) > max_bytes:
-        raise PayloadTooLarge(f"text: {len(content):,} bytes; at most {max_bytes:,} are taken (MAX_FILE_BYTES).")
+        raise PayloadTooLarge(
+            f"text: {len(content):,} bytes are more than the limit of {max_bytes:,} bytes (MAX_FILE_BYTES)."
+        )
     if not new.text.strip():
-        raise UnprocessableContent("text: there is nothing in it to be found.")
+        raise UnprocessableContent("text: enter some text. The document is empty.")
     title = None if new.title is None else " ".join(new.title.split())
     if title == "":
-        raise UnprocessableContent("title: it is empty; leave it out for the text's own.")
+        raise UnprocessableContent("title: enter a title, or omit the field to use the text's first heading.")
     kind = (new.media_type or media_type(new.key, content)).strip().lower()
     if not _TEXT.fullmatch(kind):
-        raise UnprocessableContent(f"media_type: {kind} isn't text, such as text/markdown.")
+        raise UnprocessableContent(f"media_type: {kind} isn't a text type. Use a type such as text/markdown.")
     hashed = hashlib.sha256(msgspec.json.encode((new.text, title, kind))).hexdigest()
     file = Fetched(new.key, content, kind, title=title)
     rows = read_files(iter([file]), {new.key: f"by-hand-{hashed[:40]}"}, tokenizer)
@@ -77,17 +83,17 @@ def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
 
 
 def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, rows: Rows) -> AddedDocument:
-    """Store what `read` made of a document and open the run that embeds it, or have an open one do that.
+    """Store a parsed document and open the run that embeds it, or extend the open `upload` run.
 
-    Raises NotFound, or Conflict for a key of the source's own and while another run of it is open.
+    Raises NotFound, or Conflict if the source itself has the key, or a run of another kind is open.
     """
     [document] = rows.documents
     key = document["k"]
     lock_source(tx, workspace_id, source_id)
-    action = "changed" if _check_free(tx, source_id, key) else "added"
+    action = "changed" if _check_key_is_free(tx, source_id, key) else "added"
     warnings = "; ".join(item["warning"] for item in rows.told) or None
     item = {"k": key, "a": action, "f": document["f"], "w": warnings}
-    run_id = open_manual_run(tx, workspace_id, source_id, "upload", [item])
+    run_id = open_manual_run(tx, workspace_id, source_id, kind="upload", items=[item])
     document_id = store(tx, workspace_id, run_id, rows)[key]
     tx.execute(sa.text("update documents set held = 'added' where id = :id"), {"id": document_id})
     record_chunks(tx, run_id, key, len(rows.chunks))
@@ -96,37 +102,39 @@ def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, 
 
 
 def delete_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> None:
-    """Remove a document that was added by hand; nothing finds it from then on, and it can be restored.
+    """Remove an uploaded document. It is no longer searchable, and can be restored.
 
-    Raises NotFound, or Conflict for one that its source lists, and while a run of the source is open.
+    Raises NotFound, or Conflict if the document comes from the source, is removed already, or a run is open.
     """
     document = read_document_ref(tx, workspace_id, document_id)
     if document.held != "added":
         raise Conflict(
-            f"{document.key} comes from the source. Take it out there, or exclude it; the next collect removes it here."
+            f"{document.key} comes from the source, so it can't be deleted here. "
+            "Delete it in the source, or exclude it in the source's settings; the next run removes it."
         )
     lock_source(tx, workspace_id, document.source_id)
     if not tx.execute(_DELETE, {"id": document_id}).rowcount:
-        raise Conflict(f"{document.key} is removed already.")
-    open_manual_run(tx, workspace_id, document.source_id, "upload", [{"k": document.key, "a": "removed"}])
+        raise Conflict(f"{document.key} has already been removed.")
+    items = [{"k": document.key, "a": "removed"}]
+    open_manual_run(tx, workspace_id, document.source_id, kind="upload", items=items)
 
 
-def _check_free(tx: Connection, source_id: uuid.UUID, key: str) -> bool:
-    """Raise Conflict for a key of the source's own; tells whether a document added by hand has it already."""
-    there = tx.execute(_THERE, {"source_id": source_id, "key": key}).one_or_none()
-    if there is not None and there.held != "added":
-        raise Conflict(f"{key} comes from the source; choose another key, or change it there.")
-    return there is not None
+def _check_key_is_free(tx: Connection, source_id: uuid.UUID, key: str) -> bool:
+    """Raise Conflict if the source itself has the key. Returns whether an uploaded document has it."""
+    document = tx.execute(_BY_KEY, {"source_id": source_id, "key": key}).one_or_none()
+    if document is not None and document.held != "added":
+        raise Conflict(f"{key} comes from the source. Choose another key, or change the document in the source.")
+    return document is not None
 
 
 def _check_key(key: str) -> None:
     parts = key.split("/")
     if not 1 <= len(key.encode(errors="replace")) <= MAX_KEY_BYTES or not key.isprintable() or key != key.strip():
-        raise UnprocessableContent(f"key: 1 to {MAX_KEY_BYTES:,} bytes of printable characters are expected.")
+        raise UnprocessableContent(f"key: use 1 to {MAX_KEY_BYTES:,} bytes of printable characters.")
     if any(part in ("", ".", "..") for part in parts):
-        raise UnprocessableContent("key: a path such as notes/install.md is expected, without empty parts, . or ..")
+        raise UnprocessableContent("key: use a path such as notes/install.md, without empty parts, `.` or `..`.")
 
 
-_THERE = sa.text("select held from documents where source_id = :source_id and key = :key and deleted_at is null")
+_BY_KEY = sa.text("select held from documents where source_id = :source_id and key = :key and deleted_at is null")
 
 _DELETE = sa.text("update documents set deleted_at = now() where id = :id and deleted_at is null and held = 'added'")

@@ -18,7 +18,7 @@ from functions.collection.parsers.parse import Parsed, parse
 from functions.collection.pipeline.chunk import Chunk, chunk
 from functions.collection.pipeline.list_source import FINGERPRINT_SUFFIX, bare_fingerprint
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.sources import Credentials, read_credentials
+from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.connectors import Entry, Fetched
 from headwater.database.copy import copy_rows

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline import link
-from functions.collection.runs.manual import EXTENDABLE_KINDS, LISTING_KINDS, lock_extendable_run
-from functions.collection.runs.runs import count, end_run
+from functions.collection.runs.end import end_run
+from functions.collection.runs.locks import lock_extendable_run
+from functions.collection.runs.read import EXTENDABLE_KINDS, LISTING_KINDS, read_counts
 from functions.collection.sources.connect import SourceOpener
 from headwater.config import Settings
 from headwater.database.transactions import json_rows
@@ -93,7 +94,7 @@ class Finish:
     def _end(self, tx: Connection, step: Step, *, is_embedded: bool, given_up: Mapping[str, str]) -> None:
         values = {"run_id": step.run_id}
         if is_embedded:  # what another source's run embedded in the meantime was there for this one to use
-            tx.execute(_REUSED, {**values, "rest": count(tx, step.run_id).embedded})
+            tx.execute(_REUSED, {**values, "rest": read_counts(tx, step.run_id).embedded})
         tx.execute(_SETTLED, {**values, "embedded": is_embedded})
         is_partial = bool(given_up) or tx.execute(_IS_PARTIAL, values).scalar_one()
         reasons = [f"Not everything could be {_DONE[kind]}: {reason}" for kind, reason in given_up.items()]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
-from functions.collection.runs.manual import lock_extendable_run
+from functions.collection.runs.locks import lock_extendable_run
 from headwater.database.transactions import json_rows
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.parsers.parse import PARSER_VERSION
 from functions.collection.pipeline.chunk import CHUNKER_VERSION
-from functions.collection.runs.runs import end_run
+from functions.collection.runs.end import end_run
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.sources import Credentials, read_credentials
+from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.connectors import Listing
 from headwater.database.copy import copy_rows

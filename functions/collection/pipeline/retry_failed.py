@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.list_source import fetch_steps, is_large
-from functions.collection.runs.manual import check_no_open_run, lock_source, mark_for_embedding
+from functions.collection.runs.locks import check_no_open_run, lock_source
+from functions.collection.runs.manual import mark_for_embedding
 from functions.collection.runs.pause import check_not_paused
-from functions.collection.runs.runs import read_provider, read_summary
+from functions.collection.runs.read import read_summary
+from functions.collection.runs.start import read_provider
 from headwater.config import Settings
 from headwater.errors import Conflict
 from headwater.queue import ledger

@@ -82,9 +82,9 @@ def read_metrics(tx: Connection, run_id: uuid.UUID) -> RunMetrics:
     return RunMetrics(steps, lately, left_s)
 
 
-def read_failure_groups(tx: Connection, run_id: uuid.UUID, most: int = MAX_GROUPS) -> list[FailureGroup]:
+def read_failure_groups(tx: Connection, run_id: uuid.UUID, limit: int = MAX_GROUPS) -> list[FailureGroup]:
     """Read a run's failures by reason, the most frequent first."""
-    rows: list[Any] = list(tx.execute(_GROUPS, {"run_id": run_id, "limit": most}))
+    rows: list[Any] = list(tx.execute(_GROUPS, {"run_id": run_id, "limit": limit}))
     return [FailureGroup(row.reason, row.failures, row.key) for row in rows]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import OpenSource, find_kind
-from functions.collection.sources.sources import Credentials
+from functions.collection.sources.credentials import Credentials
 from headwater import logs
 from headwater.config import Settings
 from headwater.connectors import ConnectorContext

@@ -23,7 +23,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 def set_schedule(
-    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, schedule: Schedule, tick_s: float
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, schedule: Schedule, *, tick_s: float
 ) -> None:
     """Give a source a schedule, in place of the one it has; raises UnprocessableContent for one that can't be."""
     cron = " ".join(schedule.cron.split())
@@ -34,13 +34,13 @@ def set_schedule(
 
 
 def change_time_zone(
-    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, time_zone: str, tick_s: float
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, time_zone: str, *, tick_s: float
 ) -> None:
     """Have a source's schedule mean another zone's clocks; raises UnprocessableContent when it has none."""
     cron = tx.execute(_CRON, {"source_id": source_id}).scalar_one_or_none()
     if cron is None:
         raise UnprocessableContent("time_zone: the source has no schedule; give it one, such as `0 3 * * *`.")
-    set_schedule(tx, workspace_id, source_id, Schedule(cron, time_zone), tick_s)
+    set_schedule(tx, workspace_id, source_id, Schedule(cron, time_zone), tick_s=tick_s)
 
 
 def remove_schedule(tx: Connection, source_id: uuid.UUID) -> None:

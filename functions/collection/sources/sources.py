@@ -1,8 +1,7 @@
-"""Sources: what a team wants gathered. Created, listed, changed, deleted; their tokens are encrypted and write-only."""
+"""Sources: create, read, change and delete them. A source is one place that documents are collected from."""
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,21 +10,23 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import find_kind
-from functions.collection.runs.manual import check_no_open_run, lock_source
+from functions.collection.names import check_name
+from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
-from functions.collection.runs.runs import RunSummary, read_last_runs
+from functions.collection.runs.read import RunSummary, read_last_runs
+from functions.collection.sources.credentials import Credentials, decrypt_token, encrypt_token
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.auth.callers import ensure_local_workspace
 from headwater.config import Settings
-from headwater.errors import NotFound, SystemicError, UnprocessableContent
+from headwater.errors import NotFound, UnprocessableContent
 from headwater.queue import ledger
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A source to be created; `config` is the connector's own, `token` is never told again.
+    """A source to create. `config` depends on `kind`. `token` is write-only.
 
-    `schedule` is a cron expression of five fields by which it is collected, None for never; `time_zone` is whose clocks
-    that means.
+    `schedule` is a cron expression of five fields in `time_zone`; null means that the source is only collected on
+    request.
     """
 
     kind: str
@@ -37,11 +38,11 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule.
+    """Changes of a source. Omitted fields stay as they are.
 
-    `config` takes the place of the whole config, while no run is open; its `url` stays, since another repository is
-    another source. `token: null` forgets the token; a run that is open goes on with the new one. A source that is
-    `paused` isn't collected; a run of it that is open goes on.
+    `config` replaces the whole config. Its `url` can't change, and no run may be open. `token: null` removes the token;
+    an open run continues with the new one. `schedule: null` removes the schedule. A `paused` source is not collected;
+    its open run continues.
     """
 
     name: str | UnsetType = UNSET
@@ -53,10 +54,10 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
+    """A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
 
-    `pending_removals` of them wait for an answer: are they to be removed? `next_runs` are the next times of its
-    schedule, in UTC; each is started by the tick that follows it.
+    `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next
+    times of the schedule, in UTC; a run starts with the first tick after each.
     """
 
     id: uuid.UUID
@@ -75,164 +76,133 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class SourceList(msgspec.Struct, frozen=True):
-    """Every source of a workspace, the oldest first."""
+    """All sources of a workspace, oldest first."""
 
     sources: list[Source]
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """How to reach a source: its stored config and its token; `snapshot` is the one that a run is pinned to."""
-
-    source_id: uuid.UUID
-    kind: str
-    config: dict[str, Any]
-    token: str | None
-    snapshot: str | None
-
-
 def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, settings: Settings) -> Source:
-    """Store a new source; `new.config` must have been normalised by its kind."""
+    """Store a new source, whose config has been normalised. Raises UnprocessableContent for an invalid schedule."""
     values = {
         "workspace_id": workspace_id,
         "kind": new.kind,
         "name": new.name.strip(),
         "config": msgspec.json.encode(new.config).decode(),
-        "token": _encrypt(new.token, settings) if new.token else None,
+        "token": encrypt_token(new.token, settings) if new.token else None,
     }
     ensure_local_workspace(tx, workspace_id)
     source_id: uuid.UUID = tx.execute(_INSERT, values).scalar_one()
     if new.schedule is not None:
-        set_schedule(tx, workspace_id, source_id, Schedule(new.schedule, new.time_zone), settings.tick_s)
+        set_schedule(tx, workspace_id, source_id, Schedule(new.schedule, new.time_zone), tick_s=settings.tick_s)
     return read_source(tx, workspace_id, source_id)
 
 
 def read_source_credentials(
-    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, *, settings: Settings
 ) -> Credentials:
-    """Read how to reach a source, with the token of `changes` if they have one; raises NotFound."""
-    row = tx.execute(_REACHED, {"id": source_id, "workspace_id": workspace_id}).one_or_none()
+    """Read a source's credentials, with the token of `changes` if they have one. Raises NotFound."""
+    row = tx.execute(_STORED_CREDENTIALS, {"id": source_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
-        raise NotFound(f"No source {source_id} is here.")
+        raise NotFound(f"Source not found: {source_id}.")
     token = changes.token
     if token is UNSET:
-        token = _decrypt(row.token, settings) if row.token else None
+        token = decrypt_token(row.token, settings) if row.token else None
     return Credentials(source_id, row.kind, row.config, token or None, None)
 
 
 def normalise_config(source: Credentials, config: dict[str, Any]) -> dict[str, Any]:
     """Check a source's new config and return it as it is stored.
 
-    Raises UnprocessableContent if it is invalid, or if it names another source: documents would change hands.
+    Raises UnprocessableContent if it is invalid, or if it names another source, whose documents are others.
     """
     kind = find_kind(source.kind)
     normalised = kind.normalise(config)
     for name in kind.describe().identity:
         if normalised.get(name) != source.config.get(name):
-            raise UnprocessableContent(f"config.{name} cannot be changed. Add another source instead.")
+            raise UnprocessableContent(f"config.{name} can't be changed. Create another source instead.")
     return normalised
 
 
 def change_source(
-    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, settings: Settings
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, *, settings: Settings
 ) -> Source:
-    """Change a source; `changes.config` must be normalised. Raises NotFound, Conflict, UnprocessableContent."""
+    """Change a source. `changes.config` must have been normalised.
+
+    Raises NotFound, UnprocessableContent, or Conflict for a new config while a run is open.
+    """
     lock_source(tx, workspace_id, source_id)
-    source = read_source(tx, workspace_id, source_id)
-    if changes.paused is not UNSET:
-        set_paused(tx, source_id, paused=changes.paused)
     if changes.config is not UNSET:
         check_no_open_run(tx, source_id)
-        tx.execute(_CONFIGURE, {"id": source_id, "config": msgspec.json.encode(changes.config).decode()})
+        tx.execute(_SET_CONFIG, {"id": source_id, "config": msgspec.json.encode(changes.config).decode()})
     if changes.token is not UNSET:
-        token = _encrypt(changes.token, settings) if changes.token else None
+        token = encrypt_token(changes.token, settings) if changes.token else None
         tx.execute(sa.text("update sources set token = :token where id = :id"), {"id": source_id, "token": token})
     if changes.name is not UNSET:
         check_name(changes.name)
         values = {"id": source_id, "name": changes.name.strip()}
         tx.execute(sa.text("update sources set name = :name where id = :id"), values)
-    if changes.schedule is None:
-        remove_schedule(tx, source_id)
-    elif changes.schedule is not UNSET:
-        zone = changes.time_zone if changes.time_zone is not UNSET else source.time_zone or "UTC"
-        set_schedule(tx, workspace_id, source_id, Schedule(changes.schedule, zone), settings.tick_s)
-    elif changes.time_zone is not UNSET:
-        change_time_zone(tx, workspace_id, source_id, changes.time_zone, settings.tick_s)
+    if changes.paused is not UNSET:
+        set_paused(tx, source_id, paused=changes.paused)
+    _change_schedule(tx, workspace_id, source_id, changes, tick_s=settings.tick_s)
     return read_source(tx, workspace_id, source_id)
 
 
-def check_name(name: str) -> None:
-    """Raise UnprocessableContent for a name that nobody could read in a list."""
-    if not 1 <= len(name.strip()) <= 200 or "\0" in name:
-        raise UnprocessableContent("name: 1 to 200 characters are expected.")
+def _change_schedule(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, changes: SourceChanges, *, tick_s: float
+) -> None:
+    if changes.schedule is None:
+        remove_schedule(tx, source_id)
+    elif changes.schedule is not UNSET:
+        zone = changes.time_zone
+        if zone is UNSET:
+            zone = read_source(tx, workspace_id, source_id).time_zone or "UTC"
+        set_schedule(tx, workspace_id, source_id, Schedule(changes.schedule, zone), tick_s=tick_s)
+    elif changes.time_zone is not UNSET:
+        change_time_zone(tx, workspace_id, source_id, changes.time_zone, tick_s=tick_s)
 
 
 def check_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
-    """Raise NotFound for a source that isn't in the workspace."""
-    if tx.execute(_IS_HERE, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
-        raise NotFound(f"No source {source_id} is here.")
+    """Raise NotFound if the source isn't in the workspace."""
+    if tx.execute(_EXISTS, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
+        raise NotFound(f"Source not found: {source_id}.")
 
 
 def read_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> Source:
-    """Read one source; raises NotFound."""
+    """Read a source. Raises NotFound."""
     rows = _read(tx, workspace_id, source_id)
     if not rows:
-        raise NotFound(f"No source {source_id} is here.")
+        raise NotFound(f"Source not found: {source_id}.")
     return rows[0]
 
 
 def read_sources(tx: Connection, workspace_id: uuid.UUID) -> list[Source]:
-    """Read every source of a workspace."""
+    """Read all sources of a workspace, oldest first."""
     return _read(tx, workspace_id, None)
 
 
 def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
-    """Delete a source with its documents and runs; vectors stay, so that adding it again pays for nothing twice.
+    """Delete a source with its documents and runs. Vectors remain, so adding it again embeds nothing twice.
 
-    Its open run is cancelled first, which waits for steps that are being written: whoever writes one holds its row and
-    goes on to the source's, so that deleting in the other order would end in a deadlock.
+    Cancels the open run first, which waits for steps that are being committed: a worker locks the step's row and then
+    the source, so deleting the source first could deadlock. Raises NotFound.
     """
     values = {"id": source_id, "workspace_id": workspace_id}
     for run_id in tx.execute(_OPEN_RUN, values).scalars():
         ledger.cancel(tx, run_id)
     deleted = tx.execute(sa.text("delete from sources where id = :id and workspace_id = :workspace_id"), values)
     if not deleted.rowcount:
-        raise NotFound(f"No source {source_id} is here.")
-
-
-def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:
-    """Read how to reach the source of a run, and the snapshot the run is pinned to."""
-    row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
-    token = _decrypt(row.token, settings) if row.token else None
-    return Credentials(row.source_id, row.kind, row.config, token, row.snapshot)
+        raise NotFound(f"Source not found: {source_id}.")
 
 
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
     sources = []
     last_runs = read_last_runs(tx, workspace_id, source_id)
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
-        told = dict(row._mapping)
-        now = told.pop("now")
+        fields = dict(row._mapping)
+        now = fields.pop("now")
         times = [] if row.schedule is None or row.paused_at else next_runs(Schedule(row.schedule, row.time_zone), now)
-        sources.append(Source(**told, next_runs=times, last_run=last_runs.get(row.id)))
+        sources.append(Source(**fields, next_runs=times, last_run=last_runs.get(row.id)))
     return sources
-
-
-def _encrypt(token: str, settings: Settings) -> bytes:
-    from cryptography.fernet import Fernet
-
-    if not settings.secret_key:
-        raise UnprocessableContent("A token can only be stored encrypted: set SECRET_KEY on this installation first.")
-    return Fernet(settings.secret_key).encrypt(token.encode())
-
-
-def _decrypt(encrypted: bytes, settings: Settings) -> str:
-    from cryptography.fernet import Fernet, InvalidToken
-
-    try:
-        return Fernet(settings.secret_key).decrypt(bytes(encrypted)).decode()
-    except (InvalidToken, ValueError) as error:
-        raise SystemicError("The source's token was encrypted with another SECRET_KEY. Enter it again.") from error
 
 
 _INSERT = sa.text("""
@@ -250,15 +220,10 @@ _SELECT = sa.text("""
     order by s.created_at, s.id
 """)
 
-_IS_HERE = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
+_EXISTS = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
 
-_REACHED = sa.text("select kind, config, token from sources where id = :id and workspace_id = :workspace_id")
+_STORED_CREDENTIALS = sa.text("select kind, config, token from sources where id = :id and workspace_id = :workspace_id")
 
-_CONFIGURE = sa.text("update sources set config = cast(:config as jsonb) where id = :id")
+_SET_CONFIG = sa.text("update sources set config = cast(:config as jsonb) where id = :id")
 
 _OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")
-
-_CREDENTIALS = sa.text("""
-    select r.source_id, s.kind, s.config, s.token, r.snapshot
-    from runs r join sources s on s.id = r.source_id where r.id = :run_id
-""")

@@ -1,10 +1,15 @@
-"""The OpenAPI page: routes flow in, an OpenAPI 3.1 document flows out. Pure; `scripts/openapi` writes it.
+"""Generate the OpenAPI 3.1 document from routes. Pure; `scripts/openapi.py` writes it to docs/openapi.json.
 
-Source: OpenAPI Specification 3.1.1. Shapes come from the structs that the routes decode and answer with.
+Operation ids come from the handlers' names (`list_sources` → `listSources`), descriptions from their docstrings,
+schemas from the msgspec structs that routes decode and return, with the structs' docstrings. Source: OpenAPI
+Specification 3.1.1.
 """
 
+import inspect
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -12,10 +17,27 @@ import msgspec
 from headwater.web.app import Route
 
 _CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
+_WORKSPACE = {"$ref": "#/components/parameters/Workspace"}
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the identity provider, or an API key `hw_…`. Not needed with `AUTH_MODE=local`.",
+    }
+}
+_PARAMETERS = {
+    "Workspace": {
+        "name": "X-Workspace",
+        "in": "header",
+        "required": False,
+        "description": "The workspace to use. Defaults to the one that the caller joined first.",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+}
 
 
 class Problem(msgspec.Struct):
-    """Problem details (RFC 9457), the one shape of every error."""
+    """An error as problem details (RFC 9457): `title` names the kind of error, `detail` says what to do."""
 
     type: str
     title: str
@@ -24,8 +46,19 @@ class Problem(msgspec.Struct):
     request_id: str | None = None
 
 
-def describe(routes: Sequence[Route], *, title: str, version: str) -> dict[str, Any]:
-    """Describe every route that people and programs may call."""
+@dataclass(frozen=True)
+class Tag:
+    """A group of operations: those whose path matches `paths`, a regular expression."""
+
+    name: str
+    description: str
+    paths: str
+
+
+def describe(
+    routes: Sequence[Route], *, title: str, version: str, description: str = "", tags: Sequence[Tag] = ()
+) -> dict[str, Any]:
+    """Describe the public API: every route except `public` (probes) and `google` (Cloud Tasks, Cloud Scheduler)."""
     shown = [route for route in routes if route.access not in ("public", "google")]
     kinds = [kind for route in shown for kind in (route.query, route.body, route.returns) if kind is not None]
     unique = list(dict.fromkeys([Problem, *kinds]))
@@ -34,26 +67,49 @@ def describe(routes: Sequence[Route], *, title: str, version: str) -> dict[str, 
     paths: dict[str, dict[str, Any]] = {}
     for route in shown:
         path = _CONVERTER.sub(r"{\g<name>}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schema_of, components)
+        operation = {"tags": [tag.name for tag in tags if re.match(tag.paths, path)][:1]} if tags else {}
+        operation |= _operation(route, schema_of, components)
+        paths.setdefault(path, {})[route.method.lower()] = operation
+    for query in {route.query.__name__ for route in shown if route.query is not None}:
+        del components[query]  # its fields are the operation's parameters
     return {
         "openapi": "3.1.1",
-        "info": {"title": title, "version": version, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": title,
+            "version": version,
+            "description": _paragraphs(description),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"bearer": []}, {}],
+        "tags": [{"name": tag.name, "description": tag.description} for tag in tags],
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(components.items()))},
+        "components": {
+            "schemas": {name: _tidy(schema) for name, schema in sorted(components.items())},
+            "parameters": _PARAMETERS,
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
+def operation_id(route: Route) -> str:
+    """Return the operation id: the handler's name in camel case."""
+    first, *rest = route.handle.__name__.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
 def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": route.summary}
+    success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.returns is not None:
         success["content"] = {"application/json": {"schema": schema_of[route.returns]}}
     elif route.streams:
         success["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     problem = {"application/problem+json": {"schema": schema_of[Problem]}}
     operation: dict[str, Any] = {
+        "operationId": operation_id(route),
         "summary": route.summary,
-        "parameters": _parameters(route, components),
-        "responses": {str(route.status): success, "default": {"description": "A problem", "content": problem}},
+        "description": _description(route),
+        "parameters": [*_parameters(route, components), _WORKSPACE],
+        "responses": {str(route.status): success, "default": {"description": "An error", "content": problem}},
     }
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
@@ -61,14 +117,48 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
     return operation
 
 
+def _description(route: Route) -> str:
+    needed = "" if route.access == "reader" else f"\n\nRequires the role `{route.access}`."
+    return _paragraphs(route.handle.__doc__ or "") + needed
+
+
 def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    parameters: list[dict[str, Any]] = []
     for match in _CONVERTER.finditer(route.path):
         schema = {"type": "string", **({"format": "uuid"} if match["kind"] == "uuid" else {})}
-        found.append({"name": match["name"], "in": "path", "required": True, "schema": schema})
+        parameters.append({"name": match["name"], "in": "path", "required": True, "schema": schema})
     if route.query is not None:
-        described = components[route.query.__name__]
-        for name, schema in described["properties"].items():
-            required = name in described.get("required", [])
-            found.append({"name": name, "in": "query", "required": required, "schema": schema})
-    return found
+        struct = components[route.query.__name__]
+        for name, schema in struct["properties"].items():
+            required = name in struct.get("required", [])
+            parameters.append({"name": name, "in": "query", "required": required, "schema": _parameter(schema)})
+    return parameters
+
+
+def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a query parameter's schema: a query string leaves a parameter out where JSON has null."""
+    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) != 1:
+        return dict(_tidy(schema))
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
+    return dict(_tidy({**rest, **options[0]}))
+
+
+def _tidy(schema: Any) -> Any:
+    """Give enums their type, and descriptions one line a paragraph, at any depth."""
+    if isinstance(schema, list):
+        return [_tidy(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {name: _tidy(value) for name, value in schema.items()}
+    if isinstance(schema.get("description"), str):
+        tidied["description"] = _paragraphs(schema["description"])
+    values = schema.get("enum")
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+        tidied = {"type": "string", **tidied}
+    return tidied
+
+
+def _paragraphs(docstring: str) -> str:
+    """Unwrap a docstring's paragraphs: `"A b\\n    c.\\n\\n    D."` → `"A b c.\\n\\nD."`"""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(docstring).split("\n\n"))

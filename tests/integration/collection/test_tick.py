@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs import runs
+from functions.collection.runs.end import end_run
+from functions.collection.runs.read import read_runs, read_summary
+from functions.collection.runs.start import start_run
 from functions.collection.sources import schedules, sources
 from functions.collection.sources.schedules import Schedule
 from functions.collection.tick import TickResult, start_due
@@ -60,7 +62,7 @@ def schedule(db: Database, cron: str, zone: str, since: str, workspace_id: uuid.
     """Add a source with a schedule that was last looked at at `since`."""
     source_id = add_source(db, workspace_id)
     with db.transaction(workspace_id) as tx:
-        schedules.set_schedule(tx, workspace_id, source_id, Schedule(cron, zone), 900)
+        schedules.set_schedule(tx, workspace_id, source_id, Schedule(cron, zone), tick_s=900)
         first = schedules.next_runs(Schedule(cron, zone), dt.datetime.fromisoformat(since))[0]
         tx.execute(sa.text("update schedules set next_due_at = :first"), {"first": first})
     return source_id
@@ -69,7 +71,7 @@ def schedule(db: Database, cron: str, zone: str, since: str, workspace_id: uuid.
 def end_runs(db: Database) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         for run_id in tx.execute(sa.text("select id from runs where state = 'running'")).scalars().all():
-            runs.end_run(tx, run_id, "succeeded")
+            end_run(tx, run_id, "succeeded")
 
 
 def ticks(db: Database, tickets: Tickets, first: str, count: int) -> list[dt.datetime]:
@@ -141,7 +143,7 @@ def test_ten_deliveries_of_one_tick_start_one_run(db: Database, tickets: Tickets
     assert sum(len(one.started) for one in ticked) == 1
     assert [one.skipped for one in ticked] == [[]] * 10
     with db.transaction(WORKSPACE) as tx:
-        [run] = runs.read_runs(tx, WORKSPACE, source_id, 10)
+        [run] = read_runs(tx, WORKSPACE, source_id, 10)
         assert (run.trigger, run.engine, run.state) == ("schedule", "tickets", "running")
         assert sources.read_source(tx, WORKSPACE, source_id).last_run == run
     assert 1 <= len(cloud.task_ids(COLLECTION_QUEUE)) - before <= 3, (
@@ -152,7 +154,7 @@ def test_ten_deliveries_of_one_tick_start_one_run(db: Database, tickets: Tickets
 def test_an_open_run_is_skipped_and_said_so(db: Database, tickets: Tickets) -> None:
     source_id = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     with db.transaction(WORKSPACE) as tx:
-        run_id, _ = runs.start_run(tx, WORKSPACE, source_id, "api")
+        run_id, _ = start_run(tx, WORKSPACE, source_id, "api")
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
     ticked = start_due(db, tickets, now)
     assert (ticked.started, [(skip.source_id, skip.run_id) for skip in ticked.skipped]) == ([], [(source_id, run_id)])
@@ -169,7 +171,7 @@ def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database
     def set_paused(paused: bool) -> sources.Source:
         with db.transaction(WORKSPACE) as tx:
             return sources.change_source(
-                tx, WORKSPACE, source_id, sources.SourceChanges(paused=paused), tickets.settings
+                tx, WORKSPACE, source_id, sources.SourceChanges(paused=paused), settings=tickets.settings
             )
 
     paused = set_paused(True)
@@ -190,21 +192,21 @@ def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(
     source_id = add_source(db)
     with ThreadPoolExecutor(1) as pool:
         with db.transaction(WORKSPACE) as tx:
-            run_id, _ = runs.start_run(tx, WORKSPACE, source_id, "api")
+            run_id, _ = start_run(tx, WORKSPACE, source_id, "api")
 
             def pause_it() -> None:
                 with db.transaction(WORKSPACE) as other:
                     changes = sources.SourceChanges(paused=True)
-                    sources.change_source(other, WORKSPACE, source_id, changes, settings_for(database))
+                    sources.change_source(other, WORKSPACE, source_id, changes, settings=settings_for(database))
 
             pausing = pool.submit(pause_it)
             wait_until_blocked(db)
             assert not pausing.done()
         pausing.result(30)
     with db.transaction(WORKSPACE) as tx:
-        assert runs.read_summary(tx, run_id).state == "running"
+        assert read_summary(tx, run_id).state == "running"
         with pytest.raises(Conflict, match="paused"):
-            runs.start_run(tx, WORKSPACE, source_id, "api")
+            start_run(tx, WORKSPACE, source_id, "api")
 
 
 def wait_until_blocked(db: Database) -> None:

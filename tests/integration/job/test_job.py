@@ -253,7 +253,7 @@ def test_workers_outlive_a_restart_of_postgres(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["collect", "--source", "00000000-0000-4000-8000-000000000009"], 1, "No source"),
+        (["collect", "--source", "00000000-0000-4000-8000-000000000009"], 1, "Source not found"),
         (["collect", "--source", "x"], 2, "invalid UUID"),
         (["collect"], 2, "--source"),
         (["nonsense"], 2, "invalid choice"),

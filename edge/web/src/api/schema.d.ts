@@ -13,40 +13,13 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask, and stream the answer */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Question"];
-                };
-            };
-            responses: {
-                /** @description Ask, and stream the answer */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "text/event-stream": string;
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Ask a question
+         * @description Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
+         *
+         *     Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the client disconnects.
+         */
+        post: operations["streamChat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -62,38 +35,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the answer */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Stop the answer */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Stopped"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Stop an answer
+         * @description Stop the conversation's running answer. The text written so far is kept.
+         */
+        post: operations["stopChat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -107,38 +53,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Follow the answer being written */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Follow the answer being written */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "text/event-stream": string;
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Resume an answer
+         * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
+         *
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since.
+         */
+        get: operations["resumeChat"];
         put?: never;
         post?: never;
         delete?: never;
@@ -154,36 +75,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List conversations */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List conversations */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ConversationList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List conversations
+         * @description List the caller's conversations, latest first. Conversations are private to the caller who started them.
+         */
+        get: operations["listConversations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -199,70 +95,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a conversation */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Read a conversation */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Conversation"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get a conversation
+         * @description Get a conversation with its messages. An answer that is still being written is not included.
+         */
+        get: operations["getConversation"];
         put?: never;
         post?: never;
-        /** Delete a conversation */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Delete a conversation */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Delete a conversation
+         * @description Delete a conversation and stop its running answer.
+         */
+        delete: operations["deleteConversation"];
         options?: never;
         head?: never;
         patch?: never;
@@ -275,42 +119,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List documents by key */
-        get: {
-            parameters: {
-                query?: {
-                    source_id?: string | null;
-                    deleted?: boolean;
-                    held?: ("added" | "restored") | null;
-                    after?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List documents by key */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["DocumentList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List documents
+         * @description List documents by key, without their text. With `deleted`, list removed documents that can be restored.
+         */
+        get: operations["listDocuments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -326,70 +139,22 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a document */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Read a document */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Document"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get a document
+         * @description Get a document with its text.
+         */
+        get: operations["getDocument"];
         put?: never;
         post?: never;
-        /** Remove a document that was added by hand */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Remove a document that was added by hand */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Delete an uploaded document
+         * @description Delete an uploaded document. It can be restored until it is purged (`KEEP_DELETED_DAYS`).
+         *
+         *     409 for a document that the source lists: remove or exclude it there.
+         *
+         *     Requires the role `editor`.
+         */
+        delete: operations["deleteDocument"];
         options?: never;
         head?: never;
         patch?: never;
@@ -404,38 +169,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Bring a removed document back */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Bring a removed document back */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Document"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Restore a document
+         * @description Restore a removed document. It is searchable at once.
+         *
+         *     A run of kind `restore` resolves the links to it and embeds missing vectors.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["restoreDocument"];
         delete?: never;
         options?: never;
         head?: never;
@@ -449,71 +191,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the API keys */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List the API keys */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ApiKeyList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List API keys
+         * @description List the workspace's API keys, newest first, including revoked and expired ones.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["listApiKeys"];
         put?: never;
-        /** Make an API key, which is told this once */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewApiKey"];
-                };
-            };
-            responses: {
-                /** @description Make an API key, which is told this once */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["CreatedApiKey"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Create an API key
+         * @description Create an API key. The response is the only one that contains the key itself.
+         *
+         *     A key can't have a higher role, more scopes or a longer life than the key that creates it.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["createApiKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -530,36 +224,13 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke an API key */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Revoke an API key */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Revoke an API key
+         * @description Revoke an API key and the keys that it created, effective immediately.
+         *
+         *     Requires the role `owner`.
+         */
+        delete: operations["revokeApiKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -572,36 +243,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is calling */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Who is calling */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Me"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get the caller
+         * @description Get the caller: subject, role, current workspace, and all workspaces that `X-Workspace` may name.
+         *
+         *     Open to API keys of any scope.
+         */
+        get: operations["getMe"];
         put?: never;
         post?: never;
         delete?: never;
@@ -617,71 +265,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the members */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List the members */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["MemberList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List members
+         * @description List the workspace's members, in the order in which they joined.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["listMembers"];
         put?: never;
-        /** Add a member */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewMember"];
-                };
-            };
-            responses: {
-                /** @description Add a member */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Member"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Add a member
+         * @description Add a member. `subject` is the `sub` claim of the member's tokens.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["addMember"];
         delete?: never;
         options?: never;
         head?: never;
@@ -698,74 +296,24 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a member */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    subject: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Remove a member */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Remove a member
+         * @description Remove a member and revoke the API keys that they created. The last owner can't be removed.
+         *
+         *     Requires the role `owner`.
+         */
+        delete: operations["removeMember"];
         options?: never;
         head?: never;
-        /** Change a member's role or name */
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    subject: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["MemberChanges"];
-                };
-            };
-            responses: {
-                /** @description Change a member's role or name */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Member"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Update a member
+         * @description Change a member's role or name. Omitted fields stay as they are.
+         *
+         *     A lower role revokes the member's API keys with a higher one. The last owner must stay owner.
+         *
+         *     Requires the role `owner`.
+         */
+        patch: operations["updateMember"];
         trace?: never;
     };
     "/api/runs": {
@@ -775,39 +323,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List runs, the newest first */
-        get: {
-            parameters: {
-                query?: {
-                    source_id?: string | null;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List runs, the newest first */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["RunList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List runs
+         * @description List runs, newest first, of one source or of all.
+         */
+        get: operations["listRuns"];
         put?: never;
         post?: never;
         delete?: never;
@@ -823,38 +343,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a run */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Read a run */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Run"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get a run
+         * @description Get a run with its progress, failures and warnings.
+         *
+         *     To follow a run, poll with `If-None-Match`: 304 means that nothing has changed.
+         */
+        get: operations["getRun"];
         put?: never;
         post?: never;
         delete?: never;
@@ -872,38 +367,13 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a run */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Cancel a run */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Run"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Cancel a run
+         * @description Cancel a run. Documents that it has stored stay.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["cancelRun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -917,43 +387,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what a run does to single documents */
-        get: {
-            parameters: {
-                query?: {
-                    action?: ("added" | "changed" | "removed" | "skipped") | null;
-                    state?: ("done" | "failed" | "pending") | null;
-                    after?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List what a run does to single documents */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ItemList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List a run's items
+         * @description List what a run does to single documents, by key: `added`, `changed`, `removed` or `skipped`.
+         */
+        get: operations["listRunItems"];
         put?: never;
         post?: never;
         delete?: never;
@@ -971,38 +409,13 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try again what failed in a run */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Try again what failed in a run */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StartedRun"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Retry a run's failed items
+         * @description Start a run that retries the failed items of an ended run, from the same snapshot.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["retryRun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1016,40 +429,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search the passages */
-        get: {
-            parameters: {
-                query?: {
-                    q?: string;
-                    k?: number;
-                    source_id?: string | null;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Search the passages */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Hits"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Search passages
+         * @description Find the passages that match a question by meaning and by words, best first.
+         *
+         *     `text[start:end]` of the document is the passage, in Unicode code points.
+         */
+        get: operations["searchPassages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1065,36 +451,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the kinds of source that can be added */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List the kinds of source that can be added */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SourceKindList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List source kinds
+         * @description List the installed kinds of source, each with the JSON schema of its config.
+         */
+        get: operations["listSourceKinds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1110,71 +471,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the sources */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List the sources */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SourceList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List sources
+         * @description List the workspace's sources, oldest first, each with its last run.
+         */
+        get: operations["listSources"];
         put?: never;
-        /** Add a source */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewSource"];
-                };
-            };
-            responses: {
-                /** @description Add a source */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Source"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Create a source
+         * @description Create a source. The connection is checked first: 422 says what is wrong with the config or the token.
+         *
+         *     The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["createSource"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1188,108 +499,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a source */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Read a source */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Source"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get a source
+         * @description Get a source with its last run and the next times of its schedule.
+         */
+        get: operations["getSource"];
         put?: never;
         post?: never;
-        /** Delete a source and its documents */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Delete a source and its documents */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Delete a source
+         * @description Delete a source with its documents, runs and schedule. This can't be undone.
+         *
+         *     Requires the role `editor`.
+         */
+        delete: operations["deleteSource"];
         options?: never;
         head?: never;
-        /** Change a source's name, schedule, config or token, pause or resume it */
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SourceChanges"];
-                };
-            };
-            responses: {
-                /** @description Change a source's name, schedule, config or token, pause or resume it */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Source"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Update a source
+         * @description Change a source's name, config, token or schedule; pause or resume it. Omitted fields stay as they are.
+         *
+         *     A new config or token is checked like that of a new source.
+         *
+         *     Requires the role `editor`.
+         */
+        patch: operations["updateSource"];
         trace?: never;
     };
     "/api/sources/{id}/collect": {
@@ -1301,40 +535,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Collect a source now */
-        post: {
-            parameters: {
-                query?: {
-                    dry_run?: boolean;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Collect a source now */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StartedRun"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Collect a source
+         * @description Start a run that collects the source, or return its open run.
+         *
+         *     With `dry_run`, only list the source and report the changes as the run's items.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["collectSource"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1349,42 +558,15 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Add a document by hand, or replace one */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewDocument"];
-                };
-            };
-            responses: {
-                /** @description Add a document by hand, or replace one */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["AddedDocument"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Upload a document
+         * @description Add a Markdown or text document to a source, or replace an uploaded one with the same key.
+         *
+         *     The document is readable at once; a run of kind `upload` embeds it. 409 if the source itself lists the key.
+         *
+         *     Requires the role `editor`.
+         */
+        put: operations["uploadDocument"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1399,41 +581,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the removals that wait for an answer */
-        get: {
-            parameters: {
-                query?: {
-                    after?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description List the removals that wait for an answer */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["RemovalList"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * List withheld removals
+         * @description List the documents whose removal was withheld because the last listing lacked many of the source's documents.
+         *
+         *     They stay searchable until the removals are accepted.
+         */
+        get: operations["listRemovals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1451,42 +605,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Remove what waits */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["RemovalDecision"];
-                };
-            };
-            responses: {
-                /** @description Remove what waits */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StartedRun"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Accept withheld removals
+         * @description Remove the documents whose removal was withheld, in a run of kind `removal`. They can be restored.
+         *
+         *     409 if a newer listing exists: list the removals again and decide on those.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["acceptRemovals"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1502,42 +629,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Keep what waits */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["RemovalDecision"];
-                };
-            };
-            responses: {
-                /** @description Keep what waits */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["KeptDocuments"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Refuse withheld removals
+         * @description Keep the documents whose removal was withheld. No run removes them before the source has listed them again.
+         *
+         *     409 if a newer listing exists: list the removals again and decide on those.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["refuseRemovals"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1553,40 +653,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Embed texts */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["EmbeddingsRequest"];
-                };
-            };
-            responses: {
-                /** @description Embed texts */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["EmbeddingsResponse"];
-                    };
-                };
-                /** @description A problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Embed texts
+         * @description Embed texts with the installation's model. Compatible with clients of OpenAI's embeddings API.
+         */
+        post: operations["createEmbeddings"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1599,7 +670,7 @@ export interface components {
     schemas: {
         /**
          * AddedDocument
-         * @description The document as it is stored, and the run that embeds it.
+         * @description The stored document, and the run that embeds it.
          */
         AddedDocument: {
             /** Format: uuid */
@@ -1611,14 +682,14 @@ export interface components {
          * ApiKey
          * @description A key as it is listed: `hint` is its beginning after `hw_`, `created_by` the subject of who made it.
          *
-         *         `last_used_at` is a minute behind at most.
+         *     `last_used_at` is a minute behind at most.
          */
         ApiKey: {
             /** Format: uuid */
             id: string;
             name: string;
             hint: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "editor" | "owner" | "reader";
             scopes: ("chat" | "collection" | "embedding")[];
             created_by: string;
@@ -1645,14 +716,6 @@ export interface components {
             headingPath: string[];
             url: string | null;
             text: string;
-        };
-        /**
-         * CollectQuery
-         * @description How a source is to be collected; a dry run lists it, tells the difference as its items, and touches nothing.
-         */
-        CollectQuery: {
-            /** @default false */
-            dry_run: boolean;
         };
         /**
          * Conversation
@@ -1682,11 +745,9 @@ export interface components {
         };
         /**
          * Counts
-         * @description What a run has come to so far; no number ever falls.
+         * @description Progress of a run. No count ever decreases.
          *
-         *         `listed` documents are in the listing, of which `added`, `changed`, `unchanged` and `failed` are done; `removed`
-         *         were in the source before. `chunks` were made; `embedded` texts were sent to the model, for `reused` chunks a vector
-         *         was found.
+         *     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them that are finished. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
          */
         Counts: {
             /** @default 0 */
@@ -1717,7 +778,7 @@ export interface components {
             id: string;
             name: string;
             hint: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "editor" | "owner" | "reader";
             scopes: ("chat" | "collection" | "embedding")[];
             created_by: string;
@@ -1729,10 +790,9 @@ export interface components {
         };
         /**
          * Document
-         * @description One document; `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
+         * @description One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
          *
-         *         `deleted_at` is when it was removed; for a while after it can be restored. What is `held` no sync removes: it was
-         *         `restored`, until its source lists it again, or `added` by hand.
+         *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
          */
         Document: {
             /** Format: uuid */
@@ -1751,33 +811,15 @@ export interface components {
         };
         /**
          * DocumentList
-         * @description A page of documents by key; `next` goes into `after` for the next page, None at the end.
+         * @description A page of documents, ordered by key. `next` is the next page's `after`, null on the last page.
          */
         DocumentList: {
             documents: components["schemas"]["DocumentSummary"][];
             next: string | null;
         };
         /**
-         * DocumentQuery
-         * @description Which documents are asked for: those after `after`, which is a page's `next`, or a key.
-         *
-         *         With `deleted` those that were removed and can still be restored, else the live ones; with `held` only such of them.
-         */
-        DocumentQuery: {
-            /** @default null */
-            source_id: string | null;
-            /** @default false */
-            deleted: boolean;
-            /** @default null */
-            held: ("added" | "restored") | null;
-            /** @default  */
-            after: string;
-            /** @default 50 */
-            limit: number;
-        };
-        /**
          * DocumentSummary
-         * @description One document in a list, without its text.
+         * @description One document without its text.
          */
         DocumentSummary: {
             /** Format: uuid */
@@ -1798,7 +840,7 @@ export interface components {
         Embedding: {
             /**
              * @default embedding
-             * @enum {unknown}
+             * @enum {string}
              */
             object: "embedding";
             index: number;
@@ -1813,7 +855,7 @@ export interface components {
             input: string | (string | number | number[])[];
             /**
              * @default float
-             * @enum {unknown}
+             * @enum {string}
              */
             encoding_format: "base64" | "float";
             /** @default null */
@@ -1828,7 +870,7 @@ export interface components {
         EmbeddingsResponse: {
             /**
              * @default list
-             * @enum {unknown}
+             * @enum {string}
              */
             object: "list";
             data: components["schemas"]["Embedding"][];
@@ -1871,13 +913,13 @@ export interface components {
          * Item
          * @description What a run does to one key; of what failed `reason` says why.
          *
-         *         `trace` is the trace in the log of the step that settled it, None of what isn't settled.
+         *     `trace` is the trace in the log of the step that settled it, None of what isn't settled.
          */
         Item: {
             key: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             action: "added" | "changed" | "removed" | "skipped";
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "done" | "failed" | "pending";
             reason: string | null;
             warning: string | null;
@@ -1892,22 +934,8 @@ export interface components {
             next: string | null;
         };
         /**
-         * ItemQuery
-         * @description Which items of a run are asked for: those after the key `after`, which is a page's `next`.
-         */
-        ItemQuery: {
-            /** @default null */
-            action: ("added" | "changed" | "removed" | "skipped") | null;
-            /** @default null */
-            state: ("done" | "failed" | "pending") | null;
-            /** @default  */
-            after: string;
-            /** @default 100 */
-            limit: number;
-        };
-        /**
          * KeptDocuments
-         * @description How many documents stay; until the source lists them again, no sync removes them.
+         * @description The number of documents kept. No run removes them until the source has listed them again.
          */
         KeptDocuments: {
             kept: number;
@@ -1916,12 +944,12 @@ export interface components {
          * Me
          * @description Who is calling, in which workspace, and which others the header `X-Workspace` may name.
          *
-         *         `subject` of an API key is `key:` and its id. `scopes` are the only functions that a key may call; none means all.
+         *     `subject` of an API key is `key:` and its id. `scopes` are the only functions that a key may call; none means all.
          */
         Me: {
             subject: string;
             name: string | null;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "editor" | "owner" | "reader";
             /** Format: uuid */
             workspace_id: string;
@@ -1934,7 +962,7 @@ export interface components {
          */
         Member: {
             subject: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "editor" | "owner" | "reader";
             name: string | null;
             created_at: string;
@@ -1944,7 +972,7 @@ export interface components {
          * @description What is to be changed of a member; what isn't named stays.
          */
         MemberChanges: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             role?: "editor" | "owner" | "reader";
             name?: string | null;
         };
@@ -1963,7 +991,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "editor" | "owner" | "reader";
         };
         /**
@@ -1971,7 +999,7 @@ export interface components {
          * @description How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three keep what there was.
          */
         MessageMetadata: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "complete" | "failed" | "interrupted" | "stopped";
             createdAt: string;
         };
@@ -1988,7 +1016,7 @@ export interface components {
          * @description Which model answers.
          */
         ModelPart: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             type: "data-model";
             data: components["schemas"]["ModelName"];
         };
@@ -2000,7 +1028,7 @@ export interface components {
             name: string;
             /**
              * @default reader
-             * @enum {unknown}
+             * @enum {string}
              */
             role: "editor" | "owner" | "reader";
             /** @default [] */
@@ -2010,10 +1038,9 @@ export interface components {
         };
         /**
          * NewDocument
-         * @description A document to be added, or to take the place of one added before with the same key.
+         * @description A document to add. It replaces an uploaded document with the same key.
          *
-         *         `key` is its path, by which others link to it. Without a `title` it is found as in a file: in the front matter, the
-         *         first heading, the key. The text is read as Markdown.
+         *     `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's title, the first heading, or the key.
          */
         NewDocument: {
             key: string;
@@ -2031,7 +1058,7 @@ export interface components {
             subject: string;
             /**
              * @default reader
-             * @enum {unknown}
+             * @enum {string}
              */
             role: "editor" | "owner" | "reader";
             /** @default null */
@@ -2039,10 +1066,9 @@ export interface components {
         };
         /**
          * NewSource
-         * @description A source to be created; `config` is the connector's own, `token` is never told again.
+         * @description A source to create. `config` depends on `kind`. `token` is write-only.
          *
-         *         `schedule` is a cron expression of five fields by which it is collected, None for never; `time_zone` is whose clocks
-         *         that means.
+         *     `schedule` is a cron expression of five fields in `time_zone`; null means that the source is only collected on request.
          */
         NewSource: {
             kind: string;
@@ -2060,7 +1086,7 @@ export interface components {
          * @description A message as the AI SDK posts it; of a user's, the parts of type `text` count.
          */
         PostedMessage: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "assistant" | "system" | "user";
             parts: Record<string, unknown>[];
             /** @default  */
@@ -2068,7 +1094,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description Problem details (RFC 9457), the one shape of every error.
+         * @description An error as problem details (RFC 9457): `title` names the kind of error, `detail` says what to do.
          */
         Problem: {
             type: string;
@@ -2088,7 +1114,7 @@ export interface components {
         };
         /**
          * Reason
-         * @description What is to be said about one key.
+         * @description The failure or warning of one document.
          */
         Reason: {
             key: string;
@@ -2096,7 +1122,7 @@ export interface components {
         };
         /**
          * Removal
-         * @description A document that waits to be removed or kept.
+         * @description A document that waits for a decision: remove or keep.
          */
         Removal: {
             key: string;
@@ -2107,7 +1133,7 @@ export interface components {
         };
         /**
          * RemovalDecision
-         * @description Which removals are meant: those that this run withheld.
+         * @description A decision about the removals that a run withheld.
          */
         RemovalDecision: {
             /** Format: uuid */
@@ -2115,9 +1141,9 @@ export interface components {
         };
         /**
          * RemovalList
-         * @description A page of withheld removals by key; `next` goes into `after` for the next page, None at the end.
+         * @description A page of withheld removals, ordered by key. `next` is the next page's `after`, null on the last page.
          *
-         *         `run_id` is the run that withheld them, None when there are none. `total` of the source's `stored` documents wait.
+         *     `run_id` is the run that withheld them, null if there are none. `total` counts them, `stored` all live documents of the source.
          */
         RemovalList: {
             run_id: string | null;
@@ -2127,42 +1153,31 @@ export interface components {
             next: string | null;
         };
         /**
-         * RemovalQuery
-         * @description Which withheld removals are asked for: those after the key `after`, which is a page's `next`.
-         */
-        RemovalQuery: {
-            /** @default  */
-            after: string;
-            /** @default 50 */
-            limit: number;
-        };
-        /**
          * Run
-         * @description A run with what there is to say about single keys, and how it goes.
+         * @description One run with its failures, warnings and metrics.
          *
-         *         `throughput` is in documents settled per second: over the last minute, of a run that has ended over all its time;
-         *         None before anything. `seconds_left` is None where it can't be told.
+         *     `throughput` is in documents per second: over the last minute while the run is open, over its whole duration afterwards, null before the first document. `seconds_left` is an estimate, null if there is none.
          */
         Run: {
             /** Format: uuid */
             id: string;
             /** Format: uuid */
             source_id: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             kind: "collect" | "dry_run" | "removal" | "restore" | "retry" | "upload";
-            /** @enum {unknown} */
+            /** @enum {string} */
             trigger: "api" | "job" | "schedule";
-            /** @enum {unknown} */
+            /** @enum {string} */
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
             total: number | null;
             counts: components["schemas"]["Counts"];
             pending_removals: number;
-            error: Record<string, unknown> | null;
+            error: components["schemas"]["Problem"] | null;
             created_at: string;
             finished_at: string | null;
             failures: components["schemas"]["Reason"][];
@@ -2174,62 +1189,39 @@ export interface components {
         };
         /**
          * RunList
-         * @description Runs, the newest first.
+         * @description Runs, newest first.
          */
         RunList: {
             runs: components["schemas"]["RunSummary"][];
         };
         /**
-         * RunQuery
-         * @description Which runs are asked for.
-         */
-        RunQuery: {
-            /** @default null */
-            source_id: string | null;
-            /** @default 20 */
-            limit: number;
-        };
-        /**
          * RunSummary
-         * @description One run of one source; `total` is None until the listing is known, `error` is a problem.
+         * @description One run of one source.
          *
-         *         `trigger` is what started it. `engine` is what works on it: `job` with the `execution` that does, once that is
-         *         known, else `tickets`; `notice` tells when it had to be another than was meant.
+         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` is set when the engine had to be changed. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
          */
         RunSummary: {
             /** Format: uuid */
             id: string;
             /** Format: uuid */
             source_id: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             kind: "collect" | "dry_run" | "removal" | "restore" | "retry" | "upload";
-            /** @enum {unknown} */
+            /** @enum {string} */
             trigger: "api" | "job" | "schedule";
-            /** @enum {unknown} */
+            /** @enum {string} */
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
             total: number | null;
             counts: components["schemas"]["Counts"];
             pending_removals: number;
-            error: Record<string, unknown> | null;
+            error: components["schemas"]["Problem"] | null;
             created_at: string;
             finished_at: string | null;
-        };
-        /**
-         * SearchQuery
-         * @description What to search for, how many passages to find at most, and in which source alone.
-         */
-        SearchQuery: {
-            /** @default  */
-            q: string;
-            /** @default 10 */
-            k: number;
-            /** @default null */
-            source_id: string | null;
         };
         /**
          * Secret
@@ -2244,10 +1236,9 @@ export interface components {
         };
         /**
          * Source
-         * @description A source as it is told; `documents` counts the live ones; since `paused_at` nobody collects it.
+         * @description A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
          *
-         *         `pending_removals` of them wait for an answer: are they to be removed? `next_runs` are the next times of its
-         *         schedule, in UTC; each is started by the tick that follows it.
+         *     `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next times of the schedule, in UTC; a run starts with the first tick after each.
          */
         Source: {
             /** Format: uuid */
@@ -2267,11 +1258,9 @@ export interface components {
         };
         /**
          * SourceChanges
-         * @description What is to be changed of a source; what is left out stays. `schedule: null` removes the schedule.
+         * @description Changes of a source. Omitted fields stay as they are.
          *
-         *         `config` takes the place of the whole config, while no run is open; its `url` stays, since another repository is
-         *         another source. `token: null` forgets the token; a run that is open goes on with the new one. A source that is
-         *         `paused` isn't collected; a run of it that is open goes on.
+         *     `config` replaces the whole config. Its `url` can't change, and no run may be open. `token: null` removes the token; an open run continues with the new one. `schedule: null` removes the schedule. A `paused` source is not collected; its open run continues.
          */
         SourceChanges: {
             name?: string;
@@ -2285,8 +1274,7 @@ export interface components {
          * SourceKind
          * @description A kind of source that can be added.
          *
-         *         `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another
-         *         value is another source. `secret` is None for a kind that takes no secret.
+         *     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another value is another source. `secret` is None for a kind that takes no secret.
          */
         SourceKind: {
             kind: string;
@@ -2298,14 +1286,14 @@ export interface components {
         };
         /**
          * SourceKindList
-         * @description Every kind of source that can be added.
+         * @description All kinds of source that can be created.
          */
         SourceKindList: {
             kinds: components["schemas"]["SourceKind"][];
         };
         /**
          * SourceList
-         * @description Every source of a workspace, the oldest first.
+         * @description All sources of a workspace, oldest first.
          */
         SourceList: {
             sources: components["schemas"]["Source"][];
@@ -2322,7 +1310,7 @@ export interface components {
          * @description A passage; `[n]` in the text cites the one whose `source_id` is "n".
          */
         SourcePart: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             type: "source-document";
             sourceId: string;
             mediaType: string;
@@ -2332,7 +1320,7 @@ export interface components {
         };
         /**
          * StartedRun
-         * @description The run that was started, or found open.
+         * @description The run that was started, or the one that was already open.
          */
         StartedRun: {
             /** Format: uuid */
@@ -2342,8 +1330,7 @@ export interface components {
          * StepMetrics
          * @description What became of a run's steps of one kind.
          *
-         *         `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps
-         *         stay under, None while nothing is done.
+         *     `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps stay under, None while nothing is done.
          */
         StepMetrics: {
             kind: string;
@@ -2369,12 +1356,12 @@ export interface components {
          * @description The text of a stored message.
          */
         TextPart: {
-            /** @enum {unknown} */
+            /** @enum {string} */
             type: "text";
             text: string;
             /**
              * @default done
-             * @enum {unknown}
+             * @enum {string}
              */
             state: "done" | "streaming";
         };
@@ -2384,7 +1371,7 @@ export interface components {
          */
         UIMessage: {
             id: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             role: "assistant" | "user";
             parts: (components["schemas"]["TextPart"] | components["schemas"]["SourcePart"] | components["schemas"]["ModelPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
@@ -2399,10 +1386,1263 @@ export interface components {
         };
     };
     responses: never;
-    parameters: never;
+    parameters: {
+        /** @description The workspace to use. Defaults to the one that the caller joined first. */
+        Workspace: string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    streamChat: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopChat: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stopped"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeChat: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listConversations: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDocuments: {
+        parameters: {
+            query?: {
+                source_id?: string;
+                deleted?: boolean;
+                held?: "added" | "restored";
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMembers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMember"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                subject: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                subject: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                source_id?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRunItems: {
+        parameters: {
+            query?: {
+                action?: "added" | "changed" | "removed" | "skipped";
+                state?: "done" | "failed" | "pending";
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedRun"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchPassages: {
+        parameters: {
+            query?: {
+                q?: string;
+                k?: number;
+                source_id?: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSourceKinds: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceKindList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSources: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSource"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateSource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    collectSource: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedRun"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDocument"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRemovals: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovalList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptRemovals: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovalDecision"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedRun"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuseRemovals: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovalDecision"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptDocuments"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createEmbeddings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsResponse"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from functions.chat.retrieval.search import Search
-from functions.collection.runs.runs import Run, end_run
+from functions.collection.runs.end import end_run
+from functions.collection.runs.read import Run
 from functions.job.collect import Execution
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import Conflict
@@ -164,7 +165,9 @@ def test_accepted_removals_are_a_run_and_can_be_restored(pipeline: Pipeline, rep
     seen = shrink(pipeline, repository, keep=1)
     ask, path = asking(pipeline), f"/api/sources/{seen.source_id}"
     started = ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)})
-    assert ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)}, 409)["detail"].startswith("A run of this")
+    assert ask.post(f"{path}/removals/accept", {"run_id": str(seen.id)}, 409)["detail"].startswith(
+        "Another run of this source is open"
+    )
     run = pipeline.finish(started)
     assert (run.kind, run.state, run.counts.removed, run.total) == ("removal", "succeeded", 29, 29)
     assert live(pipeline) == ["d00.md", "new.md"]

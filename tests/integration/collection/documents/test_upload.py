@@ -175,7 +175,7 @@ def test_while_a_collect_is_open_nothing_is_added_or_deleted(pipeline: Pipeline,
 
 def test_what_cannot_be_stored_is_refused_with_the_reason(database: FreshDatabase) -> None:
     refusals: list[tuple[dict[str, object], int, str]] = [
-        ({"text": " \n"}, 422, "nothing in it"),
+        ({"text": " \n"}, 422, "enter some text"),
         ({"text": "x\0y"}, 422, "NUL"),
         ({"text": "x" * 2001}, 413, "MAX_FILE_BYTES"),
         ({"title": " "}, 422, "title"),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from functions.collection.documents.documents import DocumentQuery, read_documents
 from functions.collection.pipeline.link import Link
-from functions.collection.runs import runs
+from functions.collection.runs.end import cancel_run
 from headwater.errors import Conflict, PermanentError
 from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler
@@ -182,9 +182,9 @@ def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
         for _ in range(2):  # the listing, and the first of three documents
             pipeline.step("collection")
         with pipeline.database.transaction(pipeline.workspace_id) as tx:
-            cancelled = runs.cancel_run(tx, run_id)
+            cancelled = cancel_run(tx, run_id)
             with pytest.raises(Conflict, match="cancelled"):
-                runs.cancel_run(tx, run_id)
+                cancel_run(tx, run_id)
         assert (cancelled.state, cancelled.counts.added) == ("cancelled", 1)
         assert pipeline.rows("select count(*) from documents") == [(1,)]
         pipeline.drain()
@@ -207,7 +207,7 @@ def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
         for _ in range(2):  # the listing, and all documents
             pipeline.step("collection")
         with pipeline.database.transaction(pipeline.workspace_id) as tx:
-            assert runs.cancel_run(tx, run_id).counts.added == 3
+            assert cancel_run(tx, run_id).counts.added == 3
         run = pipeline.collect(source)
         assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 0, 3)
         assert pipeline.contents() == expected
@@ -222,7 +222,7 @@ def test_links_that_a_cancelled_run_left_are_resolved_though_a_listing_failed_in
     for _ in range(2):  # the listing, and all documents
         pipeline.step("collection")
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        runs.cancel_run(tx, run_id)
+        cancel_run(tx, run_id)
     moved = (tmp_path / "repository").rename(tmp_path / "elsewhere")
     assert pipeline.collect(source).state == "failed"
     moved.rename(tmp_path / "repository")

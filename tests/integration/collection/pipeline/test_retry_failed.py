@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from functions.collection.pipeline import retry_failed
-from functions.collection.runs import pause, runs
+from functions.collection.runs import pause
 from functions.collection.runs.items import Item, ItemQuery, read_items
+from functions.collection.runs.read import Run
 from functions.collection.sources.sources import Source
 from headwater import logs
 from headwater.errors import Conflict
@@ -50,7 +51,7 @@ def lenient(database: FreshDatabase) -> Iterator[Pipeline]:
     made.database.close()
 
 
-def retried(pipeline: Pipeline, run_id: uuid.UUID) -> runs.Run:
+def retried(pipeline: Pipeline, run_id: uuid.UUID) -> Run:
     """Retry a run to its end."""
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         new_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
@@ -69,7 +70,7 @@ def refused(pipeline: Pipeline, run_id: uuid.UUID) -> str:
     return told.value.message
 
 
-def kinds(pipeline: Pipeline, run: runs.Run) -> list[str]:
+def kinds(pipeline: Pipeline, run: Run) -> list[str]:
     return [kind for (kind,) in pipeline.rows("select kind from steps where run_id = :r order by id", r=run.id)]
 
 

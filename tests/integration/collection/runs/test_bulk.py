@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from functions.collection.pipeline import retry_failed
 from functions.collection.pipeline.steps import handlers
-from functions.collection.runs import runs
 from functions.collection.runs.bulk import JobStarter
+from functions.collection.runs.end import cancel_run
+from functions.collection.runs.start import start_run
 from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Worker
@@ -71,7 +72,7 @@ def list_source(pipeline: Pipeline, repository: Repository, bulk: JobStarter, *,
     """Start a run as the API does and take its first step as the function does, or dies in."""
     source = pipeline.add_source(repository.url)
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        run_id, _ = runs.start_run(tx, pipeline.workspace_id, source.id, "api")
+        run_id, _ = start_run(tx, pipeline.workspace_id, source.id, "api")
     steps = handlers(bulk.settings, (lambda _: None) if dies else bulk.start)
     worker = Worker(pipeline.database, bulk.settings, steps, waker=bulk.tickets, holder="test", lifetime=Lifetime())
     worker.drain("collection", stop=iter((False, True)).__next__)
@@ -125,7 +126,7 @@ def test_a_large_retry_goes_to_the_job_too(pipeline: Pipeline, repository: Repos
     run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name=""))
     pipeline.rows("update run_items set state = 'failed', reason = 'It rained.' returning key")
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        runs.cancel_run(tx, run_id)
+        cancel_run(tx, run_id)
         retry_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
     bulk_of(pipeline).start(retry_id)
     [execution] = executions(idle_cloud, retry_id)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs import metrics, runs
+from functions.collection.runs import metrics
+from functions.collection.runs.end import end_run
+from functions.collection.runs.read import MAX_REASONS, Run, read_run
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
@@ -66,9 +68,9 @@ def add_failures(db: Database, run_id: uuid.UUID, reasons: dict[str, str]) -> No
         )
 
 
-def read(db: Database, run_id: uuid.UUID) -> runs.Run:
+def read(db: Database, run_id: uuid.UUID) -> Run:
     with db.transaction(WORKSPACE) as tx:
-        return runs.read_run(tx, run_id)
+        return read_run(tx, run_id)
 
 
 def test_steps_are_told_by_kind_with_the_seconds_that_they_took(db: Database) -> None:
@@ -104,7 +106,7 @@ def test_a_run_that_has_ended_tells_its_pace_over_all_its_time(db: Database) -> 
     add_items(db, run_id, ["done", "done", "failed", "done"])
     write(db, "update runs set created_at = now() - interval '8 s'")
     with db.transaction(WORKSPACE) as tx:
-        runs.end_run(tx, run_id, "partial")
+        end_run(tx, run_id, "partial")
     run = read(db, run_id)
     assert run.throughput == pytest.approx(0.5, abs=0.05)
     assert run.seconds_left is None
@@ -150,7 +152,7 @@ def test_ten_thousand_failures_come_as_a_thousand_keys_and_a_hundred_groups_at_m
         workspace=WORKSPACE,
     )
     run = read(db, run_id)
-    assert (len(run.failures), len(run.failure_groups)) == (runs.MAX_REASONS, metrics.MAX_GROUPS)
+    assert (len(run.failures), len(run.failure_groups)) == (MAX_REASONS, metrics.MAX_GROUPS)
     assert run.counts.failed == 10_000
 
 

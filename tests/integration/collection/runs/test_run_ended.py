@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs.runs import Counts, State, end_run, is_alarming
+from functions.collection.runs.end import end_run, is_alarming
+from functions.collection.runs.read import Counts, State
 from headwater.database.transactions import Database
 from headwater.errors import LeaseLost
 from tests.harness.databases import FreshDatabase

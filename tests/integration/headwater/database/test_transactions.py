@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs import runs
+from functions.collection.runs.end import end_run
+from functions.collection.runs.read import read_run
+from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
@@ -154,7 +156,7 @@ def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Datab
     def collect() -> None:
         for _ in range(150):
             with db.transaction(WORKSPACE) as tx:
-                runs.start_run(tx, WORKSPACE, source_id, "api")
+                start_run(tx, WORKSPACE, source_id, "api")
 
     with ThreadPoolExecutor(3) as pool:
         ender, *collectors = pool.submit(end), pool.submit(collect), pool.submit(collect)
@@ -167,22 +169,22 @@ def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Datab
 def test_an_open_run_is_found_with_the_engine_that_it_has(db: Database) -> None:
     source_id = source_of(db, add_run(db))
     with db.transaction(WORKSPACE) as tx:
-        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-a1")
+        run_id, is_new = start_run(tx, WORKSPACE, source_id, "job", execution="headwater-a1")
         assert not is_new
-        run = runs.read_run(tx, run_id)
+        run = read_run(tx, run_id)
         assert (run.trigger, run.engine, run.execution) == ("api", "tickets", "headwater-a1")
-        runs.end_run(tx, run_id, "failed")
+        end_run(tx, run_id, "failed")
     with db.transaction(WORKSPACE) as tx:
-        run_id, is_new = runs.start_run(tx, WORKSPACE, source_id, "job", "headwater-b2")
+        run_id, is_new = start_run(tx, WORKSPACE, source_id, "job", execution="headwater-b2")
         assert is_new
-        assert runs.start_run(tx, WORKSPACE, source_id, "api") == (run_id, False)
-        run = runs.read_run(tx, run_id)
+        assert start_run(tx, WORKSPACE, source_id, "api") == (run_id, False)
+        run = read_run(tx, run_id)
         assert (run.trigger, run.engine, run.execution) == ("job", "job", "headwater-b2")
 
 
 def test_a_source_that_is_not_here_is_not_collected(db: Database) -> None:
     with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
-        runs.start_run(tx, WORKSPACE, uuid.uuid4(), "api")
+        start_run(tx, WORKSPACE, uuid.uuid4(), "api")
 
 
 def _wait_for_a_lock(db: Database) -> None:

@@ -15,7 +15,7 @@ from functions.collection.connectors.git.connector import NO_COMMIT, GitConnecto
 from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.registry import OpenSource
 from functions.collection.sources.connect import SourceOpener
-from functions.collection.sources.sources import Credentials
+from functions.collection.sources.credentials import Credentials
 from headwater.blobs import Blobs, open_blobs
 from headwater.config import Settings
 from headwater.connectors import Fetched, Listing

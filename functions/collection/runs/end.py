@@ -1,0 +1,78 @@
+"""End a run: store its counts, log the result, cancel its open steps."""
+
+import uuid
+from functools import partial
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.collection.runs.metrics import read_failure_groups
+from functions.collection.runs.read import Counts, Run, State, read_counts, read_run, read_summary
+from headwater import logs
+from headwater.database.transactions import after_commit
+from headwater.errors import Conflict
+from headwater.queue import ledger
+
+ALARM_MIN_FAILURES = 20
+"""A partly failed run with fewer failures is not logged as an error."""
+
+
+def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
+    """Cancel an open run. What it has stored remains; steps that have not started never run.
+
+    Waits for steps that are being committed. Raises NotFound, or Conflict if the run has ended.
+    """
+    run = read_summary(tx, run_id)
+    if run.state != "running":
+        raise Conflict(f"The run has already ended ({run.state}).")
+    ledger.cancel(tx, run_id)
+    if end_run(tx, run_id, "cancelled") is None:
+        raise Conflict("The run has already ended.")
+    ledger.cancel(tx, run_id)  # a `finish` step may have been added in between
+    return read_run(tx, run_id)
+
+
+def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> uuid.UUID | None:
+    """End an open run and store its counts. After the commit the result is logged, as an error if it is alarming.
+
+    Returns the id of the run's source, or None if the run had already ended.
+    """
+    counts = read_counts(tx, run_id)
+    values: dict[str, Any] = {"run_id": run_id, "state": state, "counts": msgspec.json.encode(counts).decode()}
+    values["error"] = msgspec.json.encode(error).decode() if error else None
+    source_id: uuid.UUID | None = tx.execute(_END, values).scalar_one_or_none()
+    if source_id is None:
+        return None
+    reason = error["detail"] if error else None
+    if reason is None and counts.failed:
+        reason = read_failure_groups(tx, run_id, limit=1)[0].reason
+    fields: dict[str, Any] = {
+        "run_id": run_id,
+        "source_id": source_id,
+        "state": state,
+        "failed": counts.failed,
+        "reason": reason,
+    }
+    severity = 40 if is_alarming(state, counts) else 20
+    after_commit(tx, partial(logs.event, "run.ended", severity=severity, **fields))
+    return source_id
+
+
+def is_alarming(state: State, counts: Counts) -> bool:
+    """Return whether the end of a run should raise an alarm: it failed, or most of its documents did.
+
+    20 failures of 30 documents are alarming; 20 of 40 are not. 19 of 19 are not either: a few new documents may all be
+    broken without a fault of the installation.
+    """
+    succeeded = counts.added + counts.changed + counts.removed
+    is_mostly_failed = counts.failed >= ALARM_MIN_FAILURES and counts.failed > succeeded
+    return state == "failed" or (state == "partial" and is_mostly_failed)
+
+
+_END = sa.text("""
+    update runs set state = :state, counts = cast(:counts as jsonb), error = cast(:error as jsonb),
+      finished_at = clock_timestamp()
+    where id = :run_id and state = 'running' returning source_id
+""")

@@ -1,0 +1,234 @@
+"""Read runs: summaries, counts, failures and metrics.
+
+The counts of an open run are summed from its items and steps, those of an ended run are stored with it. There is no
+counter row that concurrent workers would have to update.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
+from headwater.errors import NotFound
+
+Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
+Engine = Literal["tickets", "job"]
+Trigger = Literal["api", "schedule", "job"]
+State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
+
+LISTING_KINDS = ("collect", "retry", "dry_run")
+"""Kinds of run that connect to the source."""
+
+EXTENDABLE_KINDS = ("restore", "upload")
+"""Kinds of run that accept further items while they are open."""
+
+MAX_REASONS = 1000
+"""Maximum number of failures and warnings in a `Run`."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Progress of a run. No count ever decreases.
+
+    `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them
+    that are finished. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were
+    sent to the embedding model; `reused` chunks already had a vector.
+    """
+
+    listed: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """The failure or warning of one document."""
+
+    key: str
+    reason: str
+
+
+ProblemDetails = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Problem"})]
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """One run of one source.
+
+    `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution`
+    once it is known. `notice` is set when the engine had to be changed. `total` is the number of documents, null until
+    the source is listed. `error` is a problem (RFC 9457).
+    """
+
+    id: uuid.UUID
+    source_id: uuid.UUID
+    kind: Kind
+    trigger: Trigger
+    engine: Engine
+    execution: str | None
+    notice: str | None
+    state: State
+    snapshot: str | None
+    total: int | None
+    counts: Counts
+    pending_removals: int
+    error: ProblemDetails | None
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+class Run(RunSummary, frozen=True):
+    """One run with its failures, warnings and metrics.
+
+    `throughput` is in documents per second: over the last minute while the run is open, over its whole duration
+    afterwards, null before the first document. `seconds_left` is an estimate, null if there is none.
+    """
+
+    failures: list[Reason]
+    warnings: list[Reason]
+    failure_groups: list[FailureGroup]
+    steps: list[StepMetrics]
+    throughput: float | None
+    seconds_left: float | None
+
+
+class RunQuery(msgspec.Struct, frozen=True):
+    """Filter of a list of runs."""
+
+    source_id: uuid.UUID | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 20
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """Runs, newest first."""
+
+    runs: list[RunSummary]
+
+
+def read_run(tx: Connection, run_id: uuid.UUID) -> Run:
+    """Read a run with its failures, warnings and metrics. Raises NotFound."""
+    summary = read_summary(tx, run_id)
+    items = tx.execute(_REASONS, {"run_id": run_id, "limit": MAX_REASONS}).all()
+    metrics = read_metrics(tx, run_id)
+    return Run(
+        **msgspec.structs.asdict(summary),
+        failures=[Reason(item.key, item.reason) for item in items if item.state == "failed"],
+        warnings=[Reason(item.key, item.warning) for item in items if item.warning],
+        failure_groups=read_failure_groups(tx, run_id) if summary.counts.failed else [],
+        **msgspec.structs.asdict(metrics),
+    )
+
+
+def read_summary(tx: Connection, run_id: uuid.UUID) -> RunSummary:
+    """Read a run's summary. Raises NotFound."""
+    summaries = _summaries(tx, tx.execute(sa.text(f"{_SELECT} where id = :id"), {"id": run_id}).all())
+    if not summaries:
+        raise run_not_found(run_id)
+    return summaries[0]
+
+
+def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, limit: int) -> list[RunSummary]:
+    """Read the newest runs of a workspace, or of one of its sources."""
+    where = "where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)"
+    statement = sa.text(f"{_SELECT} {where} order by created_at desc, id limit :limit")
+    values = {"workspace_id": workspace_id, "source_id": source_id, "limit": limit}
+    return _summaries(tx, tx.execute(statement, values).all())
+
+
+def read_last_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> dict[uuid.UUID, RunSummary]:
+    """Read the newest run of each source of a workspace, or of one source, by source id."""
+    rows = tx.execute(_LAST, {"workspace_id": workspace_id, "source_id": source_id}).all()
+    return {run.source_id: run for run in _summaries(tx, rows)}
+
+
+def read_counts(tx: Connection, run_id: uuid.UUID) -> Counts:
+    """Sum a run's counts from its items and steps. Raises NotFound if the run was deleted with its source."""
+    counts = _sum_counts(tx, [run_id])
+    if run_id not in counts:
+        raise run_not_found(run_id)
+    return counts[run_id]
+
+
+def read_version(tx: Connection, run_id: uuid.UUID) -> str:
+    """Return a version of the run, for use as an ETag. Raises NotFound.
+
+    It changes with everything that `read_run` returns, except for what depends on the clock.
+    """
+    version: str | None = tx.execute(_VERSION, {"run_id": run_id}).scalar_one_or_none()
+    if version is None:
+        raise run_not_found(run_id)
+    return version
+
+
+def run_not_found(run_id: uuid.UUID) -> NotFound:
+    """Return the error for a run that doesn't exist in the workspace."""
+    return NotFound(f"Run not found: {run_id}.")
+
+
+def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
+    """Convert rows of runs. Open runs are counted in one statement; those deleted since are left out."""
+    open_ids = [row.id for row in rows if row.counts is None]
+    summed = _sum_counts(tx, open_ids) if open_ids else {}
+    stored = {row.id: msgspec.convert(row.counts, Counts) for row in rows if row.counts is not None}
+    counts = stored | summed
+    return [RunSummary(**{**row._mapping, "counts": counts[row.id]}) for row in rows if row.id in counts]
+
+
+def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
+    rows = tx.execute(_COUNT, {"ids": [str(run_id) for run_id in run_ids]}).all()
+    return {row.id: msgspec.convert(dict(row._mapping), Counts) for row in rows}
+
+
+_SELECT = """
+    select id, source_id, kind, trigger, engine, execution, notice, state, snapshot, total, counts, pending_removals,
+      error, created_at, finished_at
+    from runs
+"""
+
+_LAST = sa.text(f"""
+    select last.* from sources s cross join lateral (
+      {_SELECT} where source_id = s.id order by created_at desc, id limit 1) last
+    where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
+""")
+
+_COUNT = sa.text("""
+    select r.id, items.*, results.*, r.reused from runs r
+    cross join lateral (
+      select count(*) filter (where action = 'added' and state = 'done') as added,
+        count(*) filter (where action = 'changed' and state = 'done') as changed,
+        count(*) filter (where action = 'removed' and state = 'done') as removed,
+        count(*) filter (where state = 'failed') as failed
+      from run_items where run_id = r.id
+    ) items
+    cross join lateral (
+      select coalesce(sum((result ->> 'listed')::bigint), 0)::bigint as listed,
+        coalesce(sum((result ->> 'unchanged')::bigint), 0)::bigint as unchanged,
+        coalesce(sum((result ->> 'chunks')::bigint), 0)::bigint as chunks,
+        coalesce(sum((result ->> 'embedded')::bigint), 0)::bigint as embedded
+      from steps where run_id = r.id and state = 'done'
+    ) results
+    where r.id = any(cast(:ids as uuid[]))
+""")
+
+# Items change only when a step ends or the run itself changes.
+_VERSION = sa.text("""
+    select md5(concat(r.xmin, s)) from runs r cross join lateral (
+      select count(*), sum(fence), sum(attempt), sum(lost), count(*) filter (where state = 'ready'),
+        count(*) filter (where state = 'running'), count(*) filter (where state = 'done'),
+        count(*) filter (where state = 'failed')
+      from steps where run_id = r.id) s
+    where r.id = :run_id
+""")
+
+_REASONS = sa.text("""
+    select key, state, reason, warning from run_items
+    where run_id = :run_id and (state = 'failed' or warning is not null) order by key limit :limit
+""")

@@ -1,0 +1,87 @@
+"""Start a run of a source: a collect or a dry run."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.collection.connectors.registry import provider_of
+from functions.collection.runs.pause import check_not_paused
+from functions.collection.runs.read import Trigger
+from headwater.errors import Conflict, NotFound
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
+
+
+class StartedRun(msgspec.Struct, frozen=True):
+    """The run that was started, or the one that was already open."""
+
+    run_id: uuid.UUID
+
+
+def start_run(
+    tx: Connection,
+    workspace_id: uuid.UUID,
+    source_id: uuid.UUID,
+    trigger: Trigger,
+    *,
+    execution: str | None = None,
+    dry_run: bool = False,
+) -> tuple[uuid.UUID, bool]:
+    """Open a run of a source with a `list` step, unless a run of any kind is open.
+
+    A dry run computes what a collect would change, and changes nothing. The job works on runs that it triggers;
+    `execution` is its name on Cloud Run and is also recorded on a run that is already open.
+
+    Returns the id of the new or open run, and whether it is new. Raises NotFound if the source isn't in the workspace,
+    Conflict if it is paused.
+    """
+    check_not_paused(tx, source_id)
+    new_id = uuid.uuid4()
+    values: dict[str, Any] = {"id": new_id, "workspace_id": workspace_id, "source_id": source_id, "trigger": trigger}
+    values |= {"kind": "dry_run" if dry_run else "collect"}
+    values |= {"engine": "job" if trigger == "job" else "tickets", "execution": execution}
+    run_id: uuid.UUID | None = tx.execute(_START, values).scalar_one_or_none()
+    if run_id is None:
+        raise NotFound(f"Source not found: {source_id}.")
+    if run_id == new_id:
+        payload = {"dry_run": True} if dry_run else {}
+        step = NewStep("collection", "list", "", payload, read_provider(tx, source_id))
+        ledger.add_steps(tx, run_id, workspace_id, [step])
+    return run_id, run_id == new_id
+
+
+def read_provider(tx: Connection, source_id: uuid.UUID) -> str | None:
+    """Read the provider that the steps of a source's runs call. See `NewStep`."""
+    source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
+    return provider_of(source.kind, source.config)
+
+
+def check_kind(tx: Connection, run_id: uuid.UUID, kinds: Sequence[str]) -> None:
+    """Raise Conflict if a run, which `start_run` found open, is of none of these kinds."""
+    kind = tx.execute(sa.text("select kind from runs where id = :id"), {"id": run_id}).scalar_one()
+    if kind not in kinds:
+        raise open_run_conflict(run_id, kind)
+
+
+def open_run_conflict(run_id: uuid.UUID, kind: str) -> Conflict:
+    """Return the error for a request that can't be served while this run is open."""
+    return Conflict(
+        f"Another run of this source is open ({kind.replace('_', ' ')}). "
+        f"Wait until it ends, or cancel it with POST /api/runs/{run_id}/cancel."
+    )
+
+
+# One statement, since an open run could end between a failed insert and a select.
+_START = sa.text("""
+    insert into runs (id, workspace_id, source_id, kind, trigger, engine, execution, job_asked_at)
+    select cast(:id as uuid), workspace_id, id, :kind, :trigger, :engine, cast(:execution as text),
+      case when :engine = 'job' then now() end
+    from sources where id = :source_id and workspace_id = :workspace_id
+    on conflict (source_id) where state = 'running' do update
+      set execution = coalesce(excluded.execution, runs.execution)
+    returning id
+""")

@@ -1,0 +1,55 @@
+"""Credentials of a source: its config and token, decrypted. Tokens are stored encrypted with `SECRET_KEY`."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headwater.config import Settings
+from headwater.errors import SystemicError, UnprocessableContent
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to reach a source: its stored config and its token. `snapshot` is the one that the run is pinned to."""
+
+    source_id: uuid.UUID
+    kind: str
+    config: dict[str, Any]
+    token: str | None
+    snapshot: str | None
+
+
+def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:
+    """Read the credentials of a run's source."""
+    row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
+    token = decrypt_token(row.token, settings) if row.token else None
+    return Credentials(row.source_id, row.kind, row.config, token, row.snapshot)
+
+
+def encrypt_token(token: str, settings: Settings) -> bytes:
+    """Encrypt a token. Raises UnprocessableContent if the installation has no `SECRET_KEY`."""
+    from cryptography.fernet import Fernet
+
+    if not settings.secret_key:
+        raise UnprocessableContent("token: set SECRET_KEY on this installation first. Tokens are stored encrypted.")
+    return Fernet(settings.secret_key).encrypt(token.encode())
+
+
+def decrypt_token(encrypted: bytes, settings: Settings) -> str:
+    """Decrypt a stored token. Raises SystemicError if it was encrypted with another key."""
+    from cryptography.fernet import Fernet, InvalidToken
+
+    try:
+        return Fernet(settings.secret_key).decrypt(bytes(encrypted)).decode()
+    except (InvalidToken, ValueError) as error:
+        message = "The source's token can't be decrypted: SECRET_KEY has changed since. Enter the token again."
+        raise SystemicError(message) from error
+
+
+_CREDENTIALS = sa.text("""
+    select r.source_id, s.kind, s.config, s.token, r.snapshot
+    from runs r join sources s on s.id = r.source_id where r.id = :run_id
+""")

@@ -1,0 +1,93 @@
+"""The OpenAPI document: operation ids, descriptions, parameters and schemas."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from headwater.web.app import Call, Route
+from headwater.web.openapi import Tag, describe
+from scripts.openapi import page
+
+
+class FruitQuery(msgspec.Struct):
+    """Which fruit."""
+
+    color: Literal["green", "red"] | None = None
+    limit: int = 5
+
+
+class Fruit(msgspec.Struct):
+    """A fruit, described in a line that
+    goes on.
+
+    And a second paragraph.
+    """
+
+    color: Literal["green", "red"] | None
+
+
+def list_fruit(call: Call) -> None:
+    """List fruit.
+
+    A longer
+    text.
+    """
+
+
+ROUTE = Route("GET", "/api/fruit/<uuid:id>", list_fruit, "List fruit", query=FruitQuery, returns=Fruit, access="editor")
+DOCUMENT = describe([ROUTE], title="Fruit", version="1", tags=[Tag("Fruit", "All fruit.", "/api/fruit")])
+OPERATION = DOCUMENT["paths"]["/api/fruit/{id}"]["get"]
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in json.loads(page())["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_operation_id_is_the_handlers_name_in_camel_case() -> None:
+    assert OPERATION["operationId"] == "listFruit"
+
+
+def test_description_is_the_handlers_docstring_and_the_role() -> None:
+    assert OPERATION["description"] == "List fruit.\n\nA longer text.\n\nRequires the role `editor`."
+
+
+def test_query_parameters_are_never_null() -> None:
+    parameters = {parameter.get("name"): parameter.get("schema") for parameter in OPERATION["parameters"]}
+    assert parameters["color"] == {"type": "string", "enum": ["green", "red"]}
+    assert parameters["limit"] == {"type": "integer", "default": 5}
+    assert parameters["id"] == {"type": "string", "format": "uuid"}
+
+
+def test_schemas_have_typed_enums_and_unwrapped_descriptions() -> None:
+    schema = DOCUMENT["components"]["schemas"]["Fruit"]
+    assert schema["description"] == "A fruit, described in a line that goes on.\n\nAnd a second paragraph."
+    assert schema["properties"]["color"]["anyOf"][0] == {"type": "string", "enum": ["green", "red"]}
+
+
+def test_query_structs_are_no_schemas() -> None:
+    assert set(DOCUMENT["components"]["schemas"]) == {"Fruit", "Problem"}
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()))
+def test_every_operation_is_described(name: str, operation: dict[str, Any]) -> None:
+    assert re.fullmatch("[a-z]+([A-Z][a-z]+)+", operation["operationId"]), name
+    assert operation["summary"]
+    assert operation["description"].endswith(".")
+    assert len(operation["tags"]) == 1
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, operation in operations()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_resolves() -> None:
+    document = json.loads(page())
+    for reference in re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', page()):
+        assert reference[1] in document["components"][reference[0]], reference
