@@ -83,7 +83,7 @@ def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
     pipeline.database.close()
     owner = Database(database.admin_url, 1)
     with owner.transaction(Settings(database_url="x").local_workspace_id) as tx:
-        tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.queue.tickets cascade"))
+        tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.tickets cascade"))
     owner.close()
 
 

@@ -22,7 +22,7 @@ export async function openapiResponse(request: Request, env: Env): Promise<Respo
   return response;
 }
 
-/** Find a file of the build. For a missing one, the assets layer returns the app's page, which no other path has. */
+/** Find a file of the build. For a missing one the assets layer returns the app's page: no file for the Worker is HTML. */
 async function findFile(request: Request, env: Env): Promise<Response | undefined> {
   if (request.method !== "GET" && request.method !== "HEAD") return undefined;
   const response = await env.ASSETS.fetch(request);

@@ -9,7 +9,7 @@ import { upstreamHeaders } from "./request-headers";
 
 const RETRY_AFTER_S = 5;
 
-/** What belongs to a request besides its `Request`. */
+/** The Worker's environment and the id of one request. */
 export interface RequestContext {
   readonly env: Env;
   readonly ctx: ExecutionContext;
