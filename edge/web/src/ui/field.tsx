@@ -10,15 +10,29 @@ interface FrameProps {
 interface FieldProps extends FrameProps {
   value: string;
   onChange: (value: string) => void;
-  type?: "text" | "password" | "time" | "date";
+  type?: "text" | "password" | "time" | "number";
   required?: boolean;
   autoFocus?: boolean;
   /** Show a textarea of this many lines, in a monospaced font. */
-  lines?: number;
+  lines?: number | undefined;
+  minimum?: number | undefined;
+  maximum?: number | undefined;
+  maxLength?: number | undefined;
 }
 
 /** A labelled text field with a hint and an error message. */
-export function Field({ value, onChange, type = "text", required, autoFocus, lines, ...frame }: FieldProps): ReactNode {
+export function Field({
+  value,
+  onChange,
+  type = "text",
+  required,
+  autoFocus,
+  lines,
+  minimum,
+  maximum,
+  maxLength,
+  ...frame
+}: FieldProps): ReactNode {
   const change = (event: { target: { value: string } }): void => {
     onChange(event.target.value);
   };
@@ -31,6 +45,7 @@ export function Field({ value, onChange, type = "text", required, autoFocus, lin
             className="code"
             value={value}
             required={required}
+            maxLength={maxLength}
             spellCheck={false}
             onChange={change}
             {...attributes}
@@ -41,6 +56,9 @@ export function Field({ value, onChange, type = "text", required, autoFocus, lin
             value={value}
             required={required}
             autoFocus={autoFocus}
+            min={minimum}
+            max={maximum}
+            maxLength={maxLength}
             spellCheck={false}
             autoComplete={type === "password" ? "new-password" : "off"}
             onChange={change}
@@ -57,15 +75,17 @@ interface ChoiceProps extends FrameProps {
   onChange: (value: string) => void;
   /** Values and their labels. */
   options: readonly (readonly [value: string, text: string])[];
+  required?: boolean;
 }
 
 /** A labelled select. */
-export function Choice({ value, onChange, options, ...frame }: ChoiceProps): ReactNode {
+export function Choice({ value, onChange, options, required, ...frame }: ChoiceProps): ReactNode {
   return (
     <Frame {...frame}>
       {(attributes) => (
         <select
           value={value}
+          required={required}
           onChange={(event) => {
             onChange(event.target.value);
           }}
@@ -82,6 +102,29 @@ export function Choice({ value, onChange, options, ...frame }: ChoiceProps): Rea
   );
 }
 
+interface CheckboxProps extends FrameProps {
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+}
+
+/** A checkbox with its label next to it. */
+export function Checkbox({ checked, onChange, ...frame }: CheckboxProps): ReactNode {
+  return (
+    <Frame {...frame} isInline>
+      {(attributes) => (
+        <input
+          type="checkbox"
+          checked={checked}
+          onChange={(event) => {
+            onChange(event.target.checked);
+          }}
+          {...attributes}
+        />
+      )}
+    </Frame>
+  );
+}
+
 type ControlAttributes = Pick<ComponentProps<"input">, "id" | "aria-describedby" | "aria-invalid">;
 
 function Frame({
@@ -89,16 +132,35 @@ function Frame({
   hint,
   optional,
   error = null,
+  isInline = false,
   children,
-}: FrameProps & { children: (attributes: ControlAttributes) => ReactNode }): ReactNode {
+}: FrameProps & {
+  /** Put the control in front of the label. */
+  isInline?: boolean;
+  children: (attributes: ControlAttributes) => ReactNode;
+}): ReactNode {
   const id = useId();
   const describedBy = [error !== null && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(" ");
+  const control = children({
+    id,
+    "aria-describedby": describedBy || undefined,
+    "aria-invalid": error !== null || undefined,
+  });
   return (
     <div className="field">
-      <label htmlFor={id}>
-        {label} {optional && <span className="small muted">optional</span>}
-      </label>
-      {children({ id, "aria-describedby": describedBy || undefined, "aria-invalid": error !== null || undefined })}
+      {isInline ? (
+        <div className="check">
+          {control}
+          <label htmlFor={id}>{label}</label>
+        </div>
+      ) : (
+        <>
+          <label htmlFor={id}>
+            {label} {optional && <span className="small muted">optional</span>}
+          </label>
+          {control}
+        </>
+      )}
       {error !== null && (
         <p id={`${id}-error`} className="small field-error" role="alert">
           {error}
