@@ -58,6 +58,8 @@ export class AccountsFunction {
       json(response, 200, { subject: "ada", name: "Ada", role, workspace_id: workspace.id, workspaces, scopes: [] });
     } else if (resource === "sources") {
       json(response, 200, { sources: [sourceOf(workspace.name)] });
+    } else if (resource === "source-kinds") {
+      json(response, 200, { kinds: [] });
     } else if (role !== "owner") {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {

@@ -31,11 +31,11 @@ export async function signIn(page, base, name) {
  */
 export async function addSource(page, base, gitUrl, screenshot = noScreenshot) {
   await page.goto(`${base}/sources`);
-  const form = page.getByRole("form", { name: "Add a Git repository" });
+  const form = page.getByRole("form", { name: "Add a source" });
   const add = page.getByRole("button", { name: "Add source" });
   await add.first().waitFor();
   if (!(await form.isVisible())) await add.click();
-  await form.getByLabel("Git URL").fill(gitUrl);
+  await form.getByLabel("Repository URL").fill(gitUrl);
   const name = await form.getByLabel("Name").inputValue();
   expect(name !== "", "the form derives no name from the URL");
   await screenshot();

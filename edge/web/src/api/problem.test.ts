@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fieldError, parseProblem, ProblemError, problemOf } from "./problem";
+import { configError, fieldError, parseProblem, ProblemError, problemOf } from "./problem";
 
 const BODY =
   '{"type":"about:blank","title":"Conflict","status":409,"detail":"Wait for it.","request_id":"r1","extra":1}';
@@ -55,4 +55,22 @@ describe("fieldError", () => {
   it.each(["name: too long.", "The database does not answer: try again.", ""])("returns null for %j", (detail) => {
     expect(fieldError({ title: "", detail }, fields)).toBeNull();
   });
+});
+
+describe("configError", () => {
+  it.each([
+    ["config.url: the host is unknown.", "The host is unknown."],
+    ["config.url cannot be changed. Add another source instead.", "Cannot be changed. Add another source instead."],
+    ["config: Expected `str`, got `int` - at `$.url`.", "Expected `str`, got `int`"],
+    ["config: Expected `str`, got `int` - at `$.url[0]`.", "Expected `str`, got `int`"],
+  ])("returns the field and the message of %j", (detail, message) => {
+    expect(configError({ title: "", detail }, ["url", "branch"])).toEqual({ field: "url", message });
+  });
+
+  it.each(["config.folder: no such folder.", "config: Object missing required field `url`.", "url: too long.", ""])(
+    "returns null for %j",
+    (detail) => {
+      expect(configError({ title: "", detail }, ["url", "branch"])).toBeNull();
+    },
+  );
 });

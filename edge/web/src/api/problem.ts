@@ -37,7 +37,23 @@ export interface FieldError {
 export function fieldError(problem: Problem, fields: readonly string[]): FieldError | null {
   const [, field = "", message = ""] = /^(\w+): (.+)$/s.exec(problem.detail) ?? [];
   if (!fields.includes(field)) return null;
-  return { field, message: message.charAt(0).toUpperCase() + message.slice(1) };
+  return { field, message: capitalize(message) };
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/**
+ * Return the error of one of a config's `fields`: "config.url: …", or "config: … - at `$.url`." as msgspec writes it. Null
+ * if the problem is about none of them.
+ */
+export function configError(problem: Problem, fields: readonly string[]): FieldError | null {
+  const match =
+    /^config\.(?<field>\w+):? (?<message>.+)$/s.exec(problem.detail) ??
+    /^config: (?<message>.+) - at `\$\.(?<field>\w+).*`\.?$/s.exec(problem.detail);
+  const { field = "", message = "" } = match?.groups ?? {};
+  return fields.includes(field) ? { field, message: capitalize(message) } : null;
 }
 
 /** Parse problem+json; returns null for any other body. */

@@ -1,7 +1,12 @@
 /** Sources. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
-import type { NewSource, Source, SourceChanges } from "./types";
+import type { NewSource, Source, SourceChanges, SourceKind } from "./types";
+
+/** List the kinds of source that can be added. */
+export async function listSourceKinds(signal?: AbortSignal): Promise<SourceKind[]> {
+  return (await readJson<{ kinds: SourceKind[] }>("/api/source-kinds", signal)).kinds;
+}
 
 export async function listSources(signal?: AbortSignal): Promise<Source[]> {
   return (await readJson<{ sources: Source[] }>("/api/sources", signal)).sources;

@@ -28,14 +28,7 @@ export type NewApiKey = Schemas["NewApiKey"];
 export type CreatedApiKey = Schemas["CreatedApiKey"];
 export type Scope = NewApiKey["scopes"][number];
 
-export interface GitConfig {
-  url: string;
-  branch: string | null;
-  path: string | null;
-  include: string[];
-  exclude: string[];
-}
-
+export type SourceKind = Schemas["SourceKind"];
 export type NewSource = Optional<Schemas["NewSource"], "token" | "schedule" | "time_zone">;
 /** Omitted fields stay as they are; `schedule: null` removes the schedule. */
 export type SourceChanges = Schemas["SourceChanges"];

@@ -40,7 +40,7 @@ export function EmptyChat(): ReactNode {
       )}
       {sources && documents > 0 && (
         <p>
-          Answers come from {count(documents, "document")} of{" "}
+          Answers come from {count(documents, "document")} in{" "}
           <Link href="/sources">{count(sources.length, "source")}</Link>. Select a citation such as{" "}
           <span className="cite">1</span> to see the passage behind it.
         </p>

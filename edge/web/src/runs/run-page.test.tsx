@@ -57,7 +57,7 @@ it("shows the planned changes of a preview and the removals to approve", () => {
     { added: 2, unchanged: 7 },
   );
   const shown = text(<RunReport run={run} />);
-  expect(shown).toContain("Preview complete Nothing was changed.");
+  expect(shown).toContain("Preview complete Preview only. Nothing was changed.");
   expect(shown).toContain("to add 2 to change 0 to remove 0 unchanged 7 30 documents are no longer in the source");
 });
 

@@ -19,7 +19,7 @@ export function RunReport({ run }: { run: RunSummary }): ReactNode {
           </span>
         )}
       </p>
-      {isDryRun && run.state === "succeeded" && <p>Nothing was changed. Collecting now would make these changes:</p>}
+      {isDryRun && run.state === "succeeded" && <p>Preview only. Nothing was changed.</p>}
       {run.total !== null && (
         <dl className="counts">
           <Count n={added} label={labels.added} />

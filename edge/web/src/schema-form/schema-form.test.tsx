@@ -22,7 +22,13 @@ const SCHEMA: JsonSchema = {
           anyOf: [{ title: "Branch", description: "Leave empty", type: "string", maxLength: 250 }, { type: "null" }],
           default: null,
         },
-        include: { type: "array", items: { type: "string" }, default: ["**/*.md", "**/*.mdx"] },
+        include: {
+          description: "Patterns.",
+          examples: [["docs/**", "README.md"]],
+          type: "array",
+          items: { type: "string" },
+          default: ["**/*.md", "**/*.mdx"],
+        },
         depth: { type: "integer", minimum: 1, maximum: 9, default: 3 },
         max_age: { anyOf: [{ type: "integer" }, { type: "null" }], default: null },
         follow_links: { type: "boolean", default: false },
@@ -64,12 +70,13 @@ describe("formFields", () => {
   it("reads labels, hints and limits from the property or its variant", () => {
     expect(field("url")).toMatchObject({
       label: "Repository URL",
-      hint: "The address to clone. For example https://example.com/docs.git",
+      hint: "The address to clone. Example: https://example.com/docs.git",
       isRequired: true,
       isNullable: false,
     });
-    expect(field("branch")).toMatchObject({ label: "Branch", hint: "Leave empty", isNullable: true, maxLength: 250 });
+    expect(field("branch")).toMatchObject({ label: "Branch", hint: "Leave empty.", isNullable: true, maxLength: 250 });
     expect(field("max_age")).toMatchObject({ label: "Max age", hint: undefined, isNullable: true });
+    expect(field("include").hint).toBe("Patterns. One per line. Example: docs/**, README.md");
     expect(field("depth")).toMatchObject({ minimum: 1, maximum: 9, isRequired: false });
     expect(field("mode")).toMatchObject({ options: ["fast", "full"], default: "fast" });
   });

@@ -58,11 +58,12 @@ function formField(
   const values = variants.filter((variant) => variant.type !== "null");
   // Keywords are on the property or, for `Annotated[str, Meta(…)] | None`, on its variant.
   const value: JsonSchema = { ...(values.length === 1 ? values[0] : {}), ...property };
+  const control = values.length === 1 ? controlOf(value, definitions) : "json";
   return {
     name,
     label: value.title ?? humanize(name),
-    hint: hintOf(value),
-    control: values.length === 1 ? controlOf(value, definitions) : "json",
+    hint: hintOf(value, control),
+    control,
     isRequired,
     isNullable: values.length < variants.length,
     default: value.default,
@@ -96,11 +97,12 @@ function controlOf(value: JsonSchema, definitions: Record<string, JsonSchema>): 
   }
 }
 
-/** Return the description with the examples: "Collect only this folder. For example docs or guides." */
-function hintOf({ description, examples = [] }: JsonSchema): string | undefined {
-  const example = examples.length > 0 ? `For example ${examples.map(String).join(" or ")}` : undefined;
-  const sentences = [description, example].filter((part) => part !== undefined);
-  return sentences.length > 0 ? sentences.map((sentence) => sentence.replace(/\.$/, "")).join(". ") : undefined;
+/** Return the description with the examples: "Collects only this folder. Example: docs". */
+function hintOf({ description, examples = [] }: JsonSchema, control: Control): string | undefined {
+  const hasLines = control === "lines";
+  const example = examples.length > 0 ? `Example: ${examples.flat().map(String).join(", ")}` : undefined;
+  const parts = [description?.replace(/([^.])$/, "$1."), hasLines ? "One per line." : undefined, example];
+  return parts.filter((part) => part !== undefined).join(" ") || undefined;
 }
 
 /** Make a label of a property's name: "access_token" becomes "Access token". */

@@ -1,9 +1,20 @@
 import { describe, expect, it } from "vitest";
-import type { Source } from "../api/types";
-import { EMPTY, fieldsOf, nameFromUrl, toChanges, toNewSource } from "./new-source";
+import { makeGitKind, makeSource } from "../testing/make-source";
+import { describeSource } from "./describe-source";
+import {
+  changeConfig,
+  configFields,
+  editableFields,
+  emptyFields,
+  storedFields,
+  suggestName,
+  toChanges,
+  toNewSource,
+} from "./new-source";
 import { scheduleFields } from "./schedule";
 
-const NEVER = scheduleFields(null, "Europe/Berlin");
+const KIND = makeGitKind();
+const MANUAL = scheduleFields(null, "Europe/Berlin");
 
 it.each([
   ["https://github.com/acme/handbook.git", "handbook"],
@@ -12,57 +23,85 @@ it.each([
   ["file:///home/ada/notes", "notes"],
   ["git@example.com:wiki.git", "wiki"],
   ["", ""],
-])("names a source of %j %j", (url, name) => {
-  expect(nameFromUrl(url)).toBe(name);
+])("suggests a name for %j: %j", (url, name) => {
+  expect(suggestName(url)).toBe(name);
 });
 
-it("sends what was left empty as null, and patterns as a list", () => {
-  const fields = { ...EMPTY, url: " https://example.com/acme/wiki.git ", exclude: "**/old/**\n\n drafts/* " };
-  expect(toNewSource(fields, NEVER)).toEqual({
-    kind: "git",
-    name: "wiki",
-    config: {
-      url: "https://example.com/acme/wiki.git",
-      branch: null,
-      path: null,
-      include: ["**/*.md", "**/*.mdx"],
-      exclude: ["**/old/**", "drafts/*"],
-    },
-    token: null,
-    schedule: null,
+describe("a new source", () => {
+  it("has the defaults of its kind and a name from its address", () => {
+    const fields = changeConfig(KIND, emptyFields(KIND), {
+      url: " https://example.com/acme/wiki.git ",
+      exclude: "**/old/**\n\n drafts/* ",
+    });
+    expect(fields.name).toBe("wiki");
+    expect(toNewSource(KIND, { ...fields, name: "" }, MANUAL)).toEqual({
+      kind: "git",
+      name: "wiki",
+      config: {
+        url: "https://example.com/acme/wiki.git",
+        branch: null,
+        path: null,
+        include: ["**/*.md", "**/*.mdx"],
+        exclude: ["**/old/**", "drafts/*"],
+      },
+      token: null,
+      schedule: null,
+    });
   });
-});
 
-it("sends a schedule with the zone whose clocks it means", () => {
-  const schedule = scheduleFields("0 3 * * 1-5", "Europe/Berlin");
-  expect(toNewSource(EMPTY, schedule)).toMatchObject({ schedule: "0 3 * * 1-5", time_zone: "Europe/Berlin" });
-});
-
-it("keeps a name that was chosen, branch, folder and token", () => {
-  const source = toNewSource(
-    {
-      ...EMPTY,
-      url: "https://e.com/x",
+  it("keeps a name that the user has chosen", () => {
+    const named = { ...changeConfig(KIND, emptyFields(KIND), { url: "https://e.com/x" }), name: "Docs", token: " t " };
+    const fields = changeConfig(KIND, named, { url: "https://e.com/y", branch: "main" });
+    expect(toNewSource(KIND, fields, MANUAL)).toMatchObject({
       name: "Docs",
-      branch: "main",
-      path: "docs",
       token: "t",
-    },
-    NEVER,
-  );
-  expect(source).toMatchObject({ name: "Docs", token: "t", config: { branch: "main", path: "docs" } });
-});
-
-describe("a source that is there", () => {
-  const config = { url: "https://e.com/x", branch: null, path: "docs", include: ["**/*.md"], exclude: [] };
-  const source = { name: "Docs", config } as unknown as Source;
-
-  it("is asked for nothing that it has been told", () => {
-    expect(toChanges(source, fieldsOf(source), NEVER)).toEqual({ name: "Docs", schedule: null });
+      config: { url: "https://e.com/y", branch: "main" },
+    });
   });
 
-  it("is told all of its config when one of it changes, and a token when one is given", () => {
-    const fields = { ...fieldsOf(source), branch: "next", token: " t " };
-    expect(toChanges(source, fields, NEVER)).toMatchObject({ config: { ...config, branch: "next" }, token: "t" });
+  it("sends a schedule with its time zone", () => {
+    const schedule = scheduleFields("0 3 * * 1-5", "Europe/Berlin");
+    expect(toNewSource(KIND, emptyFields(KIND), schedule)).toMatchObject({
+      schedule: "0 3 * * 1-5",
+      time_zone: "Europe/Berlin",
+    });
+  });
+});
+
+describe("changes of a source", () => {
+  const source = makeSource({ name: "Docs", config: { ...makeSource().config, path: "docs" } });
+  const formFields = editableFields(KIND);
+  const fields = storedFields(source, formFields);
+
+  it("leave out an unchanged config and token", () => {
+    expect(toChanges(source, formFields, fields, MANUAL)).toEqual({ name: "Docs", schedule: null });
+  });
+
+  it("have the whole config when a part of it changes, and a new token", () => {
+    const changed = { ...fields, token: " t ", config: { ...fields.config, branch: "next" } };
+    expect(toChanges(source, formFields, changed, MANUAL)).toMatchObject({
+      config: { ...source.config, branch: "next" },
+      token: "t",
+    });
+  });
+
+  it("don't include the fields that identify the source", () => {
+    expect(configFields(KIND).map(({ name }) => name)).toContain("url");
+    expect(formFields.map(({ name }) => name)).not.toContain("url");
+  });
+});
+
+describe("describeSource", () => {
+  const config = { url: "https://example.com/x", branch: "next", path: null, include: ["**/*.md"], exclude: [] };
+
+  it("shows the address and the settings that differ from their defaults", () => {
+    expect(describeSource(makeSource({ config, has_token: true }), KIND)).toBe(
+      "https://example.com/x · Branch: next · with a token",
+    );
+    expect(describeSource(makeSource(), KIND)).toBe("https://example.com/acme/handbook");
+  });
+
+  it("shows the texts of a source of an unknown kind", () => {
+    expect(describeSource(makeSource({ config }), undefined)).toBe("https://example.com/x · next");
   });
 });

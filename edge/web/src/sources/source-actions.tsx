@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from "react";
-import type { Source } from "../api/types";
+import type { Source, SourceKind } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import { CollectButtons } from "./collect-buttons";
@@ -8,6 +8,7 @@ import { SourceEdit } from "./source-edit";
 
 interface Props {
   source: Source;
+  kind: SourceKind | undefined;
   /** Whether the source was just added; focuses the button that collects it. */
   isNew: boolean;
   /** Start collecting; null while a run is open. */
@@ -16,7 +17,7 @@ interface Props {
 }
 
 /** The buttons of a source card: collect, preview, pause, edit, delete. */
-export function SourceActions({ source, isNew, onCollect, onChange }: Props): ReactNode {
+export function SourceActions({ source, kind, isNew, onCollect, onChange }: Props): ReactNode {
   const [isDeleting, setIsDeleting] = useState(false);
   const [isEditing, setIsEditing] = useState(false);
   const [wasEdited, setWasEdited] = useState(false);
@@ -29,6 +30,7 @@ export function SourceActions({ source, isNew, onCollect, onChange }: Props): Re
     return (
       <SourceEdit
         source={source}
+        kind={kind}
         onSaved={() => {
           endEditing();
           onChange();

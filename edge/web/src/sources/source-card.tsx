@@ -1,24 +1,27 @@
 import { useId, useState, type ReactNode } from "react";
-import { collect } from "../api/runs";
 import { problemOf } from "../api/problem";
-import type { GitConfig, Problem, Source } from "../api/types";
-import { stateLabel } from "../runs/run-labels";
-import { useHasRole } from "../sign-in/account";
+import { collect } from "../api/runs";
+import type { Problem, Source, SourceKind } from "../api/types";
 import { documentsPath, runPath, runsPath } from "../routing/route";
 import { Link } from "../routing/router";
+import { PendingRemovals } from "../runs/pending-removals";
+import { progressOf } from "../runs/progress";
+import { ProgressBar } from "../runs/progress-bar";
+import { stateLabel } from "../runs/run-labels";
+import { RunReport } from "../runs/run-report";
+import { useRun } from "../runs/use-run";
+import { useHasRole } from "../sign-in/account";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
-import { ProgressBar } from "../runs/progress-bar";
-import { progressOf } from "../runs/progress";
-import { RunReport } from "../runs/run-report";
+import { describeSource } from "./describe-source";
+import { followLatest, latestRun, type Following } from "./latest-run";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
-import { useRun } from "../runs/use-run";
-import { followLatest, latestRun, type Following } from "./latest-run";
-import { PendingRemovals } from "../runs/pending-removals";
 
 interface Props {
   source: Source;
+  /** The source's kind; undefined if the server doesn't have it any more. */
+  kind: SourceKind | undefined;
   /** Whether the source was just added. */
   isNew: boolean;
   /** Called when the source or its last run has changed. */
@@ -26,7 +29,7 @@ interface Props {
 }
 
 /** A source: its settings, its latest run and its actions. */
-export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
+export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
@@ -40,7 +43,7 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       <header className="card-head">
         <div className="card-title">
           <h2 id={titleId}>{source.name}</h2>
-          <p className="small muted address">{describe(source)}</p>
+          <p className="small muted address">{describeSource(source, kind)}</p>
         </div>
         <p className="card-size">
           <strong>{source.documents.toLocaleString("en")}</strong>{" "}
@@ -78,7 +81,13 @@ export function SourceCard({ source, isNew, onChange }: Props): ReactNode {
       )}
       {problem && <ProblemNote problem={problem} />}
       {mayEdit && (
-        <SourceActions source={source} isNew={isNew} onCollect={isRunning ? null : start} onChange={onChange} />
+        <SourceActions
+          source={source}
+          kind={kind}
+          isNew={isNew}
+          onCollect={isRunning ? null : start}
+          onChange={onChange}
+        />
       )}
     </article>
   );
@@ -102,10 +111,4 @@ function useCollect(source: Source): { runId: string | null; start: () => void; 
     );
   };
   return { runId: following.runId, start, problem };
-}
-
-function describe({ config, has_token: hasToken }: Source): string {
-  const { url = "", branch, path } = config as Partial<GitConfig>;
-  const parts = [url, branch && `branch ${branch}`, path && `in ${path}`, hasToken && "with a token"];
-  return parts.filter(Boolean).join(" · ");
 }

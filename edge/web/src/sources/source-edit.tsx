@@ -1,53 +1,61 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
+import { configError, fieldError } from "../api/problem";
 import { changeSource } from "../api/sources";
-import { fieldError, problemOf } from "../api/problem";
-import type { Problem, Source } from "../api/types";
+import type { Source, SourceKind } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
-import { fieldsOf, toChanges } from "./new-source";
+import { useAction } from "../ui/use-action";
+import { editableFields, storedFields, toChanges } from "./new-source";
 import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
 
 interface Props {
   source: Source;
+  /** The source's kind; undefined if the server doesn't have it any more. */
+  kind: SourceKind | undefined;
   onSaved: () => void;
   onCancel: () => void;
 }
 
-/** Change what a source is called, when it is collected by itself, and how it is reached. */
-export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
+/** Edit a source's name, schedule, secret and settings. */
+export function SourceEdit({ source, kind, onSaved, onCancel }: Props): ReactNode {
   const titleId = useId();
-  const [fields, setFields] = useState(() => fieldsOf(source));
+  const formFields = kind ? editableFields(kind) : [];
+  const [fields, setFields] = useState(() => storedFields(source, formFields));
   const [schedule, setSchedule] = useState(() => scheduleFields(source.schedule, source.time_zone ?? localTimeZone()));
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [isBusy, setIsBusy] = useState(false);
+  const { perform, isBusy, problem } = useAction();
   const invalid = problem && fieldError(problem, ["name", "schedule", "time_zone"]);
+  const invalidConfig =
+    problem &&
+    configError(
+      problem,
+      formFields.map(({ name }) => name),
+    );
 
   const save = (event: SubmitEvent): void => {
     event.preventDefault();
-    setIsBusy(true);
-    setProblem(null);
-    changeSource(source.id, toChanges(source, fields, schedule))
-      .then(onSaved, (error: unknown) => {
-        setProblem(problemOf(error));
-      })
-      .finally(() => {
-        setIsBusy(false);
-      });
+    perform(changeSource(source.id, toChanges(source, formFields, fields, schedule)), onSaved);
   };
 
   return (
     <form className="source-edit" aria-labelledby={titleId} onSubmit={save}>
       <h3 id={titleId} className="hidden">
-        Change {source.name}
+        Edit {source.name}
       </h3>
+      {!kind && <p className="note">This kind of source ({source.kind}) isn&apos;t installed on the server.</p>}
       <SourceFormFields
-        isThere
-        hasToken={source.has_token}
+        isEdit
+        kind={kind}
+        formFields={formFields}
         fields={fields}
+        hasToken={source.has_token}
         nameError={invalid?.field === "name" ? invalid.message : null}
+        configError={invalidConfig}
         onChange={(change) => {
           setFields((before) => ({ ...before, ...change }));
+        }}
+        onConfigChange={(change) => {
+          setFields((before) => ({ ...before, config: { ...before.config, ...change } }));
         }}
       >
         <ScheduleFormFields
@@ -58,7 +66,7 @@ export function SourceEdit({ source, onSaved, onCancel }: Props): ReactNode {
           }}
         />
       </SourceFormFields>
-      {problem && !invalid && <ProblemNote problem={problem} />}
+      {problem && !invalid && !invalidConfig && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>
           {isBusy ? "Saving…" : "Save"}

@@ -1,72 +1,96 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
+import type { FieldError } from "../api/problem";
+import type { SourceKind } from "../api/types";
+import type { FormField } from "../schema-form/schema";
+import { SchemaFields } from "../schema-form/schema-fields";
+import type { FormValues } from "../schema-form/values";
 import { Field } from "../ui/field";
 import type { SourceFields } from "./new-source";
 
 interface Props {
+  kind: SourceKind | undefined;
+  /** The fields of the config to show. */
+  formFields: readonly FormField[];
   fields: SourceFields;
-  /** The source is there already: its URL stays. */
-  isThere?: boolean;
-  /** It has a token, which stays unless another is given. */
+  /** The stored source has a token, which is kept unless another one is entered. */
   hasToken?: boolean;
-  /** Why the name was refused. */
-  nameError?: string | null;
-  onChange: (change: Partial<SourceFields>) => void;
-  /** Fields that come before those that few need. */
+  isEdit?: boolean;
+  nameError: string | null;
+  configError: FieldError | null;
+  onChange: (change: Partial<Pick<SourceFields, "name" | "token">>) => void;
+  onConfigChange: (change: FormValues) => void;
+  /** Fields to show above the advanced options. */
   children: ReactNode;
 }
 
+/** The fields of a source: required settings, name, secret, and advanced options. */
 export function SourceFormFields({
+  kind,
+  formFields,
   fields,
-  isThere = false,
   hasToken = false,
-  nameError = null,
+  isEdit = false,
+  nameError,
+  configError,
   onChange,
+  onConfigChange,
   children,
 }: Props): ReactNode {
-  const bind = (name: keyof SourceFields): { value: string; onChange: (value: string) => void } => ({
-    value: fields[name],
-    onChange: (value) => {
-      onChange({ [name]: value });
-    },
-  });
+  const errors = configError ? { [configError.field]: configError.message } : {};
+  const required = formFields.filter(({ isRequired }) => isRequired);
+  const optional = formFields.filter(({ isRequired }) => !isRequired);
+  const secret = kind?.secret;
   return (
     <>
-      {!isThere && (
+      <SchemaFields fields={required} values={fields.config} errors={errors} onChange={onConfigChange} />
+      <Field
+        label="Name"
+        required={isEdit}
+        autoFocus={isEdit}
+        error={nameError}
+        value={fields.name}
+        onChange={(name) => {
+          onChange({ name });
+        }}
+      />
+      {secret && (
         <Field
-          label="Git URL"
-          hint="https://…, or file:///… for a repository on this machine"
-          required
-          {...bind("url")}
+          label={secret.title}
+          type="password"
+          optional={!secret.required || hasToken}
+          required={secret.required && !hasToken}
+          hint={
+            hasToken ? "Leave empty to keep the stored one." : `${secret.help} Stored encrypted, never shown again.`
+          }
+          value={fields.token}
+          onChange={(token) => {
+            onChange({ token });
+          }}
         />
       )}
-      <Field label="Name" required={isThere} autoFocus={isThere} error={nameError} {...bind("name")} />
-      <Field
-        label="Access token"
-        optional
-        type="password"
-        hint={
-          hasToken
-            ? "Leave empty to keep the one that is stored."
-            : "For a private repository. Stored encrypted, and never shown again."
-        }
-        {...bind("token")}
-      />
       {children}
-      <details className="more">
-        <summary>More</summary>
-        <div className="more-fields">
-          <Field label="Branch" optional hint="Else the repository's default branch" {...bind("branch")} />
-          <Field label="Folder" optional hint="Collect only what is in it, such as docs" {...bind("path")} />
-          <Field label="Include" lines={2} hint="Patterns, one a line" {...bind("include")} />
-          <Field
-            label="Exclude"
-            optional
-            lines={2}
-            hint="Patterns, one a line, such as **/archive/**"
-            {...bind("exclude")}
-          />
-        </div>
-      </details>
+      {optional.length > 0 && (
+        <AdvancedOptions hasError={optional.some(({ name }) => name in errors)}>
+          <SchemaFields fields={optional} values={fields.config} errors={errors} onChange={onConfigChange} />
+        </AdvancedOptions>
+      )}
     </>
+  );
+}
+
+/** Collapsed fields, opened when one of them has an error. */
+function AdvancedOptions({ hasError, children }: { hasError: boolean; children: ReactNode }): ReactNode {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <details
+      className="more"
+      open={isOpen || hasError}
+      onToggle={(event) => {
+        setIsOpen(event.currentTarget.open);
+      }}
+    >
+      <summary>Advanced options</summary>
+      <div className="more-fields">{children}</div>
+    </details>
   );
 }

@@ -1,48 +1,71 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
+import { configError, fieldError } from "../api/problem";
 import { addSource } from "../api/sources";
-import { fieldError, problemOf } from "../api/problem";
-import type { Problem, Source } from "../api/types";
+import type { Source, SourceKind } from "../api/types";
+import { Choice } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
-import { EMPTY, nameFromUrl, toNewSource, type SourceFields } from "./new-source";
+import { useAction } from "../ui/use-action";
+import { changeConfig, configFields, emptyFields, toNewSource } from "./new-source";
 import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
 
 interface Props {
+  kinds: readonly [SourceKind, ...SourceKind[]];
   onAdded: (source: Source) => void;
-  /** Puts the form away; null when there is nothing behind it. */
+  /** Close the form; null if it can't be closed. */
   onCancel: (() => void) | null;
 }
 
-/** Add a Git repository. The function tries to reach it before it says yes. */
-export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
+/** Add a source. The API tries to reach it before it is saved. */
+export function SourceForm({ kinds, onAdded, onCancel }: Props): ReactNode {
   const titleId = useId();
-  const [fields, setFields] = useState<SourceFields>(EMPTY);
+  const [kind, setKind] = useState(kinds[0]);
+  const [fields, setFields] = useState(() => emptyFields(kinds[0]));
   const [schedule, setSchedule] = useState(() => scheduleFields(null, localTimeZone()));
-  const [isBusy, setIsBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const invalid = problem && fieldError(problem, ["schedule", "time_zone"]);
+  const { perform, isBusy, problem } = useAction();
+  const formFields = configFields(kind);
+  const invalid = problem && fieldError(problem, ["name", "schedule", "time_zone"]);
+  const invalidConfig =
+    problem &&
+    configError(
+      problem,
+      formFields.map(({ name }) => name),
+    );
 
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
-    setIsBusy(true);
-    setProblem(null);
-    addSource(toNewSource(fields, schedule))
-      .then(onAdded, (error: unknown) => {
-        setProblem(problemOf(error));
-      })
-      .finally(() => {
-        setIsBusy(false);
-      });
+    perform(addSource(toNewSource(kind, fields, schedule)), onAdded);
   };
 
   return (
     <form className="card source-form" aria-labelledby={titleId} onSubmit={add}>
-      <h2 id={titleId}>Add a Git repository</h2>
+      <h2 id={titleId}>Add a source</h2>
+      {kinds.length > 1 && (
+        <Choice
+          label="Kind"
+          value={kind.kind}
+          options={kinds.map((option) => [option.kind, option.title])}
+          onChange={(chosen) => {
+            const next = kinds.find((option) => option.kind === chosen) ?? kind;
+            setKind(next);
+            setFields(emptyFields(next));
+          }}
+        />
+      )}
+      {kind.help && <p className="muted">{kind.help}</p>}
       <SourceFormFields
+        key={kind.kind}
+        kind={kind}
+        formFields={formFields}
         fields={fields}
+        nameError={invalid?.field === "name" ? invalid.message : null}
+        configError={invalidConfig}
         onChange={(change) => {
-          setFields((before) => follow(before, change));
+          setFields((before) => ({ ...before, ...change }));
+        }}
+        onConfigChange={(change) => {
+          setFields((before) => changeConfig(kind, before, change));
         }}
       >
         <ScheduleFormFields
@@ -53,10 +76,10 @@ export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
           }}
         />
       </SourceFormFields>
-      {problem && !invalid && <ProblemNote problem={problem} />}
+      {problem && !invalid && !invalidConfig && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>
-          {isBusy ? "Looking at the repository…" : "Add source"}
+          {isBusy ? "Connecting to the source…" : "Add source"}
         </button>
         {onCancel && (
           <button type="button" className="plain" onClick={onCancel}>
@@ -66,10 +89,4 @@ export function SourceForm({ onAdded, onCancel }: Props): ReactNode {
       </div>
     </form>
   );
-}
-
-/** Apply a change; the name follows the URL for as long as nobody has chosen another. */
-function follow(before: SourceFields, change: Partial<SourceFields>): SourceFields {
-  const isFollowing = change.url !== undefined && before.name === nameFromUrl(before.url);
-  return { ...before, ...change, ...(isFollowing && { name: nameFromUrl(change.url ?? "") }) };
 }

@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
-import { listSources } from "../api/sources";
+import { listSourceKinds, listSources } from "../api/sources";
+import type { SourceKind } from "../api/types";
 import { useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
 import { PlusIcon } from "../ui/icons";
@@ -12,6 +13,7 @@ import { SourceForm } from "./source-form";
 export function SourcesPage(): ReactNode {
   useTitle("Sources");
   const { value: sources, problem, reload } = useLoad(listSources);
+  const { value: kinds, problem: kindsProblem, reload: reloadKinds } = useLoad(listSourceKinds);
   const [isAdding, setIsAdding] = useState(false);
   const [newId, setNewId] = useState<string | null>(null);
   const mayEdit = useHasRole("editor");
@@ -42,8 +44,10 @@ export function SourcesPage(): ReactNode {
       )}
       {isEmpty && !mayEdit && <p>There are no sources yet. Ask an editor or owner of this workspace to add one.</p>}
       <LoadNote value={sources} problem={problem} reload={reload} />
-      {showForm && (
+      {sources && <LoadNote value={kinds} problem={kindsProblem} reload={reloadKinds} />}
+      {showForm && kinds && isNonEmpty(kinds) && (
         <SourceForm
+          kinds={kinds}
           onAdded={(added) => {
             setIsAdding(false);
             setNewId(added.id);
@@ -59,10 +63,21 @@ export function SourcesPage(): ReactNode {
         />
       )}
       <div className="cards">
-        {sources?.map((source) => (
-          <SourceCard key={source.id} source={source} isNew={source.id === newId} onChange={reload} />
-        ))}
+        {kinds &&
+          sources?.map((source) => (
+            <SourceCard
+              key={source.id}
+              source={source}
+              kind={kinds.find(({ kind }) => kind === source.kind)}
+              isNew={source.id === newId}
+              onChange={reload}
+            />
+          ))}
       </div>
     </div>
   );
+}
+
+function isNonEmpty(kinds: SourceKind[]): kinds is [SourceKind, ...SourceKind[]] {
+  return kinds.length > 0;
 }
