@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Checkbox, Choice, Field } from "../ui/field";
 import type { FormField } from "./schema";
-import { optionKey, type FormValues } from "./values";
+import { optionKey, toValues, type FormValues } from "./values";
 
 interface Props {
   fields: readonly FormField[];
@@ -35,7 +35,8 @@ interface FieldProps {
 
 function SchemaField({ field, value, error, onChange }: FieldProps): ReactNode {
   const { control, isRequired, isNullable } = field;
-  const frame = { label: field.label, hint: field.hint, optional: !isRequired, error };
+  const hasDefault = toValues([field])[field.name] !== "";
+  const frame = { label: field.label, hint: field.hint, optional: !isRequired && !hasDefault, error };
   if (control === "checkbox") {
     return (
       <Checkbox label={field.label} hint={field.hint} error={error} checked={value === true} onChange={onChange} />

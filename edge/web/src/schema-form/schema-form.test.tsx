@@ -156,6 +156,12 @@ describe("SchemaFields", () => {
     expect(render("api_token")).toContain('type="password"');
   });
 
+  it("marks fields as optional that may stay empty", () => {
+    expect(render("branch")).toContain("optional");
+    expect(render("include")).not.toContain("optional");
+    expect(render("url")).not.toContain("optional");
+  });
+
   it("renders numbers with their limits", () => {
     expect(render("depth")).toMatch(/type="number" .*min="1" max="9" .*value="3"/);
   });

@@ -1,4 +1,5 @@
 import { useId, type ComponentProps, type ReactNode } from "react";
+import { TextWithCode } from "./text-with-code";
 
 interface FrameProps {
   label: string;
@@ -163,12 +164,12 @@ function Frame({
       )}
       {error !== null && (
         <p id={`${id}-error`} className="small field-error" role="alert">
-          {error}
+          <TextWithCode text={error} />
         </p>
       )}
       {hint && (
         <p id={`${id}-hint`} className="small muted">
-          {hint}
+          <TextWithCode text={hint} />
         </p>
       )}
     </div>
