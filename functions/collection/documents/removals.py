@@ -36,8 +36,8 @@ class Removal(msgspec.Struct, frozen=True):
 class RemovalList(msgspec.Struct, frozen=True):
     """A page of withheld removals, ordered by key. `next` is the next page's `after`, null on the last page.
 
-    `run_id` is the run that withheld them, null if there are none. `total` counts them, `stored` all
-    live documents of the source.
+    `run_id` is the run that withheld them, null if there are none. `total` counts them, `stored` all live documents of
+    the source.
     """
 
     run_id: uuid.UUID | None
@@ -100,7 +100,7 @@ def _lock_pending(
     lock_source(tx, workspace_id, source_id)
     pending = tx.execute(_KEYS, {"id": source_id}).one()
     if pending.run_id is None:
-        raise Conflict("There are no withheld removals. They were decided already, or a later run listed the documents.")
+        raise Conflict("No removals are withheld any more. A user has decided, or a later run has listed the documents.")
     if pending.run_id != decision.run_id:
         raise Conflict(f"The withheld removals have changed. Review those of run {pending.run_id} and decide again.")
     keys: list[str] = pending.pending_keys
