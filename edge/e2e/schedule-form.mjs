@@ -19,7 +19,7 @@ export async function setSchedule(page, name, errors) {
   const cron = card.getByLabel("Cron expression");
   await cron.fill("* * * * *");
   await card.getByRole("button", { name: "Save" }).click();
-  await card.getByRole("alert").getByText("comes again after 1 minute").waitFor();
+  await card.getByRole("alert").getByText("1 minute apart").waitFor();
   const rejected = errors.splice(0);
   expect(rejected.length === 1 && rejected[0]?.includes("422"), `console errors: ${rejected.join("\n")}`);
   expect((await cron.getAttribute("aria-invalid")) === "true", "the rejected field is not marked as invalid");

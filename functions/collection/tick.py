@@ -1,8 +1,8 @@
-"""The tick: Cloud Scheduler's call flows in; what is due is started, once; what a crash left behind is healed.
+"""The tick, called by Cloud Scheduler: start scheduled runs, repair what crashes left, delete expired data.
 
-A tick may be delivered again, late, or twice at once: a schedule moves on to its next time in the transaction that
-opens its run, and only from the time that was seen. Its next time is the first one after now, so that ticks that were
-missed are caught up with by one run. What has been kept for long enough is deleted after that (`retention`).
+A tick may be delivered late, repeatedly or concurrently. A schedule advances in the transaction that opens its run, and
+only from the time that the tick has read, so a run starts once. The next time is the first one after now: one run makes
+up for all missed ticks.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ from headwater.web.app import Call, Route
 
 
 class DueSource(msgspec.Struct, frozen=True):
-    """A source whose time has come: the run that was started, or `reason` why none was."""
+    """A source that is due: the run that was started, or the reason why none was."""
 
     source_id: uuid.UUID
     run_id: uuid.UUID | None
@@ -33,66 +33,66 @@ class DueSource(msgspec.Struct, frozen=True):
 
 
 class TickResult(msgspec.Struct, frozen=True):
-    """What a tick did; a source that another delivery has dealt with is in neither."""
+    """Result of a tick. Sources that a concurrent delivery has handled are in neither list."""
 
     started: list[DueSource]
     skipped: list[DueSource]
 
 
 def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) -> Route:
-    """Make the route that Cloud Scheduler calls; `watch` is the watchdog, whose backstop the tick is."""
+    """Return the route that Cloud Scheduler calls. It also runs the watchdog, `watch`, in case no ticket does."""
 
     def tick(_: Call) -> TickResult:
         watch()
         with database.transaction(ALL_WORKSPACES) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
-        ticked = start_due(database, tickets, now)
+        result = start_due(database, tickets, now)
         sweep(database, tickets.settings)
-        return ticked
+        return result
 
-    return Route("POST", "/cron/tick", tick, "Start what is due", returns=TickResult, access="google")
+    return Route("POST", "/cron/tick", tick, "Start scheduled runs", returns=TickResult, access="google")
 
 
 def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> TickResult:
-    """Start a run of each source whose time has come by `now`; one that is paused or being collected is skipped until
-    its next time, one with an open run of another kind until the next tick.
+    """Start a run of each source that is due.
 
-    Raises UpstreamError when Cloud Tasks can't be reached; then nothing has been started.
+    A source that is paused or has an open `collect` run is skipped until its next time; a source with an open run of
+    another kind until the next tick. Raises UpstreamError, before anything is started, if Cloud Tasks is unavailable.
     """
     with database.transaction(ALL_WORKSPACES) as tx:
         schedules = tx.execute(_DUE, {"now": now}).all()
     if not schedules:
         return TickResult([], [])
     tickets.arm_watchdog()
-    due = [found for schedule in schedules if (found := _start_source(database, schedule, now))]
-    ticked = TickResult([one for one in due if not one.reason], [one for one in due if one.reason])
-    for skipped in ticked.skipped:
+    due = [source for schedule in schedules if (source := _start_source(database, schedule, now))]
+    result = TickResult([source for source in due if not source.reason], [source for source in due if source.reason])
+    for skipped in result.skipped:
         logs.event("schedule.skipped", severity=30, **msgspec.structs.asdict(skipped))
-    logs.event("tick", started=len(ticked.started), skipped=len(ticked.skipped))
+    logs.event("tick", started=len(result.started), skipped=len(result.skipped))
     tickets.wake(["collection"])
-    return ticked
+    return result
 
 
 def _start_source(database: Database, schedule: Any, now: dt.datetime) -> DueSource | None:
-    """Start a source that is due; None when that has been done, or the schedule is no longer what was seen."""
+    """Start a run of a source that is due. Returns None if the schedule has changed, e.g. by a concurrent tick."""
     source_id: uuid.UUID = schedule.source_id
     try:
-        following = next_time(schedule.cron, schedule.time_zone, now)
-    except UserError as error:  # a zone that this machine no longer knows mustn't hold up the others
+        next_due_at = next_time(schedule.cron, schedule.time_zone, now)
+    except UserError as error:  # a time zone that was removed from the time zone database: skip only this source
         return DueSource(source_id, None, error.message)
     try:
-        with database.transaction(schedule.workspace_id) as tx:  # the source is locked before its schedule, as ever
-            paused = is_paused(tx, source_id)
-            moved = tx.execute(_MOVE_ON, {"source_id": source_id, "seen": schedule.next_due_at, "following": following})
-            if not moved.rowcount:
+        with database.transaction(schedule.workspace_id) as tx:
+            paused = is_paused(tx, source_id)  # locks the source before its schedule, as all code does
+            values = {"source_id": source_id, "due_at": schedule.next_due_at, "next_due_at": next_due_at}
+            if not tx.execute(_ADVANCE, values).rowcount:
                 return None
             if paused:
                 return DueSource(source_id, None, PAUSED.format(id=source_id))
             run_id, is_new = start_run(tx, schedule.workspace_id, source_id, "schedule")
             check_kind(tx, run_id, ["collect"])
-    except Conflict as error:  # its time is still to come, by the next tick
+    except Conflict as error:  # rolled back, so the next tick tries again
         return DueSource(source_id, None, error.message)
-    return DueSource(source_id, run_id, None if is_new else "The run that was started before is still open.")
+    return DueSource(source_id, run_id, None if is_new else "The previous run is still open.")
 
 
 _DUE = sa.text("""
@@ -100,6 +100,6 @@ _DUE = sa.text("""
     where next_due_at <= :now order by next_due_at, source_id
 """)
 
-_MOVE_ON = sa.text("""
-    update schedules set next_due_at = :following where source_id = :source_id and next_due_at = :seen
+_ADVANCE = sa.text("""
+    update schedules set next_due_at = :next_due_at where source_id = :source_id and next_due_at = :due_at
 """)

@@ -100,7 +100,7 @@ def _lock_pending(
     lock_source(tx, workspace_id, source_id)
     pending = tx.execute(_KEYS, {"id": source_id}).one()
     if pending.run_id is None:
-        raise Conflict("No removals are withheld any more. A user has decided, or a later run has listed the documents.")
+        raise Conflict("No removals are withheld any more: a user has decided, or a later run listed the documents.")
     if pending.run_id != decision.run_id:
         raise Conflict(f"The withheld removals have changed. Review those of run {pending.run_id} and decide again.")
     keys: list[str] = pending.pending_keys

@@ -1,1 +1,1 @@
-"""Runs of a source: start, read, pause, cancel, retain."""
+"""Runs of a source: start, read, end, retain."""

@@ -1,9 +1,9 @@
 """Start and supervise the Cloud Run job for large runs.
 
-`list`, or a retry, hands such a run to the job in its own transaction, and `start` is called after that commit. A call
-that starts an execution can't be repeated safely, so that it was asked for is committed before it is: a run gets one
-execution at most. Whatever else goes wrong leaves a run whose job gives no sign of life, and the watchdog goes on with
-it by tickets; a job that comes after all finds the same steps.
+The `list` step or a retry sets a run's engine to `job`; `JobStarter.start` is called after that commit. Starting an
+execution is not idempotent, so the request is recorded (`job_asked_at`) and committed before the call: a run gets at
+most one execution. If the call or the job fails, the watchdog finds a run without progress and sets its engine back to
+`tickets`. A job that starts late works on the same steps, together with the tickets.
 """
 
 import uuid
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from google.cloud.run_v2 import JobsClient
 
 _CALL_S = 20.0
-"""How long Cloud Run may take to answer that it has begun."""
+"""Timeout of the call that starts an execution."""
 
 
 class JobStarter:
-    """Start the job through the stock Cloud Run client, and look after the runs that it works on."""
+    """Starts executions with Google's Cloud Run client, and hands runs back to tickets if the job fails."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
         self.database = database
@@ -34,39 +34,39 @@ class JobStarter:
         self.tickets = tickets
 
     def start(self, run_id: uuid.UUID | None = None) -> None:
-        """Ask for the execution that a run (None: each) still waits for; tickets go on at once when there is none."""
+        """Start the execution that a run waits for, or those of all runs. If that fails, tickets take over the run."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            asked = tx.execute(_ASK, {"run_id": run_id}).all()
-        for run in asked:
+            waiting = tx.execute(_RECORD_REQUEST, {"run_id": run_id}).all()
+        for run in waiting:
             workers = job_workers(run.documents or 0, self.settings.bulk_threshold, self.settings.max_job_workers)
             try:
                 execution = self._execute(run, workers)
             except UpstreamError as error:
                 logs.event("job.not_started", severity=40, error=error, run_id=run.id)
-                self._go_on_with_tickets(run.id, f"{error.message} Tickets do the work instead.")
+                self._use_tickets(run.id, f"{error.message} Tickets work on the run instead.")
             else:
                 logs.event("job.started", run_id=run.id, execution=execution, workers=workers, documents=run.documents)
                 with self.database.transaction(ALL_WORKSPACES) as tx:
-                    tx.execute(_STARTED, {"run_id": run.id, "execution": execution})
+                    tx.execute(_RECORD_EXECUTION, {"run_id": run.id, "execution": execution})
 
     def watch(self) -> None:
-        """Heal: ask for executions nobody has asked for, go on with tickets where the job is silent; and more."""
+        """The watchdog: start missing executions, take over runs whose job makes no progress, check the tickets."""
         self.start()
         patience_s = self.settings.job_patience_s
-        notice = f"The job gave no sign of life for {patience_s:g} seconds. Tickets go on with its work."
+        notice = f"The job made no progress for {patience_s:g} seconds. Tickets work on the run instead."
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            silent = tx.execute(_SILENT, {"patience_s": patience_s, "notice": notice}).all()
+            silent = tx.execute(_TAKE_OVER_SILENT, {"patience_s": patience_s, "notice": notice}).all()
         for run in silent:
             logs.event("job.silent", severity=30, run_id=run.id, execution=run.execution)
         self.tickets.watch()
 
-    def _go_on_with_tickets(self, run_id: uuid.UUID, notice: str) -> None:
+    def _use_tickets(self, run_id: uuid.UUID, notice: str) -> None:
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            tx.execute(_TICKETS, {"run_id": run_id, "notice": notice})
+            tx.execute(_USE_TICKETS, {"run_id": run_id, "notice": notice})
         self.tickets.wake(QUEUES)
 
     def _execute(self, run: Any, workers: int) -> str:
-        """Start an execution and return its name; raises UpstreamError when Cloud Run doesn't."""
+        """Start an execution and return its name. Raises UpstreamError if Cloud Run refuses or can't be reached."""
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
@@ -80,7 +80,9 @@ class JobStarter:
                 request={"name": name, "overrides": overrides}, retry=None, timeout=_CALL_S
             )
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
-            raise UpstreamError(f"The job {settings.job_name} can't be started: {str(error)[:300]}.") from error
+            raise UpstreamError(
+                f"The Cloud Run job {settings.job_name} couldn't be started: {str(error)[:300]}."
+            ) from error
         return str(operation.metadata.name).rpartition("/")[2]
 
     @cached_property
@@ -99,15 +101,15 @@ class JobStarter:
         )
 
 
-def job_workers(documents: int, threshold: int, most: int) -> int:
-    """Return how many job workers fit a number of documents: one for each `threshold` begun, at most `most`.
+def job_workers(documents: int, threshold: int, max_workers: int) -> int:
+    """Return the number of job workers for a run: one per `threshold` documents, rounded up, at most `max_workers`.
 
-    With 1,000 and 4: 1,001 documents get 2, 2,500 get 3, 9,745 get 4.
+    With a threshold of 1,000 and at most 4 workers, 1,001 documents get 2 workers, 2,500 get 3, 9,745 get 4.
     """
-    return min(most, max(1, -(-documents // max(threshold, 1))))
+    return min(max_workers, max(1, -(-documents // max(threshold, 1))))
 
 
-_ASK = sa.text("""
+_RECORD_REQUEST = sa.text("""
     update runs set job_asked_at = now()
     where state = 'running' and engine = 'job' and job_asked_at is null
       and (cast(:run_id as uuid) is null or id = cast(:run_id as uuid))
@@ -116,14 +118,14 @@ _ASK = sa.text("""
       from steps s where s.run_id = runs.id and s.kind = 'list' and s.state = 'done'), total) as documents
 """)
 
-_STARTED = sa.text("update runs set execution = :execution where id = :run_id")
+_RECORD_EXECUTION = sa.text("update runs set execution = :execution where id = :run_id")
 
-_TICKETS = sa.text("""
+_USE_TICKETS = sa.text("""
     update runs set engine = 'tickets', notice = :notice where id = :run_id and state = 'running' and engine = 'job'
 """)
 
-# Signs of life: the job was asked for not long ago, or a step is in somebody's hands, was claimed or finished lately.
-_SILENT = sa.text("""
+# Progress is a recent start of the job, a step with a valid lease, or a step claimed or finished recently.
+_TAKE_OVER_SILENT = sa.text("""
     with since as (select now() - make_interval(secs => cast(:patience_s as double precision)) as at)
     update runs r set engine = 'tickets', notice = :notice from since
     where r.state = 'running' and r.engine = 'job' and r.job_asked_at < since.at

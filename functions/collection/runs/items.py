@@ -1,7 +1,4 @@
-"""Items: what a run does to single documents, read page by page by whoever watches it or looks for what failed.
-
-Each tells the trace of the step that settled it: with that, the log says all that happened on the way.
-"""
+"""Read a run's items: what it does to each document. Each item has the log trace of the step that finished it."""
 
 import uuid
 from typing import Annotated, Literal
@@ -15,9 +12,9 @@ ItemState = Literal["pending", "done", "failed"]
 
 
 class Item(msgspec.Struct, frozen=True):
-    """What a run does to one key; of what failed `reason` says why.
+    """What a run does to one document. `reason` says why it failed.
 
-    `trace` is the trace in the log of the step that settled it, None of what isn't settled.
+    `trace` is the log trace of the step that finished the item, null while it is pending.
     """
 
     key: str
@@ -29,7 +26,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class ItemQuery(msgspec.Struct, frozen=True):
-    """Which items of a run are asked for: those after the key `after`, which is a page's `next`."""
+    """Filter of a run's items, and the page after `after`, which is the previous page's `next`."""
 
     action: Action | None = None
     state: ItemState | None = None
@@ -38,22 +35,22 @@ class ItemQuery(msgspec.Struct, frozen=True):
 
 
 class ItemList(msgspec.Struct, frozen=True):
-    """A page of items by key; `next` goes into `after` for the next page, None at the end."""
+    """A page of items, ordered by key. `next` is the next page's `after`, null on the last page."""
 
     items: list[Item]
     next: str | None
 
 
 def read_items(tx: Connection, run_id: uuid.UUID, query: ItemQuery) -> ItemList:
-    """Read a page of a run's items; of a run that isn't in the workspace there are none."""
+    """Read a page of a run's items. The page is empty if the run isn't in the workspace."""
     values = {"run_id": run_id, "action": query.action, "state": query.state, "after": query.after}
     rows = [Item(**row._mapping) for row in tx.execute(_PAGE, {**values, "limit": query.limit + 1})]
     page = rows[: query.limit]
     return ItemList(page, page[-1].key if len(rows) > query.limit else None)
 
 
-# What is fetched was settled by its batch's step, or by its own if the batch was split; what was given up with others
-# of its kind by the one that failed; all else by `finish`.
+# A fetched item was finished by the step of its batch, or by its own step if the batch was split. An item that was
+# given up with all others was finished by the `fetch` step that failed. All other items were finished by `finish`.
 _PAGE = sa.text("""
     with page as materialized (
       select key, action, state, reason, warning, batch from run_items

@@ -1,6 +1,6 @@
 """Metrics of a run: step counts and durations, throughput, time left, failures grouped by reason.
 
-Read with the run by whoever watches it. All are summed by the database; the guess at what is left is pure.
+The database computes all of them but the time left, which is a pure function.
 """
 
 import uuid
@@ -12,20 +12,20 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 MAX_GROUPS = 100
-"""Groups of failures that a run tells at most."""
+"""Maximum number of failure groups of a run."""
 
-_TELLING_FRACTION = 0.05
-"""Less than this done says nothing about the rest."""
+_MIN_FRACTION = 0.05
+"""Fraction of a phase that must be done before its time left is estimated."""
 
-_READING_SHARE = 0.25
-"""The share of a run's time that reading documents takes, as far as nothing better is known; the rest is embedding."""
+_FETCH_SHARE = 0.25
+"""Assumed share of fetching in a run's duration, until embedding has started. The rest is embedding."""
 
 
 class StepMetrics(msgspec.Struct, frozen=True):
-    """What became of a run's steps of one kind.
+    """Counts and durations of a run's steps of one kind.
 
-    `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps
-    stay under, None while nothing is done.
+    `attempts` counts failed attempts, `lost` expired leases. `seconds` is the total duration of the done steps,
+    `p95_seconds` their 95th percentile, null if there are none.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class StepMetrics(msgspec.Struct, frozen=True):
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
-    """So many failures for one `reason`, in which `…` stands for keys, numbers and hashes; `key` is one of them."""
+    """Failures with the same reason. Keys, numbers and hashes in `reason` are replaced by `…`; `key` is an example."""
 
     reason: str
     count: int
@@ -49,7 +49,7 @@ class FailureGroup(msgspec.Struct, frozen=True):
 
 
 class RunMetrics(msgspec.Struct, frozen=True):
-    """How a run goes: see `Run`."""
+    """Metrics of a run. See `Run`."""
 
     steps: list[StepMetrics]
     throughput: float | None
@@ -58,72 +58,73 @@ class RunMetrics(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class PhaseProgress:
-    """A part of a run: how much of it is done, how much is left, and for how many seconds it has been going on."""
+    """Progress of one phase of a run: fetching, counted in documents, or embedding, counted in steps."""
 
     done: int
-    rest: int
+    remaining: int
     seconds: float
+    """Seconds since the phase started."""
 
 
 def read_metrics(tx: Connection, run_id: uuid.UUID) -> RunMetrics:
-    """Read how a run goes; of one that isn't in the workspace nothing is told."""
+    """Read a run's metrics. They are empty if the run isn't in the workspace."""
     rows = tx.execute(_METRICS, {"run_id": run_id}).all()
     if not rows:
         return RunMetrics([], None, None)
     steps = [msgspec.convert(dict(row._mapping), StepMetrics) for row in rows if row.kind is not None]
     if not rows[0].is_open:
-        return RunMetrics(steps, _rate(rows[0].settled, rows[0].seconds_in_all) if rows[0].settled else None, None)
+        return RunMetrics(steps, _rate(rows[0].finished, rows[0].total_s) if rows[0].finished else None, None)
     embedding = next((row for row in rows if row.kind == "embed"), None)
     texts = (
-        PhaseProgress(embedding.done, embedding.ready + embedding.running, embedding.going_on_s) if embedding else None
+        PhaseProgress(embedding.done, embedding.ready + embedding.running, embedding.elapsed_s) if embedding else None
     )
-    left_s = seconds_left(PhaseProgress(rows[0].fetched, rows[0].pending, rows[0].reading_s), texts)
-    lately = _rate(rows[0].settled_lately, min(60.0, rows[0].reading_s)) if rows[0].settled else None
+    left_s = seconds_left(PhaseProgress(rows[0].fetched, rows[0].pending, rows[0].fetching_s), texts)
+    lately = _rate(rows[0].finished_lately, min(60.0, rows[0].fetching_s)) if rows[0].finished else None
     return RunMetrics(steps, lately, left_s)
 
 
 def read_failure_groups(tx: Connection, run_id: uuid.UUID, limit: int = MAX_GROUPS) -> list[FailureGroup]:
-    """Read a run's failures by reason, the most frequent first."""
+    """Read a run's failures grouped by reason, most frequent first."""
     rows: list[Any] = list(tx.execute(_GROUPS, {"run_id": run_id, "limit": limit}))
     return [FailureGroup(row.reason, row.failures, row.key) for row in rows]
 
 
-def seconds_left(documents: PhaseProgress, texts: PhaseProgress | None) -> float | None:
-    """Guess how long an open run will go on, as if the rest went like what is done; None when it can't be told.
+def seconds_left(fetching: PhaseProgress, embedding: PhaseProgress | None) -> float | None:
+    """Estimate the remaining duration of an open run from its speed so far. None if too little is done.
 
-    Documents are read first; then texts are embedded, counted in steps. With 100 of 400 documents read in 10 s reading
-    takes 40 s, of which 30 are left, and embedding 120 s more: 150 s. With 3 of 12 embed steps done in 20 s: 60 s.
+    Documents are fetched first, then their texts are embedded. With 100 of 400 documents fetched in 10 s, fetching
+    takes 40 s, of which 30 s are left, and embedding 120 s more: 150 s. With 3 of 12 embed steps done in 20 s: 60 s.
     """
-    part = documents if documents.rest or texts is None else texts
-    if part.rest == 0 or part.done < _TELLING_FRACTION * (part.done + part.rest):
+    phase = fetching if fetching.remaining or embedding is None else embedding
+    if phase.remaining == 0 or phase.done < _MIN_FRACTION * (phase.done + phase.remaining):
         return None
-    left_s = part.seconds / part.done * part.rest
-    if part is documents:
-        left_s += (part.seconds + left_s) * (1 / _READING_SHARE - 1)
+    left_s = phase.seconds / phase.done * phase.remaining
+    if phase is fetching:
+        left_s += (phase.seconds + left_s) * (1 / _FETCH_SHARE - 1)
     return round(left_s, 1)
 
 
-def _rate(settled: int, seconds: float) -> float:
-    return round(settled / max(seconds, 0.001), 2)
+def _rate(documents: int, seconds: float) -> float:
+    return round(documents / max(seconds, 0.001), 2)
 
 
-# What is settled by a step that ended within the last minute counts as settled then. Reading begins with the first
-# step that does.
+# Items count as finished within the last minute if the `fetch` step of their batch was. The fetching phase starts with
+# the first `fetch` step.
 _METRICS = sa.text("""
     with run as (
-      select id, state = 'running' as is_open, extract(epoch from finished_at - created_at)::float8 as seconds_in_all,
+      select id, state = 'running' as is_open, extract(epoch from finished_at - created_at)::float8 as total_s,
         extract(epoch from now() - coalesce(
           (select min(started_at) from steps where run_id = runs.id and kind = 'fetch'), created_at))::float8
-          as reading_s
+          as fetching_s
       from runs where id = :run_id
     ), lately as materialized (
       select distinct (payload ->> 'batch')::integer as batch from steps
       where run_id = :run_id and kind = 'fetch' and finished_at > now() - interval '1 min'
     ), items as (
-      select count(*) filter (where state <> 'pending' and action <> 'skipped') as settled,
+      select count(*) filter (where state <> 'pending' and action <> 'skipped') as finished,
         count(*) filter (where state <> 'pending' and action in ('added', 'changed')) as fetched,
         count(*) filter (where state = 'pending' and action in ('added', 'changed')) as pending,
-        count(*) filter (where state <> 'pending' and batch in (select batch from lately)) as settled_lately
+        count(*) filter (where state <> 'pending' and batch in (select batch from lately)) as finished_lately
       from run_items where run_id = :run_id
     ), kinds as (
       select kind, min(id) as first, count(*) filter (where state = 'ready') as ready,
@@ -132,7 +133,7 @@ _METRICS = sa.text("""
         sum(attempt) as attempts, sum(lost) as lost,
         coalesce(sum(took_s) filter (where state = 'done'), 0) as seconds,
         percentile_cont(0.95) within group (order by took_s) filter (where state = 'done') as p95_seconds,
-        coalesce(extract(epoch from now() - min(started_at)), 0)::float8 as going_on_s
+        coalesce(extract(epoch from now() - min(started_at)), 0)::float8 as elapsed_s
       from (select *, extract(epoch from finished_at - started_at)::float8 as took_s
             from steps where run_id = :run_id) s
       group by kind
@@ -140,8 +141,9 @@ _METRICS = sa.text("""
     select kinds.*, items.*, run.* from run cross join items left join kinds on true order by kinds.first
 """)
 
-# Keys go first, which mostly leaves few reasons to look at closely; a short one may be a part of any word. Hashes and
-# ids have digits and letters; numbers are whole words, and HTTP statuses say something.
+# Keys are replaced first and the reasons grouped, so that the slow regular expressions run on few rows. Keys of up to
+# three characters stay: they may be part of any word. Hashes contain digits and letters; numbers are whole words; HTTP
+# statuses stay.
 _HASH = r"\m([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,64})\M"
 _NUMBER = r"(?<!HTTP |[A-Za-z0-9_-])[0-9]+([.,:][0-9]+)*"
 

@@ -1,6 +1,6 @@
-"""Pausing: a source that is paused isn't collected, by nobody, until it is resumed; its documents stay as they are.
+"""Pause and resume a source. No run of a paused source opens; an open run continues, and documents stay searchable.
 
-A run that is open goes on. Whoever opens one looks first, under the same lock that pausing takes.
+Opening a run checks this under a row lock, so that it can't race with pausing.
 """
 
 import uuid
@@ -10,22 +10,22 @@ from sqlalchemy.engine import Connection
 
 from headwater.errors import Conflict
 
-PAUSED = 'The source is paused. Resume it: PATCH /api/sources/{id} with {{"paused": false}}.'
-"""What is said to whoever would collect it."""
+PAUSED = 'The source is paused. Resume it first: PATCH /api/sources/{id} with {{"paused": false}}.'
+"""Message of the error for a run of a paused source."""
 
 
 def set_paused(tx: Connection, source_id: uuid.UUID, *, paused: bool) -> None:
-    """Pause or resume a source, which must be held. Pausing again changes nothing."""
+    """Pause or resume a source. Does nothing if it is so already. The caller holds the source's lock."""
     tx.execute(_SET, {"id": source_id, "paused": paused})
 
 
 def is_paused(tx: Connection, source_id: uuid.UUID) -> bool:
-    """Tell whether a source is paused, and have it stay as it is until the transaction ends."""
+    """Return whether a source is paused. The row lock keeps that from changing until the transaction ends."""
     return bool(tx.execute(_IS_PAUSED, {"id": source_id}).scalar_one_or_none())
 
 
 def check_not_paused(tx: Connection, source_id: uuid.UUID) -> None:
-    """Raise Conflict for a source that is paused, and have it stay as it is until the transaction ends."""
+    """Raise Conflict if a source is paused. The row lock keeps that from changing until the transaction ends."""
     if is_paused(tx, source_id):
         raise Conflict(PAUSED.format(id=source_id))
 
@@ -35,5 +35,5 @@ _SET = sa.text("""
     where id = :id
 """)
 
-# The lock that rows which refer to the source take, so that whoever opens a run waits for nobody but who holds it.
+# KEY SHARE is the lock that a foreign key takes: opening a run waits only for transactions that lock the whole source.
 _IS_PAUSED = sa.text("select paused_at is not null from sources where id = :id for key share")

@@ -1,10 +1,9 @@
-"""Cron expressions: five fields and a time zone flow in, the times they mean flow out, in UTC. Pure.
+"""Evaluate cron expressions of five fields in a time zone. Pure. Results are in UTC.
 
-cronsim reads the fields as Debian's cron does, with `L` and `#` on top; zoneinfo knows the zones. Where clocks change,
-an expression whose minute or hour begins with `*` follows the clock: times that are skipped don't come, times that are
-repeated come twice. Any other means times of day: skipped, they come once as soon as the clocks have changed;
-repeated, the first time only. In Europe/Berlin, on the last Sundays of March (02:00 becomes 03:00) and October (03:00
-becomes 02:00):
+cronsim parses the fields like Debian's cron, plus `L` and `#`. At daylight saving changes, an expression whose minute
+or hour starts with `*` follows wall-clock time: skipped times are left out, repeated times run twice. Other expressions
+are times of day: a skipped time runs once right after the change, a repeated one only the first time. In Europe/Berlin,
+on the last Sundays of March (02:00 becomes 03:00) and October (03:00 becomes 02:00):
 
     30 2 * * *     March: at 03:00       October: once, the first 02:30
     */30 * * * *   March: 01:30, 03:00   October: 02:00, 02:30, 02:00, 02:30, 03:00
@@ -25,72 +24,78 @@ if TYPE_CHECKING:
 
 _MAX_CHARS = 100
 _ZONE = re.compile(r"[A-Z][\w+-]*(/[\w+-]+)*", re.ASCII)
-"""A zone's name; `localtime` and the folders `posix` and `right` lie beside the zones and are none."""
+"""Name of a time zone. Excludes `localtime`, `posix` and `right` in the zoneinfo folder, which aren't zones."""
 
 _DAY_MINUTES = 24 * 60
 _LOOK_AHEAD_DAYS = 28 * 366
-"""After so long the weekdays fall on the same dates again."""
+"""Weekdays repeat on the same dates after 28 years."""
 
 
 def check_schedule(cron: str, time_zone: str, *, tick_s: float, now: dt.datetime) -> None:
-    """Raise UnprocessableContent for an expression or a zone that can't be read, never comes, or comes too often."""
+    """Raise UnprocessableContent for an invalid expression or zone, or a schedule that never or too often runs.
+
+    `tick_s` is the interval of the tick, and so the shortest interval of a schedule.
+    """
     _zone(time_zone)
     if len(cron) > _MAX_CHARS or len(cron.split()) != 5:
         raise UnprocessableContent(
-            "schedule: five fields are expected (minute, hour, day of the month, month, day of the week), "
+            "schedule: enter five fields (minute, hour, day of the month, month, day of the week), "
             "such as `0 3 * * *` for every day at 03:00."
         )
     next_time(cron, time_zone, now)
-    distance_s = min_interval_s(cron)
-    if distance_s < tick_s:
+    interval_s = min_interval_s(cron)
+    if interval_s < tick_s:
         raise UnprocessableContent(
-            f"schedule: {cron!r} comes again after {distance_s / 60:g} minutes. Sources are looked after every "
-            f"{tick_s / 60:g} minutes, so none can be collected more often."
+            f"schedule: {cron!r} has runs {_minutes(interval_s)} apart. The shortest interval is {_minutes(tick_s)}."
         )
 
 
 def next_time(cron: str, time_zone: str, after: dt.datetime) -> dt.datetime:
-    """Return the first time after `after`, in UTC; raises UnprocessableContent when there is none."""
+    """Return the first time after `after`, in UTC. Raises UnprocessableContent if there is none."""
     for time in times_after(cron, time_zone, after):
         return time
-    raise UnprocessableContent(f"schedule: {cron!r} never comes.")
+    raise UnprocessableContent(f"schedule: {cron!r} never runs. No date matches all fields.")
 
 
 def times_after(cron: str, time_zone: str, after: dt.datetime) -> Iterator[dt.datetime]:
-    """Yield the times that an expression means in a zone, in UTC, the first one after `after`; ends when none is left.
+    """Yield the times of an expression in a time zone after `after`, in UTC. Ends if none is left.
 
-    Raises UnprocessableContent when either can't be read.
+    Raises UnprocessableContent if the expression or the zone is invalid.
     """
-    # Times of day begin anew from the clock's face, so an hour that is repeated would yield what has been before.
+    # cronsim starts from wall-clock time, so in a repeated hour it can yield times before `after`.
     for time in _read(cron, after.astimezone(_zone(time_zone))):
         if (moment := time.astimezone(dt.UTC)) > after:
             yield moment
 
 
 def min_interval_s(cron: str) -> float:
-    """Return the least distance between two times of an expression by the clock's face, in seconds.
+    """Return the shortest interval between two times of an expression in wall-clock time, in seconds.
 
-    Changes of the clock don't count: `5 2,3 * * *` comes at 03:00 and 03:05 when 02:05 is skipped, and may.
-    `0 3 * * *` has 86,400; `0,10 3 1 1 *` has 600; `55 0,23 * * *`, whose 23:55 and 00:55 are neighbours, 3,600.
+    Ignores daylight saving changes: `5 2,3 * * *` runs at 03:00 and 03:05 when 02:05 is skipped, which is allowed.
+    `0 3 * * *` has 86,400; `0,10 3 1 1 *` has 600; `55 0,23 * * *` has 3,600, from 23:55 to 00:55.
     """
     fields = _read(cron, dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
     minutes = sorted(hour * 60 + minute for hour in fields.hours for minute in fields.minutes)
     least = min((b - a for a, b in pairwise(minutes)), default=_DAY_MINUTES)
-    over_night = minutes[0] + _DAY_MINUTES - minutes[-1]
-    if over_night < least and _has_neighbouring_days(fields):
-        least = over_night
+    overnight = minutes[0] + _DAY_MINUTES - minutes[-1]
+    if overnight < least and _has_consecutive_days(fields):
+        least = overnight
     return least * 60.0
 
 
-def _has_neighbouring_days(fields: "CronSim") -> bool:
-    before = False
+def _has_consecutive_days(fields: "CronSim") -> bool:
+    previous_matches = False
     for n in range(_LOOK_AHEAD_DAYS):
         day = dt.date(2000, 1, 1) + dt.timedelta(days=n)
-        comes = day.month in fields.months and fields.match_day(day)
-        if comes and before:
+        matches = day.month in fields.months and fields.match_day(day)
+        if matches and previous_matches:
             return True
-        before = comes
+        previous_matches = matches
     return False
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:g} {'minute' if seconds == 60 else 'minutes'}"
 
 
 def _read(cron: str, start: dt.datetime) -> "CronSim":
@@ -99,14 +104,16 @@ def _read(cron: str, start: dt.datetime) -> "CronSim":
     try:
         return CronSim(cron, start)
     except CronSimError as error:
-        raise UnprocessableContent(f"schedule: {cron!r} can't be read: {str(error).lower()}.") from error
+        raise UnprocessableContent(
+            f"schedule: {cron!r} isn't a valid cron expression: {str(error).lower()}."
+        ) from error
 
 
 def _zone(name: str) -> ZoneInfo:
-    """Look a zone up; raises UnprocessableContent."""
+    """Return a time zone by name. Raises UnprocessableContent if there is none."""
     try:
         if _ZONE.fullmatch(name):
             return ZoneInfo(name)
-    except (OSError, KeyError, ValueError):  # none of that name, or a folder's, or a name that is too long
+    except (OSError, KeyError, ValueError):  # no such zone, the name of a folder, or a name that is too long
         pass
-    raise UnprocessableContent(f"time_zone: {name[:100]!r} is not known; a name such as Europe/Berlin is expected.")
+    raise UnprocessableContent(f"time_zone: there is no time zone {name[:100]!r}. Enter a name such as Europe/Berlin.")

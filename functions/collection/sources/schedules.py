@@ -1,4 +1,4 @@
-"""Schedules: when a source is collected by itself. Rows of `schedules`, written with their source, read by the tick."""
+"""Schedules of sources: set, change and remove them, compute the next runs. The tick starts the runs."""
 
 import datetime as dt
 import uuid
@@ -12,11 +12,11 @@ from functions.collection.sources.cron import check_schedule, next_time, times_a
 from headwater.errors import UnprocessableContent
 
 NEXT_RUNS = 3
-"""Times that a source tells of those to come."""
+"""Number of next times in a `Source`."""
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A cron expression of five fields, and the zone whose clocks it means."""
+    """A cron expression of five fields, and the time zone that it is evaluated in."""
 
     cron: str
     time_zone: str
@@ -25,7 +25,7 @@ class Schedule(msgspec.Struct, frozen=True):
 def set_schedule(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, schedule: Schedule, *, tick_s: float
 ) -> None:
-    """Give a source a schedule, in place of the one it has; raises UnprocessableContent for one that can't be."""
+    """Set or replace a source's schedule. Raises UnprocessableContent if it is invalid."""
     cron = " ".join(schedule.cron.split())
     now: dt.datetime = tx.execute(sa.text("select now()")).scalar_one()
     check_schedule(cron, schedule.time_zone, tick_s=tick_s, now=now)
@@ -36,20 +36,20 @@ def set_schedule(
 def change_time_zone(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, time_zone: str, *, tick_s: float
 ) -> None:
-    """Have a source's schedule mean another zone's clocks; raises UnprocessableContent when it has none."""
+    """Change the time zone of a source's schedule. Raises UnprocessableContent if it is invalid or there is none."""
     cron = tx.execute(_CRON, {"source_id": source_id}).scalar_one_or_none()
     if cron is None:
-        raise UnprocessableContent("time_zone: the source has no schedule; give it one, such as `0 3 * * *`.")
+        raise UnprocessableContent("time_zone: the source has no schedule. Set `schedule` too, such as `0 3 * * *`.")
     set_schedule(tx, workspace_id, source_id, Schedule(cron, time_zone), tick_s=tick_s)
 
 
 def remove_schedule(tx: Connection, source_id: uuid.UUID) -> None:
-    """Have a source collected only when somebody asks."""
+    """Remove a source's schedule, if it has one."""
     tx.execute(sa.text("delete from schedules where source_id = :source_id"), {"source_id": source_id})
 
 
 def next_runs(schedule: Schedule, now: dt.datetime) -> list[dt.datetime]:
-    """Tell the next times of a schedule, in UTC; none when its zone is no longer known on this machine."""
+    """Return the next times of a schedule, in UTC. None if its zone was removed from the time zone database."""
     try:
         return list(islice(times_after(schedule.cron, schedule.time_zone, now), NEXT_RUNS))
     except UnprocessableContent:

@@ -71,7 +71,7 @@ def test_a_schedule_is_changed_and_taken_away_and_what_is_left_out_stays(collect
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"schedule": "*/5 * * * *"}, "Sources are looked after every 15 minutes"),
+        ({"schedule": "*/5 * * * *"}, "The shortest interval is 15 minutes"),
         ({"schedule": "every day"}, "five fields"),
         ({"schedule": "0 3 * * *", "time_zone": "Europe/Bärlin"}, "time_zone"),
         ({"time_zone": "UTC"}, "has no schedule"),

@@ -879,7 +879,7 @@ export interface components {
         };
         /**
          * FailureGroup
-         * @description So many failures for one `reason`, in which `…` stands for keys, numbers and hashes; `key` is one of them.
+         * @description Failures with the same reason. Keys, numbers and hashes in `reason` are replaced by `…`; `key` is an example.
          */
         FailureGroup: {
             reason: string;
@@ -911,9 +911,9 @@ export interface components {
         };
         /**
          * Item
-         * @description What a run does to one key; of what failed `reason` says why.
+         * @description What a run does to one document. `reason` says why it failed.
          *
-         *     `trace` is the trace in the log of the step that settled it, None of what isn't settled.
+         *     `trace` is the log trace of the step that finished the item, null while it is pending.
          */
         Item: {
             key: string;
@@ -927,7 +927,7 @@ export interface components {
         };
         /**
          * ItemList
-         * @description A page of items by key; `next` goes into `after` for the next page, None at the end.
+         * @description A page of items, ordered by key. `next` is the next page's `after`, null on the last page.
          */
         ItemList: {
             items: components["schemas"]["Item"][];
@@ -1328,9 +1328,9 @@ export interface components {
         };
         /**
          * StepMetrics
-         * @description What became of a run's steps of one kind.
+         * @description Counts and durations of a run's steps of one kind.
          *
-         *     `attempts` failed, `lost` leases ran out. `seconds` is the sum over what is done, `p95_seconds` what 95 of 100 steps stay under, None while nothing is done.
+         *     `attempts` counts failed attempts, `lost` expired leases. `seconds` is the total duration of the done steps, `p95_seconds` their 95th percentile, null if there are none.
          */
         StepMetrics: {
             kind: string;

@@ -162,13 +162,13 @@ def test_a_job_that_cannot_be_started_is_told_and_tickets_go_on_at_once(
     run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name="missing"))
     run = pipeline.read(run_id)
     assert (run.engine, run.execution) == ("tickets", None)
-    assert "The job missing can't be started" in str(run.notice)
+    assert "The Cloud Run job missing couldn't be started" in str(run.notice)
     assert tickets_sent(idle_cloud) > 0
 
 
 def test_a_cloud_run_that_cannot_be_reached_holds_nothing_up(pipeline: Pipeline, repository: Repository) -> None:
     run_id = list_source(pipeline, repository, bulk_of(pipeline, run_endpoint="http://127.0.0.1:9"))
-    assert (pipeline.read(run_id).engine, "can't be started" in str(pipeline.read(run_id).notice)) == ("tickets", True)
+    assert (pipeline.read(run_id).engine, "couldn't be started" in str(pipeline.read(run_id).notice)) == ("tickets", True)
 
 
 def test_the_watchdog_asks_when_whoever_listed_died_before_it_could(
@@ -194,7 +194,7 @@ def test_the_watchdog_goes_on_with_tickets_when_the_job_gives_no_sign_of_life(
     bulk.watch()
     run = pipeline.read(run_id)
     assert (run.engine, len(executions(idle_cloud, run_id))) == ("tickets", 1)
-    assert "no sign of life for 100 seconds" in str(run.notice)
+    assert "no progress for 100 seconds" in str(run.notice)
     assert tickets_sent(idle_cloud) > 2
     pipeline.drain()
     assert pipeline.read(run_id).state == "succeeded"

@@ -100,8 +100,8 @@ def test_the_least_distance_is_that_of_the_clocks_face(cron: str, distance_s: in
 @pytest.mark.parametrize(
     ("cron", "zone", "told"),
     [
-        ("*/10 * * * *", "UTC", "comes again after 10 minutes"),
-        ("0,5 3 1 1 *", "UTC", "comes again after 5 minutes"),
+        ("*/10 * * * *", "UTC", "10 minutes apart"),
+        ("0,5 3 1 1 *", "UTC", "5 minutes apart"),
         ("nonsense", "UTC", "five fields"),
         ("", "UTC", "five fields"),
         ("0 0 3 * * *", "UTC", "five fields"),
