@@ -1,7 +1,7 @@
-"""`scripts/cost`: measured processor time and published prices flow in, `docs/costs.md` flows out.
+"""Write docs/costs.md from measured processor time and published prices: the command behind `scripts/cost`.
 
-`bench/measured-cost.json` comes from `python -m bench.cost`, the prices in `scripts/prices.toml` from the pages that it
-names. Free quotas are told and not subtracted: whoever has them to spare pays less than this.
+`python -m bench.cost` measures into `bench/measured-cost.json`. `scripts/prices.toml` names the source of each price.
+Free quotas are listed and not subtracted, so real costs can be lower.
 """
 
 import json
@@ -17,12 +17,12 @@ PRICES = ROOT / "scripts" / "prices.toml"
 MEASURED = ROOT / "bench" / "measured-cost.json"
 
 TICKS_PER_HOUR = 4
-BILLED_AT_LEAST_S = 0.1  # Cloud Run rounds each request up to that
+MIN_BILLED_S = 0.1  # Cloud Run's minimum for a request
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that is paid for, in dollars: `ours` with Headwater, `theirs` with a container that never sleeps."""
+    """One cost in dollars: `ours` with Headwater, `theirs` with an always-on container."""
 
     what: str
     amount: str
@@ -31,7 +31,7 @@ class Line:
 
 
 class Costs:
-    """What situations cost, each as lines."""
+    """Costs of typical situations, as lines of a table."""
 
     def __init__(self, measured: Any, prices: Any) -> None:
         self.measured = measured
@@ -39,7 +39,7 @@ class Costs:
         self.assumed = prices["assumed"]
 
     def idle_month(self) -> list[Line]:
-        """A month in which nobody asks and nothing changes."""
+        """A month without questions or changes."""
         assumed = self.assumed
         ticks = assumed["hours"] * TICKS_PER_HOUR
         woken = self.measured["start_cpu_s"]["collection"] + self.measured["tick_cpu_s"]["collection"]
@@ -57,12 +57,12 @@ class Costs:
                 secrets + images,
                 secrets + images,
             ),
-            Line("Worker", "the paid plan", worker, worker),
+            Line("Worker", "paid plan", worker, worker),
             Line("database", "Supabase Pro", database, database),
         ]
 
     def pages(self, pages: int) -> list[Line]:
-        """Collect so many new pages by tickets, and embed them with the built-in model."""
+        """Collect new pages by tickets, and embed them with the built-in model."""
         each = self.measured["collect"]["cpu_s_per_page"]
         tickets = pages // self.assumed["pages_per_ticket"]
         compute = [
@@ -77,26 +77,28 @@ class Costs:
         return [
             *compute,
             Line("queues", f"{operations:,} operations", operations * price, 0.0),
-            Line("bucket", f"{pages:,} writes, where a server can't send single files", blobs, 0.0),
+            Line("bucket", f"{pages:,} writes, for Git servers that can't send single files", blobs, 0.0),
         ]
 
     def answers(self, answers: int) -> list[Line]:
-        """Answer so many questions with a hosted model, one at a time."""
+        """Answer questions with a hosted model, one at a time."""
         used = answers * self.measured["answers"]["cpu_s_per_answer"]["chat"]
-        held = answers * self.assumed["answer_s"]
+        billed = answers * self.assumed["answer_s"]
         read = answers * self.measured["answers"]["prompt_characters"] / self.assumed["characters_per_token"]
         written = answers * self.assumed["answer_tokens"]
         model = self.prices["model"]
         tokens = read * model["input_token"] + written * model["output_token"]
         worker = answers * self.prices["cloudflare_workers"]["request"]
         return [
-            Line("compute: chat", f"{held:,.0f} s held, of them {used:,.0f} CPU s", self._held(held, answers), 0.0),
+            Line(
+                "compute: chat", f"{billed:,.0f} s billed, {used:,.0f} CPU s used", self._billed(billed, answers), 0.0
+            ),
             Line("Worker", f"{answers:,} requests", worker, worker),
             Line("model tokens", f"{read:,.0f} read, {written:,} written", tokens, tokens),
         ]
 
     def switch(self, pages: int) -> list[Line]:
-        """Embed every passage of so many pages anew, in the job."""
+        """Embed every passage of `pages` again, in the job."""
         chunks = pages * self.measured["collect"]["chunks_per_page"]
         used = chunks * self.measured["collect"]["embedding_cpu_s_per_chunk"]
         run = self.prices["cloud_run"]
@@ -104,17 +106,17 @@ class Costs:
         return [Line("compute: job", f"{chunks:,.0f} chunks, {used:,.0f} CPU s", price, 0.0)]
 
     def _service(self, cpu_s: float, requests: float) -> float:
-        """Price processor time in a service, whose vCPU is held longer than it is used."""
-        return self._held(cpu_s * self.assumed["vcpu_s_per_cpu_s"], requests)
+        """Price processor time in a service. The vCPU is billed longer than it is used."""
+        return self._billed(cpu_s * self.assumed["vcpu_s_per_cpu_s"], requests)
 
-    def _held(self, seconds: float, requests: float) -> float:
+    def _billed(self, seconds: float, requests: float) -> float:
         run: dict[str, float] = self.prices["cloud_run"]
         gib: float = self.assumed["service_gib"]
-        billed = max(seconds, requests * BILLED_AT_LEAST_S)
+        billed = max(seconds, requests * MIN_BILLED_S)
         return billed * (run["service_vcpu_s"] + gib * run["service_gib_s"]) + requests * run["request"]
 
     def _always(self) -> float:
-        """Price a container that is there all month."""
+        """Price a container that runs all month."""
         run: dict[str, float] = self.prices["cloud_run"]
         assumed: dict[str, float] = self.assumed
         each_s = assumed["container_vcpu"] * run["job_vcpu_s"] + assumed["container_gib"] * run["job_gib_s"]
@@ -122,22 +124,22 @@ class Costs:
 
 
 def dollars(amount: float) -> str:
-    """Write an amount to the cent, smaller ones to two digits that say something: `$25.00`, `$0.0031`."""
+    """Format dollars to the cent, amounts below 0.1 to two significant digits: `$25.00`, `$0.0031`."""
     if amount == 0 or amount >= 0.1:
         return f"${amount:.2f}"
     return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
 def table(lines: list[Line]) -> str:
-    """Write lines as a table with their sums."""
+    """Format lines as a Markdown table with their sums."""
     rows = ["| | amount | Headwater | always-on container |", "|---|---|---:|---:|"]
     rows += [f"| {line.what} | {line.amount} | {dollars(line.ours)} | {dollars(line.theirs)} |" for line in lines]
     ours, theirs = sum(line.ours for line in lines), sum(line.theirs for line in lines)
-    return "\n".join([*rows, f"| **together** | | **{dollars(ours)}** | **{dollars(theirs)}** |"])
+    return "\n".join([*rows, f"| **total** | | **{dollars(ours)}** | **{dollars(theirs)}** |"])
 
 
 def page(measured: Any, prices: Any) -> str:
-    """Write the page."""
+    """Return the text of docs/costs.md."""
     costs, assumed, collect = Costs(measured, prices), prices["assumed"], measured["collect"]
     unchanged = collect["cpu_s_unchanged"]
     quotas = "\n".join(
@@ -152,16 +154,16 @@ def page(measured: Any, prices: Any) -> str:
     )
     return f"""# Costs
 
-Written by `scripts/cost` from processor time measured on {measured["measured_on"]} (`python -m bench.cost`, model
+Generated by `scripts/cost` from processor time measured on {measured["measured_on"]} (`python -m bench.cost`, model
 {measured["embedding_model"]}, {collect["pages"]:,} pages of {collect["chunks_per_page"]:g} passages) and list prices in
-US dollars as read on {prices["read_on"]} (`scripts/prices.toml`). Free quotas are not subtracted; a small installation
-stays within most of them.
+US dollars of {prices["read_on"]} (`scripts/prices.toml`). Free quotas are not subtracted; a small installation stays
+within most of them.
 
-The container beside it has everything in it, on {assumed["container_vcpu"]} vCPU and {assumed["container_gib"]} GiB of
-the same Cloud Run, always allocated, and the same database. Its compute is paid for in the idle month already, so what
-it does costs nothing more there until it has to be larger.
+For comparison: one always-on container that runs all functions, with {assumed["container_vcpu"]} vCPU and
+{assumed["container_gib"]} GiB on Cloud Run, and the same database. Its compute is fully included in the idle month,
+so the other tables add nothing for it.
 
-## A month in which nobody asks
+## An idle month
 
 {table(costs.idle_month())}
 
@@ -178,38 +180,38 @@ and {unchanged["embedding"]:.2f} in `embedding`.
 
 {table(costs.answers(1000))}
 
-The model is {prices["model"]["name"]}; without one (`extractive`), there are no tokens to pay for. Several answers at
-once share the vCPU that one holds.
+Model prices are those of {prices["model"]["name"]}. The built-in model (`extractive`) costs no tokens.
+Concurrent answers share one vCPU.
 
 ## A model switch with 1,000 pages
 
 {table(costs.switch(1000))}
 
-Only what the new model lacks is embedded, once; switching back costs nothing. With a hosted embedding model its tokens
-come instead of the compute.
+Passages that the new model has embedded before are not embedded again, so switching back costs nothing. A hosted
+embedding model is billed by tokens instead of compute.
 
-## What is assumed
+## Assumptions
 
-- A request in a service holds its vCPU {assumed["vcpu_s_per_cpu_s"]:g} times as long as it uses it, waiting for the
-  database; services have 1 vCPU and {assumed["service_gib"]:g} GiB at the most, job workers {assumed["job_gib"]:g} GiB.
-- A model writes for {assumed["answer_s"]:g} s and {assumed["answer_tokens"]} tokens an answer; its prompt, measured at
-  {measured["answers"]["prompt_characters"]:,} characters, has a token for {assumed["characters_per_token"]:g} of them.
-- A month has {assumed["hours"]} hours; a tick finds every instance asleep, so each pays for a start
+- A request is billed {assumed["vcpu_s_per_cpu_s"]:g} times its processor time, because it waits for the database.
+  Services have 1 vCPU and at most {assumed["service_gib"]:g} GiB, job workers {assumed["job_gib"]:g} GiB.
+- An answer takes {assumed["answer_s"]:g} s and {assumed["answer_tokens"]} output tokens. Its prompt was measured at
+  {measured["answers"]["prompt_characters"]:,} characters, {assumed["characters_per_token"]:g} per token.
+- A month has {assumed["hours"]} hours. No instance is running at a tick, so each tick pays for a cold start
   ({measured["start_cpu_s"]["collection"]:.2f} CPU s).
-- Traffic out, logs and what a database is asked beyond its plan are left out: they are the same on both sides.
+- Egress, logs and database usage beyond the plan are left out; they are the same on both sides.
 
 ## Free quotas
 
 {quotas}
 
-## Where the prices come from
+## Sources of the prices
 
 {sources}
 """
 
 
 def main() -> None:
-    """Write the page."""
+    """Write docs/costs.md."""
     PAGE.write_text(page(json.loads(MEASURED.read_text()), tomllib.loads(PRICES.read_text())))
 
 

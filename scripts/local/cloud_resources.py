@@ -1,10 +1,10 @@
-"""Makes on localcloud what a deployment has on Google Cloud, through the stock clients.
+"""Create the local stack's queues, job and schedule on localcloud, through Google's client libraries.
 
     python -m scripts.local.cloud_resources
 
-The two queues, the job `headwater` and the schedule `headwater-tick`, as `gcloud tasks queues create`, `gcloud run jobs
-deploy` and `gcloud scheduler jobs create http` would; what is there is brought up to date. Two tickets of a queue are
-served at once, enough for a laptop's cores; a failed ticket comes back within seconds, and never stops coming.
+Creates two queues, the job `headwater` and the schedule `headwater-tick`, as a deployment does on Google Cloud, and
+updates existing ones. A queue delivers two tickets at once, enough for a laptop's cores, and retries failed ones within
+seconds and without end.
 """
 
 from datetime import timedelta
@@ -21,25 +21,25 @@ from scripts.local.stack import JOB_IMAGE
 
 
 def main() -> None:
-    """Make everything, or bring it up to date."""
-    make_all(get_settings())
+    """Create or update all resources."""
+    create_all(get_settings())
 
 
-def make_all(settings: Settings) -> None:
-    """Make the queues, the job and the schedule that these settings name."""
+def create_all(settings: Settings) -> None:
+    """Create or update the queues, the job and the schedule of these settings."""
     location = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}"
     connection: dict[str, Any] = {
         "transport": "rest",
         "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
         "client_options": ClientOptions(api_endpoint=settings.tasks_endpoint),
     }
-    _make_queues(tasks_v2.CloudTasksClient(**connection), location)
+    _create_queues(tasks_v2.CloudTasksClient(**connection), location)
     if settings.job_name:
-        _make_job(run_v2.JobsClient(**connection), location, settings.job_name)
-    _make_schedule(scheduler_v1.CloudSchedulerClient(**connection), location, settings)
+        _create_job(run_v2.JobsClient(**connection), location, settings.job_name)
+    _create_schedule(scheduler_v1.CloudSchedulerClient(**connection), location, settings)
 
 
-def _make_queues(client: Any, location: str) -> None:
+def _create_queues(client: Any, location: str) -> None:
     for name in QUEUES:
         queue = tasks_v2.Queue(
             name=f"{location}/queues/{name}",
@@ -54,7 +54,7 @@ def _make_queues(client: Any, location: str) -> None:
             client.update_queue(queue=queue)
 
 
-def _make_job(client: Any, location: str, name: str) -> None:
+def _create_job(client: Any, location: str, name: str) -> None:
     task = run_v2.TaskTemplate(
         containers=[run_v2.Container(image=JOB_IMAGE)], max_retries=3, timeout=timedelta(hours=24)
     )
@@ -66,11 +66,11 @@ def _make_job(client: Any, location: str, name: str) -> None:
         client.update_job(job=job).result()
 
 
-def _make_schedule(client: Any, location: str, settings: Settings) -> None:
+def _create_schedule(client: Any, location: str, settings: Settings) -> None:
     url = settings.collection_url.rstrip("/")
     schedule = scheduler_v1.Job(
         name=f"{location}/jobs/headwater-tick",
-        description="Starts the sources that are due, and heals what a crash left behind.",
+        description="Starts sources that are due and repairs runs after a crash.",
         schedule=f"*/{max(1, round(settings.tick_s / 60))} * * * *",
         time_zone="Etc/UTC",
         attempt_deadline=timedelta(minutes=3),

@@ -1,12 +1,7 @@
-"""`scripts/gcloud-local [--endpoint URL] [--data DIR] ARGS…`: the real gcloud, against localcloud instead of Google.
+"""Run gcloud against localcloud: the command behind `scripts/gcloud-local`. Uses the standard library only.
 
-    scripts/gcloud-local tasks queues list
-    scripts/gcloud-local run jobs execute headwater --args=collect,--source=ID --wait
-
-Every request goes to localcloud as if to an HTTP proxy, so nothing reaches Google. The endpoint is that of
---endpoint, of $HEADWATER_LOCALCLOUD, of the stack that runs on the data folder, or http://127.0.0.1:8791. gcloud's
-configuration is kept in the data folder (default: .headwater); your own is neither read nor changed. Project and
-location are `local` unless gcloud's own flags say otherwise. Needs nothing but Python and gcloud.
+localcloud serves as gcloud's HTTP proxy, so no request reaches Google. gcloud's configuration is in the data folder;
+the user's own is neither read nor changed.
 """
 
 import os
@@ -18,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8791"
-# The APIs that localcloud has, and those next to them: it refuses these at once, where gcloud would try for minutes.
+# The APIs of localcloud, and others that it refuses at once; without an override, gcloud would retry them for minutes.
 APIS = (
     "APPENGINE",
     "ARTIFACTREGISTRY",
@@ -40,34 +35,31 @@ APIS = (
 
 
 def main() -> None:
-    """Find gcloud and localcloud and become gcloud; exits with a line on stderr when one of them is missing."""
+    """Replace this process by gcloud. Exits with a message if gcloud or localcloud is missing."""
     options, arguments = split(sys.argv[1:])
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
-        return
     gcloud = shutil.which("gcloud")
     if gcloud is None:
-        sys.exit("gcloud-local: gcloud is not installed (https://cloud.google.com/sdk/docs/install)")
+        sys.exit("gcloud-local: gcloud is not installed. See https://cloud.google.com/sdk/docs/install")
     data = Path(options.get("--data") or Path(__file__).resolve().parents[2] / ".headwater").absolute()
-    endpoint = options.get("--endpoint") or os.environ.get("HEADWATER_LOCALCLOUD") or kept_endpoint(data)
+    endpoint = options.get("--endpoint") or os.environ.get("HEADWATER_LOCALCLOUD") or stack_endpoint(data)
     if not answers(endpoint):
-        sys.exit(f"gcloud-local: no localcloud answers at {endpoint} (scripts/dev starts one; docs/localcloud.md)")
+        sys.exit(f"gcloud-local: localcloud doesn't answer at {endpoint}. Start it with scripts/dev.")
     os.execve(gcloud, [gcloud, *arguments], environment(endpoint, data / "gcloud"))
 
 
 def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the options before gcloud's own arguments, and these."""
+    """Split the command line into our options and gcloud's arguments."""
     options: dict[str, str] = {}
     while words and words[0].partition("=")[0] in ("--endpoint", "--data"):
-        name, given, value = words.pop(0).partition("=")
-        if not given and not words:
+        name, equals, value = words.pop(0).partition("=")
+        if not equals and not words:
             sys.exit(f"gcloud-local: {name} needs a value")
-        options[name] = value if given else words.pop(0)
+        options[name] = value if equals else words.pop(0)
     return options, words
 
 
-def kept_endpoint(data: Path) -> str:
-    """Return the endpoint that the settings of the stack on a data folder name, the default one without."""
+def stack_endpoint(data: Path) -> str:
+    """Return the endpoint of the stack of a data folder, or the default endpoint if there is none."""
     try:
         lines = (data / "env").read_text().splitlines()
     except OSError:
@@ -77,7 +69,7 @@ def kept_endpoint(data: Path) -> str:
 
 
 def answers(endpoint: str) -> bool:
-    """Tell whether a localcloud is there."""
+    """Return whether localcloud answers."""
     try:
         with build_opener(ProxyHandler({})).open(f"{endpoint.rstrip('/')}/heartbeat", timeout=5) as response:
             return bool(response.status == 200)
@@ -86,9 +78,9 @@ def answers(endpoint: str) -> bool:
 
 
 def environment(endpoint: str, config: Path) -> dict[str, str]:
-    """Return the caller's environment with a gcloud that knows nothing but localcloud."""
+    """Return the caller's environment with gcloud configured for localcloud."""
     proxy = urlsplit(endpoint)
-    inherited = {name: value for name, value in os.environ.items() if is_harmless(name)}
+    inherited = {name: value for name, value in os.environ.items() if is_inherited(name)}
     properties = {
         "CONFIG": str(config),
         "AUTH_DISABLE_CREDENTIALS": "true",
@@ -105,8 +97,8 @@ def environment(endpoint: str, config: Path) -> dict[str, str]:
     return {**inherited, **{f"CLOUDSDK_{name}": value for name, value in properties.items()}}
 
 
-def is_harmless(name: str) -> bool:
-    """Tell whether a variable of the caller's may reach gcloud: none of its properties, no proxies."""
+def is_inherited(name: str) -> bool:
+    """Return whether gcloud inherits a variable of the caller: not properties of gcloud, and no proxies."""
     is_property = name.startswith("CLOUDSDK_") and name != "CLOUDSDK_PYTHON"
     return not is_property and not name.lower().endswith("_proxy")
 

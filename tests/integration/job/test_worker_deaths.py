@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from functions.collection.sources.sources import Source
-from scripts.local.cloud_resources import make_all
+from scripts.local.cloud_resources import create_all
 from scripts.local.postgres import Cluster
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase, fresh_database
@@ -60,7 +60,7 @@ def by_tickets(
         cloud = stack.enter_context(localcloud(folder))
         where = {**queue_settings(cloud.url), **urls, "watchdog_s": 2.0}
         pipeline = stack.enter_context(opened(database, **where))
-        make_all(pipeline.settings)
+        create_all(pipeline.settings)
         environment = variables(database, {name.upper(): str(value) for name, value in where.items()} | dict(settings))
         collection = stack.enter_context(served("collection", ports[0], environment))
         stack.enter_context(served("embedding", ports[1], environment))
@@ -111,7 +111,7 @@ def compare(
         environment = variables(databases[1], settings)
         cloud = stack.enter_context(localcloud(folder / "job", "--image", IMAGE, environment=environment))
         job = stack.enter_context(opened(databases[1], **queue_settings(cloud.url), job_name="headwater"))
-        make_all(job.settings)
+        create_all(job.settings)
         began = time.perf_counter()
         ended = by_job_with_deaths(cloud, job, job.add_source(url))
         seconds["job"] = time.perf_counter() - began

@@ -22,7 +22,7 @@ from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.queue.worker import Worker
 from headwater.web.shutdown import Lifetime
-from scripts.local.cloud_resources import make_all
+from scripts.local.cloud_resources import create_all
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
@@ -55,7 +55,7 @@ def idle_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def pipeline(database: FreshDatabase, idle_cloud: Cloud) -> Iterator[Pipeline]:
     where = {**queue_settings(idle_cloud.url), "run_endpoint": idle_cloud.url}
     with opened(database, **BULK, **where) as made:
-        make_all(made.settings)
+        create_all(made.settings)
         for queue in QUEUES:
             idle_cloud.client.pause_queue(name=f"{LOCATION}/queues/{queue}")
             idle_cloud.client.purge_queue(name=f"{LOCATION}/queues/{queue}")
@@ -106,7 +106,7 @@ def test_a_large_listing_is_worked_on_by_the_job(
         localcloud(tmp_path, "--image", image, environment=environment | {"RUN_ENDPOINT": "http://here"}) as cloud,
         opened(database, **BULK, **queue_settings(cloud.url), run_endpoint=cloud.url) as pipeline,
     ):
-        make_all(pipeline.settings)
+        create_all(pipeline.settings)
         run_id = list_source(pipeline, repository, bulk_of(pipeline))
         run = pipeline.read(run_id)
         assert (run.state, run.trigger, run.engine, run.notice) == ("running", "api", "job", None)

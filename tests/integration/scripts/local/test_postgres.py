@@ -116,8 +116,8 @@ def test_a_server_that_was_left_running_is_ended_first(folder: Path, free_port: 
 
 def test_an_interrupted_initdb_is_repeated(folder: Path, free_port: Callable[[], int]) -> None:
     folder.mkdir()
-    (folder / "data.unfinished").mkdir()
-    (folder / "data.unfinished" / "PG_VERSION").write_text("18\n")
+    (folder / "data.incomplete").mkdir()
+    (folder / "data.incomplete" / "PG_VERSION").write_text("18\n")
     with temporary_cluster(folder, free_port()) as cluster:
         assert one(cluster, "select 1") == 1
 
@@ -126,7 +126,7 @@ def test_data_of_another_major_version_is_left_alone(folder: Path) -> None:
     cluster = Cluster(folder, 1)
     cluster.data.mkdir(parents=True)
     (cluster.data / "PG_VERSION").write_text("16\n")
-    with pytest.raises(PostgresError, match="made by Postgres 16"):
+    with pytest.raises(PostgresError, match="created by Postgres 16"):
         cluster.prepare()
     assert (cluster.data / "PG_VERSION").read_text() == "16\n"
 
