@@ -1,4 +1,4 @@
-"""chat: HTTP requests flow in; passages, streamed answers and conversations flow out.
+"""The chat function: search, streamed answers, conversations.
 
 Served by functions-framework: `functions-framework --source functions/chat/main.py --target chat`.
 """
@@ -16,7 +16,7 @@ from headwater.web.shutdown import get_lifetime
 
 @once
 def app() -> App:
-    """Put the function together; opens nothing, and begins to load the embedder."""
+    """Assemble the function. Opens no connection; starts loading the embedder in the background."""
     settings = get_settings()
     database = Database.from_settings(settings)
     embedders = Embedders(settings)

@@ -1,6 +1,6 @@
-"""Citations: a model's text flows in as it comes, the same text flows out in which each `[n]` cites a passage. Pure.
+"""Filter citations from streamed text: keep `[n]` only if passage n was retrieved. Pure.
 
-Called by `answer` on whatever a model says, and by `extract` to keep a quotation from looking like a citation.
+The extractive model uses the filter too, to reject quotations that look like citations.
 """
 
 import re
@@ -17,86 +17,85 @@ _NUMBER = r"[0-9]+(?:[ \t]*[-\u2013][ \t]*[0-9]+)?"
 _CITATION = re.compile(rf"\[[ \t]*{_NUMBER}(?:[ \t]*[,;][ \t]*{_NUMBER})*[ \t]*\]")
 _MAYBE_CITATION = re.compile(r"\[[0-9,; \t\u2013-]*\Z")
 _PLAIN = re.compile(r"[^\\`\[ \t\n(:]+")
-_LONGEST_RANGE = 50
-_MOST_DIGITS = 9
-"""A longer number is no passage's; Python refuses to read one of thousands of digits."""
+_MAX_RANGE = 50
+_MAX_DIGITS = 9
+"""Longer numbers are ignored; Python refuses to parse thousands of digits."""
 
 
 class CitationFilter:
-    r"""Lets only citations of known passages through: `feed` it the text piece by piece, then `finish`.
+    r"""Removes citations of unknown passages from text. Call `feed` with each piece of text, then `finish`.
 
-    - `[2]` stays if 2 is among `allowed`, else it goes, with the space before it. `[1, 3]` and `[1-3]` leave as
+    - `[2]` is kept if 2 is in `allowed`; otherwise it is removed, with the space before it. `[1, 3]` and `[1-3]` become
       `[1][3]` and `[1][2][3]`.
-    - Fenced code and code spans (within a line) pass as they are, and so do `[link](url)`, `[x]`, `[^1]` and `\[1]`.
-    - A citation stays one: a space keeps `[1](url)`, and `[1]: url` at the head of a line, from becoming a link that
-      the model made up.
+    - Fenced code and code spans within a line are unchanged, and so are `[link](url)`, `[x]`, `[^1]` and `\[1]`.
+    - A space is inserted into `[1](url)`, and into `[1]: url` at the start of a line, so that a citation never becomes
+      a link that the model invented.
 
-    What leaves doesn't depend on where the pieces were cut. Only what can't be decided yet is held back, to the end of
-    the line at most. `cited` collects the numbers that left.
+    The output does not depend on where the text was split. Undecided text is buffered, at most to the end of its line.
+    `cited` collects the numbers that were kept.
     """
 
     def __init__(self, allowed: Collection[int]) -> None:
         self.allowed = frozenset(allowed)
         self.cited: set[int] = set()
-        self._held = ""
+        self._buffer = ""
         self._out: list[str] = []
-        self._fence = ""  # what opened the code we are in
-        self._place = (
-            "start"  # of a line: at its "start", at its "head" (after the marks of lists and quotations), "in"
-        )
+        self._fence = ""  # the fence that opened the current code block
+        # Where in a line: at its "start", at its "head" (after the marks of lists and quotations), or "in" it.
+        self._position = "start"
         self._after_citation = False
 
     def feed(self, text: str) -> str:
-        """Take the next piece; return what can leave now."""
+        """Process the next piece of text. Returns the text that is ready to send."""
         return self._run(text, final=False)
 
     def finish(self) -> str:
-        """Return what was held back; the text is over."""
+        """Return the buffered rest after the last piece."""
         return self._run("", final=True)
 
     def _run(self, text: str, *, final: bool) -> str:
-        self._held += text
+        self._buffer += text
         at: int | None = 0
         done = 0
-        while at is not None and at < len(self._held):
+        while at is not None and at < len(self._buffer):
             done = at
-            if self._place == "start":
+            if self._position == "start":
                 at = self._take_start(at, final)
             else:
                 at = self._take_code(at) if self._fence else self._take(at, final)
-        self._held = self._held[done if at is None else at :]
+        self._buffer = self._buffer[done if at is None else at :]
         out, self._out = "".join(self._out), []
         return out
 
     def _emit(self, end: int, text: str) -> int:
-        """Let `text` leave for what was held up to `end`."""
+        """Output `text` for the buffer up to `end`."""
         self._out.append(text)
-        self._place = "start" if text.endswith("\n") else "in"
+        self._position = "start" if text.endswith("\n") else "in"
         self._after_citation = False
         return end
 
     def _take_start(self, at: int, final: bool) -> int | None:
-        """Take the marks at a line's start, and a fence after them; None when more must be seen."""
-        marks = _match(_INDENT if self._fence else _MARKS, self._held, at).end()
-        if not final and _MAYBE_MARK.match(self._held, marks):
+        """Consume the marks at the start of a line, and a fence after them. Returns None if more text is needed."""
+        marks = _match(_INDENT if self._fence else _MARKS, self._buffer, at).end()
+        if not final and _MAYBE_MARK.match(self._buffer, marks):
             return None
         end = self._fence_end(marks, final)
         if end is None:
             return None
         if end > marks:
-            return self._emit(end, self._held[at:end])
-        self._out.append(self._held[at:marks])
-        self._place = "head"
+            return self._emit(end, self._buffer[at:end])
+        self._out.append(self._buffer[at:marks])
+        self._position = "head"
         return marks
 
     def _fence_end(self, at: int, final: bool) -> int | None:
-        """Open or close a fence at `at`; return its end, `at` when none is there, None when more must be seen."""
-        if not final and _MAYBE_FENCE.match(self._held, at):
+        """Open or close a fence at `at`. Returns its end, `at` if there is no fence, None if more text is needed."""
+        if not final and _MAYBE_FENCE.match(self._buffer, at):
             return None
-        if (found := _FENCE.match(self._held, at)) is None:
+        if (match := _FENCE.match(self._buffer, at)) is None:
             return at
-        fence, newline = found[0], self._held.find("\n", at)
-        after = self._held[found.end() : newline if newline >= 0 else None]
+        fence, newline = match[0], self._buffer.find("\n", at)
+        after = self._buffer[match.end() : newline if newline >= 0 else None]
         whole_line = final or newline >= 0
         if self._fence:
             if after.strip() or not fence.startswith(self._fence):
@@ -104,22 +103,22 @@ class CitationFilter:
         elif fence[0] == "`" and "`" in after:  # a code span that begins the line
             return at
         elif fence[0] == "~":
-            whole_line = True  # what follows can't change it
+            whole_line = True  # the rest of the line does not matter
         if not whole_line:
             return None
         self._fence = "" if self._fence else fence
-        return found.end()
+        return match.end()
 
     def _take_code(self, at: int) -> int:
-        newline = self._held.find("\n", at)
-        end = len(self._held) if newline < 0 else newline + 1
-        return self._emit(end, self._held[at:end])
+        newline = self._buffer.find("\n", at)
+        end = len(self._buffer) if newline < 0 else newline + 1
+        return self._emit(end, self._buffer[at:end])
 
     def _take(self, at: int, final: bool) -> int | None:
-        """Take the next bit of ordinary text; None when more must be seen."""
-        if plain := _PLAIN.match(self._held, at):
+        """Consume the next part of ordinary text. Returns None if more text is needed."""
+        if plain := _PLAIN.match(self._buffer, at):
             return self._emit(plain.end(), plain[0])
-        char = self._held[at]
+        char = self._buffer[at]
         match char:
             case "[":
                 return self._take_bracket(at, final)
@@ -129,65 +128,65 @@ class CitationFilter:
                 return self._take_ticks(at, final)
             case "\\":
                 return self._take_escaped(at, final)
-        would_link = self._after_citation and (char == "(" or (char == ":" and self._place == "head"))
+        would_link = self._after_citation and (char == "(" or (char == ":" and self._position == "head"))
         return self._emit(at + 1, " " + char if would_link else char)
 
     def _take_spaces(self, at: int, final: bool) -> int | None:
-        """Take spaces, together with the citation they may stand before."""
-        end = _match(_SPACES, self._held, at).end()
-        if end == len(self._held) and not final:
+        """Consume spaces, and the citation after them if there is one."""
+        end = _match(_SPACES, self._buffer, at).end()
+        if end == len(self._buffer) and not final:
             return None
-        if self._held.startswith("[", end):
+        if self._buffer.startswith("[", end):
             return self._take_bracket(at, final, bracket=end)
-        return self._emit(end, self._held[at:end])
+        return self._emit(end, self._buffer[at:end])
 
     def _take_escaped(self, at: int, final: bool) -> int | None:
-        r"""Take a backslash and what it makes ordinary, such as the bracket of `\[1]`."""
-        if at + 1 == len(self._held) and not final:
+        r"""Consume a backslash and the character it escapes, such as the bracket of `\[1]`."""
+        if at + 1 == len(self._buffer) and not final:
             return None
-        end = at + 1 if self._held.startswith("\n", at + 1) else at + 2
-        return self._emit(end, self._held[at:end])
+        end = at + 1 if self._buffer.startswith("\n", at + 1) else at + 2
+        return self._emit(end, self._buffer[at:end])
 
     def _take_ticks(self, at: int, final: bool) -> int | None:
-        """Take a code span, or backticks that open none."""
-        ticks = _match(_TICKS, self._held, at)
-        newline = self._held.find("\n", at)
-        if ticks.end() < len(self._held):
-            for closing in _TICKS.finditer(self._held, ticks.end(), newline if newline >= 0 else len(self._held)):
-                if len(closing[0]) == len(ticks[0]) and (final or closing.end() < len(self._held)):
-                    return self._emit(closing.end(), self._held[at : closing.end()])
+        """Consume a code span, or backticks that open none."""
+        ticks = _match(_TICKS, self._buffer, at)
+        newline = self._buffer.find("\n", at)
+        if ticks.end() < len(self._buffer):
+            for closing in _TICKS.finditer(self._buffer, ticks.end(), newline if newline >= 0 else len(self._buffer)):
+                if len(closing[0]) == len(ticks[0]) and (final or closing.end() < len(self._buffer)):
+                    return self._emit(closing.end(), self._buffer[at : closing.end()])
         return self._emit(ticks.end(), ticks[0]) if final or newline >= 0 else None
 
     def _take_bracket(self, at: int, final: bool, bracket: int | None = None) -> int | None:
-        """Take a citation, or a bracket that is none, with the spaces from `at` to `bracket`."""
+        """Consume a citation, or another bracket, with the spaces from `at` to `bracket`."""
         bracket = at if bracket is None else bracket
-        if found := _CITATION.match(self._held, bracket):
-            cited = [n for n in _numbers(found[0]) if n in self.allowed]
+        if match := _CITATION.match(self._buffer, bracket):
+            cited = [n for n in _numbers(match[0]) if n in self.allowed]
             self.cited.update(cited)
             if cited:
-                self._out.append(self._held[at:bracket] + "".join(f"[{n}]" for n in cited))
+                self._out.append(self._buffer[at:bracket] + "".join(f"[{n}]" for n in cited))
             self._after_citation = True
-            return found.end()
-        if not final and _MAYBE_CITATION.match(self._held, bracket):
+            return match.end()
+        if not final and _MAYBE_CITATION.match(self._buffer, bracket):
             return None
-        return self._emit(bracket + 1, self._held[at : bracket + 1])
+        return self._emit(bracket + 1, self._buffer[at : bracket + 1])
 
 
 def _numbers(citation: str) -> list[int]:
-    """List the numbers of `[1, 3-5]` in order, each once."""
+    """Return the numbers of a citation such as `[1, 3-5]`, in order and without repeats."""
     numbers: dict[int, None] = {}
     for part in re.split("[,;]", citation.strip("[]")):
         first, _, last = part.replace("\u2013", "-").partition("-")
         ends = first.strip(), (last or first).strip()
-        if max(map(len, ends)) > _MOST_DIGITS:
+        if max(map(len, ends)) > _MAX_DIGITS:
             continue
         low, high = map(int, ends)
-        numbers.update(dict.fromkeys(range(low, min(high, low + _LONGEST_RANGE) + 1)))
+        numbers.update(dict.fromkeys(range(low, min(high, low + _MAX_RANGE) + 1)))
     return list(numbers)
 
 
 def _match(pattern: re.Pattern[str], text: str, at: int) -> re.Match[str]:
-    """Match what always matches."""
-    found = pattern.match(text, at)
-    assert found is not None
-    return found
+    """Match a pattern that matches everywhere."""
+    match = pattern.match(text, at)
+    assert match is not None
+    return match

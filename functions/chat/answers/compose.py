@@ -1,6 +1,6 @@
-"""Answering: a question flows in, the parts of its answer flow out as they come to be.
+"""Compose an answer: search, keep the relevant passages, ask the model, check its citations.
 
-search → relevant passages → model → checked citations. Nothing is stored or sent here: `write` does both.
+Stores and sends nothing; `streams.writer` does.
 """
 
 import re
@@ -10,11 +10,10 @@ from contextlib import closing
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.prompt import Asked, Turn, retrieval_query
-from functions.chat.models.models import ChatModel
-from functions.chat.models.token_batches import pump
+from functions.chat.answers.prompt import ChatModel, ModelInput, Turn, retrieval_query
+from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.retrieval.search import Passage, Search, is_relevant
-from functions.chat.streams.message_log import Answer
+from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
     Citation,
     ModelName,
@@ -30,50 +29,52 @@ from functions.chat.streams.ui_message_stream import (
 from headwater.errors import UpstreamError
 
 PASSAGES = 8
-"""How many passages a model reads at most."""
+"""Passages that a model is given, at most."""
 
 NOTHING_FOUND = (
-    "Nothing in the collected documents bears on this question. "
+    "I couldn't find anything about this in your documents. "
     "Try the words that the documents would use, or add a source that covers it."
 )
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Task(msgspec.Struct, frozen=True):
-    """An answer that is to be written."""
+class Question(msgspec.Struct, frozen=True):
+    """A question with the conversation before it, and the answer to write."""
 
-    answer: Answer
-    question: str
+    answer: AnswerKey
+    text: str
     history: Sequence[Turn]
 
 
-def compose(task: Task, search: Search, model: ChatModel, timeout_s: float) -> Generator[list[Part], None, None]:
-    """Yield the parts of an answer in groups; an empty group is a sign of life while the model is silent.
+def compose(
+    question: Question, search: Search, model: ChatModel, timeout_s: float
+) -> Generator[list[Part], None, None]:
+    """Yield the parts of an answer in groups. An empty group means that the model is still silent.
 
-    Raises whatever goes wrong, UpstreamError when the model takes longer than `timeout_s`. Without a passage that bears
-    on the question the model isn't asked.
+    If no passage is relevant, the model is not called. Raises UpstreamError if the model takes longer than `timeout_s`
+    or returns nothing, and passes on every other error.
     """
-    yield [Start(str(task.answer.id)), ModelPart(ModelName(model.name, model.configured))]
-    query = retrieval_query(task.question, task.history)
-    passages = [passage for passage in search(task.answer.workspace_id, query, PASSAGES) if is_relevant(passage)]
+    yield [Start(str(question.answer.id)), ModelPart(ModelName(model.name, model.configured))]
+    query = retrieval_query(question.text, question.history)
+    passages = [passage for passage in search(question.answer.workspace_id, query, PASSAGES) if is_relevant(passage)]
     if not passages:
         yield [TextStart(), TextDelta(delta=NOTHING_FOUND), TextEnd()]
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    pieces = model.answer(Asked(task.question, query, task.history, passages))
-    begun = False
-    with closing(pump(pieces, timeout_s=timeout_s)) as groups:
-        for text in _check(groups, citations):
-            yield ([TextDelta(delta=text)] if begun else [TextStart(), TextDelta(delta=text)]) if text else []
-            begun = begun or bool(text)
-    if not begun:
-        raise UpstreamError("The model gave no answer at all. Ask again.")
+    pieces = model.answer(ModelInput(question.text, query, question.history, passages))
+    has_text = False
+    with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
+        for text in _filter(groups, citations):
+            yield ([TextDelta(delta=text)] if has_text else [TextStart(), TextDelta(delta=text)]) if text else []
+            has_text = has_text or bool(text)
+    if not has_text:
+        raise UpstreamError("The model returned an empty answer. Try again.")
     yield [TextEnd()]
 
 
-def _check(groups: Iterable[str], citations: CitationFilter) -> Iterator[str]:
+def _filter(groups: Iterable[str], citations: CitationFilter) -> Iterator[str]:
     for group in groups:
         yield citations.feed(_UNSTORABLE.sub("", group))
     yield citations.finish()

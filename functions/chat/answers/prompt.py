@@ -1,11 +1,8 @@
-"""Prompts: a question, what was said before and the passages found flow in, a model's messages flow out. Pure.
-
-`routes` asks it what to search for, `models` what to send.
-"""
+"""Build prompts: the query to search for, and the messages to send to a model. Pure."""
 
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -34,8 +31,8 @@ class Turn(msgspec.Struct, frozen=True):
     text: str
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What a model is to answer: `passages[n - 1]` is what [n] cites, and `query` what found them."""
+class ModelInput(msgspec.Struct, frozen=True):
+    """A question for a model. `[n]` cites `passages[n - 1]`; `query` is the text that was searched for."""
 
     question: str
     query: str
@@ -43,40 +40,58 @@ class Asked(msgspec.Struct, frozen=True):
     passages: Sequence[Passage]
 
 
-def build(asked: Asked) -> list[Turn]:
-    """Compose the messages for a language model: instructions, recent history, passages with the question."""
-    passages = "\n\n".join(_passage(n, passage) for n, passage in enumerate(asked.passages, start=1))
-    question = f"Passages:\n\n{passages}\n\nQuestion: {asked.question}"
-    return [Turn("system", INSTRUCTIONS), *recent(asked.history), Turn("user", question)]
+class ChatModel(Protocol):
+    """A model that answers a question from passages."""
+
+    @property
+    def name(self) -> str:
+        """The model's name in `CHAT_MODEL`."""
+        ...
+
+    @property
+    def configured(self) -> bool:
+        """Whether this is a language model, not the extractive one."""
+        ...
+
+    def answer(self, model_input: ModelInput) -> Iterator[str]:
+        """Yield the answer's text piece by piece, with unchecked citations."""
+        ...
+
+
+def build_messages(model_input: ModelInput) -> list[Turn]:
+    """Build the messages for a language model: instructions, recent history, passages with the question."""
+    passages = "\n\n".join(_passage(n, passage) for n, passage in enumerate(model_input.passages, start=1))
+    question = f"Passages:\n\n{passages}\n\nQuestion: {model_input.question}"
+    return [Turn("system", INSTRUCTIONS), *recent_turns(model_input.history), Turn("user", question)]
 
 
 def _passage(n: int, passage: Passage) -> str:
     place = " > ".join([passage.title, *passage.heading_path])
-    said = _END.sub(r"<\\/\1", f"From: {place}\n\n{passage.text}")  # a document can't end its own passage
-    return f'<passage n="{n}">\n{said}\n</passage>'
+    text = _END.sub(r"<\\/\1", f"From: {place}\n\n{passage.text}")  # a document must not end its own passage
+    return f'<passage n="{n}">\n{text}\n</passage>'
 
 
-def recent(history: Sequence[Turn]) -> list[Turn]:
-    """Choose the last turns that fit the limits, beginning with a question.
+def recent_turns(history: Sequence[Turn]) -> list[Turn]:
+    """Return the last turns that fit the limits, starting with a question.
 
-    Citations are taken out: their numbers mean other passages than those of the question at hand.
+    Citations are removed, since their numbers refer to the passages of an earlier question.
     """
-    chosen: list[Turn] = []
+    turns: list[Turn] = []
     chars = 0
     for turn in reversed(history[-MAX_HISTORY_TURNS:]):
         text = re.sub(r" ?\[[0-9]+\]", "", turn.text) if turn.role == "assistant" else turn.text
         chars += len(text)
         if chars > MAX_HISTORY_CHARS:
             break
-        chosen.insert(0, Turn(turn.role, text))
-    while chosen and chosen[0].role != "user":
-        del chosen[0]
-    return chosen
+        turns.insert(0, Turn(turn.role, text))
+    while turns and turns[0].role != "user":
+        del turns[0]
+    return turns
 
 
 _END = re.compile(r"</(passage)", re.IGNORECASE)
 
-_LEANS = re.compile(
+_FOLLOW_UP = re.compile(
     r"\b(it|its|that|this|these|those|they|them|their|he|she|same|former|latter|instead)\b"
     r"|^(and|but|or|so|then|also|what about|how about)\b"
     r"|^why\W*$|^(on|in|for|with|without|from|under)(\s+\S+){1,3}$",
@@ -85,13 +100,13 @@ _LEANS = re.compile(
 
 
 def retrieval_query(question: str, history: Sequence[Turn]) -> str:
-    """Compose what to search for: the question, after the one before it if it leans on that.
+    """Return the text to search for: the question, preceded by the previous one if it is a follow-up.
 
-    A question leans when it is short and points back ("and on Windows?", "why is that?"); a short question that stands
-    by itself isn't mixed with the subject before. `retrieval_query("And on Windows?", [Turn("user", "How do I install
+    A follow-up is short and refers back ("and on Windows?", "why is that?"). Other short questions are searched for
+    alone. `retrieval_query("And on Windows?", [Turn("user", "How do I install
     it?")]) == "How do I install it?\\nAnd on Windows?"`.
     """
-    before = [turn.text for turn in history if turn.role == "user"]
-    if not before or len(question.split()) > MAX_FOLLOW_UP_WORDS or not _LEANS.search(question.strip()):
+    questions = [turn.text for turn in history if turn.role == "user"]
+    if not questions or len(question.split()) > MAX_FOLLOW_UP_WORDS or not _FOLLOW_UP.search(question.strip()):
         return question
-    return f"{before[-1][:MAX_CONTEXT_CHARS]}\n{question}"
+    return f"{questions[-1][:MAX_CONTEXT_CHARS]}\n{question}"

@@ -1,6 +1,6 @@
-"""Sentences: a Markdown text flows in, where each sentence of its prose stands flows out. Pure.
+"""Find the sentences in a Markdown text's prose. Pure.
 
-Called by `extract`. Headings, tables, code and markup are no prose; a chunk may begin or end in the middle of any.
+Headings, tables, code and markup are not prose. A chunk may start or end in the middle of any of them.
 """
 
 import re
@@ -17,9 +17,9 @@ _SENTENCE_END = re.compile(
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the [start, end) of each sentence of a Markdown text's prose; none reaches over a paragraph's end."""
+    """Yield the [start, end) of each sentence in a Markdown text's prose. Sentences never span paragraphs."""
     for first, last in _paragraphs(text):
-        ends = [found.end() for found in _SENTENCE_END.finditer(text, first, last)]
+        ends = [match.end() for match in _SENTENCE_END.finditer(text, first, last)]
         for start, end in zip([first, *ends], [*ends, last], strict=True):
             span = text[start:end]
             if span.strip():
@@ -27,7 +27,7 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the [start, end) of each paragraph, list item and line of a quotation, without their marks."""
+    """Yield the [start, end) of each paragraph, list item and quoted line, without their marks."""
     start: int | None = None
     at, in_code = 0, _starts_in_code(text)
     for line in text.split("\n"):
@@ -47,6 +47,6 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _starts_in_code(text: str) -> bool:
-    """Tell whether the first fence of a text that was cut out of another closes what was opened before."""
+    """Return True if the text starts inside a code block, so that its first fence closes it."""
     fences = _FENCE.findall(text)
     return len(fences) % 2 == 1 and not fences[0].strip()

@@ -1,8 +1,8 @@
-"""Conversations: posted questions flow in, stored conversations and messages flow out.
+"""Store and read conversations.
 
-The stored history is the truth: of what a client posts only its last message is read, which is the new question, or one
-that was asked before and is to be answered anew. A conversation is its asker's alone: another caller of the same
-workspace who names the same id has another conversation. Every function works in the transaction it is given.
+The stored history counts: of the messages a client posts, only the last is read. It is a new question, or an earlier
+one to answer again. A conversation belongs to one caller: another caller of the workspace who uses the same id has a
+different conversation. Functions run in the caller's transaction.
 """
 
 import datetime as dt
@@ -34,13 +34,13 @@ class ConversationSummary(msgspec.Struct, frozen=True):
 
 
 class ConversationList(msgspec.Struct, frozen=True):
-    """The conversations that were last asked something, the latest first."""
+    """Conversations, most recently used first."""
 
     conversations: list[ConversationSummary]
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
-    """How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three keep what there was."""
+    """How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three have partial text."""
 
     state: Literal["complete", "stopped", "interrupted", "failed"]
     created_at: dt.datetime
@@ -56,7 +56,7 @@ class UIMessage(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A conversation with its messages in order; an answer that is still being written isn't among them."""
+    """A conversation with its messages in order, without an answer that is still running."""
 
     id: str
     title: str
@@ -64,9 +64,9 @@ class Conversation(msgspec.Struct, frozen=True):
 
 
 def row_id(caller: Caller, conversation_id: str) -> str:
-    """Return under which id a caller's conversation is stored, and its answers found: no two callers' are the same.
+    """Return the id under which a caller's conversation is stored, unique among all callers.
 
-    The laptop's caller, who is alone, has them stored under his own.
+    In local mode there is one caller, and the id is the client's own.
     """
     if caller.subject == LOCAL:
         return conversation_id
@@ -75,37 +75,37 @@ def row_id(caller: Caller, conversation_id: str) -> str:
 
 def ask(
     tx: Connection, caller: Caller, conversation_id: str, message_id: str, question: str
-) -> tuple[message_log.Answer, list[Turn]]:
-    """Store a question and begin its answer; returns that, and what was said before.
+) -> tuple[message_log.AnswerKey, list[Turn]]:
+    """Store a question and start its answer. Returns the answer and the conversation before the question.
 
-    A question whose id is known is asked anew: what came after it goes. Raises Conflict while an answer is written.
+    A question with a stored id is asked again: later messages are deleted. Raises Conflict if an answer is running.
     """
     workspace_id, client_id = caller.workspace_id, conversation_id
     conversation_id = row_id(caller, client_id)
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
     if caller.subject == LOCAL:
         ensure_local_workspace(tx, workspace_id)
-    # Holds the conversation's row until the transaction ends, so that questions come one after the other.
-    named = {"subject": caller.subject, "client_id": client_id, "title": shorten(question)}
-    tx.execute(_ENSURE, {**values, **named})
+    # Locks the conversation's row until the transaction ends, so that questions are stored one at a time.
+    columns = {"subject": caller.subject, "client_id": client_id, "title": shorten(question)}
+    tx.execute(_UPSERT, {**values, **columns})
     if message_log.find_running(tx, workspace_id, conversation_id):
-        raise Conflict("An answer is still being written in this conversation. Wait for it, or stop it.")
+        raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
     ids = message_ids(workspace_id, conversation_id, message_id)
-    asked = {**values, "ids": ids, "id": ids[0], "parts": msgspec.json.encode([TextPart(text=question)]).decode()}
-    if before := tx.execute(_FIND, asked).one_or_none():
-        tx.execute(_DROP_LATER, {**values, "ordinal": before.ordinal})
-        tx.execute(_ASK_AGAIN, {**asked, "id": before.id})
+    message = {**values, "ids": ids, "id": ids[0], "parts": msgspec.json.encode([TextPart(text=question)]).decode()}
+    if earlier := tx.execute(_FIND, message).one_or_none():
+        tx.execute(_DELETE_LATER, {**values, "ordinal": earlier.ordinal})
+        tx.execute(_UPDATE_QUESTION, {**message, "id": earlier.id})
     else:
-        tx.execute(_ASK, asked)
+        tx.execute(_INSERT_QUESTION, message)
     history = [_turn(row.role, row.parts) for row in tx.execute(_MESSAGES, values)][:-1]
     return message_log.begin(tx, workspace_id, conversation_id), [turn for turn in history if turn.text]
 
 
 def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
-    """Find which ids of ours a client's id may mean.
+    """Return the stored ids that a client's message id may refer to.
 
-    Clients make ids of any form. Ours is derived from theirs, and from the conversation, so that nobody can meet
-    another's; a client that has read the conversation posts ours.
+    Clients choose ids of any form. The stored id is derived from the client's and the conversation, so that ids of
+    different callers never collide. A client that has read the conversation posts the stored id.
     """
     if not message_id:
         return [uuid.uuid4()]
@@ -117,7 +117,7 @@ def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) 
 
 
 def shorten(question: str) -> str:
-    """Make a title of a question: its first line's beginning, cut between words, at most 80 characters."""
+    """Return a title for a question: its first 80 characters at most, cut between words."""
     line = " ".join(question.split())
     if len(line) <= MAX_TITLE_CHARS:
         return line
@@ -126,15 +126,15 @@ def shorten(question: str) -> str:
 
 
 def read_conversations(tx: Connection, caller: Caller) -> list[ConversationSummary]:
-    """List the caller's conversations, the last asked first, at most 200."""
+    """Return the caller's conversations, most recently used first, at most 200."""
     rows = tx.execute(_LIST, {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": MAX_LISTED})
     return [ConversationSummary(**row._mapping) for row in rows]
 
 
 def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
-    """Read a conversation with its messages; raises NotFound. An answer whose writer has died is ended first."""
+    """Return a conversation with its messages. Raises NotFound. Ends an answer whose writer has died."""
     title = read_title(tx, caller, conversation_id)
-    values = _mine(caller, conversation_id)
+    values = _own_values(caller, conversation_id)
     message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
     messages = []
     for row in tx.execute(_MESSAGES, values):
@@ -144,62 +144,63 @@ def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> C
 
 
 def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
-    """Read a conversation's title; raises NotFound unless it is the caller's."""
-    title: str | None = tx.execute(_TITLE, _mine(caller, conversation_id)).scalar_one_or_none()
+    """Return a conversation's title. Raises NotFound if the caller has no such conversation."""
+    title: str | None = tx.execute(_TITLE, _own_values(caller, conversation_id)).scalar_one_or_none()
     if title is None:
-        raise NotFound(f"No conversation {conversation_id} is here.")
+        raise NotFound(f"Conversation {conversation_id} not found.")
     return title
 
 
 def delete_conversation(tx: Connection, caller: Caller, conversation_id: str) -> None:
-    """Delete a conversation with its messages; raises NotFound."""
-    if tx.execute(_DELETE, _mine(caller, conversation_id)).rowcount == 0:
-        raise NotFound(f"No conversation {conversation_id} is here.")
+    """Delete a conversation with its messages. Raises NotFound."""
+    if tx.execute(_DELETE, _own_values(caller, conversation_id)).rowcount == 0:
+        raise NotFound(f"Conversation {conversation_id} not found.")
 
 
-def _mine(caller: Caller, conversation_id: str) -> dict[str, Any]:
-    stored = row_id(caller, conversation_id)
-    return {"workspace_id": caller.workspace_id, "conversation_id": stored, "subject": caller.subject}
+def _own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:
+    row = row_id(caller, conversation_id)
+    return {"workspace_id": caller.workspace_id, "conversation_id": row, "subject": caller.subject}
 
 
 def _turn(role: Literal["user", "assistant"], parts: Sequence[dict[str, Any]]) -> Turn:
     return Turn(role, "\n".join(part["text"] for part in parts if part["type"] == "text"))
 
 
-_ENSURE = sa.text("""
+_UPSERT = sa.text("""
     insert into conversations (workspace_id, id, subject, client_id, title)
     values (:workspace_id, :conversation_id, :subject, :client_id, :title)
     on conflict (workspace_id, id) do update set updated_at = now()
 """)
 
-_HERE = "workspace_id = :workspace_id and conversation_id = :conversation_id"
+_IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversation_id"
 
 _FIND = sa.text(f"""
     select id, ordinal from messages
-    where {_HERE} and role = 'user' and id = any(cast(:ids as uuid[])) order by ordinal desc limit 1
+    where {_IN_CONVERSATION} and role = 'user' and id = any(cast(:ids as uuid[])) order by ordinal desc limit 1
 """)
 
-_DROP_LATER = sa.text(f"delete from messages where {_HERE} and ordinal > :ordinal")
+_DELETE_LATER = sa.text(f"delete from messages where {_IN_CONVERSATION} and ordinal > :ordinal")
 
-_ASK_AGAIN = sa.text(f"update messages set parts = cast(:parts as jsonb) where {_HERE} and id = :id")
+_UPDATE_QUESTION = sa.text(f"update messages set parts = cast(:parts as jsonb) where {_IN_CONVERSATION} and id = :id")
 
-_ASK = sa.text("""
+_INSERT_QUESTION = sa.text("""
     insert into messages (id, workspace_id, conversation_id, role, parts)
     values (:id, :workspace_id, :conversation_id, 'user', cast(:parts as jsonb))
 """)
 
 _MESSAGES = sa.text(f"""
-    select id, role, parts, state, created_at from messages where {_HERE} and state <> 'streaming' order by ordinal
+    select id, role, parts, state, created_at from messages
+    where {_IN_CONVERSATION} and state <> 'streaming' order by ordinal
 """)
 
-# `client_id` is null in what was stored before callers had names; `id` was what the client called it then.
+# Rows from before callers were stored have no `client_id`; their `id` is the client's.
 _LIST = sa.text("""
     select coalesce(client_id, id) as id, title, created_at, updated_at from conversations
     where workspace_id = :workspace_id and subject = :subject order by updated_at desc, conversations.id limit :n
 """)
 
-_MINE = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
+_OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
 
-_TITLE = sa.text(f"select title from conversations where {_MINE}")
+_TITLE = sa.text(f"select title from conversations where {_OWN}")
 
-_DELETE = sa.text(f"delete from conversations where {_MINE}")
+_DELETE = sa.text(f"delete from conversations where {_OWN}")

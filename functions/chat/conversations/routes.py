@@ -1,4 +1,4 @@
-"""The chat function's routes: search, chat, conversations. What is asked is checked here, nothing else is done here."""
+"""The chat function's routes: search, chat, conversations. Validates input and calls the rest."""
 
 import re
 import uuid
@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 import flask
 import msgspec
 
-from functions.chat.answers.compose import Task, compose
+from functions.chat.answers.compose import Question, compose
+from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList
-from functions.chat.models.models import ChatModel, load_model
+from functions.chat.models.models import load_model
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams import message_log
-from functions.chat.streams.replay import follow
+from functions.chat.streams.replay import replay
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
 from headwater.config import Settings
@@ -27,7 +28,7 @@ from headwater.web.shutdown import Lifetime
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
-    """What to search for, how many passages to find at most, and in which source alone."""
+    """A search: the text, the maximum number of passages, and optionally one source to search in."""
 
     q: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
@@ -35,7 +36,7 @@ class SearchQuery(msgspec.Struct, frozen=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A passage that a search found: the document's `text[start:end]`, in Unicode code points."""
+    """A matching passage: the document's `text[start:end]`, in Unicode code points."""
 
     document_id: uuid.UUID
     title: str
@@ -49,28 +50,28 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hits(msgspec.Struct, frozen=True):
-    """What a search found, the best first."""
+    """Matching passages, best first."""
 
     hits: list[Hit]
 
 
 class PostedMessage(msgspec.Struct, frozen=True):
-    """A message as the AI SDK posts it; of a user's, the parts of type `text` count."""
+    """A message as the AI SDK posts it. Only parts of type `text` are read."""
 
     role: Literal["system", "user", "assistant"]
     parts: list[dict[str, Any]]
     id: str = ""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What `useChat` posts: a conversation's id and its messages, of which only the last is read."""
+class ChatRequest(msgspec.Struct, frozen=True):
+    """What `useChat` posts: a conversation's id and its messages. Only the last message is read."""
 
     id: str
     messages: list[PostedMessage]
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """Whether an answer was being written that is stopped now."""
+    """Whether a running answer was stopped."""
 
     stopped: bool
 
@@ -78,12 +79,12 @@ class Stopped(msgspec.Struct, frozen=True):
 def routes(
     database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
 ) -> list[Route]:
-    """Return every route that people and programs call; opens and loads nothing."""
+    """Return the function's routes. Opens and loads nothing."""
     return Chat(database, settings, embedder, lifetime).routes()
 
 
 class Chat:
-    """What the routes do, with what they need."""
+    """The handlers of the routes."""
 
     def __init__(
         self, database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
@@ -95,14 +96,14 @@ class Chat:
 
     @cached_property
     def model(self) -> ChatModel:
-        """The chat model; raises ConfigError each time it is wanted while it or its key is missing."""
+        """The chat model. Raises ConfigError while it or its key is missing."""
         return load_model(self.settings)
 
     def routes(self) -> list[Route]:
-        """Return them."""
+        """Return the routes."""
         return [
             Route("GET", "/api/search", self.search_passages, "Search passages", query=SearchQuery, returns=Hits),
-            Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=Question, streams=True),
+            Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
             Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
             Route("GET", "/api/conversations", self.list_conversations, "List conversations", returns=ConversationList),
@@ -115,10 +116,10 @@ class Chat:
 
         `text[start:end]` of the document is the passage, in Unicode code points.
         """
-        asked: SearchQuery = call.args
-        question = check_question(asked.q, self.settings.max_question_chars, "q")
-        found = self.search(call.workspace_id, question, asked.k, asked.source_id)
-        return Hits([_hit(passage) for passage in found])
+        query: SearchQuery = call.args
+        question = check_question(query.q, self.settings.max_question_chars, "q")
+        passages = self.search(call.workspace_id, question, query.k, query.source_id)
+        return Hits([_hit(passage) for passage in passages])
 
     def stream_chat(self, call: Call) -> flask.Response:
         """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
@@ -126,13 +127,13 @@ class Chat:
         Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the
         client disconnects.
         """
-        posted: Question = call.body
-        conversation_id = check_conversation_id(posted.id)
-        message_id, question = read_question(posted.messages, self.settings.max_question_chars)
+        request: ChatRequest = call.body
+        conversation_id = check_conversation_id(request.id)
+        message_id, question = read_question(request.messages, self.settings.max_question_chars)
         model = self.model
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
-        groups = compose(Task(answer, question, history), self.search, model, self.settings.chat_timeout_s)
+        groups = compose(Question(answer, question, history), self.search, model, self.settings.chat_timeout_s)
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
 
@@ -148,8 +149,8 @@ class Chat:
             answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
             if answer is None or not (is_open or (after and message_log.read(tx, answer, after))):
                 return Reply(None, 204)
-        following = follow(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
-        return _stream(following)
+        events = replay(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
+        return _stream(events)
 
     def stop_chat(self, call: Call) -> Stopped:
         """Stop the conversation's running answer. The text written so far is kept."""
@@ -159,7 +160,7 @@ class Chat:
             try:
                 if answer:
                     message_log.end(tx, answer, "stopped", Abort())
-            except message_log.Ended:
+            except message_log.AnswerEnded:
                 answer = None
         return Stopped(answer is not None)
 
@@ -182,29 +183,29 @@ class Chat:
 
 
 def check_conversation_id(conversation_id: str) -> str:
-    """Return it; raises UnprocessableContent for what can't be an id."""
+    """Return the id if it is valid. Raises UnprocessableContent."""
     if not re.fullmatch("[A-Za-z0-9_-]{1,64}", conversation_id):
-        raise UnprocessableContent("A conversation's id is 1 to 64 letters, digits, - and _.")
+        raise UnprocessableContent("A conversation id has 1 to 64 letters, digits, hyphens and underscores.")
     return conversation_id
 
 
 def check_question(question: str, max_chars: int, name: str) -> str:
-    """Return a question without what Postgres can't store; raises UnprocessableContent when it is empty or too long."""
+    """Return the question without NUL characters. Raises UnprocessableContent if it is empty or too long."""
     if len(question) > max_chars:
-        raise UnprocessableContent(f"{name} has {len(question)} characters; at most {max_chars} are taken.")
+        raise UnprocessableContent(f"{name} is too long: {len(question)} characters, {max_chars} are allowed.")
     question = question.replace("\0", "").strip()
     if not question:
-        raise UnprocessableContent(f"{name} is empty; ask something.")
+        raise UnprocessableContent(f"{name} is empty.")
     return question
 
 
 def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[str, str]:
-    """Read the id and the text of the last message; raises UnprocessableContent when that asks nothing."""
+    """Return the id and text of the last message. Raises UnprocessableContent if it is not a user's question."""
     if not messages or messages[-1].role != "user":
-        raise UnprocessableContent("The last of `messages` must be the user's question.")
+        raise UnprocessableContent("The last message must be a question with the role `user`.")
     last = messages[-1]
     if any(part.get("type") == "file" for part in last.parts):
-        raise UnprocessableContent("A question is text; files aren't taken.")
+        raise UnprocessableContent("Files in questions are not supported. Send text only.")
     texts = [part.get("text") for part in last.parts if part.get("type") == "text"]
     text = "\n".join(text for text in texts if isinstance(text, str))
     return last.id, check_question(text, max_chars, "The question")

@@ -1,14 +1,14 @@
-"""Chat models: `CHAT_MODEL` flows in, something that answers flows out: LangChain's chat models, or quotations.
+"""Load the chat model that `CHAT_MODEL` names: a provider's, through LangChain, or the extractive one.
 
-A provider's package is imported when its model answers for the first time, never before: that costs 0.7 to 2.7 s.
-Keys and addresses come from the settings alone. Called by `routes`; `answer` runs what `answer` returns.
+A provider's package takes 0.7 to 2.7 s to import, so it is imported when its model first answers. API keys and base
+URLs come from the settings only, never from the environment.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from functions.chat.answers.prompt import Asked, build
+from functions.chat.answers.prompt import ChatModel, ModelInput, build_messages
 from functions.chat.models.extractive import Extractive
 from headwater import logs
 from headwater.config import Settings
@@ -18,43 +18,27 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 MAX_RETRIES = 2
-"""How often a provider's own client tries again before the first token, on 429, 5xx and broken connections."""
-
-
-class ChatModel(Protocol):
-    """Answers a question from passages."""
-
-    @property
-    def name(self) -> str:
-        """What `CHAT_MODEL` calls it."""
-        ...
-
-    @property
-    def configured(self) -> bool:
-        """Whether this is a language model."""
-        ...
-
-    def answer(self, asked: Asked) -> Iterator[str]:
-        """Yield the answer's text piece by piece, with citations that nobody has checked yet."""
-        ...
+"""Retries by a provider's own client before the first token, on 429, 5xx and connection errors."""
 
 
 def load_model(settings: Settings) -> ChatModel:
-    """Choose the model that `CHAT_MODEL` names; raises ConfigError when it or its key is missing."""
+    """Return the model that `CHAT_MODEL` names. Raises ConfigError if it is unknown or its key is missing."""
     if settings.chat_model == "extractive":
         return Extractive()
     provider, _, model = settings.chat_model.partition(":")
     if provider not in _PROVIDERS or not model:
         known = ", ".join(f"{name}:MODEL" for name in _PROVIDERS)
-        raise ConfigError(f"CHAT_MODEL: {settings.chat_model!r} is not known; expected extractive or one of {known}.")
+        raise ConfigError(f"CHAT_MODEL {settings.chat_model!r} is unknown. Set it to extractive or one of {known}.")
     key = f"{provider.removesuffix('_genai')}_api_key"
     if not getattr(settings, key) and not (provider == "openai" and settings.openai_base_url):
-        raise ConfigError(f"CHAT_MODEL is {settings.chat_model}, but {key.upper()} is missing. Set it, or CHAT_MODEL.")
+        raise ConfigError(
+            f"{key.upper()} is missing for CHAT_MODEL={settings.chat_model}. Set it, or another CHAT_MODEL."
+        )
     return LanguageModel(settings, provider, model)
 
 
 class LanguageModel:
-    """A language model of a provider, by way of LangChain."""
+    """A provider's language model, called through LangChain."""
 
     configured = True
 
@@ -68,25 +52,33 @@ class LanguageModel:
     def _client(self) -> "BaseChatModel":
         return _PROVIDERS[self.provider](self.settings, self.model)
 
-    def answer(self, asked: Asked) -> Iterator[str]:
-        """Yield the answer piece by piece; raises UpstreamError or PermanentError with what to do."""
-        ended = False
+    def answer(self, model_input: ModelInput) -> Iterator[str]:
+        """Yield the answer piece by piece. Raises UpstreamError or PermanentError that say what to do."""
+        finished = False
         try:
-            for chunk in self._client.stream([(turn.role, turn.text) for turn in build(asked)]):
-                ended = ended or not _ENDS.isdisjoint(chunk.response_metadata)
+            for chunk in self._client.stream([(turn.role, turn.text) for turn in build_messages(model_input)]):
+                finished = finished or not _FINISH_KEYS.isdisjoint(chunk.response_metadata)
                 if chunk.text:
                     yield str(chunk.text)
-        except Exception as error:  # noqa: BLE001 - the boundary to clients of which each has errors of its own
-            # What the provider says stays out of the log: it may quote the prompt.
+        except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
+            # The provider's message is not logged: it may quote the prompt.
             kind = f"{type(error).__module__}.{type(error).__qualname__}"
             logs.event("model.failed", severity=30, model=self.name, kind=kind, status=_status(error))
             raise explain(error, self.provider, self.name) from None
-        if not ended:
-            raise UpstreamError(f"{self.provider} broke off in the middle of the answer. Ask again.")
+        if not finished:
+            raise UpstreamError(
+                f"{_display_name(self.provider)} closed the connection before the answer was complete. Try again."
+            )
 
 
-_ENDS = {"finish_reason", "stop_reason", "status"}
-"""Where each provider says that an answer is over; a connection that merely closes says nothing."""
+_FINISH_KEYS = {"finish_reason", "stop_reason", "status"}
+"""Metadata keys that providers set on the last chunk; without one, the connection was cut."""
+
+_DISPLAY_NAMES = {"anthropic": "Anthropic", "google_genai": "Google", "groq": "Groq", "openai": "OpenAI"}
+
+
+def _display_name(provider: str) -> str:
+    return _DISPLAY_NAMES[provider]
 
 
 def _status(error: Exception) -> int | None:
@@ -97,24 +89,27 @@ def _status(error: Exception) -> int | None:
 
 
 def explain(error: Exception, provider: str, model: str) -> HeadwaterError:
-    """Say what to do about a provider's error, by its HTTP status; no word of the provider's own is passed on."""
+    """Translate a provider's error by its HTTP status. The provider's own message is not passed on."""
     status = _status(error)
     key = f"{provider.removesuffix('_genai')}_api_key".upper()
-    refused = f"{provider} refuses the key in {key} for {model}. Set one that is valid for it."
-    known: dict[int | None, HeadwaterError] = {
+    name = _display_name(provider)
+    refused = f"{name} rejected the API key in {key} for {model}. Set a key that may use this model."
+    errors: dict[int | None, HeadwaterError] = {
         401: PermanentError(refused),
         403: PermanentError(refused),
-        404: PermanentError(f"{provider} knows no model of the name in CHAT_MODEL, {model}. Correct it."),
-        429: UpstreamError(f"{provider} is asked too often, or the quota is used up. Wait a little, then ask again."),
-        None: UpstreamError(f"The connection to {provider} failed or broke off. Ask again."),
+        404: PermanentError(f"{name} has no model {model}. Correct CHAT_MODEL."),
+        429: UpstreamError(f"{name}'s rate limit or quota is reached. Try again in a minute."),
+        None: UpstreamError(f"The connection to {name} failed. Try again."),
     }
     if "timeout" in type(error).__name__.lower():
-        return UpstreamError(f"{provider} did not answer in time. Ask again, or raise CHAT_TIMEOUT_S.")
-    if status is None or status in known:
-        return known[status]
+        return UpstreamError(f"{name} did not answer in time. Try again, or raise CHAT_TIMEOUT_S.")
+    if status is None or status in errors:
+        return errors[status]
     if status < 500:
-        return PermanentError(f"{provider} refuses the question (HTTP {status}). If this is long, begin a new one.")
-    return UpstreamError(f"{provider} fails at the moment (HTTP {status}). Ask again in a while.")
+        return PermanentError(
+            f"{name} rejected the question (HTTP {status}). If this conversation is long, start a new one."
+        )
+    return UpstreamError(f"{name} is failing (HTTP {status}). Try again in a few minutes.")
 
 
 def _openai(settings: Settings, model: str) -> "BaseChatModel":
@@ -125,7 +120,7 @@ def _openai(settings: Settings, model: str) -> "BaseChatModel":
         model=model,
         api_key=SecretStr(settings.openai_api_key or "none"),
         base_url=settings.openai_base_url or "https://api.openai.com/v1",
-        # Other servers know nothing but chat completions; OpenAI's own prefers responses for some models.
+        # Other servers have only chat completions; OpenAI prefers its responses API for some models.
         use_responses_api=False if settings.openai_base_url else None,
         stream_usage=False,
         timeout=settings.chat_timeout_s,

@@ -1,7 +1,4 @@
-"""Fusion: rankings of the same things flow in, best first; one ranking with a score for each flows out. Pure.
-
-Called by `search` to make one order of what the vectors found and what the words found.
-"""
+"""Reciprocal rank fusion of rankings. Pure."""
 
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
@@ -9,14 +6,14 @@ from typing import TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 RRF_K = 60
-"""The constant of the paper, found there on other collections and never tuned here."""
+"""The paper's constant, tuned there on other collections."""
 
 
 def fuse(*rankings: Iterable[Key], k: int = RRF_K) -> list[tuple[Key, float]]:
-    """Fuse rankings by reciprocal rank: score(x) = Σ 1 / (k + rank of x), over the rankings that hold x, from rank 1.
+    """Fuse rankings by reciprocal rank: score(x) = Σ 1 / (k + rank of x), over rankings with x, from rank 1.
 
-    Only ranks count, so similarities and word scores never need a common scale. What a ranking names twice counts where
-    it stands first; equal scores stay in the order of their first mention.
+    Only ranks count, so vector and word scores need no common scale. Of a repeated key the first rank counts. Ties keep
+    the order of first occurrence.
 
     Worked example, k = 60: of the rankings (a, b, c) and (c, a), a scores 1/61 + 1/62 = .03252, c 1/63 + 1/61 = .03227
     and b 1/62 = .01613.

@@ -1,8 +1,7 @@
-"""Search: a question flows in, the passages that fit it best flow out.
+"""Hybrid search: fuse the best chunks by vectors and by full text.
 
-The workspace's vectors and a full-text match each name their best chunks; `fuse` makes one order of them. Vectors are
-scanned exactly, unless they are so many that it takes long and there is an index of them. The question is embedded
-between two short transactions, never inside one. Called by the search route and, for each question, by `answer`.
+Vectors are scanned exactly, or by index in a workspace with many of them. The query is embedded between two short
+transactions, never inside one.
 """
 
 import uuid
@@ -20,34 +19,34 @@ from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 
 CANDIDATES = 100
-"""How many chunks each of the two ways may name."""
+"""Chunks that vectors and full text each contribute, at most."""
 
 OVERSAMPLE = 4 * CANDIDATES
-"""How many of the nearest vectors are joined to what is live, in the hope that enough of them are."""
+"""Nearest vectors that are joined to live chunks first. Usually enough of them are live."""
 
-ALIKE = 1_000
-"""How many vectors the index names, for the nearest among them to be found; also the most that `hnsw.ef_search` takes.
+INDEX_CANDIDATES = 1_000
+"""Vectors taken from the index of signs and re-ranked by distance; also the maximum of `hnsw.ef_search`.
 
 Why signs are enough: `docs/decisions/0010`."""
 
 MAX_TERMS = 64
-"""How many distinct words of a question are looked up: about as many as the embedder reads of it."""
+"""Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
 
 MIN_SIMILARITY = 0.3
-"""Under all-MiniLM-L6-v2 the best cosine that a question finds in texts of other subjects is mostly below .3."""
+"""Cosine similarity of a relevant passage. With all-MiniLM-L6-v2, unrelated texts mostly stay below it."""
 
 MIN_OVERLAP = 0.6
-"""More than half: of two words both, of three two, of five three."""
+"""Share of the query's words in a relevant passage: both of two words, two of three, three of five."""
 
 Span = tuple[uuid.UUID, int, int]
-"""What a hit is known by: document, start, end."""
+"""Identifies a hit: document id, start, end."""
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of a document that a question found; `text` is the document's `text[start:end]`.
+    """A matching part of a document: its `text[start:end]`.
 
-    `score` is the fused one. `similarity` is the cosine to the question, None without a vector; `overlap` is the share
-    of the question's words that the passage, its title and its headings hold.
+    `score` is the fused score. `similarity` is the cosine similarity to the query, None without a vector. `overlap` is
+    the share of the query's words in the passage, its title and its headings.
     """
 
     document_id: uuid.UUID
@@ -65,80 +64,77 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_relevant(passage: Passage) -> bool:
-    """Tell whether a passage may have to do with the question at all: by its sense, or else by its words.
+    """Return True if a passage may be about the query, by meaning or by words.
 
-    Lenient on purpose: it turns away what is beside the point, and leaves the rest to whoever reads it.
+    Lenient on purpose: it rejects only passages on other subjects.
     """
     return (passage.similarity or 0.0) >= MIN_SIMILARITY or passage.overlap >= MIN_OVERLAP
 
 
 class Search:
-    """Searches a database; `embedder` gives the embedder of a model by its name.
+    """Searches a database. `embedder` returns the embedder of a model name.
 
-    A workspace of more than `exact_vectors` is searched by the index, if there is one.
+    A workspace with more than `exact_limit` vectors is searched by index, if there is one.
     """
 
     def __init__(
-        self, database: Database, embedder: Callable[[str], Embedder], exact_vectors: int = EXACT_VECTORS
+        self, database: Database, embedder: Callable[[str], Embedder], exact_limit: int = EXACT_VECTORS
     ) -> None:
         self.database = database
         self.embedder = embedder
-        self.exact_vectors = exact_vectors
+        self.exact_limit = exact_limit
 
     def __call__(
-        self, workspace_id: uuid.UUID, question: str, k: int, source_id: uuid.UUID | None = None
+        self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None = None
     ) -> list[Passage]:
-        """Find at most `k` passages, the best first; of one source only when it is named.
+        """Return at most `k` passages, best first, optionally of one source.
 
-        Words alone decide while nothing is embedded yet.
+        Uses full text alone until vectors exist.
         """
         with self.database.transaction(workspace_id) as tx:
-            values = {
-                "workspace_id": workspace_id,
-                "question": question,
-                "n": MAX_TERMS,
-                "exact_limit": self.exact_vectors,
-            }
-            query = tx.execute(_QUERY, values).one()
-        vector = None if query.model is None else halfvec(self.embedder(query.model).embed_query(question).tolist())
+            values = {"workspace_id": workspace_id, "question": query, "n": MAX_TERMS, "exact_limit": self.exact_limit}
+            target = tx.execute(_TARGET, values).one()
+        vector = None if target.model is None else halfvec(self.embedder(target.model).embed_query(query).tolist())
         values = {
             "workspace_id": workspace_id,
             "source_id": source_id,
-            "model_id": query.model_id,
+            "model_id": target.model_id,
             "vector": vector,
-            "terms": query.terms,
-            "query": any_of(query.terms),
+            "terms": target.terms,
+            "query": any_term_query(target.terms),
             "n": CANDIDATES,
         }
         with self.database.transaction(workspace_id) as tx:
-            dense = _dense(tx, values, dim=query.dim if query.is_indexed else None)
+            dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
             best = fuse(dense, _spans(tx, _LEXICAL, values))[:k]
-            return _read(tx, best, values)
+            return _read_passages(tx, best, values)
 
 
 def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[Span]:
-    """Rank by vectors: by the index of vectors of length `dim`, or exactly when that is None.
+    """Rank by vectors: by the index of vectors of dimension `dim`, or exactly if it is None.
 
-    Joining the nearest few hundred vectors to what is live is several times faster than joining all of them first, and
-    as exact if that leaves enough. It doesn't where most vectors are of texts that are gone, or of other sources.
+    Joining only the nearest vectors to live chunks is several times faster than joining all, and as exact if enough are
+    left. If most vectors belong to deleted texts or other sources, too few are left, and all are joined.
     """
     if values["vector"] is None:
         return []
-    found: list[Span] = []
+    spans: list[Span] = []
     if dim is not None:
-        tx.execute(_READ_FAR, {"alike": ALIKE})
-        found = _spans(tx, by_index(dim), {**values, "oversample": OVERSAMPLE, "alike": ALIKE})
+        tx.execute(_SET_INDEX_SCAN, {"index_candidates": INDEX_CANDIDATES})
+        spans = _spans(
+            tx, indexed_statement(dim), {**values, "oversample": OVERSAMPLE, "index_candidates": INDEX_CANDIDATES}
+        )
     elif not values["source_id"]:
-        found = _spans(tx, _NEAREST, {**values, "oversample": OVERSAMPLE})
-    return found if len(found) == CANDIDATES else _spans(tx, _DENSE, values)
+        spans = _spans(tx, _NEAREST, {**values, "oversample": OVERSAMPLE})
+    return spans if len(spans) == CANDIDATES else _spans(tx, _DENSE, values)
 
 
 def _spans(tx: Connection, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Span]:
     return [(row.document_id, row.start_offset, row.end_offset) for row in tx.execute(statement, values)]
 
 
-def _read(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[str, Any]) -> list[Passage]:
-    """Read the text of each span, in their order, and how it fits the question."""
+def _read_passages(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[str, Any]) -> list[Passage]:
+    """Read the passages of spans, in their order."""
     rows = [
         {"n": n, "document_id": d, "start": s, "end": e, "score": score} for n, ((d, s, e), score) in enumerate(best)
     ]
@@ -146,12 +142,12 @@ def _read(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[st
 
 
 def halfvec(vector: Sequence[float]) -> str:
-    """Write a vector as pgvector reads it: `[0.1,-0.2]`."""
+    """Format a vector for pgvector: `[0.1,-0.2]`."""
     return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"
 
 
-def any_of(terms: Sequence[str]) -> str:
-    r"""Compose a tsquery that any of the terms satisfies: `any_of(["it's", "b"]) == "'it''s' | 'b'"`."""
+def any_term_query(terms: Sequence[str]) -> str:
+    r"""Return a tsquery that matches any of the terms: `any_term_query(["it's", "b"]) == "'it''s' | 'b'"`."""
     return " | ".join("'" + term.replace("\\", "\\\\").replace("'", "''") + "'" for term in terms)
 
 
@@ -160,8 +156,8 @@ _LIVE = """
     and (cast(:source_id as uuid) is null or d.source_id = :source_id)
 """
 
-# `positions[1]` is where a word stands first: of a question that is too long, its beginning counts.
-_QUERY = sa.text("""
+# Terms in the order of their first position: of a query that is too long, the first terms are looked up.
+_TARGET = sa.text("""
     select m.id as model_id, m.name as model, m.dim, array(
       select lexeme from unnest(to_tsvector('english', :question)) order by positions[1], lexeme limit :n) as terms,
       exists (select 1 from pg_index i
@@ -182,25 +178,25 @@ _NEAREST_OF = """
     order by v.distance, c.id limit :n
 """
 
-_HERE = "vectors where model_id = :model_id and workspace_id = :workspace_id"
+_OWN_VECTORS = "vectors where model_id = :model_id and workspace_id = :workspace_id"
 
-_NEAREST = sa.text(f"with {_NEAREST_OF.format(vectors=_HERE, live=_LIVE)}")
+_NEAREST = sa.text(f"with {_NEAREST_OF.format(vectors=_OWN_VECTORS, live=_LIVE)}")
 
-# Other workspaces' vectors lie in the same index: it is read on until enough are this one's.
-_READ_FAR = sa.text("""
-    select set_config('hnsw.ef_search', cast(cast(:alike as integer) as text), true),
+# The index covers all workspaces: iterative scan continues until it has enough vectors of this one.
+_SET_INDEX_SCAN = sa.text("""
+    select set_config('hnsw.ef_search', cast(cast(:index_candidates as integer) as text), true),
       set_config('hnsw.iterative_scan', 'relaxed_order', true)
 """)
 
 
 @cache
-def by_index(dim: int) -> sa.TextClause:
-    """Compose what the index on vectors of a length answers; without it, it is slow."""
+def indexed_statement(dim: int) -> sa.TextClause:
+    """Return the statement that uses the index on vectors of a dimension. Slow without the index."""
     return sa.text(f"""
-    with alike as materialized (
-      select input_hash, embedding from {_HERE}
-      order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec)) limit :alike),
-    {_NEAREST_OF.format(vectors="alike", live=_LIVE)}
+    with by_signs as materialized (
+      select input_hash, embedding from {_OWN_VECTORS}
+      order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec)) limit :index_candidates),
+    {_NEAREST_OF.format(vectors="by_signs", live=_LIVE)}
     """)
 
 
@@ -213,8 +209,8 @@ _DENSE = sa.text(f"""
     order by v.embedding <=> cast(:vector as halfvec), c.id limit :n
 """)
 
-# ts_rank and not ts_rank_cd: to a query whose words are joined by "or", cover density counts each occurrence anew, and
-# one frequent word outweighs all the others found once. 1: divide by 1 + the logarithm of the chunk's length.
+# ts_rank, not ts_rank_cd: for words joined by "or", cover density counts every occurrence, so one frequent word would
+# outweigh all others. 1: divide by 1 + the logarithm of the chunk's length.
 _LEXICAL = sa.text(f"""
     select c.document_id, c.start_offset, c.end_offset
     from cast(:query as tsquery) as query, chunks c

@@ -1,8 +1,7 @@
-"""Following: the number of the last event that a client has flows in, all that come after it flow out.
+"""Replay an answer's events to a client that reconnects, from any instance.
 
-Works on any instance, wherever the answer is written: the log is asked again and again, and an answer whose writer has
-died is ended. When this process is over the stream ends, and the client may come back to another. Called by the route
-that clients come back to.
+Polls the event log, and ends an answer whose writer has died. When this instance shuts down, the stream ends and the
+client reconnects to another.
 """
 
 import time
@@ -15,9 +14,9 @@ from functions.chat.streams.ui_message_stream import (
     KEEP_ALIVE_S,
     ErrorPart,
     Event,
-    advise,
-    broken_off,
-    gone,
+    abort_events,
+    error_part,
+    failure_events,
     sse,
 )
 from headwater import logs
@@ -26,43 +25,43 @@ from headwater.web.shutdown import Lifetime
 
 POLL_S = 0.2
 
-OVER = ErrorPart("The server had to end this connection. Open the conversation again to see how the answer goes on.")
+SHUT_DOWN = ErrorPart("The server closed the connection. Open the conversation again to see the rest of the answer.")
 
 
-def follow(
+def replay(
     database: Database,
-    answer: message_log.Answer,
+    answer: message_log.AnswerKey,
     *,
     after: int,
     request_id: str,
     lifetime: Lifetime,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Iterator[bytes]:
-    """Yield an answer's events with numbers over `after` as server-sent ones, until the last."""
-    spoke = time.monotonic()
+    """Yield an answer's events with numbers above `after` as server-sent events, until the last."""
+    sent_at = time.monotonic()
     try:
         while True:
             if events := _read(database, answer, after):
                 yield sse(events)
-                after, spoke = events[-1].seq, time.monotonic()
+                after, sent_at = events[-1].seq, time.monotonic()
                 if events[-1].data == DONE:
                     return
-            elif time.monotonic() - spoke >= keep_alive_s:
+            elif time.monotonic() - sent_at >= keep_alive_s:
                 yield KEEP_ALIVE
-                spoke = time.monotonic()
+                sent_at = time.monotonic()
             if lifetime.is_over():
-                yield sse(broken_off(OVER))
+                yield sse(failure_events(SHUT_DOWN))
                 return
             time.sleep(POLL_S)
-    except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
+    except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly
         logs.event("follow.failed", severity=40, error=error, answer_id=answer.id)
-        yield sse(broken_off(advise(error, request_id)))
+        yield sse(failure_events(error_part(error, request_id)))
 
 
-def _read(database: Database, answer: message_log.Answer, after: int) -> list[Event]:
+def _read(database: Database, answer: message_log.AnswerKey, after: int) -> list[Event]:
     with database.transaction(answer.workspace_id) as tx:
         events = message_log.read(tx, answer, after)
         if events or message_log.find_running(tx, answer.workspace_id, answer.conversation_id) == answer:
             return events
-        # It has ended just now, or its events are gone: the conversation was deleted, or asked something else.
-        return message_log.read(tx, answer, after) or gone(after)
+        # The answer has just ended, or its events were deleted with the conversation or by a newer question.
+        return message_log.read(tx, answer, after) or abort_events(after)

@@ -1,8 +1,7 @@
-"""The AI SDK's UI message stream, v1: parts of an answer flow in, events as they go over the wire flow out. Pure.
+"""The AI SDK's UI message stream, v1: the parts of an answer and their encoding as server-sent events. Pure.
 
-`answer` composes parts, `log` stores them as events, and `fold` makes of all parts of an answer the message that a
-client has in the end. The shapes are those of `uiMessageChunkSchema` and `UIMessage` in the npm package `ai` (5 to 7);
-up to 6 its schema takes no other fields than these.
+`fold` builds the final message from an answer's parts. The shapes are those of `uiMessageChunkSchema` and `UIMessage`
+in the npm package `ai` (5 to 7); up to version 6 its schema rejects other fields.
 """
 
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ CONTENT_TYPE = "text/event-stream"
 KEEP_ALIVE = b": keep-alive\n\n"
 KEEP_ALIVE_S = 10.0
 DONE = "[DONE]"
-"""What the last event holds instead of a part."""
+"""The data of the last event."""
 
 TEXT_ID = "t1"
 """An answer has one text part."""
@@ -32,26 +31,26 @@ class _Part(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
 
 
 class Start(_Part, frozen=True, tag="start"):
-    """An answer begins, in the message of this id."""
+    """Start of an answer, in the message with this id."""
 
     message_id: str
 
 
 class ModelName(msgspec.Struct, frozen=True):
-    """Which model answers; `configured` is false for the built-in one that only quotes."""
+    """The model that answers; `configured` is false for the built-in extractive model."""
 
     name: str
     configured: bool
 
 
 class ModelPart(_Part, frozen=True, tag="data-model"):
-    """Which model answers."""
+    """The model that answers."""
 
     data: ModelName
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where a passage stands: `text` is the document's `text[start:end]`, in Unicode code points."""
+    """The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points."""
 
     document_id: str
     start: int
@@ -62,7 +61,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SourceMetadata(msgspec.Struct, frozen=True):
-    """The AI SDK's place for what a provider adds."""
+    """The AI SDK's field for provider-specific data."""
 
     headwater: Citation
 
@@ -78,20 +77,20 @@ class SourcePart(_Part, frozen=True, tag="source-document", kw_only=True):
 
 
 class TextStart(_Part, frozen=True, tag="text-start"):
-    """The text begins."""
+    """Start of the text."""
 
     id: str = TEXT_ID
 
 
 class TextDelta(_Part, frozen=True, tag="text-delta", kw_only=True):
-    """More of the text."""
+    """The next piece of the text."""
 
     id: str = TEXT_ID
     delta: str
 
 
 class TextEnd(_Part, frozen=True, tag="text-end"):
-    """The text is over."""
+    """End of the text."""
 
     id: str = TEXT_ID
 
@@ -101,7 +100,7 @@ class Finish(_Part, frozen=True, tag="finish"):
 
 
 class ErrorPart(_Part, frozen=True, tag="error"):
-    """The answer has failed; the text says what to do."""
+    """The answer failed. The text says what to do."""
 
     error_text: str
 
@@ -119,11 +118,11 @@ class TextPart(_Part, frozen=True, tag="text"):
 
 Part = Start | ModelPart | SourcePart | TextStart | TextDelta | TextEnd | Finish | ErrorPart | Abort
 StoredPart = TextPart | SourcePart | ModelPart
-"""What the parts of a `UIMessage` are, as far as we make them."""
+"""The parts of a stored `UIMessage`."""
 
 
 class Event(NamedTuple):
-    """One event of an answer: its number in the log, from 1, or 0 outside of it, and a part as JSON, or `DONE`."""
+    """One event: its number in the log from 1, or 0 if it is not logged, and a part as JSON, or `DONE`."""
 
     seq: int
     data: str
@@ -135,13 +134,13 @@ def encode(part: Part) -> str:
 
 
 def sse(events: Iterable[Event]) -> bytes:
-    r"""Write events as server-sent ones: `sse([Event(1, "{}")]) == b"id: 1\ndata: {}\n\n"`; 0 is no id."""
+    r"""Encode events as server-sent events: `sse([Event(1, "{}")]) == b"id: 1\ndata: {}\n\n"`. Number 0 has no id."""
     lines = (f"id: {event.seq}\ndata: {event.data}" if event.seq else f"data: {event.data}" for event in events)
     return "".join(f"{line}\n\n" for line in lines).encode()
 
 
 def fold(data: Iterable[str]) -> list[StoredPart]:
-    """Fold the data of an answer's events into the parts of its message, as the AI SDK's own reader would."""
+    """Fold an answer's events into the parts of its message, as the AI SDK's reader does."""
     parts: list[StoredPart] = []
     text: list[str] = []
     for part in map(_decode, data):
@@ -153,25 +152,25 @@ def fold(data: Iterable[str]) -> list[StoredPart]:
     return [*parts, TextPart(text="".join(text))] if text else parts
 
 
-def closing(data: Iterable[str], last: Part) -> list[str]:
-    """Compose the events that end an answer properly after the ones given: an open text is closed first."""
-    kinds = [type(_decode(one)) for one in data]
+def closing_events(data: Iterable[str], last: Part) -> list[str]:
+    """Return the events that end an answer after the given ones. Closes an open text first."""
+    kinds = [type(_decode(item)) for item in data]
     is_open = kinds.count(TextStart) > kinds.count(TextEnd)
     return [*([encode(TextEnd())] if is_open else []), encode(last), DONE]
 
 
-def gone(after: int) -> list[Event]:
-    """Compose the end of an answer that isn't there any more, for a client that has its first `after` events."""
+def abort_events(after: int) -> list[Event]:
+    """Return the end of a deleted answer, for a client that has its first `after` events."""
     return [Event(after + 1, encode(Abort())), Event(after + 2, DONE)]
 
 
-def broken_off(last: ErrorPart) -> list[Event]:
-    """Compose the end of a stream that can't go on, while its answer may; who comes back misses nothing of that."""
+def failure_events(last: ErrorPart) -> list[Event]:
+    """Return the end of a stream whose answer may continue. Not logged, so a client that reconnects misses nothing."""
     return [Event(0, encode(last)), Event(0, DONE)]
 
 
-def advise(error: Exception, request_id: str) -> ErrorPart:
-    """Say what to do about an error, in words that are safe to show."""
+def error_part(error: Exception, request_id: str) -> ErrorPart:
+    """Return an error's message as a part. Messages of unexpected errors are replaced, with the request id added."""
     detail = str(problem(error)["detail"])
     return ErrorPart(detail if isinstance(error, HeadwaterError) else f"{detail} ({request_id})")
 

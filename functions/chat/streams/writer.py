@@ -1,7 +1,7 @@
-"""Writing: the parts of an answer flow in, server-sent events flow out, each committed before it is sent.
+"""Write an answer: commit its events to the log, then send them to the client.
 
-The generator made here is the answer's one writer. After its first byte no handler can help, so it catches whatever
-happens, and the answer always ends properly. Called by the chat route with what `answer` composes.
+An answer has one writer, the generator made here. Once it has sent a byte, no error handler can change the response, so
+it catches every error and ends the answer properly.
 """
 
 import time
@@ -16,9 +16,9 @@ from functions.chat.streams.ui_message_stream import (
     Event,
     Finish,
     Part,
-    advise,
-    broken_off,
-    gone,
+    abort_events,
+    error_part,
+    failure_events,
     sse,
 )
 from headwater import errors, logs
@@ -27,12 +27,12 @@ from headwater.web.shutdown import Lifetime
 
 
 class Writer:
-    """Writes one answer; `keep_alive_s` is how often it gives a sign of life."""
+    """Writes one answer, with a keep-alive after `keep_alive_s` seconds of silence."""
 
     def __init__(
         self,
         database: Database,
-        answer: message_log.Answer,
+        answer: message_log.AnswerKey,
         *,
         request_id: str,
         lifetime: Lifetime,
@@ -43,40 +43,40 @@ class Writer:
         self.request_id = request_id
         self.lifetime = lifetime
         self.keep_alive_s = keep_alive_s
-        self._sent = 0  # the number of the last event that the client has
+        self._sent = 0  # number of the last event sent to the client
 
     def write(self, groups: Generator[list[Part], None, None]) -> Iterator[bytes]:
-        """Store and yield groups of parts, then the answer's end: complete, or failed if `groups` raises.
+        """Store and yield groups of parts, then the end: complete, or failed if `groups` raises.
 
-        Somebody else may end the answer first: then their end is passed on. When this is closed, because the client
-        has gone, or the process is over, the answer ends as interrupted.
+        If another request ends the answer first, its end is yielded. The answer ends as interrupted if the client
+        disconnects (which closes this generator) or the instance shuts down.
         """
         started = time.monotonic()
         ending: message_log.Ending = "interrupted"
         last: Part = message_log.INTERRUPTED
         try:
             with closing(groups):
-                is_whole = yield from self._send(groups)
-            if is_whole:
+                is_complete = yield from self._send(groups)
+            if is_complete:
                 ending, last = "complete", Finish()
-        except message_log.Ended:
+        except message_log.AnswerEnded:
             ending = "stopped"
-        except Exception as error:  # noqa: BLE001 - the boundary: a stream ends properly, whatever happens in it
-            ending, last = "failed", advise(error, self.request_id)
+        except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly
+            ending, last = "failed", error_part(error, self.request_id)
             self._log("answer.failed", error=error, severity=30 if isinstance(error, errors.HeadwaterError) else 40)
         finally:
-            # Also when the client has gone, and nothing can be yielded any more.
+            # Runs too when the client has disconnected and nothing can be yielded.
             events = self._end(ending, last)
             duration_ms = round((time.monotonic() - started) * 1000, 1)
             self._log("answer", ending=ending, events=events[-1].seq or self._sent, duration_ms=duration_ms)
         yield sse(events)
 
     def _send(self, groups: Iterable[list[Part]]) -> Generator[bytes, None, bool]:
-        """Store each group, then yield it; a comment when there has been nothing for long.
+        """Store and yield each group; yield a keep-alive comment during long silences.
 
-        Returns whether that was all of them, and not the process over first; raises Ended.
+        Returns True after the last group, False if the instance shuts down first. Raises AnswerEnded.
         """
-        spoke = time.monotonic()
+        sent_at = time.monotonic()
         for parts in groups:
             if self.lifetime.is_over():
                 return False
@@ -85,25 +85,25 @@ class Writer:
             if events:
                 self._sent = events[-1].seq
                 yield sse(events)
-            elif time.monotonic() - spoke >= self.keep_alive_s:
+            elif time.monotonic() - sent_at >= self.keep_alive_s:
                 yield KEEP_ALIVE
             else:
                 continue
-            spoke = time.monotonic()
+            sent_at = time.monotonic()
         return True
 
     def _end(self, ending: message_log.Ending, last: Part) -> list[Event]:
-        """End the answer, or find how it was ended already; returns the events that the client doesn't have yet."""
+        """End the answer, or read how another request ended it. Returns the events that the client does not have."""
         try:
             with self.database.transaction(self.answer.workspace_id) as tx:
                 try:
                     return message_log.end(tx, self.answer, ending, last)
-                except message_log.Ended:
-                    return message_log.read(tx, self.answer, self._sent) or gone(self._sent)
+                except message_log.AnswerEnded:
+                    return message_log.read(tx, self.answer, self._sent) or abort_events(self._sent)
         except Exception as error:  # noqa: BLE001 - the boundary, as above
-            # Nothing can be stored. The client is told all the same, and a reader will find that the lease has run out.
+            # Nothing can be stored. The client gets the error, and a later reader finds the lease expired.
             self._log("answer.not_ended", error=error, severity=40)
-            return broken_off(advise(error, self.request_id))
+            return failure_events(error_part(error, self.request_id))
 
     def _log(self, action: str, *, severity: int = 20, error: Exception | None = None, **fields: Any) -> None:
         logs.event(action, severity=severity, error=error, answer_id=self.answer.id, **fields)

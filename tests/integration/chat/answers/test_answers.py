@@ -121,7 +121,7 @@ def test_a_follow_up_brings_the_conversation_along(model_chat: Chatting, provide
     assert provider.requests[1]["messages"][-1]["content"].endswith("Question: And why is that?")
 
 
-@pytest.mark.parametrize(("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Wait a little"), (500, "in a while")])
+@pytest.mark.parametrize(("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Try again in a minute"), (500, "Try again in a few minutes")])
 def test_a_provider_that_refuses_ends_the_answer_as_failed(
     model_chat: Chatting, provider: FakeProvider, status: int, advice: str
 ) -> None:
@@ -176,7 +176,7 @@ def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None
     assert kinds(sent(b"".join(written))) == ["start", "text-start", "text-delta", "text-end", "finish", "[DONE]"]
 
 
-def begun(chat: Chatting, conversation_id: str = "c1") -> message_log.Answer:
+def begun(chat: Chatting, conversation_id: str = "c1") -> message_log.AnswerKey:
     """Begin an answer that nobody writes yet."""
     with chat.database.transaction(WORKSPACE) as tx:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
@@ -187,7 +187,7 @@ def test_one_answer_is_written_at_a_time(model_chat: Chatting, provider: FakePro
     first = model_chat.post("c1", "How do I install the compass?", "m1")
     second = model_chat.post("c1", "And now?", "m2")
     assert second.status_code == 409
-    assert "Wait for it, or stop it" in second.get_json()["detail"]
+    assert "or stop it" in second.get_json()["detail"]
     assert model_chat.post("c2", "And now?", "m2").status_code == 200  # another conversation is free
     provider.wait.set()
     assert kinds(sent(first.data)) == WHOLE

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from functions.chat.answers.prompt import INSTRUCTIONS, Asked, Turn
+from functions.chat.answers.prompt import INSTRUCTIONS, ModelInput, Turn
 from functions.chat.models.models import load_model
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from tests.fakes.chat_provider import FakeProvider, fake_passage, fake_provider
 
-ASKED = Asked("How?", "How?", [Turn("user", "Hello"), Turn("assistant", "Hello!")], [fake_passage("Run pip.")])
+ASKED = ModelInput("How?", "How?", [Turn("user", "Hello"), Turn("assistant", "Hello!")], [fake_passage("Run pip.")])
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_a_server_of_ones_own_needs_no_key(provider: FakeProvider) -> None:
     [
         (401, PermanentError, "_API_KEY", 1),
         (404, PermanentError, "CHAT_MODEL", 1),
-        (400, PermanentError, "begin a new one", 1),
-        (429, UpstreamError, "Wait a little", 3),
-        (500, UpstreamError, "Ask again in a while", 3),
+        (400, PermanentError, "start a new one", 1),
+        (429, UpstreamError, "Try again in a minute", 3),
+        (500, UpstreamError, "Try again in a few minutes", 3),
     ],
 )
 def test_a_providers_error_says_what_to_do_and_not_what_the_provider_said(
@@ -81,7 +81,7 @@ def test_a_stream_that_breaks_off_is_an_error_after_what_came(provider: FakeProv
     provider.ends = ends
     pieces = load_model(settings(provider, model)).answer(ASKED)
     assert [next(pieces), next(pieces)] == ["Yes", " [1]."]
-    with pytest.raises(UpstreamError, match="broke off"):
+    with pytest.raises(UpstreamError, match="connection"):
         next(pieces)
 
 

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from functions.chat.streams import message_log
-from functions.chat.streams.replay import OVER, follow
+from functions.chat.streams.replay import SHUT_DOWN, replay
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from headwater.errors import DatabaseUnavailable
 from tests.fakes.chat_provider import FakeProvider, fake_provider
@@ -170,7 +170,7 @@ def test_a_writer_that_died_is_noticed_by_whoever_follows(
     kill_writer(chat)
     events = sent(resume(elsewhere).data)
     assert kinds(events)[-2:] == ["error", "[DONE]"]
-    assert "ask again" in events[-2].part["errorText"]
+    assert "Ask again" in events[-2].part["errorText"]
     assert elsewhere.messages("c1")[1]["metadata"]["state"] == "interrupted"
     # Should it come back to life, it ends as the others saw it end.
     finish(provider)
@@ -185,7 +185,7 @@ def test_an_answer_that_outlasts_its_process_ends_as_interrupted_and_can_be_aske
     chat.lifetime.end(finish_s=0.0)
     # The model is still silent: the writer notices all the same.
     assert kinds(writer.all())[-4:] == ["text-delta", "text-end", "error", "[DONE]"]
-    assert "ask again" in writer.all()[-2].part["errorText"]
+    assert "Ask again" in writer.all()[-2].part["errorText"]
     answer = elsewhere.messages("c1")[1]
     assert (answer["metadata"]["state"], answer["parts"][-1]["text"]) == ("interrupted", "Hello")
     finish(provider)
@@ -210,7 +210,7 @@ def test_a_follower_whose_process_is_over_can_go_on_at_another(
     seen = [event for event in follower.until("text-delta") if event.id]
     elsewhere.lifetime.end(finish_s=0.0)
     told = follower.all()[len(seen) :]
-    assert [(event.id, event.part) for event in told] == [(0, json.loads(encode(OVER))), (0, DONE)]
+    assert [(event.id, event.part) for event in told] == [(0, json.loads(encode(SHUT_DOWN))), (0, DONE)]
     finish(provider)
     rest = Reading(resume(chat, str(seen[-1].id)))
     assert seen + rest.all() == writer.all()
@@ -256,7 +256,7 @@ def test_a_follower_gives_signs_of_life(chat: Chatting, provider: FakeProvider) 
     with chat.database.transaction(WORKSPACE) as tx:
         answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
     assert answer
-    following = follow(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
+    following = replay(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
     assert sent(next(following))
     assert next(following) == KEEP_ALIVE
     finish(provider)
@@ -268,8 +268,8 @@ def test_a_follower_whose_database_goes_away_is_told(chat: Chatting) -> None:
         def transaction(self, scope: object) -> None:
             raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")
 
-    answer = message_log.Answer(WORKSPACE, "c1", WORKSPACE)
-    following = follow(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
+    answer = message_log.AnswerKey(WORKSPACE, "c1", WORKSPACE)
+    following = replay(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
     events = sent(b"".join(following))
     assert [event.id for event in events] == [0, 0]
     assert events[0].part == {"type": "error", "errorText": "The database doesn't answer. Try again shortly."}

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.retrieval.search import ALIKE, OVERSAMPLE, Search, by_index
-from functions.embedding.embed import encode_copy_rows
+from functions.chat.retrieval.search import INDEX_CANDIDATES, OVERSAMPLE, Search, indexed_statement
+from functions.embedding.embed import as_copy
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
 from headwater.database.migrations import register_model
@@ -100,8 +100,8 @@ def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_
 def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
     settings: Settings, database: Database
 ) -> None:
-    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
-    search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
+    vector_index.build(settings, exact_vectors=MANY - 1)
+    search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
     shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
     assert np.mean(shares) > 0.95
@@ -112,15 +112,15 @@ def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
         "vector": str([0.5] * 384),
         "oversample": OVERSAMPLE,
     }
-    values |= {"alike": ALIKE, "n": 100}
+    values |= {"index_candidates": INDEX_CANDIDATES, "n": 100}
     with database.transaction(WORKSPACE) as tx:
-        plan = "\n".join(tx.execute(sa.text(f"explain {by_index(384)}"), values).scalars())
+        plan = "\n".join(tx.execute(sa.text(f"explain {indexed_statement(384)}"), values).scalars())
     assert "Index Scan using ix_vectors_1_embedding" in plan
 
 
 def test_a_small_workspace_beside_a_large_one_is_scanned_exactly(settings: Settings, database: Database) -> None:
-    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
-    search = Search(database, lambda name: Asked(), exact_vectors=MANY - 1)
+    vector_index.build(settings, exact_vectors=MANY - 1)
+    search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     small = range(MANY, MANY + FEW_MORE)
     for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 5):
         assert found(search, OTHER_WORKSPACE, n) == nearest(small, n)

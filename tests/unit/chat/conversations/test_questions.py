@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from functions.chat.conversations.conversations import MAX_TITLE_CHARS, message_ids, shorten
 from functions.chat.conversations.routes import PostedMessage, check_conversation_id, read_question
 from functions.chat.models.models import LanguageModel, explain, load_model
-from functions.chat.retrieval.search import any_of, halfvec, is_relevant
+from functions.chat.retrieval.search import any_term_query, halfvec, is_relevant
 from headwater.config import Settings
 from headwater.errors import ConfigError, PermanentError, UnprocessableContent, UpstreamError
 from tests.fakes.chat_provider import fake_passage
@@ -43,7 +43,7 @@ def test_what_asks_nothing_is_refused(messages: list[PostedMessage]) -> None:
 
 
 def test_a_question_that_is_too_long_is_told_the_limit() -> None:
-    with pytest.raises(UnprocessableContent, match=r"101 characters; at most 100"):
+    with pytest.raises(UnprocessableContent, match=r"101 characters, 100 are allowed"):
         read_question(asked("x" * 101), 100)
 
 
@@ -82,8 +82,8 @@ def test_a_title_is_never_too_long(question: str) -> None:
 
 
 def test_a_tsquery_is_quoted() -> None:
-    assert any_of(["it's", "b", r"c\d"]) == r"'it''s' | 'b' | 'c\\d'"
-    assert any_of([]) == ""
+    assert any_term_query(["it's", "b", r"c\d"]) == r"'it''s' | 'b' | 'c\\d'"
+    assert any_term_query([]) == ""
 
 
 def test_a_vector_is_written_as_pgvector_reads_it() -> None:
@@ -141,7 +141,7 @@ class Refusal(Exception):
     ("error", "kind", "words"),
     [
         (Refusal(401), PermanentError, "GOOGLE_API_KEY"),
-        (Refusal(429), UpstreamError, "Wait"),
+        (Refusal(429), UpstreamError, "Try again in a minute"),
         (Refusal(529), UpstreamError, "529"),
         (Refusal(422), PermanentError, "422"),
         (TimeoutError(), UpstreamError, "CHAT_TIMEOUT_S"),

@@ -8,25 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.prompt import Asked
+from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.sentences import sentences
-from functions.chat.models.extractive import INTRODUCTION, Extractive, choose, terms
+from functions.chat.models.extractive import INTRODUCTION, Extractive, choose_quotes, terms
 from functions.chat.retrieval.search import Passage
 from tests.fakes.chat_provider import fake_passage
 
 
 def quoted(question: str, *passages: Passage) -> list[tuple[int, str]]:
-    return [(q.n, passages[q.n - 1].text[q.start : q.end]) for q in choose(question, passages)]
+    return [(q.n, passages[q.n - 1].text[q.start : q.end]) for q in choose_quotes(question, passages)]
 
 
 def answer(question: str, *passages: Passage) -> str:
-    return "".join(Extractive().answer(Asked(question, question, [], passages)))
+    return "".join(Extractive().answer(ModelInput(question, question, [], passages)))
 
 
 def test_the_worked_example_of_the_docstring_holds() -> None:
     text = "Install it with pip on any system. It needs Python 3.11 or newer, nothing else."
     assert quoted("install headwater", fake_passage(text)) == [(1, "Install it with pip on any system.")]
-    [quote] = choose("install headwater", [fake_passage(text)])
+    [quote] = choose_quotes("install headwater", [fake_passage(text)])
     assert quote.score == pytest.approx(1.0)
 
 
@@ -36,7 +36,7 @@ def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
     )
     second = fake_passage("The port of a config is read at start.", score=0.5)
     port, config = log(1 + 3 / 3), log(1 + 3 / 1)
-    scores = [quote.score for quote in choose("port config", [first, second])]
+    scores = [quote.score for quote in choose_quotes("port config", [first, second])]
     expected_first = (port + config / 2) / (port + config)
     assert scores == pytest.approx([expected_first, expected_first, 0.5])
 
@@ -44,7 +44,7 @@ def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
 def test_a_long_sentence_counts_less() -> None:
     long = " ".join(["The cache is kept on the disk"] * 10) + "."
     short = "The cache is kept in memory."
-    [first, second] = choose("cache", [fake_passage(f"{short} {long}")])
+    [first, second] = choose_quotes("cache", [fake_passage(f"{short} {long}")])
     assert (first.score, second.score) == pytest.approx((1.0, 40 / 70))
 
 
@@ -118,7 +118,7 @@ def test_what_would_read_as_something_else_is_not_quoted(text: str) -> None:
 
 def test_words_come_down_to_the_same_term() -> None:
     assert terms("Installing installs of the installation") == {"instal"}
-    assert terms("query queries boxes box classes class status") == {"query", "box", "class", "status"}
+    assert terms("query queries boxes box classes class status") == {"queri", "box", "class", "status"}
     assert terms("what is it") == {"what", "is", "it"}
 
 

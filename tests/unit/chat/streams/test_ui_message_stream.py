@@ -19,12 +19,12 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextPart,
     TextStart,
-    advise,
-    broken_off,
-    closing,
+    abort_events,
+    closing_events,
     encode,
+    error_part,
+    failure_events,
     fold,
-    gone,
     sse,
 )
 
@@ -100,14 +100,14 @@ def test_what_broke_off_folds_into_what_there_is() -> None:
 
 
 def test_an_open_text_is_closed_before_the_end() -> None:
-    assert closing(data(Start("m"), TextStart()), Abort()) == [*data(TextEnd(), Abort()), DONE]
-    assert closing(data(Start("m"), TextStart(), TextEnd()), Finish()) == [*data(Finish()), DONE]
-    assert closing([], ErrorPart("Wait.")) == [*data(ErrorPart("Wait.")), DONE]
+    assert closing_events(data(Start("m"), TextStart()), Abort()) == [*data(TextEnd(), Abort()), DONE]
+    assert closing_events(data(Start("m"), TextStart(), TextEnd()), Finish()) == [*data(Finish()), DONE]
+    assert closing_events([], ErrorPart("Wait.")) == [*data(ErrorPart("Wait.")), DONE]
 
 
 def test_a_stream_that_cannot_go_on_ends_properly_all_the_same() -> None:
-    assert gone(7) == [Event(8, encode(Abort())), Event(9, DONE)]
-    ended = broken_off(ErrorPart("Ask again."))
+    assert abort_events(7) == [Event(8, encode(Abort())), Event(9, DONE)]
+    ended = failure_events(ErrorPart("Ask again."))
     assert ended == [Event(0, encode(ErrorPart("Ask again."))), Event(0, DONE)]
 
 
@@ -116,6 +116,6 @@ def test_what_is_not_in_the_log_has_no_id_to_come_back_with() -> None:
 
 
 def test_an_unforeseen_error_keeps_its_words_to_itself() -> None:
-    said = advise(ValueError("secret"), "request-1").error_text
+    said = error_part(ValueError("secret"), "request-1").error_text
     assert "secret" not in said
     assert "request-1" in said

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.chat.models.token_batches import pump
+from functions.chat.answers.token_batches import batch_tokens
 from headwater.errors import UpstreamError
 
 
 def test_nothing_is_lost_and_the_order_holds() -> None:
     pieces = [f"{n} " for n in range(500)]
-    assert "".join(pump(pieces, timeout_s=30)) == "".join(pieces)
+    assert "".join(batch_tokens(pieces, timeout_s=30)) == "".join(pieces)
 
 
 def test_what_comes_together_leaves_together_up_to_a_size() -> None:
-    groups = [group for group in pump(["x" * 30] * 100, timeout_s=30, group_chars=300) if group]
+    groups = [group for group in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if group]
     assert len(groups) < 100
     assert all(len(group) < 330 for group in groups)
 
@@ -27,7 +27,7 @@ def test_silence_shows_as_empty_groups_and_ends_with_the_next_piece() -> None:
         go_on.wait(30)
         yield "late"
 
-    groups = pump(pieces(), timeout_s=30, silence_s=0.01)
+    groups = batch_tokens(pieces(), timeout_s=30, silence_s=0.01)
     assert [next(groups), next(groups)] == ["", ""]
     go_on.set()
     assert "".join(groups) == "late"
@@ -38,7 +38,7 @@ def test_an_error_comes_after_what_was_said_before_it() -> None:
         yield "said"
         raise UpstreamError("broken")
 
-    groups = pump(pieces(), timeout_s=30)
+    groups = batch_tokens(pieces(), timeout_s=30)
     assert next(groups) == "said"
     with pytest.raises(UpstreamError, match="broken"):
         next(groups)
@@ -52,7 +52,7 @@ def test_a_model_that_takes_too_long_is_given_up() -> None:
             yield "more "
 
     with pytest.raises(UpstreamError, match="CHAT_TIMEOUT_S"):
-        list(pump(pieces(), timeout_s=0.1, silence_s=0.01))
+        list(batch_tokens(pieces(), timeout_s=0.1, silence_s=0.01))
     stop.set()
 
 
@@ -68,7 +68,7 @@ def test_closing_the_pump_stops_the_listening() -> None:
         finally:
             at_end.set()
 
-    groups = pump(pieces(), timeout_s=30)
+    groups = batch_tokens(pieces(), timeout_s=30)
     next(groups)
     groups.close()
     assert at_end.wait(30)

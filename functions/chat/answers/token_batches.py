@@ -1,0 +1,79 @@
+"""Batch streamed tokens into groups, read on a separate thread.
+
+The thread lets the caller send keep-alives while the model is silent, and abandon a model that hangs.
+"""
+
+import contextvars
+import threading
+import time
+from collections.abc import Generator, Iterable
+from queue import Empty, SimpleQueue
+
+from headwater.errors import UpstreamError
+
+
+class _End:
+    """Marks the end of the pieces in the queue; `error` is what ended them, if anything."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+_Queue = SimpleQueue[str | _End]
+
+
+def batch_tokens(
+    pieces: Iterable[str], *, timeout_s: float, silence_s: float = 1.0, group_s: float = 0.05, group_chars: int = 400
+) -> Generator[str, None, None]:
+    """Yield the pieces in groups, and '' whenever no piece has arrived for `silence_s`.
+
+    A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. An error
+    raised by `pieces` is raised here after the pieces before it. Raises UpstreamError if all of it takes longer than
+    `timeout_s`. After this generator is closed, the thread ends at its next piece.
+    """
+    queue: _Queue = SimpleQueue()
+    closed = threading.Event()
+    target = contextvars.copy_context().run
+    threading.Thread(target=target, args=(_feed, pieces, queue, closed), name="token-batches", daemon=True).start()
+    deadline = time.monotonic() + timeout_s
+    end: _End | None = None
+    try:
+        while end is None:
+            group, end = _take_group(queue, silence_s, group_s, group_chars)
+            if group or end is None:
+                yield group
+            if end is None and time.monotonic() > deadline:
+                raise UpstreamError(f"The model took longer than {timeout_s:g} s (CHAT_TIMEOUT_S). Try again.")
+        if end.error is not None:
+            raise end.error
+    finally:
+        closed.set()
+
+
+def _feed(pieces: Iterable[str], queue: _Queue, closed: threading.Event) -> None:
+    error: BaseException | None = None
+    try:
+        for piece in pieces:
+            if closed.is_set():
+                return
+            queue.put(piece)
+    except BaseException as caught:  # noqa: BLE001 - raised again in batch_tokens
+        error = caught
+    finally:
+        queue.put(_End(error))
+
+
+def _take_group(queue: _Queue, silence_s: float, group_s: float, group_chars: int) -> tuple[str, _End | None]:
+    """Wait for a piece, then for the pieces right after it."""
+    group, wait_s, until = "", silence_s, 0.0
+    while len(group) < group_chars:
+        try:
+            piece = queue.get(timeout=wait_s) if wait_s > 0 else queue.get_nowait()
+        except Empty:
+            break
+        if isinstance(piece, _End):
+            return group, piece
+        until = until or time.monotonic() + group_s
+        wait_s = until - time.monotonic()
+        group += piece
+    return group, None
