@@ -706,8 +706,16 @@ export interface components {
             keys: components["schemas"]["ApiKey"][];
         };
         /**
+         * ChatRequest
+         * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
+         */
+        ChatRequest: {
+            id: string;
+            messages: components["schemas"]["PostedMessage"][];
+        };
+        /**
          * Citation
-         * @description Where a passage stands: `text` is the document's `text[start:end]`, in Unicode code points.
+         * @description The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
          */
         Citation: {
             documentId: string;
@@ -719,7 +727,7 @@ export interface components {
         };
         /**
          * Conversation
-         * @description A conversation with its messages in order; an answer that is still being written isn't among them.
+         * @description A conversation with its messages in order, without an answer that is still running.
          */
         Conversation: {
             id: string;
@@ -728,7 +736,7 @@ export interface components {
         };
         /**
          * ConversationList
-         * @description The conversations that were last asked something, the latest first.
+         * @description Conversations, most recently used first.
          */
         ConversationList: {
             conversations: components["schemas"]["ConversationSummary"][];
@@ -888,7 +896,7 @@ export interface components {
         };
         /**
          * Hit
-         * @description A passage that a search found: the document's `text[start:end]`, in Unicode code points.
+         * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
          */
         Hit: {
             /** Format: uuid */
@@ -904,7 +912,7 @@ export interface components {
         };
         /**
          * Hits
-         * @description What a search found, the best first.
+         * @description Matching passages, best first.
          */
         Hits: {
             hits: components["schemas"]["Hit"][];
@@ -996,7 +1004,7 @@ export interface components {
         };
         /**
          * MessageMetadata
-         * @description How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three keep what there was.
+         * @description How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three have partial text.
          */
         MessageMetadata: {
             /** @enum {string} */
@@ -1005,7 +1013,7 @@ export interface components {
         };
         /**
          * ModelName
-         * @description Which model answers; `configured` is false for the built-in one that only quotes.
+         * @description The model that answers; `configured` is false for the built-in extractive model.
          */
         ModelName: {
             name: string;
@@ -1013,7 +1021,7 @@ export interface components {
         };
         /**
          * ModelPart
-         * @description Which model answers.
+         * @description The model that answers.
          */
         ModelPart: {
             /** @enum {string} */
@@ -1083,7 +1091,7 @@ export interface components {
         };
         /**
          * PostedMessage
-         * @description A message as the AI SDK posts it; of a user's, the parts of type `text` count.
+         * @description A message as the AI SDK posts it. Only parts of type `text` are read.
          */
         PostedMessage: {
             /** @enum {string} */
@@ -1103,14 +1111,6 @@ export interface components {
             detail: string;
             /** @default null */
             request_id: string | null;
-        };
-        /**
-         * Question
-         * @description What `useChat` posts: a conversation's id and its messages, of which only the last is read.
-         */
-        Question: {
-            id: string;
-            messages: components["schemas"]["PostedMessage"][];
         };
         /**
          * Reason
@@ -1300,7 +1300,7 @@ export interface components {
         };
         /**
          * SourceMetadata
-         * @description The AI SDK's place for what a provider adds.
+         * @description The AI SDK's field for provider-specific data.
          */
         SourceMetadata: {
             headwater: components["schemas"]["Citation"];
@@ -1346,7 +1346,7 @@ export interface components {
         };
         /**
          * Stopped
-         * @description Whether an answer was being written that is stopped now.
+         * @description Whether a running answer was stopped.
          */
         Stopped: {
             stopped: boolean;
@@ -1408,7 +1408,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Question"];
+                "application/json": components["schemas"]["ChatRequest"];
             };
         };
         responses: {

@@ -121,7 +121,9 @@ def test_a_follow_up_brings_the_conversation_along(model_chat: Chatting, provide
     assert provider.requests[1]["messages"][-1]["content"].endswith("Question: And why is that?")
 
 
-@pytest.mark.parametrize(("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Try again in a minute"), (500, "Try again in a few minutes")])
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Try again in a minute"), (500, "Try again in a few minutes")]
+)
 def test_a_provider_that_refuses_ends_the_answer_as_failed(
     model_chat: Chatting, provider: FakeProvider, status: int, advice: str
 ) -> None:

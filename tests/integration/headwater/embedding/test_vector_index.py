@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import INDEX_CANDIDATES, OVERSAMPLE, Search, indexed_statement
-from functions.embedding.embed import as_copy
+from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
 from headwater.database.migrations import register_model
@@ -100,7 +100,7 @@ def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_
 def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
     settings: Settings, database: Database
 ) -> None:
-    vector_index.build(settings, exact_vectors=MANY - 1)
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
     shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
@@ -119,7 +119,7 @@ def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
 
 
 def test_a_small_workspace_beside_a_large_one_is_scanned_exactly(settings: Settings, database: Database) -> None:
-    vector_index.build(settings, exact_vectors=MANY - 1)
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     small = range(MANY, MANY + FEW_MORE)
     for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 5):
