@@ -78,7 +78,7 @@ def create_key(database: Database, settings: Settings, options: argparse.Namespa
     new = keys.NewApiKey(options.name, options.role, options.scopes, options.expires_in_days)
     key = make_key() if options.hash is None else ""
     with database.transaction(workspace_id) as tx:
-        stored = keys.store_key(tx, maker, new, options.hash or hash_key(key), key_hint(key))
+        stored = keys.store_key(tx, maker, new, key_hash=options.hash or hash_key(key), hint=key_hint(key))
     print(f"{'made' if key else 'stored'} key {_line(stored)}\nworkspace {workspace_id}", file=sys.stderr)
     if key:
         print("This is the key. It is told this once:", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""API keys of a workspace: made, listed and revoked here; `headwater.auth.api_keys` knows how one looks.
+"""API keys of a workspace: create, list and revoke them. `headwater.auth.api_keys` defines their format.
 
-A key is told once, to who made it, and its hash is what is kept. It never may more than its maker, nor lives longer
-than a key that made it, and what is revoked takes the keys it made with it.
+A key is returned once, to the caller who creates it; only its hash is stored. A key can't have more rights than its
+creator, nor outlive a key that created it. Revoking a key revokes the keys that it created.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ MAX_LISTED = 1000
 
 
 class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key to be made: `scopes` are the only functions that it may call (none: all of them)."""
+    """An API key to create. `scopes` are the functions that it may call; an empty list means all."""
 
     name: str
     role: Role = "reader"
@@ -33,9 +33,9 @@ class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is listed: `hint` is its beginning after `hw_`, `created_by` the subject of who made it.
+    """An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator.
 
-    `last_used_at` is a minute behind at most.
+    `last_used_at` is updated at most once a minute.
     """
 
     id: uuid.UUID
@@ -51,32 +51,33 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreatedApiKey(ApiKey, frozen=True, kw_only=True):
-    """A key that has just been made; `key` itself is told this once."""
+    """A new API key with the key itself, which is returned only once."""
 
     key: str
 
 
 class ApiKeyList(msgspec.Struct, frozen=True):
-    """The keys of a workspace, the newest first, revoked ones too."""
+    """The API keys of a workspace, newest first, including revoked ones."""
 
     keys: list[ApiKey]
 
 
 def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> CreatedApiKey:
-    """Make a key for the caller's workspace; raises Forbidden for one that might more than its maker."""
-    _check_still_may(tx, caller)
+    """Create a key for the caller's workspace. Raises Forbidden if it would have more rights than the caller."""
+    _lock_and_check_rights(tx, caller)
     key = make_key()
-    stored = store_key(tx, caller, new, hash_key(key), key_hint(key))
+    stored = store_key(tx, caller, new, key_hash=hash_key(key), hint=key_hint(key))
     return CreatedApiKey(**msgspec.structs.asdict(stored), key=key)
 
 
-def store_key(tx: Connection, caller: Caller, new: NewApiKey, key_hash: bytes, hint: str) -> ApiKey:
-    """Store a key that was made elsewhere; raises Conflict when it is stored already."""
+def store_key(tx: Connection, caller: Caller, new: NewApiKey, *, key_hash: bytes, hint: str) -> ApiKey:
+    """Store the hash of a key. Raises Forbidden as `create_key` does, and Conflict if it is already stored."""
     check_name(new.name)
     scopes = sorted(set(new.scopes or caller.scopes))
     if not role_covers(caller.role, new.role) or (caller.scopes and not set(scopes) <= set(caller.scopes)):
         raise Forbidden(
-            "A key can't make one that may more than itself; leave role and scopes as they are, or ask a person."
+            "An API key can't create one with a higher role or more scopes. "
+            "Request a lower role or fewer scopes, or ask an owner to create the key."
         )
     ensure_local_workspace(tx, caller.workspace_id)
     values = {
@@ -87,58 +88,61 @@ def store_key(tx: Connection, caller: Caller, new: NewApiKey, key_hash: bytes, h
         "role": new.role,
         "scopes": scopes,
         "created_by": caller.subject,
-        "maker": caller.key_id,
+        "creator": caller.key_id,
         "days": new.expires_in_days,
     }
     row = tx.execute(_INSERT, values).one_or_none()
     if row is None:
-        raise Conflict("This key is stored already.")
+        raise Conflict("This API key is already stored.")
     return ApiKey(**row._mapping)
 
 
 def read_keys(tx: Connection, workspace_id: uuid.UUID) -> list[ApiKey]:
-    """Read the keys of a workspace."""
+    """Read a workspace's keys, newest first."""
     rows = tx.execute(_SELECT, {"workspace_id": workspace_id, "n": MAX_LISTED})
     return [ApiKey(**row._mapping) for row in rows]
 
 
 def revoke_key(tx: Connection, workspace_id: uuid.UUID, key_id: uuid.UUID) -> None:
-    """Revoke a key, and those that it made; raises NotFound. What is revoked already stays so."""
+    """Revoke a key and the keys that it created. Does nothing if it is already revoked. Raises NotFound."""
     lock_workspace(tx, workspace_id)
     values = {"workspace_id": workspace_id, "id": key_id}
     if tx.execute(_EXISTS, values).one_or_none() is None:
-        raise NotFound(f"No key {key_id} is here.")
+        raise NotFound(f"API key not found: {key_id}.")
     tx.execute(_REVOKE, {**values, "subject": None, "roles": []})
 
 
 def revoke_member_keys(tx: Connection, workspace_id: uuid.UUID, subject: str, roles: Sequence[Role]) -> None:
-    """Revoke the keys with one of these roles that somebody made, and those that these made."""
+    """Revoke a member's keys with one of these roles, and the keys that those created."""
     tx.execute(_REVOKE, {"workspace_id": workspace_id, "id": None, "subject": subject, "roles": list(roles)})
 
 
 def lock_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
-    """Have changes of members and keys come one after the other: two owners could otherwise remove each other."""
+    """Lock the workspace, to serialise changes of members and keys: two owners could otherwise remove each other."""
     tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": workspace_id})
 
 
-def _check_still_may(tx: Connection, caller: Caller) -> None:
-    """Raise Forbidden for who has lost the right to make keys since they called: nobody would revoke the key then."""
+def _lock_and_check_rights(tx: Connection, caller: Caller) -> None:
+    """Lock the workspace. Raises Forbidden if the caller has lost its role since the request was authorised.
+
+    Without the check, a member who is removed concurrently could create a key that is never revoked.
+    """
     if caller.subject == LOCAL:
         return
     lock_workspace(tx, caller.workspace_id)
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "role": caller.role}
-    if not tx.execute(_STILL_MAY, {**values, "key_id": caller.key_id}).scalar_one():
-        raise Forbidden("What you may do here has just been changed. Ask an owner of the workspace.")
+    if not tx.execute(_HAS_RIGHTS, {**values, "key_id": caller.key_id}).scalar_one():
+        raise Forbidden("Your rights in this workspace have just changed. Ask an owner of the workspace.")
 
 
 _COLUMNS = "id, name, hint, role, scopes, created_by, created_at, expires_at, revoked_at, last_used_at"
 
-# `least` passes over nulls: a key without an end that is made by one with an end gets that.
+# `least` ignores nulls: a key without an expiry, created by a key with one, gets the creator's.
 _INSERT = sa.text(f"""
     insert into api_keys (workspace_id, name, hash, hint, role, scopes, created_by, expires_at)
     values (:workspace_id, :name, :hash, :hint, :role, cast(:scopes as text[]), :created_by,
       least(now() + make_interval(days => cast(:days as integer)),
-            (select expires_at from api_keys where id = cast(:maker as uuid))))
+            (select expires_at from api_keys where id = cast(:creator as uuid))))
     on conflict (hash) do nothing returning {_COLUMNS}
 """)
 
@@ -146,7 +150,7 @@ _SELECT = sa.text(f"""
     select {_COLUMNS} from api_keys where workspace_id = :workspace_id order by created_at desc, id limit :n
 """)
 
-_STILL_MAY = sa.text("""
+_HAS_RIGHTS = sa.text("""
     select exists (select 1 from members where workspace_id = :workspace_id and subject = :subject and role = :role)
       or exists (select 1 from api_keys where workspace_id = :workspace_id and id = cast(:key_id as uuid)
         and revoked_at is null)
@@ -155,13 +159,13 @@ _STILL_MAY = sa.text("""
 _EXISTS = sa.text("select 1 from api_keys where workspace_id = :workspace_id and id = :id")
 
 _REVOKE = sa.text("""
-    with recursive ended (id) as (
+    with recursive revoked (id) as (
       select id from api_keys
       where workspace_id = :workspace_id
         and (id = cast(:id as uuid) or created_by = :subject and role = any(cast(:roles as text[])))
       union
-      select k.id from api_keys k join ended e on k.created_by = 'key:' || e.id
+      select k.id from api_keys k join revoked r on k.created_by = 'key:' || r.id
       where k.workspace_id = :workspace_id
     )
-    update api_keys set revoked_at = now() from ended where api_keys.id = ended.id and revoked_at is null
+    update api_keys set revoked_at = now() from revoked where api_keys.id = revoked.id and revoked_at is null
 """)

@@ -1,7 +1,7 @@
-"""Members: who is in a workspace, and as what. Read, added, changed and removed here, and told who they are.
+"""Members of a workspace and their roles: list, add, change and remove them. Describe the caller (`/api/me`).
 
-A workspace keeps an owner: the last one can't be removed or made anything less. What a member may no longer do, the API
-keys that they made may not either.
+A workspace always has an owner: the last one can't be removed or get another role. When a member loses rights, the API
+keys that they created lose them too.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 
 class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody to be added: `subject` is the `sub` that their tokens have, `name` what people call them."""
+    """A member to add. `subject` is the `sub` claim of the member's tokens."""
 
     subject: str
     role: Role = "reader"
@@ -29,14 +29,14 @@ class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MemberChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be changed of a member; what isn't named stays."""
+    """Changes of a member. Omitted fields stay as they are."""
 
     role: Role | UnsetType = UNSET
     name: str | UnsetType | None = UNSET
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Somebody in a workspace."""
+    """A member of a workspace."""
 
     subject: str
     role: Role
@@ -45,13 +45,13 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class MemberList(msgspec.Struct, frozen=True):
-    """Everybody in a workspace, who came first first."""
+    """The members of a workspace, oldest first."""
 
     members: list[Member]
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """A workspace that the caller is in."""
+    """A workspace that the caller is a member of."""
 
     id: uuid.UUID
     name: str
@@ -59,9 +59,9 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who is calling, in which workspace, and which others the header `X-Workspace` may name.
+    """The caller, the current workspace, and all workspaces that the header `X-Workspace` may name.
 
-    `subject` of an API key is `key:` and its id. `scopes` are the only functions that a key may call; none means all.
+    An API key has the subject `key:` and its id. `scopes` are the functions that it may call; an empty list means all.
     """
 
     subject: str
@@ -73,14 +73,14 @@ class Me(msgspec.Struct, frozen=True):
 
 
 def read_me(database: Database, caller: Caller) -> Me:
-    """Tell a caller who they are; a person is told every workspace that they are in."""
+    """Describe the caller, with all workspaces that a user is a member of."""
     values = {"subject": caller.subject, "workspace_id": caller.workspace_id, "key_id": caller.key_id}
     with database.transaction(ALL_WORKSPACES) as tx:
-        rows = tx.execute(_MINE, values).all()
+        rows = tx.execute(_MEMBERSHIPS, values).all()
         workspace = tx.execute(_WORKSPACE, values).one_or_none()
     memberships = [Membership(row.id, row.workspace_name, row.role) for row in rows]
     names = [row.name for row in rows if row.id == caller.workspace_id]
-    if not memberships:  # an API key, or the laptop's caller, whose workspace may not have been made yet
+    if not memberships:  # an API key, or the caller with AUTH_MODE=local, whose workspace may not exist yet
         memberships = [Membership(caller.workspace_id, workspace.name if workspace else LOCAL, caller.role)]
         names = [workspace.key_name] if workspace else []
     name = names[0] if names else None
@@ -88,25 +88,25 @@ def read_me(database: Database, caller: Caller) -> Me:
 
 
 def read_members(tx: Connection, workspace_id: uuid.UUID) -> list[Member]:
-    """Read everybody in a workspace."""
+    """Read a workspace's members, oldest first."""
     return [Member(**row._mapping) for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "subject": None})]
 
 
 def add_member(tx: Connection, workspace_id: uuid.UUID, new: NewMember) -> Member:
-    """Add somebody; raises Conflict when they are a member, UnprocessableContent for who can't be."""
+    """Add a member. Raises Conflict if they are a member, UnprocessableContent for an invalid subject or name."""
     if not is_subject(new.subject):
-        raise UnprocessableContent("subject: expected the `sub` of a user of your identity provider.")
+        raise UnprocessableContent("subject: enter the `sub` claim of a user of your identity provider.")
     if new.name is not None:
         check_name(new.name)
     ensure_local_workspace(tx, workspace_id)
     values = {"workspace_id": workspace_id, "subject": new.subject, "role": new.role, "name": new.name}
     if not tx.execute(_INSERT, values).rowcount:
-        raise Conflict(f"{new.subject!r} is a member already; change the role with PATCH.")
+        raise Conflict(f"{new.subject!r} is already a member. Change the role instead.")
     return _read(tx, workspace_id, new.subject)
 
 
 def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes: MemberChanges) -> Member:
-    """Change a member's role or name; raises NotFound, and Conflict for the last owner."""
+    """Change a member's role or name. Raises NotFound, or Conflict for the role of the last owner."""
     keys.lock_workspace(tx, workspace_id)
     member = _read(tx, workspace_id, subject)
     values = {"workspace_id": workspace_id, "subject": subject}
@@ -118,13 +118,13 @@ def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes
         if member.role == "owner":
             _check_other_owner(tx, workspace_id, subject)
         tx.execute(_SET_ROLE, {**values, "role": changes.role})
-        too_much = [role for role in ROLES if ROLES.index(role) > ROLES.index(changes.role)]
-        keys.revoke_member_keys(tx, workspace_id, subject, too_much)
+        higher_roles = [role for role in ROLES if ROLES.index(role) > ROLES.index(changes.role)]
+        keys.revoke_member_keys(tx, workspace_id, subject, higher_roles)
     return _read(tx, workspace_id, subject)
 
 
 def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
-    """Remove a member with the API keys they made; raises NotFound, and Conflict for the last owner."""
+    """Remove a member and revoke their API keys. Raises NotFound, or Conflict for the last owner."""
     keys.lock_workspace(tx, workspace_id)
     if _read(tx, workspace_id, subject).role == "owner":
         _check_other_owner(tx, workspace_id, subject)
@@ -135,13 +135,13 @@ def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None
 def _read(tx: Connection, workspace_id: uuid.UUID, subject: str) -> Member:
     row = tx.execute(_SELECT, {"workspace_id": workspace_id, "subject": subject}).one_or_none()
     if row is None:
-        raise NotFound(f"No member {subject!r} is here.")
+        raise NotFound(f"Member not found: {subject!r}.")
     return Member(**row._mapping)
 
 
 def _check_other_owner(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
     if not tx.execute(_OTHER_OWNER, {"workspace_id": workspace_id, "subject": subject}).scalar_one():
-        raise Conflict(f"{subject!r} is the last owner of this workspace. Make somebody else an owner first.")
+        raise Conflict(f"{subject!r} is the last owner of this workspace. Make another member an owner first.")
 
 
 _SELECT = sa.text("""
@@ -155,13 +155,13 @@ _INSERT = sa.text("""
     on conflict do nothing
 """)
 
-_HERE = "workspace_id = :workspace_id and subject = :subject"
+_IS_MEMBER = "workspace_id = :workspace_id and subject = :subject"
 
-_RENAME = sa.text(f"update members set name = :name where {_HERE}")
+_RENAME = sa.text(f"update members set name = :name where {_IS_MEMBER}")
 
-_SET_ROLE = sa.text(f"update members set role = :role where {_HERE}")
+_SET_ROLE = sa.text(f"update members set role = :role where {_IS_MEMBER}")
 
-_DELETE = sa.text(f"delete from members where {_HERE}")
+_DELETE = sa.text(f"delete from members where {_IS_MEMBER}")
 
 _OTHER_OWNER = sa.text("""
     select exists (
@@ -169,7 +169,7 @@ _OTHER_OWNER = sa.text("""
     )
 """)
 
-_MINE = sa.text("""
+_MEMBERSHIPS = sa.text("""
     select w.id, w.name as workspace_name, m.role, m.name
     from members m join workspaces w on w.id = m.workspace_id where m.subject = :subject order by m.created_at, w.id
 """)

@@ -1,4 +1,4 @@
-"""The routes about who may call: the caller, the members of the workspace, its API keys."""
+"""Routes of accounts: the caller, members, API keys."""
 
 from functions.collection.accounts import keys, members
 from functions.collection.accounts.keys import ApiKeyList, CreatedApiKey, NewApiKey
@@ -8,20 +8,20 @@ from headwater.web.app import Call, Reply, Route
 
 
 class AccountRoutes:
-    """What the routes do, with what they need."""
+    """The routes' handlers."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     def routes(self) -> list[Route]:
-        """Return them; a subject may hold slashes."""
-        everybody, member = "/api/members", "/api/members/<path:subject>"
+        """Return the routes. A subject may contain slashes."""
+        members_path, member = "/api/members", "/api/members/<path:subject>"
         return [
             Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, any_scope=True),
-            Route("GET", everybody, self.list_members, "List members", returns=MemberList, access="owner"),
+            Route("GET", members_path, self.list_members, "List members", returns=MemberList, access="owner"),
             Route(
                 "POST",
-                everybody,
+                members_path,
                 self.add_member,
                 "Add a member",
                 body=NewMember,
@@ -96,8 +96,8 @@ class AccountRoutes:
         A key can't have a higher role, more scopes or a longer life than the key that creates it.
         """
         with self.database.transaction(call.workspace_id) as tx:
-            made = keys.create_key(tx, call.caller, call.body)
-        return Reply(made, 201, {"Cache-Control": "no-store"})
+            created = keys.create_key(tx, call.caller, call.body)
+        return Reply(created, 201, {"Cache-Control": "no-store"})
 
     def revoke_api_key(self, call: Call) -> None:
         """Revoke an API key and the keys that it created, effective immediately."""

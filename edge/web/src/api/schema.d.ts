@@ -680,9 +680,9 @@ export interface components {
         };
         /**
          * ApiKey
-         * @description A key as it is listed: `hint` is its beginning after `hw_`, `created_by` the subject of who made it.
+         * @description An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator.
          *
-         *     `last_used_at` is a minute behind at most.
+         *     `last_used_at` is updated at most once a minute.
          */
         ApiKey: {
             /** Format: uuid */
@@ -700,7 +700,7 @@ export interface components {
         };
         /**
          * ApiKeyList
-         * @description The keys of a workspace, the newest first, revoked ones too.
+         * @description The API keys of a workspace, newest first, including revoked ones.
          */
         ApiKeyList: {
             keys: components["schemas"]["ApiKey"][];
@@ -779,7 +779,7 @@ export interface components {
         };
         /**
          * CreatedApiKey
-         * @description A key that has just been made; `key` itself is told this once.
+         * @description A new API key with the key itself, which is returned only once.
          */
         CreatedApiKey: {
             /** Format: uuid */
@@ -950,9 +950,9 @@ export interface components {
         };
         /**
          * Me
-         * @description Who is calling, in which workspace, and which others the header `X-Workspace` may name.
+         * @description The caller, the current workspace, and all workspaces that the header `X-Workspace` may name.
          *
-         *     `subject` of an API key is `key:` and its id. `scopes` are the only functions that a key may call; none means all.
+         *     An API key has the subject `key:` and its id. `scopes` are the functions that it may call; an empty list means all.
          */
         Me: {
             subject: string;
@@ -966,7 +966,7 @@ export interface components {
         };
         /**
          * Member
-         * @description Somebody in a workspace.
+         * @description A member of a workspace.
          */
         Member: {
             subject: string;
@@ -977,7 +977,7 @@ export interface components {
         };
         /**
          * MemberChanges
-         * @description What is to be changed of a member; what isn't named stays.
+         * @description Changes of a member. Omitted fields stay as they are.
          */
         MemberChanges: {
             /** @enum {string} */
@@ -986,14 +986,14 @@ export interface components {
         };
         /**
          * MemberList
-         * @description Everybody in a workspace, who came first first.
+         * @description The members of a workspace, oldest first.
          */
         MemberList: {
             members: components["schemas"]["Member"][];
         };
         /**
          * Membership
-         * @description A workspace that the caller is in.
+         * @description A workspace that the caller is a member of.
          */
         Membership: {
             /** Format: uuid */
@@ -1030,7 +1030,7 @@ export interface components {
         };
         /**
          * NewApiKey
-         * @description A key to be made: `scopes` are the only functions that it may call (none: all of them).
+         * @description An API key to create. `scopes` are the functions that it may call; an empty list means all.
          */
         NewApiKey: {
             name: string;
@@ -1060,7 +1060,7 @@ export interface components {
         };
         /**
          * NewMember
-         * @description Somebody to be added: `subject` is the `sub` that their tokens have, `name` what people call them.
+         * @description A member to add. `subject` is the `sub` claim of the member's tokens.
          */
         NewMember: {
             subject: string;
