@@ -264,7 +264,7 @@ def test_a_member_may_what_their_role_may(world: World, name: str, route: Route,
             assert response.status_code not in (401, 403), response.text
         else:
             assert_problem(response, 403)
-            assert f"needs the role {route.access}" in response.json()["detail"]
+            assert f"requires the role {route.access}" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)

@@ -1,8 +1,7 @@
-"""API keys: how one looks, is made, and is kept. Pure, and nothing but the standard library.
+"""Create, check and hash API keys. Pure, standard library only.
 
-`hw_`, 32 random characters, and a checksum of 6, so that whoever is in front of a database (the Worker, a scanner for
-leaked secrets) can tell a key from junk. Only the hash of a key is stored: 190 random bits need no salt and no slow
-hash.
+A key is `hw_`, 32 random characters and a checksum of 6. With the checksum, the Worker and secret scanners recognise
+invalid keys without a database. Only a key's hash is stored: 190 random bits need neither salt nor a slow hash.
 """
 
 import hashlib
@@ -16,13 +15,13 @@ _FORM = re.compile(r"hw_[0-9A-Za-z]{38}")
 
 
 def make_key() -> str:
-    """Make a new key."""
+    """Return a new random key."""
     text = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(32))
     return text + checksum(text)
 
 
 def checksum(text: str) -> str:
-    """Return the checksum of what stands before it, prefix included: CRC-32 in base 62, the highest digit first.
+    """Return the checksum of a key's first 35 characters: CRC-32 in base 62, most significant digit first.
 
     `checksum("hw_" + 32 * "0") == "49HUhz"`; six digits hold any CRC-32, since 62^6 > 2^32.
     """
@@ -34,15 +33,15 @@ def checksum(text: str) -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Tell whether a key may exist at all."""
+    """Return True if the key has the right form and checksum."""
     return bool(_FORM.fullmatch(key)) and checksum(key[:-6]) == key[-6:]
 
 
 def hash_key(key: str) -> bytes:
-    """Return what is stored of a key: SHA-256 of its text."""
+    """Return the SHA-256 of a key, the form in which it is stored."""
     return hashlib.sha256(key.encode("ascii")).digest()
 
 
 def key_hint(key: str) -> str:
-    """Return the part of a key by which people tell theirs apart: the first four random characters."""
+    """Return the first four random characters of a key, shown in lists."""
     return key[len(PREFIX) :][:4]

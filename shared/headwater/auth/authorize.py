@@ -1,8 +1,8 @@
-"""Who is calling, and may they: a request flows in, a `Caller` flows out, or an error.
+"""Authenticate a request's caller and check its role.
 
-`AUTH_MODE=local` trusts this machine: only loopback peers, and only pages that this machine served (Host and Origin are
-checked, so that neither DNS rebinding nor a foreign page gets in). `AUTH_MODE=jwt` asks for a token or an API key.
-Google's own calls carry an ID token in either mode.
+`AUTH_MODE=local` accepts requests from this machine only. Host and Origin are checked too, against DNS rebinding and
+requests by other sites' pages. `AUTH_MODE=jwt` requires a token or an API key. Calls from Google's services carry an ID
+token in either mode.
 """
 
 from typing import Literal
@@ -19,11 +19,11 @@ from headwater.database.transactions import Database
 from headwater.errors import Forbidden
 
 Access = Literal["public", "reader", "editor", "owner", "google"]
-"""Who may ask: anybody, callers with at least that role, or Google's own services."""
+"""Required access: none, at least that role, or a call from Google's services."""
 
 
 class Auth:
-    """Check requests of the function `service` against the settings; opens and loads nothing before the first."""
+    """Checks requests to the function `service`. Keys are fetched with the first request."""
 
     def __init__(self, settings: Settings, database: Database, service: str) -> None:
         self.settings = settings
@@ -32,9 +32,9 @@ class Auth:
         self.bearer = Bearer(settings, database, service)
 
     def check(self, access: Access, request: flask.Request, *, any_scope: bool = False) -> Caller | None:
-        """Return who calls, None for routes with access `public` or `google`.
+        """Return the caller, None for routes with access `public` or `google`.
 
-        Raises Unauthorized when nobody is known to be calling, Forbidden when they may not.
+        Raises Unauthorized if the caller can't be authenticated, Forbidden if its role is too low.
         """
         if access == "public":
             return None
@@ -51,29 +51,31 @@ class Auth:
 
     def _check_local(self, request: flask.Request) -> Caller:
         if request.remote_addr not in {"127.0.0.1", "::1"}:
-            raise Forbidden("AUTH_MODE=local serves this machine only.")
+            raise Forbidden("AUTH_MODE=local serves this machine only. Set AUTH_MODE=jwt to serve others.")
         for name in ("Host", "X-Forwarded-Host"):
             if (host := request.headers.get(name)) and _hostname(f"//{host}") not in LOOPBACK_HOSTS:
-                raise Forbidden(f"{name} {host!r} isn't this machine; AUTH_MODE=local serves localhost only.")
+                raise Forbidden(f"AUTH_MODE=local serves localhost only, but the header {name} is {host!r}.")
         origin = request.headers.get("Origin")
         if origin and origin not in self.settings.cors_origins and _hostname(origin) not in LOOPBACK_HOSTS:
-            raise Forbidden(f"Pages of {origin} may not call; name it in CORS_ORIGINS if they should.")
+            raise Forbidden(f"Requests from pages of {origin} are not allowed. Add it to CORS_ORIGINS to allow them.")
         return Caller(self.settings.local_workspace_id, LOCAL, "owner")
 
     def _refusal(self, caller: Caller, needed: str) -> Forbidden:
-        """Say which role is needed, and who can give it."""
+        """Name the required role and who can grant it."""
         if caller.key_id is not None:
             return Forbidden(
-                f"This needs the role {needed}, and this API key's is {caller.role}. An owner of the workspace can "
-                "make another (`POST /api/keys`)."
+                f"This requires the role {needed}; the API key has the role {caller.role}. An owner of the workspace "
+                "can create another key (`POST /api/keys`)."
             )
         with self.database.transaction(caller.workspace_id) as tx:
             owners = ", ".join(callers.find_owners(tx, caller.workspace_id))
-        return Forbidden(f"This needs the role {needed}, and yours is {caller.role}. An owner can give it: {owners}.")
+        return Forbidden(
+            f"This requires the role {needed}; yours is {caller.role}. Ask an owner of the workspace: {owners}."
+        )
 
 
 def _hostname(url: str) -> str | None:
-    """Read a URL's host, None when there is none or it can't be read."""
+    """Return a URL's host, None if it has none or is invalid."""
     try:
         return urlsplit(url).hostname
     except ValueError:

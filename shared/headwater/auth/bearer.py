@@ -1,6 +1,6 @@
-"""`Authorization: Bearer …`: a request flows in, the `Caller` that its JWT or API key stands for flows out.
+"""Authenticate callers by `Authorization: Bearer …`, a JWT or an API key.
 
-Who is in several workspaces chooses one by the header `X-Workspace`; without it, it is the one they are in longest.
+The header `X-Workspace` selects one of the caller's workspaces; the default is the one that the caller joined first.
 """
 
 import uuid
@@ -16,7 +16,7 @@ from headwater.errors import BadRequest, Forbidden, Unauthorized
 
 
 class Bearer:
-    """Check callers of the function `service` against the settings and the database."""
+    """Authenticates callers of the function `service`."""
 
     def __init__(self, settings: Settings, database: Database, service: str) -> None:
         self.settings = settings
@@ -25,12 +25,12 @@ class Bearer:
         self.tokens = UserTokens(settings)
 
     def check(self, request: flask.Request, *, any_scope: bool) -> Caller:
-        """Return who calls; `any_scope` lets API keys in that are for other functions.
+        """Return the caller; `any_scope` accepts API keys for other functions.
 
-        Raises Unauthorized, Forbidden, or UpstreamError when it can't be told now.
+        Raises Unauthorized, Forbidden, or UpstreamError if the issuer's keys are unavailable.
         """
         token = read_token(request)
-        workspace_id = _chosen_workspace(request)
+        workspace_id = _selected_workspace(request)
         if token.startswith(api_keys.PREFIX):
             return self._check_key(token, workspace_id, any_scope)
         return self._check_identity(self.tokens.verify(token), workspace_id)
@@ -41,14 +41,14 @@ class Bearer:
             with self.database.transaction(ALL_WORKSPACES) as tx:
                 key = callers.find_key(tx, api_keys.hash_key(text))
         if key is None:
-            raise Unauthorized("No such API key exists. Was it copied whole?")
+            raise Unauthorized("This isn't a valid API key. Copy the whole key and try again.")
         if key.state != "usable":
-            raise Unauthorized(f"The API key is {key.state}. An owner of its workspace can make another.")
+            raise Unauthorized(f"The API key is {key.state}. Ask an owner of its workspace for a new one.")
         if workspace_id not in (None, key.workspace_id):
-            raise Forbidden("The API key is of another workspace than X-Workspace names. Leave that header out.")
+            raise Forbidden("The API key belongs to another workspace than X-Workspace. Omit that header.")
         if key.scopes and self.service not in key.scopes and not any_scope:
             allowed = ", ".join(key.scopes)
-            raise Forbidden(f"This needs an API key for {self.service}; this one is for {allowed} only.")
+            raise Forbidden(f"The API key is limited to {allowed}. Use a key with the scope {self.service}.")
         return Caller(key.workspace_id, f"{KEY_PREFIX}{key.id}", key.role, key.scopes)
 
     def _check_identity(self, identity: Identity, workspace_id: uuid.UUID | None) -> Caller:
@@ -57,30 +57,30 @@ class Bearer:
         if caller is not None:
             return caller
         if workspace_id is not None:
-            raise Forbidden(f"You aren't a member of workspace {workspace_id}. `GET /api/me` lists yours.")
+            raise Forbidden(
+                f"You aren't a member of the workspace {workspace_id}. `GET /api/me` lists your workspaces."
+            )
         if self.settings.sign_up == "open":
             caller = callers.sign_up(self.database, self.settings.auth_issuer, identity.subject, identity.name)
         if caller is None:
             raise Forbidden(
-                "You aren't a member of any workspace here. Ask an owner of one to add you (`POST /api/members`) with "
-                f"your subject, {identity.subject!r}."
+                "You aren't a member of any workspace. Ask an owner to add you (`POST /api/members`) by your subject, "
+                f"{identity.subject!r}."
             )
         return caller
 
 
 def read_token(request: flask.Request) -> str:
-    """Read the token of a request; raises Unauthorized when there is none."""
+    """Return the request's bearer token; raises Unauthorized without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized(
-            "Sign in: send `Authorization: Bearer …` with a token of your identity provider or an API key."
-        )
+        raise Unauthorized("Send a token or an API key: `Authorization: Bearer …`.")
     return token.strip()
 
 
-def _chosen_workspace(request: flask.Request) -> uuid.UUID | None:
-    chosen = request.headers.get("X-Workspace")
+def _selected_workspace(request: flask.Request) -> uuid.UUID | None:
+    selected = request.headers.get("X-Workspace")
     try:
-        return uuid.UUID(chosen) if chosen else None
+        return uuid.UUID(selected) if selected else None
     except ValueError as error:
-        raise BadRequest("X-Workspace must be the id of a workspace; `GET /api/me` lists yours.") from error
+        raise BadRequest("X-Workspace must be a workspace's id. `GET /api/me` lists your workspaces.") from error

@@ -1,9 +1,8 @@
-"""Google's own calls (Cloud Tasks, Cloud Scheduler): a request flows in, nothing flows out, or an error.
+"""Verify the ID tokens of calls from Cloud Tasks and Cloud Scheduler.
 
-They carry an ID token of INVOKER_SERVICE_ACCOUNT for this very service; every other header of theirs can be sent by
-anybody and proves nothing. Cloud Run verifies the token and puts a marker in its signature's place. The marker proves
-nothing by itself: it is believed only where Cloud Run has closed the service to the public, and, with
-`AUTH_MODE=local`, of this machine. Anywhere else the signature is verified.
+The token must belong to INVOKER_SERVICE_ACCOUNT and be issued for this service; Google's other headers can be forged.
+Cloud Run verifies tokens and replaces their signature by a marker. The marker is accepted only where Cloud Run keeps
+unauthenticated calls out, and with `AUTH_MODE=local` on this machine. Elsewhere the signature is verified.
 """
 
 import base64
@@ -23,7 +22,7 @@ _REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 
 
 class GoogleOidc:
-    """Check Google's calls of the function `service`."""
+    """Verifies calls from Google's services to the function `service`."""
 
     def __init__(self, settings: Settings, service: str) -> None:
         self.settings = settings
@@ -32,14 +31,14 @@ class GoogleOidc:
         self.audience = urls.get(service, "").rstrip("/")
 
     def check(self, request: flask.Request) -> None:
-        """Let a call in whose token is right; raises Unauthorized or Forbidden."""
+        """Verify the request's ID token; raises Unauthorized or Forbidden."""
         claims = self._read(_token(request))
         issuer, expires_at, expected = claims.get("iss"), claims.get("exp"), self.settings.invoker_service_account
         is_google = isinstance(issuer, str) and issuer in _ISSUERS
         if not is_google or not self.audience or str(claims.get("aud", "")).rstrip("/") != self.audience:
-            raise Unauthorized("The ID token isn't Google's or is meant for another service.")
+            raise Unauthorized("The ID token is not from Google or is for another service (`iss`, `aud`).")
         if not expected or claims.get("email") != expected or claims.get("email_verified") is not True:
-            raise Forbidden("The ID token is of another account than INVOKER_SERVICE_ACCOUNT.")
+            raise Forbidden("The ID token is not for INVOKER_SERVICE_ACCOUNT (`email`).")
         if not isinstance(expires_at, int | float) or not expires_at > time.time() - LEEWAY_S:
             raise Unauthorized("The ID token has expired.")
 
@@ -54,13 +53,13 @@ class GoogleOidc:
                 content = verified_payload(token, {"RS256": self.keys})
             return msgspec.json.decode(content, type=dict[str, Any])
         except (ValueError, msgspec.DecodeError, RecursionError) as error:
-            raise Unauthorized("The ID token can't be read.") from error
+            raise Unauthorized("The ID token is malformed.") from error
 
 
 def _token(request: flask.Request) -> str:
-    """Read the token that Cloud Run has checked: of the two headers that may hold one, it checks only the first."""
+    """Return the ID token that Cloud Run verified: if both headers have one, it verifies only the first."""
     header = request.headers.get("X-Serverless-Authorization") or request.headers.get("Authorization", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or token.count(".") != 2:
-        raise Unauthorized("This route is for Cloud Tasks and Cloud Scheduler: it needs Google's ID token.")
+        raise Unauthorized("This route is for Cloud Tasks and Cloud Scheduler. It requires a Google ID token.")
     return token

@@ -107,7 +107,7 @@ def test_each_role_may_what_those_before_it_may(app: Called, role: str, may: int
         for client in (app.person("bob"), app.by(key)):
             answer = told(client, path, 200 if n < may else 403, method)
             needed = ("reader", "editor", "owner")[n]
-            assert n < may or f"needs the role {needed}" in answer["detail"]
+            assert n < may or f"requires the role {needed}" in answer["detail"]
         assert n < may or "Ada" in told(app.person("bob"), path, 403, method)["detail"]
 
 
@@ -127,7 +127,7 @@ def test_a_key_calls_for_its_workspace_alone(app: Called) -> None:
         ({"expires": "2000-01-01T00:00:00Z"}, 401, "expired"),
         ({"revoked": "2000-01-01T00:00:00Z"}, 401, "revoked"),
         ({"expires": "2100-01-01T00:00:00Z"}, 200, ""),
-        ({"scopes": ["collection", "embedding"]}, 403, "for collection, embedding only"),
+        ({"scopes": ["collection", "embedding"]}, 403, "limited to collection, embedding"),
         ({"scopes": ["chat"]}, 200, ""),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_key_serves_as_long_and_where_it_is_meant_to(
 
 
 def test_a_key_that_does_not_exist_is_refused(app: Called) -> None:
-    assert "copied whole" in told(app.by(make_key()), status=401)["detail"]
+    assert "valid API key" in told(app.by(make_key()), status=401)["detail"]
 
 
 def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssuer) -> None:
