@@ -58,7 +58,7 @@ class Storage:
 
     def clear(self) -> None:
         """Take away all that a schedule left, and begin to count anew."""
-        self.rows("truncate headwater.sources, headwater.vectors, headwater.queue.tickets, headwater.providers cascade")
+        self.rows("truncate headwater.sources, headwater.vectors, headwater.tickets, headwater.providers cascade")
         self.rows("truncate chaos.full_disks, chaos.held")
         self.rows("alter sequence chaos.done restart")
 
