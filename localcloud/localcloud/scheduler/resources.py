@@ -1,6 +1,6 @@
-"""The resources of Cloud Scheduler as values: what is kept and passed between the modules beside this one.
+"""The resources of Cloud Scheduler: jobs.
 
-Field by field: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs.
+For the fields see https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs.
 """
 
 import enum
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from localcloud.rest.router import JsonObject
-from localcloud.scheduler import cron
+from localcloud.scheduler.cron import next_time
 from localcloud.targets.http_request import HttpRequest
 
 USER_AGENT = "Google-Cloud-Scheduler"
@@ -27,7 +27,7 @@ class JobState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """When a failed attempt is made again; the defaults are a new job's. Without a retry_count it never is."""
+    """RetryConfig, with the defaults of a new job. With a `retry_count` of 0, failed attempts are not retried."""
 
     retry_count: int = 0
     max_retry_duration_s: float = 0.0
@@ -38,7 +38,7 @@ class RetryConfig:
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """What a client may set on a job."""
+    """The settings of a job."""
 
     schedule: str
     time_zone: str
@@ -48,13 +48,13 @@ class JobConfig:
     retry: RetryConfig
 
     def next_tick(self, after: float) -> float:
-        """Return the first time after another that its schedule means."""
-        return cron.parse(self.schedule).next(after, zone(self.time_zone))
+        """Return the first scheduled time after `after`. Errors: CronError."""
+        return next_time(self.schedule, after, zone(self.time_zone))
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What a job has to do since `begun_at`, for the time `tick`: an attempt, and more when it fails."""
+    """An outstanding execution: the attempts for the scheduled time `tick`, started at `begun_at`."""
 
     tick: float
     begun_at: float
@@ -63,7 +63,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is kept. `schedule_time` is when the next attempt is due, None while there is none to come."""
+    """A stored job. `schedule_time`: when the next attempt is due; None if none is scheduled."""
 
     id: int
     name: str
@@ -77,10 +77,10 @@ class Job:
 
     @property
     def short_id(self) -> str:
-        """The last part of its name."""
+        """The last part of the name."""
         return self.name.rpartition("/")[2]
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return a time zone by its name in the tz database; UTC may be written small. Errors: KeyError, ValueError."""
+    """Return a time zone of the tz database; `utc` in any case. Errors: KeyError, ValueError, OSError."""
     return ZoneInfo("UTC" if name.upper() == "UTC" else name)
