@@ -1,12 +1,12 @@
-"""The laptop's Google Cloud: Google's own REST APIs on one local port, durable, for the stock clients and `gcloud`.
+"""Cloud Tasks, Cloud Run jobs and Cloud Scheduler on a local port, for Google's client libraries and `gcloud`.
 
-In come the requests that Google's clients send; out go the same answers and, to the targets of tasks, the same HTTP
-requests that the real service would make. It knows nothing about who uses it: `python -m localcloud --port 8791
---data DIR` is all there is.
+It implements Google's REST APIs, keeps all state in SQLite and makes the same HTTP requests as the real services.
+Start it with `localcloud --port 8791 --data DIR` (or `python -m localcloud`). `docs/localcloud.md` lists what is
+supported and where it differs from the real services.
 
-Reading order: `__main__` puts the parts together; `server` and `rest` turn bytes into calls of methods. Each service is
-a folder: `tasks` (Cloud Tasks), `run` (Cloud Run jobs), `scheduler` (Cloud Scheduler); `discovery` answers what clients
-ask before they come to those. Beside them is what they share: `store` keeps what must survive, `http_target`, `attempt`
-and `outbound` are requests to targets, `retry` says when to try again. `docs/localcloud.md` says what is faithful and
-what is not.
+- `__main__`: the command line; builds the services and runs the server.
+- `rest`: the HTTP server, Google's REST conventions, and discovery methods that clients call first.
+- `tasks`, `run`, `scheduler`: the three services.
+- `targets`: HTTP requests to the targets of Cloud Tasks and Cloud Scheduler.
+- `store`: the SQLite database.
 """

@@ -1,7 +1,6 @@
-"""What must survive: one SQLite database in the data folder, opened by one process.
+"""The SQLite database in the data folder; only one process can open it.
 
-Services bring their own tables (`schema`) and their own statements. A statement outside `transaction()` is a
-transaction of its own.
+Each service has its own tables and statements. A statement outside `transaction()` is a transaction of its own.
 """
 
 import sqlite3
@@ -10,16 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Part of the file: raised when a table changes, so that an old file is refused instead of misread.
+# Stored in the file. Incremented when a table changes, so that an old file is rejected instead of misread.
 SCHEMA_VERSION = 1
 
 
 class StoreError(Exception):
-    """The data folder can't be used; the message says why and what to do."""
+    """The data folder cannot be used. The message says why and what to do."""
 
 
 class Store:
-    """A connection whose writes survive the death of the process as soon as they return."""
+    """A database connection. Writes that returned survive `kill -9`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -33,13 +32,13 @@ class Store:
         return self._connection.execute(statement, values).fetchall()
 
     def row(self, statement: str, *values: object) -> Any:
-        """Run one statement and return its first row, None when there is none."""
+        """Run one statement and return its first row, or None."""
         rows = self.rows(statement, *values)
         return rows[0] if rows else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Let the statements within count all or not at all."""
+        """Run the block's statements in one transaction."""
         self._connection.execute("begin immediate")
         try:
             yield
@@ -49,16 +48,18 @@ class Store:
         self._connection.execute("commit")
 
     def close(self) -> None:
-        """Close the database; its write-ahead log is folded in."""
+        """Close the database and merge its write-ahead log."""
         self._connection.close()
 
 
 def open_store(folder: Path, schemas: Iterable[str]) -> Store:
-    """Open (or create) the database in `folder` for this process alone. Errors: StoreError.
+    """Open or create the database in `folder`, locked for this process. Errors: StoreError.
 
-    The write-ahead log with synchronous=NORMAL hands each commit to the operating system before it returns: `kill -9`
-    loses nothing; only a power failure may lose the last moments, never damage the file. The exclusive lock goes with
-    the process.
+    `schemas`: statements separated by `;`, which comments must not contain.
+
+    With a write-ahead log and synchronous=NORMAL, each commit is handed to the operating system before it returns:
+    `kill -9` loses nothing; a power failure may lose the last commits but does not damage the file. The lock is
+    released when the process ends.
     """
     path = folder / "localcloud.db"
     try:
@@ -70,7 +71,9 @@ def open_store(folder: Path, schemas: Iterable[str]) -> Store:
         connection.execute("begin immediate")
         version = connection.execute("pragma user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
-            raise StoreError(f"{path} was written by another version of localcloud; delete it to start afresh")
+            raise StoreError(
+                f"{path} is from an incompatible version of localcloud. Delete it to start with an empty one."
+            )
         for schema in schemas:
             for statement in schema.split(";"):
                 connection.execute(statement)
@@ -79,9 +82,9 @@ def open_store(folder: Path, schemas: Iterable[str]) -> Store:
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise StoreError(
-                f"{folder} is in use by another localcloud; stop that one or choose another --data"
+                f"{folder} is in use by another localcloud. Stop it or choose another --data folder."
             ) from error
-        raise StoreError(f"{path} can't be used: {error}") from error
+        raise StoreError(f"Cannot open {path}: {error}") from error
     except (OSError, sqlite3.DatabaseError) as error:
-        raise StoreError(f"{path} can't be used: {error}") from error
+        raise StoreError(f"Cannot open {path}: {error}") from error
     return Store(connection)

@@ -1,21 +1,21 @@
-"""What clients ask on the way to a service: which locations there are, and whether an API is enabled (always).
+"""Discovery methods that clients call first: locations, enabled APIs, the App Engine application. Stateless.
 
-`gcloud tasks` and `gcloud scheduler` without `--location` take the location of the project's App Engine application;
-`gcloud run jobs deploy` first makes sure that the API is enabled. Called by the router; nothing here has a state.
+Without `--location`, `gcloud tasks` and `gcloud scheduler` use the location of the project's App Engine application.
+`gcloud run jobs deploy` first checks that the API is enabled.
 """
 
 from localcloud.rest.router import Call, JsonObject, Route
 
 
 class Discovery:
-    """Answers for every project alike: one location, every API enabled."""
+    """The same answers for every project: one location, every API enabled."""
 
     def __init__(self, location: str) -> None:
         self._location = location
 
     @property
     def routes(self) -> list[Route]:
-        """The methods of Service Usage, App Engine Admin and, in both versions, google.cloud.location."""
+        """Methods of Service Usage, App Engine Admin and google.cloud.location (v1 and v2)."""
         return [
             Route("GET", "/v1/{name=projects/*}/locations", "ListLocations", self.list_locations),
             Route("GET", "/v2/{name=projects/*}/locations", "ListLocations", self.list_locations),
@@ -26,20 +26,20 @@ class Discovery:
         ]
 
     def list_locations(self, call: Call) -> JsonObject:
-        """ListLocations: the one that is the default. Any other will do as well."""
+        """ListLocations: the default location, though any other works too."""
         return {"locations": [_location(call.path["name"], self._location)]}
 
     def get_location(self, call: Call) -> JsonObject:
-        """GetLocation: any."""
+        """GetLocation: every location exists."""
         return _location(call.path["project"], call.path["location"])
 
     def get_service(self, call: Call) -> JsonObject:
-        """Service Usage's GetService: enabled."""
+        """GetService of Service Usage: always enabled."""
         name = call.path["name"]
         return {"name": name, "config": {"name": name.rpartition("/")[2]}, "state": "ENABLED"}
 
     def get_application(self, call: Call) -> JsonObject:
-        """App Engine's GetApplication, which says where the project is at home."""
+        """GetApplication of App Engine, with the default location."""
         app = call.path["app"]
         return {"name": f"apps/{app}", "id": app, "locationId": self._location, "servingStatus": "SERVING"}
 

@@ -1,4 +1,4 @@
-"""Pages of a listing, as every API here cuts them: `pageSize` and `pageToken` in, `nextPageToken` out."""
+"""Pages of List methods: `pageSize` and `nextPageToken`."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,15 +8,15 @@ from localcloud.rest.router import Call, invalid
 T = TypeVar("T")
 
 
-def page_size(call: Call, most: int, name: str = "pageSize") -> int:
-    """Return how many resources a client wants at once, `most` at the most and without a wish."""
+def page_size(call: Call, limit: int, name: str = "pageSize") -> int:
+    """Return the requested page size, at most `limit`; `limit` if absent or 0."""
     size = call.query.get(name, "0") or "0"
     if not size.isdecimal():
         raise invalid(f"Invalid value at '{name}': {size!r}")
-    return min(int(size) or most, most)
+    return min(int(size) or limit, limit)
 
 
-def page_of(found: list[T], size: int, token_of: Callable[[T], str]) -> tuple[list[T], dict[str, str]]:
-    """Split what was found into one page and the token of the next, if there is one."""
-    page = found[:size]
-    return page, {"nextPageToken": token_of(page[-1])} if len(found) > size else {}
+def page_of(items: list[T], size: int, token_of: Callable[[T], str]) -> tuple[list[T], dict[str, str]]:
+    """Return the first page of `items`, and `nextPageToken` (made from its last item) if there are more."""
+    page = items[:size]
+    return page, {"nextPageToken": token_of(page[-1])} if len(items) > size else {}

@@ -1,8 +1,7 @@
-"""Google's REST conventions: routes by resource name, JSON in and out, and the one shape of errors. No sockets here.
+"""Google's REST conventions: routes by resource name, JSON bodies, errors in Google's format. No sockets.
 
-In flow a verb, a target and a body (from `server`), out flow a status and JSON bytes. A service is a list of `Route`s
-whose handlers take a `Call` and return JSON, with enum members where the API has enums: they leave as names or as
-numbers, as the client asked. A handler that has to wait for something (and only such a one) returns an awaitable.
+A service is a list of `Route`s. Their handlers take a `Call` and return JSON, with enum members where the API has
+enums; the router writes those as names or numbers, as the client requested. Handlers that wait return an awaitable.
 """
 
 import enum
@@ -17,7 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from localcloud.event_log import emit
 
-# google.rpc.Code by name, as HTTP: https://cloud.google.com/apis/design/errors#handling_errors
+# HTTP status by name of google.rpc.Code: https://cloud.google.com/apis/design/errors#handling_errors
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -33,7 +32,7 @@ JsonObject = dict[str, Any]
 
 
 class ApiError(Exception):
-    """An error of the API: `status` is the name of a google.rpc.Code, `message` what the client is told."""
+    """An API error. `status`: the name of a google.rpc.Code. `message`: shown to the client."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +42,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a method: the host it was meant for, the variables of its path, its query, its body ({} for none)."""
+    """A method call. `path`: the variables of the template. `body`: decoded JSON, {} if empty."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -56,7 +55,7 @@ Handler = Callable[[Call], JsonObject | Awaitable[JsonObject]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of an API, `template` as in google.api.http; without a handler it is known but not supported."""
+    """An API method. `template`: as in google.api.http. Without a handler, the method is answered with 501."""
 
     verb: str
     template: str
@@ -65,15 +64,15 @@ class Route:
 
 
 class Router:
-    """Finds the method of a request and calls it."""
+    """Calls the method that a request is for."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = [(route.verb, _compile(route.template), route) for route in routes]
 
     async def answer(self, verb: str, target: str, body: bytes, host: str = "") -> tuple[int, bytes]:
-        """Return the HTTP status and the JSON that answer a request; never raises.
+        """Call a request's method; returns the HTTP status and JSON. Never raises.
 
-        `target` may be in absolute form, as a proxy gets it; its host then is the one that was meant.
+        `target`: the request target. In absolute form, as clients send it to a proxy, its host replaces `host`.
         """
         query: dict[str, str] = {}
         try:
@@ -83,10 +82,10 @@ class Router:
             status, result = 200, await result if inspect.isawaitable(result) else result
         except ApiError as error:
             status, result = error.http_status, error.body
-        except Exception:  # noqa: BLE001 - the boundary: a defect must be one client's answer, not everybody's end
+        except Exception:  # noqa: BLE001 - boundary: a defect must fail one request, not the server
             emit(
                 "ERROR",
-                "a method failed",
+                "method failed with an unexpected error",
                 action=f"{verb} {target.partition('?')[0]}",
                 stack_trace=traceback.format_exc(),
             )
@@ -103,11 +102,11 @@ class Router:
                 if route.handler is None:
                     raise ApiError("UNIMPLEMENTED", f"{route.name} is not supported by localcloud.")
                 return route.handler(Call(match.groupdict(), query, _parse(body), host))
-        raise ApiError("UNIMPLEMENTED", f"{verb} {path} is not a method that localcloud knows.")
+        raise ApiError("UNIMPLEMENTED", f"{verb} {path} is not a method that localcloud supports.")
 
 
 def invalid(message: str) -> ApiError:
-    """Return the error of a request that can't be right."""
+    """Return an INVALID_ARGUMENT error."""
     return ApiError("INVALID_ARGUMENT", message)
 
 
@@ -115,11 +114,11 @@ def _split(target: str) -> SplitResult:
     try:
         return urlsplit(target)
     except ValueError as error:
-        raise invalid(f"not a request target: {target[:80]!r}") from error
+        raise invalid(f"Invalid request target: {target[:80]!r}") from error
 
 
 def _compile(template: str) -> re.Pattern[str]:
-    """Turn `/v2/{name=projects/*/queues/*}:pause` into a pattern with the group `name`; `*` is one segment."""
+    """Compile `/v2/{name=projects/*/queues/*}:pause` to a pattern with the group `name`; `*` is one path segment."""
     pattern = ""
     for literal, variable, value in re.findall(r"([^{]+)|\{(\w+)=([^}]+)\}", template):
         segments = re.escape(literal or value).replace(r"\*", "[^/]+")

@@ -1,7 +1,7 @@
-"""The port: reads HTTP/1.1 requests from connections that stay open and writes what the router answers.
+"""The HTTP server: reads HTTP/1.1 requests from persistent connections and writes the router's answers.
 
-Started and stopped by `__main__`. Handlers are functions on the one event loop that run to their end (a few then wait),
-so that no method runs beside another and no state needs a lock; what takes time (dispatching) runs in tasks of its own.
+All handlers run on one event loop without interleaving (the few that wait return an awaitable at the end), so state
+needs no locks. Dispatching runs in asyncio tasks of its own.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, body_length, read_body, read_head, write_head
 from localcloud.rest.router import ApiError, Router
 
-# Names that no public DNS server answers for: a Host with one of these was not brought here by a web page's own name.
+# Public DNS has no names with these suffixes, so DNS rebinding cannot use them.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".test")
-MAX_BODY_BYTES = 10 * 1024 * 1024  # Google's limit of a REST request
+MAX_BODY_BYTES = 10 * 1024 * 1024  # as Google limits REST requests
 
 
 class Server:
-    """Listens on one address and answers with one router."""
+    """Serves one router on one address."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -28,17 +28,17 @@ class Server:
         self._server: asyncio.Server | None = None
 
     async def bind(self, host: str, port: int) -> int:
-        """Take the port and return it, which matters for port 0. Errors: OSError when it is taken."""
+        """Bind the port and return it (for port 0, the one chosen). Errors: OSError if it is in use."""
         self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD_BYTES, start_serving=False)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def listen(self) -> None:
-        """Begin to answer on the port that `bind` took."""
+        """Start answering on the bound port."""
         assert self._server is not None
         await self._server.start_serving()
 
     async def close(self) -> None:
-        """Stop listening and end every connection, answered or not."""
+        """Stop listening and close every connection, even during a request."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -50,7 +50,7 @@ class Server:
         assert task is not None
         self._connections.add(task)
         try:
-            # A client that has gone needs no answer; only `close` cancels, and nobody awaits this task but it.
+            # A client that disconnected needs no answer. Only `close` cancels and awaits this task.
             with suppress(ConnectionError, asyncio.CancelledError):
                 while await self._answer_one(reader, writer):
                     pass
@@ -59,7 +59,7 @@ class Server:
             writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer the next request; returns whether the connection stays open."""
+        """Answer the next request. Return True if the connection stays open."""
         try:
             head = await read_head(reader)
             if head is None:
@@ -68,9 +68,9 @@ class Server:
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await _read_request(reader, head)
         except ProtocolError as error:
-            return _refuse(writer, ApiError("INVALID_ARGUMENT", str(error)))
+            return _reject(writer, ApiError("INVALID_ARGUMENT", str(error)))
         except ApiError as error:
-            return _refuse(writer, error)
+            return _reject(writer, error)
         verb, target, _ = head.first_line
         status, payload = await self._router.answer(verb, target, body, head.headers.get("host", ""))
         _write_response(writer, status, payload, keep_alive=head.keeps_alive)
@@ -79,13 +79,13 @@ class Server:
 
 
 async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
-    """Return the body of a request that may be called. Errors: ApiError, ProtocolError."""
+    """Return the body of an allowed request. Errors: ApiError, ProtocolError."""
     if "origin" in head.headers:
-        # Only browsers send Origin: without this, any web page could have requests made in the laptop's own network.
-        raise ApiError("PERMISSION_DENIED", "localcloud does not answer web pages (the request has an Origin header).")
+        # Only browsers send Origin. Otherwise any web page could send requests into this machine's network.
+        raise ApiError("PERMISSION_DENIED", "localcloud rejects requests of web pages (with an Origin header).")
     if head.first_line[1].startswith("/") and not _is_private(head.headers.get("host", "localhost")):
-        # A web page whose name was pointed at this machine (DNS rebinding) sends no Origin when it reads.
-        raise ApiError("PERMISSION_DENIED", "localcloud answers on private names only: 127.0.0.1, localhost and such.")
+        # DNS rebinding: a web page whose name resolves to this machine sends no Origin with GET.
+        raise ApiError("PERMISSION_DENIED", "localcloud accepts only private host names, such as localhost.")
     too_large = ApiError("INVALID_ARGUMENT", f"Request payload size exceeds the limit: {MAX_BODY_BYTES} bytes.")
     if (body_length(head.headers) or 0) > MAX_BODY_BYTES:
         raise too_large
@@ -98,7 +98,7 @@ async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
 
 
 def _is_private(host: str) -> bool:
-    """Say whether a Host header is an address, a name of one word or a name under a private suffix."""
+    """Return True for an IP address, a name without dots or a name with a private suffix."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         ipaddress.ip_address(name)
@@ -107,7 +107,7 @@ def _is_private(host: str) -> bool:
     return True
 
 
-def _refuse(writer: asyncio.StreamWriter, error: ApiError) -> bool:
+def _reject(writer: asyncio.StreamWriter, error: ApiError) -> bool:
     _write_response(writer, error.http_status, json.dumps(error.body).encode(), keep_alive=False)
     return False
 

@@ -1,7 +1,7 @@
-"""Cloud Run jobs: executions run as processes of this machine, since there are no containers.
+"""Cloud Run jobs: executions run as processes of this machine, without containers.
 
-`api_v2` and `api_v1` are the two APIs that clients speak, both over the one `service`; `parse_*` and `render_*` turn
-their JSON into `resources` and back. `records` keeps those as rows, `execute` runs executions, by the pure rules of
-`attempt` (what is run, what an exit means) and `images` (which command stands for an image); `process` starts and ends
-processes, and `leash` ends them should this program die. `logs` reads what they wrote.
+- `v1`, `v2`: the two APIs, both built on `service`. `parse`, `overrides` and `conditions` are shared by them.
+- `resources`: jobs, executions and tasks; `records`: their database rows.
+- `execution`: runs the tasks of executions as processes.
+- `logs`: reads the output of tasks.
 """

@@ -1,4 +1,4 @@
-"""Cloud Run jobs as one service: puts its parts together for `__main__`."""
+"""The Cloud Run jobs service: builds its parts."""
 
 import time
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from localcloud.rest.router import Route
 from localcloud.run.execution.executor import Executor
 from localcloud.run.execution.images import Images
-from localcloud.run.logs.api import Logs
+from localcloud.run.logs.api import LogMethods
 from localcloud.run.logs.files import LogFiles
 from localcloud.run.records import Records
 from localcloud.run.service import JobService
@@ -19,25 +19,25 @@ OPERATION_RETENTION_S = 7 * 24 * 3600.0
 
 
 class CloudRunJobs:
-    """The service: its routes, and its processes between `start` and `stop`."""
+    """The Cloud Run jobs service. Runs executions between `start` and `stop`."""
 
     def __init__(self, store: Store, data: Path, images: Images, *, grace_s: float) -> None:
         self._records = Records(store)
         logs = LogFiles(data / "logs")
         self._executor = Executor(self._records, images, logs, lock=data / "processes.lock", grace_s=grace_s)
         service = JobService(self._records, self._executor, images, logs)
-        self._apis = (JobsV2(service, self._records), JobsV1(service), Logs(self._records, logs))
+        self._apis = (JobsV2(service, self._records), JobsV1(service), LogMethods(self._records, logs))
 
     @property
     def routes(self) -> Sequence[Route]:
-        """The methods of both versions of the API, and those that read logs."""
+        """The methods of both API versions, and those for logs."""
         return [route for api in self._apis for route in api.routes]
 
     def start(self) -> None:
-        """Run on what the last process left, on the running event loop."""
+        """Resume executions of an earlier process, on the running event loop."""
         self._records.expire_operations(time.time() - OPERATION_RETENTION_S)
         self._executor.start()
 
     async def stop(self) -> None:
-        """End the processes of every execution; the next process runs them again."""
+        """End all processes. The next localcloud runs their tasks again."""
         await self._executor.stop()

@@ -1,17 +1,35 @@
-"""How Cloud Run says how far a resource is: conditions, from which both APIs write their own form. Pure.
+"""Conditions: the status of jobs, executions and tasks, which each API renders in its own format. Pure.
 
-gcloud's `--wait` follows ResourcesAvailable, Started and Completed, in this order, and fails with the last one's
-message; of a job it asks for Ready.
+gcloud's `--wait` follows ResourcesAvailable, Started and Completed, in this order, and fails with the message of the
+last one; for a job it reads Ready.
 """
 
+import enum
 from dataclasses import dataclass
 
 from localcloud.run.resources import Execution, ExecutionState, Job, Task, TaskState
 
 
+class CompletionStatus(enum.Enum):
+    """ExecutionReference.CompletionStatus."""
+
+    EXECUTION_SUCCEEDED = 1
+    EXECUTION_FAILED = 2
+    EXECUTION_RUNNING = 3
+    EXECUTION_PENDING = 4
+    EXECUTION_CANCELLED = 5
+
+
+_COMPLETION = {
+    ExecutionState.SUCCEEDED: CompletionStatus.EXECUTION_SUCCEEDED,
+    ExecutionState.FAILED: CompletionStatus.EXECUTION_FAILED,
+    ExecutionState.CANCELLED: CompletionStatus.EXECUTION_CANCELLED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: `status` is None while it is not known; `reason` is the v1 API's word, '' for none."""
+    """A condition. `status`: None while unknown. `reason`: as in the v1 API, '' for none."""
 
     type: str
     status: bool | None
@@ -21,17 +39,17 @@ class Condition:
 
 
 def job_conditions(job: Job, problem: str) -> list[Condition]:
-    """Return whether a job can be run; `problem` says why not."""
+    """Return the conditions of a job. `problem`: why it cannot run, or ''."""
     if problem:
         return [Condition("Ready", False, job.update_time, "ContainerMissing", problem)]
     return [Condition("Ready", True, job.update_time)]
 
 
 def execution_conditions(execution: Execution) -> list[Condition]:
-    """Return how far an execution is, the one that ends it last."""
-    begun_at = execution.start_time or execution.completion_time
-    begun = True if begun_at else None
-    at = begun_at or execution.create_time
+    """Return the conditions of an execution; Completed is the last."""
+    started_at = execution.start_time or execution.completion_time
+    started = True if started_at else None
+    at = started_at or execution.create_time
     completed: bool | None = None
     reason = ""
     if execution.state.is_final:
@@ -42,21 +60,26 @@ def execution_conditions(execution: Execution) -> list[Condition]:
     elif execution.state is ExecutionState.CANCELLING:
         reason = "Cancelling"
     return [
-        Condition("ResourcesAvailable", begun, at),
-        Condition("ContainerReady", begun, at),
-        Condition("Started", begun, at),
+        Condition("ResourcesAvailable", started, at),
+        Condition("ContainerReady", started, at),
+        Condition("Started", started, at),
         Condition("Completed", completed, execution.update_time, reason, execution.message),
     ]
 
 
 def task_conditions(task: Task, created_at: float) -> list[Condition]:
-    """Return how far a task is."""
-    begun = True if task.start_time else None
-    began_at = task.start_time or created_at
+    """Return the conditions of a task."""
+    started = True if task.start_time else None
+    started_at = task.start_time or created_at
     completed = None if task.is_open else task.state is TaskState.SUCCEEDED
     message = task.result.message if task.result and completed is False else ""
     reason = {TaskState.FAILED: "NonZeroExitCode", TaskState.CANCELLED: "Cancelled"}.get(task.state, "")
     return [
-        Condition("Started", begun, began_at),
-        Condition("Completed", completed, task.completion_time or began_at, reason, message),
+        Condition("Started", started, started_at),
+        Condition("Completed", completed, task.completion_time or started_at, reason, message),
     ]
+
+
+def completion_status(execution: Execution) -> CompletionStatus:
+    """Return the status for a reference to an execution."""
+    return _COMPLETION.get(execution.state, CompletionStatus.EXECUTION_RUNNING)

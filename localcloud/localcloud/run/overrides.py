@@ -1,6 +1,6 @@
-"""What a client may change for one execution of a job: RunJobRequest.Overrides. Pure; the APIs read, `service` applies.
+"""RunJobRequest.Overrides: changes to a job for one execution. Pure.
 
-Arguments replace, variables merge, a task count and a timeout replace:
+Arguments, task count and timeout are replaced; environment variables are merged:
 https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run#Overrides.
 """
 
@@ -14,7 +14,7 @@ from localcloud.run.resources import Container, ExecutionTemplate, Secret
 
 @dataclass(frozen=True, slots=True)
 class ContainerOverride:
-    """Changes to the container of this name, or to the only one when it is ''."""
+    """Changes to a container. `name`: '' for the only one."""
 
     name: str
     args: tuple[str, ...]
@@ -25,7 +25,7 @@ class ContainerOverride:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Changes to an execution; 0 changes nothing."""
+    """Changes to an execution. A value of 0 changes nothing."""
 
     containers: tuple[ContainerOverride, ...] = ()
     task_count: int = 0
@@ -33,7 +33,7 @@ class Overrides:
 
 
 def read_overrides(message: Message | None) -> Overrides:
-    """Check Overrides as either API writes them: the timeout is a duration in the one, a number in the other."""
+    """Read the Overrides message of either API: `timeout` is a duration in v2, `timeoutSeconds` a number in v1."""
     if message is None:
         return Overrides()
     with message:
@@ -50,7 +50,7 @@ def _read_container(message: Message) -> ContainerOverride:
         override = ContainerOverride(
             name=message.string("name"),
             args=tuple(message.strings("args")),
-            clear_args=message.flag("clearArgs"),
+            clear_args=message.boolean("clearArgs"),
             environment=environment,
             secrets=secrets,
         )
@@ -60,7 +60,7 @@ def _read_container(message: Message) -> ContainerOverride:
 
 
 def apply(overrides: Overrides, template: ExecutionTemplate) -> ExecutionTemplate:
-    """Return the template of the one execution that the overrides are for. Errors: ApiError."""
+    """Return the template with overrides applied. Errors: ApiError."""
     container = template.task.container
     for override in overrides.containers:
         if override.name not in ("", container.name):
@@ -72,11 +72,11 @@ def apply(overrides: Overrides, template: ExecutionTemplate) -> ExecutionTemplat
 
 def _apply_to_container(override: ContainerOverride, container: Container) -> Container:
     args = () if override.clear_args else override.args or container.args
-    kept = {name: value for name, value in container.environment.items() if name not in override.secrets}
+    variables = {name: value for name, value in container.environment.items() if name not in override.secrets}
     secrets = {name: secret for name, secret in container.secrets.items() if name not in override.environment}
     return replace(
         container,
         args=args,
-        environment={**kept, **override.environment},
+        environment={**variables, **override.environment},
         secrets={**secrets, **override.secrets},
     )

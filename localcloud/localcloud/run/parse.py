@@ -1,7 +1,7 @@
-"""Google's JSON in, what both APIs of Cloud Run have in common: containers, limits, names. Pure.
+"""Parses what both Cloud Run APIs share: containers, environment variables, limits, job names. Pure.
 
-Called by `parse_v2` and `parse_v1`. What would change what runs and can't be had here is refused by its name; what
-only says where or with how much it runs is kept, or ignored, and documented as without effect.
+Unsupported fields that would change what runs are rejected by name. Fields that only say where or with which resources
+it runs are stored or ignored, and documented as without effect.
 """
 
 import re
@@ -30,7 +30,7 @@ _UNSUPPORTED = [
 
 
 def check_job_id(job_id: str) -> None:
-    """Check the name of a job that is to be created."""
+    """Check the name of a new job."""
     if not _JOB_ID.fullmatch(job_id):
         raise invalid(
             f"Job name {job_id!r} must use only lowercase alphanumeric characters and dashes, cannot begin or end with "
@@ -39,7 +39,7 @@ def check_job_id(job_id: str) -> None:
 
 
 def read_container(containers: list[Message]) -> Container:
-    """Check the one container of a task."""
+    """Read the only container of a task."""
     if len(containers) > 1:
         raise ApiError("UNIMPLEMENTED", "A job with several containers is not supported by localcloud.")
     if not containers:
@@ -64,7 +64,7 @@ def read_container(containers: list[Message]) -> Container:
 
 
 def read_variables(container: Message) -> tuple[dict[str, str], dict[str, Secret]]:
-    """Return a container's variables with their values, and those that are secrets; the last of one name counts."""
+    """Return a container's variables with values, and those with secrets. Of duplicate names, the last one counts."""
     environment: dict[str, str] = {}
     secrets: dict[str, Secret] = {}
     for variable in container.messages("env"):
@@ -72,7 +72,7 @@ def read_variables(container: Message) -> tuple[dict[str, str], dict[str, Secret
             name, value = variable.string("name"), variable.string("value")
             secret = _read_secret(variable)
         if not name or "=" in name or "\0" in name + value:
-            raise invalid(f"Not a variable: {name[:80]!r}")
+            raise invalid(f"Invalid environment variable: {name[:80]!r}")
         environment.pop(name, None)
         secrets.pop(name, None)
         if secret is None:
@@ -83,7 +83,7 @@ def read_variables(container: Message) -> tuple[dict[str, str], dict[str, Secret
 
 
 def _read_secret(variable: Message) -> Secret | None:
-    """Read which secret a variable's value is, as the v2 API (`valueSource`) or the v1 API (`valueFrom`) writes it."""
+    """Read the secret of a variable: `valueSource` in the v2 API, `valueFrom` in v1."""
     reference = variable.message("valueSource") or variable.message("valueFrom")
     if reference is None:
         return None
@@ -96,7 +96,7 @@ def _read_secret(variable: Message) -> Secret | None:
         key.ignore("optional", "localObjectReference")
         secret = Secret(key.string("secret") or key.string("name"), key.string("version") or key.string("key"))
     if not secret.name:
-        raise invalid("EnvVar: secretKeyRef names no secret.")
+        raise invalid("EnvVar: secretKeyRef has no secret name.")
     return Secret(secret.name, secret.version or "latest")
 
 
@@ -105,11 +105,11 @@ def _read_limits(message: Message | None) -> dict[str, str]:
         return {}
     with message:
         message.ignore("requests", "cpuIdle", "startupCpuBoost")
-        return message.texts("limits")
+        return message.string_map("limits")
 
 
 def check_template(template: ExecutionTemplate) -> ExecutionTemplate:
-    """Check the numbers of a template and return it."""
+    """Check the limits of a template and return it."""
     task: TaskTemplate = template.task
     if not 1 <= template.task_count <= MAX_TASKS:
         raise invalid(f"The task count must be between 1 and {MAX_TASKS}.")

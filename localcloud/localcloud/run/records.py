@@ -1,7 +1,7 @@
-"""The rows of Cloud Run jobs in the store: jobs, executions, their tasks, and long-running operations.
+"""Database rows of Cloud Run jobs: jobs, executions, tasks and long-running operations.
 
-Called by `service` and `execute`, on the event loop. A task that was running when the last process ended is still
-marked so: it has no result, and is run again as a new attempt.
+A task that was running when an earlier process ended is still RUNNING, without a result; it is run again as a new
+attempt.
 """
 
 import json
@@ -60,7 +60,7 @@ create table if not exists run_tasks (
   execution_row integer not null,
   number integer not null,
   state text not null,
-  -- of the attempt that runs or ran last, -1 before the first
+  -- number of the last or running attempt, -1 before the first
   attempt integer not null default -1,
   failures integer not null default 0,
   start_time real,
@@ -71,7 +71,7 @@ create table if not exists run_tasks (
 create table if not exists run_operations (
   name text primary key,
   create_time real not null,
-  -- either the execution it waits for, or what it has come to
+  -- the execution that the operation waits for, or its outcome
   execution_row integer,
   outcome text
 ) without rowid
@@ -93,7 +93,7 @@ class Records:
     # Jobs
 
     def jobs(self, project: str, location: str | None = None) -> list[Job]:
-        """Return a project's jobs, of all locations without one."""
+        """Return the jobs of a project, in one location or in all."""
         condition = "project = ? and location = coalesce(?, location)"
         rows = self._store.rows(
             f"select {_JOB_COLUMNS} from run_jobs where {condition} order by job_id", project, location
@@ -101,7 +101,7 @@ class Records:
         return [_job(row) for row in rows]
 
     def job(self, place: Place, job_id: str) -> Job | None:
-        """Return a job, None when there is none."""
+        """Return a job, or None."""
         row = self._store.row(
             f"select {_JOB_COLUMNS} from run_jobs where project = ? and location = ? and job_id = ?",
             *(place.project, place.location, job_id),
@@ -109,7 +109,7 @@ class Records:
         return None if row is None else _job(row)
 
     def insert_job(self, place: Place, job_id: str, *, uid: str, config: JobConfig, now: float) -> Job:
-        """Keep a new job, whose name must be free."""
+        """Insert a job. Its name must not be in use."""
         cursor = self._store.execute(
             "insert into run_jobs (project, location, job_id, uid, config, create_time, update_time) "
             f"values (?, ?, ?, ?, ?, ?, ?) returning {_JOB_COLUMNS}",
@@ -118,7 +118,7 @@ class Records:
         return _job(cursor.fetchone())
 
     def update_job(self, job: Job, config: JobConfig, now: float) -> Job:
-        """Keep a job's new settings as its next generation."""
+        """Store a job's settings as its next generation."""
         cursor = self._store.execute(
             "update run_jobs set config = ?, update_time = ?, generation = generation + 1 where id = ? "
             f"returning {_JOB_COLUMNS}",
@@ -127,29 +127,29 @@ class Records:
         return _job(cursor.fetchone())
 
     def delete_job(self, job: Job) -> None:
-        """Forget a job; its executions are deleted one by one before."""
+        """Delete a job. Its executions must be deleted before."""
         self._store.execute("delete from run_jobs where id = ?", job.id)
 
     # Executions
 
     def executions(self, project: str, location: str | None = None, job_id: str | None = None) -> list[Execution]:
-        """Return executions, the newest first: of a project, of one of its locations, of one of its jobs."""
+        """Return the executions of a project, or of one location or job in it; newest first."""
         return self._executions(
             "project = ? and location = coalesce(?, location) and job_id = coalesce(?, job_id)",
             *(project, location, job_id),
         )
 
     def open_executions(self) -> list[Execution]:
-        """Return the executions that are not finished, the newest first."""
+        """Return unfinished executions, newest first."""
         return self._executions("state in ('RUNNING', 'CANCELLING')")
 
     def latest_execution(self, job: Job) -> Execution | None:
-        """Return the execution of a job that was made last, None when there is none."""
-        found = self._executions("id = (select max(id) from run_executions where job_row = ?)", job.id)
-        return found[0] if found else None
+        """Return the newest execution of a job, or None."""
+        executions = self._executions("id = (select max(id) from run_executions where job_row = ?)", job.id)
+        return executions[0] if executions else None
 
     def finished_executions(self, job_row: int, *, beyond: int) -> list[Execution]:
-        """Return the finished executions of a job beyond the newest so many."""
+        """Return a job's finished executions, without its newest `beyond` executions."""
         return self._executions(
             "job_row = ? and state not in ('RUNNING', 'CANCELLING') and id <= "
             "(select id from run_executions where job_row = ? order by id desc limit 1 offset ?)",
@@ -157,19 +157,19 @@ class Records:
         )
 
     def execution(self, execution_id: str) -> Execution | None:
-        """Return an execution by the last part of its name, None when there is none."""
-        found = self._executions("execution_id = ?", execution_id)
-        return found[0] if found else None
+        """Return an execution by the last part of its name, or None."""
+        executions = self._executions("execution_id = ?", execution_id)
+        return executions[0] if executions else None
 
-    def execution_at(self, row_id: int) -> Execution | None:
-        """Return an execution by its row, None when it is gone."""
-        found = self._executions("id = ?", row_id)
-        return found[0] if found else None
+    def execution_by_row(self, row_id: int) -> Execution | None:
+        """Return an execution by row id, or None if it was deleted."""
+        executions = self._executions("id = ?", row_id)
+        return executions[0] if executions else None
 
     def insert_execution(
         self, job: Job, execution_id: str, *, uid: str, template: ExecutionTemplate, now: float
     ) -> Execution:
-        """Keep a new execution with all its tasks."""
+        """Insert an execution and its tasks."""
         with self._store.transaction():
             cursor = self._store.execute(
                 "insert into run_executions (job_row, project, location, job_id, execution_id, uid, template, state, "
@@ -187,7 +187,7 @@ class Records:
         return self._executions("id = ?", row_id)[0]
 
     def set_execution_state(self, execution: Execution, state: ExecutionState, message: str, now: float) -> None:
-        """Write down how far an execution is."""
+        """Store an execution's state and message."""
         completed = now if state.is_final else None
         self._store.execute(
             "update run_executions set state = ?, message = ?, completion_time = ? where id = ?",
@@ -195,7 +195,7 @@ class Records:
         )
 
     def delete_execution(self, execution: Execution) -> None:
-        """Forget an execution with its tasks; its operation has nothing to wait for any more."""
+        """Delete an execution and its tasks."""
         with self._store.transaction():
             self._store.execute("delete from run_executions where id = ?", execution.id)
             self._store.execute("delete from run_tasks where execution_row = ?", execution.id)
@@ -203,14 +203,14 @@ class Records:
     # Tasks
 
     def tasks(self, execution_row: int) -> list[Task]:
-        """Return the tasks of an execution, by their index."""
+        """Return the tasks of an execution, sorted by index."""
         rows = self._store.rows(
             f"select {_TASK_COLUMNS} from run_tasks where execution_row = ? order by number", execution_row
         )
         return [_task(row) for row in rows]
 
-    def begin_attempt(self, execution_row: int, index: int, now: float) -> Task | None:
-        """Count one more attempt at a task as running; None when its execution is gone."""
+    def start_attempt(self, execution_row: int, index: int, now: float) -> Task | None:
+        """Start an attempt: mark a task as running. Return None if its execution was deleted."""
         with self._store.transaction():
             self._store.execute(
                 "update run_executions set start_time = coalesce(start_time, ?) where id = ?", now, execution_row
@@ -223,7 +223,7 @@ class Records:
         return None if row is None else _task(row)
 
     def end_attempt(self, task: Task, state: TaskState, result: Result, now: float) -> None:
-        """Write down how an attempt ended; a task that is to be run again stays RUNNING."""
+        """Store the result of an attempt. A task to be retried stays RUNNING."""
         self._store.execute(
             "update run_tasks set state = ?, failures = failures + ?, result = ?, completion_time = ? "
             "where execution_row = ? and number = ?",
@@ -232,7 +232,7 @@ class Records:
         )
 
     def abort_tasks(self, execution_row: int, now: float) -> None:
-        """Give up what is open: running tasks are cancelled, the others abandoned."""
+        """End all open tasks: running ones as CANCELLED, pending ones as ABANDONED."""
         self._store.execute(
             "update run_tasks set state = iif(state = 'RUNNING', 'CANCELLED', 'ABANDONED'), completion_time = ? "
             f"where execution_row = ? and {_OPEN}",
@@ -244,19 +244,19 @@ class Records:
     def insert_operation(
         self, name: str, now: float, *, execution: Execution | None, outcome: JsonObject | None
     ) -> None:
-        """Keep an operation: one that waits for an execution, or one that is done."""
+        """Insert an operation that waits for an execution, or that is done with an outcome."""
         self._store.execute(
             "insert into run_operations (name, create_time, execution_row, outcome) values (?, ?, ?, ?)",
             *(name, now, execution.id if execution else None, _json(outcome) if outcome else None),
         )
 
     def operation(self, name: str) -> tuple[int | None, JsonObject | None] | None:
-        """Return an operation's execution and outcome, None when there is no such operation."""
+        """Return an operation's execution row and outcome, or None if it does not exist."""
         row = self._store.row("select execution_row, outcome from run_operations where name = ?", name)
         return None if row is None else (row[0], json.loads(row[1]) if row[1] else None)
 
     def expire_operations(self, before: float) -> None:
-        """Forget operations begun before a time."""
+        """Delete operations created before a time."""
         self._store.execute("delete from run_operations where create_time < ?", before)
 
     def _executions(self, condition: str, *values: object) -> list[Execution]:
@@ -277,7 +277,7 @@ class Records:
 
 
 def _json(outcome: JsonObject) -> str:
-    """Write a resource as JSON; enums leave as names, which every client reads."""
+    """Encode a resource as JSON. Enums are written as names, which every client accepts."""
     return json.dumps(outcome, default=lambda member: member.name)
 
 

@@ -1,8 +1,7 @@
-"""The resources of Cloud Run jobs as values: what is kept and passed between the modules beside this one.
+"""The resources of Cloud Run jobs: jobs, executions and tasks.
 
-Field by field: https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs and below. The two APIs
-show the same resources; where they differ, a value here holds what the v1 API has, which is more (annotations that the
-v2 API has fields for).
+For the fields see https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs and below. Where the two
+APIs differ, these classes follow v1, which has more: it uses annotations for some fields of v2.
 """
 
 import enum
@@ -19,16 +18,15 @@ CLIENT_VERSION_ANNOTATION = "run.googleapis.com/client-version"
 ENVIRONMENT_ANNOTATION = "run.googleapis.com/execution-environment"
 CREATOR_ANNOTATION = "run.googleapis.com/creator"
 MODIFIER_ANNOTATION = "run.googleapis.com/lastModifier"
-# Whoever calls: there is no authentication that could tell.
-NOBODY = "nobody@localcloud"
-
+# The creator of every resource, since there is no authentication.
+ANONYMOUS = "anonymous@localcloud"
 
 DEFAULT_RETRIES = 3
 DEFAULT_TIMEOUT_S = 600
 
 
 class ExecutionEnvironment(enum.Enum):
-    """ExecutionEnvironment; kept, without effect."""
+    """ExecutionEnvironment. Stored without effect."""
 
     EXECUTION_ENVIRONMENT_UNSPECIFIED = 0
     EXECUTION_ENVIRONMENT_GEN1 = 1
@@ -36,7 +34,7 @@ class ExecutionEnvironment(enum.Enum):
 
 
 class TaskState(enum.Enum):
-    """What a task is doing: the values of the v1 label `run.googleapis.com/runningState`."""
+    """The state of a task, with the values of the v1 label `run.googleapis.com/runningState`."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -47,7 +45,7 @@ class TaskState(enum.Enum):
 
 
 class ExecutionState(enum.Enum):
-    """How far an execution is. CANCELLING lasts until its processes have ended."""
+    """The state of an execution. CANCELLING lasts until its processes have ended."""
 
     RUNNING = "Running"
     CANCELLING = "Cancelling"
@@ -57,13 +55,13 @@ class ExecutionState(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will happen any more."""
+        """Whether the execution has ended."""
         return self not in (ExecutionState.RUNNING, ExecutionState.CANCELLING)
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A version of a secret in Secret Manager, which is not here: its variable keeps localcloud's own value."""
+    """A reference to a Secret Manager secret. Its value is that of the variable in localcloud's own environment."""
 
     name: str
     version: str
@@ -71,9 +69,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What runs in a task. `command` replaces what the image runs; `limits` are kept and have no effect.
+    """The container of a task. `command` replaces the image's entrypoint; `limits` are stored without effect.
 
-    `secrets` are the variables whose values are secrets.
+    `secrets`: the secrets of environment variables, by variable name.
     """
 
     image: str
@@ -87,7 +85,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class TaskTemplate:
-    """What every task of an execution is like."""
+    """TaskTemplate: the settings of every task of an execution."""
 
     container: Container
     max_retries: int = DEFAULT_RETRIES
@@ -97,7 +95,7 @@ class TaskTemplate:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionTemplate:
-    """What every execution of a job is like; a parallelism of 0 means as many tasks at once as there are."""
+    """ExecutionTemplate: the settings of every execution of a job. `parallelism`: 0 for all tasks at once."""
 
     task: TaskTemplate
     labels: dict[str, str] = field(default_factory=dict)
@@ -108,7 +106,7 @@ class ExecutionTemplate:
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """What a client may set on a job."""
+    """The settings of a job."""
 
     template: ExecutionTemplate
     labels: dict[str, str] = field(default_factory=dict)
@@ -117,7 +115,7 @@ class JobConfig:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a resource is: what its name begins with."""
+    """A project and location."""
 
     project: str
     location: str
@@ -130,7 +128,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is kept; `job_id` is the last part of its name."""
+    """A stored job. `job_id`: the last part of its name."""
 
     id: int
     place: Place
@@ -144,18 +142,18 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Its name in the v2 API."""
+        """The name in the v2 API."""
         return f"{self.place.name}/jobs/{self.job_id}"
 
     @property
     def version(self) -> str:
-        """What changes with every change."""
+        """A string that changes with every update; etag and resourceVersion."""
         return f"{self.generation}-{int(self.update_time * 1e6)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many tasks of an execution are in which state; `retried` of them were run more than once."""
+    """The number of tasks of an execution by state. `retried`: tasks with more than one attempt."""
 
     running: int = 0
     succeeded: int = 0
@@ -166,7 +164,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """An execution as it is kept; `execution_id` is the last part of its name and unique everywhere."""
+    """A stored execution. `execution_id`: the last part of its name, unique in all projects."""
 
     id: int
     place: Place
@@ -183,18 +181,18 @@ class Execution:
 
     @property
     def name(self) -> str:
-        """Its name in the v2 API."""
+        """The name in the v2 API."""
         return f"{self.place.name}/jobs/{self.job_id}/executions/{self.execution_id}"
 
     @property
     def update_time(self) -> float:
-        """When something was last known to have happened."""
+        """The time of the last update."""
         return self.completion_time or self.start_time or self.create_time
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt at a task ended: with a code, by a signal, or with neither when its time was over."""
+    """The result of an attempt: an exit code, a signal, or neither after a timeout."""
 
     exit_code: int | None
     term_signal: int | None
@@ -202,18 +200,18 @@ class Result:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the task is done."""
+        """Whether the task succeeded."""
         return self.exit_code == 0
 
     @property
     def rpc_code(self) -> int:
-        """The google.rpc.Code it is reported with: ABORTED for every failure."""
+        """The google.rpc.Code to report: ABORTED for every failure."""
         return 0 if self.succeeded else 10
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it is kept. `attempt` counts from 0; `failures` are those attempts that count against maxRetries."""
+    """A stored task. `attempt`: counts from 0. `failures`: attempts that count towards maxRetries."""
 
     execution_row: int
     index: int
@@ -226,12 +224,12 @@ class Task:
 
     @property
     def is_open(self) -> bool:
-        """Whether it still has to be run, or run on."""
+        """Whether the task has not ended."""
         return self.state in (TaskState.PENDING, TaskState.RUNNING)
 
 
 def template_from_json(value: dict[str, Any]) -> ExecutionTemplate:
-    """Read what `dataclasses.asdict` made of an ExecutionTemplate, as the database keeps it."""
+    """Restore an ExecutionTemplate from its `dataclasses.asdict` form, as stored in the database."""
     task = value["task"]
     container = task["container"]
     secrets = {name: Secret(**secret) for name, secret in container.get("secrets", {}).items()}
@@ -241,5 +239,5 @@ def template_from_json(value: dict[str, Any]) -> ExecutionTemplate:
 
 
 def config_from_json(value: dict[str, Any]) -> JobConfig:
-    """Read what `dataclasses.asdict` made of a JobConfig, as the database keeps it."""
+    """Restore a JobConfig from its `dataclasses.asdict` form, as stored in the database."""
     return JobConfig(**{**value, "template": template_from_json(value["template"])})

@@ -1,7 +1,6 @@
-"""What can be done with jobs and executions, whichever API asks: `api_v2` and `api_v1` are only its two languages.
+"""Operations on jobs and executions, shared by the v1 and v2 APIs.
 
-Checked values come in, kept resources come out; what can't be done is an ApiError in the real service's words where
-they are known. Changes take effect at once.
+Arguments are already checked. Errors are `ApiError`s, with the messages of the real service where those are known.
 """
 
 import secrets
@@ -19,7 +18,7 @@ from localcloud.run.parse import check_job_id
 from localcloud.run.records import Records
 from localcloud.run.resources import Execution, ExecutionState, Job, JobConfig, Place, Task
 
-# The oldest finished executions of a job beyond these are forgotten.
+# More finished executions of a job are deleted, oldest first.
 MAX_FINISHED_EXECUTIONS = 1000
 
 _SUFFIX = string.ascii_lowercase + string.digits
@@ -37,7 +36,7 @@ class JobService:
     # Jobs
 
     def create_job(self, place: Place, job_id: str, config: JobConfig) -> Job:
-        """Keep a new job."""
+        """Create a job."""
         check_job_id(job_id)
         if self._records.job(place, job_id) is not None:
             raise ApiError("ALREADY_EXISTS", f"Resource '{job_id}' already exists.")
@@ -47,40 +46,40 @@ class JobService:
         """Return a job."""
         job = self._records.job(place, job_id)
         if job is None:
-            raise _missing("JOB", place, job_id)
+            raise _not_found("JOB", place, job_id)
         return job
 
     def jobs(self, project: str, location: str | None) -> list[Job]:
-        """Return the jobs of a project, by name; of all locations without one."""
+        """Return the jobs of a project, in one location or in all, sorted by name."""
         return self._records.jobs(project, location)
 
     def replace_job(self, job: Job, config: JobConfig) -> Job:
-        """Give a job new settings; executions under way keep theirs."""
+        """Replace the settings of a job. Running executions keep theirs."""
         return self._records.update_job(job, config, time.time())
 
     def delete_job(self, job: Job) -> None:
-        """Delete a job with its executions, of which those under way are stopped."""
+        """Delete a job and its executions; running ones are stopped."""
         self._delete_all(self._records.executions(job.place.project, job.place.location, job.job_id))
         self._records.delete_job(job)
 
     def problem(self, job: Job) -> str:
-        """Say why a job can't be run, '' when it can."""
+        """Return why a job cannot run, or ''."""
         container = job.config.template.task.container
         if self._images.argv(container) is not None:
             return ""
         return (
-            f"Image '{container.image}' not found. localcloud runs the commands that its option "
-            "--image NAME=COMMAND gives for images."
+            f"Image '{container.image}' not found. "
+            "Start localcloud with --image NAME=COMMAND to set the command that it runs for an image."
         )
 
     def latest_execution(self, job: Job) -> Execution | None:
-        """Return the execution of a job that was made last."""
+        """Return the newest execution of a job, or None."""
         return self._records.latest_execution(job)
 
     # Executions
 
     def run(self, job: Job, overrides: Overrides) -> Execution:
-        """Begin an execution."""
+        """Start an execution."""
         if problem := self.problem(job):
             raise ApiError("FAILED_PRECONDITION", problem)
         template = apply(overrides, job.config.template)
@@ -95,32 +94,32 @@ class JobService:
         """Return an execution."""
         execution = self._records.execution(execution_id)
         if execution is None or execution.place != place:
-            raise _missing("EXECUTION", place, execution_id)
+            raise _not_found("EXECUTION", place, execution_id)
         return execution
 
     def executions(self, project: str, location: str | None, job_id: str | None = None) -> list[Execution]:
-        """Return executions, the newest first: of a project, of one of its locations, of one of its jobs."""
+        """Return the executions of a project, or of one location or job in it; newest first."""
         return self._records.executions(project, location, job_id)
 
     def cancel(self, execution: Execution) -> Execution:
-        """Begin to end the processes of an execution; one that is finished stays as it is."""
+        """Cancel an execution. A finished one is left unchanged."""
         if not execution.state.is_final:
             self._records.set_execution_state(
                 execution, ExecutionState.CANCELLING, "Cancelling execution.", time.time()
             )
-            self._executor.end(execution)
+            self._executor.stop_execution(execution)
         return self._records.execution(execution.execution_id) or execution
 
     def delete_execution(self, execution: Execution) -> None:
-        """Delete an execution with its logs; one that is under way is stopped."""
+        """Delete an execution and its logs; a running one is stopped."""
         self._delete_all([execution])
 
     async def wait(self, execution_row: int, timeout_s: float) -> None:
-        """Return when an execution has ended, or after a while."""
+        """Wait until an execution has ended, or `timeout_s` passed."""
         await self._executor.wait(execution_row, timeout_s)
 
     def tasks(self, execution: Execution) -> list[Task]:
-        """Return the tasks of an execution, by their index."""
+        """Return the tasks of an execution, sorted by index."""
         return self._records.tasks(execution.id)
 
     def task(self, execution: Execution, task_id: str) -> Task:
@@ -128,11 +127,11 @@ class JobService:
         for task in self._records.tasks(execution.id):
             if task_id == f"{execution.execution_id}-task{task.index}":
                 return task
-        raise _missing("TASK", execution.place, task_id)
+        raise _not_found("TASK", execution.place, task_id)
 
     def _delete_all(self, executions: Iterable[Execution]) -> None:
         for execution in executions:
-            self._executor.end(execution)
+            self._executor.stop_execution(execution)
             self._records.delete_execution(execution)
             self._logs.delete(execution.execution_id)
 
@@ -143,6 +142,6 @@ class JobService:
                 return execution_id
 
 
-def _missing(kind: str, place: Place, name: str) -> ApiError:
+def _not_found(kind: str, place: Place, name: str) -> ApiError:
     where = f"in region '{place.location}' in project '{place.project}'"
     return ApiError("NOT_FOUND", f"Resource '{name}' of kind '{kind}' {where} does not exist.")

@@ -1,6 +1,8 @@
-"""Cloud Scheduler v1: jobs that make an HTTP request whenever their schedule says so.
+"""Cloud Scheduler v1: jobs that send an HTTP request on a schedule.
 
-`api` has the methods; `parse` and `render` turn Google's JSON into `resources` and back; `records` keeps those as rows;
-`dispatch` makes the requests at the times that `cron` gives, by the pure rules of `attempt` (what is sent, what an
-answer means). `targets` answers the requests that are for Google's own APIs without leaving this process.
+- `api`: the methods.
+- `parse`, `render`: Google's JSON to `resources` and back.
+- `records`: the database rows.
+- `dispatch`: sends the requests. `cron` computes their times; `attempt` builds them and decides on retries; `sender`
+  follows redirects and answers requests to Google's APIs in this process.
 """

@@ -1,6 +1,6 @@
-"""The methods of Cloud Scheduler v1: each checks its request, changes the records and tells the dispatcher.
+"""The methods of Cloud Scheduler v1. Each checks its request, updates the records and notifies the dispatcher.
 
-Called by the router; a method runs to its end without another beside it.
+Methods do not interleave.
 """
 
 import secrets
@@ -33,13 +33,13 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of the real service that a test may want to be others."""
+    """Limits of the real service that tests can change."""
 
     min_attempt_deadline_s: float = 15.0
 
 
 class CloudScheduler:
-    """The service: its routes, and its dispatcher between `start` and `stop`."""
+    """The Cloud Scheduler service. Runs jobs between `start` and `stop`."""
 
     def __init__(self, store: Store, sender: Sender, limits: Limits | None = None, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -49,7 +49,7 @@ class CloudScheduler:
 
     @property
     def routes(self) -> list[Route]:
-        """Every method of the v1 API, supported or not."""
+        """All methods of the v1 API, including unsupported ones."""
         supported: list[tuple[str, str, Handler]] = [
             ("POST", f"/v1/{{parent={_LOCATION}}}/jobs", self.create_job),
             ("GET", f"/v1/{{parent={_LOCATION}}}/jobs", self.list_jobs),
@@ -66,7 +66,7 @@ class CloudScheduler:
         ]
 
     def start(self) -> None:
-        """Take up what the last process left, on the running event loop."""
+        """Resume dispatching, on the running event loop."""
         self._dispatcher.start()
 
     async def stop(self) -> None:
@@ -88,10 +88,10 @@ class CloudScheduler:
         return job_json(job)
 
     def list_jobs(self, call: Call) -> JsonObject:
-        """ListJobs, in the order of their names."""
+        """ListJobs, sorted by name."""
         after = call.query.get("pageToken", "")
-        found = [job for job in self._records.jobs(call.path["parent"]) if job.name > after]
-        page, token = page_of(found, page_size(call, MAX_PAGE), lambda job: job.name)
+        jobs = [job for job in self._records.jobs(call.path["parent"]) if job.name > after]
+        page, token = page_of(jobs, page_size(call, MAX_PAGE), lambda job: job.name)
         return {"jobs": [job_json(job) for job in page], **token}
 
     def get_job(self, call: Call) -> JsonObject:
@@ -99,7 +99,7 @@ class CloudScheduler:
         return job_json(self._job(call))
 
     def update_job(self, call: Call) -> JsonObject:
-        """UpdateJob: the fields of `updateMask`, all without one; retries of a failed attempt are given up."""
+        """UpdateJob: updates the fields of `updateMask`, or all without one. Pending retries are dropped."""
         job = self._job(call)
         mask = [path.strip() for path in call.query.get("updateMask", "").split(",") if path.strip()]
         settings = call.body
@@ -108,24 +108,24 @@ class CloudScheduler:
         return self._change(job, job.state, self._read(Message(settings, "job")))
 
     def delete_job(self, call: Call) -> JsonObject:
-        """DeleteJob: an attempt under way goes on, but is the last."""
+        """DeleteJob: a running attempt continues but is not retried."""
         job = self._job(call)
         self._records.delete(job)
         self._dispatcher.drop(job)
         return {}
 
     def pause_job(self, call: Call) -> JsonObject:
-        """PauseJob: an attempt under way goes on, none begins."""
+        """PauseJob: a running attempt continues, new ones are not started."""
         job = self._job(call)
         return self._change(job, JobState.PAUSED, job.config)
 
     def resume_job(self, call: Call) -> JsonObject:
-        """ResumeJob: with the next time of its schedule."""
+        """ResumeJob: continues with the next time of the schedule."""
         job = self._job(call)
         return self._change(job, JobState.ENABLED, job.config)
 
     def run_job(self, call: Call) -> JsonObject:
-        """RunJob: now, even when it is paused or running."""
+        """RunJob: sends the request now, even if the job is paused or running."""
         return job_json(self._dispatcher.run(self._job(call)))
 
     def _job(self, call: Call) -> Job:
@@ -147,7 +147,7 @@ class CloudScheduler:
 
 
 def _with_one_token(settings: JsonObject, mask: list[str]) -> JsonObject:
-    """Return settings without an identity that the mask emptied or replaced by one of the other kind."""
+    """Drop a token that the mask emptied, or replaced with a token of the other kind."""
     target: dict[str, Any] = settings["httpTarget"]
     for name, other in (("oidcToken", "oauthToken"), ("oauthToken", "oidcToken")):
         if not target.get(name):

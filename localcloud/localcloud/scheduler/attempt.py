@@ -1,23 +1,23 @@
-"""One attempt at a job: what is sent to the target and what its answer means. Pure; the dispatcher does the rest."""
+"""An attempt to run a job: its request, the time of the next retry, and the status message. Pure."""
 
 from collections.abc import Mapping
 
 from localcloud.rest.protojson import timestamp_text
 from localcloud.rest.router import JsonObject
 from localcloud.scheduler.resources import DEFAULT_CONTENT_TYPE, USER_AGENT, Execution, Job, RetryConfig
-from localcloud.targets.backoff import backoff, gives_up
+from localcloud.targets.backoff import backoff, retries_exhausted
 from localcloud.targets.http_request import HttpRequest, encoded_url, sent_headers
 from localcloud.targets.outbound import OutboundRequest
 from localcloud.targets.outcome import Outcome
 
 
-def own_headers(request: HttpRequest) -> dict[str, str]:
-    """Return the headers that every request of a job has: the client's and those that the service adds."""
+def target_headers(request: HttpRequest) -> dict[str, str]:
+    """Return the headers of a job's HttpTarget: the client's and those that the service adds."""
     return {**_with_content_type(request.headers, request.body), "User-Agent": USER_AGENT}
 
 
 def request_of(job: Job, tick: float, now: float) -> OutboundRequest:
-    """Return the request of the job's next attempt, made `now` for the time `tick`."""
+    """Return the request of an attempt at `now`, for the scheduled time `tick`."""
     request = job.config.request
     headers = _with_content_type(sent_headers(request, USER_AGENT, now), request.body) | {
         "X-CloudScheduler": "true",
@@ -28,9 +28,9 @@ def request_of(job: Job, tick: float, now: float) -> OutboundRequest:
 
 
 def next_retry(execution: Execution, retry: RetryConfig, now: float) -> float | None:
-    """Return when an execution that has failed once more, `now`, is tried again; None when it is not."""
+    """Return the time of the next retry of an execution that failed again at `now`, or None if there is none."""
     failures = execution.failures + 1
-    if not retry.retry_count or gives_up(
+    if not retry.retry_count or retries_exhausted(
         failures,
         now - execution.begun_at,
         max_attempts=retry.retry_count + 1,
@@ -46,7 +46,7 @@ def next_retry(execution: Execution, retry: RetryConfig, now: float) -> float | 
 
 
 def status_json(outcome: Outcome) -> JsonObject:
-    """Write the google.rpc.Status of an attempt; {} is success."""
+    """Return the google.rpc.Status of an attempt; {} means success."""
     if outcome.succeeded:
         return {}
     code, _ = outcome.rpc_code

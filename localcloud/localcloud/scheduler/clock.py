@@ -1,32 +1,32 @@
-"""The time of day, as something that can be handed in: the real one here, one that tests move in the tests."""
+"""The clock that Cloud Scheduler runs by. Tests replace it with one that they set."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-# A laptop may sleep, and the clock that timers run by sleeps with it; the time of day does not. A timer for a moment
-# that is hours away therefore looks again after this long.
+# Timers stop while a laptop sleeps; the time of day does not. So a timer for a time that is hours away wakes up after
+# at most this long to check the time.
 LONGEST_SLEEP_S = 60.0
 
 
 class Timer(Protocol):
-    """Something that will be called, unless it is cancelled."""
+    """A pending callback."""
 
     def cancel(self) -> None:
-        """Don't call."""
+        """Cancel the callback."""
         ...
 
 
 class Clock(Protocol):
-    """Tells the time and waits for times; seconds since 1970."""
+    """A clock with timers. Times are seconds since 1970."""
 
     def now(self) -> float:
         """Return the time."""
         ...
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
-        """Call back once, at a moment or, when that is past, as soon as what happens now is through."""
+    def call_at(self, due: float, callback: Callable[[], None]) -> Timer:
+        """Call back once at a time. If it has passed, call in the next iteration of the event loop."""
         ...
 
 
@@ -37,14 +37,14 @@ class SystemClock:
         """Return the time."""
         return time.time()
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
-        """Call back once, on the event loop."""
-        return _SystemTimer(moment, callback)
+    def call_at(self, due: float, callback: Callable[[], None]) -> Timer:
+        """Call back once at a time, on the running event loop."""
+        return _SystemTimer(due, callback)
 
 
 class _SystemTimer:
-    def __init__(self, moment: float, callback: Callable[[], None]) -> None:
-        self._moment = moment
+    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+        self._due = due
         self._callback = callback
         self._handle = self._sleep()
 
@@ -52,11 +52,11 @@ class _SystemTimer:
         self._handle.cancel()
 
     def _sleep(self) -> asyncio.TimerHandle:
-        delay_s = min(max(self._moment - time.time(), 0.0), LONGEST_SLEEP_S)
-        return asyncio.get_running_loop().call_later(delay_s, self._look)
+        delay_s = min(max(self._due - time.time(), 0.0), LONGEST_SLEEP_S)
+        return asyncio.get_running_loop().call_later(delay_s, self._check)
 
-    def _look(self) -> None:
-        if time.time() >= self._moment:
+    def _check(self) -> None:
+        if time.time() >= self._due:
             self._callback()
         else:
             self._handle = self._sleep()

@@ -1,8 +1,8 @@
-"""Makes the requests: each job's when its schedule says so, again when one failed, never two at once for one job.
+"""Runs jobs on their schedules: sends their requests, retries failed ones, stores the outcomes in `records`.
 
-`api` tells it of jobs; it sends their requests and writes down in `records` how they ended. A job sleeps until its next
-time, and a tick that comes while an execution is outstanding waits for its end; several of them become one. Ticks that
-were missed while nobody ran this program don't come later; what was outstanding is taken up.
+A job has at most one execution at a time. A scheduled time (tick) that comes during an execution waits for its end, and
+several such ticks are run once. Ticks that passed while localcloud was not running are skipped; an execution that had
+started is resumed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from localcloud.targets.outcome import Outcome, Sender, attempt
 
 
 class Dispatcher:
-    """Runs the jobs on the running event loop."""
+    """Runs jobs on the running event loop."""
 
     def __init__(self, records: Records, sender: Sender, clock: Clock) -> None:
         self._records = records
@@ -30,18 +30,18 @@ class Dispatcher:
         self._attempts: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Take up what the last process left."""
+        """Set the timers of all jobs; resume executions of an earlier process."""
         now = self._clock.now()
         for job in self._records.jobs():
             if job.outstanding is not None:
-                self.put(self._records.take_up(job, now))
+                self.put(self._records.resume(job, now))
             elif job.schedule_time is not None and job.schedule_time <= now:
                 self.put(self._records.reschedule(job, job.config.next_tick(now)))
             else:
                 self.put(job)
 
     async def stop(self) -> None:
-        """Give up the attempts under way; the next process makes them again."""
+        """Cancel running attempts. The next process repeats them."""
         for timer in self._timers.values():
             timer.cancel()
         for running in self._attempts:
@@ -49,28 +49,28 @@ class Dispatcher:
         await asyncio.gather(*self._attempts, return_exceptions=True)
 
     def put(self, job: Job) -> None:
-        """Begin with a job, or go on with its new state, settings or time."""
+        """Set a job's timer, according to its current state and schedule time."""
         self.drop(job)
         if job.schedule_time is not None and job.id not in self._running:
             self._timers[job.id] = self._clock.call_at(job.schedule_time, partial(self._due, job.id))
 
     def drop(self, job: Job) -> None:
-        """Forget a job; an attempt under way ends unheard."""
+        """Cancel a job's timer."""
         timer = self._timers.pop(job.id, None)
         if timer is not None:
             timer.cancel()
 
     def run(self, job: Job) -> Job:
-        """Make an attempt now, whatever the job's state and even beside one that is under way."""
+        """Start an attempt now, regardless of the job's state and even during another attempt."""
         now = self._clock.now()
         if job.outstanding is not None or job.id in self._running:
-            job = self._records.attempted(job, now)
-            self._spawn(self._run_beside(job, now))
+            job = self._records.set_last_attempt_time(job, now)
+            self._spawn(self._run_extra_attempt(job, now))
             return job
         return self._begin(job, now)
 
     def _due(self, row_id: int) -> None:
-        job = self._records.job_at(row_id)
+        job = self._records.job_by_row(row_id)
         if job is None or job.schedule_time is None or row_id in self._running:
             return
         if job.outstanding is None:
@@ -83,13 +83,13 @@ class Dispatcher:
 
     def _start(self, job: Job) -> Job:
         self.drop(job)
-        job = self._records.attempted(job, self._clock.now())
+        job = self._records.set_last_attempt_time(job, self._clock.now())
         self._running.add(job.id)
         self._spawn(self._attempt(job))
         return job
 
-    def _spawn(self, attempt_to_make: Coroutine[Any, Any, None]) -> None:
-        running = asyncio.get_running_loop().create_task(attempt_to_make)
+    def _spawn(self, attempt_run: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.get_running_loop().create_task(attempt_run)
         self._attempts.add(running)
         running.add_done_callback(self._attempts.discard)
 
@@ -99,27 +99,27 @@ class Dispatcher:
             outcome = await self._send(job, job.outstanding.tick)
         finally:
             self._running.discard(job.id)
-        now = self._records.job_at(job.id)
-        if now is not None:
-            self.put(self._settle(now, outcome))
+        current = self._records.job_by_row(job.id)
+        if current is not None:
+            self.put(self._store_outcome(current, outcome))
 
-    async def _run_beside(self, job: Job, tick: float) -> None:
+    async def _run_extra_attempt(self, job: Job, tick: float) -> None:
         outcome = await self._send(job, tick)
-        now = self._records.job_at(job.id)
-        if now is not None:
-            self._records.note(now, status_json(outcome))
+        current = self._records.job_by_row(job.id)
+        if current is not None:
+            self._records.set_status(current, status_json(outcome))
 
     async def _send(self, job: Job, tick: float) -> Outcome:
         outcome = await attempt(self._sender, lambda now: request_of(job, tick, now), job.config.attempt_deadline_s)
         if not outcome.succeeded:
-            _report(job, outcome)
+            _log_failure(job, outcome)
         return outcome
 
-    def _settle(self, job: Job, outcome: Outcome) -> Job:
-        """Write down how an attempt ended and what follows."""
+    def _store_outcome(self, job: Job, outcome: Outcome) -> Job:
+        """Store the outcome of an attempt, and when the next one is due."""
         status, execution = status_json(outcome), job.outstanding
-        if execution is None:  # paused or changed meanwhile, which gave it up
-            return self._records.note(job, status)
+        if execution is None:  # paused or changed meanwhile, which ended the execution
+            return self._records.set_status(job, status)
         if job.state is not JobState.ENABLED:
             return self._records.finish(job, status, schedule_time=None)
         tick = job.config.next_tick(execution.begun_at)
@@ -130,7 +130,7 @@ class Dispatcher:
         return self._records.finish(job, status, schedule_time=tick)
 
 
-def _report(job: Job, outcome: Outcome) -> None:
+def _log_failure(job: Job, outcome: Outcome) -> None:
     emit(
         "WARNING",
         "attempt failed",

@@ -1,4 +1,4 @@
-"""Google's JSON in: checks a Job as a client sent it and fills in every default. Pure."""
+"""Parses Job messages: checks every field and fills in defaults. Pure."""
 
 import re
 
@@ -20,7 +20,7 @@ _OUTPUT_ONLY = ("name", "state", "userUpdateTime", "scheduleTime", "lastAttemptT
 
 
 def check_job_name(name: str, parent: str) -> None:
-    """Check the name of a job that is to be created in the location `parent`."""
+    """Check the name of a new job in the location `parent`."""
     if not _JOB_NAME.fullmatch(name):
         raise invalid('Job name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/jobs/<JOB_ID>".')
     if not name.startswith(f"{parent}/jobs/"):
@@ -28,9 +28,9 @@ def check_job_name(name: str, parent: str) -> None:
 
 
 def read_job_config(job: Message) -> JobConfig:
-    """Read a Job's settings; `check_job_config` then says whether they can be had."""
+    """Read the settings of a Job; `check_job_config` checks limits and schedule."""
     with job:
-        job.ignore(*_OUTPUT_ONLY)  # the name was taken by whoever needs it
+        job.ignore(*_OUTPUT_ONLY)  # the caller reads the name if it needs it
         job.unsupported("pubsubTarget", "Job.pubsubTarget")
         job.unsupported("appEngineHttpTarget", "Job.appEngineHttpTarget")
         target = job.message("httpTarget")
@@ -40,14 +40,14 @@ def read_job_config(job: Message) -> JobConfig:
             schedule=job.string("schedule"),
             time_zone=job.string("timeZone") or DEFAULT_TIME_ZONE,
             description=job.string("description"),
-            request=read_http_request(target, what="HttpTarget", url_field="uri", with_oauth=True),
+            request=read_http_request(target, message_name="HttpTarget", url_field="uri", with_oauth=True),
             attempt_deadline_s=job.duration_s("attemptDeadline") or DEFAULT_ATTEMPT_DEADLINE_S,
             retry=_read_retry_config(job.message("retryConfig")),
         )
 
 
 def check_job_config(config: JobConfig, *, min_attempt_deadline_s: float, now: float) -> JobConfig:
-    """Check a job's settings, whose schedule must come again after `now`, and return them."""
+    """Check limits and schedule of a job, which must come due after `now`; return its settings."""
     if len(config.description) > MAX_DESCRIPTION_CHARS:
         raise invalid(f"Job.description must be at most {MAX_DESCRIPTION_CHARS} characters.")
     if config.request.size_bytes > MAX_JOB_BYTES:
@@ -63,8 +63,8 @@ def _check_schedule(config: JobConfig, now: float) -> None:
         raise ApiError("UNIMPLEMENTED", "App Engine's cron format ('every 5 minutes') is not supported by localcloud.")
     try:
         zone(config.time_zone)
-    except (KeyError, ValueError, OSError) as error:  # unknown, not a name, the name of a folder
-        raise invalid(f"Schedule or time zone is invalid: {config.time_zone!r} is not a time zone.") from error
+    except (KeyError, ValueError, OSError) as error:  # unknown, malformed, or the name of a folder
+        raise invalid(f"Schedule or time zone is invalid: unknown time zone {config.time_zone!r}.") from error
     try:
         config.next_tick(now)
     except CronError as error:

@@ -1,7 +1,7 @@
-"""The rows of Cloud Scheduler in the store. Called by `api` and `dispatch`, on the event loop.
+"""Database rows of Cloud Scheduler: jobs.
 
-An execution is outstanding from its first attempt to its last; while it is, its time and what has failed so far are in
-the job's row. An attempt that died with a process has changed nothing there but `last_attempt_time`: it is still due.
+From the first attempt of an execution to its last, the job's row has its scheduled time (`tick`), its start and its
+number of failures. An attempt of a process that died is still due, since it only changed `last_attempt_time`.
 """
 
 import json
@@ -22,7 +22,7 @@ create table if not exists scheduler_jobs (
   config text not null,
   user_update_time real not null,
   schedule_time real,
-  -- the outstanding execution, if there is one
+  -- the outstanding execution, null if there is none
   tick real,
   begun_at real,
   failures integer,
@@ -43,7 +43,7 @@ class Records:
         self._store = store
 
     def jobs(self, parent: str = "") -> list[Job]:
-        """Return the jobs of a location, or all, by name."""
+        """Return the jobs of a location, or all jobs, sorted by name."""
         prefix = f"{parent}/jobs/" if parent else ""
         rows = self._store.rows(
             f"select {_COLUMNS} from scheduler_jobs where substr(name, 1, ?) = ? order by name", len(prefix), prefix
@@ -51,15 +51,15 @@ class Records:
         return [_job(row) for row in rows]
 
     def job(self, name: str) -> Job | None:
-        """Return a job by its name, None when there is none."""
+        """Return a job by name, or None."""
         return self._one("name = ?", name)
 
-    def job_at(self, row_id: int) -> Job | None:
-        """Return a job by its row, None when it is gone."""
+    def job_by_row(self, row_id: int) -> Job | None:
+        """Return a job by row id, or None if it was deleted."""
         return self._one("id = ?", row_id)
 
     def insert(self, name: str, config: JobConfig, *, schedule_time: float, now: float) -> Job:
-        """Keep a new job, whose name must be free."""
+        """Insert a job. Its name must not be in use."""
         row = self._store.row(
             "insert into scheduler_jobs (name, state, config, user_update_time, schedule_time) values (?, ?, ?, ?, ?) "
             f"returning {_COLUMNS}",
@@ -68,7 +68,7 @@ class Records:
         return _job(row)
 
     def change(self, job: Job, state: JobState, config: JobConfig, *, schedule_time: float | None, now: float) -> Job:
-        """Keep a job's new state or settings and its next time; an outstanding execution is given up."""
+        """Store the state, settings and next time of a job. An outstanding execution is dropped."""
         return self._update(
             job,
             "state = ?, config = ?, user_update_time = ?, schedule_time = ?, tick = null, begun_at = null, "
@@ -77,37 +77,37 @@ class Records:
         )
 
     def delete(self, job: Job) -> None:
-        """Forget a job."""
+        """Delete a job."""
         self._store.execute("delete from scheduler_jobs where id = ?", job.id)
 
     def begin(self, job: Job, execution: Execution) -> Job:
-        """Write down that an execution is outstanding from now on; it is due at its time."""
+        """Store a new outstanding execution, due at its scheduled time."""
         return self._update(
             job,
             "tick = ?, begun_at = ?, failures = ?, schedule_time = ?",
             *(execution.tick, execution.begun_at, execution.failures, execution.tick),
         )
 
-    def take_up(self, job: Job, now: float) -> Job:
-        """Go on with an execution that another process began: as if now, so that no time before counts as waiting."""
+    def resume(self, job: Job, now: float) -> Job:
+        """Resume an execution of an earlier process, as if started now: downtime does not count against its retries."""
         return self._update(job, "begun_at = ?", now)
 
-    def attempted(self, job: Job, now: float) -> Job:
-        """Write down that an attempt begins."""
+    def set_last_attempt_time(self, job: Job, now: float) -> Job:
+        """Store the start time of an attempt."""
         return self._update(job, "last_attempt_time = ?", now)
 
-    def note(self, job: Job, status: JsonObject) -> Job:
-        """Write down how an attempt ended, and nothing else."""
+    def set_status(self, job: Job, status: JsonObject) -> Job:
+        """Store only the status of an attempt."""
         return self._update(job, "status = ?", json.dumps(status))
 
     def retry(self, job: Job, status: JsonObject, *, failures: int, schedule_time: float) -> Job:
-        """Write down a failed attempt and when the next one is due."""
+        """Store a failed attempt and the time of the retry."""
         return self._update(
             job, "status = ?, failures = ?, schedule_time = ?", json.dumps(status), failures, schedule_time
         )
 
     def finish(self, job: Job, status: JsonObject, *, schedule_time: float | None) -> Job:
-        """Write down the end of the outstanding execution and when the next one is due."""
+        """Store the end of the outstanding execution and the time of the next one."""
         return self._update(
             job,
             "status = ?, schedule_time = ?, tick = null, begun_at = null, failures = null",
@@ -115,7 +115,7 @@ class Records:
         )
 
     def reschedule(self, job: Job, schedule_time: float) -> Job:
-        """Write down when the next execution is due."""
+        """Store the time of the next execution."""
         return self._update(job, "schedule_time = ?", schedule_time)
 
     def _one(self, condition: str, value: object) -> Job | None:

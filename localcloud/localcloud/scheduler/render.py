@@ -1,23 +1,23 @@
-"""Google's JSON out: writes a Job for a client, and a job's settings for the database. Pure."""
+"""Renders Job messages, and the settings of a job for the database. Pure."""
 
 import base64
 
 from localcloud.rest.protojson import duration_text, timestamp_text
 from localcloud.rest.router import JsonObject
-from localcloud.scheduler.attempt import own_headers
+from localcloud.scheduler.attempt import target_headers
 from localcloud.scheduler.resources import Job, JobConfig, RetryConfig
 from localcloud.targets.http_request import HttpRequest
 
 
 def job_json(job: Job) -> JsonObject:
-    """Write a Job."""
+    """Return a Job message."""
     result: JsonObject = {
         "name": job.name,
         **job_config_json(job.config),
         "state": job.state,
         "userUpdateTime": timestamp_text(job.user_update_time),
     }
-    result["httpTarget"]["headers"] = own_headers(job.config.request)
+    result["httpTarget"]["headers"] = target_headers(job.config.request)
     if job.status is not None:
         result["status"] = job.status
     if job.schedule_time is not None:
@@ -28,7 +28,7 @@ def job_json(job: Job) -> JsonObject:
 
 
 def job_config_json(config: JobConfig) -> JsonObject:
-    """Write what a client may set on a job; `read_job_config` reads it back."""
+    """Return the settings of a job, which `read_job_config` reads."""
     result: JsonObject = {
         "schedule": config.schedule,
         "timeZone": config.time_zone,

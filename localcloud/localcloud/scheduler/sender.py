@@ -1,8 +1,7 @@
-"""Where a job's request goes: out to its target, or to Google's own APIs, and those are here.
+"""Sends the requests of jobs: follows redirects, and answers requests to googleapis.com in this process.
 
-Called by the dispatcher in place of `Outbound`. A URL of googleapis.com is answered by this process: that is how a
-schedule starts a Cloud Run job, and why nothing here ever reaches Google. Redirects are followed, since the answer of
-the redirected request is the one that counts (HttpTarget).
+That is how a schedule starts a Cloud Run job, and no request reaches Google. Redirects are followed because the
+response of the redirected request counts (HttpTarget).
 """
 
 from collections.abc import Sequence
@@ -18,15 +17,15 @@ from localcloud.targets.outcome import Sender
 MAX_REDIRECTS = 10
 
 
-class Targets:
-    """Sends requests, to ourselves once there is a router."""
+class JobRequestSender:
+    """A sender with redirects. `router`, set after all services are built, answers requests to googleapis.com."""
 
     def __init__(self, outbound: Sender) -> None:
         self._outbound = outbound
         self.router = Router([])
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
+        """Send a request and return the final response. Errors: OSError (no response), ProtocolError (not HTTP)."""
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(request)
             location = response.headers.get("location")
@@ -44,10 +43,10 @@ class Targets:
 
 
 def _redirected(request: OutboundRequest, status: int, location: str) -> OutboundRequest:
-    """Return the request that a redirect asks for (RFC 9110, 15.4): with GET unless the method is to be kept."""
+    """Return the request for a redirect (RFC 9110, 15.4): with GET, unless the status preserves the method."""
     url = encoded_url(urljoin(request.url, location))
     if not url.startswith(("http://", "https://")):
-        raise ProtocolError(f"a redirect to {url[:80]!r}")
+        raise ProtocolError(f"invalid redirect to {url[:80]!r}")
     if urlsplit(url).netloc != urlsplit(request.url).netloc:
         request = replace(request, headers=_without(request.headers, "authorization"))
     if status in (307, 308) or request.method in ("GET", "HEAD"):

@@ -1,28 +1,25 @@
-"""When to try again: pure arithmetic that Cloud Tasks' documentation defines, with its worked example.
+"""Retry intervals and limits, as Cloud Tasks' RetryConfig defines them. Pure."""
 
-Called by the dispatcher with counts and seconds; answers with seconds and a yes or no.
-"""
-
-_MANY_DOUBLINGS = 64  # beyond, any interval is far past any max_backoff; bounds the power below
+_MAX_DOUBLINGS = 64  # bounds the power below; more doublings exceed any max_backoff
 
 
 def backoff(retry: int, *, min_backoff_s: float, max_backoff_s: float, max_doublings: int) -> float:
-    """Return the seconds to wait before the `retry`-th retry (1 is the first).
+    """Return the seconds before a retry; `retry` counts from 1.
 
     The interval starts at `min_backoff_s`, doubles `max_doublings` times, then grows linearly by the last doubled
     interval, and stays at `max_backoff_s` (RetryConfig.max_doublings). With 10 s, 300 s and 3: 10, 20, 40, 80, 160,
     240, 300, 300, …
     """
-    doublings = min(retry - 1, max_doublings, _MANY_DOUBLINGS)
+    doublings = min(retry - 1, max_doublings, _MAX_DOUBLINGS)
     steps_beyond = max(retry - 1 - max_doublings, 0)
     return min(min_backoff_s * 2.0**doublings * (steps_beyond + 1), max_backoff_s)
 
 
-def gives_up(attempts: int, elapsed_s: float, *, max_attempts: int, max_retry_duration_s: float) -> bool:
-    """Say whether a task that failed `attempts` times, first tried `elapsed_s` ago, is not tried again.
+def retries_exhausted(attempts: int, elapsed_s: float, *, max_attempts: int, max_retry_duration_s: float) -> bool:
+    """Return True if a task is not retried: it failed `attempts` times, and `elapsed_s` passed since its first attempt.
 
-    Only when both limits are met (RetryConfig.max_attempts). `max_attempts` -1 and `max_retry_duration_s` 0 mean no
-    such limit: then the other decides alone; with neither the task is tried until its retention ends.
+    Both limits must be reached (RetryConfig.max_attempts). `max_attempts` -1 and `max_retry_duration_s` 0 mean no
+    limit: the other one decides alone. Without limits, a task is retried until its retention ends.
     """
     limits = []
     if max_attempts != -1:

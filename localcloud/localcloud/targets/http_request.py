@@ -1,7 +1,7 @@
-"""HTTP targets, the same for Cloud Tasks and Cloud Scheduler: a request that a client describes and that is made later.
+"""The HTTP request of a task or scheduled job: reads and checks the `HttpRequest` or `HttpTarget` message.
 
-In flows a message of the API (`HttpRequest` of a task, `HttpTarget` of a scheduled job), out flows a checked
-`HttpRequest`. The two APIs have the same rules in nearly the same words; what they call things is a parameter.
+Cloud Tasks and Cloud Scheduler have the same rules and nearly the same error messages; the names of messages and fields
+are parameters.
 """
 
 import enum
@@ -16,7 +16,7 @@ from localcloud.targets.id_tokens import ACCESS_TOKEN, id_token
 MAX_HEADERS_BYTES = 80 * 1024
 MAX_URL_CHARS = 2083
 
-# Headers that a client can't set: the service computes them, or they belong to the connection.
+# Headers that clients cannot set: set by the service, or specific to a connection.
 _RESERVED_HEADER = re.compile(
     r"host|content-length|user-agent|connection|keep-alive|transfer-encoding|te|upgrade|expect|"
     r"x-(google|appengine|cloudtasks|cloudscheduler)(-.*)?",
@@ -41,7 +41,7 @@ class HttpMethod(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """The request to make; `headers` without those that the service sets itself, at most one of the two identities."""
+    """A request to make later, with an OIDC or OAuth identity or none; without the headers that the service sets."""
 
     url: str
     method: HttpMethod
@@ -54,36 +54,36 @@ class HttpRequest:
 
     @property
     def size_bytes(self) -> int:
-        """What counts against the limits of its owner."""
+        """Size that counts towards the limit of a task or job."""
         return len(self.url) + _size_bytes(self.headers) + len(self.body)
 
 
-def read_http_request(message: Message, *, what: str, url_field: str, with_oauth: bool) -> HttpRequest:
-    """Check the message `what` (HttpRequest, HttpTarget), whose URL is in the field `url_field`."""
+def read_http_request(message: Message, *, message_name: str, url_field: str, with_oauth: bool) -> HttpRequest:
+    """Read and check a message; `message_name` (HttpRequest, HttpTarget) and `url_field` are used in errors."""
     with message:
         if not with_oauth:
-            message.unsupported("oauthToken", f"{what}.oauthToken")
+            message.unsupported("oauthToken", f"{message_name}.oauthToken")
         url = message.string(url_field)
-        method = message.choice("httpMethod", HttpMethod)
-        headers = message.texts("headers")
-        body = message.octets("body")
+        method = message.enum_value("httpMethod", HttpMethod)
+        headers = message.string_map("headers")
+        body = message.base64_bytes("body")
         oidc_email, audience = _read_token(message.message("oidcToken"), "OidcToken", "audience")
         oauth_email, scope = _read_token(message.message("oauthToken"), "OAuthToken", "scope")
     if oidc_email and oauth_email:
-        raise invalid(f"{what} can have an oidcToken or an oauthToken, not both.")
+        raise invalid(f"{message_name} can have an oidcToken or an oauthToken, not both.")
     if method is HttpMethod.HTTP_METHOD_UNSPECIFIED:
         method = HttpMethod.POST
     if body and method not in (HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH):
-        raise invalid(f"{what}.body is allowed only if the HTTP method is POST, PUT, or PATCH.")
-    _check_url(url, f"{what}.{url_field}")
-    _check_headers(headers, f"{what}.headers")
-    kept = {name: value for name, value in headers.items() if not _RESERVED_HEADER.fullmatch(name)}
+        raise invalid(f"{message_name}.body is allowed only if the HTTP method is POST, PUT, or PATCH.")
+    _check_url(url, f"{message_name}.{url_field}")
+    _check_headers(headers, f"{message_name}.headers")
+    allowed = {name: value for name, value in headers.items() if not _RESERVED_HEADER.fullmatch(name)}
     audience = (audience or url) if oidc_email else ""
-    return HttpRequest(url, method, kept, body, oidc_email, audience, oauth_email, scope)
+    return HttpRequest(url, method, allowed, body, oidc_email, audience, oauth_email, scope)
 
 
 def sent_headers(request: HttpRequest, user_agent: str, now: float) -> dict[str, str]:
-    """Return the headers of a request made `now`: the client's, `User-Agent` and, with an identity, `Authorization`."""
+    """Return the client's headers, `User-Agent` and, for a request with an identity, `Authorization` (issued `now`)."""
     headers = {**request.headers, "User-Agent": user_agent}
     token = ACCESS_TOKEN if request.oauth_email else ""
     if request.oidc_email:
@@ -95,43 +95,43 @@ def sent_headers(request: HttpRequest, user_agent: str, now: float) -> dict[str,
 
 
 def encoded_url(url: str) -> str:
-    """Return a URL with the characters percent-encoded that a request line can't carry, and nothing else changed."""
+    """Percent-encode the characters that a request line cannot contain; drop the fragment."""
     return quote(url.partition("#")[0], safe="%:/?&=+$,;@!'()*[]~")
 
 
-def _read_token(message: Message | None, what: str, purpose: str) -> tuple[str, str]:
-    """Return the account and what its token is for, both '' without a token."""
+def _read_token(message: Message | None, message_name: str, field: str) -> tuple[str, str]:
+    """Return the service account and the audience or scope (`field`); two empty strings without a token."""
     if message is None:
         return "", ""
     with message:
-        email, value = message.string("serviceAccountEmail"), message.string(purpose)
+        email, value = message.string("serviceAccountEmail"), message.string(field)
     if not email:
-        raise invalid(f"{what}.serviceAccountEmail is required.")
+        raise invalid(f"{message_name}.serviceAccountEmail is required.")
     return email, value
 
 
-def _check_url(url: str, what: str) -> None:
+def _check_url(url: str, field: str) -> None:
     if not url:
-        raise invalid(f"{what} is required.")
+        raise invalid(f"{field} is required.")
     if not url.startswith(("http://", "https://")):
         raise invalid("HttpTarget.url must start with 'http://' or 'https://'.")
     try:
         parts = urlsplit(encoded_url(url))
-        named = bool(parts.hostname) and parts.port != 0
+        is_valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        named = False
-    if not named:
-        raise invalid(f"{what} is not a valid URL.")
+        is_valid = False
+    if not is_valid:
+        raise invalid(f"{field} is not a valid URL.")
     if len(encoded_url(url)) > MAX_URL_CHARS:
-        raise invalid(f"{what} must be at most {MAX_URL_CHARS} characters after encoding.")
+        raise invalid(f"{field} must be at most {MAX_URL_CHARS} characters after encoding.")
 
 
-def _check_headers(headers: dict[str, str], what: str) -> None:
+def _check_headers(headers: dict[str, str], field: str) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise invalid(f"{what} has an invalid header: {name[:80]!r}.")
+            raise invalid(f"{field} has an invalid header: {name[:80]!r}.")
     if _size_bytes(headers) >= MAX_HEADERS_BYTES:
-        raise invalid(f"The size of {what} must be less than 80KB.")
+        raise invalid(f"The size of {field} must be less than 80KB.")
 
 
 def _size_bytes(headers: dict[str, str]) -> int:

@@ -1,8 +1,8 @@
-"""The identity a target sees: the ID token as it arrives *behind* Cloud Run's check.
+"""Google ID tokens, as a container on Cloud Run receives them.
 
-Cloud Run verifies the caller's token and replaces its signature by a marker before the container sees it, so an
-application can only read the claims. Tokens made here look exactly so; `signing` signs them for those who verify
-signatures themselves. Access tokens, which only Google's own APIs can read, are one constant.
+Cloud Run verifies the caller's token and replaces the signature with a marker before the container sees it. Tokens made
+here have that marker; `signing` replaces it with a signature for targets that verify tokens themselves. Access tokens,
+which only Google's APIs read, are a constant.
 """
 
 import base64
@@ -13,11 +13,11 @@ from collections.abc import Mapping
 SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 KEY_ID = "localcloud"
 LIFETIME_S = 3600
-ACCESS_TOKEN = "ya29.localcloud"  # noqa: S105 - opens nothing
+ACCESS_TOKEN = "ya29.localcloud"  # noqa: S105 - grants no access
 
 
 def id_token(email: str, audience: str, now: float) -> str:
-    """Return the ID token of the service account `email` for `audience`, issued `now`, valid for an hour."""
+    """Return an ID token of the service account `email` for `audience`, issued `now`, valid for an hour."""
     header = {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
     subject = _unique_id(email)
     claims = {
@@ -34,7 +34,7 @@ def id_token(email: str, audience: str, now: float) -> str:
 
 
 def _unique_id(email: str) -> str:
-    """Return 21 digits, like a service account's unique id, always the same for one address."""
+    """Return 21 digits, like a service account's unique ID. The same email always gives the same ID."""
     return f"1{int.from_bytes(hashlib.sha256(email.encode()).digest()) % 10**20:020d}"
 
 

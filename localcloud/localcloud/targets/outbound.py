@@ -1,8 +1,7 @@
-"""Requests to targets: an HTTP/1.1 client that keeps connections open and leaves time limits to its caller.
+"""An HTTP/1.1 client for requests to targets, with persistent connections. Callers set the time limits.
 
-In flows an `OutboundRequest`, out flow the status and headers of the answer; its body is read to the end and dropped.
-Redirects are answers like any other. Cancelling a call (a deadline) closes its connection, which is how the target
-may learn of it. Each request has a trace of its own, as Google's front ends see to it.
+Response bodies are read and dropped; redirects are not followed. Cancelling a call, as a deadline does, closes its
+connection, so that the target can notice. Each request gets a trace ID, as Google's front ends add one.
 """
 
 import asyncio
@@ -21,13 +20,13 @@ from localcloud.http1 import MAX_HEAD_BYTES, Head, ProtocolError, read_body, rea
 MAX_IDLE_S = 30.0
 TRACE_HEADER = "X-Cloud-Trace-Context"
 
-# Scheme, host, port: what a connection can be used for again.
+# Scheme, host, port. Connections are reused within an origin.
 Origin = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """What to send: an absolute http(s) URL, ASCII only; headers without Host and Content-Length."""
+    """A request. `url`: absolute, http(s), ASCII only. `headers`: without Host and Content-Length."""
 
     method: str
     url: str
@@ -37,7 +36,7 @@ class OutboundRequest:
 
 @dataclass(frozen=True, slots=True)
 class OutboundResponse:
-    """What came back, when all of it came back."""
+    """A response whose body was received completely."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,15 +46,15 @@ class OutboundResponse:
 class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    idle_since: float | None = None  # time.monotonic(); None while it has never been used
+    idle_since: float | None = None  # time.monotonic(); None before its first request has ended
 
 
 class _StaleError(Exception):
-    """A connection that was kept open turned out to be closed before the target answered a single byte."""
+    """The target closed an idle connection before it answered."""
 
 
 class Outbound:
-    """Sends requests; one for the whole process."""
+    """Sends requests. One client serves the whole process."""
 
     def __init__(self) -> None:
         self._idle: dict[Origin, deque[_Connection]] = {}
@@ -65,18 +64,18 @@ class Outbound:
         return ssl.create_default_context()
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
+        """Send a request and return the response. Errors: OSError (no response), ProtocolError (not HTTP)."""
         url = urlsplit(request.url)
         origin = _origin(url)
         message = _message(request, url)
         connection = self._take(origin)
         if connection is not None:
-            with suppress(_StaleError):  # closed by the target while it lay idle: its right, no failure of the request
+            with suppress(_StaleError):  # the target may close idle connections: send again on a new one
                 return await self._exchange(connection, origin, message, request.method)
         return await self._exchange(await self._connect(origin), origin, message, request.method)
 
     def close(self) -> None:
-        """Close the connections that lie idle."""
+        """Close idle connections."""
         for connections in self._idle.values():
             for connection in connections:
                 connection.writer.close()
@@ -87,14 +86,14 @@ class Outbound:
         tls = self._tls if scheme == "https" else None
         try:
             return _Connection(*await asyncio.open_connection(host, port, ssl=tls, limit=MAX_HEAD_BYTES))
-        except UnicodeError as error:  # a host name that IDNA can't encode
-            raise ProtocolError(f"not a host name: {host!r}") from error
+        except UnicodeError as error:  # a host name that IDNA cannot encode
+            raise ProtocolError(f"invalid host name: {host!r}") from error
 
     async def _exchange(self, connection: _Connection, origin: Origin, message: bytes, method: str) -> OutboundResponse:
         reusable = False
         try:
             head = await self._first_head(connection, message)
-            while head.first_line[1].startswith("1"):  # 100 Continue, 103 Early Hints: not the answer yet
+            while head.first_line[1].startswith("1"):  # 100 Continue, 103 Early Hints: not the final response
                 head = await _next_head(connection)
             status = _status(head)
             has_body = method != "HEAD" and status not in (204, 304)
@@ -108,7 +107,7 @@ class Outbound:
             if reusable:
                 self._keep(origin, connection)
             else:
-                # Not close(), which would first deliver what a target that overran its time has not read yet.
+                # Not close(), which would first send what the target has not read yet.
                 connection.writer.transport.abort()
 
     async def _first_head(self, connection: _Connection, message: bytes) -> Head:
@@ -122,7 +121,7 @@ class Outbound:
             raise
 
     def _take(self, origin: Origin) -> _Connection | None:
-        """Return the connection used last, unless the target has closed it or it lay idle for long."""
+        """Take the most recently used connection that is open and was idle for less than MAX_IDLE_S."""
         connections = self._idle.get(origin)
         oldest = time.monotonic() - MAX_IDLE_S
         while connections:
@@ -144,7 +143,7 @@ class Outbound:
 async def _next_head(connection: _Connection) -> Head:
     head = await read_head(connection.reader)
     if head is None:
-        raise ConnectionResetError("the target closed the connection without an answer")
+        raise ConnectionResetError("the target closed the connection without a response")
     return head
 
 
@@ -165,5 +164,5 @@ def _message(request: OutboundRequest, url: SplitResult) -> bytes:
 def _status(head: Head) -> int:
     code = head.first_line[1]
     if not head.first_line[0].startswith("HTTP/1.") or len(code) != 3 or not code.isdecimal():
-        raise ProtocolError(f"not the first line of a response: {' '.join(head.first_line)[:80]!r}")
+        raise ProtocolError(f"invalid first line of a response: {' '.join(head.first_line)[:80]!r}")
     return int(code)

@@ -1,7 +1,4 @@
-"""One attempt at a target, and what its end means: shared by Cloud Tasks and Cloud Scheduler.
-
-In flow an `OutboundRequest` and a deadline, out flows an `Outcome`, whatever happens.
-"""
+"""One attempt to call a target, and its outcome. Used by Cloud Tasks and Cloud Scheduler."""
 
 import asyncio
 import time
@@ -18,7 +15,7 @@ from localcloud.targets.outbound import OutboundRequest, OutboundResponse
 DEADLINE_EXCEEDED = 504
 UNREACHABLE = 503
 
-# google.rpc.Code of an HTTP status: the mapping in google/rpc/code.proto.
+# google.rpc.Code by HTTP status: the mapping in google/rpc/code.proto.
 _RPC_CODES = {
     400: (3, "INVALID_ARGUMENT"),
     401: (16, "UNAUTHENTICATED"),
@@ -35,16 +32,16 @@ _RPC_CODES = {
 
 
 class Sender(Protocol):
-    """Makes requests: `Outbound`, or what stands before it."""
+    """Sends requests: `Outbound`, or a wrapper of it."""
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
+        """Send a request and return the response. Errors: OSError (no response), ProtocolError (not HTTP)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `answered` is False when no answer came; `status` then stands for the reason (503, 504)."""
+    """The outcome of an attempt. `answered`: False without a response; `status` is then 503 or 504."""
 
     dispatched_at: float
     ended_at: float
@@ -55,22 +52,22 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the target has taken it: 200 to 299, nothing else; a redirect is a failure."""
+        """Whether the response was 200 to 299. A redirect is a failure."""
         return self.answered and 200 <= self.status <= 299
 
     @property
     def overloaded(self) -> bool:
-        """Whether the target asked to be called less."""
+        """Whether the target asked to slow down (429, 503)."""
         return self.answered and self.status in (429, 503)
 
     @property
     def executed(self) -> bool:
-        """Whether it counts as an execution: answers of 5xx do not."""
+        """Whether the attempt counts as an execution: a response below 500."""
         return self.answered and self.status < 500
 
     @property
     def rpc_code(self) -> tuple[int, str]:
-        """Number and name of the google.rpc.Code that a failure is reported with."""
+        """Number and name of the google.rpc.Code that reports a failure."""
         if self.status in _RPC_CODES:
             return _RPC_CODES[self.status]
         if 400 <= self.status <= 499:
@@ -79,32 +76,32 @@ class Outcome:
 
 
 async def attempt(sender: Sender, request_at: Callable[[float], OutboundRequest], deadline_s: float) -> Outcome:
-    """Make the request that `request_at` gives for the present; every way in which that can end is an outcome."""
+    """Send the request that `request_at` returns for the current time. Never raises: every failure is an outcome."""
     dispatched_at = time.time()
     status, reason = UNREACHABLE, ""
     try:
         async with asyncio.timeout(deadline_s) as deadline:
             response = await sender.send(request_at(dispatched_at))
-        return answer(response, dispatched_at=dispatched_at, now=time.time())
+        return outcome_of(response, dispatched_at=dispatched_at, now=time.time())
     except (OSError, ProtocolError) as error:
         if deadline.expired():
-            status, reason = DEADLINE_EXCEEDED, f"no answer within {deadline_s:g}s"
+            status, reason = DEADLINE_EXCEEDED, f"no response within {deadline_s:g}s"
         else:
             reason = str(error) or type(error).__name__
-    except Exception as error:  # noqa: BLE001 - the boundary: a defect must fail this attempt, not lose what it is for
-        emit("ERROR", "an attempt broke", action="attempt", stack_trace=traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - boundary: a defect must fail the attempt, not lose its task
+        emit("ERROR", "attempt failed with an unexpected error", action="attempt", stack_trace=traceback.format_exc())
         reason = repr(error)
     return Outcome(dispatched_at, time.time(), status, answered=False, reason=reason)
 
 
-def answer(response: OutboundResponse, *, dispatched_at: float, now: float) -> Outcome:
-    """Return the outcome of an attempt that got an answer."""
-    retry_after_s = retry_after(response.headers.get("retry-after", ""), now)
+def outcome_of(response: OutboundResponse, *, dispatched_at: float, now: float) -> Outcome:
+    """Return the outcome of an attempt that got a response."""
+    retry_after_s = parse_retry_after(response.headers.get("retry-after", ""), now)
     return Outcome(dispatched_at, now, response.status, answered=True, retry_after_s=retry_after_s)
 
 
-def retry_after(value: str, now: float) -> float:
-    """Return the seconds that a Retry-After (RFC 9110, 10.2.3) asks for, in seconds or by a date; 0 for neither."""
+def parse_retry_after(value: str, now: float) -> float:
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), given as seconds or a date; 0 if it is neither."""
     value = value.strip()
     if value.isascii() and value.isdecimal():
         return float(value)

@@ -1,8 +1,7 @@
-"""Signatures of the ID tokens, for targets that no Cloud Run stands before and that verify what they get themselves.
+"""Signs ID tokens, for targets that verify them themselves because they do not run behind Cloud Run.
 
-A request flows in with the token that `identity` made; it flows on to the target with a signature in the marker's
-place. Targets find the public key at `GET /oauth2/v3/certs`, as Google's is found. RSASSA-PKCS1-v1_5 with SHA-256
-(RFC 8017, 8.2), which is nothing but integers in Python; a key made here vouches for nothing outside this machine.
+`SigningSender` replaces the marker that `id_tokens` leaves with a signature: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017,
+8.2). The public key is at `GET /oauth2/v3/certs`, the path of Google's own. Do not trust these keys outside a laptop.
 """
 
 import base64
@@ -27,31 +26,31 @@ _ROUNDS = 40
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An RSA key, by its primes."""
+    """An RSA key: its two primes."""
 
     p: int
     q: int
 
     @property
     def modulus(self) -> int:
-        """The public part, beside the exponent."""
+        """The public modulus."""
         return self.p * self.q
 
     def public_jwk(self) -> JsonObject:
-        """Describe the public key."""
-        n, e = (_text(number.to_bytes(-(-number.bit_length() // 8))) for number in (self.modulus, EXPONENT))
+        """Return the public key as a JSON Web Key (RFC 7517)."""
+        n, e = (_base64url(number.to_bytes(-(-number.bit_length() // 8))) for number in (self.modulus, EXPONENT))
         return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": KEY_ID, "n": n, "e": e}
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message."""
+        """Sign a message."""
         info = _SHA256_INFO + hashlib.sha256(message).digest()
         padded = b"\x00\x01" + b"\xff" * (_SIZE_BYTES - len(info) - 3) + b"\x00" + info
         exponent = pow(EXPONENT, -1, (self.p - 1) * (self.q - 1))
         return pow(int.from_bytes(padded), exponent, self.modulus).to_bytes(_SIZE_BYTES)
 
 
-class Signing:
-    """Sends requests, after it has signed the ID tokens in them."""
+class SigningSender:
+    """A sender that signs the ID tokens in requests, then passes them to another sender."""
 
     def __init__(self, sender: Sender, key: Key) -> None:
         self._sender = sender
@@ -59,47 +58,47 @@ class Signing:
         self.routes = [Route("GET", "/oauth2/v3/certs", "oauth2.certs", self._certs)]
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send a request and return the final answer. Errors: OSError (no answer), ProtocolError (not HTTP)."""
-        headers = [(name, self._signed(value)) for name, value in request.headers]
+        """Send a request and return the response. Errors: OSError (no response), ProtocolError (not HTTP)."""
+        headers = [(name, self._sign(value)) for name, value in request.headers]
         return await self._sender.send(replace(request, headers=headers))
 
-    def _signed(self, value: str) -> str:
+    def _sign(self, value: str) -> str:
         unsigned, marker, _ = value.partition(f".{SIGNATURE}")
         if not marker or not unsigned.startswith("Bearer "):
             return value
-        return f"{unsigned}.{_text(self._key.sign(unsigned.removeprefix('Bearer ').encode()))}"
+        return f"{unsigned}.{_base64url(self._key.sign(unsigned.removeprefix('Bearer ').encode()))}"
 
     def _certs(self, _: Call) -> JsonObject:
         return {"keys": [self._key.public_jwk()]}
 
 
-def kept_key(path: Path) -> Key:
-    """Read the key of this data folder, made at its first start (which takes about a second)."""
+def load_or_create_key(path: Path) -> Key:
+    """Load the key at `path`, or create it, which takes about a second."""
     if not path.exists():
-        key = make_key()
+        key = generate_key()
         path.touch(mode=0o600)
         path.write_text(json.dumps({"p": key.p, "q": key.q}))
     return Key(**json.loads(path.read_text()))
 
 
-def make_key() -> Key:
-    """Make a key of 2,048 bits."""
-    p = _make_prime()
-    while (q := _make_prime()) == p:
+def generate_key() -> Key:
+    """Generate a key of 2,048 bits."""
+    p = _generate_prime()
+    while (q := _generate_prime()) == p:
         pass
     return Key(p, q)
 
 
-def _make_prime() -> int:
+def _generate_prime() -> int:
     while True:
-        # The two highest bits make the product of two such numbers as long as it should be.
+        # With the two highest bits set, the product of two primes has exactly 2,048 bits.
         candidate = secrets.randbits(PRIME_BITS) | (3 << (PRIME_BITS - 2)) | 1
         if candidate % EXPONENT != 1 and all(candidate % prime for prime in _SMALL_PRIMES) and _is_prime(candidate):
             return candidate
 
 
 def _is_prime(number: int) -> bool:
-    """Test as Miller and Rabin do; a number that isn't prime passes with a chance of 4^-40 at most."""
+    """Miller-Rabin primality test. A composite number passes with a probability of at most 4^-40."""
     odd, halvings = number - 1, 0
     while odd % 2 == 0:
         odd, halvings = odd // 2, halvings + 1
@@ -116,5 +115,5 @@ def _is_prime(number: int) -> bool:
     return True
 
 
-def _text(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,6 +1,7 @@
-"""Cloud Tasks v2: queues that keep HTTP requests and make them, again and again, until they succeed.
+"""Cloud Tasks v2: queues of HTTP requests, retried until they succeed.
 
-`api` has the methods; `parse` and `render` turn Google's JSON into `resources` and back; `records` keeps those as
-rows; `dispatch` makes the requests, by the pure rules of `attempt` (what is sent, what an answer means) and `pacing`
-(how fast).
+- `api`: the methods.
+- `parse`, `render`: Google's JSON to `resources` and back.
+- `records`: the database rows.
+- `dispatch`: sends the requests. `attempt` builds them and decides on retries; `pacing` limits their rate.
 """

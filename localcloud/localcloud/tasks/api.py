@@ -1,7 +1,6 @@
-"""The methods of Cloud Tasks v2: each checks its request, changes the records and tells the dispatcher.
+"""The methods of Cloud Tasks v2. Each checks its request, updates the records and notifies the dispatcher.
 
-Called by the router; a method runs to its end without another beside it. The queues live in memory (there are few) as
-well as in the records, tasks in the records only.
+Methods do not interleave. Queues are cached in memory, since there are few; tasks are not.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ _NO_ENTITY = "Requested entity was not found."
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of the real service that a test may want to be others."""
+    """Limits of the real service that tests can change."""
 
     min_dispatch_deadline_s: float = 15.0
     task_retention_s: float = 31 * 24 * 3600.0
@@ -51,7 +50,7 @@ class Limits:
 
 
 class CloudTasks:
-    """The service: its routes, and its dispatcher between `start` and `stop`."""
+    """The Cloud Tasks service. Dispatches tasks between `start` and `stop`."""
 
     def __init__(self, store: Store, outbound: Sender, limits: Limits) -> None:
         self._records = Records(store)
@@ -62,7 +61,7 @@ class CloudTasks:
 
     @property
     def routes(self) -> list[Route]:
-        """Every method of the v2 API, supported or not."""
+        """All methods of the v2 API, including unsupported ones."""
         supported: list[tuple[str, str, Handler]] = [
             ("POST", f"/v2/{{parent={_QUEUE}}}/tasks", self.create_task),
             ("GET", f"/v2/{{parent={_QUEUE}}}/tasks", self.list_tasks),
@@ -84,7 +83,7 @@ class CloudTasks:
         ]
 
     def start(self) -> None:
-        """Take up what the last process left, on the running event loop."""
+        """Resume dispatching, on the running event loop."""
         self._records.release_all()
         self._sweep()
         for queue in self._records.queues():
@@ -108,7 +107,7 @@ class CloudTasks:
         return self._create(name, queue)
 
     def list_queues(self, call: Call) -> JsonObject:
-        """ListQueues, in the order of their names."""
+        """ListQueues, sorted by name."""
         if call.query.get("filter"):
             raise ApiError("UNIMPLEMENTED", "ListQueues with a filter is not supported by localcloud.")
         prefix = f"{call.path['parent']}/queues/"
@@ -123,7 +122,7 @@ class CloudTasks:
         return queue_json(self._queue(call.path["name"]))
 
     def update_queue(self, call: Call) -> JsonObject:
-        """UpdateQueue: the fields of `updateMask`, all without one; creates the queue when there is none."""
+        """UpdateQueue: updates the fields of `updateMask`, or all without one. Creates a missing queue."""
         name = call.path["name"]
         mask = [path.strip() for path in call.query.get("updateMask", "").split(",") if path.strip()]
         queue = self._queues.get(name)
@@ -134,7 +133,7 @@ class CloudTasks:
         return self._change(replace(queue, config=read_queue_config(Message(settings, "queue"))))
 
     def pause_queue(self, call: Call) -> JsonObject:
-        """PauseQueue: attempts under way go on, none begins."""
+        """PauseQueue: running attempts continue, new ones are not started."""
         return self._change(replace(self._queue(call.path["name"]), state=QueueState.PAUSED))
 
     def resume_queue(self, call: Call) -> JsonObject:
@@ -142,14 +141,14 @@ class CloudTasks:
         return self._change(replace(self._queue(call.path["name"]), state=QueueState.RUNNING))
 
     def purge_queue(self, call: Call) -> JsonObject:
-        """PurgeQueue: here at once, in the real service within a minute."""
+        """PurgeQueue: immediate, where the real service takes up to a minute."""
         now = time.time()
         queue = self._queue(call.path["name"])
         self._records.purge(queue, now)
         return self._change(replace(queue, purge_time=now))
 
     def delete_queue(self, call: Call) -> JsonObject:
-        """DeleteQueue, with its tasks; the name is blocked for a while."""
+        """DeleteQueue, with its tasks. The name stays blocked for `queue_name_tombstone_s`."""
         queue = self._queues.pop(call.path["name"], None)
         if queue is None:
             raise ApiError("NOT_FOUND", _NO_ENTITY)
@@ -160,11 +159,11 @@ class CloudTasks:
     # Tasks
 
     def create_task(self, call: Call) -> JsonObject:
-        """CreateTask: kept when this returns, dispatched when it is due."""
+        """CreateTask: stored when this returns, dispatched when due."""
         queue = self._queue(call.path["parent"])
         now = time.time()
         with Message(call.body, "") as body:
-            view = body.choice("responseView", View)
+            view = body.enum_value("responseView", View)
             body.ignore("parent")
             message = body.message("task")
         if message is None:
@@ -184,14 +183,14 @@ class CloudTasks:
         return task_json(created, queue.name, view)
 
     def list_tasks(self, call: Call) -> JsonObject:
-        """ListTasks, in the order of their creation."""
+        """ListTasks, in creation order."""
         queue = self._queue(call.path["parent"])
         token = call.query.get("pageToken", "0")
         if not token.isdecimal():
             raise invalid("Invalid page token.")
         size = page_size(call, self._limits.max_tasks_per_page)
-        found = self._records.tasks(queue, after_id=int(token), limit=size + 1)
-        page, next_page = page_of(found, size, lambda task: str(task.id))
+        tasks = self._records.tasks(queue, after_id=int(token), limit=size + 1)
+        page, next_page = page_of(tasks, size, lambda task: str(task.id))
         return {"tasks": [task_json(task, queue.name, _view(call)) for task in page], **next_page}
 
     def get_task(self, call: Call) -> JsonObject:
@@ -210,7 +209,7 @@ class CloudTasks:
         return task_json(task, queue.name, _view(call))
 
     def delete_task(self, call: Call) -> JsonObject:
-        """DeleteTask: an attempt under way goes on, but is the last."""
+        """DeleteTask: a running attempt continues but is not retried."""
         queue_name, _, task_id = call.path["name"].partition("/tasks/")
         task = self._records.task(self._queue(queue_name), task_id)
         if task is None:
@@ -219,14 +218,14 @@ class CloudTasks:
         return {}
 
     def run_task(self, call: Call) -> JsonObject:
-        """RunTask: dispatched now, past the queue's limits and even while it is paused."""
+        """RunTask: dispatches a task now, ignoring the queue's limits and even if it is paused."""
         queue_name, _, task_id = call.path["name"].partition("/tasks/")
         queue = self._queue(queue_name)
         task = self._records.task(queue, task_id)
         if task is None:
             raise ApiError("NOT_FOUND", _NO_ENTITY)
         with Message(call.body, "") as body:
-            view = body.choice("responseView", View)
+            view = body.enum_value("responseView", View)
         return task_json(self._dispatcher.run(queue, task), queue.name, view)
 
     def _queue(self, name: str) -> Queue:
@@ -259,7 +258,7 @@ class CloudTasks:
         return finished_at is not None and finished_at > time.time() - self._limits.task_name_tombstone_s
 
     def _sweep(self) -> None:
-        """Forget what is past its time, now and every hour."""
+        """Delete expired tasks and names, now and every hour."""
         now = time.time()
         self._records.expire(
             tasks_before=now - self._limits.task_retention_s,

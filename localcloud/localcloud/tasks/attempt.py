@@ -1,4 +1,4 @@
-"""One attempt at a task: what is sent to the target and what its answer means. Pure; the dispatcher does the rest.
+"""An attempt to run a task: its request, the time of the next attempt, and the Attempt message. Pure.
 
 The headers follow "Create HTTP target tasks" in Google's documentation and recordings of the real service, which the
 tests repeat.
@@ -6,7 +6,7 @@ tests repeat.
 
 from localcloud.rest.protojson import timestamp_text
 from localcloud.rest.router import JsonObject
-from localcloud.targets.backoff import backoff, gives_up
+from localcloud.targets.backoff import backoff, retries_exhausted
 from localcloud.targets.http_request import encoded_url, sent_headers
 from localcloud.targets.outbound import OutboundRequest
 from localcloud.targets.outcome import Outcome
@@ -14,7 +14,7 @@ from localcloud.tasks.resources import USER_AGENT, RetryConfig, Task
 
 
 def request_of(task: Task, queue_id: str, now: float) -> OutboundRequest:
-    """Return the request of the task's next attempt; `queue_id` is the queue's short id."""
+    """Return the request of a task's next attempt. `queue_id`: the last part of the queue's name."""
     headers = sent_headers(task.request, USER_AGENT, now) | {
         "X-CloudTasks-QueueName": queue_id,
         "X-CloudTasks-TaskName": task.task_id,
@@ -33,10 +33,10 @@ def request_of(task: Task, queue_id: str, now: float) -> OutboundRequest:
 
 
 def next_attempt(task: Task, outcome: Outcome, retry: RetryConfig) -> float | None:
-    """Return when a task whose attempt failed is tried again, None when it is given up."""
+    """Return the time of the next attempt after a failed one, or None if there is none."""
     attempts = task.dispatch_count + 1
     elapsed_s = outcome.ended_at - (task.first_attempt_time or outcome.dispatched_at)
-    if gives_up(
+    if retries_exhausted(
         attempts,
         elapsed_s,
         max_attempts=retry.max_attempts,
@@ -49,17 +49,17 @@ def next_attempt(task: Task, outcome: Outcome, retry: RetryConfig) -> float | No
         max_backoff_s=retry.max_backoff_s,
         max_doublings=retry.max_doublings,
     )
-    asked_s = bounded_retry_after(outcome, retry) if outcome.overloaded else 0.0
-    return outcome.ended_at + max(delay_s, asked_s)
+    retry_after_s = bounded_retry_after(outcome, retry) if outcome.overloaded else 0.0
+    return outcome.ended_at + max(delay_s, retry_after_s)
 
 
 def bounded_retry_after(outcome: Outcome, retry: RetryConfig) -> float:
-    """Return the seconds a target asked to be left alone, which can't exceed the queue's own longest interval."""
+    """Return the seconds of the target's Retry-After, at most the maximum backoff."""
     return min(outcome.retry_after_s, retry.max_backoff_s)
 
 
 def attempt_json(task: Task, outcome: Outcome) -> JsonObject:
-    """Write the Attempt that becomes the task's `lastAttempt`."""
+    """Return the Attempt message for a task's `lastAttempt`."""
     code, name = outcome.rpc_code
     result: JsonObject = {
         "scheduleTime": timestamp_text(task.schedule_time),

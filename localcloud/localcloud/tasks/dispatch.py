@@ -1,8 +1,8 @@
-"""Makes the requests: each queue's tasks when they are due, as fast as its limits allow, again until they succeed.
+"""Dispatches tasks when they are due, within the limits of their queues, and schedules retries.
 
-`api` tells it of queues and wakes it when something changed; it claims tasks from `records`, sends them through
-`outbound` and writes down how they ended. Nothing is polled: a queue sleeps until its next task is due, a token comes
-or a hold ends, and a queue with nothing to do has no timer at all.
+`api` registers queues and calls `wake` after changes. Tasks are claimed in `records`, and outcomes stored there. There
+is no polling: a queue has one timer for when its next task is due, a token is available or throttling ends, and none
+if it has nothing to do.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from localcloud.event_log import emit
 from localcloud.targets.outcome import Outcome, Sender, attempt
 from localcloud.tasks.attempt import attempt_json, bounded_retry_after, next_attempt, request_of
-from localcloud.tasks.pacing import Hold, TokenBucket
+from localcloud.tasks.pacing import Throttle, TokenBucket
 from localcloud.tasks.records import Records
 from localcloud.tasks.resources import Queue, QueueState, Task
 
-# A laptop may sleep, and the clock that timers run by sleeps with it; the time of day does not. A timer for a task
-# that is due in hours therefore looks again after this long.
+# Timers stop while a laptop sleeps; the time of day does not. So a timer for a task that is due in hours wakes up
+# after at most this long to check the time.
 LONGEST_SLEEP_S = 60.0
 
 
 @dataclass(slots=True)
-class _Lane:
-    """A queue while this process runs."""
+class _ActiveQueue:
+    """A queue and the state of its dispatching in this process."""
 
     queue: Queue
     bucket: TokenBucket
-    hold: Hold = field(default_factory=Hold)
+    throttle: Throttle = field(default_factory=Throttle)
     in_flight: int = 0
     timer: asyncio.Handle | None = None
 
@@ -38,106 +38,106 @@ class Dispatcher:
     def __init__(self, records: Records, outbound: Sender) -> None:
         self._records = records
         self._outbound = outbound
-        self._lanes: dict[int, _Lane] = {}
+        self._active: dict[int, _ActiveQueue] = {}
         self._attempts: set[asyncio.Task[None]] = set()
 
     def put_queue(self, queue: Queue) -> None:
-        """Begin with a queue, or go on with its new settings or state."""
-        lane = self._lanes.get(queue.id)
-        if lane is None:
-            self._lanes[queue.id] = _Lane(queue, TokenBucket(queue.config, time.time()))
+        """Start dispatching a queue, or apply its new settings or state."""
+        active = self._active.get(queue.id)
+        if active is None:
+            self._active[queue.id] = _ActiveQueue(queue, TokenBucket(queue.config, time.time()))
         else:
-            if lane.queue.config != queue.config:
-                lane.bucket = TokenBucket(queue.config, time.time())
-            lane.queue = queue
+            if active.queue.config != queue.config:
+                active.bucket = TokenBucket(queue.config, time.time())
+            active.queue = queue
         self.wake(queue)
 
     def drop_queue(self, queue: Queue) -> None:
-        """Forget a queue; attempts under way end unheard."""
-        lane = self._lanes.pop(queue.id)
-        if lane.timer is not None:
-            lane.timer.cancel()
+        """Stop dispatching a queue. Outcomes of running attempts are ignored."""
+        active = self._active.pop(queue.id)
+        if active.timer is not None:
+            active.timer.cancel()
 
     def wake(self, queue: Queue) -> None:
-        """Look at a queue once whatever happens now is through."""
-        self._sleep(self._lanes[queue.id], 0.0)
+        """Check a queue for due tasks in the next iteration of the event loop."""
+        self._sleep(self._active[queue.id], 0.0)
 
     def run(self, queue: Queue, task: Task) -> Task:
-        """Dispatch a task now, whatever the queue's state and limits; returns it as it stands then."""
+        """Dispatch a task now, regardless of the queue's state and limits. Return its new state."""
         claimed = self._records.claim_one(task.id, time.time())
-        self._start(self._lanes[queue.id], claimed)
+        self._start(self._active[queue.id], claimed)
         return claimed
 
     async def stop(self) -> None:
-        """Give up the attempts under way; the next process makes them again."""
-        for lane in self._lanes.values():
-            if lane.timer is not None:
-                lane.timer.cancel()
+        """Cancel running attempts. The next process repeats them."""
+        for active in self._active.values():
+            if active.timer is not None:
+                active.timer.cancel()
         for running in self._attempts:
             running.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)
 
-    def _sleep(self, lane: _Lane, seconds: float) -> None:
-        if lane.timer is not None:
-            lane.timer.cancel()
+    def _sleep(self, active: _ActiveQueue, seconds: float) -> None:
+        if active.timer is not None:
+            active.timer.cancel()
         loop = asyncio.get_running_loop()
-        lane.timer = loop.call_later(min(seconds, LONGEST_SLEEP_S), self._dispatch, lane)
+        active.timer = loop.call_later(min(seconds, LONGEST_SLEEP_S), self._dispatch, active)
 
-    def _dispatch(self, lane: _Lane) -> None:
-        """Start what may start now and set the timer for what may not yet."""
-        lane.timer = None
-        if lane.queue.state is not QueueState.RUNNING:
+    def _dispatch(self, active: _ActiveQueue) -> None:
+        """Start as many due tasks as the limits allow; set the timer for the others."""
+        active.timer = None
+        if active.queue.state is not QueueState.RUNNING:
             return
         now = time.time()
-        room = lane.queue.config.max_concurrent_dispatches - lane.in_flight
-        count = min(room, lane.bucket.available(now))
-        if count > 0 and not lane.hold.wait_s(now):
-            tasks = self._records.claim(lane.queue, now=now, limit=count)
-            lane.bucket.take(len(tasks), now)
+        room = active.queue.config.max_concurrent_dispatches - active.in_flight
+        count = min(room, active.bucket.available(now))
+        if count > 0 and not active.throttle.wait_s(now):
+            tasks = self._records.claim(active.queue, now=now, limit=count)
+            active.bucket.take(len(tasks), now)
             for task in tasks:
-                self._start(lane, task)
-        due = self._records.next_due(lane.queue)
-        if due is None or lane.in_flight >= lane.queue.config.max_concurrent_dispatches:
-            return  # a new task, or the end of an attempt, wakes this queue
-        self._sleep(lane, max(due - now, lane.hold.wait_s(now), lane.bucket.wait_s(now)))
+                self._start(active, task)
+        due = self._records.next_due(active.queue)
+        if due is None or active.in_flight >= active.queue.config.max_concurrent_dispatches:
+            return  # a new task or the end of an attempt calls `wake`
+        self._sleep(active, max(due - now, active.throttle.wait_s(now), active.bucket.wait_s(now)))
 
-    def _start(self, lane: _Lane, task: Task) -> None:
-        lane.in_flight += 1
-        running = asyncio.get_running_loop().create_task(self._attempt(lane, task))
+    def _start(self, active: _ActiveQueue, task: Task) -> None:
+        active.in_flight += 1
+        running = asyncio.get_running_loop().create_task(self._attempt(active, task))
         self._attempts.add(running)
         running.add_done_callback(self._attempts.discard)
 
-    async def _attempt(self, lane: _Lane, task: Task) -> None:
+    async def _attempt(self, active: _ActiveQueue, task: Task) -> None:
         try:
             outcome = await attempt(
-                self._outbound, lambda now: request_of(task, lane.queue.short_id, now), task.dispatch_deadline_s
+                self._outbound, lambda now: request_of(task, active.queue.short_id, now), task.dispatch_deadline_s
             )
-            self._settle(lane, task, outcome)
+            self._store_outcome(active, task, outcome)
         finally:
-            lane.in_flight -= 1
-        if lane.queue.id in self._lanes:
-            self.wake(lane.queue)
+            active.in_flight -= 1
+        if active.queue.id in self._active:
+            self.wake(active.queue)
 
-    def _settle(self, lane: _Lane, task: Task, outcome: Outcome) -> None:
-        """Write down how an attempt ended and what follows; a task deleted meanwhile stays deleted."""
-        retry = task.retry or lane.queue.config.retry
+    def _store_outcome(self, active: _ActiveQueue, task: Task, outcome: Outcome) -> None:
+        """Store an outcome and schedule the retry, if any. A task deleted meanwhile stays deleted."""
+        retry = task.retry or active.queue.config.retry
         if outcome.overloaded:
-            lane.hold.overloaded(
+            active.throttle.overloaded(
                 dispatched_at=outcome.dispatched_at,
                 now=outcome.ended_at,
                 retry_after_s=bounded_retry_after(outcome, retry),
-                retry=lane.queue.config.retry,
+                retry=active.queue.config.retry,
             )
         elif outcome.answered:
-            lane.hold.answered(dispatched_at=outcome.dispatched_at)
+            active.throttle.answered(dispatched_at=outcome.dispatched_at)
         if outcome.succeeded:
             self._records.finish(task.id, outcome.ended_at)
             return
         schedule_time = next_attempt(task, outcome, retry)
         if schedule_time is None:
-            there = self._records.finish(task.id, outcome.ended_at)
+            exists = self._records.finish(task.id, outcome.ended_at)
         else:
-            there = self._records.reschedule(
+            exists = self._records.reschedule(
                 task.id,
                 schedule_time=schedule_time,
                 status=outcome.status,
@@ -145,17 +145,17 @@ class Dispatcher:
                 executed=outcome.executed,
                 last_attempt=attempt_json(task, outcome),
             )
-        if there:
-            _report(lane, task, outcome, schedule_time)
+        if exists:
+            _log_failure(active, task, outcome, schedule_time)
 
 
-def _report(lane: _Lane, task: Task, outcome: Outcome, schedule_time: float | None) -> None:
-    gone = schedule_time is None
+def _log_failure(active: _ActiveQueue, task: Task, outcome: Outcome, schedule_time: float | None) -> None:
+    is_last = schedule_time is None
     emit(
-        "ERROR" if gone else "WARNING",
-        "task given up after its last attempt" if gone else "attempt failed",
+        "ERROR" if is_last else "WARNING",
+        "attempt failed, task has no retries left" if is_last else "attempt failed",
         action="tasks.attempt",
-        queue=lane.queue.name,
+        queue=active.queue.name,
         task=task.task_id,
         url=task.request.url.partition("?")[0],
         status=outcome.status,
@@ -163,5 +163,5 @@ def _report(lane: _Lane, task: Task, outcome: Outcome, schedule_time: float | No
         retry_count=task.dispatch_count,
         duration_ms=round((outcome.ended_at - outcome.dispatched_at) * 1000),
         retry_in_s=None if schedule_time is None else round(schedule_time - outcome.ended_at, 3),
-        queue_held_s=round(lane.hold.wait_s(outcome.ended_at), 3) or None,
+        queue_throttled_s=round(active.throttle.wait_s(outcome.ended_at), 3) or None,
     )

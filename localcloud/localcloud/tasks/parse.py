@@ -1,7 +1,6 @@
-"""Google's JSON in: checks a Queue or a Task as a client sent it and fills in every default. Pure.
+"""Parses Queue and Task messages: checks every field and fills in defaults. Pure.
 
-Called by `api` with decoded bodies; out come frozen values. What can't be accepted is an `ApiError`, with the real
-service's words where those are recorded.
+Errors are `ApiError`s, with the messages of the real service where those are known.
 """
 
 import re
@@ -23,7 +22,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
 
 def check_queue_name(name: str, parent: str) -> None:
-    """Check the name of a queue that is to be created in the location `parent`."""
+    """Check the name of a new queue in the location `parent`."""
     if not _QUEUE_NAME.fullmatch(name):
         raise invalid(
             'Queue name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>".'
@@ -33,9 +32,9 @@ def check_queue_name(name: str, parent: str) -> None:
 
 
 def read_queue_config(queue: Message) -> QueueConfig:
-    """Check a Queue's settings; what is absent or zero gets the default."""
+    """Read the settings of a Queue. Absent and zero values get defaults."""
     with queue:
-        queue.ignore("name", "state", "purgeTime")  # the name was taken by whoever needs it
+        queue.ignore("name", "state", "purgeTime")  # the caller reads the name if it needs it
         queue.unsupported("httpTarget", "Queue.httpTarget")
         queue.unsupported("appEngineRoutingOverride", "Queue.appEngineRoutingOverride")
         rate, concurrent = _read_rate_limits(queue.message("rateLimits"))
@@ -54,16 +53,16 @@ def _read_rate_limits(message: Message | None) -> tuple[float, int]:
             message.ignore("maxBurstSize")
             rate = message.number("maxDispatchesPerSecond")
             concurrent = message.integer("maxConcurrentDispatches")
-    for name, value, most in (("maxDispatchesPerSecond", rate, 500), ("maxConcurrentDispatches", concurrent, 5000)):
+    for name, value, limit in (("maxDispatchesPerSecond", rate, 500), ("maxConcurrentDispatches", concurrent, 5000)):
         if value < 0:
             raise invalid(f"RateLimits.{name} cannot be negative.")
-        if value > most:
-            raise invalid(f"RateLimits.{name} must be less than or equal to {most}.")
+        if value > limit:
+            raise invalid(f"RateLimits.{name} must be less than or equal to {limit}.")
     return rate or DEFAULT_DISPATCHES_PER_SECOND, concurrent or DEFAULT_CONCURRENT_DISPATCHES
 
 
 def read_retry_config(message: Message | None) -> RetryConfig | None:
-    """Check a RetryConfig; what is absent or zero gets the default."""
+    """Read a RetryConfig. Absent and zero values get defaults."""
     if message is None:
         return None
     default = RetryConfig()
@@ -92,7 +91,7 @@ def read_retry_config(message: Message | None) -> RetryConfig | None:
 
 
 def read_task(task: Message, *, queue_name: str, now: float, min_dispatch_deadline_s: float) -> NewTask:
-    """Check a Task for CreateTask."""
+    """Read the Task of a CreateTask request."""
     with task:
         task.ignore("createTime", "dispatchCount", "responseCount", "firstAttempt", "lastAttempt", "view")
         task.unsupported("appEngineHttpRequest", "Task.appEngineHttpRequest")
@@ -103,7 +102,7 @@ def read_task(task: Message, *, queue_name: str, now: float, min_dispatch_deadli
         message = task.message("httpRequest")
         if message is None:
             raise invalid("Task.httpRequest is required.")
-        request = read_http_request(message, what="HttpRequest", url_field="url", with_oauth=False)
+        request = read_http_request(message, message_name="HttpRequest", url_field="url", with_oauth=False)
     if request.size_bytes > MAX_TASK_BYTES:
         raise invalid("Task size too large")
     if schedule_time > now + MAX_SCHEDULE_AHEAD_S:

@@ -1,8 +1,7 @@
-"""The rows of Cloud Tasks in the store: queues, tasks, and the names of tasks that are gone.
+"""Database rows of Cloud Tasks: queues, tasks, and the names of finished and deleted tasks.
 
-Called by `api` and `dispatch`, on the event loop. What is under way is a count on the task's row (`running`) that a
-new process sets back to zero: an attempt that died with the old one never ended, so the task is due again, its counts
-unchanged.
+`tasks.running` counts running attempts. A new process resets it, so attempts that a dead process had started are
+repeated, with the other counts unchanged.
 """
 
 import json
@@ -25,7 +24,7 @@ create table if not exists queues (
   deleted_at real
 );
 create table if not exists tasks (
-  -- autoincrement: an attempt may end after its task was deleted, and must not find another under the same id
+  -- autoincrement: ids are not reused, since an attempt may end after its task was deleted
   id integer primary key autoincrement,
   queue_id integer not null,
   task_id text not null,
@@ -48,7 +47,7 @@ create table if not exists tasks (
   previous_response integer,
   unique (queue_id, task_id)
 );
--- what the dispatcher asks for: the next tasks of a queue that are not under way
+-- for claim and next_due: the next tasks of a queue without a running attempt
 create index if not exists tasks_due on tasks (queue_id, schedule_time) where running = 0;
 create table if not exists finished (
   queue_id integer not null,
@@ -71,11 +70,11 @@ class Records:
         self._store = store
 
     def release_all(self) -> None:
-        """Make due again what was under way when the last process ended."""
+        """Reset the running attempts of an earlier process, so that their tasks are due again."""
         self._store.execute("update tasks set running = 0 where running > 0")
 
     def expire(self, *, tasks_before: float, names_before: float, queues_before: float) -> None:
-        """Forget tasks created, names finished and queues deleted before these times."""
+        """Delete tasks created, names of tasks finished, and names of queues deleted before these times."""
         with self._store.transaction():
             self._finish("create_time < ?", tasks_before, tasks_before)
             self._store.execute("delete from finished where finished_at < ?", names_before)
@@ -84,19 +83,19 @@ class Records:
     # Queues
 
     def queues(self) -> list[Queue]:
-        """Return every queue that is not deleted."""
+        """Return all queues that are not deleted."""
         return [
             _queue(row)
             for row in self._store.rows(f"select {_QUEUE_COLUMNS} from queues where deleted_at is null order by name")
         ]
 
     def queue_deleted_at(self, name: str) -> float | None:
-        """Return when the queue that last had this name was deleted, None when none was."""
+        """Return when the last queue of this name was deleted, or None."""
         row = self._store.row("select deleted_at from queues where name = ?", name)
         return None if row is None else row[0]
 
     def insert_queue(self, name: str, config: QueueConfig) -> Queue:
-        """Keep a new queue, in place of a deleted one of the same name."""
+        """Insert a queue; replaces the tombstone of a deleted one with the same name."""
         with self._store.transaction():
             self._store.execute("delete from queues where name = ? and deleted_at is not null", name)
             cursor = self._store.execute(
@@ -106,28 +105,28 @@ class Records:
             return _queue(cursor.fetchone())
 
     def update_queue(self, queue: Queue) -> None:
-        """Keep a queue's new settings, state and purge time."""
+        """Store the settings, state and purge time of a queue."""
         self._store.execute(
             "update queues set state = ?, config = ?, purge_time = ? where id = ?",
             *(queue.state.name, json.dumps(queue_config_json(queue.config)), queue.purge_time, queue.id),
         )
 
     def delete_queue(self, queue: Queue, now: float) -> None:
-        """Delete a queue with its tasks; its row stays as the name's tombstone."""
+        """Delete a queue and its tasks. Its row stays as a tombstone of the name."""
         with self._store.transaction():
             self._store.execute("update queues set deleted_at = ? where id = ?", now, queue.id)
             self._store.execute("delete from tasks where queue_id = ?", queue.id)
             self._store.execute("delete from finished where queue_id = ?", queue.id)
 
     def purge(self, queue: Queue, now: float) -> None:
-        """Delete a queue's tasks."""
+        """Delete all tasks of a queue."""
         with self._store.transaction():
             self._finish("queue_id = ?", now, queue.id)
 
     # Tasks
 
     def insert_task(self, queue: Queue, task: NewTask, now: float) -> Task:
-        """Keep a new task, whose name must be free."""
+        """Insert a task. Its name must not be in use."""
         request = task.request
         values = {
             "queue_id": queue.id,
@@ -150,14 +149,14 @@ class Records:
         return _task(cursor.fetchone())
 
     def task(self, queue: Queue, task_id: str) -> Task | None:
-        """Return a task, None when there is none."""
+        """Return a task, or None."""
         row = self._store.row(
             f"select {_TASK_COLUMNS} from tasks where queue_id = ? and task_id = ?", queue.id, task_id
         )
         return None if row is None else _task(row)
 
     def tasks(self, queue: Queue, *, after_id: int, limit: int) -> list[Task]:
-        """Return up to `limit` tasks, in the order of their creation, from behind `after_id`."""
+        """Return up to `limit` tasks after the row `after_id`, in creation order."""
         rows = self._store.rows(
             f"select {_TASK_COLUMNS} from tasks where queue_id = ? and id > ? order by id limit ?",
             *(queue.id, after_id, limit),
@@ -165,17 +164,17 @@ class Records:
         return [_task(row) for row in rows]
 
     def finished_at(self, queue: Queue, task_id: str) -> float | None:
-        """Return when a task of this name was done or deleted, None when none was (or long ago)."""
+        """Return when a task of this name finished or was deleted; None if none did, or its tombstone expired."""
         row = self._store.row("select finished_at from finished where queue_id = ? and task_id = ?", queue.id, task_id)
         return None if row is None else row[0]
 
     def finish(self, row_id: int, now: float) -> bool:
-        """Take a task away for good and remember its name; returns whether it was still there."""
+        """Delete a task and store its name as a tombstone. Return False if it was deleted before."""
         with self._store.transaction():
             return self._finish("id = ?", now, row_id) > 0
 
     def claim(self, queue: Queue, *, now: float, limit: int) -> list[Task]:
-        """Take up to `limit` tasks that are due, the longest due first, and count them as running."""
+        """Mark up to `limit` due tasks as running, longest due first, and return them."""
         return self._start(
             "id in (select id from tasks where queue_id = ? and running = 0 and schedule_time <= ? "
             "order by schedule_time limit ?)",
@@ -183,11 +182,11 @@ class Records:
         )
 
     def claim_one(self, row_id: int, now: float) -> Task:
-        """Count one more run of a task that exists, whether it is due or not."""
+        """Mark an existing task as running once more, even if it is not due."""
         return self._start("id = ?", now, row_id)[0]
 
     def next_due(self, queue: Queue) -> float | None:
-        """Return when the next task that is not under way is due, None when there is none."""
+        """Return when the next task without a running attempt is due, or None."""
         due: float | None = self._store.row(
             "select min(schedule_time) from tasks where queue_id = ? and running = 0", queue.id
         )[0]
@@ -203,7 +202,7 @@ class Records:
         executed: bool,
         last_attempt: dict[str, Any],
     ) -> bool:
-        """Write down a failed attempt and when the next one is due; returns whether the task was still there."""
+        """Store a failed attempt and the time of the next one. Return False if the task was deleted."""
         cursor = self._store.execute(
             "update tasks set schedule_time = ?, running = max(running - 1, 0), dispatch_count = dispatch_count + 1, "
             "response_count = response_count + ?, execution_count = execution_count + ?, previous_response = ?, "
@@ -221,7 +220,7 @@ class Records:
         return sorted(map(_task, rows), key=lambda task: (task.schedule_time, task.id))
 
     def _finish(self, condition: str, now: float, value: object) -> int:
-        """Move the tasks that meet a condition of one value to `finished`, within the caller's transaction."""
+        """Delete the tasks that match a condition and insert their tombstones, in the caller's transaction."""
         self._store.execute(
             f"insert or replace into finished select queue_id, task_id, ? from tasks where {condition}", now, value
         )

@@ -1,4 +1,4 @@
-"""Google's JSON out: writes a Queue or a Task for a client, and a queue's settings for the database. Pure."""
+"""Renders Queue and Task messages, and the settings of a queue for the database. Pure."""
 
 import base64
 
@@ -9,7 +9,7 @@ from localcloud.tasks.resources import USER_AGENT, Queue, QueueConfig, RetryConf
 
 
 def queue_json(queue: Queue) -> JsonObject:
-    """Write a Queue."""
+    """Return a Queue message."""
     result: JsonObject = {"name": queue.name, **queue_config_json(queue.config), "state": queue.state}
     result["rateLimits"]["maxBurstSize"] = queue.config.max_burst_size
     if queue.purge_time is not None:
@@ -18,7 +18,7 @@ def queue_json(queue: Queue) -> JsonObject:
 
 
 def queue_config_json(config: QueueConfig) -> JsonObject:
-    """Write what a client may set on a queue; `read_queue_config` reads it back."""
+    """Return the settings of a queue, which `read_queue_config` reads."""
     result: JsonObject = {
         "rateLimits": {
             "maxDispatchesPerSecond": config.max_dispatches_per_second,
@@ -32,7 +32,7 @@ def queue_config_json(config: QueueConfig) -> JsonObject:
 
 
 def retry_config_json(retry: RetryConfig) -> JsonObject:
-    """Write a RetryConfig."""
+    """Return a RetryConfig message."""
     result: JsonObject = {
         "maxAttempts": retry.max_attempts,
         "minBackoff": duration_text(retry.min_backoff_s),
@@ -45,7 +45,7 @@ def retry_config_json(retry: RetryConfig) -> JsonObject:
 
 
 def task_json(task: Task, queue_name: str, view: View) -> JsonObject:
-    """Write a Task; its body only in the FULL view. Attempts under way count as dispatched."""
+    """Return a Task message, with the body only in the FULL view. Running attempts count as dispatched."""
     result: JsonObject = {
         "name": f"{queue_name}/tasks/{task.task_id}",
         "httpRequest": _http_request_json(task.request),

@@ -1,6 +1,6 @@
-"""The resources of Cloud Tasks as values: what is kept and passed between the modules beside this one.
+"""The resources of Cloud Tasks: queues and tasks.
 
-Field by field: https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues and …queues.tasks.
+For the fields see https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues and …queues.tasks.
 """
 
 import enum
@@ -32,7 +32,7 @@ class View(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """When a failed task is tried again; the defaults are a new queue's."""
+    """RetryConfig, with the defaults of a new queue."""
 
     max_attempts: int = 100
     max_retry_duration_s: float = 0.0
@@ -43,7 +43,7 @@ class RetryConfig:
 
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
-    """What a client may set on a queue."""
+    """The settings of a queue."""
 
     max_dispatches_per_second: float
     max_concurrent_dispatches: int
@@ -52,13 +52,13 @@ class QueueConfig:
 
     @property
     def max_burst_size(self) -> int:
-        """The size of the token bucket: 100 at the default of 500/s, 10 at 1/s, as seen on real queues."""
+        """The size of the token bucket: 100 at the default of 500/s, 10 at 1/s, as observed on real queues."""
         return max(10, math.ceil(self.max_dispatches_per_second / 5))
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue as it is kept."""
+    """A stored queue."""
 
     id: int
     name: str
@@ -68,13 +68,13 @@ class Queue:
 
     @property
     def short_id(self) -> str:
-        """The last part of its name."""
+        """The last part of the name."""
         return self.name.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task as it was asked for; `task_id` is '' when the server is to choose one."""
+    """A task to create. `task_id`: '' if the server chooses one."""
 
     task_id: str
     request: HttpRequest
@@ -85,7 +85,7 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it is kept. The counts are of attempts that ended; `running` are those under way."""
+    """A stored task. `running` counts running attempts; the other counts are of attempts that ended."""
 
     id: int
     queue_id: int

@@ -1,18 +1,18 @@
-"""One attempt at a task: the environment its process gets, and what the process's end means. Pure.
+"""The container contract of Cloud Run jobs: environment variables and exit codes of task attempts. Pure.
 
-The container contract: https://cloud.google.com/run/docs/container-contract#jobs-env-vars.
+https://cloud.google.com/run/docs/container-contract#jobs-env-vars
 """
 
 from collections.abc import Mapping
 
-from localcloud.run.execution.processes import Ended
+from localcloud.run.execution.processes import ProcessExit
 from localcloud.run.resources import Execution, Result, Task
 
 
 def environment(base: Mapping[str, str], execution: Execution, task: Task) -> dict[str, str]:
-    """Return localcloud's own environment, which stands for the image's, then the container's, then the contract's.
+    """Return the environment of a task's process: `base`, the container's variables, then those of the contract.
 
-    What is a secret in the container has the value that localcloud's own environment gives it.
+    `base` is localcloud's own environment, in place of the image's. Variables with secrets have their values there.
     """
     return {
         **base,
@@ -25,17 +25,17 @@ def environment(base: Mapping[str, str], execution: Execution, task: Task) -> di
     }
 
 
-def result_of(ended: Ended) -> Result:
-    """Return what the end of a process means for its task, in the words of the real service."""
-    if ended.timed_out:
+def result_of(process_exit: ProcessExit) -> Result:
+    """Return the result of an attempt, with the message of the real service."""
+    if process_exit.timed_out:
         return Result(None, None, "The configured timeout was reached.")
-    if ended.code < 0:
-        return Result(None, -ended.code, f"The container was terminated by signal {-ended.code}.")
-    return Result(ended.code, None, "The container exited with an error." if ended.code else "")
+    if process_exit.code < 0:
+        return Result(None, -process_exit.code, f"The container was terminated by signal {-process_exit.code}.")
+    return Result(process_exit.code, None, "The container exited with an error." if process_exit.code else "")
 
 
 def failure_message(execution_id: str, task: Task) -> str:
-    """Return what an execution says about the task that made it fail."""
+    """Return the message of an execution that failed because of `task`."""
     result = task.result or Result(None, None, "Internal error.")
     how = "message" if result.exit_code is None else f"exit code: {result.exit_code} and message"
     return f"Task {execution_id}-task{task.index} failed with {how}: {result.message}"

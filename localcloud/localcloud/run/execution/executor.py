@@ -1,8 +1,7 @@
-"""Runs executions: their tasks as processes, so many at once, again when they fail, until all have ended.
+"""Runs executions: starts their tasks as processes, with retries and limited parallelism, and stores the results.
 
-`service` tells it which executions to run, cancel or drop; it starts processes through `process` and writes down in
-`records` how they end. An execution that another localcloud left behind, however that one ended, is taken up at the
-start: what was running then is run again, as a new attempt that does not count as a failure.
+Executions that an earlier localcloud left unfinished are resumed at start: their running tasks are run again, as new
+attempts that do not count as failures.
 """
 
 import asyncio
@@ -20,13 +19,13 @@ from localcloud.run.logs.files import LogFiles
 from localcloud.run.records import Records
 from localcloud.run.resources import Execution, ExecutionState, Result, Task, TaskState
 
-# So many processes at most, over all executions: what is left waits. A job of a thousand tasks must not sink a laptop.
+# Limit over all executions, so that a job with a thousand tasks does not overload a laptop.
 MAX_PROCESSES = 32
 
 
 @dataclass(slots=True, eq=False)
-class _Run:
-    """An execution while this process runs it."""
+class _ActiveExecution:
+    """An execution and the state of running it in this process."""
 
     execution: Execution
     slots: asyncio.Semaphore
@@ -43,104 +42,111 @@ class Executor:
         self._logs = logs
         self._processes = Processes(lock, grace_s)
         self._ready: asyncio.Task[None] | None = None
-        self._room = asyncio.Semaphore(MAX_PROCESSES)
-        self._runs: dict[int, _Run] = {}
-        self._drivers: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(MAX_PROCESSES)
+        self._active: dict[int, _ActiveExecution] = {}
+        self._runners: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Take up what the last process left."""
+        """Resume the unfinished executions of an earlier process."""
         for execution in reversed(self._records.open_executions()):
             self.run(execution)
 
     async def stop(self) -> None:
-        """End every process without calling that an end of its task; the next process runs them again."""
-        for driver in self._drivers:
-            driver.cancel()
-        await asyncio.gather(*self._drivers, return_exceptions=True)
+        """End all processes without storing results. The next localcloud runs their tasks again."""
+        for runner in self._runners:
+            runner.cancel()
+        await asyncio.gather(*self._runners, return_exceptions=True)
         await self._processes.close()
 
     def run(self, execution: Execution) -> None:
-        """Run an execution to its end."""
+        """Start running an execution."""
         parallelism = execution.template.parallelism or execution.template.task_count
-        run = _Run(execution, asyncio.Semaphore(parallelism))
+        run = _ActiveExecution(execution, asyncio.Semaphore(parallelism))
         if execution.state is ExecutionState.CANCELLING:
             run.stop.set()
-        self._runs[execution.id] = run
-        driver = asyncio.get_running_loop().create_task(self._drive(run))
-        self._drivers.add(driver)
-        driver.add_done_callback(self._drivers.discard)
+        self._active[execution.id] = run
+        runner = asyncio.get_running_loop().create_task(self._run_execution(run))
+        self._runners.add(runner)
+        runner.add_done_callback(self._runners.discard)
 
-    def end(self, execution: Execution) -> None:
-        """Have the processes of an execution end; it becomes cancelled when they have, unless it is gone by then."""
-        if execution.id in self._runs:
-            self._runs[execution.id].stop.set()
+    def stop_execution(self, execution: Execution) -> None:
+        """Stop the processes of an execution. When they have ended it becomes CANCELLED, unless it was deleted."""
+        if execution.id in self._active:
+            self._active[execution.id].stop.set()
 
     async def wait(self, execution_row: int, timeout_s: float) -> None:
-        """Return when an execution has ended, or after a while."""
-        if execution_row in self._runs:
-            done = asyncio.ensure_future(self._runs[execution_row].done.wait())
+        """Wait until an execution has ended, or `timeout_s` passed."""
+        if execution_row in self._active:
+            done = asyncio.ensure_future(self._active[execution_row].done.wait())
             await asyncio.wait({done}, timeout=timeout_s)
             done.cancel()
 
-    async def _drive(self, run: _Run) -> None:
+    async def _run_execution(self, run: _ActiveExecution) -> None:
         execution = run.execution
         try:
             if self._ready is None:
                 self._ready = asyncio.get_running_loop().create_task(self._processes.start())
             await asyncio.shield(self._ready)
-            waiting = [task for task in self._records.tasks(execution.id) if task.is_open]
-            await asyncio.gather(*(self._run_task(run, task) for task in waiting))
-            self._finish(run)
-        except Exception:  # noqa: BLE001 - the boundary: a defect must end this execution, not leave it hanging
-            emit("ERROR", "an execution broke", action="run.execution", stack_trace=traceback.format_exc())
+            open_tasks = [task for task in self._records.tasks(execution.id) if task.is_open]
+            await asyncio.gather(*(self._run_task(run, task) for task in open_tasks))
+            self._store_final_state(run)
+        except Exception:  # noqa: BLE001 - boundary: a defect must end the execution, not leave it running
+            emit(
+                "ERROR",
+                "execution failed with an unexpected error",
+                action="run.execution",
+                stack_trace=traceback.format_exc(),
+            )
             self._records.abort_tasks(execution.id, time.time())
             self._records.set_execution_state(execution, ExecutionState.FAILED, "Internal error.", time.time())
-        del self._runs[execution.id]
+        del self._active[execution.id]
         run.done.set()
 
-    async def _run_task(self, run: _Run, task: Task) -> None:
-        """Run a task until it has succeeded, failed too often or is to stop."""
+    async def _run_task(self, run: _ActiveExecution, task: Task) -> None:
+        """Run a task until it succeeds, has no retries left, or is stopped."""
         template = run.execution.template.task
-        async with run.slots, self._room:
+        async with run.slots, self._slots:
             while not run.stop.is_set():
-                begun = self._records.begin_attempt(task.execution_row, task.index, time.time())
-                if begun is None:  # deleted
+                started = self._records.start_attempt(task.execution_row, task.index, time.time())
+                if started is None:  # deleted
                     return
-                result = await self._attempt(run, begun)
+                result = await self._attempt(run, started)
                 if result is None:  # cancelled
                     return
                 state = TaskState.RUNNING
                 if result.succeeded:
                     state = TaskState.SUCCEEDED
-                elif begun.failures >= template.max_retries:
+                elif started.failures >= template.max_retries:
                     state = TaskState.FAILED
-                self._records.end_attempt(begun, state, result, time.time())
-                _report(run.execution, begun, result, state, output=self._output(run, begun))
+                self._records.end_attempt(started, state, result, time.time())
+                _log_failure(run.execution, started, result, state, output=self._output(run, started))
                 if state is not TaskState.RUNNING:
                     return
 
-    async def _attempt(self, run: _Run, task: Task) -> Result | None:
-        """Run a task's process to its end; returns None when it was stopped."""
+    async def _attempt(self, run: _ActiveExecution, task: Task) -> Result | None:
+        """Run a task's process to its end. Return None if it was stopped."""
         execution = run.execution
         container = execution.template.task.container
         argv = self._images.argv(container)
-        if argv is None:  # it was known when the execution began, to another localcloud
+        if argv is None:  # an earlier localcloud had a command for it
             return Result(None, None, f"Image '{container.image}' not found.")
         command = Command(argv, environment(os.environ, execution, task), self._output(run, task))
         try:
-            ended = await self._processes.run(command, timeout_s=execution.template.task.timeout_s, stop=run.stop)
-        except (OSError, ValueError) as error:  # too long, a NUL in it, no more processes
+            process_exit = await self._processes.run(
+                command, timeout_s=execution.template.task.timeout_s, stop=run.stop
+            )
+        except (OSError, ValueError) as error:  # arguments too long, a NUL byte, no more processes
             return Result(None, None, f"The container could not be started: {error}")
-        return None if ended.stopped else result_of(ended)
+        return None if process_exit.stopped else result_of(process_exit)
 
-    def _output(self, run: _Run, task: Task) -> Path:
+    def _output(self, run: _ActiveExecution, task: Task) -> Path:
         return self._logs.path(run.execution.execution_id, task.index, task.attempt)
 
-    def _finish(self, run: _Run) -> None:
-        """Write down what the ends of its tasks make of an execution, unless it is gone."""
+    def _store_final_state(self, run: _ActiveExecution) -> None:
+        """Store the final state of an execution, unless it was deleted."""
         execution = run.execution
         now = time.time()
-        if self._records.execution_at(execution.id) is None:
+        if self._records.execution_by_row(execution.id) is None:
             return
         self._records.abort_tasks(execution.id, now)
         tasks = self._records.tasks(execution.id)
@@ -162,7 +168,7 @@ class Executor:
         )
 
 
-def _report(execution: Execution, task: Task, result: Result, state: TaskState, *, output: Path) -> None:
+def _log_failure(execution: Execution, task: Task, result: Result, state: TaskState, *, output: Path) -> None:
     if not result.succeeded:
         emit(
             "WARNING" if state is TaskState.RUNNING else "ERROR",

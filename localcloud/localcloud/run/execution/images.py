@@ -1,8 +1,7 @@
-"""Which command of this machine stands for a container image. Pure; `execute` and the APIs ask.
+"""Commands for container images, from `--image NAME=COMMAND`. Pure.
 
-There are no containers here, so whoever starts localcloud says what an image means: `--image NAME=COMMAND`. The command
-is the image's ENTRYPOINT: a container's `args` are appended to it, its `command` replaces it. An image that nobody has
-named is not found, as one that was never pushed, and nothing is run for it.
+There are no containers: a command of this machine takes the place of an image. It acts as the image's ENTRYPOINT: a
+container's `args` are appended, its `command` replaces it. Other images are not found, as if never pushed.
 """
 
 import shlex
@@ -12,17 +11,17 @@ from localcloud.run.resources import Container
 
 
 class ImageError(ValueError):
-    """An `--image` that can't be read; the message says why."""
+    """An `--image` option is invalid. The message says why."""
 
 
 class Images:
-    """Commands by the names of images."""
+    """Commands by image name."""
 
     def __init__(self, commands: Mapping[str, tuple[str, ...]]) -> None:
         self._commands = commands
 
     def argv(self, container: Container) -> tuple[str, ...] | None:
-        """Return what a container runs, None when its image is not known."""
+        """Return the command line of a container, or None if its image has no command."""
         for name in _names(container.image):
             if name in self._commands:
                 return (container.command or self._commands[name]) + container.args
@@ -30,7 +29,7 @@ class Images:
 
 
 def read_images(options: Iterable[str]) -> Images:
-    """Read `NAME=COMMAND` options; a command is split into words as a shell would. Errors: ImageError."""
+    """Parse `NAME=COMMAND` options; commands are split as by a shell. Errors: ImageError."""
     commands: dict[str, tuple[str, ...]] = {}
     for option in options:
         name, _, command = option.partition("=")
@@ -39,13 +38,13 @@ def read_images(options: Iterable[str]) -> Images:
         except ValueError as error:
             raise ImageError(f"--image {name}: {error}") from error
         if not name or not words:
-            raise ImageError(f"--image {option}: NAME=COMMAND is expected")
+            raise ImageError(f"--image {option}: expected NAME=COMMAND")
         commands[name] = words
     return Images(commands)
 
 
 def _names(image: str) -> tuple[str, ...]:
-    """Return the names an image may be given by, the most exact first.
+    """Return the names that can stand for an image, the most specific first.
 
     `host:5000/p/r/job:v1` gives itself, `host:5000/p/r/job` and `job`.
     """

@@ -1,11 +1,10 @@
-"""Ends what localcloud started when localcloud has died, by whatever death: a process of its own, run by path.
+"""Ends job processes after localcloud has died, even by `kill -9`: a separate process, run by path.
 
-    python leash.py LOCK GRACE_S
+    python orphan_killer.py LOCK GRACE_S
 
-The ids of process groups flow in on stdin (`hold ID`, `release ID`). When the other end closes, every group still held
-gets SIGTERM and, after the grace, SIGKILL. The lock is taken first and then held to the end, and `ready` is printed in
-between: whoever waits for that line knows that nothing of an earlier localcloud still runs. `process` is the caller.
-Imports nothing but the standard library, and little of that: it sleeps beside localcloud all the time.
+It reads process group IDs from stdin (`add ID`, `remove ID`). When stdin closes, all added groups get SIGTERM and,
+after the grace period, SIGKILL. It locks the file LOCK until it exits. It prints `ready` once it has the lock: then no
+process of an earlier localcloud is running any more. It imports little, since it runs as long as localcloud.
 """
 
 import fcntl
@@ -18,7 +17,7 @@ POLL_S = 0.05
 
 
 def main() -> None:
-    """Watch until the caller is gone."""
+    """Track process groups until stdin closes, then end them."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     lock_path, grace_s = sys.argv[1], float(sys.argv[2])
@@ -28,15 +27,15 @@ def main() -> None:
             print("ready", flush=True)
         except BrokenPipeError:
             return
-        held: set[int] = set()
+        groups: set[int] = set()
         for line in sys.stdin:
             word, _, group = line.partition(" ")
-            (held.add if word == "hold" else held.discard)(int(group))
-        end(held, grace_s)
+            (groups.add if word == "add" else groups.discard)(int(group))
+        end(groups, grace_s)
 
 
 def end(groups: set[int], grace_s: float) -> None:
-    """Send each group SIGTERM and, to what is left after the grace, SIGKILL."""
+    """Send SIGTERM to each group, and SIGKILL to those that still exist after the grace period."""
     left = {group for group in groups if signal_group(group, signal.SIGTERM)}
     deadline = time.monotonic() + grace_s
     while left and time.monotonic() < deadline:
@@ -47,12 +46,12 @@ def end(groups: set[int], grace_s: float) -> None:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; returns whether there is one."""
+    """Send a signal to a process group. Return False if it does not exist."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS, when nothing but zombies is left
+    except PermissionError:  # macOS, if only zombies are left
         return False
     return True
 

@@ -1,8 +1,7 @@
-"""Processes of this machine: started, watched, ended, with all that they started themselves.
+"""Runs commands as processes of this machine, with timeout, cancellation and clean-up of their children.
 
-In flow a command, its environment and a file for its output; out flows how it ended. `execute` is the caller. Each
-process leads a group of its own, so that a signal reaches its children too, and is held on a leash: should localcloud
-die, what it started ends as well.
+Each process leads a process group, so that signals reach its children too. If localcloud dies, `orphan_killer` ends the
+groups.
 """
 
 import asyncio
@@ -14,14 +13,14 @@ from pathlib import Path
 
 from localcloud.run.execution import orphan_killer
 
-# Waits until the leash holds it, so that there is no moment in which it could be left behind: localcloud writes a line
-# when it does; should localcloud die before, the read ends at once and nothing is run.
-_GATE = ("/bin/sh", "-c", 'read -r held && exec "$@" </dev/null', "sh")
+# Runs the command only after localcloud has added the process to the orphan killer and written a line. If localcloud
+# dies before, `read` fails and nothing is run, so no process is left behind.
+_WAIT_FOR_GO = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run: the whole environment, and a file that stdout and stderr are appended to."""
+    """A command line, its complete environment, and a file to which stdout and stderr are appended."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
@@ -29,8 +28,8 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a process ended: by an exit code, or by signal N as -N; and whether it did only because it had to."""
+class ProcessExit:
+    """How a process ended. `code`: the exit code, or -N for signal N."""
 
     code: int
     timed_out: bool = False
@@ -38,41 +37,43 @@ class Ended:
 
 
 class Processes:
-    """Runs commands; `start` before the first one, `close` at the end."""
+    """Runs commands. Call `start` before the first one and `close` at the end."""
 
     def __init__(self, lock: Path, grace_s: float) -> None:
         self._lock = lock
         self._grace_s = grace_s
-        self._leash: asyncio.subprocess.Process | None = None
-        # Kept until they have ended: asyncio kills a process, without grace, when nothing refers to it any more.
+        self._orphan_killer: asyncio.subprocess.Process | None = None
+        # Keeps a reference until they have ended: asyncio kills unreferenced processes without a grace period.
         self._running: set[asyncio.subprocess.Process] = set()
 
     async def start(self) -> None:
-        """Start the leash; returns once nothing of an earlier localcloud with the same lock still runs."""
+        """Start the orphan killer; wait until no process of an earlier localcloud with the same lock runs."""
         command = [sys.executable, "-I", "-S", str(Path(orphan_killer.__file__)), str(self._lock), str(self._grace_s)]
         pipe = asyncio.subprocess.PIPE
-        self._leash = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
-        assert self._leash.stdout is not None
-        if await self._leash.stdout.readline() != b"ready\n":
-            raise ChildProcessError("the process that watches over others did not start")
+        self._orphan_killer = await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, start_new_session=True
+        )
+        assert self._orphan_killer.stdout is not None
+        if await self._orphan_killer.stdout.readline() != b"ready\n":
+            raise ChildProcessError("the orphan killer did not start")
 
     async def close(self) -> None:
-        """End every process; returns when all have ended."""
-        if self._leash is not None and self._leash.stdin is not None:
-            self._leash.stdin.close()
-            await self._leash.wait()
+        """End all processes and wait for them."""
+        if self._orphan_killer is not None and self._orphan_killer.stdin is not None:
+            self._orphan_killer.stdin.close()
+            await self._orphan_killer.wait()
 
-    async def run(self, command: Command, *, timeout_s: float, stop: asyncio.Event) -> Ended:
-        """Run a command to its end, which comes after `timeout_s` or with `stop` at the latest (plus the grace).
+    async def run(self, command: Command, *, timeout_s: float, stop: asyncio.Event) -> ProcessExit:
+        """Run a command until it exits. After `timeout_s`, or when `stop` is set, it gets SIGTERM, then SIGKILL.
 
-        A command that can't be run ends with 127 or 126, as in a shell, and says why in its output. Errors: OSError
-        when no process could be started at all. When cancelled, nothing is ended: `close` is for that.
+        A command that cannot be run exits with 127 or 126, as in a shell, and its output says why. Errors: OSError if
+        no process could be started. Cancelling this call does not end the process; `close` does.
         """
         process = await self._spawn(command)
         self._running.add(process)
-        self._tell("hold", process.pid)
+        self._notify("add", process.pid)
         assert process.stdin is not None
-        process.stdin.write(b"held\n")
+        process.stdin.write(b"go\n")
         process.stdin.close()
         exited = asyncio.ensure_future(process.wait())
         stopped = asyncio.ensure_future(stop.wait())
@@ -82,17 +83,17 @@ class Processes:
         if was_running:
             orphan_killer.signal_group(process.pid, signal.SIGTERM)
             await asyncio.wait({exited}, timeout=self._grace_s)
-        orphan_killer.signal_group(process.pid, signal.SIGKILL)  # the process, or what it left behind
+        orphan_killer.signal_group(process.pid, signal.SIGKILL)  # the process, or children that it left running
         code = await exited
-        self._tell("release", process.pid)
+        self._notify("remove", process.pid)
         self._running.discard(process)
-        return Ended(code, timed_out=was_running and not was_stopped, stopped=was_running and was_stopped)
+        return ProcessExit(code, timed_out=was_running and not was_stopped, stopped=was_running and was_stopped)
 
     async def _spawn(self, command: Command) -> asyncio.subprocess.Process:
         command.output.parent.mkdir(parents=True, exist_ok=True)
         with command.output.open("ab") as output:
             return await asyncio.create_subprocess_exec(
-                *_GATE,
+                *_WAIT_FOR_GO,
                 *command.argv,
                 env=dict(command.environment),
                 stdin=asyncio.subprocess.PIPE,
@@ -101,7 +102,7 @@ class Processes:
                 start_new_session=True,
             )
 
-    def _tell(self, word: str, group: int) -> None:
-        assert self._leash is not None
-        assert self._leash.stdin is not None
-        self._leash.stdin.write(f"{word} {group}\n".encode())
+    def _notify(self, word: str, group: int) -> None:
+        assert self._orphan_killer is not None
+        assert self._orphan_killer.stdin is not None
+        self._orphan_killer.stdin.write(f"{word} {group}\n".encode())

@@ -1,7 +1,8 @@
-"""The methods of the Cloud Run Admin API v1 for jobs, executions and tasks: what `gcloud run jobs` calls.
+"""The Cloud Run Admin API v1 for jobs, executions and tasks, which `gcloud run jobs` calls.
 
-Called by the router. Its names have no location: that is in the host, `LOCATION-run.…`, to which gcloud gets through
-an HTTP proxy (`docs/localcloud.md`). Without one in the host, lists are of all locations and anything else is refused.
+Resource names of v1 have no location. It is in the host, `LOCATION-run.googleapis.com`, which gcloud reaches through an
+HTTP proxy (`docs/localcloud.md`). Without a location in the host, List methods return all locations and other methods
+are rejected.
 """
 
 from typing import TypeVar
@@ -26,14 +27,14 @@ _EXECUTION = _NAMESPACE + "/executions/{execution=*}"
 
 
 class JobsV1:
-    """The v1 API over the service."""
+    """The methods of the v1 API."""
 
     def __init__(self, service: JobService) -> None:
         self._service = service
 
     @property
     def routes(self) -> list[Route]:
-        """Every method on jobs."""
+        """The supported methods."""
         supported: list[tuple[str, str, Handler]] = [
             ("POST", f"{_BASE}/{_NAMESPACE}/jobs", self.create_job),
             ("GET", f"{_BASE}/{_NAMESPACE}/jobs", self.list_jobs),
@@ -58,16 +59,16 @@ class JobsV1:
         return self._job_json(self._service.create_job(_place(call), job_id, config))
 
     def list_jobs(self, call: Call) -> JsonObject:
-        """ListJobs, in the order of their names."""
-        found = self._service.jobs(_project(call), _location(call))
-        return _list(call, "Job", [self._job_json(job) for job in found])
+        """ListJobs, sorted by name."""
+        jobs = self._service.jobs(_project(call), _location(call))
+        return _list(call, "Job", [self._job_json(job) for job in jobs])
 
     def get_job(self, call: Call) -> JsonObject:
         """GetJob."""
         return self._job_json(self._job(call))
 
     def replace_job(self, call: Call) -> JsonObject:
-        """ReplaceJob: every setting, unless the client's `resourceVersion` is an old one."""
+        """ReplaceJob: replaces all settings. Fails with 409 if `resourceVersion` is not current."""
         job = self._job(call)
         job_id, version, config = read_job(Message(call.body, "job"))
         if job_id != job.job_id:
@@ -94,9 +95,9 @@ class JobsV1:
     # Executions and tasks
 
     def list_executions(self, call: Call) -> JsonObject:
-        """ListExecutions, the newest first."""
-        found = self._service.executions(_project(call), _location(call))
-        return _list(call, "Execution", [execution_json(execution) for execution in found])
+        """ListExecutions, newest first."""
+        executions = self._service.executions(_project(call), _location(call))
+        return _list(call, "Execution", [execution_json(execution) for execution in executions])
 
     def get_execution(self, call: Call) -> JsonObject:
         """GetExecution."""
@@ -108,11 +109,11 @@ class JobsV1:
         return {"status": "Success"}
 
     def cancel_execution(self, call: Call) -> JsonObject:
-        """CancelExecution: its Completed condition becomes False when its processes have ended."""
+        """CancelExecution. The Completed condition becomes False when the processes have ended."""
         return execution_json(self._service.cancel(self._execution(call)))
 
     def list_tasks(self, call: Call) -> JsonObject:
-        """ListTasks, of the newest execution first."""
+        """ListTasks, those of the newest execution first."""
         executions = self._service.executions(_project(call), _location(call))
         tasks = [task_json(task, execution) for execution in executions for task in self._service.tasks(execution)]
         return _list(call, "Task", tasks)
@@ -123,7 +124,7 @@ class JobsV1:
         execution = self._service.execution(_place(call), task_id.rpartition("-task")[0])
         return task_json(self._service.task(execution, task_id), execution)
 
-    # What a call is about
+    # Resources of a call
 
     def _job(self, call: Call) -> Job:
         return self._service.job(_place(call), call.path["job"])
@@ -140,7 +141,7 @@ def _project(call: Call) -> str:
 
 
 def _location(call: Call) -> str | None:
-    """Return the location that a host names, None when it names none: `us-central1-run.googleapis.com`, `run.local`."""
+    """Return the location in the host, as in `us-central1-run.googleapis.com`; None for `run.googleapis.com`."""
     location, separator, _ = call.host.rpartition("-run.")
     return location if separator else None
 
@@ -148,18 +149,18 @@ def _location(call: Call) -> str | None:
 def _place(call: Call) -> Place:
     location = _location(call)
     if location is None:
-        raise invalid("In the v1 API the host says the location: LOCATION-run.googleapis.com, through an HTTP proxy.")
+        raise invalid("In the v1 API, the host must contain the location (LOCATION-run.googleapis.com).")
     return Place(_project(call), location)
 
 
 def _list(call: Call, kind: str, items: list[JsonObject]) -> JsonObject:
-    """Return the page of those items whose labels are selected."""
+    """Return a page of the items that match the call's `labelSelector`."""
     selector = call.query.get("labelSelector", "")
-    chosen = [item for item in items if matches(selector, item["metadata"]["labels"])]
+    selected = [item for item in items if matches(selector, item["metadata"]["labels"])]
     skipped = call.query.get("continue", "0")
     if not skipped.isdecimal():
         raise invalid("Invalid continuation token.")
     size = page_size(call, MAX_PAGE, "limit")
-    page, _ = page_of(chosen[int(skipped) :], size, str)
-    more = {"continue": str(int(skipped) + size)} if len(chosen) > int(skipped) + size else {}
+    page, _ = page_of(selected[int(skipped) :], size, str)
+    more = {"continue": str(int(skipped) + size)} if len(selected) > int(skipped) + size else {}
     return {"apiVersion": API_VERSION, "kind": f"{kind}List", "metadata": more, "items": page}

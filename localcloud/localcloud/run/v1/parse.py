@@ -1,7 +1,7 @@
-"""The v1 API's JSON in: checks a Job as `gcloud run jobs` sends it and fills in every default. Pure.
+"""Parses Job messages of the v1 API, as `gcloud run jobs` sends them; fills in defaults. Pure.
 
-It is Kubernetes' form: `metadata` and `spec`, at three levels. What a client got it sends back when it replaces a job,
-so what only the server sets comes in as well, and is dropped.
+The format is that of Kubernetes: `metadata` and `spec` at three levels. Clients send back the Job they got when they
+replace it, so output-only fields are accepted and dropped.
 """
 
 from localcloud.rest.protojson import Message
@@ -40,7 +40,7 @@ _UNSUPPORTED_IN_TASK = ("volumes", "nodeSelector")
 
 
 def read_job(job: Message) -> tuple[str, str, JobConfig]:
-    """Check a Job; returns its name, its resourceVersion ('' for any) and what it is to be."""
+    """Read a Job; returns its name, its resourceVersion ('' for any) and its settings."""
     with job:
         job.ignore("status", "apiVersion")
         kind = job.string("kind") or "Job"
@@ -60,12 +60,12 @@ def read_job(job: Message) -> tuple[str, str, JobConfig]:
 
 
 def _read_metadata(message: Message | None) -> tuple[str, str, dict[str, str], dict[str, str]]:
-    """Return name, resourceVersion, and the labels and annotations that a client may set."""
+    """Return name, resourceVersion, and the labels and annotations that clients can set."""
     if message is None:
         return "", "", {}, {}
     with message:
         name, version = message.string("name"), message.string("resourceVersion")
-        labels, annotations = message.texts("labels"), message.texts("annotations")
+        labels, annotations = message.string_map("labels"), message.string_map("annotations")
         message.ignore(*_OUTPUT_ONLY)
     return (
         name,

@@ -1,18 +1,24 @@
-"""The v1 API's JSON out: writes Jobs, Executions and Tasks as `gcloud run jobs` reads them. Pure.
+"""Renders Job, Execution and Task messages of the v1 API, for `gcloud run jobs`. Pure.
 
-It is Kubernetes' form: `metadata`, `spec` and `status`, with conditions whose status is a word.
+The format is that of Kubernetes: `metadata`, `spec`, and `status` with conditions.
 """
 
-from localcloud.rest.protojson import timestamp_text
+from localcloud.rest.protojson import optional_timestamp_text, timestamp_text, without_none
 from localcloud.rest.router import JsonObject
-from localcloud.run.conditions import Condition, execution_conditions, job_conditions, task_conditions
+from localcloud.run.conditions import (
+    Condition,
+    completion_status,
+    execution_conditions,
+    job_conditions,
+    task_conditions,
+)
 from localcloud.run.resources import (
+    ANONYMOUS,
     CREATOR_ANNOTATION,
     EXECUTION_LABEL,
     JOB_LABEL,
     LOCATION_LABEL,
     MODIFIER_ANNOTATION,
-    NOBODY,
     STATE_LABEL,
     UPDATED_LABEL,
     Container,
@@ -23,17 +29,20 @@ from localcloud.run.resources import (
     Task,
     TaskTemplate,
 )
-from localcloud.run.v2.render import COMPLETION, CompletionStatus, without_none
 
 API_VERSION = "run.googleapis.com/v1"
-_WORDS = {True: "True", False: "False", None: "Unknown"}
+_STATUS = {True: "True", False: "False", None: "Unknown"}
 
 
 def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
-    """Write a Job with the execution that was made last; `problem` says why it can't be run."""
+    """Return a Job message. `latest`: its newest execution. `problem`: why it cannot run, or ''."""
     template = job.config.template
-    labels = {**job.config.labels, LOCATION_LABEL: job.place.location, UPDATED_LABEL: _time(job.update_time)}
-    annotations = {**job.config.annotations, CREATOR_ANNOTATION: NOBODY, MODIFIER_ANNOTATION: NOBODY}
+    labels = {
+        **job.config.labels,
+        LOCATION_LABEL: job.place.location,
+        UPDATED_LABEL: timestamp_text(job.update_time),
+    }
+    annotations = {**job.config.annotations, CREATOR_ANNOTATION: ANONYMOUS, MODIFIER_ANNOTATION: ANONYMOUS}
     metadata = _metadata(job.place, "jobs", job.job_id, uid=job.uid, created_at=job.create_time)
     status: JsonObject = {
         "observedGeneration": job.generation,
@@ -44,9 +53,9 @@ def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
         status["latestCreatedExecution"] = without_none(
             {
                 "name": latest.execution_id,
-                "creationTimestamp": _time(latest.create_time),
-                "completionTimestamp": _time(latest.completion_time),
-                "completionStatus": COMPLETION.get(latest.state, CompletionStatus.EXECUTION_RUNNING),
+                "creationTimestamp": timestamp_text(latest.create_time),
+                "completionTimestamp": optional_timestamp_text(latest.completion_time),
+                "completionStatus": completion_status(latest),
             }
         )
     return {
@@ -70,7 +79,7 @@ def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
 
 
 def execution_json(execution: Execution) -> JsonObject:
-    """Write an Execution."""
+    """Return an Execution message."""
     template, counts = execution.template, execution.counts
     labels = {**template.labels, LOCATION_LABEL: execution.place.location, JOB_LABEL: execution.job_id}
     metadata = _metadata(
@@ -83,15 +92,15 @@ def execution_json(execution: Execution) -> JsonObject:
             **metadata,
             "generation": 1,
             "labels": labels,
-            "annotations": {**template.annotations, CREATOR_ANNOTATION: NOBODY},
+            "annotations": {**template.annotations, CREATOR_ANNOTATION: ANONYMOUS},
         },
         "spec": _execution_spec(template),
         "status": without_none(
             {
                 "observedGeneration": 1,
                 "conditions": [_condition_json(condition) for condition in execution_conditions(execution)],
-                "startTime": _time(execution.start_time),
-                "completionTime": _time(execution.completion_time),
+                "startTime": optional_timestamp_text(execution.start_time),
+                "completionTime": optional_timestamp_text(execution.completion_time),
                 "runningCount": counts.running,
                 "succeededCount": counts.succeeded,
                 "failedCount": counts.failed,
@@ -103,7 +112,7 @@ def execution_json(execution: Execution) -> JsonObject:
 
 
 def task_json(task: Task, execution: Execution) -> JsonObject:
-    """Write a Task."""
+    """Return a Task message."""
     attempt = None
     if task.result is not None:
         status = {"code": task.result.rpc_code, "message": task.result.message}
@@ -128,8 +137,8 @@ def task_json(task: Task, execution: Execution) -> JsonObject:
                 "observedGeneration": 1,
                 "index": task.index,
                 "retried": max(task.attempt, 0),
-                "startTime": _time(task.start_time),
-                "completionTime": _time(task.completion_time),
+                "startTime": optional_timestamp_text(task.start_time),
+                "completionTime": optional_timestamp_text(task.completion_time),
                 "conditions": [_condition_json(item) for item in task_conditions(task, execution.create_time)],
                 "lastAttemptResult": attempt,
             }
@@ -143,7 +152,7 @@ def _metadata(place: Place, kind: str, name: str, *, uid: str, created_at: float
         "namespace": place.project,
         "selfLink": f"/apis/{API_VERSION}/namespaces/{place.project}/{kind}/{name}",
         "uid": uid,
-        "creationTimestamp": _time(created_at),
+        "creationTimestamp": timestamp_text(created_at),
     }
 
 
@@ -185,12 +194,8 @@ def _container_json(container: Container) -> JsonObject:
 def _condition_json(condition: Condition) -> JsonObject:
     return {
         "type": condition.type,
-        "status": _WORDS[condition.status],
-        "lastTransitionTime": _time(condition.at),
+        "status": _STATUS[condition.status],
+        "lastTransitionTime": timestamp_text(condition.at),
         **({"reason": condition.reason} if condition.reason else {}),
         **({"message": condition.message} if condition.message else {}),
     }
-
-
-def _time(moment: float | None) -> str | None:
-    return None if moment is None else timestamp_text(moment)

@@ -1,6 +1,6 @@
-"""Label selectors, by which the v1 API's lists are narrowed. Pure.
+"""Label selectors of List methods in the v1 API. Pure.
 
-The grammar is Kubernetes': requirements joined by commas, each `k = v`, `k == v`, `k != v`, `k in (a, b)`,
+The grammar is that of Kubernetes: requirements joined by commas, each `k = v`, `k == v`, `k != v`, `k in (a, b)`,
 `k notin (a, b)`, `k` or `!k`.
 """
 
@@ -17,12 +17,12 @@ _REQUIREMENT = re.compile(
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:
-    """Say whether labels meet every requirement of a selector. Errors: ApiError when it can't be read."""
+    """Return True if labels meet every requirement of a selector. Errors: ApiError."""
     position, met = 0, True
     while position < len(selector):
         requirement = _REQUIREMENT.match(selector, position)
         if requirement is None:
-            raise invalid(f"Not a label selector: {selector[:200]!r}")
+            raise invalid(f"Invalid label selector: {selector[:200]!r}")
         met = _meets(requirement, labels) and met
         position = requirement.end()
     return met

@@ -1,7 +1,7 @@
-"""The methods of the Cloud Run Admin API v2 for jobs, executions and tasks: what `google.cloud.run_v2` calls.
+"""The Cloud Run Admin API v2 for jobs, executions and tasks, which `google.cloud.run_v2` calls.
 
-Called by the router. What changes a job answers with an operation that is already done; RunJob's and the others' on
-executions are done when the execution is.
+Methods that change a job return an operation that is already done. The operations of RunJob and CancelExecution are
+done when the execution has ended.
 """
 
 import math
@@ -40,7 +40,7 @@ _NOT_FOUND_RPC_CODE = 5
 
 
 class JobsV2:
-    """The v2 API over the service."""
+    """The methods of the v2 API."""
 
     def __init__(self, service: JobService, records: Records) -> None:
         self._service = service
@@ -48,7 +48,7 @@ class JobsV2:
 
     @property
     def routes(self) -> list[Route]:
-        """Every method on jobs, supported or not."""
+        """All methods on jobs, including unsupported ones."""
         supported: list[tuple[str, str, Handler]] = [
             ("POST", f"/v2/{_LOCATION}/jobs", self.create_job),
             ("GET", f"/v2/{_LOCATION}/jobs", self.list_jobs),
@@ -74,16 +74,16 @@ class JobsV2:
 
     def create_job(self, call: Call) -> JsonObject:
         """CreateJob."""
-        _refuse_validate_only(call)
+        _reject_validate_only(call)
         config = read_job(Message(call.body, "job"))
         return self._done(self._service.create_job(_place(call), call.query.get("jobId", ""), config))
 
     def list_jobs(self, call: Call) -> JsonObject:
-        """ListJobs, in the order of their names."""
+        """ListJobs, sorted by name."""
         place = _place(call)
         after = call.query.get("pageToken", "")
-        found = [job for job in self._service.jobs(place.project, place.location) if job.job_id > after]
-        page, token = page_of(found, page_size(call, MAX_PAGE), lambda job: job.job_id)
+        jobs = [job for job in self._service.jobs(place.project, place.location) if job.job_id > after]
+        page, token = page_of(jobs, page_size(call, MAX_PAGE), lambda job: job.job_id)
         return {"jobs": [self._job_json(job) for job in page], **token}
 
     def get_job(self, call: Call) -> JsonObject:
@@ -91,8 +91,8 @@ class JobsV2:
         return self._job_json(self._job(call))
 
     def update_job(self, call: Call) -> JsonObject:
-        """UpdateJob: replaces every setting; creates a missing job with `allowMissing`."""
-        _refuse_validate_only(call)
+        """UpdateJob: replaces all settings. Creates a missing job with `allowMissing`."""
+        _reject_validate_only(call)
         message = Message(call.body, "job")
         etag = message.string("etag")
         config = read_job(message)
@@ -102,7 +102,7 @@ class JobsV2:
 
     def delete_job(self, call: Call) -> JsonObject:
         """DeleteJob, with its executions."""
-        _refuse_validate_only(call)
+        _reject_validate_only(call)
         job = self._job(call, call.query.get("etag", ""))
         before = self._job_json(job)
         self._service.delete_job(job)
@@ -112,7 +112,7 @@ class JobsV2:
         """RunJob."""
         with Message(call.body, "") as body:
             body.ignore("name")
-            if body.flag("validateOnly"):
+            if body.boolean("validateOnly"):
                 raise ApiError("UNIMPLEMENTED", "validateOnly is not supported by localcloud.")
             job = self._job(call, body.string("etag"))
             overrides = read_overrides(body.message("overrides"))
@@ -121,12 +121,13 @@ class JobsV2:
     # Executions and tasks
 
     def list_executions(self, call: Call) -> JsonObject:
-        """ListExecutions, the newest first; the job `-` stands for all."""
+        """ListExecutions, newest first. The job `-` means all jobs."""
         place = _place(call)
         job_id = None if call.path["job"] == "-" else self._job(call).job_id
         before = _number(call.query.get("pageToken", ""), math.inf)
-        found = [item for item in self._service.executions(place.project, place.location, job_id) if item.id < before]
-        page, token = page_of(found, page_size(call, MAX_PAGE), lambda item: str(item.id))
+        executions = self._service.executions(place.project, place.location, job_id)
+        older = [item for item in executions if item.id < before]
+        page, token = page_of(older, page_size(call, MAX_PAGE), lambda item: str(item.id))
         return {"executions": [execution_json(item) for item in page], **token}
 
     def get_execution(self, call: Call) -> JsonObject:
@@ -135,25 +136,25 @@ class JobsV2:
 
     def delete_execution(self, call: Call) -> JsonObject:
         """DeleteExecution."""
-        _refuse_validate_only(call)
+        _reject_validate_only(call)
         execution = self._execution(call)
         self._service.delete_execution(execution)
         outcome = _success("Execution", execution_json(execution))
         return self._operation(_place(call), execution=None, outcome=outcome)
 
     def cancel_execution(self, call: Call) -> JsonObject:
-        """CancelExecution: done when its processes have ended."""
+        """CancelExecution. The operation is done when the processes have ended."""
         with Message(call.body, "") as body:
             body.ignore("name", "etag", "validateOnly")
         execution = self._service.cancel(self._execution(call))
         return self._operation(_place(call), execution=execution, outcome=None)
 
     def list_tasks(self, call: Call) -> JsonObject:
-        """ListTasks, by their index."""
+        """ListTasks, sorted by index."""
         execution = self._execution(call)
         after = _number(call.query.get("pageToken", ""), -1)
-        found = [task for task in self._service.tasks(execution) if task.index > after]
-        page, token = page_of(found, page_size(call, MAX_PAGE), lambda task: str(task.index))
+        tasks = [task for task in self._service.tasks(execution) if task.index > after]
+        page, token = page_of(tasks, page_size(call, MAX_PAGE), lambda task: str(task.index))
         return {"tasks": [task_json(task, execution) for task in page], **token}
 
     def get_task(self, call: Call) -> JsonObject:
@@ -168,16 +169,16 @@ class JobsV2:
         return self._operation_json(call.path["name"])
 
     def wait_operation(self, call: Call) -> Awaitable[JsonObject]:
-        """WaitOperation: answers when the operation is done, or after the timeout (at most 30 s) as it stands."""
+        """WaitOperation: returns the operation when it is done, or after the timeout (at most 30 s)."""
         with Message(call.body, "") as body:
             body.ignore("name")
             timeout_s = min(body.duration_s("timeout") or MAX_WAIT_S, MAX_WAIT_S)
         return self._wait(call.path["name"], timeout_s)
 
     async def _wait(self, name: str, timeout_s: float) -> JsonObject:
-        kept = self._records.operation(name)
-        if kept is not None and kept[0] is not None:
-            await self._service.wait(kept[0], timeout_s)
+        stored = self._records.operation(name)
+        if stored is not None and stored[0] is not None:
+            await self._service.wait(stored[0], timeout_s)
         return self._operation_json(name)
 
     def _operation(self, place: Place, *, execution: Execution | None, outcome: JsonObject | None) -> JsonObject:
@@ -186,13 +187,13 @@ class JobsV2:
         return self._operation_json(name)
 
     def _operation_json(self, name: str) -> JsonObject:
-        kept = self._records.operation(name)
-        if kept is None:
+        stored = self._records.operation(name)
+        if stored is None:
             raise ApiError("NOT_FOUND", f"Requested entity was not found: {name}")
-        row_id, outcome = kept
+        row_id, outcome = stored
         if outcome is not None:
             return {"name": name, "done": True, **outcome}
-        execution = self._records.execution_at(row_id or 0)
+        execution = self._records.execution_by_row(row_id or 0)
         if execution is None:
             return {"name": name, "done": True, "error": {"code": _NOT_FOUND_RPC_CODE, "message": "Execution deleted."}}
         metadata = typed("Execution", execution_json(execution))
@@ -204,18 +205,18 @@ class JobsV2:
         return result
 
     def _done(self, job: Job) -> JsonObject:
-        """Return the operation of a change to a job: failed when the job now can't be run."""
+        """Return the operation of a change to a job; failed if the job cannot run."""
         outcome = _success("Job", self._job_json(job))
         if problem := self._service.problem(job):
             outcome = {"metadata": outcome["metadata"], "error": {"code": _NOT_FOUND_RPC_CODE, "message": problem}}
         return self._operation(job.place, execution=None, outcome=outcome)
 
-    # What a call is about
+    # Resources of a call
 
     def _job(self, call: Call, etag: str = "") -> Job:
         job = self._service.job(_place(call), call.path["job"])
         if etag and etag != f'"{job.version}"':
-            raise ApiError("ABORTED", f"The etag {etag} is not that of the job as it is now.")
+            raise ApiError("ABORTED", f"The etag {etag} does not match the current version of the job.")
         return job
 
     def _execution(self, call: Call) -> Execution:
@@ -233,7 +234,7 @@ def _success(kind: str, resource: JsonObject) -> JsonObject:
     return {"metadata": typed(kind, resource), "response": typed(kind, resource)}
 
 
-def _refuse_validate_only(call: Call) -> None:
+def _reject_validate_only(call: Call) -> None:
     if call.query.get("validateOnly") == "true":
         raise ApiError("UNIMPLEMENTED", "validateOnly is not supported by localcloud.")
 

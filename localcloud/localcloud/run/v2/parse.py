@@ -1,4 +1,4 @@
-"""The v2 API's JSON in: checks a Job as `google.cloud.run_v2` sends it and fills in every default. Pure."""
+"""Parses Job messages of the v2 API, as `google.cloud.run_v2` sends them; fills in defaults. Pure."""
 
 from localcloud.rest.protojson import Message
 from localcloud.rest.router import invalid
@@ -39,16 +39,16 @@ _UNSUPPORTED_IN_TASK = ("volumes", "encryptionKey", "vpcAccess", "nodeSelector",
 
 
 def read_job(job: Message) -> JobConfig:
-    """Check a Job, whose etag has been taken; what only the server sets is ignored."""
+    """Read the settings of a Job. Output-only fields and the etag are ignored."""
     with job:
         job.ignore(*_OUTPUT_ONLY, "etag")
         for name in _UNSUPPORTED:
             job.unsupported(name, f"Job.{name}")
-        annotations = dict(job.texts("annotations"))
+        annotations = dict(job.string_map("annotations"))
         for field, annotation in (("client", CLIENT_ANNOTATION), ("clientVersion", CLIENT_VERSION_ANNOTATION)):
             if value := job.string(field):
                 annotations[annotation] = value
-        labels = job.texts("labels")
+        labels = job.string_map("labels")
         template = job.message("template")
     if template is None:
         raise invalid("Job.template is required.")
@@ -57,8 +57,8 @@ def read_job(job: Message) -> JobConfig:
 
 def _read_execution_template(message: Message) -> ExecutionTemplate:
     with message:
-        annotations = dict(message.texts("annotations"))
-        labels = message.texts("labels")
+        annotations = dict(message.string_map("annotations"))
+        labels = message.string_map("labels")
         parallelism = message.integer("parallelism")
         task_count = message.integer("taskCount") or 1
         template = message.message("template")
@@ -78,7 +78,7 @@ def _read_task_template(message: Message) -> tuple[TaskTemplate, ExecutionEnviro
     with message:
         for name in _UNSUPPORTED_IN_TASK:
             message.unsupported(name, f"TaskTemplate.{name}")
-        environment = message.choice("executionEnvironment", ExecutionEnvironment)
+        environment = message.enum_value("executionEnvironment", ExecutionEnvironment)
         timeout_s = message.duration_s("timeout") or DEFAULT_TIMEOUT_S
         if timeout_s != int(timeout_s):
             raise invalid("TaskTemplate.timeout must be whole seconds.")

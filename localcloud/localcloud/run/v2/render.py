@@ -1,27 +1,32 @@
-"""The v2 API's JSON out: writes Jobs, Executions, Tasks and Operations for `google.cloud.run_v2`. Pure."""
+"""Renders Job, Execution and Task messages of the v2 API, for `google.cloud.run_v2`. Pure."""
 
 import enum
 from collections.abc import Mapping
 
-from localcloud.rest.protojson import duration_text, timestamp_text
+from localcloud.rest.protojson import duration_text, optional_timestamp_text, timestamp_text, without_none
 from localcloud.rest.router import JsonObject
-from localcloud.run.conditions import Condition, execution_conditions, job_conditions, task_conditions
+from localcloud.run.conditions import (
+    Condition,
+    completion_status,
+    execution_conditions,
+    job_conditions,
+    task_conditions,
+)
 from localcloud.run.resources import (
+    ANONYMOUS,
     CLIENT_ANNOTATION,
     CLIENT_VERSION_ANNOTATION,
     ENVIRONMENT_ANNOTATION,
-    NOBODY,
     Container,
     Execution,
     ExecutionEnvironment,
-    ExecutionState,
     Job,
     Task,
     TaskTemplate,
 )
 
 TYPE = "type.googleapis.com/google.cloud.run.v2"
-# Labels and annotations that the v1 API shows, and for which the v2 API has fields.
+# Prefixes of system labels and annotations, for which the v2 API has fields.
 _SYSTEM = ("run.googleapis.com/", "cloud.googleapis.com/", "serving.knative.dev/", "client.knative.dev/")
 
 
@@ -41,27 +46,17 @@ class ConditionState(enum.Enum):
 
 
 class CommonReason(enum.Enum):
-    """Condition.CommonReason, as far as it occurs."""
+    """The values of Condition.CommonReason in use."""
 
     CONTAINER_MISSING = 6
 
 
 class ExecutionReason(enum.Enum):
-    """Condition.ExecutionReason, as far as it occurs."""
+    """The values of Condition.ExecutionReason in use."""
 
     NON_ZERO_EXIT_CODE = 2
     CANCELLED = 3
     CANCELLING = 4
-
-
-class CompletionStatus(enum.Enum):
-    """ExecutionReference.CompletionStatus."""
-
-    EXECUTION_SUCCEEDED = 1
-    EXECUTION_FAILED = 2
-    EXECUTION_RUNNING = 3
-    EXECUTION_PENDING = 4
-    EXECUTION_CANCELLED = 5
 
 
 _REASONS: dict[str, tuple[str, enum.Enum]] = {
@@ -70,15 +65,10 @@ _REASONS: dict[str, tuple[str, enum.Enum]] = {
     "Cancelled": ("executionReason", ExecutionReason.CANCELLED),
     "Cancelling": ("executionReason", ExecutionReason.CANCELLING),
 }
-COMPLETION = {
-    ExecutionState.SUCCEEDED: CompletionStatus.EXECUTION_SUCCEEDED,
-    ExecutionState.FAILED: CompletionStatus.EXECUTION_FAILED,
-    ExecutionState.CANCELLED: CompletionStatus.EXECUTION_CANCELLED,
-}
 
 
 def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
-    """Write a Job with the execution that was made last; `problem` says why it can't be run."""
+    """Return a Job message. `latest`: its newest execution. `problem`: why it cannot run, or ''."""
     config = job.config
     [ready] = [_condition_json(condition) for condition in job_conditions(job, problem)]
     template = config.template
@@ -86,18 +76,18 @@ def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
         "name": job.name,
         "uid": job.uid,
         "generation": str(job.generation),
-        "labels": _own(config.labels),
-        "annotations": _own(config.annotations),
+        "labels": _without_system_names(config.labels),
+        "annotations": _without_system_names(config.annotations),
         "createTime": timestamp_text(job.create_time),
         "updateTime": timestamp_text(job.update_time),
-        "creator": NOBODY,
-        "lastModifier": NOBODY,
+        "creator": ANONYMOUS,
+        "lastModifier": ANONYMOUS,
         "client": config.annotations.get(CLIENT_ANNOTATION, ""),
         "clientVersion": config.annotations.get(CLIENT_VERSION_ANNOTATION, ""),
         "launchStage": LaunchStage.GA,
         "template": {
-            "labels": _own(template.labels),
-            "annotations": _own(template.annotations),
+            "labels": _without_system_names(template.labels),
+            "annotations": _without_system_names(template.annotations),
             "parallelism": template.parallelism,
             "taskCount": template.task_count,
             "template": _task_template_json(template.task, template.annotations),
@@ -114,19 +104,19 @@ def job_json(job: Job, latest: Execution | None, problem: str) -> JsonObject:
 
 
 def execution_json(execution: Execution) -> JsonObject:
-    """Write an Execution."""
+    """Return an Execution message."""
     template, counts = execution.template, execution.counts
     return without_none(
         {
             "name": execution.name,
             "uid": execution.uid,
-            "creator": NOBODY,
+            "creator": ANONYMOUS,
             "generation": "1",
-            "labels": _own(template.labels),
-            "annotations": _own(template.annotations),
+            "labels": _without_system_names(template.labels),
+            "annotations": _without_system_names(template.annotations),
             "createTime": timestamp_text(execution.create_time),
-            "startTime": _time(execution.start_time),
-            "completionTime": _time(execution.completion_time),
+            "startTime": optional_timestamp_text(execution.start_time),
+            "completionTime": optional_timestamp_text(execution.completion_time),
             "updateTime": timestamp_text(execution.update_time),
             "launchStage": LaunchStage.GA,
             "job": execution.job_id,
@@ -147,7 +137,7 @@ def execution_json(execution: Execution) -> JsonObject:
 
 
 def task_json(task: Task, execution: Execution) -> JsonObject:
-    """Write a Task."""
+    """Return a Task message."""
     template = _task_template_json(execution.template.task, execution.template.annotations)
     attempt = None
     if task.result is not None:
@@ -161,8 +151,8 @@ def task_json(task: Task, execution: Execution) -> JsonObject:
             "generation": "1",
             "createTime": timestamp_text(execution.create_time),
             "scheduledTime": timestamp_text(execution.create_time),
-            "startTime": _time(task.start_time),
-            "completionTime": _time(task.completion_time),
+            "startTime": optional_timestamp_text(task.start_time),
+            "completionTime": optional_timestamp_text(task.completion_time),
             "updateTime": timestamp_text(task.completion_time or task.start_time or execution.create_time),
             "job": execution.job_id,
             "execution": execution.execution_id,
@@ -180,7 +170,7 @@ def task_json(task: Task, execution: Execution) -> JsonObject:
 
 
 def typed(kind: str, resource: JsonObject) -> JsonObject:
-    """Write a resource as google.protobuf.Any."""
+    """Return a resource as google.protobuf.Any."""
     return {"@type": f"{TYPE}.{kind}", **resource}
 
 
@@ -232,20 +222,11 @@ def _reference_json(execution: Execution) -> JsonObject:
         {
             "name": execution.execution_id,
             "createTime": timestamp_text(execution.create_time),
-            "completionTime": _time(execution.completion_time),
-            "completionStatus": COMPLETION.get(execution.state, CompletionStatus.EXECUTION_RUNNING),
+            "completionTime": optional_timestamp_text(execution.completion_time),
+            "completionStatus": completion_status(execution),
         }
     )
 
 
-def _own(texts: Mapping[str, str]) -> dict[str, str]:
+def _without_system_names(texts: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if not name.startswith(_SYSTEM)}
-
-
-def _time(moment: float | None) -> str | None:
-    return None if moment is None else timestamp_text(moment)
-
-
-def without_none(fields: JsonObject) -> JsonObject:
-    """Return a message without the fields that are absent."""
-    return {name: value for name, value in fields.items() if value is not None}
