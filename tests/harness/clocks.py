@@ -1,4 +1,4 @@
-"""A clock for localcloud's Cloud Scheduler that stands still until a test moves it."""
+"""A manual clock for localcloud's Cloud Scheduler."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ START = datetime.fromisoformat("2026-03-02T10:00:30Z").timestamp()
 
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock whose time only changes with `move_to`."""
 
     def __init__(self) -> None:
         self.time = START
@@ -17,23 +17,23 @@ class ManualClock:
     def now(self) -> float:
         return self.time
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> "_Timer":
-        timer = _Timer(self, moment, callback)
+    def call_at(self, due: float, callback: Callable[[], None]) -> "_Timer":
+        timer = _Timer(self, due, callback)
         self.timers.append(timer)
-        if moment <= self.time:
+        if due <= self.time:
             asyncio.get_running_loop().call_soon(timer.fire)
         return timer
 
     def move_to(self, text: str) -> None:
-        """Set the time and call back whatever is due by then."""
+        """Set the time and call all callbacks that are due."""
         self.time = datetime.fromisoformat(text).timestamp()
-        for timer in [timer for timer in self.timers if timer.moment <= self.time]:
+        for timer in [timer for timer in self.timers if timer.due <= self.time]:
             timer.fire()
 
 
 class _Timer:
-    def __init__(self, clock: ManualClock, moment: float, callback: Callable[[], None]) -> None:
-        self.clock, self.moment, self.callback = clock, moment, callback
+    def __init__(self, clock: ManualClock, due: float, callback: Callable[[], None]) -> None:
+        self.clock, self.due, self.callback = clock, due, callback
 
     def cancel(self) -> None:
         if self in self.clock.timers:

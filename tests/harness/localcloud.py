@@ -1,4 +1,4 @@
-"""A real localcloud process, the stock clients and gcloud that talk to it, and an HTTP target on loopback, for tests.
+"""Runs a real localcloud process, with Google's client libraries and gcloud connected to it.
 
 with localcloud(folder) as cloud, http_target() as target:
     queue = cloud.create_queue("q")
@@ -7,7 +7,7 @@ with localcloud(folder) as cloud, http_target() as target:
 
 with localcloud(folder, *SHELL_IMAGE) as cloud:
     job = cloud.create_job("j", "exit 3")
-    assert cloud.ended(cloud.execute(job)).failed_count == 1
+    assert cloud.wait_for_end(cloud.execute(job)).failed_count == 1
 """
 
 import json
@@ -20,8 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +40,16 @@ FAST_RETRIES = {"min_backoff": {"nanos": 10_000_000}, "max_backoff": {"nanos": 5
 
 
 def wait_until(condition: Callable[[], Any]) -> Any:
-    """Return the condition's first true value; fails after PATIENCE_S."""
+    """Wait for a condition; return its first true value. Fails after PATIENCE_S."""
     end = time.monotonic() + PATIENCE_S
     while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
     return value
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process still does anything."""
+    """Return True if a process exists and is not a zombie."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -59,7 +57,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Cloud:
-    """A running localcloud and the stock client that talks to it."""
+    """A running localcloud, and the client libraries connected to it."""
 
     def __init__(self, data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "localcloud", "--port", "0", "--data", str(data), *arguments]
@@ -68,8 +66,8 @@ class Cloud:
         self.events: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read_events)
         self._reader.start()
-        started = wait_until(lambda: self.events or self.process.poll() is not None)
-        assert started is not True, "localcloud did not start"
+        wait_until(lambda: self.events or self.process.poll() is not None)
+        assert self.events, "localcloud did not start"
         self.url = f"http://127.0.0.1:{self.events[0]['port']}"
         self.client = CloudTasksClient(**self._connection())
         self.jobs: Any = JobsClient(**self._connection())
@@ -89,9 +87,9 @@ class Cloud:
         with self.process.stdout as lines:
             self.events.extend(map(json.loads, iter(lines.readline, "")))
 
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the exit and return its code."""
+        self.process.send_signal(signal_number)
         code = self.process.wait(PATIENCE_S)
         self._reader.join()
         clients: tuple[Any, ...] = (self.client, self.jobs, self.executions, self.job_tasks)
@@ -101,20 +99,20 @@ class Cloud:
         return code
 
     def rest(self, verb: str, path: str, body: Any = None, *, host: str | None = None) -> tuple[int, Any]:
-        """Make a plain request and return status and JSON; `host` is the Host header."""
+        """Send a REST request; return status and JSON. `host`: the Host header."""
         headers = {"Host": host} if host else {}
         response = self._http.request(verb, self.url + path, json=body, headers=headers, retries=False)
         return response.status, response.json()
 
     def create_queue(self, queue_id: str, **settings: Any) -> str:
-        """Create a queue that retries fast unless told otherwise; returns its name."""
+        """Create a queue, by default with fast retries; return its name."""
         settings.setdefault("retry_config", FAST_RETRIES)
         name = f"{LOCATION}/queues/{queue_id}"
         self.client.create_queue(request={"parent": LOCATION, "queue": {"name": name, **settings}})
         return name
 
     def create_task(self, queue: str, url: str, *, task_id: str = "", **fields: Any) -> str:
-        """Create a task that posts to a URL; returns its name."""
+        """Create a task that posts to a URL; return its name."""
         request = {"url": url, **fields.pop("http_request", {})}
         if task_id:
             fields["name"] = f"{queue}/tasks/{task_id}"
@@ -122,11 +120,11 @@ class Cloud:
         return str(created.name)
 
     def task_ids(self, queue: str) -> list[str]:
-        """Return the short ids of a queue's tasks."""
+        """Return the last parts of the names of a queue's tasks."""
         return [task.name.rpartition("/")[2] for task in self.client.list_tasks(parent=queue)]
 
     def create_job(self, job_id: str, script: str, **settings: Any) -> str:
-        """Create a job of one task that runs a shell script and is never retried, unless told otherwise."""
+        """Create a job that runs a shell script, by default as one task without retries; return its name."""
         variables = [{"name": name, "value": value} for name, value in settings.pop("env", {}).items()]
         container = {"image": "registry.example/demo/shell:v1", "args": [script], "env": variables}
         execution: dict[str, Any] = {
@@ -137,172 +135,60 @@ class Cloud:
         return f"{LOCATION}/jobs/{job_id}"
 
     def execute(self, job: str, **overrides: Any) -> str:
-        """Begin an execution of a job; returns its name."""
+        """Start an execution of a job; return its name."""
         return str(self.jobs.run_job(request={"name": job, "overrides": overrides}).metadata.name)
 
-    def ended(self, execution: str) -> Execution:
-        """Return an execution once it has ended."""
-        found: Execution = wait_until(
-            lambda: (now := self.executions.get_execution(name=execution)).completion_time and now
+    def wait_for_end(self, execution: str) -> Execution:
+        """Wait until an execution has ended and return it."""
+        ended: Execution = wait_until(
+            lambda: (current := self.executions.get_execution(name=execution)).completion_time and current
         )
-        return found
+        return ended
 
     def logs(self, execution: str, task: int = 0, attempt: int = 0) -> str:
-        """Return what an attempt at a task has written so far, '' before it began."""
+        """Return the output of a task's attempt so far, '' before its start."""
         short = execution.rpartition("/")[2]
-        _, found = self.rest("GET", f"/localcloud/executions/{short}/logs?task={task}&attempt={attempt}")
-        return found["logs"][0]["text"] if found["logs"] else ""
+        _, answer = self.rest("GET", f"/localcloud/executions/{short}/logs?task={task}&attempt={attempt}")
+        return answer["logs"][0]["text"] if answer["logs"] else ""
 
-    def says(self, execution: str, words: str, task: int = 0, attempt: int = 0) -> None:
-        """Wait until an attempt has written certain words."""
-        wait_until(lambda: words in self.logs(execution, task, attempt))
+    def wait_for_output(self, execution: str, text: str, task: int = 0, attempt: int = 0) -> None:
+        """Wait until the output of an attempt contains a text."""
+        wait_until(lambda: text in self.logs(execution, task, attempt))
 
 
 class Gcloud:
-    """The real gcloud, as `scripts/gcloud-local` starts it against a localcloud."""
+    """The real gcloud, started by `scripts/gcloud-local` and connected to a localcloud."""
 
     def __init__(self, cloud: Cloud, data: Path) -> None:
         self._command = [str(ROOT / "scripts" / "gcloud-local"), "--endpoint", cloud.url, "--data", str(data)]
 
     @staticmethod
     def is_missing() -> bool:
-        """Tell whether there is none on this machine."""
+        """Return True if gcloud is not installed."""
         return shutil.which("gcloud") is None
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command and wait for it."""
         command = [*self._command, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def __call__(self, *arguments: str) -> str:
-        """Run a command that must succeed; returns its stdout."""
+        """Run a command that must succeed; return its stdout."""
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
-        """Run a command that must succeed; returns what it prints as JSON."""
+        """Run a command that must succeed; return its output, parsed as JSON."""
         return json.loads(self(*arguments, "--format=json"))
 
 
 @contextmanager
 def localcloud(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """Run a localcloud on a free port until the block ends; `environment` is what its jobs find on top of ours."""
+    """Run a localcloud on a free port until the block ends. `environment`: additional variables, also for its jobs."""
     cloud = Cloud(data, *arguments, environment=environment)
     try:
         yield cloud
     finally:
         if cloud.process.poll() is None:
-            cloud.end()
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A request that reached the target."""
-
-    at: float
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    client_port: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the target answers, after a while or once an event is set."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
-    after: threading.Event | None = None
-
-
-class _Listener(ThreadingHTTPServer):
-    request_queue_size = 128  # a whole burst connects at once
-
-
-class Target:
-    """An HTTP server that records what it is asked and answers what the test wants."""
-
-    def __init__(self) -> None:
-        self.hits: list[Hit] = []
-        self.reply: Callable[[Hit], Reply] = lambda hit: Reply()
-        self.busy = 0
-        self.most_busy = 0
-        self._lock = threading.Lock()
-        self._released = threading.Event()
-        self._server = _Listener(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-
-    def answer_in_turn(self, *replies: Reply | int) -> None:
-        """Give these answers one after the other, and 200 from then on."""
-        left = [Reply(reply) if isinstance(reply, int) else reply for reply in replies]
-        self.reply = lambda hit: left.pop(0) if left else Reply()
-
-    def wait_for(self, count: int) -> list[Hit]:
-        """Return the hits once there are that many."""
-        wait_until(lambda: len(self.hits) >= count)
-        return list(self.hits)
-
-    def close(self) -> None:
-        """Stop, and let go whatever still waits."""
-        self._released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _answer(self, hit: Hit) -> Reply:
-        with self._lock:
-            self.hits.append(hit)
-            self.busy += 1
-            self.most_busy = max(self.most_busy, self.busy)
-            reply = self.reply(hit)
-        self._released.wait(reply.delay_s)
-        while reply.after and not reply.after.wait(0.02) and not self._released.is_set():
-            pass
-        with self._lock:
-            self.busy -= 1
-        return reply
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        target = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def handle_one_request(self) -> None:
-                try:
-                    super().handle_one_request()
-                except ConnectionError:
-                    self.close_connection = True
-
-            def respond(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = dict(self.headers.items())
-                port = self.client_address[1]
-                reply = target._answer(Hit(time.time(), self.command, self.path, headers, body, port))
-                self.send_response(reply.status)
-                for name, value in {"Content-Length": "0", **reply.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            do_POST = do_GET = do_PUT = do_DELETE = respond
-
-            def log_message(self, *args: object) -> None:
-                """Stay silent."""
-
-        return Handler
-
-
-@contextmanager
-def http_target() -> Iterator[Target]:
-    """Serve on a free port until the block ends."""
-    target = Target()
-    try:
-        yield target
-    finally:
-        target.close()
+            cloud.stop()

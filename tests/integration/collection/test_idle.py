@@ -22,7 +22,7 @@ from localcloud.rest.router import Router
 from localcloud.rest.server import Server
 from localcloud.scheduler.api import CloudScheduler
 from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
-from localcloud.scheduler.sender import Targets
+from localcloud.scheduler.sender import JobRequestSender
 from localcloud.store import open_store
 from localcloud.targets.id_tokens import id_token
 from localcloud.targets.outbound import Outbound
@@ -75,7 +75,7 @@ class Cloud:
 
     async def _serve(self, ready: threading.Event) -> None:
         store, outbound = open_store(self._data, [TASKS_SCHEMA, SCHEDULER_SCHEMA]), Outbound()
-        targets = Targets(outbound)
+        targets = JobRequestSender(outbound)
         services = CloudTasks(store, outbound, Limits()), CloudScheduler(store, targets, clock=self.clock)
         targets.router = Router([route for service in services for route in service.routes])
         server = Server(targets.router)

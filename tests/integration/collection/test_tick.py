@@ -41,7 +41,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     for queue in QUEUES:
         made.client.pause_queue(name=made.create_queue(queue))
     yield made
-    made.end()
+    made.stop()
 
 
 @pytest.fixture

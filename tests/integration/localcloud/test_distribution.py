@@ -74,7 +74,7 @@ def test_command_prints_help(binaries: Path, tmp_path: Path) -> None:
 
 
 def test_installed_module_serves_the_apis(binaries: Path, tmp_path: Path) -> None:
-    command = [binaries / "python", "-m", "localcloud", "--port", "0", "--data", tmp_path / "data"]
+    command: list[str | Path] = [binaries / "python", "-m", "localcloud", "--port", "0", "--data", tmp_path / "data"]
     with (
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process,
         urllib3.PoolManager() as http,

@@ -114,7 +114,7 @@ def test_a_large_listing_is_worked_on_by_the_job(
         wait_until(lambda: pipeline.read(run_id).state != "running")
         run = pipeline.read(run_id)
         assert (run.state, run.engine, run.counts.added) == ("succeeded", "job", DOCUMENTS)
-        ended = cloud.ended(f"{LOCATION}/jobs/headwater/executions/{run.execution}")
+        ended = cloud.wait_for_end(f"{LOCATION}/jobs/headwater/executions/{run.execution}")
         assert (ended.task_count, ended.succeeded_count, ended.failed_count) == (2, 2, 0)
         assert "succeeded: 50 added" in cloud.logs(ended.name)
         holders = pipeline.rows("select distinct split_part(holder, '/', 1) from steps where kind <> 'list'")

@@ -27,7 +27,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     for queue in QUEUES:
         made.client.pause_queue(name=made.create_queue(queue))
     yield made
-    made.end()
+    made.stop()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""From a request line and a body to a status and JSON."""
+"""Routing of requests, and errors in Google's format."""
 
 import asyncio
 import enum
@@ -49,24 +49,24 @@ def answer(verb: str, target: str, body: bytes = b"") -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("host", ["", "http://127.0.0.1:1"])
-def test_a_method_is_found_by_its_template(host: str) -> None:
+def test_method_is_found_by_its_template(host: str) -> None:
     status, shown = answer("GET", f"{host}/v2/projects/a.b:c/locations/l/queues/q%20r?pageSize=2&$alt=json")
     assert (status, shown["path"]) == (200, {"name": "projects/a.b:c/locations/l/queues/q r"})
     assert shown["query"] == {"pageSize": "2", "$alt": "json"}
     assert shown["body"] == {}
 
 
-def test_a_custom_verb_is_not_part_of_the_name() -> None:
+def test_custom_verb_is_not_part_of_the_name() -> None:
     assert answer("POST", "/v2/projects/p/queues/q:pause", b'{"a": 1}')[1]["path"] == {"name": "projects/p/queues/q"}
 
 
-def test_enums_leave_as_names_or_as_numbers() -> None:
+def test_enums_are_written_as_names_or_numbers() -> None:
     path = "/v2/projects/p/locations/l/queues/q"
     assert answer("GET", path + "?alt=json")[1]["state"] == "RUNNING"
     assert answer("GET", path + "?%24alt=json%3Benum-encoding%3Dint")[1]["state"] == 1
 
 
-def test_an_error_has_googles_shape() -> None:
+def test_error_has_googles_format() -> None:
     error = {"code": 409, "message": "Queue already exists", "status": "ALREADY_EXISTS"}
     assert answer("POST", "/fail") == (409, {"error": error})
 
@@ -75,31 +75,31 @@ def test_an_error_has_googles_shape() -> None:
     ("verb", "path", "name"),
     [("POST", "/v2/projects/p/queues/q/tasks/t:buffer", "BufferTask"), ("PUT", "/v2/x", "PUT /v2/x")],
 )
-def test_what_is_not_supported_is_501_with_its_name(verb: str, path: str, name: str) -> None:
+def test_unsupported_method_is_answered_with_501_and_its_name(verb: str, path: str, name: str) -> None:
     status, body = answer(verb, path)
     assert (status, body["error"]["status"]) == (501, "UNIMPLEMENTED")
     assert body["error"]["message"].startswith(name)
 
 
-def test_a_defect_is_one_clients_500_and_a_line_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_error_is_answered_with_500_and_logged(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer("POST", "/break")[1]["error"]["status"] == "INTERNAL"
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["stack_trace"]
 
 
-def test_a_body_that_is_not_json_is_400() -> None:
+def test_invalid_json_is_answered_with_400() -> None:
     assert answer("POST", "/v2/projects/p/queues/q:pause", b"{")[0] == 400
 
 
-def test_a_handler_may_wait() -> None:
+def test_handler_can_be_a_coroutine() -> None:
     assert answer("POST", "/wait") == (200, {"host": ""})
 
 
-def test_the_host_is_that_of_an_absolute_target_or_else_that_of_the_header() -> None:
+def test_host_of_an_absolute_target_replaces_the_host_header() -> None:
     for target, expected in (("http://here-run.local/wait", "here-run.local"), ("/wait", "localhost:1")):
         _, payload = asyncio.run(ROUTER.answer("POST", target, b"", "localhost:1"))
         assert json.loads(payload) == {"host": expected}
 
 
 @pytest.mark.parametrize("target", ["http://[", "cloudresourcemanager.googleapis.com:443"])
-def test_what_is_no_target_is_no_defect(target: str) -> None:
+def test_invalid_request_target_is_not_a_500(target: str) -> None:
     assert answer("CONNECT", target)[0] in (400, 501)

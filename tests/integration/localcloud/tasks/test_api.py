@@ -1,4 +1,4 @@
-"""Cloud Tasks as its users see it: the stock client, a real process, a target on loopback."""
+"""The Cloud Tasks API with Google's client library, and the requests that a target receives."""
 
 import base64
 import itertools
@@ -12,31 +12,22 @@ import urllib3
 from google.api_core import exceptions
 from google.cloud import tasks_v2
 
-from tests.harness.localcloud import (
-    LOCATION,
-    PATIENCE_S,
-    Cloud,
-    Hit,
-    Reply,
-    Target,
-    http_target,
-    localcloud,
-    wait_until,
-)
+from tests.fakes.http_target import Hit, Reply, Target, http_target
+from tests.harness.localcloud import LOCATION, PATIENCE_S, Cloud, localcloud, wait_until
 
 _queue_ids = (f"q{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Share one process; each test has its own queue."""
+    """Share a localcloud; each test has its own queue."""
     with localcloud(tmp_path_factory.mktemp("cloud"), "--min-dispatch-deadline", "0.2") as running:
         yield running
 
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    """Give each test its own target."""
+    """Start a target for each test."""
     with http_target() as running:
         yield running
 
@@ -53,13 +44,13 @@ def counts(hit: Hit) -> tuple[str | None, ...]:
 
 
 def events_of(cloud: Cloud, task: str) -> list[dict[str, Any]]:
-    """Return what was logged about a task."""
+    """Return the log events of a task."""
     return [event for event in cloud.events if event.get("task") == task.rpartition("/")[2]]
 
 
-def test_retries_carry_the_headers_recorded_from_the_real_service(cloud: Cloud, target: Target, queue: str) -> None:
+def test_retries_have_the_headers_recorded_from_the_real_service(cloud: Cloud, target: Target, queue: str) -> None:
     redirect = Reply(302, {"Location": target.url + "/elsewhere"})
-    target.answer_in_turn(503, 404, 429, 500, redirect, 200)
+    target.reply_in_turn(503, 404, 429, 500, redirect, 200)
     cloud.create_task(queue, target.url, task_id="recorded", http_request={"body": b"payload"})
     hits = target.wait_for(6)
     assert [counts(hit) for hit in hits] == [
@@ -78,8 +69,8 @@ def test_retries_carry_the_headers_recorded_from_the_real_service(cloud: Cloud, 
         assert "Content-Type" not in hit.headers
 
 
-def test_an_overrun_deadline_counts_as_504_and_is_tried_again(cloud: Cloud, target: Target, queue: str) -> None:
-    target.answer_in_turn(Reply(delay_s=5))
+def test_missed_deadline_is_reported_as_504_and_retried(cloud: Cloud, target: Target, queue: str) -> None:
+    target.reply_in_turn(Reply(delay_s=5))
     name = cloud.create_task(queue, target.url, dispatch_deadline={"nanos": 300_000_000})
     hits = target.wait_for(2)
     assert counts(hits[1]) == ("1", "0", "504", "")
@@ -88,18 +79,16 @@ def test_an_overrun_deadline_counts_as_504_and_is_tried_again(cloud: Cloud, targ
     assert (failure["status"], failure["severity"]) == (504, "WARNING")
 
 
-def test_a_target_that_is_down_is_tried_until_it_is_up(cloud: Cloud, queue: str) -> None:
-    with http_target() as gone:
-        url = gone.url
+def test_unreachable_target_is_retried(cloud: Cloud, queue: str) -> None:
+    with http_target() as closed:
+        url = closed.url
     name = cloud.create_task(queue, url)
     wait_until(lambda: cloud.client.get_task(name=name).dispatch_count >= 2)
     last = cloud.client.get_task(name=name).last_attempt
     assert (last.response_status.code, "response_time" in last) == (14, False)
 
 
-def test_a_name_is_used_once_while_its_task_exists_and_after_it_is_done(
-    cloud: Cloud, target: Target, queue: str
-) -> None:
+def test_task_name_cannot_be_reused_after_the_task_has_finished(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.pause_queue(name=queue)
     name = cloud.create_task(queue, target.url, task_id="once")
     with pytest.raises(exceptions.Conflict, match="Requested entity already exists"):
@@ -113,7 +102,7 @@ def test_a_name_is_used_once_while_its_task_exists_and_after_it_is_done(
     assert len(target.hits) == 1
 
 
-def test_a_deleted_task_is_not_dispatched_and_its_name_stays_taken(cloud: Cloud, target: Target, queue: str) -> None:
+def test_deleted_task_is_not_dispatched_and_its_name_stays_blocked(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.pause_queue(name=queue)
     name = cloud.create_task(queue, target.url, task_id="deleted")
     cloud.client.delete_task(name=name)
@@ -121,27 +110,27 @@ def test_a_deleted_task_is_not_dispatched_and_its_name_stays_taken(cloud: Cloud,
         cloud.client.delete_task(name=name)
     with pytest.raises(exceptions.Conflict):
         cloud.create_task(queue, target.url, task_id="deleted")
-    cloud.create_task(queue, target.url, task_id="kept")
+    cloud.create_task(queue, target.url, task_id="other")
     cloud.client.resume_queue(name=queue)
     target.wait_for(1)
     wait_until(lambda: not cloud.task_ids(queue))
-    assert [hit.headers["X-CloudTasks-TaskName"] for hit in target.hits] == ["kept"]
+    assert [hit.headers["X-CloudTasks-TaskName"] for hit in target.hits] == ["other"]
 
 
-def test_an_unknown_queue_is_named_in_the_words_of_the_real_service(cloud: Cloud, target: Target) -> None:
-    words = "Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize."
+def test_missing_queue_gives_the_error_of_the_real_service(cloud: Cloud, target: Target) -> None:
+    message = "Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize."
     missing = f"{LOCATION}/queues/missing"
     with pytest.raises(exceptions.NotFound) as refused:
         cloud.create_task(missing, target.url)
-    assert refused.value.message.endswith(words)
+    assert refused.value.message.endswith(message)
     for method in (cloud.client.get_queue, cloud.client.pause_queue, cloud.client.purge_queue):
-        with pytest.raises(exceptions.NotFound, match=words):
+        with pytest.raises(exceptions.NotFound, match=message):
             method(name=missing)
     with pytest.raises(exceptions.NotFound, match="Requested entity was not found"):
         cloud.client.delete_queue(name=missing)
 
 
-def test_a_scheduled_task_comes_at_its_time_and_says_which(cloud: Cloud, target: Target, queue: str) -> None:
+def test_scheduled_task_is_dispatched_at_its_time(cloud: Cloud, target: Target, queue: str) -> None:
     due = time.time() + 0.7
     stamp = {"seconds": int(due), "nanos": int(due % 1 * 1e9)}
     cloud.create_task(queue, target.url, task_id="later", schedule_time=stamp)
@@ -152,16 +141,16 @@ def test_a_scheduled_task_comes_at_its_time_and_says_which(cloud: Cloud, target:
     assert float(later.headers["X-CloudTasks-TaskETA"]) == pytest.approx(due, abs=0.001)
 
 
-def test_no_more_run_at_once_than_the_queue_allows(cloud: Cloud, target: Target) -> None:
+def test_max_concurrent_dispatches_limits_running_tasks(cloud: Cloud, target: Target) -> None:
     queue = cloud.create_queue(next(_queue_ids), rate_limits={"max_concurrent_dispatches": 3})
     target.reply = lambda hit: Reply(delay_s=0.05)
     for _ in range(12):
         cloud.create_task(queue, target.url)
     target.wait_for(12)
-    assert target.most_busy == 3
+    assert target.max_concurrent == 3
 
 
-def test_no_more_begin_in_a_second_than_the_queue_allows(cloud: Cloud, target: Target) -> None:
+def test_max_dispatches_per_second_limits_the_rate(cloud: Cloud, target: Target) -> None:
     queue = cloud.create_queue(next(_queue_ids), rate_limits={"max_dispatches_per_second": 20})
     cloud.client.pause_queue(name=queue)
     for _ in range(20):
@@ -172,10 +161,10 @@ def test_no_more_begin_in_a_second_than_the_queue_allows(cloud: Cloud, target: T
     assert hits[-1].at - hits[0].at >= 0.3  # ten at once, ten more at 20/s
 
 
-def test_503_with_retry_after_holds_the_whole_queue(cloud: Cloud, target: Target) -> None:
+def test_503_with_retry_after_throttles_the_whole_queue(cloud: Cloud, target: Target) -> None:
     slow = {"min_backoff": {"nanos": 10_000_000}, "max_backoff": {"seconds": 1}}
     queue = cloud.create_queue(next(_queue_ids), retry_config=slow)
-    target.answer_in_turn(Reply(503, {"Retry-After": "1"}))
+    target.reply_in_turn(Reply(503, {"Retry-After": "1"}))
     cloud.create_task(queue, target.url, task_id="first")
     target.wait_for(1)
     wait_until(lambda: cloud.client.get_task(name=f"{queue}/tasks/first").response_count)
@@ -184,7 +173,7 @@ def test_503_with_retry_after_holds_the_whole_queue(cloud: Cloud, target: Target
     assert min(hit.at for hit in others) - first.at >= 0.95
 
 
-def test_a_task_is_given_up_after_its_last_attempt(cloud: Cloud, target: Target, queue: str) -> None:
+def test_task_is_deleted_after_its_last_attempt(cloud: Cloud, target: Target, queue: str) -> None:
     target.reply = lambda hit: Reply(500)
     name = cloud.create_task(queue, target.url, retry_config={"max_attempts": 3, "min_backoff": {"nanos": 10_000_000}})
     wait_until(lambda: not cloud.task_ids(queue))
@@ -193,7 +182,7 @@ def test_a_task_is_given_up_after_its_last_attempt(cloud: Cloud, target: Target,
     assert [event["severity"] for event in events_of(cloud, name)] == ["WARNING", "WARNING", "ERROR"]
 
 
-def test_a_paused_queue_waits_a_resumed_one_goes_on(cloud: Cloud, target: Target, queue: str) -> None:
+def test_paused_queue_dispatches_after_resume(cloud: Cloud, target: Target, queue: str) -> None:
     assert cloud.client.pause_queue(name=queue).state == tasks_v2.Queue.State.PAUSED
     cloud.create_task(queue, target.url, task_id="waiting")
     other = cloud.create_queue(next(_queue_ids))
@@ -204,7 +193,7 @@ def test_a_paused_queue_waits_a_resumed_one_goes_on(cloud: Cloud, target: Target
     assert [hit.headers["X-CloudTasks-TaskName"] for hit in target.wait_for(2)] == ["passing", "waiting"]
 
 
-def test_a_purge_takes_every_task(cloud: Cloud, target: Target, queue: str) -> None:
+def test_purge_deletes_all_tasks(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.pause_queue(name=queue)
     for number in range(3):
         cloud.create_task(queue, target.url, task_id=f"task-{number}")
@@ -215,7 +204,7 @@ def test_a_purge_takes_every_task(cloud: Cloud, target: Target, queue: str) -> N
     assert [hit.headers["X-CloudTasks-TaskName"] for hit in target.wait_for(1)] == ["afterwards"]
 
 
-def test_a_deleted_queue_leaves_its_name_blocked(cloud: Cloud, target: Target, queue: str) -> None:
+def test_name_of_a_deleted_queue_stays_blocked(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.delete_queue(name=queue)
     with pytest.raises(exceptions.NotFound):
         cloud.client.get_queue(name=queue)
@@ -224,9 +213,9 @@ def test_a_deleted_queue_leaves_its_name_blocked(cloud: Cloud, target: Target, q
     assert refused.value.response.json()["error"]["status"] == "FAILED_PRECONDITION"
 
 
-def test_run_dispatches_past_a_pause_and_a_failure_is_rescheduled(cloud: Cloud, target: Target, queue: str) -> None:
+def test_run_task_ignores_a_pause_and_reschedules_a_failure(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.pause_queue(name=queue)
-    target.answer_in_turn(404)
+    target.reply_in_turn(404)
     name = cloud.create_task(queue, target.url, schedule_time={"seconds": int(time.time()) + 3600})
     assert cloud.client.run_task(name=name).dispatch_count == 1
     target.wait_for(1)
@@ -238,7 +227,7 @@ def test_run_dispatches_past_a_pause_and_a_failure_is_rescheduled(cloud: Cloud, 
     wait_until(lambda: not cloud.task_ids(queue))
 
 
-def test_an_update_changes_what_its_mask_names_and_makes_a_missing_queue(cloud: Cloud) -> None:
+def test_update_changes_the_fields_of_the_mask_and_creates_a_missing_queue(cloud: Cloud) -> None:
     queue = cloud.create_queue(next(_queue_ids), rate_limits={"max_concurrent_dispatches": 7})
     change = {"name": queue, "rate_limits": {"max_dispatches_per_second": 5}, "retry_config": {"max_attempts": 9}}
     mask = {"paths": ["rate_limits.max_dispatches_per_second"]}
@@ -250,7 +239,7 @@ def test_an_update_changes_what_its_mask_names_and_makes_a_missing_queue(cloud: 
     assert cloud.client.update_queue(request={"queue": {"name": missing}}) == cloud.client.get_queue(name=missing)
 
 
-def test_lists_come_in_pages(cloud: Cloud, target: Target, queue: str) -> None:
+def test_list_methods_return_pages(cloud: Cloud, target: Target, queue: str) -> None:
     cloud.client.pause_queue(name=queue)
     names = [cloud.create_task(queue, target.url, http_request={"body": b"secret"}) for _ in range(5)]
     pager = cloud.client.list_tasks(request={"parent": queue, "page_size": 2, "response_view": "FULL"})
@@ -267,7 +256,7 @@ def test_lists_come_in_pages(cloud: Cloud, target: Target, queue: str) -> None:
     assert [queue.name for queue in listed] == queues
 
 
-def test_a_token_looks_as_it_does_behind_cloud_run(cloud: Cloud, target: Target, queue: str) -> None:
+def test_id_token_has_the_signature_marker_of_cloud_run(cloud: Cloud, target: Target, queue: str) -> None:
     token = {"service_account_email": "caller@demo.iam.gserviceaccount.com", "audience": "https://service"}
     cloud.create_task(queue, target.url, http_request={"oidc_token": token, "headers": {"authorization": "mine"}})
     [hit] = target.wait_for(1)
@@ -277,9 +266,7 @@ def test_a_token_looks_as_it_does_behind_cloud_run(cloud: Cloud, target: Target,
     assert json.loads(base64.urlsafe_b64decode(claims + "=="))["aud"] == "https://service"
 
 
-def test_headers_are_the_tasks_own_but_for_those_that_cloud_tasks_sets(
-    cloud: Cloud, target: Target, queue: str
-) -> None:
+def test_custom_headers_are_sent_except_reserved_ones(cloud: Cloud, target: Target, queue: str) -> None:
     headers = {"Host": "evil", "User-Agent": "mine", "X-Google-Thing": "1", "content-type": "text/x", "X-Mixed": "é"}
     cloud.create_task(queue, target.url + "/ü?a=b c", http_request={"headers": headers, "http_method": "PUT"})
     [hit] = target.wait_for(1)
@@ -290,7 +277,7 @@ def test_headers_are_the_tasks_own_but_for_those_that_cloud_tasks_sets(
     assert "X-Google-Thing" not in hit.headers
 
 
-def test_connections_to_a_target_are_used_again(cloud: Cloud, target: Target) -> None:
+def test_connections_to_a_target_are_reused(cloud: Cloud, target: Target) -> None:
     queue = cloud.create_queue(next(_queue_ids), rate_limits={"max_concurrent_dispatches": 1})
     for _ in range(20):
         cloud.create_task(queue, target.url)
@@ -298,7 +285,7 @@ def test_connections_to_a_target_are_used_again(cloud: Cloud, target: Target) ->
 
 
 @pytest.mark.parametrize(
-    ("task", "words"),
+    ("task", "message"),
     [
         ({"dispatch_deadline": {"seconds": 1801}}, r"Task.dispatchDeadline must be between \[0.2s, 30m\]."),
         ({"dispatch_deadline": {"nanos": 100_000_000}}, r"Task.dispatchDeadline must be between \[0.2s, 30m\]."),
@@ -322,14 +309,14 @@ def test_connections_to_a_target_are_used_again(cloud: Cloud, target: Target) ->
         ({"retry_config": {"max_attempts": -2}}, "RetryConfig.maxAttempts must be greater or equal to -1."),
     ],
 )
-def test_a_task_that_can_not_be_is_refused(cloud: Cloud, queue: str, task: dict[str, Any], words: str) -> None:
-    with pytest.raises(exceptions.BadRequest, match=words):
+def test_invalid_task_is_rejected(cloud: Cloud, queue: str, task: dict[str, Any], message: str) -> None:
+    with pytest.raises(exceptions.BadRequest, match=message):
         cloud.create_task(queue, "http://127.0.0.1:9/", **task)
     assert cloud.task_ids(queue) == []
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         (
             {"rate_limits": {"max_dispatches_per_second": 501}},
@@ -346,19 +333,19 @@ def test_a_task_that_can_not_be_is_refused(cloud: Cloud, queue: str, task: dict[
         ({"name": "projects/demo/locations/b/queues/q"}, f"must begin with {LOCATION}."),
     ],
 )
-def test_a_queue_that_can_not_be_is_refused(cloud: Cloud, settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(exceptions.BadRequest, match=words):
+def test_invalid_queue_is_rejected(cloud: Cloud, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(exceptions.BadRequest, match=message):
         cloud.client.create_queue(
             request={"parent": LOCATION, "queue": {"name": f"{LOCATION}/queues/refused", **settings}}
         )
 
 
-def test_a_queue_is_created_once(cloud: Cloud, queue: str) -> None:
+def test_duplicate_queue_is_a_conflict(cloud: Cloud, queue: str) -> None:
     with pytest.raises(exceptions.Conflict, match="Queue already exists"):
         cloud.client.create_queue(request={"parent": LOCATION, "queue": {"name": queue}})
 
 
-def test_what_is_not_supported_says_so_by_name(cloud: Cloud, queue: str) -> None:
+def test_unsupported_features_are_rejected_by_name(cloud: Cloud, queue: str) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match="GetIamPolicy is not supported by localcloud"):
         cloud.client.get_iam_policy(request={"resource": queue})
     task = {"app_engine_http_request": {"relative_uri": "/x"}}
@@ -370,7 +357,7 @@ def test_what_is_not_supported_says_so_by_name(cloud: Cloud, queue: str) -> None
             cloud.client.update_queue(request={"queue": override, "update_mask": {"paths": paths}})
 
 
-def test_the_heartbeat_answers_and_web_pages_get_none(cloud: Cloud) -> None:
+def test_heartbeat_is_answered_and_web_pages_are_rejected(cloud: Cloud) -> None:
     with urllib3.PoolManager() as http:
         assert http.request("GET", f"{cloud.url}/heartbeat").status == 200
         assert http.request("GET", f"{cloud.url}/heartbeat", headers={"Origin": "https://web"}).status == 403

@@ -1,4 +1,4 @@
-"""Cloud Run jobs as their users see them: the stock client, a real process of localcloud's, real processes of jobs."""
+"""The Cloud Run v2 API with Google's client library: jobs, executions, tasks, operations and logs."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ GRACE_S = 1.0
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Share one process; each test has its own jobs."""
+    """Share a localcloud; each test has its own job."""
     folder = tmp_path_factory.mktemp("cloud")
     with localcloud(folder, *SHELL_IMAGE, "--termination-grace", str(GRACE_S)) as running:
         yield running
@@ -29,7 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def job_id() -> str:
-    """Give each test a job's name."""
+    """Return a new job ID."""
     return next(_job_ids)
 
 
@@ -41,7 +41,7 @@ def events_of(cloud: Cloud, execution: str) -> list[dict[str, Any]]:
     return [event for event in cloud.events if event.get("execution") == execution]
 
 
-def test_a_job_is_created_read_changed_listed_and_deleted(cloud: Cloud, job_id: str) -> None:
+def test_job_is_created_updated_listed_and_deleted(cloud: Cloud, job_id: str) -> None:
     name = cloud.create_job(job_id, "true", task_count=3, parallelism=2, env={"A": "1"}, service_account="sa@x")
     job = cloud.jobs.get_job(name=name)
     assert (job.name, job.generation, job.terminal_condition.state.name) == (name, 1, "CONDITION_SUCCEEDED")
@@ -53,13 +53,13 @@ def test_a_job_is_created_read_changed_listed_and_deleted(cloud: Cloud, job_id: 
     job.labels["team"] = "docs"
     changed = cloud.jobs.update_job(job=job).result(PATIENCE_S)
     assert (changed.generation, changed.template.template.max_retries, changed.labels["team"]) == (2, 5, "docs")
-    assert name in [found.name for found in cloud.jobs.list_jobs(parent=LOCATION)]
+    assert name in [listed.name for listed in cloud.jobs.list_jobs(parent=LOCATION)]
     assert cloud.jobs.delete_job(name=name).result(PATIENCE_S).name == name
     with pytest.raises(exceptions.NotFound, match=f"Resource '{job_id}' of kind 'JOB' in region 'here'"):
         cloud.jobs.get_job(name=name)
 
 
-def test_defaults_are_the_real_services(cloud: Cloud, job_id: str) -> None:
+def test_defaults_equal_those_of_the_real_service(cloud: Cloud, job_id: str) -> None:
     job = {"template": {"template": {"containers": [{"image": "shell"}]}}}
     cloud.jobs.create_job(parent=LOCATION, job=job, job_id=job_id)
     template = cloud.jobs.get_job(name=f"{LOCATION}/jobs/{job_id}").template
@@ -67,7 +67,7 @@ def test_defaults_are_the_real_services(cloud: Cloud, job_id: str) -> None:
     assert (template.task_count, template.parallelism, task.max_retries, task.timeout.total_seconds()) == (1, 0, 3, 600)
 
 
-def test_a_name_is_used_once_and_an_old_copy_changes_nothing(cloud: Cloud, job_id: str) -> None:
+def test_duplicate_name_and_outdated_etag_are_conflicts(cloud: Cloud, job_id: str) -> None:
     name = cloud.create_job(job_id, "true")
     with pytest.raises(exceptions.Conflict, match=f"Resource '{job_id}' already exists"):
         cloud.create_job(job_id, "true")
@@ -78,11 +78,11 @@ def test_a_name_is_used_once_and_an_old_copy_changes_nothing(cloud: Cloud, job_i
     missing = run_v2.Job(name=f"{LOCATION}/jobs/{job_id}-new", template=old.template)
     with pytest.raises(exceptions.NotFound):
         cloud.jobs.update_job(job=missing)
-    made = cloud.jobs.update_job(request={"job": missing, "allow_missing": True}).result(PATIENCE_S)
-    assert made.generation == 1
+    created = cloud.jobs.update_job(request={"job": missing, "allow_missing": True}).result(PATIENCE_S)
+    assert created.generation == 1
 
 
-def test_an_execution_runs_every_task_with_the_contracts_variables(cloud: Cloud, job_id: str) -> None:
+def test_execution_runs_all_tasks_with_the_container_contract(cloud: Cloud, job_id: str) -> None:
     script = 'echo "$CLOUD_RUN_JOB $CLOUD_RUN_EXECUTION $CLOUD_RUN_TASK_INDEX/$CLOUD_RUN_TASK_COUNT" '
     script += '"$CLOUD_RUN_TASK_ATTEMPT $WHO"; echo oops >&2'
     name = cloud.create_job(job_id, script, task_count=3, env={"WHO": "me"})
@@ -107,7 +107,7 @@ def test_an_execution_runs_every_task_with_the_contracts_variables(cloud: Cloud,
     assert (latest.name, latest.completion_status.name) == (short, "EXECUTION_SUCCEEDED")
 
 
-def test_overrides_replace_arguments_and_merge_variables_for_one_execution(cloud: Cloud, job_id: str) -> None:
+def test_overrides_apply_to_one_execution(cloud: Cloud, job_id: str) -> None:
     name = cloud.create_job(job_id, "echo default $A$B$C", env={"A": "a", "B": "b"})
     variables = [{"name": "B", "value": "B"}, {"name": "C", "value": "C"}]
     changed = cloud.execute(
@@ -116,21 +116,19 @@ def test_overrides_replace_arguments_and_merge_variables_for_one_execution(cloud
         task_count=2,
         timeout={"seconds": 60},
     )
-    ended = cloud.ended(changed)
+    ended = cloud.wait_for_end(changed)
     assert (ended.task_count, ended.succeeded_count, ended.template.timeout.total_seconds()) == (2, 2, 60)
     assert [cloud.logs(changed, task) for task in (0, 1)] == ["argument aBC\n"] * 2
     plain = cloud.execute(name)
-    assert cloud.ended(plain).task_count == 1
+    assert cloud.wait_for_end(plain).task_count == 1
     assert cloud.logs(plain) == "default ab\n"
     cleared = cloud.execute(name, container_overrides=[{"clear_args": True}])
-    assert cloud.ended(cleared).failed_count == 1  # /bin/sh -c without a script
+    assert cloud.wait_for_end(cleared).failed_count == 1  # /bin/sh -c without a script
     with pytest.raises(exceptions.BadRequest, match="no container named 'other'"):
         cloud.execute(name, container_overrides=[{"name": "other"}])
 
 
-def test_a_secret_has_the_value_of_localclouds_own_environment_unless_an_override_gives_another(
-    cloud: Cloud, job_id: str
-) -> None:
+def test_secret_variable_has_the_value_of_localclouds_environment_or_the_override(cloud: Cloud, job_id: str) -> None:
     secret = {"secret_key_ref": {"secret": "home-of-root", "version": "3"}}
     variables = [{"name": "HOME", "value_source": secret}, {"name": "NOWHERE_SET", "value_source": secret}]
     container = {"image": "shell", "args": ["echo $HOME-$NOWHERE_SET-"], "env": variables}
@@ -142,30 +140,30 @@ def test_a_secret_has_the_value_of_localclouds_own_environment_unless_an_overrid
     override = {"container_overrides": [{"env": [{"name": "HOME", "value": "elsewhere"}]}]}
     for overrides, home_is in (({}, os.environ["HOME"]), (override, "elsewhere")):
         execution = cloud.execute(created.name, **overrides)
-        assert cloud.ended(execution).succeeded_count == 1
+        assert cloud.wait_for_end(execution).succeeded_count == 1
         assert cloud.logs(execution) == f"{home_is}--\n"
 
 
-def test_a_command_replaces_the_images_and_is_no_shell_line(cloud: Cloud, job_id: str) -> None:
+def test_container_command_replaces_the_entrypoint_without_a_shell(cloud: Cloud, job_id: str) -> None:
     container = {"image": "shell", "command": ["/bin/echo"], "args": ["$HOME", "a b"]}
     job = {"template": {"template": {"containers": [container]}}}
     cloud.jobs.create_job(parent=LOCATION, job=job, job_id=job_id)
     execution = cloud.execute(f"{LOCATION}/jobs/{job_id}")
-    assert cloud.ended(execution).succeeded_count == 1
+    assert cloud.wait_for_end(execution).succeeded_count == 1
     assert cloud.logs(execution) == "$HOME a b\n"
 
 
-def test_a_failed_task_is_run_again_and_knows_which_attempt_it_is(cloud: Cloud, job_id: str) -> None:
+def test_failed_task_is_retried_with_its_attempt_number(cloud: Cloud, job_id: str) -> None:
     script = 'echo "attempt $CLOUD_RUN_TASK_ATTEMPT"; [ "$CLOUD_RUN_TASK_ATTEMPT" = 2 ]'
     execution = cloud.execute(cloud.create_job(job_id, script, max_retries=2))
-    ended = cloud.ended(execution)
+    ended = cloud.wait_for_end(execution)
     assert (ended.succeeded_count, ended.retried_count) == (1, 1)
     assert [cloud.logs(execution, attempt=attempt) for attempt in range(3)] == [f"attempt {n}\n" for n in range(3)]
     [task] = cloud.job_tasks.list_tasks(parent=execution)
     assert task.retried == 2
 
 
-def test_a_task_that_fails_too_often_fails_its_execution_and_the_others_go_on(cloud: Cloud, job_id: str) -> None:
+def test_failed_task_fails_its_execution_after_the_other_tasks(cloud: Cloud, job_id: str) -> None:
     script = '[ "$CLOUD_RUN_TASK_INDEX" != 1 ] || exit 7; sleep 0.2'
     name = cloud.create_job(job_id, script, task_count=3, max_retries=1)
     operation = cloud.jobs.run_job(name=name)
@@ -174,7 +172,7 @@ def test_a_task_that_fails_too_often_fails_its_execution_and_the_others_go_on(cl
     message = f"Task {short}-task1 failed with exit code: 7 and message: The container exited with an error."
     with pytest.raises(exceptions.GoogleAPICallError, match="failed with exit code: 7"):
         operation.result(PATIENCE_S)
-    ended = cloud.ended(execution)
+    ended = cloud.wait_for_end(execution)
     assert (ended.succeeded_count, ended.failed_count, ended.cancelled_count) == (2, 1, 0)
     completed = next(condition for condition in ended.conditions if condition.type_ == "Completed")
     assert (completed.state.name, completed.execution_reason.name) == ("CONDITION_FAILED", "NON_ZERO_EXIT_CODE")
@@ -182,53 +180,53 @@ def test_a_task_that_fails_too_often_fails_its_execution_and_the_others_go_on(cl
     assert [event["exit_code"] for event in events_of(cloud, execution) if "exit_code" in event] == [7, 7]
 
 
-def test_a_command_that_is_not_there_fails_like_in_a_container(cloud: Cloud, job_id: str) -> None:
+def test_missing_command_exits_with_127(cloud: Cloud, job_id: str) -> None:
     container = {"image": "shell", "command": ["/no/such/program"]}
     job = {"template": {"template": {"containers": [container], "max_retries": 0}}}
     cloud.jobs.create_job(parent=LOCATION, job=job, job_id=job_id)
     execution = cloud.execute(f"{LOCATION}/jobs/{job_id}")
-    assert cloud.ended(execution).failed_count == 1
+    assert cloud.wait_for_end(execution).failed_count == 1
     [task] = cloud.job_tasks.list_tasks(parent=execution)
     assert task.last_attempt_result.exit_code == 127
     assert "/no/such/program" in cloud.logs(execution)
 
 
-def test_a_process_that_dies_of_a_signal_says_which(cloud: Cloud, job_id: str) -> None:
+def test_signal_is_reported_as_term_signal(cloud: Cloud, job_id: str) -> None:
     execution = cloud.execute(cloud.create_job(job_id, "kill -SEGV $$"))
-    assert cloud.ended(execution).failed_count == 1
+    assert cloud.wait_for_end(execution).failed_count == 1
     [task] = cloud.job_tasks.list_tasks(parent=execution)
     assert task.last_attempt_result.term_signal == 11
 
 
-def test_no_more_tasks_run_at_once_than_the_parallelism_allows(cloud: Cloud, job_id: str, tmp_path: Path) -> None:
-    script = f"echo began; until [ -e {tmp_path}/go ]; do sleep 0.02; done"
+def test_parallelism_limits_running_tasks(cloud: Cloud, job_id: str, tmp_path: Path) -> None:
+    script = f"echo started; until [ -e {tmp_path}/go ]; do sleep 0.02; done"
     execution = cloud.execute(cloud.create_job(job_id, script, task_count=5, parallelism=2))
     for task in (0, 1):
-        cloud.says(execution, "began", task)
-    time.sleep(0.2)  # in which the others would begin as well
+        cloud.wait_for_output(execution, "started", task)
+    time.sleep(0.2)  # time for the others to start, if they did
     assert cloud.executions.get_execution(name=execution).running_count == 2
     (tmp_path / "go").touch()
-    assert cloud.ended(execution).succeeded_count == 5
+    assert cloud.wait_for_end(execution).succeeded_count == 5
 
 
-def test_a_task_that_takes_too_long_gets_sigterm_and_is_tried_again(cloud: Cloud, job_id: str) -> None:
-    script = """trap 'echo told; exit 0' TERM; echo began
+def test_task_timeout_sends_sigterm_and_retries(cloud: Cloud, job_id: str) -> None:
+    script = """trap 'echo stopping; exit 0' TERM; echo started
         [ $CLOUD_RUN_TASK_ATTEMPT = 0 ] || exit 0; while :; do sleep 0.05; done"""
     execution = cloud.execute(cloud.create_job(job_id, script, timeout={"seconds": 1}, max_retries=1))
-    ended = cloud.ended(execution)
+    ended = cloud.wait_for_end(execution)
     assert (ended.succeeded_count, ended.retried_count) == (1, 1)
-    assert "told" in cloud.logs(execution)
+    assert "stopping" in cloud.logs(execution)
     [failure] = [event for event in events_of(cloud, execution) if event["action"] == "run.attempt"]
     assert failure["message"] == "The configured timeout was reached."
 
 
-def test_cancelling_ends_processes_politely_and_what_waits_never_begins(cloud: Cloud, job_id: str) -> None:
-    script = "trap 'echo told; exit 0' TERM; echo began; while :; do sleep 0.05; done"
+def test_cancelling_sends_sigterm_and_starts_no_more_tasks(cloud: Cloud, job_id: str) -> None:
+    script = "trap 'echo stopping; exit 0' TERM; echo started; while :; do sleep 0.05; done"
     name = cloud.create_job(job_id, script, task_count=2, parallelism=1, max_retries=3)
     execution = cloud.execute(name)
-    cloud.says(execution, "began")
+    cloud.wait_for_output(execution, "started")
     done = cloud.executions.cancel_execution(name=execution).result(PATIENCE_S)
-    assert "told" in cloud.logs(execution)
+    assert "stopping" in cloud.logs(execution)
     assert cloud.logs(execution, task=1) == ""
     assert (done.cancelled_count, done.failed_count, done.succeeded_count) == (1, 0, 0)
     [completed] = [condition for condition in done.conditions if condition.type_ == "Completed"]
@@ -237,26 +235,26 @@ def test_cancelling_ends_processes_politely_and_what_waits_never_begins(cloud: C
     assert again.completion_time == done.completion_time
 
 
-def test_what_does_not_listen_is_killed_after_the_grace_with_all_its_children(cloud: Cloud, job_id: str) -> None:
-    script = "trap 'echo told' TERM; sleep 300 & echo child $!; while :; do sleep 0.05; done"
+def test_processes_that_ignore_sigterm_are_killed_with_their_children(cloud: Cloud, job_id: str) -> None:
+    script = "trap 'echo stopping' TERM; sleep 300 & echo child $!; while :; do sleep 0.05; done"
     execution = cloud.execute(cloud.create_job(job_id, script))
-    cloud.says(execution, "child")
-    asked_at = time.time()
+    cloud.wait_for_output(execution, "child")
+    cancelled_at = time.time()
     cloud.executions.cancel_execution(name=execution)
-    ended = cloud.ended(execution)
-    assert ended.completion_time.timestamp() - asked_at >= GRACE_S
-    assert "told" in cloud.logs(execution)
+    ended = cloud.wait_for_end(execution)
+    assert ended.completion_time.timestamp() - cancelled_at >= GRACE_S
+    assert "stopping" in cloud.logs(execution)
     child = cloud.logs(execution).split("child ")[1].split()[0]
     wait_until(lambda: not is_alive(int(child)))
 
 
-def test_what_a_task_leaves_behind_ends_with_it(cloud: Cloud, job_id: str) -> None:
+def test_children_of_a_finished_task_are_killed(cloud: Cloud, job_id: str) -> None:
     execution = cloud.execute(cloud.create_job(job_id, "sleep 300 & echo $!"))
-    assert cloud.ended(execution).succeeded_count == 1
+    assert cloud.wait_for_end(execution).succeeded_count == 1
     wait_until(lambda: not is_alive(int(cloud.logs(execution))))
 
 
-def test_an_operation_can_be_waited_for(cloud: Cloud, job_id: str) -> None:
+def test_wait_operation_returns_when_done_or_after_the_timeout(cloud: Cloud, job_id: str) -> None:
     operation = cloud.jobs.run_job(name=cloud.create_job(job_id, "sleep 0.5"))
     name = operation.operation.name
     status, early = cloud.rest("POST", f"/v2/{name}:wait", {"timeout": "0.05s"})
@@ -265,10 +263,10 @@ def test_an_operation_can_be_waited_for(cloud: Cloud, job_id: str) -> None:
     assert (status, done["done"], done["response"]["succeededCount"]) == (200, True, 1)
 
 
-def test_deleting_stops_what_runs_and_takes_its_logs_along(cloud: Cloud, job_id: str) -> None:
+def test_deleting_stops_processes_and_deletes_logs(cloud: Cloud, job_id: str) -> None:
     name = cloud.create_job(job_id, "echo $$; sleep 300")
     execution = cloud.execute(name)
-    cloud.says(execution, "\n")
+    cloud.wait_for_output(execution, "\n")
     pid = int(cloud.logs(execution))
     cloud.executions.delete_execution(name=execution).result(PATIENCE_S)
     with pytest.raises(exceptions.NotFound):
@@ -281,16 +279,16 @@ def test_deleting_stops_what_runs_and_takes_its_logs_along(cloud: Cloud, job_id:
         cloud.executions.get_execution(name=second)
 
 
-def test_executions_are_listed_newest_first_in_pages(cloud: Cloud, job_id: str) -> None:
+def test_list_executions_returns_pages_newest_first(cloud: Cloud, job_id: str) -> None:
     name = cloud.create_job(job_id, "true")
-    made = [cloud.execute(name) for _ in range(3)]
+    created = [cloud.execute(name) for _ in range(3)]
     listed = cloud.executions.list_executions(request={"parent": name, "page_size": 2})
-    assert [execution.name for execution in listed] == made[::-1]
+    assert [execution.name for execution in listed] == created[::-1]
     everywhere = cloud.executions.list_executions(parent=f"{LOCATION}/jobs/-")
-    assert set(made) <= {execution.name for execution in everywhere}
+    assert set(created) <= {execution.name for execution in everywhere}
 
 
-def test_an_image_that_stands_for_no_command_makes_a_job_that_cannot_be_run(cloud: Cloud, job_id: str) -> None:
+def test_job_with_an_unknown_image_cannot_run(cloud: Cloud, job_id: str) -> None:
     job = {"template": {"template": {"containers": [{"image": "registry.example/unknown:1"}]}}}
     operation = cloud.jobs.create_job(parent=LOCATION, job=job, job_id=job_id)
     with pytest.raises(exceptions.GoogleAPICallError, match=r"Image 'registry.example/unknown:1' not found"):
@@ -300,51 +298,49 @@ def test_an_image_that_stands_for_no_command_makes_a_job_that_cannot_be_run(clou
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"volumes": [{"name": "v", "empty_dir": {}}]}, "TaskTemplate.volumes"),
         ({"vpc_access": {"connector": "c"}}, "TaskTemplate.vpcAccess"),
         ({"containers": [{"image": "shell"}, {"image": "shell"}]}, "several containers"),
     ],
 )
-def test_what_would_run_otherwise_than_asked_is_refused_by_name(
-    cloud: Cloud, job_id: str, change: dict[str, Any], words: str
-) -> None:
+def test_unsupported_field_is_rejected_by_name(cloud: Cloud, job_id: str, change: dict[str, Any], message: str) -> None:
     job = {"template": {"template": {"containers": [{"image": "shell"}], **change}}}
-    with pytest.raises(exceptions.MethodNotImplemented, match=words):
+    with pytest.raises(exceptions.MethodNotImplemented, match=message):
         cloud.jobs.create_job(parent=LOCATION, job=job, job_id=job_id)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"task_count": 10_001}, "between 1 and 10000"),
         ({"max_retries": 11}, "between 0 and 10"),
         ({"timeout": {"seconds": 604801}}, "between 1s and 604800s"),
     ],
 )
-def test_what_is_beyond_a_limit_is_refused(cloud: Cloud, job_id: str, change: dict[str, Any], words: str) -> None:
-    with pytest.raises(exceptions.BadRequest, match=words):
+def test_value_beyond_its_limit_is_rejected(cloud: Cloud, job_id: str, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(exceptions.BadRequest, match=message):
         cloud.create_job(job_id, "true", **change)
 
 
 @pytest.mark.parametrize("job_id", ["", "Upper", "-x", "x-", "x" * 64, "1x"])
-def test_a_bad_name_is_refused(cloud: Cloud, job_id: str) -> None:
+def test_invalid_job_name_is_rejected(cloud: Cloud, job_id: str) -> None:
     with pytest.raises(exceptions.BadRequest, match="Job name"):
         cloud.create_job(job_id, "true")
 
 
-def test_cloud_logging_gives_the_lines_of_a_job_with_their_own_times_and_severities(cloud: Cloud, job_id: str) -> None:
+def test_list_log_entries_returns_lines_with_time_and_severity(cloud: Cloud, job_id: str) -> None:
     event = json.dumps({"severity": "ERROR", "message": "boom", "time": "2026-11-22T01:02:03Z"})
     execution = cloud.execute(cloud.create_job(job_id, f"echo plain; echo '{event}'"))
-    cloud.ended(execution)
-    words = f'resource.type = cloud_run_job AND resource.labels.job_name = "{job_id}"'
+    cloud.wait_for_end(execution)
+    log_filter = f'resource.type = cloud_run_job AND resource.labels.job_name = "{job_id}"'
 
     def entries(more: str) -> list[dict[str, Any]]:
-        body = {"resourceNames": ["projects/demo"], "filter": words + more, "orderBy": "timestamp asc"}
-        status, found = cloud.rest("POST", "/v2/entries:list", body)
-        assert status == 200, found
-        return list(found["entries"])
+        body = {"resourceNames": ["projects/demo"], "filter": log_filter + more, "orderBy": "timestamp asc"}
+        status, answer = cloud.rest("POST", "/v2/entries:list", body)
+        assert status == 200, answer
+        return list(answer["entries"])
 
     assert {entry["textPayload"] for entry in entries("")} == {"plain", event}
     [only] = entries(" AND severity >= WARNING")

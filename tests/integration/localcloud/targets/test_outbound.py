@@ -1,4 +1,4 @@
-"""The client that calls targets, against servers that answer in every way HTTP/1.1 allows."""
+"""The HTTP client for targets: connection reuse, response formats, errors and trace headers."""
 
 import asyncio
 import re
@@ -15,24 +15,24 @@ Script = list[bytes | None]
 async def serve(
     connections: list[Script],
     use: Callable[[Outbound, str], Awaitable[None]],
-    look: Callable[[Head], None] = lambda head: None,
+    on_request: Callable[[Head], None] = lambda head: None,
 ) -> list[int]:
-    """Answer by a script for each connection (None closes it) while `use` runs; returns their counts of requests.
+    """Serve scripted responses while `use` runs; return the number of requests per connection.
 
-    Every request's head is shown to `look`.
+    `connections`: the responses of each connection; None closes it. `on_request`: called with the head of each request.
     """
     counts: list[int] = []
-    finished: list[asyncio.Task[None] | None] = []
+    handlers: list[asyncio.Task[None] | None] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        finished.append(asyncio.current_task())
+        handlers.append(asyncio.current_task())
         number = len(counts)
         counts.append(0)
         for answer in connections[number]:
             head = await read_head(reader)
             if head is None:
                 break
-            look(head)
+            on_request(head)
             async for _ in read_body(reader, head.headers):
                 pass
             counts[number] += 1
@@ -48,32 +48,32 @@ async def serve(
     finally:
         outbound.close()
         server.close()
-        await asyncio.gather(*(task for task in finished if task))
+        await asyncio.gather(*(task for task in handlers if task))
     return counts
 
 
 def responses(connections: list[Script], count: int, method: str = "POST") -> tuple[list[OutboundResponse], list[int]]:
-    got: list[OutboundResponse] = []
+    received: list[OutboundResponse] = []
 
     async def use(outbound: Outbound, url: str) -> None:
         request = OutboundRequest(method, url, [], b"body" if method == "POST" else b"")
-        got.extend([await outbound.send(request) for _ in range(count)])
+        received.extend([await outbound.send(request) for _ in range(count)])
 
-    return got, asyncio.run(serve(connections, use))
+    return received, asyncio.run(serve(connections, use))
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def test_a_connection_is_used_until_the_target_says_close() -> None:
+def test_connection_is_reused_until_the_target_closes_it() -> None:
     closing = b"HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    got, counts = responses([[OK, closing], [OK]], 3)
-    assert ([response.status for response in got], counts) == ([200, 500, 200], [2, 1])
+    received, counts = responses([[OK, closing], [OK]], 3)
+    assert ([response.status for response in received], counts) == ([200, 500, 200], [2, 1])
 
 
-def test_a_connection_closed_while_idle_is_no_failure() -> None:
-    got, counts = responses([[OK, None], [OK]], 2)  # the second request finds the first connection closing
-    assert ([response.status for response in got], counts) == ([200, 200], [2, 1])
+def test_request_is_repeated_if_the_idle_connection_was_closed() -> None:
+    received, counts = responses([[OK, None], [OK]], 2)  # the second request finds the first connection closing
+    assert ([response.status for response in received], counts) == ([200, 200], [2, 1])
 
 
 @pytest.mark.parametrize(
@@ -84,19 +84,19 @@ def test_a_connection_closed_while_idle_is_no_failure() -> None:
         b"HTTP/1.1 204 No Content\r\n\r\n",
     ],
 )
-def test_answers_of_every_form_leave_the_connection_usable(answer: bytes) -> None:
-    got, counts = responses([[answer, OK]], 2)
-    assert (got[0].status // 100, counts) == (2, [2])
+def test_connection_is_reused_after_every_response_format(answer: bytes) -> None:
+    received, counts = responses([[answer, OK]], 2)
+    assert (received[0].status // 100, counts) == (2, [2])
 
 
-def test_an_answer_without_length_ends_with_its_connection() -> None:
-    got, counts = responses([[b"HTTP/1.1 200 OK\r\n\r\nabc"], [OK]], 2)
-    assert ([response.status for response in got], counts) == ([200, 200], [1, 1])
+def test_response_without_length_ends_with_the_connection() -> None:
+    received, counts = responses([[b"HTTP/1.1 200 OK\r\n\r\nabc"], [OK]], 2)
+    assert ([response.status for response in received], counts) == ([200, 200], [1, 1])
 
 
-def test_the_answer_to_head_has_no_body() -> None:
-    got, counts = responses([[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", OK[:-2]]], 2, "HEAD")
-    assert ([response.status for response in got], counts) == ([200, 200], [2])
+def test_response_to_head_has_no_body() -> None:
+    received, counts = responses([[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", OK[:-2]]], 2, "HEAD")
+    assert ([response.status for response in received], counts) == ([200, 200], [2])
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_the_answer_to_head_has_no_body() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", ProtocolError),
     ],
 )
-def test_what_is_no_whole_answer_is_an_error(answer: bytes | None, error: type[Exception]) -> None:
+def test_incomplete_or_invalid_response_is_an_error(answer: bytes | None, error: type[Exception]) -> None:
     with pytest.raises(error):
         responses([[answer]], 1)
 
 
-def test_each_request_has_a_trace_of_its_own_unless_it_brings_one() -> None:
+def test_each_request_gets_a_trace_id_unless_it_has_one() -> None:
     traces: list[str] = []
 
     async def use(outbound: Outbound, url: str) -> None:
@@ -126,9 +126,9 @@ def test_each_request_has_a_trace_of_its_own_unless_it_brings_one() -> None:
     assert traces[2] == "mine"
 
 
-def test_a_host_that_can_not_be_is_an_error() -> None:
+def test_invalid_host_name_is_an_error() -> None:
     async def use(outbound: Outbound, url: str) -> None:
         await outbound.send(OutboundRequest("GET", "http://" + "x" * 70 + ".example/", [], b""))
 
-    with pytest.raises(ProtocolError, match="not a host name"):
+    with pytest.raises(ProtocolError, match="invalid host name"):
         asyncio.run(serve([], use))

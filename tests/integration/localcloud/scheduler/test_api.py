@@ -1,4 +1,4 @@
-"""Cloud Scheduler over its REST API, with real requests to a target and a clock that the tests move."""
+"""The Cloud Scheduler API, with real requests to a target and a manual clock."""
 
 import asyncio
 import json
@@ -14,17 +14,18 @@ import pytest
 from localcloud.rest.router import Call, Route, Router
 from localcloud.scheduler.api import CloudScheduler, Limits
 from localcloud.scheduler.records import SCHEMA
-from localcloud.scheduler.sender import Targets
+from localcloud.scheduler.sender import JobRequestSender
 from localcloud.store import open_store
 from localcloud.targets.outbound import Outbound
+from tests.fakes.http_target import Hit, Reply, Target, http_target
 from tests.harness.clocks import ManualClock
-from tests.harness.localcloud import PATIENCE_S, Hit, Reply, Target, http_target
+from tests.harness.localcloud import PATIENCE_S
 
 LOCATION = "projects/demo/locations/here"
 
 
 class Scheduler:
-    """A service in this process, asked through its routes."""
+    """A Cloud Scheduler service in this process, called through its routes."""
 
     def __init__(self, clock: ManualClock, router: Router) -> None:
         self.clock = clock
@@ -42,8 +43,8 @@ class Scheduler:
         created = await self.call("POST", f"{LOCATION}/jobs", job)
         return str(created["name"])
 
-    async def settled(self, name: str, condition: Callable[[Any], object]) -> Any:
-        """Return a job once it is in a certain state."""
+    async def wait_for(self, name: str, condition: Callable[[Any], object]) -> Any:
+        """Wait until a job meets a condition and return it."""
         async with asyncio.timeout(PATIENCE_S):
             while not condition(job := await self.call("GET", name)):
                 await asyncio.sleep(0.01)
@@ -53,12 +54,12 @@ class Scheduler:
 @asynccontextmanager
 async def scheduler(data: Path, clock: ManualClock, routes: list[Route] | None = None) -> AsyncIterator[Scheduler]:
     store, outbound = open_store(data, [SCHEMA]), Outbound()
-    targets = Targets(outbound)
-    service = CloudScheduler(store, targets, Limits(min_attempt_deadline_s=0.1), clock)
-    targets.router = Router([*service.routes, *(routes or [])])
+    sender = JobRequestSender(outbound)
+    service = CloudScheduler(store, sender, Limits(min_attempt_deadline_s=0.1), clock)
+    sender.router = Router([*service.routes, *(routes or [])])
     service.start()
     try:
-        yield Scheduler(clock, targets.router)
+        yield Scheduler(clock, sender.router)
     finally:
         await service.stop()
         outbound.close()
@@ -66,7 +67,7 @@ async def scheduler(data: Path, clock: ManualClock, routes: list[Route] | None =
 
 
 def run(scenario: Callable[[Scheduler, Target], Awaitable[None]], data: Path) -> None:
-    """Run a scenario with a scheduler and a target of its own."""
+    """Run a scenario with a new scheduler and target."""
 
     async def play(target: Target) -> None:
         async with scheduler(data, ManualClock()) as running:
@@ -76,22 +77,22 @@ def run(scenario: Callable[[Scheduler, Target], Awaitable[None]], data: Path) ->
         asyncio.run(play(target))
 
 
-async def hits(target: Target, count: int) -> list[Hit]:
+async def wait_for_hits(target: Target, count: int) -> list[Hit]:
     async with asyncio.timeout(PATIENCE_S):
         while len(target.hits) < count:
             await asyncio.sleep(0.005)
     return list(target.hits)
 
 
-def comes_at(time: str) -> Callable[[Any], bool]:
+def is_due_at(time: str) -> Callable[[Any], bool]:
     return lambda job: time in job["scheduleTime"]
 
 
-def ticks(found: list[Hit]) -> list[str]:
-    return [hit.headers["X-CloudScheduler-ScheduleTime"][11:19] for hit in found]
+def ticks(hits: list[Hit]) -> list[str]:
+    return [hit.headers["X-CloudScheduler-ScheduleTime"][11:19] for hit in hits]
 
 
-def test_a_job_makes_its_request_whenever_its_schedule_says_so(tmp_path: Path) -> None:
+def test_job_sends_its_request_on_schedule(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         request = {"body": "aGVsbG8=", "headers": {"X-Own": "1", "User-Agent": "me", "X-CloudScheduler": "no"}}
         oidc = {"oidcToken": {"serviceAccountEmail": "sa@demo.iam.gserviceaccount.com"}}
@@ -101,7 +102,7 @@ def test_a_job_makes_its_request_whenever_its_schedule_says_so(tmp_path: Path) -
         await asyncio.sleep(0.05)
         assert target.hits == []
         scheduler.clock.move_to("2026-03-02T10:05:00Z")
-        [hit] = await hits(target, 1)
+        [hit] = await wait_for_hits(target, 1)
         assert (hit.method, hit.body) == ("POST", b"hello")
         assert hit.headers["X-CloudScheduler"] == "true"
         assert hit.headers["X-CloudScheduler-JobName"] == "tick"
@@ -110,15 +111,15 @@ def test_a_job_makes_its_request_whenever_its_schedule_says_so(tmp_path: Path) -
         assert hit.headers["Content-Type"] == "application/octet-stream"
         assert hit.headers["X-Own"] == "1"
         assert hit.headers["Authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
-        job = await scheduler.settled(name, lambda job: job.get("status") == {})
+        job = await scheduler.wait_for(name, lambda job: job.get("status") == {})
         assert (job["scheduleTime"], job["lastAttemptTime"]) == ("2026-03-02T10:10:00Z", "2026-03-02T10:05:00Z")
         scheduler.clock.move_to("2026-03-02T10:10:00Z")
-        assert ticks(await hits(target, 2)) == ["10:05:00", "10:10:00"]
+        assert ticks(await wait_for_hits(target, 2)) == ["10:05:00", "10:10:00"]
 
     run(scenario, tmp_path)
 
 
-def test_a_failed_attempt_is_made_again_after_its_back_off_and_only_so_often(tmp_path: Path) -> None:
+def test_failed_attempt_is_retried_with_backoff_up_to_the_retry_count(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         target.reply = lambda hit: Reply(404)
         retry = {"retryCount": 2, "minBackoffDuration": "10s", "maxDoublings": 3}
@@ -127,65 +128,65 @@ def test_a_failed_attempt_is_made_again_after_its_back_off_and_only_so_often(tmp
             [("10:05:00", "10:05:10"), ("10:05:10", "10:05:30"), ("10:05:30", "10:10:00")], 1
         ):
             scheduler.clock.move_to(f"2026-03-02T{now}Z")
-            await hits(target, attempt)
-            job = await scheduler.settled(name, comes_at(next_time))
+            await wait_for_hits(target, attempt)
+            job = await scheduler.wait_for(name, is_due_at(next_time))
             assert job["status"]["code"] == 5
         assert ticks(target.hits) == ["10:05:00"] * 3
 
     run(scenario, tmp_path)
 
 
-def test_retries_end_where_the_next_time_begins(tmp_path: Path) -> None:
+def test_retries_end_at_the_next_scheduled_time(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
-        target.answer_in_turn(500, 500)
+        target.reply_in_turn(500, 500)
         retry = {"retryCount": 5, "minBackoffDuration": "40s", "maxBackoffDuration": "40s"}
         name = await scheduler.create("minutely", target.url, "* * * * *", retryConfig=retry)
         scheduler.clock.move_to("2026-03-02T10:01:00Z")
-        await scheduler.settled(name, comes_at("10:01:40"))
+        await scheduler.wait_for(name, is_due_at("10:01:40"))
         scheduler.clock.move_to("2026-03-02T10:01:40Z")
-        await scheduler.settled(name, comes_at("10:02:00"))
+        await scheduler.wait_for(name, is_due_at("10:02:00"))
         scheduler.clock.move_to("2026-03-02T10:02:00Z")
-        assert ticks(await hits(target, 3)) == ["10:01:00", "10:01:00", "10:02:00"]
+        assert ticks(await wait_for_hits(target, 3)) == ["10:01:00", "10:01:00", "10:02:00"]
 
     run(scenario, tmp_path)
 
 
-def test_a_tick_waits_for_the_end_of_the_one_before_and_several_become_one(tmp_path: Path) -> None:
+def test_ticks_during_an_execution_wait_and_run_once(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
-        released = Event()
-        target.reply = lambda hit: Reply(after=released)
+        release = Event()
+        target.reply = lambda hit: Reply(after=release)
         name = await scheduler.create("slow", target.url, "* * * * *")
         for minute in (1, 2, 3, 4):
             scheduler.clock.move_to(f"2026-03-02T10:0{minute}:00Z")
-            await hits(target, 1)
+            await wait_for_hits(target, 1)
         await asyncio.sleep(0.05)
         assert len(target.hits) == 1
-        released.set()
-        assert ticks(await hits(target, 2)) == ["10:01:00", "10:02:00"]
-        await scheduler.settled(name, comes_at("10:05:00"))
-        assert target.most_busy == 1
+        release.set()
+        assert ticks(await wait_for_hits(target, 2)) == ["10:01:00", "10:02:00"]
+        await scheduler.wait_for(name, is_due_at("10:05:00"))
+        assert target.max_concurrent == 1
 
     run(scenario, tmp_path)
 
 
-def test_a_job_can_be_run_now_even_while_it_is_paused_or_busy(tmp_path: Path) -> None:
+def test_run_job_works_while_paused_or_running(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
-        released = Event()
-        target.reply = lambda hit: Reply(after=released)
+        release = Event()
+        target.reply = lambda hit: Reply(after=release)
         name = await scheduler.create("manual", target.url)
         await scheduler.call("POST", f"{name}:pause", {})
         await scheduler.call("POST", f"{name}:run", {})
-        await hits(target, 1)
+        await wait_for_hits(target, 1)
         await scheduler.call("POST", f"{name}:run", {})
-        await hits(target, 2)
-        released.set()
-        job = await scheduler.settled(name, lambda job: job.get("status") == {} and "scheduleTime" not in job)
+        await wait_for_hits(target, 2)
+        release.set()
+        job = await scheduler.wait_for(name, lambda job: job.get("status") == {} and "scheduleTime" not in job)
         assert job["state"] == "PAUSED"
 
     run(scenario, tmp_path)
 
 
-def test_a_paused_job_sleeps_and_a_resumed_one_goes_on_with_its_next_time(tmp_path: Path) -> None:
+def test_paused_job_does_not_run_until_resumed(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         name = await scheduler.create("nap", target.url)
         assert "scheduleTime" not in await scheduler.call("POST", f"{name}:pause", {})
@@ -198,36 +199,36 @@ def test_a_paused_job_sleeps_and_a_resumed_one_goes_on_with_its_next_time(tmp_pa
     run(scenario, tmp_path)
 
 
-def test_an_answer_that_comes_too_late_is_a_deadline_exceeded(tmp_path: Path) -> None:
+def test_late_response_is_reported_as_deadline_exceeded(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         target.reply = lambda hit: Reply(delay_s=5)
         name = await scheduler.create("late", target.url, attemptDeadline="0.2s")
         await scheduler.call("POST", f"{name}:run", {})
-        job = await scheduler.settled(name, lambda job: "status" in job)
+        job = await scheduler.wait_for(name, lambda job: "status" in job)
         assert job["status"]["code"] == 4
 
     run(scenario, tmp_path)
 
 
-def test_a_redirect_is_followed_and_its_answer_counts(tmp_path: Path) -> None:
+def test_redirect_is_followed_and_its_response_counts(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
-        target.answer_in_turn(Reply(302, {"Location": "/there?x=1"}))
+        target.reply_in_turn(Reply(302, {"Location": "/there?x=1"}))
         name = await scheduler.create("moved", target.url, httpTarget={"body": "aGk="})
         await scheduler.call("POST", f"{name}:run", {})
-        _, second = await hits(target, 2)
+        _, second = await wait_for_hits(target, 2)
         assert (second.method, second.path, second.body) == ("GET", "/there?x=1", b"")
         assert second.headers["X-CloudScheduler-JobName"] == "moved"
         assert "Content-Type" not in second.headers
-        await scheduler.settled(name, lambda job: job.get("status") == {})
+        await scheduler.wait_for(name, lambda job: job.get("status") == {})
 
     run(scenario, tmp_path)
 
 
-def test_requests_to_google_are_answered_here(tmp_path: Path) -> None:
-    seen: list[Call] = []
+def test_requests_to_google_apis_are_answered_by_localcloud(tmp_path: Path) -> None:
+    calls: list[Call] = []
 
     def run_job(call: Call) -> dict[str, Any]:
-        seen.append(call)
+        calls.append(call)
         return {}
 
     async def scenario() -> None:
@@ -237,16 +238,16 @@ def test_requests_to_google_are_answered_here(tmp_path: Path) -> None:
             oauth = {"oauthToken": {"serviceAccountEmail": "sa@demo.iam.gserviceaccount.com"}, "body": "e30="}
             name = await running.create("nightly", url, httpTarget=oauth)
             await running.call("POST", f"{name}:run", {})
-            await running.settled(name, lambda job: job.get("status") == {})
+            await running.wait_for(name, lambda job: job.get("status") == {})
             other = await running.create("other", "https://pubsub.googleapis.com/v1/projects/demo/topics/t:publish")
             await running.call("POST", f"{other}:run", {})
-            assert (await running.settled(other, lambda job: "status" in job))["status"]["code"] == 12
+            assert (await running.wait_for(other, lambda job: "status" in job))["status"]["code"] == 12
 
     asyncio.run(scenario())
-    assert [(call.path["name"], call.host) for call in seen] == [(f"{LOCATION}/jobs/nightly", "run.googleapis.com")]
+    assert [(call.path["name"], call.host) for call in calls] == [(f"{LOCATION}/jobs/nightly", "run.googleapis.com")]
 
 
-def test_settings_change_by_their_mask_and_the_rest_stays(tmp_path: Path) -> None:
+def test_update_changes_only_the_fields_of_the_mask(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         oidc = {"oidcToken": {"serviceAccountEmail": "a@x", "audience": "https://app"}}
         name = await scheduler.create("job", target.url, httpTarget={**oidc, "headers": {"A": "1"}}, description="d")
@@ -268,7 +269,7 @@ def test_settings_change_by_their_mask_and_the_rest_stays(tmp_path: Path) -> Non
     run(scenario, tmp_path)
 
 
-def test_jobs_are_listed_by_name_in_pages_and_deleted(tmp_path: Path) -> None:
+def test_jobs_are_listed_in_pages_sorted_by_name_and_deleted(tmp_path: Path) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         names = [await scheduler.create(job_id, target.url) for job_id in ("b", "a", "c")]
         first = await scheduler.call("GET", f"{LOCATION}/jobs?pageSize=2")
@@ -283,20 +284,20 @@ def test_jobs_are_listed_by_name_in_pages_and_deleted(tmp_path: Path) -> None:
             "ALREADY_EXISTS"
         )
         scheduler.clock.move_to("2026-03-02T10:05:00Z")
-        assert sorted(hit.headers["X-CloudScheduler-JobName"] for hit in await hits(target, 2)) == ["a", "c"]
+        assert sorted(hit.headers["X-CloudScheduler-JobName"] for hit in await wait_for_hits(target, 2)) == ["a", "c"]
 
     run(scenario, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "words"),
+    ("change", "status", "message"),
     [
-        ({"schedule": "61 * * * *"}, 400, "Schedule or time zone is invalid: minute: 61 is not between 0 and 59."),
-        ({"schedule": ""}, 400, "five fields are expected"),
+        ({"schedule": "61 * * * *"}, 400, "Schedule or time zone is invalid: invalid minute: '61'."),
+        ({"schedule": ""}, 400, "it must have five fields"),
         ({"schedule": "every 5 minutes"}, 501, "App Engine's cron format"),
-        ({"timeZone": "Europe/Nowhere"}, 400, "'Europe/Nowhere' is not a time zone"),
-        ({"timeZone": "../etc/passwd"}, 400, "is not a time zone"),
-        ({"timeZone": "Europe"}, 400, "is not a time zone"),
+        ({"timeZone": "Europe/Nowhere"}, 400, "unknown time zone 'Europe/Nowhere'"),
+        ({"timeZone": "../etc/passwd"}, 400, "unknown time zone"),
+        ({"timeZone": "Europe"}, 400, "unknown time zone"),
         ({"attemptDeadline": "1801s"}, 400, "Job.attemptDeadline must be between"),
         ({"retryConfig": {"retryCount": 6}}, 400, "must be between [0, 5]"),
         ({"retryConfig": {"minBackoffDuration": "10s", "maxBackoffDuration": "5s"}}, 400, "must be less than or equal"),
@@ -311,11 +312,11 @@ def test_jobs_are_listed_by_name_in_pages_and_deleted(tmp_path: Path) -> None:
         ({"nonsense": 1}, 400, 'Unknown name "nonsense"'),
     ],
 )
-def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any], status: int, words: str) -> None:
+def test_invalid_job_is_rejected(tmp_path: Path, change: dict[str, Any], status: int, message: str) -> None:
     async def scenario(scheduler: Scheduler, target: Target) -> None:
         job = {"name": f"{LOCATION}/jobs/j", "schedule": "* * * * *", "httpTarget": {"uri": "http://x/"}, **change}
         refused = await scheduler.call("POST", f"{LOCATION}/jobs", job, status=status)
-        assert words in refused["error"]["message"]
+        assert message in refused["error"]["message"]
 
     async def play() -> None:
         async with scheduler(tmp_path, ManualClock()) as running:
@@ -324,26 +325,26 @@ def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any], statu
     asyncio.run(play())
 
 
-def test_what_was_outstanding_is_made_again_after_a_restart_and_what_was_missed_is_not(tmp_path: Path) -> None:
-    """Three jobs: one whose attempt is under way, one that waits for its retry, one whose times pass unnoticed."""
+def test_restart_repeats_outstanding_executions_and_skips_missed_ticks(tmp_path: Path) -> None:
+    """Three jobs: with a running attempt, with a pending retry, and with scheduled times during the downtime."""
 
     async def before(target: Target, clock: ManualClock) -> None:
         async with scheduler(tmp_path, clock) as running:
             await running.create("busy", f"{target.url}/busy")
             failing = await running.create("failing", f"{target.url}/failing", retryConfig={"retryCount": 1})
             clock.move_to("2026-03-02T10:05:00Z")
-            await hits(target, 2)
-            await running.settled(failing, comes_at("10:05:05"))
+            await wait_for_hits(target, 2)
+            await running.wait_for(failing, is_due_at("10:05:05"))
             await running.create("later", f"{target.url}/later")
 
     async def after(target: Target, clock: ManualClock) -> None:
         clock.time = datetime.fromisoformat("2026-03-02T10:42:00Z").timestamp()
         async with scheduler(tmp_path, clock) as running:
-            found = (await hits(target, 4))[2:]
-            assert sorted(hit.path for hit in found) == ["/hook/busy", "/hook/failing"]
-            assert ticks(found) == ["10:05:00"] * 2
+            repeated = (await wait_for_hits(target, 4))[2:]
+            assert sorted(hit.path for hit in repeated) == ["/hook/busy", "/hook/failing"]
+            assert ticks(repeated) == ["10:05:00"] * 2
             for job_id in ("busy", "failing"):
-                await running.settled(f"{LOCATION}/jobs/{job_id}", comes_at("10:45:00"))
+                await running.wait_for(f"{LOCATION}/jobs/{job_id}", is_due_at("10:45:00"))
             later = await running.call("GET", f"{LOCATION}/jobs/later")
             assert (later["scheduleTime"], "lastAttemptTime" in later) == ("2026-03-02T10:45:00Z", False)
 

@@ -1,4 +1,4 @@
-"""The real gcloud against localcloud, by way of `scripts/gcloud-local`, where gcloud is installed."""
+"""The real gcloud with localcloud, through `scripts/gcloud-local`. Skipped without gcloud."""
 
 import os
 import subprocess
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.localcloud import SHELL_IMAGE, Cloud, Gcloud, Target, http_target, localcloud, wait_until
+from tests.fakes.http_target import Target, http_target
+from tests.harness.localcloud import SHELL_IMAGE, Cloud, Gcloud, localcloud, wait_until
 from tests.harness.paths import ROOT
 
 PLACE = "projects/local/locations/local"
@@ -17,39 +18,39 @@ needs_gcloud = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Run a localcloud."""
+    """Share a localcloud; each test has its own resources."""
     with localcloud(tmp_path_factory.mktemp("cloud"), *SHELL_IMAGE, "--termination-grace", "1") as running:
         yield running
 
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    """Serve a target."""
+    """Start a target."""
     with http_target() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def gcloud(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Gcloud:
-    """Return gcloud with a configuration of its own."""
+    """Share a gcloud configuration."""
     return Gcloud(cloud, tmp_path_factory.mktemp("gcloud"))
 
 
 @needs_gcloud
-def test_gcloud_makes_a_queue_and_a_task_in_it(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
+def test_gcloud_creates_a_queue_and_a_task(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
     tasks = ("tasks", "queues")
     gcloud(*tasks, "create", "q", "--max-attempts=5", "--min-backoff=1s", "--max-concurrent-dispatches=3")
-    [described] = gcloud.json(*tasks, "list")
-    assert described["name"] == "projects/local/locations/local/queues/q"
-    assert described["retryConfig"]["maxAttempts"] == 5
-    assert described["retryConfig"]["minBackoff"] == "1s"
-    assert described["rateLimits"]["maxConcurrentDispatches"] == 3
+    [listed] = gcloud.json(*tasks, "list")
+    assert listed["name"] == "projects/local/locations/local/queues/q"
+    assert listed["retryConfig"]["maxAttempts"] == 5
+    assert listed["retryConfig"]["minBackoff"] == "1s"
+    assert listed["rateLimits"]["maxConcurrentDispatches"] == 3
     gcloud(*tasks, "update", "q", "--max-attempts=7", "--clear-min-backoff")
-    cloud.client.pause_queue(name=described["name"])
+    cloud.client.pause_queue(name=listed["name"])
     create = ("create-http-task", "t", "--queue=q", f"--url={target.url}", "--body-content=hello")
     identity = "--oidc-service-account-email=a@local.iam.gserviceaccount.com"
     gcloud("tasks", *create, "--header=Content-Type:text/plain", identity)
-    queue = cloud.client.get_queue(name=described["name"])
+    queue = cloud.client.get_queue(name=listed["name"])
     assert (queue.state.name, queue.retry_config.max_attempts) == ("PAUSED", 7)
     assert queue.retry_config.min_backoff.total_seconds() == 0.1
     assert target.hits == []
@@ -60,7 +61,7 @@ def test_gcloud_makes_a_queue_and_a_task_in_it(gcloud: Gcloud, cloud: Cloud, tar
 
 
 @needs_gcloud
-def test_gcloud_deploys_a_job_and_executes_it(gcloud: Gcloud, cloud: Cloud) -> None:
+def test_gcloud_deploys_and_executes_a_job(gcloud: Gcloud, cloud: Cloud) -> None:
     jobs = ("run", "jobs")
     settings = ("--image=gcr.io/p/shell:v1", "--max-retries=1", "--task-timeout=30", "--memory=1Gi")
     gcloud(*jobs, "deploy", "j", *settings, "--set-env-vars=A=a,B=b", "--args=exit 1")
@@ -78,15 +79,15 @@ def test_gcloud_deploys_a_job_and_executes_it(gcloud: Gcloud, cloud: Cloud) -> N
 
 
 @needs_gcloud
-def test_gcloud_cancels_an_execution_and_deletes_its_job(gcloud: Gcloud, cloud: Cloud) -> None:
+def test_gcloud_cancels_an_execution_and_deletes_the_job(gcloud: Gcloud, cloud: Cloud) -> None:
     jobs = ("run", "jobs")
-    script = "trap 'echo told; exit 0' TERM; echo began; while :; do sleep 0.05; done"
+    script = "trap 'echo stopping; exit 0' TERM; echo started; while :; do sleep 0.05; done"
     container = {"image": "shell", "args": [script]}
     cloud.rest("POST", f"/v2/{PLACE}/jobs?jobId=stop", {"template": {"template": {"containers": [container]}}})
     name = cloud.execute(f"{PLACE}/jobs/stop").rpartition("/")[2]
-    cloud.says(name, "began")
+    cloud.wait_for_output(name, "started")
     gcloud(*jobs, "executions", "cancel", name)
-    assert "told" in cloud.logs(name)
+    assert "stopping" in cloud.logs(name)
     [listed] = gcloud.json(*jobs, "executions", "list", "--job=stop")
     assert (listed["metadata"]["name"], listed["status"]["conditions"][-1]["reason"]) == (name, "Cancelled")
     gcloud(*jobs, "delete", "stop")
@@ -96,7 +97,7 @@ def test_gcloud_cancels_an_execution_and_deletes_its_job(gcloud: Gcloud, cloud: 
 
 
 @needs_gcloud
-def test_gcloud_schedules_requests_and_starts_jobs(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
+def test_gcloud_schedules_requests_and_job_executions(gcloud: Gcloud, cloud: Cloud, target: Target) -> None:
     scheduler = ("scheduler", "jobs")
     every = ("--schedule=0 3 * * *", "--time-zone=Europe/Berlin", "--max-retry-attempts=2", "--attempt-deadline=60s")
     identity = "--oidc-service-account-email=a@local.iam.gserviceaccount.com"
@@ -116,7 +117,7 @@ def test_gcloud_schedules_requests_and_starts_jobs(gcloud: Gcloud, cloud: Cloud,
     gcloud(*scheduler, "update", "http", "s", f"--uri={url}", "--message-body={}", account)
     gcloud(*scheduler, "run", "s")
     [execution] = wait_until(lambda: list(cloud.executions.list_executions(parent=f"{PLACE}/jobs/nightly")))
-    cloud.says(execution.name, "good morning")
+    cloud.wait_for_output(execution.name, "good morning")
 
 
 def gcloud_local(*arguments: str, path: str | None = None) -> "subprocess.CompletedProcess[str]":
@@ -126,14 +127,14 @@ def gcloud_local(*arguments: str, path: str | None = None) -> "subprocess.Comple
 
 
 @needs_gcloud
-def test_where_no_localcloud_answers_it_says_so_at_once(tmp_path: Path) -> None:
+def test_gcloud_local_fails_at_once_if_localcloud_is_down(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("export AUTH_MODE=local\nexport TASKS_ENDPOINT='http://127.0.0.1:1'\n")
     done = gcloud_local("--data", str(tmp_path), "tasks", "queues", "list")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("gcloud-local: localcloud doesn't answer at http://127.0.0.1:1. ")
 
 
-def test_where_gcloud_is_missing_it_says_so(tmp_path: Path) -> None:
+def test_gcloud_local_fails_if_gcloud_is_not_installed(tmp_path: Path) -> None:
     for tool in ("sh", "dirname", "readlink"):
         (tmp_path / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
     done = gcloud_local("run", "jobs", "list", path=str(tmp_path))
