@@ -1,7 +1,7 @@
-"""The one error tree, and the one shape in which errors leave Headwater.
+"""Headwater's errors, and their conversion to problem details (RFC 9457).
 
 HeadwaterError
-├── UserError                   4xx: the caller can mend it; the message is safe to show
+├── UserError                   4xx: an error of the caller; the message is safe to show
 │   ├── BadRequest              400
 │   ├── Unauthorized            401
 │   ├── Forbidden               403
@@ -11,22 +11,22 @@ HeadwaterError
 │   ├── PayloadTooLarge         413
 │   ├── UnprocessableContent    422
 │   └── TooManyRequests         429
-├── UpstreamError               something we talk to failed; the same may succeed later: retry
+├── UpstreamError               a service we depend on failed, possibly for a while: retry
 │   └── DatabaseUnavailable
 │       └── DatabaseRefuses
-├── PermanentError              the same will fail again: record it, go on, do not retry
-│   └── SystemicError           everything like it will fail for the same reason: give all of it up at once
-├── LeaseLost                   another worker holds the step now: drop what was computed
-└── ConfigError                 settings are missing or wrong; lists all of them at once
+├── PermanentError              a retry would fail again: record it, don't retry
+│   └── SystemicError           similar work would fail for the same reason: give up all of it
+├── LeaseLost                   another worker has claimed the step: discard the result
+└── ConfigError                 missing or invalid settings, all in one message
 
-`problem()` turns any of them into RFC 9457 problem details.
+A class's name is the problem's type: `NotFound` → `urn:headwater:not-found`.
 """
 
 from typing import Any
 
 
 class HeadwaterError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base class of Headwater's errors; `message` is a sentence that says what to do."""
 
     status = 500
     title = "Internal error"
@@ -37,7 +37,7 @@ class HeadwaterError(Exception):
 
 
 class UserError(HeadwaterError):
-    """The caller can mend this; `message` is safe to show.
+    """An error of the caller; `message` is safe to show.
 
     `fields` are extra members of the problem, such as `errors`.
     """
@@ -51,32 +51,32 @@ class UserError(HeadwaterError):
 
 
 class BadRequest(UserError):
-    """The request can't be understood."""
+    """The request is malformed."""
 
 
 class Unauthorized(UserError):
-    """Nobody is known to be calling."""
+    """The caller is not authenticated."""
 
     status = 401
     title = "Unauthorized"
 
 
 class Forbidden(UserError):
-    """The caller is known and may not do this."""
+    """The caller is not allowed to do this."""
 
     status = 403
     title = "Forbidden"
 
 
 class NotFound(UserError):
-    """Nothing is here, or nothing that the caller may see."""
+    """The resource does not exist, or the caller may not see it."""
 
     status = 404
     title = "Not found"
 
 
 class MethodNotAllowed(UserError):
-    """The resource is here but doesn't take this method; `allowed` becomes the Allow header."""
+    """The resource does not support the method; `allowed` becomes the Allow header."""
 
     status = 405
     title = "Method not allowed"
@@ -87,41 +87,41 @@ class MethodNotAllowed(UserError):
 
 
 class Conflict(UserError):
-    """The resource's present state forbids it."""
+    """The resource's state does not allow this now."""
 
     status = 409
     title = "Conflict"
 
 
 class PayloadTooLarge(UserError):
-    """The body or a part of it is over a stated limit."""
+    """The body or a part of it is too large."""
 
     status = 413
     title = "Payload too large"
 
 
 class UnprocessableContent(UserError):
-    """The body is well-formed but its content can't be used."""
+    """The request is well-formed, but its content is invalid."""
 
     status = 422
     title = "Unprocessable content"
 
 
 class TooManyRequests(UserError):
-    """The caller asks more often than it may."""
+    """The caller exceeds a rate limit."""
 
     status = 429
     title = "Too many requests"
 
 
 class UpstreamError(HeadwaterError):
-    """Something we talk to failed, and the same may succeed later.
+    """A service we depend on failed; a retry may succeed.
 
-    `retry_after_s` is what the other side asked for, in seconds, or None.
+    `retry_after_s`: the seconds to wait that the service asked for, or None.
     """
 
     status = 503
-    title = "Upstream unavailable"
+    title = "Service unavailable"
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -129,47 +129,47 @@ class UpstreamError(HeadwaterError):
 
 
 class DatabaseUnavailable(UpstreamError):
-    """The database can't be reached or refuses connections."""
+    """The database is unreachable or refuses connections."""
 
     title = "Database unavailable"
 
 
 class DatabaseRefuses(DatabaseUnavailable):
-    """The database answers, and refuses this for now: it is full, or read-only, or somebody else came first."""
+    """The database is full, read-only, or reports a conflict with another transaction."""
 
-    title = "Database refuses"
+    title = "Database can't accept changes"
 
 
 class PermanentError(HeadwaterError):
-    """The same will fail again: it is recorded and not retried."""
+    """A retry would fail again."""
 
     status = 422
-    title = "Permanent failure"
+    title = "Request failed"
 
 
 class SystemicError(PermanentError):
-    """Whatever else is asked like this fails for the same reason: a key that is refused, a setting that is missing."""
+    """Similar work would fail for the same reason, such as an invalid API key or a missing setting."""
 
 
 class LeaseLost(HeadwaterError):
-    """The step's fence has risen: somebody else works on it now."""
+    """Another worker has claimed the step; its fence is higher."""
 
 
 class ConfigError(HeadwaterError):
-    """One message that lists every setting that is missing or wrong."""
+    """Missing or invalid settings; one message lists all of them."""
 
 
 def problem(error: BaseException, request_id: str | None = None) -> dict[str, Any]:
-    """Describe an error as RFC 9457 problem details.
+    """Return an error as RFC 9457 problem details.
 
-    The text of an unexpected error stays in the log: it may hold what callers must not see.
+    The message of an unexpected error is only logged: it may contain confidential data.
     """
     if isinstance(error, HeadwaterError):
         status, title, detail = error.status, error.title, error.message
         kind = "".join("-" + c.lower() if c.isupper() else c for c in type(error).__name__).lstrip("-")
     else:
         status, title, kind = 500, "Internal error", "internal-error"
-        detail = "Something failed on our side. Try again; if it stays, look in the log for the request id."
+        detail = "The server failed. Try again. If this continues, contact your administrator with the request id."
     fields = error.fields if isinstance(error, UserError) else {}
     described = {"type": f"urn:headwater:{kind}", "title": title, "status": status, "detail": detail, **fields}
     return described | ({"request_id": request_id} if request_id else {})

@@ -1,6 +1,6 @@
-"""Logs: events flow in, one JSON line each flows out in Cloud Logging's shape.
+"""Structured logging: one JSON line per event, in Cloud Logging's format.
 
-Never log a page's text, a prompt or a token. Source of the field names: Cloud Logging, "Structured logging".
+Never log documents, prompts or tokens. Source of the field names: Cloud Logging, "Structured logging".
 """
 
 import json
@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from typing import Any
 
 trace: ContextVar[str] = ContextVar("trace", default="")
-"""`projects/P/traces/T` of the request or job being served; empty outside of one."""
+"""`projects/P/traces/T` of the current request or job; empty outside of one."""
 
 
 def new_trace(project: str) -> str:
-    """Make a trace for what came without one, so that all that is logged of it can be found together."""
+    """Return a new trace, for a request without one or a job; it groups the log entries."""
     return f"projects/{project}/traces/{uuid.uuid4().hex}"
 
 
@@ -32,7 +32,7 @@ class _CloudFormatter(logging.Formatter):
 
 
 def configure(level: str = "INFO") -> None:
-    """Send every logger's records to stdout as JSON lines; safe to call more than once."""
+    """Write all loggers' records to stdout as JSON lines. Idempotent."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_CloudFormatter())
     logging.getLogger().handlers[:] = [handler]
@@ -40,7 +40,7 @@ def configure(level: str = "INFO") -> None:
 
 
 def event(action: str, *, severity: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
-    """Log one event: what was done (`action`), with ids, counts and `duration_ms` as fields."""
+    """Log an event: `action` names it; ids, counts and `duration_ms` are fields."""
     record = {"action": action, **{name: value for name, value in fields.items() if value is not None}}
     message = action + (f": {error}" if error else "")
     logging.getLogger("headwater").log(severity, message, exc_info=error, extra={"fields": record})

@@ -1,11 +1,10 @@
-"""The guard on outgoing connections: a host name flows in, a socket to an address that may be talked to flows out.
+"""HTTP client for URLs that users supply, guarded against server-side request forgery (SSRF).
 
-Whoever fetches what a user named (`connectors`) does it through `guarded_http()`. The address is checked when the
-socket is made: the name is resolved once, every address it has is checked, and the socket goes to one of exactly those.
-So a name that resolves differently a moment later (DNS rebinding), a redirect, and odd spellings of an address
-(`http://0x7f.1`, `http://[::ffff:127.0.0.1]`) change nothing. TLS server name and Host header stay the URL's.
+The guard works at connect time: it resolves the host once, checks every address, and connects to one of the checked
+addresses. DNS rebinding, redirects and unusual spellings (`http://0x7f.1`, `http://[::ffff:127.0.0.1]`) therefore can't
+bypass it. The TLS server name and the Host header remain those of the URL.
 
-Proxies of the environment (`HTTPS_PROXY` and the like) aren't used: a proxy resolves names by itself, past the check.
+Proxy settings of the environment (`HTTPS_PROXY` and others) are ignored: a proxy would resolve names without the check.
 """
 
 import socket
@@ -23,11 +22,11 @@ from headwater.errors import PermanentError
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[..., Sequence[tuple[Any, ...]]]
-"""What `socket.getaddrinfo` does: host, port and `type` flow in, tuples that end with a socket address flow out."""
+"""Same signature as `socket.getaddrinfo`: host, port and `type`; returns tuples that end with a socket address."""
 Kind = Literal["public", "private", "loopback", "link-local", "metadata", "multicast", "unspecified", "reserved"]
 
-# Link-local ranges hold most clouds' metadata services; these hold the others: AWS and Google over IPv6, Alibaba,
-# Oracle, and Azure's wire server, which has a public address.
+# Metadata services. Most are link-local; the others are AWS and Google over IPv6, Alibaba, Oracle, and Azure's wire
+# server, which has a public address.
 METADATA = frozenset(
     map(
         ip_address,
@@ -35,18 +34,18 @@ METADATA = frozenset(
     )
 )
 _SHARED = ip_network("100.64.0.0/10")  # carrier-grade NAT, RFC 6598; also Tailscale
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is reached
-_V4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated, but still an IPv4 address in disguise
-_MAX_ADDRESSES = 3  # tried one after the other, each with the whole connect time-out
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address
+_V4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated; contains an IPv4 address
+_MAX_ADDRESSES = 3  # tried in turn, each with the full connect time-out
 MAX_REDIRECTS = 5
 
 
 class Refused(PermanentError):
-    """The host has an address that this installation does not talk to."""
+    """The host has an address that this installation does not connect to."""
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """Find the IPv4 address that packets to this IPv6 address end up at, if there is one."""
+    """Return the IPv4 address embedded in an IPv6 address, if any."""
     if address.ipv4_mapped or address.sixtofour:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo:
@@ -57,7 +56,7 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 
 def classify(text: str) -> Kind:
-    """Say what kind of address this is; an IPv6 address that carries an IPv4 address is what that one is."""
+    """Classify an IP address; an IPv6 address with an embedded IPv4 address is classified as the latter."""
     address: Address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         address = _embedded(address) or address
@@ -77,10 +76,10 @@ def classify(text: str) -> Kind:
 
 
 def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socket.getaddrinfo) -> list[str]:
-    """Resolve a host name and check every address it has.
+    """Resolve a host name and check all of its addresses.
 
-    Returns addresses as text, in the resolver's order. Raises Refused when one of them is not to be talked to (a name
-    with a public and a private address is up to something), socket.gaierror when the name isn't known.
+    Returns addresses as text, in the resolver's order. Raises Refused if any address is not allowed (even if others are
+    public), socket.gaierror if the name is unknown.
     """
     infos = lookup(host.strip("[]"), port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(info[-1][0]) for info in infos))
@@ -88,18 +87,18 @@ def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socke
         kind = classify(address)
         if kind == "public" or (allow_private and kind in ("private", "loopback")):
             continue
-        what = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
+        subject = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
         if kind in ("private", "loopback"):
             raise Refused(
-                f"{what} a {kind} address; this installation doesn't fetch from private networks (FETCH_PRIVATE)."
+                f"{subject} a {kind} address. This installation does not fetch from private networks (FETCH_PRIVATE)."
             )
         article = "an" if kind == "unspecified" else "a"
-        raise Refused(f"{what} {article} {kind} address, which is never fetched from.")
+        raise Refused(f"{subject} {article} {kind} address. Headwater does not fetch from such addresses.")
     return addresses
 
 
 class _Guarded(HTTPConnection):
-    """An HTTP connection whose socket goes to a checked address; fails with the same errors as urllib3's own."""
+    """An HTTP connection to a checked address; raises the same errors as urllib3's own."""
 
     def __init__(
         self, *args: Any, allow_private: bool = False, lookup: Lookup = socket.getaddrinfo, **kwargs: Any
@@ -129,7 +128,7 @@ class _Guarded(HTTPConnection):
 
 
 class _GuardedTLS(_Guarded, HTTPSConnection):
-    """The same with TLS: HTTPSConnection wraps the socket it is given and checks the certificate for the URL's host."""
+    """A guarded connection with TLS; HTTPSConnection verifies the certificate for the URL's host."""
 
 
 class _GuardedPool(HTTPConnectionPool):
@@ -141,7 +140,7 @@ class _GuardedTLSPool(HTTPSConnectionPool):
 
 
 class GuardedHttp(PoolManager):
-    """urllib3's PoolManager, each of whose connections passes the guard."""
+    """A urllib3 PoolManager with guarded connections."""
 
     def __init__(self, *, allow_private: bool, lookup: Lookup, **options: Any) -> None:
         super().__init__(**options)
@@ -162,10 +161,10 @@ def guarded_http(
     ssl_context: ssl.SSLContext | None = None,
     lookup: Lookup = socket.getaddrinfo,
 ) -> GuardedHttp:
-    """Build the HTTP client for addresses that users named.
+    """Create the HTTP client for URLs that users supply.
 
-    It follows at most MAX_REDIRECTS redirects, each checked anew, drops `Authorization` when one leads to another host,
-    and retries nothing: that is the ledger's business. `timeout_s` is for one read; connecting may take 10 s.
+    Follows at most MAX_REDIRECTS redirects, each one checked; drops `Authorization` on a redirect to another host. Does
+    not retry: the ledger retries steps. `timeout_s` applies to each read; connecting may take up to 10 s.
     """
     retries = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
     timeout = Timeout(connect=min(10.0, timeout_s), read=timeout_s)

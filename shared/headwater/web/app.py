@@ -1,6 +1,6 @@
-"""The HTTP shell: a request flows in, it is routed, checked and parsed; a handler's answer or a problem flows out.
+"""The HTTP application: routing, authentication, decoding, responses and errors.
 
-Each function's `main.py` builds one `App` and hands it every request that functions-framework takes.
+Each function's `main.py` builds an `App` and passes it the requests of functions-framework.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 
 MAX_BODY_BYTES = 1_000_000
-"""Bodies over this are refused before they are parsed; the largest honest one is a batch of 2,048 short texts."""
+"""Default limit of request bodies; enough for an embeddings request with 2,048 short texts."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with a status or headers of its own; `body` is anything msgspec encodes, or None for no body.
+    """A response with its own status or headers; `body` is any value that msgspec encodes, or None for no body.
 
-    `etag` names the version of what is read; without one, the body's hash does.
+    `etag` is the version of the resource; by default the body's hash.
     """
 
     body: Any = None
@@ -44,7 +44,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, checked: the caller (`caller`), with what (`path`, `args`, `body`), and the raw `request`."""
+    """A request after authentication and decoding: `path`, `args` (query) and `body` are decoded values."""
 
     request: flask.Request
     request_id: str
@@ -66,18 +66,17 @@ class Call:
         return self.caller_or_none
 
     def has_version(self, etag: str) -> bool:
-        """Tell whether the caller has this version already, so that 304 is the answer."""
+        """Return True if the caller has this version (`If-None-Match`), so that the response can be 304."""
         return self.request.if_none_match.contains_weak(etag)
 
 
 @dataclass(frozen=True)
 class Route:
-    """One thing that can be asked: method, path (werkzeug's rule syntax) and who answers it.
+    """A route: method, path (werkzeug's rule syntax), handler and a one-line summary for the API documentation.
 
-    `query` and `body` are the structs that the query string and the JSON body are decoded into, or None for none.
-    `returns` is the struct that the OpenAPI page names for the success with `status`, `streams` stands for server-sent
-    events. `any_scope` lets API keys in that are meant for other functions. Larger bodies than `max_body_bytes` are
-    refused.
+    `query` and `body` are the structs to decode query string and JSON body into, None for none. `returns` is the struct
+    of the response with `status`; `streams` marks server-sent events. `any_scope` accepts API keys limited to other
+    functions. The handler's name and docstring are the operation's id and description in the OpenAPI document.
     """
 
     method: str
@@ -95,7 +94,7 @@ class Route:
 
 
 class App:
-    """Serve `routes`; call it with a flask request."""
+    """A function's routes plus `/heartbeat` and `/ready`; call it with a flask request."""
 
     def __init__(self, service: str, settings: Settings, routes: Sequence[Route], database: Database) -> None:
         self.service = service
@@ -104,14 +103,14 @@ class App:
         self.routes = [
             *routes,
             Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
-            Route("GET", "/ready", self._ready, "Database, schema and role are as they must be", access="public"),
+            Route("GET", "/ready", self._ready, "Database, schema and role are ready", access="public"),
         ]
         self._check_ready = database.check_ready
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         logs.configure(settings.log_level)
 
     def __call__(self, request: flask.Request) -> flask.Response:
-        """Answer one request; whatever goes wrong before the first byte leaves as a problem."""
+        """Handle a request; errors before the first byte become problem details."""
         started = time.monotonic()
         request_id = _request_id(request)
         logs.trace.set(_trace(request, self.settings.google_cloud_project))
@@ -156,10 +155,10 @@ class App:
             route, path = self._map.bind("").match(request.path, request.method)
         except WerkzeugMethodNotAllowed as error:
             allowed = sorted(error.valid_methods or [])
-            message = f"{request.method} isn't possible on {request.path}; allowed: {', '.join(allowed)}."
+            message = f"{request.path} does not support {request.method}. Use {', '.join(allowed)}."
             raise errors.MethodNotAllowed(message, allowed) from error
         except (WerkzeugNotFound, RequestRedirect) as error:
-            raise errors.NotFound(f"Nothing is at {request.path}.") from error
+            raise errors.NotFound(f"There is nothing at {request.path}.") from error
         return route, path
 
     def _allow_origin(self, request: flask.Request, response: flask.Response) -> None:
@@ -178,22 +177,22 @@ class App:
 
 
 def once(build: Callable[[], App]) -> Callable[[], App]:
-    """Have `build` run on the first request only, although the first requests come together on several threads."""
-    building = threading.Lock()
-    built = cache(build)
+    """Call `build` once, on the first request, even if the first requests arrive on several threads."""
+    lock = threading.Lock()
+    build_cached = cache(build)
 
     def get() -> App:
-        with building:
-            return built()
+        with lock:
+            return build_cached()
 
     return get
 
 
 def problem_response(error: BaseException, request_id: str) -> flask.Response:
-    """Turn an error into an `application/problem+json` response."""
-    described = errors.problem(error, request_id)
+    """Return an error as an `application/problem+json` response."""
+    problem = errors.problem(error, request_id)
     response = flask.Response(
-        msgspec.json.encode(described), status=described["status"], content_type="application/problem+json"
+        msgspec.json.encode(problem), status=problem["status"], content_type="application/problem+json"
     )
     if isinstance(error, errors.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
@@ -223,32 +222,32 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
 
 
 def _decode_query(request: flask.Request, kind: Any) -> Any:
-    """Decode the query string as `kind`; 422 for values of another shape."""
+    """Decode the query string into `kind`; 422 if it is invalid."""
     if kind is None:
         return None
     try:
         return msgspec.convert(request.args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"The query doesn't fit: {error}.") from error
+        raise errors.UnprocessableContent(f"Invalid query parameters: {error}.") from error
 
 
 def _decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
-    """Decode the JSON body as `kind`; 413, 400 for what isn't JSON, 422 for JSON of another shape."""
+    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
     if kind is None:
         return None
     if (request.content_length or 0) > max_bytes:
-        raise errors.PayloadTooLarge(f"The body is {request.content_length} bytes; at most {max_bytes} are taken.")
+        raise errors.PayloadTooLarge(f"The body has {request.content_length} bytes; the limit is {max_bytes}.")
     content = request.stream.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise errors.PayloadTooLarge(f"The body is over {max_bytes} bytes, which is the most that is taken.")
+        raise errors.PayloadTooLarge(f"The body is larger than the limit of {max_bytes} bytes.")
     if not content.strip():
-        raise errors.BadRequest("The body is empty; a JSON object is expected.")
+        raise errors.BadRequest("The body is empty. Send a JSON object.")
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"The body doesn't fit: {error}.") from error
+        raise errors.UnprocessableContent(f"Invalid body: {error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.BadRequest(f"The body isn't JSON: {error}.") from error
+        raise errors.BadRequest(f"The body is not valid JSON: {error}.") from error
 
 
 def _request_id(request: flask.Request) -> str:
@@ -257,7 +256,7 @@ def _request_id(request: flask.Request) -> str:
 
 
 def _trace(request: flask.Request, project: str) -> str:
-    """Name the trace as Cloud Logging wants it, from `X-Cloud-Trace-Context: TRACE/SPAN;o=1`, or make one."""
+    """Return the trace of `X-Cloud-Trace-Context: TRACE/SPAN;o=1` in Cloud Logging's form, or a new one."""
     trace_id = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
-    known = re.fullmatch(r"[0-9a-f]{32}", trace_id)
-    return f"projects/{project}/traces/{trace_id}" if known else logs.new_trace(project)
+    is_valid = re.fullmatch(r"[0-9a-f]{32}", trace_id)
+    return f"projects/{project}/traces/{trace_id}" if is_valid else logs.new_trace(project)

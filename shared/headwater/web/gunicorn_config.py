@@ -1,7 +1,6 @@
 """gunicorn's configuration: `gunicorn --config=python:headwater.web.gunicorn_config APP`.
 
-Used by the images and by `scripts/dev`. gunicorn itself reads `PORT`, and any of these again from
-its command line.
+Used by the images and by `scripts/dev`. gunicorn reads `PORT` itself; its command line overrides these values.
 """
 
 import signal
@@ -10,22 +9,22 @@ from typing import Any
 from headwater.config import get_settings
 from headwater.web.shutdown import FINISH_S, HAND_BACK_S, get_lifetime
 
-# The function is imported before the port is bound, so that no request waits for that.
+# Import the function before binding the port, so that no request waits for the import.
 preload_app = True
-# One process: its threads share the database's connections and the model.
+# One process: its threads share the database connections and the embedding model.
 workers = 1
 threads = get_settings().threads
-# Whoever calls has time-outs of their own, and a stream is no hung worker.
+# No worker time-out: streams are long, and the callers have time-outs.
 timeout = 0
-# By default idle connections are closed after 2 s, just when the next request comes over one.
+# The default of 2 s closes idle connections that callers are about to reuse.
 keepalive = 620
 graceful_timeout = round(FINISH_S + HAND_BACK_S)
-# Nobody administers an instance, and there is no folder for a socket.
+# Instances are not administered, and have no folder for a socket.
 control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have the process's lifetime told of SIGTERM, beside gunicorn, which then accepts no more connections."""
+    """Begin the graceful shutdown at SIGTERM, then call gunicorn's handler, which stops accepting connections."""
     stop_accepting = signal.getsignal(signal.SIGTERM)
     finish_s = max(0.0, worker.cfg.graceful_timeout - HAND_BACK_S)
 

@@ -1,9 +1,9 @@
-"""The end of a process: a signal flows in, how near the end is flows out.
+"""Graceful shutdown of a process after SIGTERM.
 
-Cloud Run sends SIGTERM and kills ten seconds later, services and job workers alike. From the signal on nothing new is
-begun (`is_ending`); what is being done may finish for `FINISH_S`; then it is handed back in an orderly way (`is_over`):
-an answer ends as interrupted, a step returns to the ledger. `gunicorn_config` and the job catch the signal; the worker
-and the streams ask.
+Cloud Run sends SIGTERM to services and job workers, and kills them ten seconds later. After the signal no new work
+starts (`is_ending`). Running work may finish for `FINISH_S`; then it is handed back (`is_over`): answers end as
+interrupted, steps return to the ledger. `gunicorn_config` and the job handle the signal; the worker and the streams
+poll.
 """
 
 import time
@@ -11,34 +11,34 @@ from collections.abc import Callable
 from functools import cache
 
 FINISH_S = 5.0
-"""How long what is being done may go on."""
+"""Seconds for running work to finish."""
 
 HAND_BACK_S = 3.0
-"""How long handing back may take; with `FINISH_S` well under the ten seconds."""
+"""Seconds for handing back unfinished work; with `FINISH_S` well below ten."""
 
 
 class Lifetime:
-    """How long a process has: `end` may be called by a signal handler, everything else from any thread."""
+    """The state of a process's shutdown. Signal handlers may call `end`; any thread may call the other methods."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._over_at: float | None = None
 
     def end(self, *_: object, finish_s: float = FINISH_S) -> None:
-        """Begin the end; takes no lock, since a signal may come while the main thread holds any."""
+        """Begin the shutdown. Takes no lock: a signal handler may interrupt a thread that holds it."""
         if self._over_at is None:
             self._over_at = self._clock() + finish_s
 
     def is_ending(self) -> bool:
-        """Tell whether nothing new may be begun."""
+        """Return True if no new work may start."""
         return self._over_at is not None
 
     def is_over(self) -> bool:
-        """Tell whether what is still being done must be handed back."""
+        """Return True if running work must be handed back."""
         return self._over_at is not None and self._clock() >= self._over_at
 
 
 @cache
 def get_lifetime() -> Lifetime:
-    """Give the lifetime of this process."""
+    """Return this process's lifetime."""
     return Lifetime()

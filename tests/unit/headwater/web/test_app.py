@@ -98,7 +98,7 @@ def test_a_body_becomes_the_struct_and_the_answer_becomes_json() -> None:
 )
 def test_a_body_that_does_not_fit_is_a_clear_problem(body: bytes, status: int) -> None:
     described = problem_of(client().post("/api/greetings", data=body), status)
-    assert described["detail"].startswith("The body")
+    assert described["detail"].startswith("Invalid body: " if status == 422 else "The body ")
 
 
 def test_an_unknown_path_is_404_and_a_wrong_method_405_with_what_is_allowed() -> None:

@@ -209,7 +209,7 @@ def test_a_redirect_to_a_metadata_service_is_refused(server: Server) -> None:
     server.answer = refuse(302, Location="http://169.254.169.254/r.git/info/refs?service=git-upload-pack")
     error = failure(connector(), config_of(server))
     assert isinstance(error, PermanentError)
-    assert error.message == "169.254.169.254 is a metadata address, which is never fetched from."
+    assert error.message == "169.254.169.254 is a metadata address. Headwater does not fetch from such addresses."
 
 
 def test_endless_redirects_are_given_up(server: Server) -> None:
@@ -227,7 +227,7 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server) -> None:
 def test_a_private_address_is_refused_where_it_is_not_allowed(server: Server) -> None:
     error = failure(connector(allow_private=False), config_of(server))
     assert isinstance(error, PermanentError)
-    assert error.message.startswith("127.0.0.1 is a loopback address; this installation doesn't fetch from private")
+    assert error.message.startswith("127.0.0.1 is a loopback address. This installation does not fetch from private")
     assert server.requests == []
 
 
