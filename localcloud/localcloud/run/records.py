@@ -195,7 +195,7 @@ class Records:
         )
 
     def delete_execution(self, execution: Execution) -> None:
-        """Delete an execution and its tasks."""
+        """Delete an execution and its tasks. Operations that wait for it are then reported as failed."""
         with self._store.transaction():
             self._store.execute("delete from run_executions where id = ?", execution.id)
             self._store.execute("delete from run_tasks where execution_row = ?", execution.id)

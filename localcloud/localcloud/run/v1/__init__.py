@@ -1,1 +1,1 @@
-"""Cloud Run Admin API v1, which `gcloud run jobs` calls: methods, JSON in and out, label selectors."""
+"""Cloud Run Admin API v1, which `gcloud run jobs` calls: methods, parsing, rendering, label selectors."""

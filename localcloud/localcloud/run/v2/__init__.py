@@ -1,1 +1,1 @@
-"""Cloud Run Admin API v2, which `google.cloud.run_v2` calls: methods, JSON in and out."""
+"""Cloud Run Admin API v2, which `google.cloud.run_v2` calls: methods, parsing, rendering."""
