@@ -7,6 +7,7 @@ credentials, `AWS_…` variables), read by obstore; with `AWS_ENDPOINT_URL`, an 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -89,6 +90,12 @@ def open_blobs(url: str) -> Blobs:
     except (BaseError, OSError, ValueError) as error:
         raise ConfigError(f"BLOB_URL: can't open {url}: {error}") from error
     raise ConfigError(f"BLOB_URL: {url!r} is not the URL of a blob store. Examples: {_EXAMPLES}.")
+
+
+@cache
+def shared_blobs(url: str) -> Blobs:
+    """Return the process's own store at a URL; raises ConfigError as `open_blobs` does."""
+    return open_blobs(url)
 
 
 @contextmanager

@@ -103,6 +103,9 @@ class Settings:
     fetch_batch_bytes: int = _setting(
         "Documents that together are larger are fetched a step each.", 16_000_000, "bytes"
     )
+    extension_timeout_s: float = _setting(
+        "How long an extension may take to list a source or to fetch one batch before it is stopped.", 120.0, "s"
+    )
     fetch_private: bool = _setting("Whether sources may lie on private and loopback addresses.", False)
     fetch_file_urls: bool = _setting("Whether sources may be `file:` URLs; only ever locally.", False)
 
@@ -253,3 +256,9 @@ def _required(spec: "Field[Any]") -> bool:
 def get_settings() -> Settings:
     """Read the process's own settings, once."""
     return read_settings(os.environ)
+
+
+def environment_without_settings() -> dict[str, str]:
+    """Return the environment for a process that runs code of others: without our settings, so without any key."""
+    names = {spec.name.upper() for spec in fields(Settings)}
+    return {name: value for name, value in os.environ.items() if name not in names}

@@ -6,7 +6,7 @@ Git is a connector, and so is any installed package with an entry point in the g
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
@@ -96,16 +96,18 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and clients for one source.
 
     Fetch only with `http()`, which refuses private addresses unless `allow_private` is set. Blobs below `stage_prefix`
-    belong to the source and are deleted when its run ends.
+    belong to the source and are deleted when its run ends. An extension is stopped when `list`, or `fetch` of one
+    batch, takes longer than `timeout_s`.
     """
 
     stage_prefix: str
-    open_blobs: "Callable[[], Blobs]"
+    blob_url: str
     allow_private: bool
     allow_file_urls: bool
     max_file_bytes: int
     max_batch_bytes: int
     max_source_bytes: int
+    timeout_s: float
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users enter."""
@@ -115,7 +117,9 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def blobs(self) -> "Blobs":
         """Return the blob store."""
-        return self.open_blobs()
+        from headwater.blobs import shared_blobs
+
+        return shared_blobs(self.blob_url)
 
 
 Config = TypeVar("Config", bound=msgspec.Struct)

@@ -2,13 +2,13 @@
 
 import hashlib
 
-from functions.collection.parsers.parse import Parsed
+from functions.collection.parsers.parse import ParsedDocument
 from functions.collection.pipeline.chunk import Chunk
 from functions.collection.pipeline.split import MAX_CHARS
 from headwater.embedding.base import Tokenizer, embedding_input
 
 
-def check_chunks(parsed: Parsed, chunks: list[Chunk], tokenizer: Tokenizer) -> None:
+def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokenizer) -> None:
     """Assert that chunks are in order, fit the model, tell the truth of themselves, and leave no block out."""
     text = parsed.text
     inputs = [embedding_input(parsed.title, piece.heading_path, text[piece.start : piece.end]) for piece in chunks]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from functions.collection.parsers.parse import Parsed
+from functions.collection.parsers.parse import ParsedDocument
 
 _REFERENCE = MarkdownIt("commonmark").enable("table")
 
@@ -37,7 +37,7 @@ def reference_structure(text: str) -> Structure:
     return found
 
 
-def our_structure(parsed: Parsed) -> Structure:
+def our_structure(parsed: ParsedDocument) -> Structure:
     """Say the same of a page that we parsed."""
     found = Structure([], [], [])
     lines = parsed.text.split("\n")

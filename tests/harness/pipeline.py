@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.collection.connectors.registry import find_kind
+from functions.collection.connectors.registry import kind_for_new_source
 from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.collection.runs.read import Run, read_run
 from functions.collection.runs.start import start_run
@@ -46,7 +46,7 @@ class Pipeline:
         self.closing.callback(self.database.close)
 
     def add_source(self, url: str, **config: Any) -> Source:
-        new = NewSource("git", "docs", find_kind("git").normalise({"url": url, **config}))
+        new = NewSource("git", "docs", kind_for_new_source("git").normalise({"url": url, **config}))
         with self.database.transaction(self.workspace_id) as tx:
             return sources.create_source(tx, self.workspace_id, new, self.settings)
 

@@ -3,6 +3,7 @@
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 import functions.collection.connectors as built_in
+from functions.collection.connectors.extension import ExtensionKind
 from headwater.connectors import (
     Connector,
     ConnectorContext,
@@ -21,7 +23,8 @@ from headwater.connectors import (
     decode_config,
     describe,
 )
-from headwater.errors import UnprocessableContent
+from headwater.errors import HeadwaterError, UnprocessableContent
+from headwater.extensions import discovery
 
 
 class OpenSource(Protocol):
@@ -88,11 +91,39 @@ class _BuiltInSource:
         return self._connector.fetch(self._config, self._secret, snapshot, entries)
 
 
-def find_kind(kind: str) -> Kind:
-    """Return a kind of source by its name; raises UnprocessableContent for an unknown one."""
+class UnavailableKind(msgspec.Struct, frozen=True):
+    """A kind of source whose extension is installed but cannot be used."""
+
+    kind: str
+    package: str
+    reason: str
+
+
+def find_kind(kind: str) -> Kind | None:
+    """Return a kind of source by its name, None for an unknown one; raises SystemicError if two extensions add it."""
     if kind in built_in_kinds():
         return BuiltInKind(kind)
-    raise UnprocessableContent(f"There is no kind of source called {kind!r}; there is: {', '.join(built_in_kinds())}.")
+    extension = discovery.find_extension("headwater.connectors", kind)
+    return ExtensionKind(extension) if extension else None
+
+
+def kind_for_new_source(kind: str) -> Kind:
+    """Return a kind of source; raises UnprocessableContent with the known kinds."""
+    found = find_kind(kind)
+    if found is None:
+        known = sorted({*built_in_kinds(), *discovery.names("headwater.connectors")})
+        raise UnprocessableContent(f"There is no kind of source called {kind!r}. Known kinds: {', '.join(known)}.")
+    return found
+
+
+def kind_of_source(kind: str) -> Kind:
+    """Return the kind of a stored source; raises UnprocessableContent if its extension is not installed."""
+    found = find_kind(kind)
+    if found is None:
+        raise UnprocessableContent(
+            f"This source needs the extension {kind!r}, which isn't installed. Install it and restart Headwater."
+        )
+    return found
 
 
 @cache
@@ -101,9 +132,27 @@ def built_in_kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(built_in.__path__) if module.ispkg))
 
 
-def describe_kinds() -> list[SourceKind]:
-    """Describe every kind of source."""
-    return [BuiltInKind(kind).describe() for kind in built_in_kinds()]
+def describe_kinds() -> tuple[list[SourceKind], list[UnavailableKind]]:
+    """Describe every kind of source, and say why an installed one cannot be used."""
+    kinds = [BuiltInKind(kind).describe() for kind in built_in_kinds()]
+    names = discovery.names("headwater.connectors")
+    if not names:
+        return kinds, []
+    with ThreadPoolExecutor(len(names)) as threads:
+        described = list(threads.map(_describe_extension, names))
+    kinds += [kind for kind in described if isinstance(kind, SourceKind)]
+    return kinds, [kind for kind in described if isinstance(kind, UnavailableKind)]
+
+
+def _describe_extension(kind: str) -> SourceKind | UnavailableKind:
+    packages = ", ".join(extension.package for extension in discovery.installed("headwater.connectors")[kind])
+    if kind in built_in_kinds():
+        return UnavailableKind(kind, packages, f"{kind!r} is the name of a built-in kind of source.")
+    try:
+        found = find_kind(kind)
+        return found.describe() if found else UnavailableKind(kind, packages, "It is not installed.")
+    except HeadwaterError as error:
+        return UnavailableKind(kind, packages, error.message)
 
 
 def provider_of(kind: str, config: Mapping[str, Any]) -> str | None:

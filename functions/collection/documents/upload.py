@@ -14,11 +14,13 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
-from functions.collection.pipeline.fetch import Rows, read_active_model, read_files, store
+from functions.collection.parsers.parse import Parsers
+from functions.collection.pipeline.fingerprints import stored_fingerprint
+from functions.collection.pipeline.store_documents import Rows, read_active_model, read_files, store
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
-from headwater.connectors import Fetched
+from headwater.connectors import Entry, Fetched
 from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 
@@ -76,7 +78,9 @@ def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
         raise UnprocessableContent(f"media_type: {kind} isn't a text type. Use a type such as text/markdown.")
     hashed = hashlib.sha256(msgspec.json.encode((new.text, title, kind))).hexdigest()
     file = Fetched(new.key, content, kind, title=title)
-    rows = read_files(iter([file]), {new.key: f"by-hand-{hashed[:40]}"}, tokenizer)
+    fingerprint = stored_fingerprint(Entry(new.key, f"by-hand-{hashed[:40]}", kind))
+    with Parsers() as parsers:
+        rows = read_files([file], {new.key: fingerprint}, tokenizer, parsers)
     if error := rows.documents[0]["error"]:
         raise UnprocessableContent(f"text: {error}.")
     return rows
@@ -91,7 +95,7 @@ def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, 
     key = document["k"]
     lock_source(tx, workspace_id, source_id)
     action = "changed" if _check_key_is_free(tx, source_id, key) else "added"
-    warnings = "; ".join(item["warning"] for item in rows.told) or None
+    warnings = "; ".join(item["warning"] for item in rows.item_updates) or None
     item = {"k": key, "a": action, "f": document["f"], "w": warnings}
     run_id = open_manual_run(tx, workspace_id, source_id, kind="upload", items=[item])
     document_id = store(tx, workspace_id, run_id, rows)[key]
@@ -137,4 +141,8 @@ def _check_key(key: str) -> None:
 
 _BY_KEY = sa.text("select held from documents where source_id = :source_id and key = :key and deleted_at is null")
 
-_DELETE = sa.text("update documents set deleted_at = now() where id = :id and deleted_at is null and held = 'added'")
+# A listing that continued from a cursor would not have the source's own document with this key.
+_DELETE = sa.text("""
+    with source as (update sources s set cursor = null from documents d where d.id = :id and s.id = d.source_id)
+    update documents set deleted_at = now() where id = :id and deleted_at is null and held = 'added'
+""")

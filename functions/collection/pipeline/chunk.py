@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from functions.collection.parsers.markdown.blocks import Block, trimmed
-from functions.collection.parsers.parse import Parsed
+from functions.collection.parsers.markdown.blocks import trimmed
+from functions.collection.parsers.parse import ParsedDocument
 from functions.collection.pipeline.split import Measured, Range
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
+from headwater.parsers import Block
 
 CHUNKER_VERSION = 1
 """Part of each document's fingerprint: raise it when the same page would be cut differently."""
@@ -65,7 +66,7 @@ class _Section:
     end: int = 0
 
 
-def chunk(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[list[Chunk]]:
+def chunk(parsed: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[list[Chunk]]:
     """Cut pages into chunks: one list per page, by start, together covering all of its blocks."""
     headers = _count_headers(parsed, tokenizer)
     texts = tokenizer.starts([page.text for page in parsed])
@@ -75,7 +76,7 @@ def chunk(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[list[Chunk]]:
     ]
 
 
-def _count_headers(parsed: Sequence[Parsed], tokenizer: Tokenizer) -> list[dict[Path, int]]:
+def _count_headers(parsed: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[dict[Path, int]]:
     """Count, for each page, the tokens of its title with each of its heading paths.
 
     Headers are counted by their words, which are few and come again and again: no tokenizer here joins across spaces.
@@ -124,7 +125,7 @@ def _measure(section: _Section) -> None:
 class _Plan:
     """How one page is cut."""
 
-    def __init__(self, page: Parsed, measured: Measured, counts: dict[Path, int], tokenizer: Tokenizer) -> None:
+    def __init__(self, page: ParsedDocument, measured: Measured, counts: dict[Path, int], tokenizer: Tokenizer) -> None:
         self.page = page
         self.measured = measured
         self.counts = counts

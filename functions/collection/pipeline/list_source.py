@@ -1,7 +1,6 @@
-"""The `list` step: a source's listing flows in, the difference to what is stored flows out as items and fetch steps.
+"""The `list` step: compare a source's listing with what is stored; add run items and `fetch` steps for the difference.
 
-Only a complete listing gets here, so only what it lacks is removed, and not even that when it would be suspiciously
-much.
+Documents that a complete listing lacks are removed, unless there are suspiciously many: then they wait for an answer.
 """
 
 import unicodedata
@@ -9,12 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.parsers.parse import PARSER_VERSION
-from functions.collection.pipeline.chunk import CHUNKER_VERSION
+from functions.collection.pipeline.fingerprints import current_suffixes, current_versions, stored_fingerprint
 from functions.collection.runs.end import end_run
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
@@ -26,25 +25,23 @@ from headwater.errors import PermanentError, problem
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
-FINGERPRINT_SUFFIX = f".{PARSER_VERSION}.{CHUNKER_VERSION}"
-"""Ends every stored fingerprint: a newer parser or chunker makes every document count as changed."""
-
 MIN_WITHHELD = 20
 """Fewer removals than this are never withheld."""
 
-_BY_HAND = "a document with this key was added by hand; delete that for this one to be collected"
+_UPLOADED_WARNING = "a document with this key was uploaded manually; delete it to collect this one"
 
 
 @dataclass(frozen=True)
-class Known:
-    """What `list` starts from: how to reach the source, and the fingerprints that are stored already."""
+class ListInput:
+    """What a `list` step reads: how to reach the source, its cursor, and the source's fingerprints that are stored."""
 
     credentials: Credentials
-    fingerprints: frozenset[str]
+    cursor: str | None
+    stored_fingerprints: frozenset[str]
 
 
 class ListSource:
-    """Handler of `list` steps; `start_job` has the Cloud Run job work on a run that is large."""
+    """Handler of `list` steps. `start_job` starts the Cloud Run job for a large run."""
 
     def __init__(
         self, opener: SourceOpener, settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None
@@ -53,81 +50,82 @@ class ListSource:
         self.settings = settings
         self.start_job = start_job
 
-    def gather(self, tx: Connection, step: Step) -> Known:
-        """Read the source and what is stored of it."""
+    def gather(self, tx: Connection, step: Step) -> ListInput:
+        """Read the source, its cursor and its stored fingerprints."""
         credentials = read_credentials(tx, step.run_id, self.settings)
-        values = {"source_id": credentials.source_id, "suffix": FINGERPRINT_SUFFIX}
-        known: str | None = tx.execute(_FINGERPRINTS, values).scalar_one()
-        return Known(credentials, frozenset(known.split("\n") if known else ()))
+        values = {"source_id": credentials.source_id}
+        fingerprints: str | None = tx.execute(
+            _SELECT_FINGERPRINTS, {**values, "suffixes": json_rows(current_suffixes())}
+        ).scalar_one()
+        cursor = tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
+        return ListInput(credentials, cursor, frozenset(fingerprints.split("\n") if fingerprints else ()))
 
-    def compute(self, gathered: Known) -> Listing:
-        """Ask the source what it holds."""
-        return self.opener.open(gathered.credentials).list(None, gathered.fingerprints)
+    def compute(self, gathered: ListInput) -> Listing:
+        """List the source."""
+        return self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> StepResult:
-        """Store the difference as items, in batches, with a fetch step for each; a dry run leaves it at the items."""
-        values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "batch": self.settings.fetch_batch}
+        """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items."""
+        values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "complete": computed.complete}
         copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(computed))
-        difference = tx.execute(_DIFF, {**values, "by_hand": _BY_HAND}).one()
+        difference = self._insert_items(tx, values, computed)
         is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
-        tx.execute(_SKIPPED, {**values, "rows": json_rows([{"k": key, "w": why} for key, why in computed.skipped])})
+        _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)
         total = len(computed.entries)
-        tx.execute(
-            _LISTED,
-            {
-                "run_id": step.run_id,
-                "snapshot": computed.snapshot,
-                "total": total,
-                "withheld": difference.removed if is_withheld else 0,
-            },
-        )
-        result = {"listed": total, "unchanged": total - difference.to_fetch}
+        counts = {"listed": total, "unchanged": total - difference.to_fetch}
         if step.payload.get("dry_run"):
-            return StepResult(result)
-        tx.execute(_WITHHOLD if is_withheld else _WITHHOLD_NOTHING, values)
-        if difference.listed_again:
-            tx.execute(_LISTED_AGAIN, {**values, "keys": json_rows(difference.listed_again)})
+            return StepResult(counts)
+        tx.execute(_WITHHOLD_REMOVALS if is_withheld else _KEEP_WAITING_REMOVALS, values)
+        if difference.relisted_keys:
+            tx.execute(_RELEASE_RESTORED, {**values, "keys": json_rows(difference.relisted_keys)})
         if difference.to_fetch:
-            tx.execute(_UNSETTLED, values)
+            tx.execute(_FORGET_EMBEDDED_MODEL, values)
         fetches = fetch_steps(difference.batches, step.provider)
         if self.start_job is None or not is_large(self.settings, difference.to_fetch):
-            return StepResult(result, fetches)
-        tx.execute(_TO_THE_JOB, values)
-        return StepResult(result, fetches, after_commit=partial(self.start_job, step.run_id))
+            return StepResult(counts, fetches)
+        tx.execute(_GIVE_TO_JOB, values)
+        return StepResult(counts, fetches, after_commit=partial(self.start_job, step.run_id))
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
-        """A run without a listing has failed."""
+        """End the run as failed: it has no listing."""
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
             self.opener.delete_staged_after_commit(tx, source_id)
 
+    def _insert_items(self, tx: Connection, values: dict[str, Any], listing: Listing) -> Any:
+        """Insert an item for each difference and each skipped key; returns what `_INSERT_DIFFERENCE` counts."""
+        difference = tx.execute(
+            _INSERT_DIFFERENCE,
+            {
+                **values,
+                "batch": self.settings.fetch_batch,
+                "removed": json_rows([] if listing.complete else listing.removed),
+                "uploaded": _UPLOADED_WARNING,
+            },
+        ).one()
+        skipped = [{"k": key, "w": reason} for key, reason in listing.skipped]
+        tx.execute(_INSERT_SKIPPED, {**values, "rows": json_rows(skipped)})
+        return difference
+
 
 def is_large(settings: Settings, documents: int) -> bool:
-    """Tell whether a run that fetches so many documents is the Cloud Run job's, if there is one."""
+    """Tell whether a run that fetches this many documents goes to the Cloud Run job, if there is one."""
     return bool(settings.job_name) and documents > settings.bulk_threshold
 
 
 def fetch_steps(batches: int, provider: str | None) -> list[NewStep]:
-    """Make the steps that fetch a run's items, a batch each."""
+    """Make the steps that fetch a run's items, one for each batch."""
     return [NewStep("collection", "fetch", str(n), {"batch": n}, provider) for n in range(batches)]
-
-
-def bare_fingerprint(stored: str) -> str:
-    """Return the source's own fingerprint; whichever versions end it, since a run may outlive a release.
-
-    `bare_fingerprint("7f3a.1.2") == "7f3a"`
-    """
-    return stored.rsplit(".", FINGERPRINT_SUFFIX.count("."))[0]
 
 
 def listing_rows(listing: Listing) -> Iterator[tuple[str, str, str | None]]:
     """Turn a listing into rows: key, stored fingerprint, warning or None."""
     clashes = find_clashes([entry.key for entry in listing.entries])
     for entry in listing.entries:
-        yield entry.key, entry.fingerprint + FINGERPRINT_SUFFIX, clashes.get(entry.key)
+        yield entry.key, stored_fingerprint(entry), clashes.get(entry.key)
 
 
 def find_clashes(keys: Sequence[str]) -> dict[str, str]:
-    """Find keys that differ by case or Unicode normalisation only, each with a warning that names another."""
+    """Find keys that differ only by case or Unicode normalisation; returns a warning for each, which names another."""
     first: dict[str, str] = {}
     clashes: dict[str, str] = {}
     for key in keys:
@@ -140,30 +138,44 @@ def find_clashes(keys: Sequence[str]) -> dict[str, str]:
 
 
 def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
-    """Tell whether a listing would remove so much that a person should look first.
+    """Tell whether a listing would remove so many documents that a person should confirm it.
 
-    At a ratio of .5: 19 of 19 stored documents may go, 20 of 39 may not, 20 of 40 may.
+    At a ratio of .5, 19 of 19 stored documents are removed, 20 of 39 are withheld, 20 of 40 are removed.
     """
     return removed >= MIN_WITHHELD and removed > stored * max_ratio
 
 
-# As one value: a hundred thousand rows would take the client longer than the source's own listing.
-_FINGERPRINTS = sa.text("""
-    select string_agg(left(fingerprint, -length(cast(:suffix as text))), E'\\n') from documents
-    where source_id = :source_id and deleted_at is null and fingerprint like '%' || cast(:suffix as text)
+def _save_listing(tx: Connection, run_id: uuid.UUID, listing: Listing, withheld: int) -> None:
+    values = {"run_id": run_id, "snapshot": listing.snapshot, "total": len(listing.entries), "withheld": withheld}
+    tx.execute(_SAVE_LISTING, {**values, "cursor": listing.cursor, "versions": current_versions()})
+
+
+# One value: sending 100,000 rows to the client would take longer than listing the source.
+_SELECT_FINGERPRINTS = sa.text("""
+    select string_agg(left(d.fingerprint, -length(suffix)), E'\\n') from documents d
+    join json_array_elements_text(cast(:suffixes as json)) as suffix on right(d.fingerprint, length(suffix)) = suffix
+    where d.source_id = :source_id and d.deleted_at is null
 """)
 
-_DIFF = sa.text("""
+# Documents before the cursor were read by other versions: they have to be listed again to be read again.
+_SELECT_CURSOR = sa.text("""
+    select case when cursor ->> 'versions' = :versions then cursor ->> 'value' end from sources where id = :source_id
+""")
+
+# `stored` are the source's live documents. A key that only `stored` has is removed if the listing is complete or names
+# it as removed; `held` documents never are.
+_INSERT_DIFFERENCE = sa.text("""
     with stored as (
       select d.key, d.fingerprint, d.held from documents d join runs on runs.source_id = d.source_id
       where runs.id = :run_id and d.deleted_at is null
     ), difference as (
       select coalesce(l.key, s.key) as key, l.fingerprint,
-        case s.held when 'added' then concat_ws('; ', l.warning, cast(:by_hand as text)) else l.warning end as warning,
+        case s.held when 'added' then concat_ws('; ', l.warning, cast(:uploaded as text)) else l.warning end as warning,
         case when s.held = 'added' then 'skipped' when s.key is null then 'added' when l.key is null then 'removed'
           else 'changed' end as action
       from listed l full join stored s on s.key = l.key
-      where l.fingerprint is distinct from s.fingerprint and (l.key is not null or s.held is null)
+      where l.fingerprint is distinct from s.fingerprint and (l.key is not null or (s.held is null
+        and (:complete or s.key in (select json_array_elements_text(cast(:removed as json))))))
     ), numbered as (
       select *, case when action in ('added', 'changed') then
         (row_number() over (partition by action in ('added', 'changed') order by key) - 1) / cast(:batch as integer)
@@ -177,46 +189,59 @@ _DIFF = sa.text("""
     select count(*) filter (where action in ('added', 'changed')) as to_fetch,
       count(*) filter (where action = 'removed') as removed,
       (select count(*) from stored where held is null) as stored,
-      (select json_agg(key) from stored join listed using (key) where held = 'restored') as listed_again,
+      (select json_agg(key) from stored join listed using (key) where held = 'restored') as relisted_keys,
       coalesce(max(batch) + 1, 0) as batches
     from numbered
 """)
 
-_WITHHOLD = sa.text("""
-    with withheld as (delete from run_items where run_id = :run_id and action = 'removed' returning key)
-    update sources set pending_removals = (select jsonb_agg(key order by key) from withheld), pending_run_id = runs.id
+# `waiting` are earlier removals that an incomplete listing says nothing about; a complete one settles all of them.
+_WAITING = """waiting as (
+      select w.key from runs join sources s on s.id = runs.source_id
+      cross join jsonb_array_elements_text(s.pending_removals) as w (key)
+      where runs.id = :run_id and not :complete and not exists (select 1 from listed l where l.key = w.key)
+    )"""
+
+_WITHHOLD_REMOVALS = sa.text(f"""
+    with withheld as (delete from run_items where run_id = :run_id and action = 'removed' returning key), {_WAITING},
+    keys as (select key from withheld union select key from waiting)
+    update sources set pending_removals = (select jsonb_agg(key order by key) from keys), pending_run_id = runs.id
     from runs where runs.id = :run_id and sources.id = runs.source_id
 """)
 
-# What an earlier listing lacked, this one has, or it is few enough to go without a question.
-_WITHHOLD_NOTHING = sa.text("""
-    update sources set pending_removals = '[]', pending_run_id = null
+_KEEP_WAITING_REMOVALS = sa.text(f"""
+    with {_WAITING}, keys as (
+      select key from waiting where not exists (select 1 from run_items i
+        where i.run_id = :run_id and i.key = waiting.key and i.action = 'removed'))
+    update sources set pending_removals = coalesce((select jsonb_agg(key order by key) from keys), '[]'),
+      pending_run_id = case when exists (select 1 from keys) then pending_run_id end
     from runs where runs.id = :run_id and sources.id = runs.source_id and pending_run_id is not null
 """)
 
-# What was brought back is the source's again.
-_LISTED_AGAIN = sa.text("""
+# Restored documents that the source lists again may be removed by a later listing.
+_RELEASE_RESTORED = sa.text("""
     update documents d set held = null from runs r
     where r.id = :run_id and d.source_id = r.source_id and d.held = 'restored'
       and d.key in (select json_array_elements_text(cast(:keys as json)))
 """)
 
-_SKIPPED = sa.text("""
+_INSERT_SKIPPED = sa.text("""
     insert into run_items (run_id, workspace_id, key, action, state, warning)
     select cast(:run_id as uuid), cast(:workspace_id as uuid), k, 'skipped', 'done', w
     from json_to_recordset(cast(:rows as json)) as r (k text, w text)
     on conflict (run_id, key) do update set warning = excluded.warning
 """)
 
-# Until this run, or a later one, has found that nothing lacks a vector. The run remembers whether anything did before.
-_UNSETTLED = sa.text("""
+# Some chunks will lack a vector until a `finish` step finds none. The run has kept the model (see `_SAVE_LISTING`).
+_FORGET_EMBEDDED_MODEL = sa.text("""
     update sources set embedded_model_id = null from runs where runs.id = :run_id and sources.id = runs.source_id
 """)
 
-_TO_THE_JOB = sa.text("update runs set engine = 'job' where id = :run_id")
+_GIVE_TO_JOB = sa.text("update runs set engine = 'job' where id = :run_id")
 
-_LISTED = sa.text("""
+_SAVE_LISTING = sa.text("""
     update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld,
+      cursor = case when cast(:cursor as text) is not null then
+        jsonb_build_object('value', cast(:cursor as text), 'versions', cast(:versions as text)) end,
       embedded_model_id = (select s.embedded_model_id from sources s where s.id = runs.source_id)
     where id = :run_id
 """)

@@ -1,6 +1,6 @@
-"""Retry: a run that has ended with failures flows in, a run that tries only those once more flows out.
+"""Retry the failed items of an ended run, in a new run.
 
-It is pinned to the same snapshot and to the items as they are stored, so it lists nothing: its first steps fetch.
+The new run has the same snapshot and the stored items. It does not list the source: its first steps are `fetch` steps.
 """
 
 import uuid
@@ -20,48 +20,49 @@ from headwater.queue import ledger
 
 
 def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settings: Settings) -> uuid.UUID:
-    """Open a run that tries again what failed in an ended one; returns its id. A large one waits for the job.
+    """Open a run with the failed items of an ended one; returns its id. A large run is left to the job.
 
-    Raises NotFound; or Conflict when nothing failed, a run of the source is open, the source is paused, or another
-    listing has come since.
+    Raises NotFound; or Conflict if nothing failed, the source is paused or has an open run, or has been listed since.
     """
     source_id, new_id = read_summary(tx, run_id).source_id, uuid.uuid4()
     lock_source(tx, workspace_id, source_id)
     check_not_paused(tx, source_id)
     check_no_open_run(tx, source_id)
-    last = tx.execute(_LAST_LISTING, {"source_id": source_id}).scalar_one_or_none()
-    if last != run_id:
+    last_id = tx.execute(_SELECT_LAST_LISTING, {"source_id": source_id}).scalar_one_or_none()
+    if last_id != run_id:
         raise Conflict(
-            f"The source has been listed since; run {last} is the one to retry, or collect it again."
-            if last
-            else "The run ended before it had a listing; collect the source again."
+            f"The source was listed again after this run. Retry run {last_id}, or collect the source."
+            if last_id
+            else "This run failed before it listed the source. Collect the source again."
         )
-    tx.execute(_OPEN, {"id": new_id, "run_id": run_id})
+    tx.execute(_INSERT_RUN, {"id": new_id, "run_id": run_id})
     values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": settings.fetch_batch}
-    retried = tx.execute(_ITEMS, values).one()
-    if not retried.items:
+    inserted = tx.execute(_INSERT_ITEMS, values).one()
+    if not inserted.items:
         raise Conflict("Nothing failed in this run.")
-    engine = "job" if is_large(settings, retried.items) else "tickets"
-    tx.execute(_SIZE, {"id": new_id, "total": retried.items, "engine": engine})
+    engine = "job" if is_large(settings, inserted.items) else "tickets"
+    tx.execute(_UPDATE_RUN, {"id": new_id, "total": inserted.items, "engine": engine})
     mark_for_embedding(tx, source_id)
-    ledger.add_steps(tx, new_id, workspace_id, fetch_steps(retried.batches, read_provider(tx, source_id)))
+    ledger.add_steps(tx, new_id, workspace_id, fetch_steps(inserted.batches, read_provider(tx, source_id)))
     return new_id
 
 
-_OPEN = sa.text("""
-    insert into runs (id, workspace_id, source_id, kind, engine, snapshot, embedded_model_id)
-    select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, s.embedded_model_id
+# Items that a cancelled run left pending are not retried: they are found only by listing from the old cursor.
+_INSERT_RUN = sa.text("""
+    insert into runs (id, workspace_id, source_id, kind, engine, snapshot, embedded_model_id, cursor)
+    select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, s.embedded_model_id,
+      case when not exists (select 1 from run_items i where i.run_id = r.id and i.state = 'pending') then r.cursor end
     from runs r join sources s on s.id = r.source_id where r.id = :run_id
 """)
 
-_LAST_LISTING = sa.text("""
+_SELECT_LAST_LISTING = sa.text("""
     select id from runs
     where source_id = :source_id and kind in ('collect', 'retry') and snapshot is not null
     order by created_at desc limit 1
 """)
 
-# What has been added by hand since isn't the source's any more.
-_ITEMS = sa.text("""
+# Documents that were uploaded manually meanwhile are not replaced.
+_INSERT_ITEMS = sa.text("""
     with failed as (
       select i.key, i.action, i.fingerprint,
         (row_number() over (order by i.key) - 1) / cast(:batch as integer) as batch
@@ -75,4 +76,4 @@ _ITEMS = sa.text("""
     select count(*) as items, coalesce(max(batch) + 1, 0) as batches from failed
 """)
 
-_SIZE = sa.text("update runs set total = :total, engine = :engine where id = :id")
+_UPDATE_RUN = sa.text("update runs set total = :total, engine = :engine where id = :id")

@@ -9,7 +9,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from functions.collection.parsers.markdown.blocks import Kind, trimmed
+from functions.collection.parsers.markdown.blocks import trimmed
+from headwater.parsers import BlockKind
 
 MAX_CHARS = 4_000
 """No chunk is longer, however few tokens its characters make: a word of any length may be a single unknown token."""
@@ -21,7 +22,7 @@ _SENTENCE = re.compile(r"[.!?…][\"'”’)\]*_]*+\s++(?=[^a-z])|[。！？]++"
 _WORD = re.compile(r"\s++")
 
 _PROSE = (_PARAGRAPH, _SENTENCE, _LINE, _WORD)
-_JOINTS: dict[Kind, tuple[re.Pattern[str], ...]] = {
+_JOINTS: dict[BlockKind, tuple[re.Pattern[str], ...]] = {
     "code": (_PARAGRAPH, _LINE, _WORD),
     "jsx": (_PARAGRAPH, _LINE, _SENTENCE, _WORD),
     "table": (_LINE, _SENTENCE, _WORD),
@@ -53,7 +54,7 @@ class Measured:
         """Tell whether a range is at most `room` tokens and `MAX_CHARS` characters."""
         return end - start <= MAX_CHARS and self.count(start, end) <= room
 
-    def split(self, start: int, end: int, kind: Kind, room: int) -> list[Range]:
+    def split(self, start: int, end: int, kind: BlockKind, room: int) -> list[Range]:
         """Cut a block into ranges that each fit `room` tokens; many are far shorter, for the caller to join."""
         return self._split(start, end, _JOINTS.get(kind, _PROSE), room)
 

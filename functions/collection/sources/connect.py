@@ -1,21 +1,17 @@
 """Open sources: give a connector its limits, config and secret. Delete what connectors staged."""
 
 import uuid
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from functools import partial
 
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import OpenSource, find_kind
+from functions.collection.connectors.registry import OpenSource, kind_of_source
 from functions.collection.sources.credentials import Credentials
 from headwater import logs
 from headwater.config import Settings
 from headwater.connectors import ConnectorContext
 from headwater.database.transactions import after_commit
 from headwater.errors import HeadwaterError
-
-if TYPE_CHECKING:
-    from headwater.blobs import Blobs
 
 
 class SourceOpener:
@@ -28,18 +24,21 @@ class SourceOpener:
         """Open a source; raises UnprocessableContent if its kind is unknown or its config is invalid."""
         context = ConnectorContext(
             stage_prefix=_stage_prefix(source.source_id),
-            open_blobs=lambda: self._blobs,
+            blob_url=self.settings.blob_url,
             allow_private=self.settings.fetch_private,
             allow_file_urls=self.settings.fetch_file_urls,
             max_file_bytes=self.settings.max_file_bytes,
             max_batch_bytes=self.settings.fetch_batch_bytes,
             max_source_bytes=self.settings.max_repo_bytes,
+            timeout_s=self.settings.extension_timeout_s,
         )
-        return find_kind(source.kind).open(context, source.config, source.token)
+        return kind_of_source(source.kind).open(context, source.config, source.token)
 
     def delete_staged(self, source_id: uuid.UUID) -> None:
         """Delete the blobs that a source has staged; raises UpstreamError."""
-        self._blobs.delete_prefix(_stage_prefix(source_id))
+        from headwater.blobs import shared_blobs
+
+        shared_blobs(self.settings.blob_url).delete_prefix(_stage_prefix(source_id))
 
     def delete_staged_after_commit(self, tx: Connection, source_id: uuid.UUID) -> None:
         """Delete a source's staged blobs once the transaction is committed.
@@ -53,12 +52,6 @@ class SourceOpener:
             self.delete_staged(source_id)
         except HeadwaterError as error:
             logs.event("stage.not_released", severity=30, error=error, source_id=source_id)
-
-    @cached_property
-    def _blobs(self) -> "Blobs":
-        from headwater.blobs import open_blobs
-
-        return open_blobs(self.settings.blob_url)
 
 
 def _stage_prefix(source_id: uuid.UUID) -> str:

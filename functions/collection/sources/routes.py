@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import msgspec
 
-from functions.collection.connectors.registry import describe_kinds, find_kind
+from functions.collection.connectors.registry import UnavailableKind, describe_kinds, kind_for_new_source
 from functions.collection.names import check_name
 from functions.collection.runs import start
 from functions.collection.runs.start import StartedRun
@@ -27,9 +27,10 @@ class CollectQuery(msgspec.Struct, frozen=True):
 
 
 class SourceKindList(msgspec.Struct, frozen=True):
-    """All kinds of source that can be created."""
+    """All kinds of source that can be created, and the installed ones that cannot be used."""
 
     kinds: list[SourceKind]
+    unavailable: list[UnavailableKind]
 
 
 class SourceRoutes:
@@ -88,7 +89,7 @@ class SourceRoutes:
 
     def list_source_kinds(self, _: Call) -> SourceKindList:
         """List the installed kinds of source, each with the JSON schema of its config."""
-        return SourceKindList(describe_kinds())
+        return SourceKindList(*describe_kinds())
 
     def list_sources(self, call: Call) -> SourceList:
         """List the workspace's sources, oldest first, each with its last run."""
@@ -102,7 +103,7 @@ class SourceRoutes:
         """
         new: NewSource = call.body
         check_name(new.name)
-        new = msgspec.structs.replace(new, config=find_kind(new.kind).normalise(new.config))
+        new = msgspec.structs.replace(new, config=kind_for_new_source(new.kind).normalise(new.config))
         self.opener.open(Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)).check()
         with self.database.transaction(call.workspace_id) as tx:
             return sources.create_source(tx, call.workspace_id, new, self.settings)

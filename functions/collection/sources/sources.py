@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import find_kind
+from functions.collection.connectors.registry import kind_of_source
 from functions.collection.names import check_name
 from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
@@ -115,7 +115,7 @@ def normalise_config(source: Credentials, config: dict[str, Any]) -> dict[str, A
 
     Raises UnprocessableContent if it is invalid, or if it names another source, whose documents are others.
     """
-    kind = find_kind(source.kind)
+    kind = kind_of_source(source.kind)
     normalised = kind.normalise(config)
     for name in kind.describe().identity:
         if normalised.get(name) != source.config.get(name):
@@ -224,6 +224,11 @@ _EXISTS = sa.text("select 1 from sources where id = :id and workspace_id = :work
 
 _STORED_CREDENTIALS = sa.text("select kind, config, token from sources where id = :id and workspace_id = :workspace_id")
 
-_SET_CONFIG = sa.text("update sources set config = cast(:config as jsonb) where id = :id")
+# Another config has to be listed from the start.
+_SET_CONFIG = sa.text("""
+    update sources set config = cast(:config as jsonb),
+      cursor = case when config = cast(:config as jsonb) then cursor end
+    where id = :id
+""")
 
 _OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")

@@ -6,24 +6,9 @@ Called by `parse`; `scan` finds the blocks' lines.
 from collections.abc import Mapping
 from itertools import accumulate
 
-import msgspec
-
 from functions.collection.parsers.markdown.inline import plain_text
-from functions.collection.parsers.markdown.scan import ATX, Kind, Scanner
-
-__all__ = ["Block", "Kind", "read_blocks", "trimmed"]
-
-
-class Block(msgspec.Struct, frozen=True, gc=False):
-    """A piece of structure: `text[start:end]`, no space at either end.
-
-    `heading_path` names the headings it stands under, outermost first; a heading's own text is the last of its path.
-    """
-
-    kind: Kind
-    start: int
-    end: int
-    heading_path: tuple[str, ...]
+from functions.collection.parsers.markdown.scan import ATX, Scanner
+from headwater.parsers import Block
 
 
 def read_blocks(text: str, *, mdx: bool, references: Mapping[str, str]) -> list[Block]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-import msgspec
+from headwater.parsers import Link
 
 MAX_HEADING_CHARS = 300
 MAX_HEADING_MARKUP_CHARS = 1_000
@@ -61,15 +61,6 @@ _LINK = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-
-
-class Link(msgspec.Struct, frozen=True, gc=False):
-    """A link as written: `text[start:end]` is its whole markup, `target` where it points, with its `#fragment`."""
-
-    kind: Literal["link", "wikilink"]
-    target: str
-    start: int
-    end: int
 
 
 def find_references(text: str, start: int, end: int) -> dict[str, str]:

@@ -9,9 +9,9 @@ Each construct has one method: it takes the line where its block starts, records
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Kind = Literal["heading", "text", "code", "table", "list", "quote", "html", "rule", "jsx"]
+from headwater.parsers import BlockKind
 
 MAX_NESTED_QUOTES = 6
 MAX_MARKERS_ON_A_LINE = 32
@@ -53,7 +53,7 @@ _HTML_LONE_TAG = re.compile(rf"<(?:[A-Za-z][A-Za-z0-9-]*+{_ATTRIBUTE}*+\s*+/?|/[
 class Span(NamedTuple):
     """Lines `first` up to, without, `last`; `level` is a heading's."""
 
-    kind: Kind
+    kind: BlockKind
     first: int
     last: int
     level: int = 0
@@ -127,7 +127,7 @@ class Scanner:
         after = construct(line) if construct else None
         return self.paragraph(line) if after is None else after
 
-    def add(self, kind: Kind, first: int, last: int, level: int = 0) -> int:
+    def add(self, kind: BlockKind, first: int, last: int, level: int = 0) -> int:
         if self.items and kind not in ("code", "table", "quote"):
             kind, level = "list", 0
         if kind in ("list", "quote") and self.spans:

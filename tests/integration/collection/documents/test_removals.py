@@ -126,7 +126,7 @@ def test_a_file_with_the_key_of_what_was_added_by_hand_is_skipped_with_a_warning
     for _ in range(2):
         run = pipeline.collect(source)
         assert (run.state, run.counts.changed, run.counts.unchanged) == ("succeeded", 0, 2)
-        assert [(warning.key, "by hand" in warning.reason) for warning in run.warnings] == [("pump.md", True)]
+        assert [(warning.key, "uploaded manually" in warning.reason) for warning in run.warnings] == [("pump.md", True)]
     assert pipeline.rows("select text from documents where key = 'pump.md'") == [("mine",)]
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from functions.collection.parsers.parse import Parsed, parse
+from functions.collection.parsers.parse import ParsedDocument
 from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, chunk
 from headwater.embedding.registry import load_tokenizer
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.commonmark import our_structure, reference_structure
+from tests.harness.parsing import parse
 
 BUNDLE = Path(os.environ.get("HEADWATER_DATA", "/nonexistent")) / "cpp-build-docs.bundle"
 
@@ -18,24 +19,24 @@ pytestmark = pytest.mark.skipif(not BUNDLE.exists(), reason="needs HEADWATER_DAT
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Parsed]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[ParsedDocument]:
     clone = tmp_path_factory.mktemp("docs") / "clone"
     subprocess.run(["git", "clone", "-q", BUNDLE, clone], check=True, timeout=120)
     files = sorted(clone.rglob("*.md"))
     return [parse(str(file.relative_to(clone)), file.read_bytes(), "text/markdown") for file in files]
 
 
-def test_headings_code_and_tables_are_where_markdown_it_finds_them(pages: list[Parsed]) -> None:
+def test_headings_code_and_tables_are_where_markdown_it_finds_them(pages: list[ParsedDocument]) -> None:
     sample = pages[::6]
     assert len(sample) > 100
     assert [our_structure(page) for page in sample] == [reference_structure(page.text) for page in sample]
 
 
-def test_nothing_had_to_be_mended(pages: list[Parsed]) -> None:
+def test_nothing_had_to_be_mended(pages: list[ParsedDocument]) -> None:
     assert {warning for page in pages for warning in page.warnings} == set()
 
 
-def test_chunks_are_of_a_size_that_is_good_to_search(pages: list[Parsed]) -> None:
+def test_chunks_are_of_a_size_that_is_good_to_search(pages: list[ParsedDocument]) -> None:
     tokenizer = load_tokenizer("constant", Path())
     cut = chunk(pages, tokenizer)
     for page, chunks in zip(pages, cut, strict=True):

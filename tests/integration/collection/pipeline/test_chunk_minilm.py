@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.parsers.parse import parse
 from functions.collection.pipeline.chunk import chunk
 from headwater.embedding import export_minilm
 from headwater.embedding.base import Tokenizer
@@ -14,6 +13,7 @@ from headwater.embedding.registry import load_tokenizer
 from tests.harness.adversarial_pages import PAGES
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.corpus import FILES
+from tests.harness.parsing import parse
 
 WORDS = st.one_of(
     st.sampled_from(

@@ -247,7 +247,7 @@ def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run
     assert (run.state, run.counts.failed, run.error and run.error["detail"]) == (
         "partial",
         0,
-        "Not everything could be linked: No links today.",
+        "Some links could not be resolved: No links today.",
     )
     linked = "select count(target_document_id) from relations"
     assert pipeline.rows(linked) == [(0,)]

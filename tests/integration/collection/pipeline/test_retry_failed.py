@@ -109,7 +109,7 @@ def test_what_fails_for_good_fails_again_with_the_reason_and_can_be_retried_once
         )
         assert "binary" in second.failures[0].reason
         assert refused(pipeline, first.id) == (
-            f"The source has been listed since; run {second.id} is the one to retry, or collect it again."
+            f"The source was listed again after this run. Retry run {second.id}, or collect the source."
         )
         third = retried(pipeline, second.id)
         assert (third.total, third.counts.failed) == (1, 1)
@@ -125,7 +125,7 @@ def test_a_retry_is_refused_with_the_reason(strict: Pipeline, repository: Reposi
     assert refused(strict, open_id) == "Nothing failed in this run."
     assert str(open_id) in refused(strict, failed.id)
     nowhere = strict.collect(strict.add_source(repository.url, branch="nope"))
-    assert "before it had a listing" in refused(strict, nowhere.id)
+    assert "before it listed the source" in refused(strict, nowhere.id)
     with strict.database.transaction(strict.workspace_id) as tx:
         pause.set_paused(tx, source.id, paused=True)
     assert '{"paused": false}' in refused(strict, failed.id)

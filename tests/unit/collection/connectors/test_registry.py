@@ -5,17 +5,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.collection.connectors.registry import describe_kinds, find_kind, provider_of
+from functions.collection.connectors.registry import describe_kinds, kind_for_new_source, kind_of_source, provider_of
 from headwater.errors import UnprocessableContent
 
 
-def test_find_kind_names_the_known_kinds_for_an_unknown_one() -> None:
-    with pytest.raises(UnprocessableContent, match=r"'hg'.*git"):
-        find_kind("hg")
+def test_unknown_kind_of_a_new_source_is_refused_with_the_known_kinds() -> None:
+    with pytest.raises(UnprocessableContent, match=r"no kind of source called 'hg'.*git"):
+        kind_for_new_source("hg")
+
+
+def test_unknown_kind_of_a_stored_source_is_a_missing_extension() -> None:
+    with pytest.raises(UnprocessableContent, match="needs the extension 'hg', which isn't installed"):
+        kind_of_source("hg")
 
 
 def test_git_is_described_with_a_schema_a_secret_and_its_identity() -> None:
-    [git] = describe_kinds()
+    [git], unavailable = describe_kinds()
+    assert unavailable == []
     assert (git.kind, git.title, git.identity) == ("git", "Git repository", ["url"])
     assert git.secret is not None
     assert git.secret.title == "Access token"
@@ -31,7 +37,7 @@ def test_descriptions_are_json() -> None:
 
 
 def test_normalise_returns_every_field_in_its_stored_form() -> None:
-    assert find_kind("git").normalise({"url": " https://h.example/r/ "}) == {
+    assert kind_of_source("git").normalise({"url": " https://h.example/r/ "}) == {
         "url": "https://h.example/r",
         "branch": None,
         "path": None,

@@ -2,16 +2,17 @@
 
 import pytest
 
-from functions.collection.parsers.parse import Parsed, parse
+from functions.collection.parsers.parse import ParsedDocument
 from headwater.errors import PermanentError
 from tests.harness.corpus import FILES, QUESTIONS
+from tests.harness.parsing import parse
 
 
-def read(text: str, key: str = "page.md") -> Parsed:
+def read(text: str, key: str = "page.md") -> ParsedDocument:
     return parse(key, text.encode(), "text/markdown")
 
 
-def visible(parsed: Parsed) -> list[str]:
+def visible(parsed: ParsedDocument) -> list[str]:
     return [parsed.text[block.start : block.end] for block in parsed.blocks]
 
 
@@ -39,7 +40,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_counted() -> None:
 def test_half_a_surrogate_in_utf16_is_replaced() -> None:
     parsed = parse("a.md", b"\xff\xfea\x00\x00\xd8b\x00", "text/markdown")
     assert "\ufffd" in parsed.text
-    assert parsed.warnings == ("not valid UTF-16: replaced what could not be read, first at character 1",)
+    assert parsed.warnings == ("not valid UTF-16: replaced unreadable characters, first at character 1",)
     parsed.text.encode()
 
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parsers.parse import Parsed, parse
+from functions.collection.parsers.parse import ParsedDocument
 from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
 from headwater.embedding.registry import load_tokenizer
 from tests.harness.adversarial_pages import PAGES
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.corpus import FILES
+from tests.harness.parsing import parse
 
 TOKENIZER = load_tokenizer("constant", Path())
 # Ten words make a sentence of eleven tokens, with its full stop; 23 of them fill the model, 18 the target.
@@ -30,7 +31,7 @@ PARTS = st.one_of(
 )
 
 
-def cut(text: str, key: str = "page.md") -> tuple[Parsed, list[Chunk]]:
+def cut(text: str, key: str = "page.md") -> tuple[ParsedDocument, list[Chunk]]:
     parsed = parse(key, text.encode(), "text/markdown")
     return parsed, chunk([parsed], TOKENIZER)[0]
 
@@ -44,7 +45,7 @@ def section(heading: str, sentences: int) -> str:
     return f"{heading}\n\n{SENTENCE * sentences}".strip()
 
 
-def check(parsed: Parsed, chunks: list[Chunk]) -> None:
+def check(parsed: ParsedDocument, chunks: list[Chunk]) -> None:
     check_chunks(parsed, chunks, TOKENIZER)
 
 

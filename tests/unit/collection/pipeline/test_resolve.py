@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parsers.parse import parse
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from tests.harness.corpus import FILES
+from tests.harness.parsing import parse
 
 KEYS = [
     "README.md",

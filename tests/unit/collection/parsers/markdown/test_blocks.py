@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parsers.parse import Block, parse
+from headwater.parsers import Block
 from tests.harness.adversarial_pages import PAGES
 from tests.harness.commonmark import our_structure, reference_structure
 from tests.harness.corpus import FILES
+from tests.harness.parsing import parse
 
 LINES = st.sampled_from([
     "# One", "## `two` *b* ##", "text", "more text", "===", "---", "***", "- item", "  - below", "1. first", "> said",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parsers.parse import parse
+from tests.harness.parsing import parse
 
 
 def links(text: str) -> list[tuple[str, str, str]]:

@@ -1,0 +1,102 @@
+"""Find the parser for a document by its media type and file extension: a package in this folder, or an extension."""
+
+import pkgutil
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+
+import msgspec
+
+import functions.collection.parsers as built_in
+from functions.collection.parsers.markdown import parser as markdown
+from headwater.extensions import discovery
+from headwater.extensions.discovery import Extension
+from headwater.parsers import Parser
+
+_UNSPECIFIC = frozenset({"", "text/plain", "application/octet-stream"})
+"""Media types that say less than a file extension."""
+
+_TEXT = re.compile(r"text/.*|application/(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))|image/svg\+xml")
+"""Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary."""
+
+
+class BuiltIn(msgspec.Struct, frozen=True):
+    """The parser of a package in this folder."""
+
+    name: str
+    parse: Parser
+    version: int
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The parser for a document, or the `problem` that leaves it without one. `ignored` also claims to read it."""
+
+    parser: BuiltIn | Extension | None
+    problem: str | None = None
+    ignored: Extension | None = None
+
+
+def choose(name: str, media_type: str) -> Choice:
+    """Choose the parser for a document by its key and its media type; a media type that says little goes last."""
+    dot = name.rfind(".")
+    file_extension = name[dot:].lower() if dot > name.rfind("/") + 1 else ""
+    return _choose(file_extension, media_type.partition(";")[0].strip().lower())
+
+
+def parser_version(choice: Choice) -> str:
+    """Return what stands for the parser in a fingerprint: `1` for Markdown, `acme_pdf-1_2` for an extension.
+
+    Documents that no parser reads count as Markdown's: once a parser for them is installed, they have changed.
+    """
+    match choice.parser:
+        case Extension(package=package, version=version):
+            return f"{_word(package)}-{_word(version)}"
+        case BuiltIn(name=name, version=number) if name != "markdown":
+            return f"{name}-{number}"
+    return str(markdown.VERSION)
+
+
+@cache
+def parser_versions() -> Mapping[str, str]:
+    """Return `parser_version` of every installed parser, by what stands before its `-`; Markdown's by ""."""
+    choices = [Choice(parser) for parser in _built_in().values()]
+    choices += [Choice(one) for same_name in discovery.installed("headwater.parsers").values() for one in same_name]
+    versions = map(parser_version, choices)
+    return {version.rpartition("-")[0]: version for version in sorted(versions)}
+
+
+@cache
+def _choose(file_extension: str, media_type: str) -> Choice:
+    for key in (file_extension, media_type) if media_type in _UNSPECIFIC else (media_type, file_extension):
+        extensions = discovery.installed("headwater.parsers").get(key, ())
+        if key in _built_in():
+            return Choice(_built_in()[key], ignored=extensions[0] if extensions else None)
+        if len(extensions) > 1:
+            packages = " and ".join(extension.package for extension in extensions)
+            return Choice(None, f"{packages} both read {key}, so neither is used; uninstall one of them")
+        if extensions:
+            return Choice(extensions[0])
+    if not media_type or _TEXT.fullmatch(media_type):
+        return Choice(_built_in()["text/markdown"])
+    return Choice(None, f"no installed parser reads {media_type}; install one, or exclude such files from the source")
+
+
+@cache
+def _built_in() -> Mapping[str, BuiltIn]:
+    found = {}
+    for package in pkgutil.iter_modules(built_in.__path__):
+        if package.ispkg:
+            module = import_module(f"{built_in.__name__}.{package.name}.parser")
+            parser = BuiltIn(package.name, module.parse, module.VERSION)
+            found.update(dict.fromkeys(module.READS, parser))
+    return found
+
+
+def _word(text: str) -> str:
+    """Write a name without the characters that separate the parts of a fingerprint.
+
+    >>> _word("acme-pdf"), _word("1.2.0+local")
+    ('acme_pdf', '1_2_0_local')
+    """
+    return re.sub(r"\W", "_", text, flags=re.ASCII)

@@ -1,0 +1,40 @@
+"""Stored fingerprints: a source's own fingerprint, the version of its parser and of the chunker.
+
+`7f3a.1.1` is Markdown, `7f3a.acme_pdf-1_2.1` was read by version 1.2 of the package acme-pdf. A document whose stored
+fingerprint differs has changed: it is fetched, parsed and chunked again.
+"""
+
+from functools import cache
+
+from functions.collection.connectors.media_types import media_type
+from functions.collection.parsers.registry import choose, parser_version, parser_versions
+from functions.collection.pipeline.chunk import CHUNKER_VERSION
+from headwater.connectors import Entry
+
+
+def stored_fingerprint(entry: Entry) -> str:
+    """Return the fingerprint to store for an entry of a listing."""
+    choice = choose(entry.key, entry.media_type or media_type(entry.key, b""))
+    return f"{entry.fingerprint}.{parser_version(choice)}.{CHUNKER_VERSION}"
+
+
+def source_fingerprint(stored: str) -> str:
+    """Return the source's own part: `7f3a` of `7f3a.1.1`."""
+    return stored.rsplit(".", 2)[0]
+
+
+def with_current_versions(stored: str) -> str:
+    """Replace the versions by those of this process: a run may outlive a release."""
+    source, parser, _ = stored.rsplit(".", 2)
+    return f"{source}.{parser_versions().get(parser.rpartition('-')[0], parser)}.{CHUNKER_VERSION}"
+
+
+@cache
+def current_suffixes() -> list[str]:
+    """List the ends of the fingerprints that documents read by this release have."""
+    return [f".{version}.{CHUNKER_VERSION}" for version in parser_versions().values()]
+
+
+def current_versions() -> str:
+    """Name all versions of this release: a cursor that was stored with others is not used."""
+    return ",".join(current_suffixes())

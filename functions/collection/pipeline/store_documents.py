@@ -1,0 +1,171 @@
+"""Parse and chunk fetched files, and store them as documents with their chunks and links.
+
+Used by the `fetch` step and by manual uploads. A file that cannot be parsed leaves the document's last text in place;
+the reason is stored with the document and its item.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.collection.parsers.parse import ParsedDocument, Parsers
+from functions.collection.pipeline.chunk import Chunk, chunk
+from headwater.connectors import Fetched
+from headwater.database.copy import copy_rows
+from headwater.database.transactions import json_rows
+from headwater.embedding.base import Tokenizer
+from headwater.errors import PermanentError, SystemicError
+from headwater.extensions.process import ExtensionFailed, ExtensionStopped
+
+ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, str]
+"""Key, ordinal, start, end, heading path, input hash, token count, and the words for full-text search."""
+
+RelationRow = tuple[str, str, str, int, int]
+"""Key, kind, target, start, end."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows to store for a batch of files. `item_updates` are for items that failed or have a warning."""
+
+    item_updates: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    chunks: list[ChunkRow] = field(default_factory=list)
+    relations: list[RelationRow] = field(default_factory=list)
+
+
+def read_active_model(tx: Connection) -> str:
+    """Return the name of the embedding model that chunks have to fit; raises SystemicError if there is none."""
+    model: str | None = tx.execute(_SELECT_ACTIVE_MODEL).scalar_one_or_none()
+    if model is None:
+        raise SystemicError("No embedding model is registered. Run `python -m functions.job migrate`.")
+    return model
+
+
+def read_files(
+    files: Iterable[Fetched], fingerprints: Mapping[str, str], tokenizer: Tokenizer, parsers: Parsers
+) -> Rows:
+    """Parse and chunk files; `fingerprints` are the ones to store, by key.
+
+    Raises ExtensionStopped if a parser took too long over one of several files.
+    """
+    rows = Rows()
+    parsed = dict(_parse_each(files, fingerprints, parsers, rows))
+    for key, chunks in zip(parsed, chunk(list(parsed.values()), tokenizer), strict=True):
+        rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
+        rows.relations.extend((key, link.kind, link.target, link.start, link.end) for link in parsed[key].links)
+    return rows
+
+
+def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows) -> dict[str, uuid.UUID]:
+    """Store documents of a run's source and replace their chunks and links; returns the documents' ids by key."""
+    values = {"run_id": run_id, "workspace_id": workspace_id}
+    stored = tx.execute(_UPSERT_DOCUMENTS, {**values, "rows": json_rows(rows.documents)}).all()
+    ids = {row.key: row.id for row in stored}
+    failed_keys = {row["k"] for row in rows.documents if row["error"] is not None}
+    replaced = [row.id for row in stored if row.existed and row.key not in failed_keys]
+    if replaced:
+        tx.execute(_DELETE_CHUNKS, {"ids": json_rows(replaced)})
+        tx.execute(_DELETE_RELATIONS, {"ids": json_rows(replaced)})
+    copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
+    tx.execute(_INSERT_CHUNKS, values)
+    copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in rows.relations))
+    tx.execute(_INSERT_RELATIONS, values)
+    return ids
+
+
+def item_update(key: str, state: str, reason: str | None = None, *, warning: str | None = None) -> dict[str, Any]:
+    """Describe how the item of a key ended."""
+    return {"k": key, "state": state, "reason": reason, "warning": warning}
+
+
+def _parse_each(
+    files: Iterable[Fetched], fingerprints: Mapping[str, str], parsers: Parsers, rows: Rows
+) -> Iterator[tuple[str, ParsedDocument]]:
+    """Parse files, adding the document and the item's update of each to `rows`."""
+    for file in files:
+        document: dict[str, Any] = {
+            "k": file.key,
+            "f": fingerprints[file.key],
+            "url": file.url,
+            "media_type": file.media_type,
+            "title": file.key.rpartition("/")[2],
+            "text": "",
+            "front_matter": {},
+            "error": file.error,
+        }
+        parsed = None
+        try:
+            if file.content is not None:
+                parsed = parsers.parse(file.key, file.content, file.media_type, file.title)
+        except (PermanentError, ExtensionFailed) as error:
+            if isinstance(error, ExtensionStopped) and len(fingerprints) > 1:
+                raise  # the step is split, so that one file does not hold up the others
+            document["error"] = error.message
+        rows.documents.append(document)
+        if parsed is None:
+            rows.item_updates.append(item_update(file.key, "failed", document["error"]))
+            continue
+        document |= {"title": parsed.title, "text": parsed.text, "front_matter": parsed.front_matter}
+        if parsed.warnings:
+            rows.item_updates.append(item_update(file.key, "done", warning="; ".join(parsed.warnings)))
+        yield file.key, parsed
+
+
+def _chunk_row(key: str, document: ParsedDocument, piece: Chunk) -> ChunkRow:
+    """Make a chunk's row; its text is stored only with the document."""
+    words = " ".join((document.title, *piece.heading_path, document.text[piece.start : piece.end]))
+    place = piece.ordinal, piece.start, piece.end, piece.heading_path
+    return (key, *place, piece.input_hash, piece.token_count, words)
+
+
+_SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 'active'")
+
+# A file that cannot be parsed leaves the last text in place. Its fingerprint is stored all the same, so that unchanged
+# bytes are not fetched by every run. `existed`: only an updated row has been locked before (xmax).
+_UPSERT_DOCUMENTS = sa.text("""
+    insert into documents
+      (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter, error)
+    select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter, r.error
+    from json_to_recordset(cast(:rows as json)) as r
+      (k text, f text, title text, url text, media_type text, text text, front_matter jsonb, error text)
+    join runs on runs.id = :run_id
+    on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, error = excluded.error,
+      deleted_at = null, held = null, fetched_at = now(),
+      title = case when excluded.error is null then excluded.title else documents.title end,
+      url = case when excluded.error is null then excluded.url else documents.url end,
+      media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,
+      text = case when excluded.error is null then excluded.text else documents.text end,
+      front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end
+    returning id, key, xmax <> 0 as existed
+""")
+
+# Also for added documents: a tombstone that the source lists again still has its chunks and links.
+_REPLACED = """document_id = any(array(
+    select cast(value as uuid) from json_array_elements_text(cast(:ids as json))))"""
+
+_DELETE_CHUNKS = sa.text(f"delete from chunks where {_REPLACED}")
+
+_DELETE_RELATIONS = sa.text(f"delete from relations where {_REPLACED}")
+
+_NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
+    input_hash bytea, token_count integer, words text"""
+
+_INSERT_CHUNKS = sa.text("""
+    insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+      token_count, lexemes)
+    select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+      token_count, to_tsvector('english', words)
+    from new_chunks
+""")
+
+_NEW_RELATIONS = "document_id uuid, kind text, target text, start_offset integer, end_offset integer"
+
+_INSERT_RELATIONS = sa.text("""
+    insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
+    select cast(:workspace_id as uuid), document_id, kind, target, start_offset, end_offset from new_relations
+""")

@@ -1,0 +1,96 @@
+"""Messages between a function and the process of an extension: a length of four bytes, then MessagePack."""
+
+import socket
+import time
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from headwater.extensions.discovery import Extension
+
+T = TypeVar("T")
+
+_LENGTH_BYTES = 4
+_CHUNK = 1 << 20
+
+
+class Start(msgspec.Struct, frozen=True):
+    """The first message to the process: which extension to run, with the context of its connector or tool."""
+
+    extension: Extension
+    context: msgspec.Raw
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """Call a method of the extension."""
+
+    method: str
+    arguments: msgspec.Raw
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """A value of a call, or its `end`, or a Failure in its place."""
+
+    kind: Literal["value", "end", "failure"]
+    value: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a call failed: an error of the contract, or an `unexpected` one with its stack trace."""
+
+    kind: Literal["invalid", "upstream", "permanent", "systemic", "unexpected"]
+    message: str
+    retry_after_s: float | None = None
+    stack_trace: str | None = None
+
+
+class Disconnected(Exception):
+    """The other process has closed the socket."""
+
+
+class TooLarge(Exception):
+    """A message is longer than the reader allows."""
+
+
+def send(pipe: socket.socket, message: Any, *, deadline: float | None = None) -> None:
+    """Send one message until `deadline` (of `time.monotonic`); raises TimeoutError or Disconnected."""
+    data = msgspec.msgpack.encode(message)
+    _limit(pipe, deadline)
+    try:
+        pipe.sendall(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise Disconnected from error
+
+
+def receive(pipe: socket.socket, kind: type[T], *, max_bytes: int, deadline: float | None = None) -> T:
+    """Receive one message until `deadline` (of `time.monotonic`).
+
+    Raises TimeoutError, Disconnected, TooLarge, or msgspec.ValidationError for a message of another shape.
+    """
+    length = int.from_bytes(_read(pipe, _LENGTH_BYTES, deadline), "big")
+    if length > max_bytes:
+        raise TooLarge
+    return msgspec.msgpack.decode(_read(pipe, length, deadline), type=kind)
+
+
+def _read(pipe: socket.socket, size: int, deadline: float | None) -> bytes:
+    parts = []
+    while size:
+        _limit(pipe, deadline)
+        try:
+            part = pipe.recv(min(size, _CHUNK))
+        except ConnectionResetError as error:
+            raise Disconnected from error
+        if not part:
+            raise Disconnected
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _limit(pipe: socket.socket, deadline: float | None) -> None:
+    """Let the next call on the socket wait until the deadline; raises TimeoutError if it has passed."""
+    left_s = None if deadline is None else deadline - time.monotonic()
+    if left_s is not None and left_s <= 0:
+        raise TimeoutError
+    pipe.settimeout(left_s)

@@ -1,0 +1,79 @@
+"""The parser contract: turn the bytes of a file into Markdown text.
+
+Markdown has a built-in parser. An installed package adds one with entry points in the group `headwater.parsers`, each
+named by the media type (`application/pdf`) or file extension (`.pdf`) that it reads (docs/extending.md). Every format
+becomes Markdown with headings, so that chunking, citing and reading are the same for all of them.
+"""
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from headwater.errors import PermanentError
+
+BlockKind = Literal["heading", "text", "code", "table", "list", "quote", "html", "rule", "jsx"]
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """A block of a document: `text[start:end]`, without white space at either end.
+
+    `heading_path` has the headings above it, outermost first; a heading's own text is the last of its path.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    heading_path: tuple[str, ...]
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """A link as written: `text[start:end]` is its markup, `target` where it points, with its `#fragment`."""
+
+    kind: Literal["link", "wikilink"]
+    target: str
+    start: int
+    end: int
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """What a parser returns.
+
+    `text` is Markdown with `\\n` as line break. Offsets in `blocks` and `links` are into it, in code points; blocks are
+    in order and don't overlap. Where `blocks` or `links` is None, they are read from the text as Markdown.
+
+    Without a `title`, the first heading or else the file's name is the title. `warnings` are shown in the run's report.
+    """
+
+    text: str
+    title: str | None = None
+    front_matter: dict[str, Any] = {}
+    blocks: tuple[Block, ...] | None = None
+    links: tuple[Link, ...] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Parser(Protocol):
+    """A function that parses one file. It uses no clock, network or database.
+
+    `name` is the document's key, such as `docs/install.md`. Raises PermanentError with the reason if the file cannot be
+    parsed; other files go on.
+    """
+
+    def __call__(self, name: str, content: bytes, media_type: str) -> Parsed:
+        """Parse one file."""
+
+
+def check_parsed(parsed: Parsed) -> None:
+    """Raise PermanentError for a result that breaks the contract."""
+    if "\0" in parsed.text:
+        raise PermanentError("The parser returned text with NUL characters.")
+    position = 0
+    for block in parsed.blocks or ():
+        if not position <= block.start < block.end <= len(parsed.text):
+            raise PermanentError(f"The parser returned a block at {block.start}:{block.end} out of order or range.")
+        if parsed.text[block.start].isspace() or parsed.text[block.end - 1].isspace():
+            raise PermanentError(f"The parser returned a block at {block.start}:{block.end} with space at its ends.")
+        position = block.end
+    for link in parsed.links or ():
+        if not 0 <= link.start < link.end <= len(parsed.text):
+            raise PermanentError(f"The parser returned a link at {link.start}:{link.end} out of range.")
