@@ -1286,10 +1286,11 @@ export interface components {
         };
         /**
          * SourceKindList
-         * @description All kinds of source that can be created.
+         * @description All kinds of source that can be created, and the installed ones that cannot be used.
          */
         SourceKindList: {
             kinds: components["schemas"]["SourceKind"][];
+            unavailable: components["schemas"]["UnavailableKind"][];
         };
         /**
          * SourceList
@@ -1375,6 +1376,15 @@ export interface components {
             role: "assistant" | "user";
             parts: (components["schemas"]["TextPart"] | components["schemas"]["SourcePart"] | components["schemas"]["ModelPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
+        };
+        /**
+         * UnavailableKind
+         * @description A kind of source whose extension is installed but cannot be used.
+         */
+        UnavailableKind: {
+            kind: string;
+            package: string;
+            reason: string;
         };
         /**
          * Usage
