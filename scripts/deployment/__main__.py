@@ -1,11 +1,12 @@
-"""The command line of `scripts/deploy`: flags flow in, a deployed installation or a printed plan flows out.
+"""Deploy Headwater to Google Cloud and Cloudflare.
 
-    scripts/deploy [ENVIRONMENT]             make what differs from what is wanted
-    scripts/deploy [ENVIRONMENT] --plan      print every command that makes it all from nothing; asks nobody
-    scripts/deploy [ENVIRONMENT] --diff      print the commands that would be run now
-    scripts/deploy [ENVIRONMENT] --to NAME   send traffic back to a revision, or to the release of an image tag
+    scripts/deploy [ENVIRONMENT]             create or update everything that differs from the configuration
+    scripts/deploy [ENVIRONMENT] --plan      print every command for a deployment from nothing; works offline
+    scripts/deploy [ENVIRONMENT] --diff      print the commands that a deployment would run now
+    scripts/deploy [ENVIRONMENT] --to NAME   roll back to a revision, or to the release with an image tag
 
-What is wanted stands in deploy.toml (docs/deploy.example.toml); flags go before it.
+The configuration is deploy.toml (docs/deploy.example.toml); flags override it. Interrupted deployments can be
+repeated: completed work is skipped.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from pathlib import Path
 
 from scripts.deployment import rollback
 from scripts.deployment.cloud import programs
-from scripts.deployment.cloud.read_cloud import Google, connect, renewed
+from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, with_fresh_token
 from scripts.deployment.cloud.runner import Runner
 from scripts.deployment.cloud.values import Values
-from scripts.deployment.exit_codes import told
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.exit_codes import exit_codes
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command
-from scripts.deployment.plan.config import read
+from scripts.deployment.plan.config import read_installation
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.resources import foundations, identity
 from scripts.deployment.resources.images import content_tag
@@ -32,36 +33,40 @@ from scripts.deployment.stages import NAMES, STAGES, WORKER, from_nothing
 _FLAGS = ("project", "region", "domain", "database", "owner")
 
 
-@told
+@exit_codes
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked for; returns 0, 1 when it can't be done, 2 when the configuration is wrong, 130 on Ctrl-C."""
+    """Run scripts/deploy. Returns the exit code: 0, 1 on failure, 2 for an invalid configuration, 130 on Ctrl-C."""
     options = _parse(arguments)
     flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
-    wanted = read(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
-    wanted = replace(wanted, tag=options.tag or content_tag(programs.ROOT))
+    installation = read_installation(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
+    installation = replace(installation, tag=options.tag or content_tag(programs.ROOT))
     if options.to:
-        return rollback.to(wanted, options.to, only_print=options.plan or options.diff)
+        return rollback.roll_back(installation, options.to, only_print=options.plan or options.diff)
     if options.plan:
-        _print_all(from_nothing(wanted, options.stages))
+        _print_all(from_nothing(installation, options.stages))
         return 0
-    return _diff(wanted, options.stages) if options.diff else _deploy(wanted, options.stages)
+    return _diff(installation, options.stages) if options.diff else _deploy(installation, options.stages)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("environment", nargs="?", default="", help="a section of deploy.toml, such as production")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--plan", action="store_true", help="print every command, one a line, and change nothing")
-    what.add_argument("--diff", action="store_true", help="print the commands that are missing, and change nothing")
-    parser.add_argument("--to", metavar="NAME", help="roll back: a revision's name, or the tag of a release's images")
-    parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"these stages alone: {', '.join(NAMES)}")
-    parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="all stages but these")
-    parser.add_argument("--tag", help="the images' tag; default: a hash of what they are made of")
-    parser.add_argument("--file", metavar="FILE", help="another configuration than deploy.toml")
+    parser.add_argument(
+        "environment", nargs="?", default="", help="environment: a section of deploy.toml, such as production"
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--plan", action="store_true", help="print all commands for a deployment from nothing; change nothing"
+    )
+    mode.add_argument("--diff", action="store_true", help="print the commands that would run now; change nothing")
+    parser.add_argument("--to", metavar="NAME", help="roll back to a revision's name or a release's image tag")
+    parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"run these stages only: {', '.join(NAMES)}")
+    parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="run all stages but these")
+    parser.add_argument("--tag", help="image tag; default: a hash of the images' source files")
+    parser.add_argument("--file", metavar="FILE", help="configuration file; default: deploy.toml")
     for name in _FLAGS:
-        parser.add_argument(f"--{name}", help="instead of what deploy.toml says")
+        parser.add_argument(f"--{name}", help=f"override `{name}` of deploy.toml")
     options = parser.parse_args(arguments)
     options.stages = [name for name in options.only or NAMES if name not in options.skip]
     return options
@@ -70,12 +75,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _stages(text: str) -> tuple[str, ...]:
     names = tuple(part for part in text.split(",") if part)
     if unknown := [name for name in names if name not in NAMES]:
-        raise argparse.ArgumentTypeError(f"no stage {unknown[0]}; there are {', '.join(NAMES)}")
+        raise argparse.ArgumentTypeError(f"unknown stage {unknown[0]}; stages are {', '.join(NAMES)}")
     return names
 
 
 def _print_all(planned: Iterable[tuple[str, list[Command]]]) -> None:
-    """Print commands on stdout, and on stderr, so that stdout holds nothing else, the stages they belong to."""
+    """Print commands to stdout, and the names of their stages to stderr."""
     for name, commands in planned:
         if commands:
             print(f"# {name}", file=sys.stderr, flush=True)
@@ -83,52 +88,52 @@ def _print_all(planned: Iterable[tuple[str, list[Command]]]) -> None:
             print(command.line(), flush=True)
 
 
-def _connect(wanted: Installation) -> tuple[Google, Found]:
-    google = connect(wanted.project)
-    return google, foundations.look_apis(google, wanted, Found())
+def _read_project(installation: Installation) -> tuple[GoogleCloud, CloudState]:
+    google = connect(installation.project)
+    return google, foundations.read_apis(google, installation, CloudState())
 
 
-def _diff(wanted: Installation, names: Sequence[str]) -> int:
-    google, found = _connect(wanted)
+def _diff(installation: Installation, names: Sequence[str]) -> int:
+    google, state = _read_project(installation)
     if WORKER in names:
-        programs.ready_edge()
+        programs.build_edge()
     stages = [stage for stage in STAGES if stage.name in names]
-    _print_all((stage.name, stage.plan(wanted, stage.look(google, wanted, found))) for stage in stages)
+    _print_all((stage.name, stage.plan(installation, stage.read(google, installation, state))) for stage in stages)
     return 0
 
 
-def _deploy(wanted: Installation, names: Sequence[str]) -> int:
-    """Run stage by stage, looking anew before each."""
-    where = f" ({wanted.environment})" if wanted.environment else ""
-    _say(f"{wanted.project}{where}, {wanted.region}, release {wanted.tag}")
-    began, count = time.monotonic(), 0
-    google, found = _connect(wanted)
-    runner = Runner(Values(wanted), _say)
+def _deploy(installation: Installation, names: Sequence[str]) -> int:
+    """Read, plan and run stage by stage."""
+    environment = f" ({installation.environment})" if installation.environment else ""
+    _report(f"{installation.project}{environment}, {installation.region}, release {installation.tag}")
+    started, count = time.monotonic(), 0
+    google, state = _read_project(installation)
+    runner = Runner(Values(installation), _report)
     for number, stage in enumerate(STAGES, 1):
         if stage.name not in names:
             continue
         if stage.name == WORKER:
-            programs.ready_edge()
-        google = renewed(google)
-        found = stage.look(google, wanted, found)
-        commands = stage.plan(wanted, found)
-        _say(f"[{number}/{len(STAGES)}] {stage.name}: {_count(commands)}")
+            programs.build_edge()
+        google = with_fresh_token(google)
+        state = stage.read(google, installation, state)
+        commands = stage.plan(installation, state)
+        _report(f"[{number}/{len(STAGES)}] {stage.name}: {_describe_count(commands)}")
         if stage.name == WORKER:
-            _say(f"  {identity.told(wanted, found)}")
+            _report(f"  {identity.describe(installation, state)}")
         runner.run(commands)
         count += len(commands)
-    done = "deployed" if count else "nothing to do"
-    _say(f"{done} in {time.monotonic() - began:.0f} s: https://{wanted.domain}")
+    outcome = "deployed" if count else "nothing to do"
+    _report(f"{outcome} in {time.monotonic() - started:.0f} s: https://{installation.domain}")
     return 0
 
 
-def _count(commands: Sequence[Command]) -> str:
+def _describe_count(commands: Sequence[Command]) -> str:
     if not commands:
-        return "as it should be"
+        return "up to date"
     return f"{len(commands)} command{'s' * (len(commands) > 1)}"
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, flush=True)
 
 

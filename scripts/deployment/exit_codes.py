@@ -1,4 +1,4 @@
-"""How a command of the deployment ends: what it raises flows in, words on stderr and an exit code flow out."""
+"""Exit codes and error messages of scripts/deploy and scripts/undeploy."""
 
 import sys
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from scripts.deployment.plan.config import ConfigurationError
 Arguments = ParamSpec("Arguments")
 
 
-def told(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
-    """Have a command tell what is wrong and what to do: 2 for the configuration, 1 for a failure, 130 for Ctrl-C."""
+def exit_codes(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
+    """Print errors of a command to stderr and return an exit code: 2 configuration, 1 failure, 130 Ctrl-C."""
 
     @wraps(main)
-    def ended(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
+    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
         try:
             return main(*args, **kwargs)
         except ConfigurationError as error:
@@ -25,7 +25,7 @@ def told(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
             print(f"\nfailed: {error.what}\nnext:   {error.next_step}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("\ninterrupted: run the same again, and it goes on where it was", file=sys.stderr)
+            print("\ninterrupted: run the same command again to continue", file=sys.stderr)
             return 130
 
-    return ended
+    return wrapper

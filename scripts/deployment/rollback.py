@@ -1,8 +1,8 @@
-"""Going back: a revision's name, or the tag of a release, flows in; traffic flows where it did.
+"""Roll back: send traffic to an earlier revision, or to all revisions of an earlier release.
 
-A revision goes back alone. A release's tag takes all three services back to their revisions of it, with the settings
-they had then, and the job to its image, with the settings it has: Cloud Run keeps no revisions of a job. The
-database's schema stays: the previous revision works with it (migrations expand, then contract).
+A revision's name rolls back one service. A release's image tag rolls back all three services, with the settings of
+that release, and the job's image. The job keeps its current settings, since Cloud Run keeps no revisions of a job. The
+database schema stays: the previous release works with it (expand/contract migrations).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.cloud.read_cloud import Google, at_once, connect
+from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, read_concurrently
 from scripts.deployment.cloud.runner import Runner
 from scripts.deployment.cloud.values import Values
 from scripts.deployment.plan.cloud_state import Json
@@ -20,59 +20,61 @@ from scripts.deployment.resources.job import JOB
 from scripts.deployment.resources.services import service_name
 
 
-def to(wanted: Installation, name: str, *, only_print: bool) -> int:
-    """Go back, or print the commands that would; raises DeploymentError when there is nothing to go back to."""
-    google = connect(wanted.project)
-    commands = plan(wanted, name, *at_once([partial(_revisions, google, wanted)]))
+def roll_back(installation: Installation, name: str, *, only_print: bool) -> int:
+    """Roll back, or print the commands for it. Raises DeploymentError if the revision or release is not available."""
+    google = connect(installation.project)
+    commands = plan(installation, name, *read_concurrently([partial(_revisions, google, installation)]))
     if only_print:
         print(*(command.line() for command in commands), sep="\n")
     else:
-        Runner(Values(wanted), partial(print, flush=True)).run(commands)
+        Runner(Values(installation), partial(print, flush=True)).run(commands)
     return 0
 
 
-def plan(wanted: Installation, name: str, revisions: Sequence[Json]) -> list[Command]:
-    """Give the commands that send traffic back; raises DeploymentError unless such a revision is ready, or such a
-    release of every service."""
+def plan(installation: Installation, name: str, revisions: Sequence[Json]) -> list[Command]:
+    """Return the commands for a rollback.
+
+    Raises DeploymentError unless a ready revision has this name, or every service has a ready revision of this release.
+    """
     ready = [each for each in revisions if _is_ready(each)]
-    [*alone] = [each for each in ready if each["metadata"]["name"] == name]
-    if alone:
-        return [_send(wanted, _service(alone[0]), name)]
+    revision = next((each for each in ready if each["metadata"]["name"] == name), None)
+    if revision:
+        return [_send_traffic(installation, _service(revision), name)]
     release = {service: _of_release(ready, service, name) for service in map(service_name, FUNCTIONS)}
     if not any(release.values()):
         known = sorted({each["metadata"]["name"] for each in ready} | {_tag(each) for each in ready})
         raise DeploymentError(
-            f"no revision {name} is ready, and none of a release {name}", f"choose one of {', '.join(known) or 'none'}"
+            f"there is no ready revision or release named {name}", f"choose one of {', '.join(known) or 'none'}"
         )
-    if lacking := [service for service, revision in release.items() if not revision]:
+    if missing := [service for service, revision in release.items() if not revision]:
         raise DeploymentError(
-            f"no revision of release {name} is ready of {', '.join(lacking)}; nothing was changed",
-            "choose another release, or send services back one by one: scripts/deploy --to REVISION",
+            f"release {name} has no ready revision of {', '.join(missing)}; nothing was changed",
+            "choose another release, or roll back services one by one: scripts/deploy --to REVISION",
         )
-    commands = [_send(wanted, service, revision) for service, revision in release.items()]
-    image = {"image": wanted.image("job", name)}
-    return [*commands, gcloud("run", "jobs", "update", JOB, on="job", **_where(wanted), **image)]
+    commands = [_send_traffic(installation, service, revision) for service, revision in release.items()]
+    image = {"image": installation.image("job", name)}
+    return [*commands, gcloud("run", "jobs", "update", JOB, target="job", **_flags(installation), **image)]
 
 
 def _of_release(ready: Sequence[Json], service: str, tag: str) -> str:
-    """Give a service's newest revision of a release, '' without one."""
-    mine = [each for each in ready if _service(each) == service and _tag(each) == tag]
-    newest = max(mine, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None)
+    """Return the name of a service's newest revision of a release, '' if there is none."""
+    revisions = [each for each in ready if _service(each) == service and _tag(each) == tag]
+    newest = max(revisions, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None)
     return str(newest["metadata"]["name"]) if newest else ""
 
 
-def _send(wanted: Installation, service: str, revision: str) -> Command:
+def _send_traffic(installation: Installation, service: str, revision: str) -> Command:
     words = ("run", "services", "update-traffic", service)
-    return gcloud(*words, on=service, **_where(wanted), to_revisions=f"{revision}=100")
+    return gcloud(*words, target=service, **_flags(installation), to_revisions=f"{revision}=100")
 
 
-def _where(wanted: Installation) -> dict[str, Any]:
-    return {"project": wanted.project, "region": wanted.region}
+def _flags(installation: Installation) -> dict[str, Any]:
+    return {"project": installation.project, "region": installation.region}
 
 
-def _revisions(google: Google, wanted: Installation) -> Sequence[Json]:
-    path = f"/apis/serving.knative.dev/v1/namespaces/{wanted.project}/revisions"
-    return list((google.get(f"{wanted.region}-run", path, limit=500) or {}).get("items", []))
+def _revisions(google: GoogleCloud, installation: Installation) -> Sequence[Json]:
+    path = f"/apis/serving.knative.dev/v1/namespaces/{installation.project}/revisions"
+    return list((google.get(f"{installation.region}-run", path, limit=500) or {}).get("items", []))
 
 
 def _service(revision: Json) -> str:

@@ -1,7 +1,9 @@
-"""Tries new revisions before anybody else does: `python3 -m scripts.deployment.smoke --project=P --region=R SERVICE…`.
+"""Smoke-test new revisions before they get traffic.
 
-Each is asked for `/heartbeat` and `/ready` (database, schema, role) at the address of its candidate. The services are
-closed, so the caller must be allowed to call them, as owners of the project are.
+    python3 -m scripts.deployment.smoke --project=PROJECT --region=REGION SERVICE…
+
+Requests `/heartbeat` and `/ready` (database, schema, role) at the URL of each service's candidate. The services are
+not public, so the caller needs the right to call them, which owners of the project have.
 """
 
 import argparse
@@ -16,19 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.cloud.read_cloud import Google, Json, connect
+from scripts.deployment.cloud.read_cloud import GoogleCloud, Json, connect
 from scripts.deployment.resources.services import candidate_url
 
-PATIENCE_S = 90.0
-"""A revision that is started for the first time, with its database waking too, and IAM that has just been told."""
+MAX_WAIT_S = 90.0
+"""Covers the first start of a revision, the wake-up of a paused database and the propagation of IAM changes."""
 
 _TIMEOUT_S = 60.0
 _PATHS = ("/heartbeat", "/ready")
 
 
 def main() -> None:
-    """Try each service; exits with a line on stderr when one doesn't answer as it should."""
-    parser = argparse.ArgumentParser(prog="smoke", description="Tries services' candidates.")
+    """Test each service; exit with a message on stderr if one fails."""
+    parser = argparse.ArgumentParser(prog="smoke", description="Smoke-test the candidate revisions of services.")
     parser.add_argument("--project", required=True)
     parser.add_argument("--region", required=True)
     parser.add_argument("services", nargs="+", metavar="SERVICE")
@@ -38,25 +40,25 @@ def main() -> None:
         path = f"/apis/serving.knative.dev/v1/namespaces/{options.project}/services"
         services = [(name, google.get(f"{options.region}-run", f"{path}/{name}")) for name in options.services]
         with ThreadPoolExecutor(len(services)) as threads:
-            for line in threads.map(lambda each: _try(each[0], each[1], google), services):
+            for line in threads.map(lambda each: _test(each[0], each[1], google), services):
                 print(line)
     except DeploymentError as error:
         sys.exit(f"smoke: {error.what}\nnext: {error.next_step}")
 
 
-def _try(name: str, service: Json | None, google: Google) -> str:
-    """Ask until the answer is right or patience is at its end; returns what to say."""
+def _test(name: str, service: Json | None, google: GoogleCloud) -> str:
+    """Poll a service until both paths answer 2xx. Returns a line to print; raises DeploymentError after MAX_WAIT_S."""
     url = candidate_url(service) if service else ""
     if not service or not url:
-        raise DeploymentError(f"{name} has no candidate", "scripts/deploy --only=services,release")
-    # Whichever revision is asked, the token is for the service.
+        raise DeploymentError(f"{name} has no candidate revision", "run: scripts/deploy --only=services,release")
+    # The token's audience is the service's URL, also for its tagged revisions.
     headers = {"Authorization": f"Bearer {_identity_token(service['status']['url'], google)}"}
-    began = time.monotonic()
+    started = time.monotonic()
     while problems := [problem for path in _PATHS if (problem := _problem(url + path, headers))]:
-        if time.monotonic() - began > PATIENCE_S:
+        if time.monotonic() - started > MAX_WAIT_S:
             raise DeploymentError(f"{name} at {url}: {problems[0]}", _next(name, problems[0], google))
         time.sleep(2)
-    return f"{name}: {' and '.join(_PATHS)} answer, {time.monotonic() - began:.1f} s"
+    return f"{name}: {' and '.join(_PATHS)} answer, {time.monotonic() - started:.1f} s"
 
 
 def _problem(url: str, headers: Mapping[str, str]) -> str:
@@ -79,18 +81,18 @@ def _detail(body: str) -> str:
         return " ".join(body.split())[:200]
 
 
-def _next(name: str, problem: str, google: Google) -> str:
+def _next(name: str, problem: str, google: GoogleCloud) -> str:
     if problem.startswith(("401", "403")):
         return (
-            f"let yourself in: gcloud run services add-iam-policy-binding {name} --project={google.project} "
+            f"grant yourself access: gcloud run services add-iam-policy-binding {name} --project={google.project} "
             f"--role=roles/run.invoker --member=user:{google.account or 'YOU'}; then run again"
         )
     logs = f"gcloud run services logs read {name} --project={google.project} --limit=50"
-    return f"read why: {logs}; meanwhile the revision before serves on"
+    return f"see the logs: {logs} (the previous revision still serves all traffic)"
 
 
-def _identity_token(audience: str, google: Google) -> str:
-    """Get an ID token: a person's is taken by any service, a machine's must name the one it is for."""
+def _identity_token(audience: str, google: GoogleCloud) -> str:
+    """Return an ID token. Cloud Run accepts a user's token without an audience; a service account's needs one."""
     is_person = bool(google.account) and not google.account.endswith(".gserviceaccount.com")
     for flags in ([], [f"--audiences={audience}"]) if is_person else ([f"--audiences={audience}"], []):
         command = [programs.gcloud_path(), "auth", "print-identity-token", *flags]
@@ -98,11 +100,13 @@ def _identity_token(audience: str, google: Google) -> str:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
-    # Cloud Build gives its steps no identity tokens, but an account may be allowed to make some for itself.
+    # Cloud Build provides no ID tokens, but the pipeline's account may create its own.
     path = f"/v1/projects/-/serviceAccounts/{google.account}:generateIdToken"
-    if not is_person and (made := google.post("iamcredentials", path, {"audience": audience, "includeEmail": True})):
-        return str(made["token"])
-    raise DeploymentError.told(done.stderr.strip())
+    if not is_person and (
+        response := google.post("iamcredentials", path, {"audience": audience, "includeEmail": True})
+    ):
+        return str(response["token"])
+    raise DeploymentError.from_output(done.stderr.strip())
 
 
 if __name__ == "__main__":

@@ -307,7 +307,7 @@ def probe(google: "Google", asked: Asked, name: str, path: str) -> Any:
 
 
 def key_policy(google: "Google", asked: Asked, constraint: str) -> Any:
-    return {"spec": {"rules": [{"enforce": google.forbids_keys}]}}
+    return {"spec": {"rules": [{"enforce": google.keys_forbidden}]}}
 
 
 _COLLECTIONS = {"serviceAccounts", "keys", "secrets", "repositories", "dockerImages", "databases", "users"}

@@ -1,4 +1,4 @@
-"""cloudbuild.yaml, as Google's own parser sees it: in which order its steps run, and that what they call is there."""
+"""cloudbuild.yaml: syntax, order of steps, the scripts that steps call, and the pipeline's access."""
 
 import json
 import os
@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from scripts.deployment.__main__ import _parse
-from scripts.deployment.plan.cloud_state import Found
-from scripts.deployment.plan.config import installation
+from scripts.deployment.plan.access import Binding
+from scripts.deployment.plan.cloud_state import CloudState
+from scripts.deployment.plan.config import build_installation
 from scripts.deployment.resources import pipeline, secrets
-from scripts.deployment.resources.access import Binding
 from scripts.deployment.resources.images import SOURCES, plan_images
 from tests.harness.images import is_sent
 from tests.harness.localcloud import Gcloud
@@ -39,19 +39,19 @@ print(encoding.MessageToJson(build))
 
 
 def parse(path: Path) -> "subprocess.CompletedProcess[str]":
-    """Read a build configuration with gcloud's bundled libraries; they ask no network."""
+    """Parse a build configuration offline with gcloud's bundled libraries."""
     sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     command = [sys.executable, "-W", "ignore", "-c", _PARSE, str(sdk), str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def steps() -> dict[str, dict[str, Any]]:
-    """Return the steps by their ids, in their order."""
+    """Return the steps by ID, in order."""
     return {step["id"]: step for step in yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())["steps"]}
 
 
 def before(step: str) -> set[str]:
-    """Name all steps that have succeeded when this one begins; one that doesn't say waits for those above it."""
+    """Return all steps that precede a step. Without `waitFor`, a step waits for all steps above it."""
     above = list(steps())[: list(steps()).index(step)]
     direct = steps()[step].get("waitFor", above)
     assert set(direct) <= set(above), "a step waits for one that comes later"
@@ -59,14 +59,14 @@ def before(step: str) -> set[str]:
 
 
 @needs_gcloud
-def test_gcloud_reads_the_build_configuration() -> None:
+def test_gcloud_accepts_the_build_configuration() -> None:
     done = parse(ROOT / "cloudbuild.yaml")
     assert done.returncode == 0, done.stderr
     assert [step["id"] for step in json.loads(done.stdout)["steps"]] == PIPELINE
 
 
 @needs_gcloud
-def test_gcloud_would_say_what_is_wrong_with_it(tmp_path: Path) -> None:
+def test_gcloud_rejects_an_unknown_key(tmp_path: Path) -> None:
     broken = tmp_path / "cloudbuild.yaml"
     broken.write_text((ROOT / "cloudbuild.yaml").read_text().replace("steps:", "stepz:"))
     done = parse(broken)
@@ -74,17 +74,17 @@ def test_gcloud_would_say_what_is_wrong_with_it(tmp_path: Path) -> None:
     assert "stepz" in done.stderr
 
 
-def test_nothing_is_built_before_checks_and_tests_have_passed_and_nothing_goes_on_after_a_failure() -> None:
+def test_images_wait_for_checks_and_tests_and_no_step_may_fail() -> None:
     assert before("test") == {"check"}
     assert all(before(step) >= {"check", "test"} for step in PIPELINE[2:])
     assert [step for step, made in steps().items() if made.keys() & {"allowFailure", "allowExitCodes"}] == []
 
 
-def test_the_four_images_are_built_at_the_same_time() -> None:
+def test_images_are_built_concurrently() -> None:
     assert {target: before(target) for target in TARGETS} == {target: {"check", "test"} for target in TARGETS}
 
 
-def test_the_database_is_migrated_before_new_code_runs_and_new_code_is_tried_before_its_traffic() -> None:
+def test_order_is_migrate_services_release_worker() -> None:
     assert before("migrate") == {"check", "test", *TARGETS}
     assert before("services") == before("migrate") | {"migrate"}
     assert before("release") == before("services") | {"services"}
@@ -92,7 +92,7 @@ def test_the_database_is_migrated_before_new_code_runs_and_new_code_is_tried_bef
 
 
 def deployed(step: str) -> list[str]:
-    """Return the stages of `scripts/deploy` that a step runs, read by the script's own parser."""
+    """Return the stages of `scripts/deploy` that a step runs, parsed by the script's own parser."""
     [line] = [line for line in steps()[step]["script"].splitlines() if "scripts/deploy" in line]
     words = shlex.split(line.partition("scripts/deploy ")[2])
     options = _parse([word.replace("$_ENVIRONMENT", "production").replace("$_TAG", "t1") for word in words])
@@ -100,7 +100,7 @@ def deployed(step: str) -> list[str]:
     return list(options.stages)
 
 
-def test_what_is_deployed_are_stages_of_the_script_each_once() -> None:
+def test_steps_run_each_stage_once() -> None:
     assert {step: deployed(step) for step in PIPELINE[6:]} == {
         "migrate": ["job"],
         "services": ["services", "queues"],
@@ -109,7 +109,7 @@ def test_what_is_deployed_are_stages_of_the_script_each_once() -> None:
     }
 
 
-def test_the_scripts_that_steps_call_are_there_and_are_shell() -> None:
+def test_scripts_called_by_steps_exist_and_are_shell() -> None:
     text = (ROOT / "cloudbuild.yaml").read_text()
     called = set(re.findall(r"scripts/[\w./]+\b", "\n".join(re.sub(r"#.*", "", line) for line in text.splitlines())))
     assert called == {"scripts/check", "scripts/deploy", "scripts/deployment/resources/image.sh", "scripts/test"}
@@ -119,48 +119,48 @@ def test_the_scripts_that_steps_call_are_there_and_are_shell() -> None:
 
 
 @pytest.mark.parametrize("step", ["check", "test", "migrate", "services", "release", "worker"])
-def test_without_an_environment_a_step_does_nothing_but_images(step: str) -> None:
+def test_steps_other_than_images_do_nothing_without_an_environment(step: str) -> None:
     script = steps()[step]["script"]
     nothing = {"PATH": "/nowhere", "_ENVIRONMENT": "", "_TAG": "t1"}
     done = subprocess.run(["/bin/sh", "-c", script], env=nothing, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_release_without_a_name_of_its_own_is_refused() -> None:
+def test_release_requires_a_tag() -> None:
     script = steps()["check"]["script"]
     unnamed = {"PATH": "/nowhere", "_ENVIRONMENT": "production", "_TAG": "latest"}
     done = subprocess.run(["/bin/sh", "-c", script], env=unnamed, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "a release needs a name: give _TAG\n")
+    assert (done.returncode, done.stderr) == (1, "_TAG is required for a release, such as --substitutions=_TAG=v1\n")
 
 
 def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
-    """Run image.sh with a shell's lines in docker's place; returns its exit code and what docker was asked."""
-    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >>{folder}/asked\n{docker}\n')
+    """Run image.sh with a shell script as docker; returns its exit code and the docker command lines."""
+    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >>{folder}/calls\n{docker}\n')
     (folder / "docker").chmod(0o755)
     command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    return done.returncode, (folder / "asked").read_text().splitlines()
+    return done.returncode, (folder / "calls").read_text().splitlines()
 
 
-def test_an_image_is_built_on_the_one_before_and_pushed_under_both_its_names(tmp_path: Path) -> None:
-    code, asked = build_image(tmp_path, "")
+def test_image_uses_the_latest_as_cache_and_is_pushed_with_both_tags(tmp_path: Path) -> None:
+    code, calls = build_image(tmp_path, "")
     assert code == 0
-    assert [line.split()[0] for line in asked] == ["pull", "build", "push", "push"]
-    assert "--cache-from=eu/p/headwater/chat:latest" in asked[1].split()
-    assert "--build-arg=BUILDKIT_INLINE_CACHE=1" in asked[1].split()
-    assert [line.split()[1] for line in asked[2:]] == ["eu/p/headwater/chat:t1", "eu/p/headwater/chat:latest"]
+    assert [line.split()[0] for line in calls] == ["pull", "build", "push", "push"]
+    assert "--cache-from=eu/p/headwater/chat:latest" in calls[1].split()
+    assert "--build-arg=BUILDKIT_INLINE_CACHE=1" in calls[1].split()
+    assert [line.split()[1] for line in calls[2:]] == ["eu/p/headwater/chat:t1", "eu/p/headwater/chat:latest"]
 
 
-def test_the_first_image_is_built_from_nothing_and_one_that_fails_is_not_pushed(tmp_path: Path) -> None:
-    code, asked = build_image(tmp_path, '[ "$1" = push ] || exit 1')
+def test_failed_first_build_is_not_pushed(tmp_path: Path) -> None:
+    code, calls = build_image(tmp_path, '[ "$1" = push ] || exit 1')
     assert code == 1
-    assert [line.split()[0] for line in asked] == ["pull", "build"]
-    assert "cache-from" not in asked[1]
+    assert [line.split()[0] for line in calls] == ["pull", "build"]
+    assert "cache-from" not in calls[1]
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="needs docker: it is not installed")
-def test_docker_knows_the_flags_that_images_are_built_with() -> None:
+def test_docker_accepts_the_build_flags() -> None:
     environment = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -170,7 +170,7 @@ def test_docker_knows_the_flags_that_images_are_built_with() -> None:
 
 
 @needs_gcloud
-def test_what_is_uploaded_is_all_that_checks_tests_and_images_are_made_of(tmp_path: Path) -> None:
+def test_upload_contains_all_sources_and_no_build_products(tmp_path: Path) -> None:
     environment = os.environ | {"CLOUDSDK_CONFIG": str(tmp_path)}
     command = ["gcloud", "meta", "list-files-for-upload", str(ROOT)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -184,7 +184,7 @@ def test_what_is_uploaded_is_all_that_checks_tests_and_images_are_made_of(tmp_pa
     )
     assert [path for path in sent if made.search(path)] == []
     assert sum((ROOT / path).stat().st_size for path in sent) < 20_000_000
-    # What of it goes on to a builder of images.
+    # The part of it that is the images' build context.
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
     context = [path for path in sent if is_sent(path, patterns)]
     assert {path.split("/")[0] for path in context} == {"shared", "functions", "scripts"}
@@ -193,18 +193,18 @@ def test_what_is_uploaded_is_all_that_checks_tests_and_images_are_made_of(tmp_pa
 FLAGS = {"project": "acme-headwater", "region": "europe-west1", "domain": "ask.example.com", "database": "supabase"}
 
 
-def test_the_script_itself_asks_for_images_alone() -> None:
-    [command] = plan_images(installation({}, "", FLAGS), Found())
+def test_scripts_deploy_submits_a_build_without_an_environment() -> None:
+    [command] = plan_images(build_installation({}, "", FLAGS), CloudState())
     assert [each for each in command.arguments if "_ENVIRONMENT" in each] == []
     assert command.arguments[:2] == ("builds", "submit")
 
 
-def test_a_pipeline_gets_an_account_of_its_own_and_rights_on_single_things() -> None:
-    wanted = installation({"production": {"pipeline": True}}, "production", FLAGS)
-    without = installation({}, "", FLAGS)
-    assert pipeline.plan_pipeline(without, Found()) == []
-    granted = pipeline._bindings(wanted)
-    assert {binding.member for binding in granted} == {f"serviceAccount:{wanted.account('pipeline')}"}
+def test_pipeline_account_has_narrow_access() -> None:
+    installation = build_installation({"production": {"pipeline": True}}, "production", FLAGS)
+    without = build_installation({}, "", FLAGS)
+    assert pipeline.plan_pipeline(without, CloudState()) == []
+    granted = pipeline._bindings(installation)
+    assert {binding.member for binding in granted} == {f"serviceAccount:{installation.account('pipeline')}"}
     on_project = {binding.role for binding in granted if binding.resource.startswith("project/")}
     assert {role for role in on_project if re.search("viewer|Reviewer|Consumer|logWriter", role) is None} == {
         "roles/cloudscheduler.admin"
@@ -212,6 +212,6 @@ def test_a_pipeline_gets_an_account_of_its_own_and_rights_on_single_things() -> 
     service = "service/headwater-chat"
     assert Binding(service, "roles/run.developer", granted[0].member) in granted
     assert Binding(service, "roles/run.invoker", granted[0].member) in granted
-    readers = {secret.setting for secret in secrets.secrets(wanted) if "pipeline" in secret.readers}
+    readers = {secret.setting for secret in secrets.secrets(installation) if "pipeline" in secret.readers}
     assert readers == {"AUTH_SECRET", "CLOUDFLARE_API_TOKEN"}
     assert "pipeline" not in {reader for secret in secrets.secrets(without) for reader in secret.readers}

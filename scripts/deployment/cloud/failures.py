@@ -1,11 +1,11 @@
-"""Failures: what a command or an API said flows in, whether to try again and what to do next flow out. Pure."""
+"""Classify the error output of gcloud, wrangler and the APIs: whether to retry, and what the user can do. Pure."""
 
 import re
 
-_ANYWAY = "mend what it says, then run the same again: what is done is not done again"
+_DEFAULT_ADVICE = "fix the problem above, then run the same command again: completed work is not repeated"
 
-# What was made a moment ago is not known everywhere at once, and some things are changed by one at a time.
-_PASSING = re.compile(
+# New resources take a while to be visible everywhere, and some resources reject concurrent changes.
+_TRANSIENT = re.compile(
     r"service account .*does not exist|has not been used in project|SERVICE_DISABLED|concurrent policy changes"
     r"|there were concurrent|\bABORTED\b|another operation was already in progress|operation in progress"
     r"|permission denied on secret|\bUNAVAILABLE\b|internal error|quota project .* not been used"
@@ -13,7 +13,7 @@ _PASSING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# The first that fits tells; `{0}` is the pattern's first group.
+# The first matching pattern wins; `{0}` is its first group.
 _ADVICE = (
     (
         r"reauthentication|invalid_grant|active account|Invalid Credentials|invalid authentication credentials"
@@ -27,68 +27,68 @@ _ADVICE = (
     ),
     (
         r"[Pp]ermission '?([a-z]+\.[\w.]+)'? denied",
-        "you lack {0}: have an owner of the project run this, or give you a role that has it",
+        "you lack the permission {0}: ask an owner of the project to run this, or to grant you a role that contains it",
     ),
     (
         r"PERMISSION_DENIED|does not have (?:permission|\S+ access)|\b403\b",
-        "have an owner of the project run this, or give you the role that it names",
+        "ask an owner of the project to run this, or to grant you the permission named above",
     ),
     (
         r"disableServiceAccountKeyCreation|Key creation is not allowed",
-        'write worker_identity = "federation" into deploy.toml: the organisation forbids keys of service accounts',
+        'set worker_identity = "federation" in deploy.toml: your organisation forbids service account keys',
     ),
-    (r"constraints?/([\w.]+)", "your organisation's policy {0} forbids it: ask who administers the organisation"),
+    (r"constraints?/([\w.]+)", "your organisation's policy {0} forbids this: ask an administrator of the organisation"),
     (
         r"RESOURCE_EXHAUSTED|[Qq]uota",
-        "ask for more at https://console.cloud.google.com/iam-admin/quotas, then run again",
+        "request a higher quota at https://console.cloud.google.com/iam-admin/quotas, then run again",
     ),
-    (r"existed too recently", "its name is blocked for up to 3 days after it was deleted; then run again"),
+    (r"existed too recently", "the name of a deleted queue is blocked for up to 3 days; run again after that"),
     (
         r"bucket name .*not available|bucket .*already (?:own|exist)",
-        "somebody has a bucket of that name, and names are worldwide: use a project with another id",
+        "bucket names are unique worldwide and this one is in use: choose a project with another ID",
     ),
     (r"Image '?(\S+?)'? not found", "build the images: scripts/deploy --only=images"),
     (
         r"failed to start and listen|Revision '?([\w-]+)'? is not ready",
-        "read why: gcloud run services logs read SERVICE --project=PROJECT --region=REGION --limit=50",
+        "see the logs: gcloud run services logs read SERVICE --project=PROJECT --region=REGION --limit=50",
     ),
     (
         r"execution (?:has )?failed",
-        "read why: gcloud run jobs logs read headwater --project=PROJECT --region=REGION --limit=50",
+        "see the logs: gcloud run jobs logs read headwater --project=PROJECT --region=REGION --limit=50",
     ),
     (
         r"externally managed DNS|already has .*DNS record|record with that host already exists",
-        "delete the DNS record of the domain at Cloudflare, which makes its own, then run again",
+        "delete the domain's existing DNS record at Cloudflare, which creates its own, then run again",
     ),
     (
         r"CLOUDFLARE_API_TOKEN|code: 10000|code: 9109|Authentication error",
-        "make a token by the template `Edit Cloudflare Workers`; set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID",
+        "create a token (template `Edit Cloudflare Workers`); set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID",
     ),
 )
 
 
 class DeploymentError(Exception):
-    """Deploying can't go on: what happened, and what to do next."""
+    """The deployment failed. `what`: what happened; `next_step`: what the user can do about it."""
 
-    def __init__(self, what: str, next_step: str = _ANYWAY) -> None:
+    def __init__(self, what: str, next_step: str = _DEFAULT_ADVICE) -> None:
         super().__init__(what)
         self.what = what
         self.next_step = next_step
 
     @classmethod
-    def told(cls, what: str) -> "DeploymentError":
-        """Make one from what Google or Cloudflare said."""
-        return cls(what, next_step(what))
+    def from_output(cls, output: str) -> "DeploymentError":
+        """Build an error, with advice, from the output of Google or Cloudflare."""
+        return cls(output, next_step(output))
 
 
-def next_step(said: str) -> str:
-    """Tell what to do about a failure."""
+def next_step(output: str) -> str:
+    """Return what the user can do about a failure."""
     for pattern, advice in _ADVICE:
-        if found := re.search(pattern, said):
-            return advice.format(*found.groups(""))
-    return _ANYWAY
+        if match := re.search(pattern, output):
+            return advice.format(*match.groups(""))
+    return _DEFAULT_ADVICE
 
 
-def is_passing(said: str) -> bool:
-    """Tell whether the same command may succeed in a minute."""
-    return bool(_PASSING.search(said))
+def is_transient(output: str) -> bool:
+    """Return whether the same command may succeed within a minute."""
+    return bool(_TRANSIENT.search(output))

@@ -1,4 +1,4 @@
-"""The programs that commands name: gcloud, and the Node and Python of this checkout."""
+"""Locate and configure the programs that commands run: gcloud, and the checkout's own Node, wrangler and Python."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ WRANGLER = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
 
 
 def gcloud_path() -> str:
-    """Find gcloud; raises DeploymentError."""
-    found = shutil.which("gcloud")
-    if found is None:
-        raise DeploymentError("gcloud is not installed", "https://cloud.google.com/sdk/docs/install")
-    return found
+    """Return the path of gcloud. Raises DeploymentError if it is not installed."""
+    path = shutil.which("gcloud")
+    if path is None:
+        raise DeploymentError("gcloud is not installed", "install it: https://cloud.google.com/sdk/docs/install")
+    return path
 
 
 def argv(program: str, arguments: tuple[str, ...]) -> list[str]:
-    """Give the process's arguments for a command as it is printed."""
+    """Return the argument list of a process for a command as printed."""
     if program == "gcloud":
         return [gcloud_path(), *arguments]
     if program == "python3":
@@ -32,11 +32,11 @@ def argv(program: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 def environment(program: str) -> dict[str, str]:
-    """Give a program's environment: gcloud asks nothing, and logs no argument; wrangler reports to nobody."""
-    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """Return a program's environment: no prompts, no argument logs, no telemetry."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if program == "python3":
-        ours["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "shared")])
-    return ours | {
+        inherited["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "shared")])
+    return inherited | {
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "CLOUDSDK_CORE_DISABLE_FILE_LOGGING": "1",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
@@ -47,8 +47,8 @@ def environment(program: str) -> dict[str, str]:
     }
 
 
-def ready_edge() -> None:
-    """Install Node and wrangler and build the web app, unless that is done; raises DeploymentError."""
+def build_edge() -> None:
+    """Install Node and wrangler and build the web app, unless they are up to date. Raises DeploymentError."""
     done = subprocess.run([sys.executable, str(ROOT / "scripts" / "setup.py")], cwd=ROOT, check=False)
     if done.returncode:
-        raise DeploymentError("the Worker and the web app can't be built", "mend what is said above, then run again")
+        raise DeploymentError("building the web app failed", "fix the problem above, then run again")

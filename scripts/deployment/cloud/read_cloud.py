@@ -1,7 +1,7 @@
-"""What is there: gcloud's own credential and configuration flow in, a project's resources flow out as JSON.
+"""Read Google Cloud resources over REST with gcloud's credential and configuration.
 
-Reads over REST, several at a time: everything there is to know takes about a second so, and a minute by as many gcloud
-commands. It reads where gcloud itself would: its `api_endpoint_overrides`, proxy and certificates count here too.
+Concurrent REST reads take about a second for a whole project; the same gcloud commands take a minute. gcloud's
+`api_endpoint_overrides`, proxy and certificates apply here too.
 """
 
 import json
@@ -24,19 +24,18 @@ Json = Mapping[str, Any]
 
 _PARALLEL = 8
 _TIMEOUT_S = 30.0
-_LOOK_S = 240
-"""More than a look takes, and less than the 300 s below which gcloud gets another token, whomever it gets it from."""
+_MIN_TOKEN_LIFE_S = 240
+"""Longer than a stage's reads take, and less than the 300 s of remaining life at which gcloud renews its token."""
 
-# These answer for gcloud itself, whether or not the project has them enabled; all others are asked on the project's
-# account.
-_FREE = {"cloudbilling", "cloudresourcemanager", "iam", "serviceusage"}
+# These APIs need not be enabled in the project. Requests to all others are billed to the project.
+_NO_QUOTA_PROJECT = {"cloudbilling", "cloudresourcemanager", "iam", "serviceusage"}
 _GCLOUD_NAMES = {"sqladmin": "sql"}
-"""Names of APIs in gcloud's `api_endpoint_overrides` that aren't those of their hosts."""
+"""APIs whose name in gcloud's `api_endpoint_overrides` differs from their host name."""
 
 
 @dataclass(frozen=True)
-class Google:
-    """Google Cloud's REST APIs, as gcloud is configured to reach them."""
+class GoogleCloud:
+    """Client for Google Cloud's REST APIs, configured like gcloud."""
 
     token: str
     project: str
@@ -44,21 +43,21 @@ class Google:
     overrides: Mapping[str, str]
     proxy: str
     certificates: str
-    """A file of certificate authorities, '' for the system's."""
+    """Path of a CA bundle; '' for the system's."""
 
     expires_at: datetime | None = None
-    """When the token does; None where gcloud can't tell, as of a token that it was given."""
+    """When the token expires; None if gcloud doesn't know, as for an explicit access token."""
 
     def get(self, api: str, path: str, **query: str | int) -> Json | None:
-        """Read a resource; None when there is none, or when its API has never been enabled."""
-        return self._ask(api, path + (f"?{urlencode(query)}" if query else ""), None)
+        """Read a resource. Returns None if it doesn't exist or its API is not enabled."""
+        return self._request(api, path + (f"?{urlencode(query)}" if query else ""), None)
 
     def post(self, api: str, path: str, body: Json) -> Json | None:
-        """Read by POST, as some methods want it."""
-        return self._ask(api, path, json.dumps(body).encode())
+        """Read with a POST request, which some `:getIamPolicy` methods require."""
+        return self._request(api, path, json.dumps(body).encode())
 
     def all(self, api: str, path: str, items: str, **query: str | int) -> Iterator[Json]:
-        """Read a list to its end, page by page."""
+        """Read all pages of a list."""
         token = ""
         while True:
             page = self.get(api, path, **query, **({"pageToken": token} if token else {})) or {}
@@ -67,29 +66,29 @@ class Google:
             if not token:
                 return
 
-    def _ask(self, api: str, path: str, body: bytes | None) -> Json | None:
+    def _request(self, api: str, path: str, body: bytes | None) -> Json | None:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        if api.partition("-run")[0] not in _FREE and api not in _FREE:
+        if api.partition("-run")[0] not in _NO_QUOTA_PROJECT and api not in _NO_QUOTA_PROJECT:
             headers["X-Goog-User-Project"] = self.project
         request = urllib.request.Request(self._base(api) + path, data=body, headers=headers)
         proxies = {"proxies": {"http": self.proxy, "https": self.proxy}} if self.proxy else {}
-        secure = urllib.request.HTTPSHandler(context=_tls(self.certificates))
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler(**proxies), secure)
+        tls = urllib.request.HTTPSHandler(context=_tls(self.certificates))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(**proxies), tls)
         try:
             with opener.open(request, timeout=_TIMEOUT_S) as response:
-                answer: Json = json.load(response)
-                return answer
+                content: Json = json.load(response)
+                return content
         except urllib.error.HTTPError as error:
             with error:
-                _check_missing(error.code, error.read().decode(errors="replace"), api)
+                _raise_unless_missing(error.code, error.read().decode(errors="replace"), api)
                 return None
         except (OSError, ValueError) as error:
             raise DeploymentError(
-                f"{api}.googleapis.com can't be read: {error}", "look at the network, and at gcloud's proxy settings"
+                f"{api}.googleapis.com can't be reached: {error}", "check your network and gcloud's proxy settings"
             ) from error
 
     def _base(self, api: str) -> str:
-        """Give an API's base URL; `REGION-run` is Cloud Run's in a region, `storage` has a path of its own."""
+        """Return an API's base URL. `REGION-run` is a region's Cloud Run API; the override of `storage` has a path."""
         region, _, name = api.rpartition("-")
         override = self.overrides.get(_GCLOUD_NAMES.get(name, name), "")
         if not override:
@@ -108,31 +107,31 @@ def _host_of(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-def _check_missing(status: int, said: str, api: str) -> None:
-    """Return for what isn't there; raises DeploymentError for everything else."""
-    if status == 404 or (status == 403 and ("SERVICE_DISABLED" in said or "accessNotConfigured" in said)):
+def _raise_unless_missing(status: int, body: str, api: str) -> None:
+    """Return if the resource doesn't exist; raise DeploymentError for any other error."""
+    if status == 404 or (status == 403 and ("SERVICE_DISABLED" in body or "accessNotConfigured" in body)):
         return
     try:
-        message = json.loads(said)["error"]["message"]
+        message = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        message = said[:300]
-    raise DeploymentError.told(f"{api}.googleapis.com: {message}")
+        message = body[:300]
+    raise DeploymentError.from_output(f"{api}.googleapis.com: {message}")
 
 
-def connect(project: str) -> Google:
-    """Ask gcloud for its credential and its configuration; raises DeploymentError when nobody is logged in."""
+def connect(project: str) -> GoogleCloud:
+    """Read gcloud's credential and configuration. Raises DeploymentError if gcloud has no credential."""
     command = [programs.gcloud_path(), "config", "config-helper", "--format=json"]
     done = subprocess.run(command, env=programs.environment("gcloud"), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeploymentError(
             done.stderr.strip().partition("\n")[0] or "gcloud has no credential",
-            "gcloud auth login, or for a machine: gcloud auth login --cred-file=FILE",
+            "run: gcloud auth login (on a machine without a browser: gcloud auth login --cred-file=FILE)",
         )
-    told = json.loads(done.stdout)
-    properties, expiry = told["configuration"]["properties"], told["credential"].get("token_expiry")
+    helper = json.loads(done.stdout)
+    properties, expiry = helper["configuration"]["properties"], helper["credential"].get("token_expiry")
     proxy, core = properties.get("proxy", {}), properties.get("core", {})
-    return Google(
-        token=told["credential"]["access_token"],
+    return GoogleCloud(
+        token=helper["credential"]["access_token"],
         project=project,
         account=core.get("account", ""),
         overrides=properties.get("api_endpoint_overrides", {}),
@@ -142,18 +141,19 @@ def connect(project: str) -> Google:
     )
 
 
-def renewed(google: Google, connect: Callable[[str], Google] = connect) -> Google:
-    """Give the same with a token that is good for a look: images and databases take longer than one may live."""
-    is_good = google.expires_at is None or google.expires_at - datetime.now(UTC) > timedelta(seconds=_LOOK_S)
-    return google if is_good else connect(google.project)
+def with_fresh_token(google: GoogleCloud, connect: Callable[[str], GoogleCloud] = connect) -> GoogleCloud:
+    """Reconnect if the token may expire during a stage's reads: building images can take longer than it lives."""
+    min_life = timedelta(seconds=_MIN_TOKEN_LIFE_S)
+    is_fresh = google.expires_at is None or google.expires_at - datetime.now(UTC) > min_life
+    return google if is_fresh else connect(google.project)
 
 
-def at_once(reads: Iterable[Callable[[], Any]]) -> list[Any]:
-    """Make several reads at the same time; returns their results in order."""
+def read_concurrently(reads: Iterable[Callable[[], Any]]) -> list[Any]:
+    """Run several reads concurrently and return their results in order."""
     with ThreadPoolExecutor(_PARALLEL) as threads:
         return [future.result() for future in [threads.submit(read) for read in reads]]
 
 
 def escaped(name: str) -> str:
-    """Write a name as a part of a path."""
+    """Escape a name for use in a URL path."""
     return quote(name, safe="")

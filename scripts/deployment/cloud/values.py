@@ -1,7 +1,7 @@
-"""Values that no command line may hold: a name flows in, the text that goes in by stdin flows out.
+"""Secret values that commands read from stdin.
 
-They are generated, read from the environment (`DEPLOY_` before their name, so that nothing left over in a shell from a
-laptop's stack gets into a deployment), or asked for, each at most once and only when a command needs it.
+A value is generated, read from the environment variable `DEPLOY_<NAME>`, or prompted for: at most once, and only when
+a command needs it. The prefix keeps values of a local stack, left in a shell, out of a deployment.
 """
 
 import base64
@@ -16,52 +16,51 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from headwater.auth.api_keys import hash_key, make_key
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.plan.installation import Installation
-from scripts.deployment.resources.database import DATABASE, OWNER
+from scripts.deployment.plan.installation import DATABASE_NAME, DATABASE_OWNER, Installation
 
 PREFIX = "DEPLOY_"
 
 _HINTS = {
-    "DATABASE_ADMIN_URL": "the database as its owner, in session mode: postgresql://postgres.REF:…@HOST:5432/postgres",
-    "AUTH_SECRET": "the secret shared with the issuer of tokens",
-    "CLOUDFLARE_API_TOKEN": "a token by the template `Edit Cloudflare Workers`, for the pipeline",
+    "DATABASE_ADMIN_URL": "URL of the database's owner, in session mode: postgresql://postgres.REF:…@HOST:5432/postgres",
+    "AUTH_SECRET": "the secret shared with the issuer of your user tokens",
+    "CLOUDFLARE_API_TOKEN": "a token for the pipeline, from the template `Edit Cloudflare Workers`",
 }
 
-# Of Cloud SQL they follow from what is made there; one that is given is another database's.
+# For Cloud SQL these are generated, and values from the environment ignored: they belong to another database.
 _URLS = ("DATABASE_ADMIN_URL", "DATABASE_URL")
 
 _WORKER_SECRETS = ("AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY")
 
 
 class Values:
-    """The values of one run of `scripts/deploy`."""
+    """The values of one run of `scripts/deploy`, thread-safe."""
 
     def __init__(
         self,
-        wanted: Installation,
+        installation: Installation,
         environ: Mapping[str, str] = os.environ,
-        ask: Callable[[str], str] | None = None,
+        prompt: Callable[[str], str] | None = None,
     ) -> None:
-        self._wanted = wanted
+        self._installation = installation
         self._environ = environ
-        self._ask = ask or (getpass.getpass if sys.stdin.isatty() else _nobody)
-        self._known: dict[str, str] = {}
-        self._one_at_a_time = threading.RLock()
+        self._prompt = prompt or (getpass.getpass if sys.stdin.isatty() else _no_terminal)
+        self._values: dict[str, str] = {}
+        self._lock = threading.RLock()
 
-    def keep(self, name: str, text: str) -> None:
-        """Take what a command has printed."""
-        self._known[name] = text
+    def set(self, name: str, text: str) -> None:
+        """Store the output of a command."""
+        self._values[name] = text
 
     def get(self, name: str) -> str:
-        """Give a value; raises DeploymentError for one that has to be asked for where nobody can be."""
-        with self._one_at_a_time:
-            if name not in self._known:
-                self._known[name] = self._make(name)
-            return self._known[name]
+        """Return a value. Raises DeploymentError if it is invalid, or if it needs a prompt and there is no terminal."""
+        with self._lock:
+            if name not in self._values:
+                self._values[name] = self._make(name)
+            return self._values[name]
 
     def _make(self, name: str) -> str:
-        is_ours = name in _URLS and bool(self._wanted.cloudsql_instance)
-        if not is_ours and (given := self._environ.get(f"{PREFIX}{name}")):
+        is_generated = name in _URLS and bool(self._installation.cloudsql_instance)
+        if not is_generated and (given := self._environ.get(f"{PREFIX}{name}")):
             return _checked(name, given)
         generated: dict[str, Callable[[], str]] = {
             "SECRET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -73,38 +72,38 @@ class Values:
             "WORKER_SECRETS": self._worker_secrets,
             "WORKLOAD_JWKS": lambda: json.dumps(json.loads(self.get("WORKLOAD_KEYS"))["public"]),
         }
-        if not self._wanted.auth.issuer:
+        if not self._installation.auth.issuer:
             generated["AUTH_SECRET"] = lambda: secrets.token_urlsafe(48)
-        if self._wanted.cloudsql_instance:
+        if self._installation.cloudsql_instance:
             password = "DATABASE_OWNER_PASSWORD"
-            generated["DATABASE_ADMIN_URL"] = lambda: self._socket_url(OWNER, self.get(password))
+            generated["DATABASE_ADMIN_URL"] = lambda: self._socket_url(DATABASE_OWNER, self.get(password))
         if name in generated:
             return generated[name]()
-        return _checked(name, self._ask(f"{name} ({_HINTS.get(name, 'it is stored in Secret Manager')}): "))
+        return _checked(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "))
 
     def _database_url(self) -> str:
-        """Give the URL of the role `app` with a new password, which migrations will give to that role."""
+        """Return the URL of the role `app` with a new password, which migrations set for that role."""
         password = secrets.token_urlsafe(32)
-        if self._wanted.cloudsql_instance:
+        if self._installation.cloudsql_instance:
             return self._socket_url("app", password)
         return app_url(self.get("DATABASE_ADMIN_URL"), password)
 
     def _worker_secrets(self) -> str:
-        """Give what is known of the Worker's secrets as `wrangler secret bulk` reads it."""
-        known = {name: self._known[name] for name in _WORKER_SECRETS if name in self._known}
-        if "WORKLOAD_KEYS" in self._known:
-            known["WORKLOAD_KEY"] = json.dumps(json.loads(self._known["WORKLOAD_KEYS"])["private"])
-        return json.dumps(known)
+        """Return the Worker's secrets, as far as they are known, in the format of `wrangler secret bulk`."""
+        worker_secrets = {name: self._values[name] for name in _WORKER_SECRETS if name in self._values}
+        if "WORKLOAD_KEYS" in self._values:
+            worker_secrets["WORKLOAD_KEY"] = json.dumps(json.loads(self._values["WORKLOAD_KEYS"])["private"])
+        return json.dumps(worker_secrets)
 
     def _socket_url(self, user: str, password: str) -> str:
-        socket = f"/cloudsql/{self._wanted.cloudsql_instance}/.s.PGSQL.5432"
-        return f"postgresql+pg8000://{user}:{password}@/{DATABASE}?unix_sock={quote(socket, safe='/')}"
+        socket = f"/cloudsql/{self._installation.cloudsql_instance}/.s.PGSQL.5432"
+        return f"postgresql+pg8000://{user}:{password}@/{DATABASE_NAME}?unix_sock={quote(socket, safe='/')}"
 
 
 def app_url(admin_url: str, password: str) -> str:
     """Derive the URL of the role `app` from the owner's.
 
-    Supabase's pooler has the project in the user's name, and its transaction mode on another port:
+    Supabase's pooler expects the project in the user name and serves its transaction mode on another port:
     `postgres.ref@aws-0-eu.pooler.supabase.com:5432` gives `app.ref@aws-0-eu.pooler.supabase.com:6543`.
     """
     parts = urlsplit(admin_url)
@@ -112,48 +111,51 @@ def app_url(admin_url: str, password: str) -> str:
     pooled = (parts.hostname or "").endswith(".pooler.supabase.com")
     port = 6543 if pooled else parts.port
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    place = f"app{dot}{reference}:{quote(password, safe='')}@{host}" + (f":{port}" if port else "")
+    authority = f"app{dot}{reference}:{quote(password, safe='')}@{host}" + (f":{port}" if port else "")
     query = parts.query or "sslmode=require"
-    return urlunsplit((parts.scheme, place, parts.path, query, ""))
+    return urlunsplit((parts.scheme, authority, parts.path, query, ""))
 
 
 def _checked(name: str, value: str) -> str:
-    """Refuse a value that can't work, before it is stored."""
+    """Strip and return a value. Raises DeploymentError if it can't work."""
     value = value.strip()
-    wrong = ""
+    problem = ""
     if not value:
-        wrong = "it is empty"
+        problem = "the value is empty"
     elif name == "AUTH_SECRET" and len(value.encode()) < 32:
-        wrong = "it must be of 32 bytes or more"
+        problem = "the secret is shorter than 32 bytes"
     elif name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
-        wrong = _wrong_with_url(name, value)
-    if wrong:
-        raise DeploymentError(f"{name}: {wrong}", f"run again and give {_HINTS.get(name, 'another')}")
+        problem = _url_problem(name, value)
+    if problem:
+        raise DeploymentError(f"{name}: {problem}", f"run again and enter {_HINTS.get(name, 'another value')}")
     return value
 
 
-def _wrong_with_url(name: str, value: str) -> str:
+def _url_problem(name: str, value: str) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        return f"it can't be read ({error})"
+        return f"not a valid URL ({error})"
     is_app, is_admin = (parts.username or "").partition(".")[0] == "app", name == "DATABASE_ADMIN_URL"
-    wrong = {
-        "it is no URL of a Postgres database": not (
+    problems = {
+        "not the URL of a Postgres database": not (
             parts.scheme.startswith("postgres") and parts.hostname and len(parts.path) > 1
         ),
-        "it is a database of this machine": parts.hostname in ("127.0.0.1", "localhost", "::1"),
-        "everything but migrations connects as the role app, which migrations make": not (is_admin or is_app),
-        "migrations connect as the database's owner, with its password": is_admin and (is_app or not parts.password),
-        "port 6543 is the pooler's transaction mode; migrations need session mode, port 5432": is_admin
+        "the database is on this machine, which Cloud Run can't reach": parts.hostname
+        in ("127.0.0.1", "localhost", "::1"),
+        "the functions must connect as the role app, which migrations create": not (is_admin or is_app),
+        "migrations must connect as the database's owner, with its password": is_admin
+        and (is_app or not parts.password),
+        "port 6543 is the pooler's transaction mode; migrations need session mode on port 5432": is_admin
         and port == 6543,
     }
-    return next((what for what, is_so in wrong.items() if is_so), "")
+    return next((problem for problem, applies in problems.items() if applies), "")
 
 
-def _nobody(question: str) -> str:
-    name = question.partition(" ")[0]
+def _no_terminal(prompt: str) -> str:
+    name = prompt.partition(" ")[0]
     raise DeploymentError(
-        f"{name} is needed, and there is no terminal to ask on", f"set the variable {PREFIX}{name}, then run again"
+        f"{name} is required, but there is no terminal to ask for it",
+        f"set the environment variable {PREFIX}{name}, then run again",
     )

@@ -1,17 +1,20 @@
-"""What is there: `Found`, filled in by each stage's look before its plan; `Found()` is an empty project."""
+"""The current state of a deployment on Google Cloud and Cloudflare: `CloudState`.
+
+Each stage fills in the part that its plan compares with the installation. `CloudState()` is an empty project.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.deployment.resources.access import Binding
+from scripts.deployment.plan.access import Binding
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The resources of a project as their APIs tell them, by their short names where there may be several."""
+class CloudState:
+    """A project's resources as the APIs return them. Mappings are keyed by the resource's short name."""
 
     project_number: str = "PROJECT_NUMBER"
     billing_account: str = "BILLING_ACCOUNT"
@@ -34,15 +37,19 @@ class Found:
     queues: Mapping[str, Json] = field(default_factory=dict)
     schedule: Json | None = None
     channels: tuple[Json, ...] | None = None
-    """Where alarms can be sent to; None before anybody has looked, when there may be one to the owner by then."""
+    """Notification channels; None if they have not been read, as in a plan from nothing."""
 
     policies: tuple[Json, ...] = ()
     budgets: tuple[Json, ...] = ()
-    forbids_keys: bool = False
+    keys_forbidden: bool = False
+    """Whether an organisation policy forbids service account keys."""
+
     worker_keys: tuple[str, ...] = ()
-    """The ids of the keys that the Worker's account has."""
+    """IDs of the keys of the Worker's service account."""
 
     pool: Json | None = None
     provider: Json | None = None
+    """The workload identity pool and its OIDC provider."""
+
     worker_version: str = ""
     worker_secrets: frozenset[str] = frozenset()

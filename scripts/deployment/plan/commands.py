@@ -1,6 +1,6 @@
-"""Commands: a program's arguments flow in, a `Command` flows out, which is a line to read or a process to run. Pure.
+"""Build gcloud, wrangler and node command lines as values: `Command`, `gcloud`. Pure.
 
-No argument is ever a secret: secrets go in by stdin (`feed`) and come out by stdout (`keep`), under a name.
+A secret is never an argument: it goes in through stdin and comes out through stdout, under a name.
 """
 
 import shlex
@@ -12,36 +12,42 @@ _SEPARATORS = ",|;!@:~"
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command. Those on the same `target` run one after the other, others may run at the same time."""
+    """A command to print or to run. Commands with the same `target` run in order; others may run concurrently."""
 
     program: str
     arguments: tuple[str, ...]
     target: str
-    feed: str = ""
-    keep: str = ""
-    fill: str = ""
-    """A word in the arguments that stands for a value; only ever one that anybody may read."""
+    stdin: str = ""
+    """Name of the value written to the command's stdin."""
 
-    tell: str = ""
-    """A value that is shown once this is done."""
+    stdout: str = ""
+    """Name under which the command's output is stored, for later commands."""
+
+    placeholder: str = ""
+    """Name of a public value that replaces this word in the arguments."""
+
+    show: str = ""
+    """Name of a value to show to the user, once, after the command succeeds."""
 
     minutes: str = ""
-    """How long it may take, where that is long."""
+    """Expected duration of a slow command, such as `1 to 2`."""
 
     def line(self) -> str:
-        """Give it as a shell would take it, with what goes in by stdin as a comment."""
-        comment = f"  # stdin: {self.feed}" if self.feed else ""
+        """Format the command for a shell; a comment names what it reads from stdin."""
+        comment = f"  # stdin: {self.stdin}" if self.stdin else ""
         return shlex.join((self.program, *self.arguments)) + comment
 
 
-def gcloud(*words: str, on: str, **flags: str | int | bool | None) -> Command:
-    """Make a gcloud command: words, then flags; None leaves a flag out, True and False are `--flag` and `--no-flag`.
+def gcloud(*words: str, target: str, **flags: str | int | bool | None) -> Command:
+    """Build a gcloud command from words and flags.
 
-    What a `Command` has besides (`feed`, `keep`, …) may be among the flags.
+    A flag that is None is left out; True and False become `--flag` and `--no-flag`. The fields of `Command` (`stdin`,
+    `stdout`, `placeholder`, `show`, `minutes`) may be among the flags.
     """
-    own = {name: str(flags.pop(name)) for name in ("feed", "keep", "fill", "tell", "minutes") if name in flags}
+    names = ("stdin", "stdout", "placeholder", "show", "minutes")
+    fields = {name: str(flags.pop(name)) for name in names if name in flags}
     options = [_flag(name.replace("_", "-"), value) for name, value in flags.items() if value is not None]
-    return Command(program="gcloud", arguments=(*words, *options), target=on, **own)
+    return Command(program="gcloud", arguments=(*words, *options), target=target, **fields)
 
 
 def _flag(name: str, value: str | int | bool) -> str:
@@ -51,13 +57,13 @@ def _flag(name: str, value: str | int | bool) -> str:
 
 
 def pairs(values: Mapping[str, str]) -> str:
-    """Write a mapping as gcloud reads it: `A=1,B=2`, or `^|^A=1,2|B=3` where a value has a comma in it.
+    """Format a mapping for gcloud: `A=1,B=2`, or `^|^A=1,2|B=3` when a value contains a comma.
 
-    Source: `gcloud topic escaping`. Raises ValueError when every separator is in some value.
+    Source: `gcloud topic escaping`. Raises ValueError when the values contain every separator.
     """
     texts = [f"{name}={value}" for name, value in values.items()]
     for separator in _SEPARATORS:
         if not any(separator in text for text in texts):
             joined = separator.join(texts)
             return joined if separator == "," else f"^{separator}^{joined}"
-    raise ValueError(f"a value has every one of {_SEPARATORS} in it: {', '.join(values)}")
+    raise ValueError(f"the values contain every one of the separators {_SEPARATORS}: {', '.join(values)}")

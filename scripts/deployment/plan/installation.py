@@ -1,4 +1,4 @@
-"""The installation that is wanted: frozen structs and the names that follow from them. Pure; `config` builds it."""
+"""The desired installation as frozen structs, and the resource names derived from it. Pure; `config` builds it."""
 
 from dataclasses import dataclass, field
 
@@ -6,18 +6,21 @@ FUNCTIONS = ("chat", "collection", "embedding")
 DATABASES = ("supabase", "cloudsql", "postgres")
 
 PIPELINE = "pipeline"
-"""The account that a pipeline deploys as."""
+"""The service account that a Cloud Build pipeline deploys as."""
 
 MAX_CONNECTIONS = 200
-"""`max_connections` of the Cloud SQL instance; three of them are for superusers."""
+"""`max_connections` of the Cloud SQL instance. Postgres reserves three of them for superusers."""
 
-# What the server takes: Supavisor for the smallest compute size, Postgres by default, Cloud SQL as we set it.
+DATABASE_INSTANCE = DATABASE_NAME = DATABASE_OWNER = "headwater"
+"""The Cloud SQL instance, its database, and the role that owns the database."""
+
+# Connections for clients: Supavisor at the smallest compute size, Postgres by default, Cloud SQL as configured here.
 _CONNECTIONS = {"supabase": 200, "postgres": 97, "cloudsql": MAX_CONNECTIONS - 3}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Auth:
-    """Whose tokens are taken. Without an issuer the installation is its own, with a secret that is made for it."""
+    """Which user tokens are accepted. Without an issuer, the installation issues its own, signed with a new secret."""
 
     issuer: str = ""
     audience: str = ""
@@ -28,7 +31,7 @@ class Auth:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How far everything may grow; `connections` is what the database takes, 0 for what its kind usually does."""
+    """Upper bounds for scaling and cost. `connections`: what the database accepts, 0 for the default of its kind."""
 
     chat_instances: int = 3
     collection_instances: int = 3
@@ -50,7 +53,7 @@ class CloudSql:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Everything that is wanted of one installation, in one project of its own."""
+    """One installation of Headwater, in a Google Cloud project of its own."""
 
     project: str
     region: str
@@ -67,33 +70,33 @@ class Installation:
     settings: tuple[tuple[str, str], ...] = ()
 
     @property
-    def worker(self) -> str:
-        """The Worker's name; those of other environments than production share a Cloudflare account with it."""
+    def worker_name(self) -> str:
+        """The Worker's name. Environments may share a Cloudflare account, so all but production add a suffix."""
         return "headwater" if self.environment in ("", "production") else f"headwater-{self.environment}"
 
     @property
     def bucket(self) -> str:
-        """The bucket's name, which nobody else on Google Cloud may have."""
+        """The bucket's name. Bucket names are unique across Google Cloud."""
         return f"{self.project}-headwater"
 
     @property
     def connections(self) -> int:
-        """How many connections the database takes."""
+        """Number of connections that the database accepts."""
         return self.limits.connections or _CONNECTIONS[self.database]
 
     @property
     def cloudsql_instance(self) -> str:
-        """The instance's connection name, '' for a database elsewhere."""
-        return f"{self.project}:{self.region}:headwater" if self.database == "cloudsql" else ""
+        """The connection name of the Cloud SQL instance, '' for other databases."""
+        return f"{self.project}:{self.region}:{DATABASE_INSTANCE}" if self.database == "cloudsql" else ""
 
     def account(self, name: str) -> str:
-        """Give the e-mail address of one of our service accounts."""
+        """Return the e-mail address of one of the installation's service accounts."""
         return f"headwater-{name}@{self.project}.iam.gserviceaccount.com"
 
     def image(self, target: str, tag: str) -> str:
-        """Give an image's reference."""
+        """Return an image's reference."""
         return f"{self.region}-docker.pkg.dev/{self.project}/headwater/{target}:{tag}"
 
     def instances(self, function: str) -> int:
-        """Give how many instances of a function there may be."""
+        """Return the maximum number of instances of a function."""
         return int(getattr(self.limits, f"{function}_instances"))

@@ -1,10 +1,10 @@
-"""What a container runs as: `Container`, wanted, or read from a service's or a job's JSON to compare with it. Pure."""
+"""Container settings of services and the job: as desired, and as read from Cloud Run's JSON for comparison. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import pairs
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.plan.settings import MEMORY_GIB, variables
@@ -15,7 +15,7 @@ _CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """The settings that a service's and a job's container have in common."""
+    """Settings that the containers of services and the job have in common."""
 
     image: str
     account: str
@@ -26,7 +26,7 @@ class Container:
     secrets: tuple[tuple[str, str], ...]
 
     def flags(self) -> dict[str, Any]:
-        """Give the flags of `run deploy` and `run jobs deploy` that make it."""
+        """Return the flags for `gcloud run deploy` and `gcloud run jobs deploy`."""
         return {
             "image": self.image,
             "service_account": self.account,
@@ -38,21 +38,21 @@ class Container:
         }
 
 
-def wanted_container(reader: str, wanted: Installation, found: Found) -> Container:
-    """Give the container of a function, or of the `job`."""
+def desired_container(reader: str, installation: Installation, state: CloudState) -> Container:
+    """Return the desired container of a function or of the `job`."""
     return Container(
-        image=wanted.image(reader, wanted.tag),
-        account=wanted.account(reader),
+        image=installation.image(reader, installation.tag),
+        account=installation.account(reader),
         cpu=_CPU[reader],
         memory=f"{MEMORY_GIB[reader]}Gi",
-        cloudsql=wanted.cloudsql_instance,
-        variables=tuple(sorted(variables(reader, wanted, found.project_number).items())),
-        secrets=tuple(sorted(references(wanted, found, reader).items())),
+        cloudsql=installation.cloudsql_instance,
+        variables=tuple(sorted(variables(reader, installation, state.project_number).items())),
+        secrets=tuple(sorted(references(installation, state, reader).items())),
     )
 
 
 def read_container(spec: Json, annotations: Mapping[str, str]) -> Container:
-    """Read it from the specification that holds the containers, and the annotations beside that."""
+    """Read a container from a Cloud Run spec and the annotations of its template."""
     container = spec["containers"][0]
     entries = container.get("env", [])
     sources = {entry["name"]: entry.get("valueFrom", {}).get("secretKeyRef") for entry in entries}
@@ -69,5 +69,5 @@ def read_container(spec: Json, annotations: Mapping[str, str]) -> Container:
 
 
 def _cores(text: str) -> str:
-    """Write CPUs in whole ones: both `1` and `1000m` are 1."""
+    """Normalise whole CPUs: `1000m` becomes `1`."""
     return str(int(text[:-1]) // 1000) if text.endswith("000m") else text

@@ -1,39 +1,45 @@
-"""Cloud SQL, for `database = "cloudsql"`: the instance, the database, its owner, who may connect. Plans are pure.
+"""Cloud SQL (`database = "cloudsql"`): instance, database, owner role and IAM access. Plans are pure.
 
-The role `app`, as which everything connects but migrations, is made by the migrations themselves.
+Migrations create the role `app`, which everything but migrations connects as.
 """
 
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment.cloud.read_cloud import Google, at_once
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_access import read_access
+from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
+from scripts.deployment.plan.access import Binding, account, missing
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
-from scripts.deployment.plan.installation import FUNCTIONS, MAX_CONNECTIONS, Installation
-from scripts.deployment.resources import access
-from scripts.deployment.resources.access import Binding, account
-from scripts.deployment.resources.secrets import Secret, look_secrets, write
+from scripts.deployment.plan.installation import (
+    DATABASE_INSTANCE,
+    DATABASE_NAME,
+    DATABASE_OWNER,
+    FUNCTIONS,
+    MAX_CONNECTIONS,
+    Installation,
+)
+from scripts.deployment.resources.secrets import Secret, read_secrets, write
 
-INSTANCE = DATABASE = OWNER = "headwater"
 _ADMIN_URL = Secret("DATABASE_ADMIN_URL", ("job",))
 
 
-def look_database(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the instance, what is in it, and whether its owner's password is kept."""
-    if not wanted.cloudsql_instance:
-        return found
-    path = f"/sql/v1beta4/projects/{wanted.project}/instances/{INSTANCE}"
-    instance, databases, users, policies = at_once(
+def read_database(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the instance, its databases and users, and whether the owner's password is stored."""
+    if not installation.cloudsql_instance:
+        return state
+    path = f"/sql/v1beta4/projects/{installation.project}/instances/{DATABASE_INSTANCE}"
+    instance, databases, users, policies = read_concurrently(
         [
             partial(google.get, "sqladmin", path),
             partial(google.get, "sqladmin", f"{path}/databases"),
             partial(google.get, "sqladmin", f"{path}/users"),
-            partial(access.look, google, wanted, _bindings(wanted)),
+            partial(read_access, google, installation, _bindings(installation)),
         ]
     )
     return replace(
-        look_secrets(google, wanted, found),
+        read_secrets(google, installation, state),
         sql_instance=instance,
         sql_databases=frozenset(each["name"] for each in (databases or {}).get("items", [])),
         sql_users=frozenset(each["name"] for each in (users or {}).get("items", [])),
@@ -41,24 +47,24 @@ def look_database(google: Google, wanted: Installation, found: Found) -> Found:
     )
 
 
-def plan_database(wanted: Installation, found: Found) -> list[Command]:
-    """Create what is missing, one after the other."""
-    if not wanted.cloudsql_instance:
+def plan_database(installation: Installation, state: CloudState) -> list[Command]:
+    """Create what is missing, in order."""
+    if not installation.cloudsql_instance:
         return []
-    where: dict[str, Any] = {"on": "sql", "project": wanted.project}
+    common: dict[str, Any] = {"target": "sql", "project": installation.project}
     commands = []
-    if found.sql_instance is None:
+    if state.sql_instance is None:
         commands.append(
             gcloud(
                 "sql",
                 "instances",
                 "create",
-                INSTANCE,
-                **where,
-                region=wanted.region,
+                DATABASE_INSTANCE,
+                **common,
+                region=installation.region,
                 edition="enterprise",
-                database_version=wanted.cloudsql.version,
-                tier=wanted.cloudsql.tier,
+                database_version=installation.cloudsql.version,
+                tier=installation.cloudsql.tier,
                 storage_auto_increase=True,
                 backup_start_time="03:00",
                 enable_point_in_time_recovery=True,
@@ -68,29 +74,34 @@ def plan_database(wanted: Installation, found: Found) -> list[Command]:
                 minutes="5 to 15",
             )
         )
-    if DATABASE not in found.sql_databases:
-        commands.append(gcloud("sql", "databases", "create", DATABASE, **where, instance=INSTANCE))
-    commands += [replace(command, target="sql") for command in _owner(wanted, found)]
-    return commands + access.missing(wanted, _bindings(wanted), found.access)
+    if DATABASE_NAME not in state.sql_databases:
+        commands.append(gcloud("sql", "databases", "create", DATABASE_NAME, **common, instance=DATABASE_INSTANCE))
+    commands += [replace(command, target="sql") for command in _owner(installation, state)]
+    return commands + missing(installation, _bindings(installation), state.access)
 
 
-def _owner(wanted: Installation, found: Found) -> list[Command]:
-    """Give the owner a password and keep it, in the order in which both are made again if only the first was done."""
-    keep = write(wanted, found, _ADMIN_URL)
-    give: dict[str, Any] = {"on": "sql", "project": wanted.project, "instance": INSTANCE, "flags_file": "-"}
-    if OWNER not in found.sql_users:
-        return [keep, gcloud("sql", "users", "create", OWNER, **give, feed="DATABASE_OWNER_FLAGS")]
-    if _ADMIN_URL.name not in found.versions:
-        return [gcloud("sql", "users", "set-password", OWNER, **give, feed="DATABASE_OWNER_FLAGS"), keep]
+def _owner(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the owner with a password and store it, ordered so that an interrupted deployment repeats both."""
+    store = write(installation, state, _ADMIN_URL)
+    common: dict[str, Any] = {
+        "target": "sql",
+        "project": installation.project,
+        "instance": DATABASE_INSTANCE,
+        "flags_file": "-",
+    }
+    if DATABASE_OWNER not in state.sql_users:
+        return [store, gcloud("sql", "users", "create", DATABASE_OWNER, **common, stdin="DATABASE_OWNER_FLAGS")]
+    if _ADMIN_URL.name not in state.versions:
+        return [gcloud("sql", "users", "set-password", DATABASE_OWNER, **common, stdin="DATABASE_OWNER_FLAGS"), store]
     return []
 
 
-def _bindings(wanted: Installation) -> list[Binding]:
+def _bindings(installation: Installation) -> list[Binding]:
     condition = (
-        f"resource.name == 'projects/{wanted.project}/instances/{INSTANCE}' && "
+        f"resource.name == 'projects/{installation.project}/instances/{DATABASE_INSTANCE}' && "
         "resource.service == 'sqladmin.googleapis.com'"
     )
     return [
-        Binding(f"project/{wanted.project}", "roles/cloudsql.client", account(wanted, name), condition)
+        Binding(f"project/{installation.project}", "roles/cloudsql.client", account(installation, name), condition)
         for name in (*FUNCTIONS, "job")
     ]

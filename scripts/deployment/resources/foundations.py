@@ -1,7 +1,7 @@
-"""The ground: enabled APIs, service accounts, the repository of images, the bucket. Plans are pure.
+"""Enabled APIs, service accounts, the image repository and the bucket. Plans are pure.
 
-Each function, the job, the build and the Worker is an account of its own, which may do nothing but what is bound to it;
-`invoker` is who Cloud Tasks and Cloud Scheduler call the functions as, `pipeline` (where one is wanted) who deploys.
+Each function, the job, the image build and the Worker has a service account of its own, without rights beyond its
+bindings. Cloud Tasks and Cloud Scheduler call the functions as `invoker`; an optional `pipeline` account deploys.
 """
 
 from dataclasses import replace
@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.cloud.read_cloud import Google, at_once
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_access import read_access
+from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
+from scripts.deployment.plan.access import Binding, account, missing
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import PIPELINE, Installation
-from scripts.deployment.resources import access
-from scripts.deployment.resources.access import Binding, account
 
 ACCOUNTS = ("chat", "collection", "embedding", "job", "invoker", "worker", "build", PIPELINE)
 
@@ -26,24 +26,24 @@ _APIS: tuple[str, ...] = ("artifactregistry", "cloudbuild", "cloudresourcemanage
 _APIS += ("iam", "iamcredentials", "logging", "monitoring", "orgpolicy", "run", "secretmanager", "storage", "sts")
 
 
-def apis(wanted: Installation) -> list[str]:
-    """Name the APIs that this installation uses."""
+def apis(installation: Installation) -> list[str]:
+    """Return the APIs that an installation uses."""
     names = {*_APIS}
-    names |= {"sqladmin", "sql-component"} if wanted.cloudsql_instance else set()
-    names |= {"billingbudgets", "cloudbilling"} if wanted.limits.budget else set()
+    names |= {"sqladmin", "sql-component"} if installation.cloudsql_instance else set()
+    names |= {"billingbudgets", "cloudbilling"} if installation.limits.budget else set()
     return [f"{name}.googleapis.com" for name in sorted(names)]
 
 
-def look_apis(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the project itself; raises DeploymentError when there is none, or when nobody pays for it."""
-    project, billing, enabled = at_once(
+def read_apis(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the project and its enabled APIs. Raises DeploymentError if it doesn't exist or has no billing account."""
+    project, billing, enabled = read_concurrently(
         [
-            partial(google.get, "cloudresourcemanager", f"/v1/projects/{wanted.project}"),
-            partial(google.get, "cloudbilling", f"/v1/projects/{wanted.project}/billingInfo"),
+            partial(google.get, "cloudresourcemanager", f"/v1/projects/{installation.project}"),
+            partial(google.get, "cloudbilling", f"/v1/projects/{installation.project}/billingInfo"),
             lambda: list(
                 google.all(
                     "serviceusage",
-                    f"/v1/projects/{wanted.project}/services",
+                    f"/v1/projects/{installation.project}/services",
                     "services",
                     filter="state:ENABLED",
                     pageSize=200,
@@ -53,122 +53,128 @@ def look_apis(google: Google, wanted: Installation, found: Found) -> Found:
     )
     if project is None:
         raise DeploymentError(
-            f"there is no project {wanted.project}, or you can't see it", f"gcloud projects create {wanted.project}"
+            f"project {installation.project} doesn't exist, or you have no access to it",
+            f"create it: gcloud projects create {installation.project}",
         )
     if billing is not None and not billing.get("billingEnabled"):
         raise DeploymentError(
-            f"no billing account pays for {wanted.project}",
-            f"gcloud billing projects link {wanted.project} --billing-account=ACCOUNT (gcloud billing accounts list)",
+            f"project {installation.project} has no billing account",
+            f"link one: gcloud billing projects link {installation.project} --billing-account=ACCOUNT "
+            "(gcloud billing accounts list)",
         )
     return replace(
-        found,
+        state,
         project_number=str(project["projectNumber"]),
-        billing_account=(billing or {}).get("billingAccountName", "").rpartition("/")[2] or found.billing_account,
+        billing_account=(billing or {}).get("billingAccountName", "").rpartition("/")[2] or state.billing_account,
         apis=frozenset(service["config"]["name"] for service in enabled),
     )
 
 
-def plan_apis(wanted: Installation, found: Found) -> list[Command]:
-    """Enable what is not enabled, all at once."""
-    needed = [api for api in apis(wanted) if api not in found.apis]
-    command = gcloud("services", "enable", *needed, on="apis", project=wanted.project, minutes="1 to 2")
+def plan_apis(installation: Installation, state: CloudState) -> list[Command]:
+    """Enable the missing APIs with one command."""
+    needed = [api for api in apis(installation) if api not in state.apis]
+    command = gcloud("services", "enable", *needed, target="apis", project=installation.project, minutes="1 to 2")
     return [command] if needed else []
 
 
-def look_accounts(google: Google, wanted: Installation, found: Found) -> Found:
+def read_accounts(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
     """Read the service accounts."""
-    listed = google.all("iam", f"/v1/projects/{wanted.project}/serviceAccounts", "accounts", pageSize=100)
-    return replace(found, accounts=frozenset(each["email"] for each in listed))
+    listed = google.all("iam", f"/v1/projects/{installation.project}/serviceAccounts", "accounts", pageSize=100)
+    return replace(state, accounts=frozenset(each["email"] for each in listed))
 
 
-def plan_accounts(wanted: Installation, found: Found) -> list[Command]:
-    """Create the accounts; whatever else is made says what each may do with it."""
+def plan_accounts(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the missing service accounts. Each resource's stage grants its own access."""
     return [
         gcloud(
             "iam",
             "service-accounts",
             "create",
             f"headwater-{name}",
-            on=f"account/{wanted.account(name)}",
-            project=wanted.project,
+            target=f"account/{installation.account(name)}",
+            project=installation.project,
             display_name=f"Headwater: {name}",
         )
         for name in ACCOUNTS
-        if wanted.account(name) not in found.accounts and (name != PIPELINE or wanted.pipeline)
+        if installation.account(name) not in state.accounts and (name != PIPELINE or installation.pipeline)
     ]
 
 
-def look_registry(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the repository and who may write to it."""
-    path = f"/v1/projects/{wanted.project}/locations/{wanted.region}/repositories/headwater"
-    repository, policies = at_once(
+def read_registry(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the image repository and its access."""
+    path = f"/v1/projects/{installation.project}/locations/{installation.region}/repositories/headwater"
+    repository, policies = read_concurrently(
         [
             partial(google.get, "artifactregistry", path),
-            partial(access.look, google, wanted, _registry_bindings(wanted)),
+            partial(read_access, google, installation, _registry_bindings(installation)),
         ]
     )
-    return replace(found, repository=repository, access=policies)
+    return replace(state, repository=repository, access=policies)
 
 
-def plan_registry(wanted: Installation, found: Found) -> list[Command]:
-    """Create the repository, in which old images are deleted; builds may write to it, and their log."""
-    where: dict[str, Any] = {"on": "repository/headwater", "project": wanted.project, "location": wanted.region}
+def plan_registry(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the image repository with its clean-up policies; let builds write images and logs."""
+    common: dict[str, Any] = {
+        "target": "repository/headwater",
+        "project": installation.project,
+        "location": installation.region,
+    }
     words = ("artifacts", "repositories")
     commands = []
-    if found.repository is None:
+    if state.repository is None:
         text = "Headwater's images"
-        commands.append(gcloud(*words, "create", "headwater", **where, repository_format="docker", description=text))
-    if set((found.repository or {}).get("cleanupPolicies", {})) != _CLEANUP_POLICIES:
+        commands.append(gcloud(*words, "create", "headwater", **common, repository_format="docker", description=text))
+    if set((state.repository or {}).get("cleanupPolicies", {})) != _CLEANUP_POLICIES:
         commands.append(
-            gcloud(*words, "set-cleanup-policies", "headwater", **where, policy=CLEANUP_FILE, dry_run=False)
+            gcloud(*words, "set-cleanup-policies", "headwater", **common, policy=CLEANUP_FILE, dry_run=False)
         )
-    return commands + access.missing(wanted, _registry_bindings(wanted), found.access)
+    return commands + missing(installation, _registry_bindings(installation), state.access)
 
 
-def _registry_bindings(wanted: Installation) -> list[Binding]:
-    build = account(wanted, "build")
+def _registry_bindings(installation: Installation) -> list[Binding]:
+    build = account(installation, "build")
     return [
         Binding("repository/headwater", "roles/artifactregistry.writer", build),
-        Binding(f"project/{wanted.project}", "roles/logging.logWriter", build),
+        Binding(f"project/{installation.project}", "roles/logging.logWriter", build),
     ]
 
 
-def look_bucket(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the bucket and who may use it."""
-    bucket, policies = at_once(
+def read_bucket(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the bucket and its access."""
+    bucket, policies = read_concurrently(
         [
-            partial(google.get, "storage", f"/storage/v1/b/{wanted.bucket}"),
-            partial(access.look, google, wanted, _bucket_bindings(wanted)),
+            partial(google.get, "storage", f"/storage/v1/b/{installation.bucket}"),
+            partial(read_access, google, installation, _bucket_bindings(installation)),
         ]
     )
-    return replace(found, bucket=bucket, access=policies)
+    return replace(state, bucket=bucket, access=policies)
 
 
-def plan_bucket(wanted: Installation, found: Found) -> list[Command]:
-    """Create the bucket: closed to the public, and what is staged in it and forgotten is deleted."""
-    where: dict[str, Any] = {"on": f"bucket/{wanted.bucket}", "project": wanted.project}
-    words, url = ("storage", "buckets"), f"gs://{wanted.bucket}"
+def plan_bucket(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the bucket: not public, with a lifecycle rule that deletes old staged files."""
+    common: dict[str, Any] = {"target": f"bucket/{installation.bucket}", "project": installation.project}
+    words, url = ("storage", "buckets"), f"gs://{installation.bucket}"
     commands = []
-    if found.bucket is None:
+    if state.bucket is None:
         commands.append(
             gcloud(
                 *words,
                 "create",
                 url,
-                **where,
-                location=wanted.region,
+                **common,
+                location=installation.region,
                 uniform_bucket_level_access=True,
                 public_access_prevention=True,
                 soft_delete_duration="0",
                 lifecycle_file=LIFECYCLE_FILE,
             )
         )
-    elif not found.bucket.get("lifecycle", {}).get("rule"):
-        commands.append(gcloud(*words, "update", url, **where, lifecycle_file=LIFECYCLE_FILE))
-    return commands + access.missing(wanted, _bucket_bindings(wanted), found.access)
+    elif not state.bucket.get("lifecycle", {}).get("rule"):
+        commands.append(gcloud(*words, "update", url, **common, lifecycle_file=LIFECYCLE_FILE))
+    return commands + missing(installation, _bucket_bindings(installation), state.access)
 
 
-def _bucket_bindings(wanted: Installation) -> list[Binding]:
-    bucket = f"bucket/{wanted.bucket}"
-    users = [Binding(bucket, "roles/storage.objectUser", account(wanted, name)) for name in ("collection", "job")]
-    return [*users, Binding(bucket, "roles/storage.objectViewer", account(wanted, "build"))]
+def _bucket_bindings(installation: Installation) -> list[Binding]:
+    bucket = f"bucket/{installation.bucket}"
+    users = [Binding(bucket, "roles/storage.objectUser", account(installation, name)) for name in ("collection", "job")]
+    return [*users, Binding(bucket, "roles/storage.objectViewer", account(installation, "build"))]

@@ -1,8 +1,8 @@
-"""What Google knows the Worker by. Plans are pure.
+"""How the Worker authenticates to Google: by a service account key, or by workload identity federation.
 
-By a key of its service account, kept among the Worker's secrets. Where the organisation forbids such keys (a policy
-that is the default of new ones), the Worker signs assertions with a key of its own, whose public half Google has been
-given: workload identity federation. `worker_identity = "auto"` looks which it is.
+The key is stored as a secret of the Worker. Where the organisation forbids service account keys, which is the default
+for new organisations, the Worker signs assertions with its own key, whose public half is uploaded to Google.
+`worker_identity = "auto"` chooses by the organisation's policy. Plans are pure.
 """
 
 from dataclasses import replace
@@ -10,128 +10,136 @@ from functools import partial
 from typing import Any
 
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.cloud.read_cloud import Google, at_once
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_access import read_access
+from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
+from scripts.deployment.plan.access import Binding, missing
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import Installation
-from scripts.deployment.resources import access
-from scripts.deployment.resources.access import Binding
 
 POOL = PROVIDER = "headwater"
 SUBJECT = "headwater-worker"
-"""`sub` of the Worker's assertions."""
+"""The `sub` claim of the Worker's assertions."""
 
-_FORBIDDING = ("iam.disableServiceAccountKeyCreation", "iam.managed.disableServiceAccountKeyCreation")
-
-
-def uses_federation(wanted: Installation, found: Found) -> bool:
-    """Tell which way Google knows the Worker."""
-    return wanted.worker_identity == "federation" or (wanted.worker_identity == "auto" and found.forbids_keys)
+_KEY_CONSTRAINTS = ("iam.disableServiceAccountKeyCreation", "iam.managed.disableServiceAccountKeyCreation")
 
 
-def told(wanted: Installation, found: Found) -> str:
-    """Say which way it is, and why."""
-    why = "as deploy.toml says"
-    if wanted.worker_identity == "auto":
-        why = f"which the project's policy {'forbids' if found.forbids_keys else 'allows'}"
-    if not uses_federation(wanted, found):
-        return f"Google knows the Worker by a key of its service account, {why}"
-    return f"Google knows the Worker by workload identity federation, {why.replace('which', 'instead of a key, which')}"
+def uses_federation(installation: Installation, state: CloudState) -> bool:
+    """Return whether the Worker authenticates by federation rather than by a key."""
+    return installation.worker_identity == "federation" or (
+        installation.worker_identity == "auto" and state.keys_forbidden
+    )
 
 
-def look_identity(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the organisation's policy, the account's keys, and the pool."""
-    account = f"/v1/projects/{wanted.project}/serviceAccounts/{wanted.account('worker')}"
-    pool = f"/v1/projects/{wanted.project}/locations/global/workloadIdentityPools/{POOL}"
-    keys, there, provider, policies, *forbidden = at_once(
+def describe(installation: Installation, state: CloudState) -> str:
+    """Say how the Worker authenticates, and why."""
+    federation = uses_federation(installation, state)
+    method = "workload identity federation" if federation else "a service account key"
+    why = "set in deploy.toml"
+    if installation.worker_identity == "auto":
+        why = f"the organisation's policy {'forbids' if state.keys_forbidden else 'allows'} service account keys"
+    return f"the Worker authenticates to Google by {method} ({why})"
+
+
+def read_identity(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the organisation's policy, the account's keys and the identity pool."""
+    account = f"/v1/projects/{installation.project}/serviceAccounts/{installation.account('worker')}"
+    pool = f"/v1/projects/{installation.project}/locations/global/workloadIdentityPools/{POOL}"
+    keys, identity_pool, provider, policies, *forbidden = read_concurrently(
         [
             partial(google.get, "iam", f"{account}/keys", keyTypes="USER_MANAGED"),
             partial(google.get, "iam", pool),
             partial(google.get, "iam", f"{pool}/providers/{PROVIDER}"),
-            partial(access.look, google, wanted, _bindings(wanted, found)),
-            *(partial(_is_enforced, google, wanted, constraint) for constraint in _FORBIDDING),
+            partial(read_access, google, installation, _bindings(installation, state)),
+            *(partial(_is_enforced, google, installation, constraint) for constraint in _KEY_CONSTRAINTS),
         ]
     )
     return replace(
-        found,
+        state,
         worker_keys=tuple(each["name"].rpartition("/")[2] for each in (keys or {}).get("keys", [])),
-        pool=there,
+        pool=identity_pool,
         provider=provider,
         access=policies,
-        forbids_keys=any(forbidden),
+        keys_forbidden=any(forbidden),
     )
 
 
-def plan_identity(wanted: Installation, found: Found) -> list[Command]:
-    """Make what the Worker, or Google, lacks; the Worker's half is kept for its secrets."""
-    return _federation(wanted, found) if uses_federation(wanted, found) else _key(wanted, found)
+def plan_identity(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the key or federation that is missing. The Worker's private key becomes one of its secrets."""
+    return _federation(installation, state) if uses_federation(installation, state) else _key(installation, state)
 
 
-def variables(wanted: Installation, found: Found) -> dict[str, str]:
-    """Give what the Worker must know besides its secret."""
-    if not uses_federation(wanted, found):
+def variables(installation: Installation, state: CloudState) -> dict[str, str]:
+    """Return the Worker's variables for federation."""
+    if not uses_federation(installation, state):
         return {}
     return {
-        "GOOGLE_SERVICE_ACCOUNT": wanted.account("worker"),
-        "GOOGLE_WORKLOAD_PROVIDER": f"{_pool_name(found)}/providers/{PROVIDER}",
-        "GOOGLE_WORKLOAD_ISSUER": f"https://{wanted.domain}",
+        "GOOGLE_SERVICE_ACCOUNT": installation.account("worker"),
+        "GOOGLE_WORKLOAD_PROVIDER": f"{_pool_name(state)}/providers/{PROVIDER}",
+        "GOOGLE_WORKLOAD_ISSUER": f"https://{installation.domain}",
     }
 
 
-def _key(wanted: Installation, found: Found) -> list[Command]:
-    """Nobody but the Worker ever has a key, so those there are when it has none are nobody's."""
-    if "GOOGLE_SERVICE_ACCOUNT_KEY" in found.worker_secrets:
+def _key(installation: Installation, state: CloudState) -> list[Command]:
+    """Only the Worker uses keys of this account: if it has none, existing keys are leftovers and are deleted."""
+    if "GOOGLE_SERVICE_ACCOUNT_KEY" in state.worker_secrets:
         return []
     keys = ("iam", "service-accounts", "keys")
-    flags: dict[str, Any] = {"on": "worker", "project": wanted.project, "iam_account": wanted.account("worker")}
+    flags: dict[str, Any] = {
+        "target": "worker",
+        "project": installation.project,
+        "iam_account": installation.account("worker"),
+    }
     return [
-        *(gcloud(*keys, "delete", key, **flags) for key in found.worker_keys),
-        gcloud(*keys, "create", "-", **flags, keep="GOOGLE_SERVICE_ACCOUNT_KEY"),
+        *(gcloud(*keys, "delete", key, **flags) for key in state.worker_keys),
+        gcloud(*keys, "create", "-", **flags, stdout="GOOGLE_SERVICE_ACCOUNT_KEY"),
     ]
 
 
-def _federation(wanted: Installation, found: Found) -> list[Command]:
-    """A key that only the Worker has is made again when the Worker, or Google, lacks its half."""
+def _federation(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the pool and provider. A new key pair is generated if the Worker or Google lacks its half."""
     pool = ("iam", "workload-identity-pools")
-    where: dict[str, Any] = {"on": "worker", "project": wanted.project, "location": "global"}
+    common: dict[str, Any] = {"target": "worker", "project": installation.project, "location": "global"}
     commands = []
-    if found.pool is None:
-        commands.append(gcloud(*pool, "create", POOL, **where, display_name="Headwater"))
-    if found.provider is None or "WORKLOAD_KEY" not in found.worker_secrets:
-        make = ("edge/scripts/workload-key.mjs",)
-        commands.append(Command(program="node", arguments=make, target="worker", keep="WORKLOAD_KEYS"))
+    if state.pool is None:
+        commands.append(gcloud(*pool, "create", POOL, **common, display_name="Headwater"))
+    if state.provider is None or "WORKLOAD_KEY" not in state.worker_secrets:
+        script = ("edge/scripts/workload-key.mjs",)
+        commands.append(Command(program="node", arguments=script, target="worker", stdout="WORKLOAD_KEYS"))
         commands.append(
             gcloud(
                 *pool,
                 "providers",
-                "create-oidc" if found.provider is None else "update-oidc",
+                "create-oidc" if state.provider is None else "update-oidc",
                 PROVIDER,
-                **where,
+                **common,
                 workload_identity_pool=POOL,
-                issuer_uri=f"https://{wanted.domain}",
+                issuer_uri=f"https://{installation.domain}",
                 attribute_mapping="google.subject=assertion.sub",
                 jwk_json_path="-",
-                feed="WORKLOAD_JWKS",
+                stdin="WORKLOAD_JWKS",
             )
         )
-    granted = access.missing(wanted, _bindings(wanted, found), found.access)
-    return commands + [replace(command, target="worker") for command in granted]
+    grants = missing(installation, _bindings(installation, state), state.access)
+    return commands + [replace(command, target="worker") for command in grants]
 
 
-def _bindings(wanted: Installation, found: Found) -> list[Binding]:
-    member = f"principal://iam.googleapis.com/{_pool_name(found)}/subject/{SUBJECT}"
+def _bindings(installation: Installation, state: CloudState) -> list[Binding]:
+    member = f"principal://iam.googleapis.com/{_pool_name(state)}/subject/{SUBJECT}"
     role = "roles/iam.serviceAccountOpenIdTokenCreator"
-    return [Binding(f"account/{wanted.account('worker')}", role, member)]
+    return [Binding(f"account/{installation.account('worker')}", role, member)]
 
 
-def _pool_name(found: Found) -> str:
-    return f"projects/{found.project_number}/locations/global/workloadIdentityPools/{POOL}"
+def _pool_name(state: CloudState) -> str:
+    return f"projects/{state.project_number}/locations/global/workloadIdentityPools/{POOL}"
 
 
-def _is_enforced(google: Google, wanted: Installation, constraint: str) -> bool:
-    """Tell whether a policy holds here; whoever may not read policies finds out by making a key."""
+def _is_enforced(google: GoogleCloud, installation: Installation, constraint: str) -> bool:
+    """Return whether a constraint applies; False if the caller may not read policies. Creating a key fails then."""
     try:
-        policy = google.get("orgpolicy", f"/v2/projects/{wanted.project}/policies/{constraint}:getEffectivePolicy")
+        policy = google.get(
+            "orgpolicy", f"/v2/projects/{installation.project}/policies/{constraint}:getEffectivePolicy"
+        )
     except DeploymentError:
         return False
     return any(rule.get("enforce") for rule in (policy or {}).get("spec", {}).get("rules", []))

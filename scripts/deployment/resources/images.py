@@ -1,7 +1,7 @@
-"""Images: the files that they are made of flow in, their tag and the build that is missing flow out.
+"""Container images: their content-based tag, and the Cloud Build command. The plan is pure.
 
-The tag is a hash of those files, so that a change elsewhere builds nothing and rolls nothing out, and the same tree is
-the same release wherever it is deployed from.
+The tag is a hash of the images' source files. Other changes build and roll out nothing, and the same tree gives the
+same release wherever it is deployed from.
 """
 
 import hashlib
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment.cloud.read_cloud import Google
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_cloud import GoogleCloud
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud, pairs
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
 
 TARGETS = (*FUNCTIONS, "job")
 SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "shared")
-"""What the Dockerfile copies, and itself."""
+"""The Dockerfile and all that it copies."""
 
 
 def content_tag(root: Path) -> str:
-    """Hash what images are made of, 12 hexadecimal digits of it."""
+    """Return the first 12 hexadecimal digits of a hash of the images' source files."""
     digest = hashlib.sha256()
     for path in _files(root):
         content = path.read_bytes()
@@ -31,36 +31,36 @@ def content_tag(root: Path) -> str:
 
 def _files(root: Path) -> Iterator[Path]:
     for name in SOURCES:
-        found = [root / name] if (root / name).is_file() else sorted((root / name).rglob("*"))
-        yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
+        paths = [root / name] if (root / name).is_file() else sorted((root / name).rglob("*"))
+        yield from (path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
-def look_images(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read which images there are."""
-    path = f"/v1/projects/{wanted.project}/locations/{wanted.region}/repositories/headwater/dockerImages"
+def read_images(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the tagged images in the repository."""
+    path = f"/v1/projects/{installation.project}/locations/{installation.region}/repositories/headwater/dockerImages"
     listed = google.all("artifactregistry", path, "dockerImages", pageSize=1000)
     return replace(
-        found,
+        state,
         images=frozenset(f"{each['uri'].partition('@')[0]}:{tag}" for each in listed for tag in each.get("tags", [])),
     )
 
 
-def plan_images(wanted: Installation, found: Found) -> list[Command]:
-    """Build all four on Cloud Build when one is missing."""
-    if all(wanted.image(target, wanted.tag) in found.images for target in TARGETS):
+def plan_images(installation: Installation, state: CloudState) -> list[Command]:
+    """Build all four images on Cloud Build if one is missing."""
+    if all(installation.image(target, installation.tag) in state.images for target in TARGETS):
         return []
-    build = f"projects/{wanted.project}/serviceAccounts/{wanted.account('build')}"
+    build = f"projects/{installation.project}/serviceAccounts/{installation.account('build')}"
     return [
         gcloud(
             "builds",
             "submit",
             ".",
-            on="images",
-            project=wanted.project,
+            target="images",
+            project=installation.project,
             config="cloudbuild.yaml",
             service_account=build,
-            gcs_source_staging_dir=f"gs://{wanted.bucket}/source",
-            substitutions=pairs({"_REGION": wanted.region, "_TAG": wanted.tag}),
+            gcs_source_staging_dir=f"gs://{installation.bucket}/source",
+            substitutions=pairs({"_REGION": installation.region, "_TAG": installation.tag}),
             minutes="5 to 15",
         )
     ]

@@ -1,12 +1,12 @@
-"""The first owner: an API key that is shown once to whoever deploys. Plans are pure.
+"""The first owner's API key, shown once to the user who deploys. Plans are pure.
 
-The key is made here; the job is told its hash alone, which nobody can call with. That it is done is written on the
-secret that outlives everything else of an installation.
+The key is generated here and the job receives only its hash. A label on the secret that outlives all other resources
+records that the key was created.
 """
 
 from typing import Any
 
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.resources.job import JOB
@@ -15,11 +15,11 @@ from scripts.deployment.resources.secrets import OWNER_LABEL
 _SECRET = "headwater-secret-key"
 
 
-def plan_owner(wanted: Installation, found: Found) -> list[Command]:
-    """Make the key, show it, and remember that it was made."""
-    if OWNER_LABEL in found.secrets.get(_SECRET, {}).get("labels", {}):
+def plan_owner(installation: Installation, state: CloudState) -> list[Command]:
+    """Create and show the key, and record that it exists."""
+    if OWNER_LABEL in state.secrets.get(_SECRET, {}).get("labels", {}):
         return []
-    where: dict[str, Any] = {"on": "owner", "project": wanted.project}
+    common: dict[str, Any] = {"target": "owner", "project": installation.project}
     arguments = "keys,create,--name=first-owner,--role=owner,--hash=OWNER_KEY_HASH"
     return [
         gcloud(
@@ -27,13 +27,13 @@ def plan_owner(wanted: Installation, found: Found) -> list[Command]:
             "jobs",
             "execute",
             JOB,
-            **where,
-            region=wanted.region,
+            **common,
+            region=installation.region,
             args=arguments,
             wait=True,
             minutes="1",
-            fill="OWNER_KEY_HASH",
-            tell="OWNER_KEY",
+            placeholder="OWNER_KEY_HASH",
+            show="OWNER_KEY",
         ),
-        gcloud("secrets", "update", _SECRET, **where, update_labels=f"{OWNER_LABEL}=made"),
+        gcloud("secrets", "update", _SECRET, **common, update_labels=f"{OWNER_LABEL}=made"),
     ]

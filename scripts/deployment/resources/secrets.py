@@ -1,25 +1,25 @@
-"""Secrets in Secret Manager: which there are, who may read each, and the commands that are missing. Plans are pure.
+"""Secrets in Secret Manager and the accounts that may read each. Plans are pure.
 
-A secret is made once and its value asked for or generated only then. Services and the job name the version they use, so
-that a new version (`gcloud secrets versions add`) reaches them with the next deployment, smoke test and all.
+A secret's value is generated or prompted for once, when the secret is created. Services and the job reference a fixed
+version, so a new version (`gcloud secrets versions add`) takes effect with the next deployment and its smoke test.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from scripts.deployment.cloud.read_cloud import Google, at_once
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_access import read_access
+from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
+from scripts.deployment.plan.access import Binding, account, missing
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import FUNCTIONS, PIPELINE, Installation
-from scripts.deployment.resources import access
-from scripts.deployment.resources.access import Binding, account
 
 PREFIX = "headwater-"
-"""What the name of every secret begins with."""
+"""Prefix of every secret's name."""
 
 OWNER_LABEL = "owner-key"
-"""On the secret that outlives everything else: says that the first owner has a key."""
+"""Label of the secret that outlives all other resources: the first owner's key exists."""
 
 _PROVIDERS = {
     "anthropic": "ANTHROPIC_API_KEY",
@@ -27,40 +27,40 @@ _PROVIDERS = {
     "groq": "GROQ_API_KEY",
     "openai": "OPENAI_API_KEY",
 }
-_EVERYBODY: tuple[str, ...] = (*FUNCTIONS, "job")
+_ALL_READERS: tuple[str, ...] = (*FUNCTIONS, "job")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A setting whose value is kept in Secret Manager, and the accounts that may read it."""
+    """A setting whose value is stored in Secret Manager, and the accounts that may read it."""
 
     setting: str
     readers: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Its name there: `headwater-database-url` for DATABASE_URL."""
+        """Its name in Secret Manager: `headwater-database-url` for DATABASE_URL."""
         return PREFIX + self.setting.lower().replace("_", "-")
 
 
-def secrets(wanted: Installation) -> list[Secret]:
-    """Name the secrets of an installation."""
-    needed = [
-        Secret("DATABASE_URL", _EVERYBODY),
+def secrets(installation: Installation) -> list[Secret]:
+    """Return the secrets of an installation."""
+    required = [
+        Secret("DATABASE_URL", _ALL_READERS),
         Secret("DATABASE_ADMIN_URL", ("job",)),
         Secret("SECRET_KEY", ("collection", "job")),
     ]
-    # The Worker's own copy, and the right to deploy it: a pipeline hands on the one and uses the other.
-    deploys = (PIPELINE,) if wanted.pipeline else ()
-    if not wanted.auth.jwks_url:
-        needed.append(Secret("AUTH_SECRET", (*_EVERYBODY, *deploys)))
-    if deploys:
-        needed.append(Secret("CLOUDFLARE_API_TOKEN", deploys))
-    return needed + _model_keys(dict(wanted.settings))
+    # A pipeline copies AUTH_SECRET to the Worker, and deploys the Worker with the Cloudflare token.
+    deployers = (PIPELINE,) if installation.pipeline else ()
+    if not installation.auth.jwks_url:
+        required.append(Secret("AUTH_SECRET", (*_ALL_READERS, *deployers)))
+    if deployers:
+        required.append(Secret("CLOUDFLARE_API_TOKEN", deployers))
+    return required + _model_keys(dict(installation.settings))
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
-    """Name the keys of model providers: chat models are asked by the chat alone, embedding models by all that embed."""
+    """Return the model providers' API keys: chat models are used by chat, embedding models by all that embed."""
     models = settings.get("CHAT_MODEL", "").split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models
@@ -70,56 +70,61 @@ def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
     return [Secret(setting, who) for setting, who in sorted(readers.items()) if setting]
 
 
-def references(wanted: Installation, found: Found, reader: str) -> dict[str, str]:
-    """Give a reader's secrets as Cloud Run takes them: the setting, and `NAME:VERSION`."""
+def references(installation: Installation, state: CloudState, reader: str) -> dict[str, str]:
+    """Return a reader's secrets for Cloud Run: setting → `NAME:VERSION`."""
     return {
-        secret.setting: f"{secret.name}:{found.versions.get(secret.name, '1')}"
-        for secret in secrets(wanted)
+        secret.setting: f"{secret.name}:{state.versions.get(secret.name, '1')}"
+        for secret in secrets(installation)
         if reader in secret.readers
     }
 
 
-def look_secrets(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the secrets' names, newest versions and readers; never a value."""
-    path = f"/v1/projects/{wanted.project}/secrets"
-    policies, listed, *versions = at_once(
+def read_secrets(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the secrets' names, newest versions and readers, but no values."""
+    path = f"/v1/projects/{installation.project}/secrets"
+    policies, listed, *versions = read_concurrently(
         [
-            partial(access.look, google, wanted, _bindings(wanted)),
+            partial(read_access, google, installation, _bindings(installation)),
             lambda: list(google.all("secretmanager", path, "secrets", pageSize=200)),
-            *(partial(google.get, "secretmanager", f"{path}/{each.name}/versions/latest") for each in secrets(wanted)),
+            *(
+                partial(google.get, "secretmanager", f"{path}/{each.name}/versions/latest")
+                for each in secrets(installation)
+            ),
         ]
     )
-    newest = {each.name: version for each, version in zip(secrets(wanted), versions, strict=True) if version}
+    newest = {each.name: version for each, version in zip(secrets(installation), versions, strict=True) if version}
     return replace(
-        found,
+        state,
         secrets={secret["name"].rpartition("/")[2]: secret for secret in listed},
         versions={name: version["name"].rpartition("/")[2] for name, version in newest.items()},
         access=policies,
     )
 
 
-def plan_secrets(wanted: Installation, found: Found) -> list[Command]:
-    """Make what has no value yet, and let its readers read it; Cloud SQL's owner has been given its own already."""
-    made = "DATABASE_ADMIN_URL" if wanted.cloudsql_instance else ""
-    lacking = [each for each in secrets(wanted) if each.name not in found.versions and each.setting != made]
-    commands = [write(wanted, found, secret) for secret in lacking]
-    return commands + access.missing(wanted, _bindings(wanted), found.access)
+def plan_secrets(installation: Installation, state: CloudState) -> list[Command]:
+    """Create secrets without a value and grant access. For Cloud SQL, the database stage wrote the owner's URL."""
+    already_written = "DATABASE_ADMIN_URL" if installation.cloudsql_instance else ""
+    missing_values = [
+        each for each in secrets(installation) if each.name not in state.versions and each.setting != already_written
+    ]
+    commands = [write(installation, state, secret) for secret in missing_values]
+    return commands + missing(installation, _bindings(installation), state.access)
 
 
-def write(wanted: Installation, found: Found, secret: Secret) -> Command:
-    """Give the command that makes a secret, or a version of one that is there."""
-    is_there = secret.name in found.secrets
-    words = ("versions", "add") if is_there else ("create",)
-    # In the region alone: nothing of an installation is elsewhere.
-    more = {} if is_there else {"replication_policy": "user-managed", "locations": wanted.region}
-    where = {"on": f"secret/{secret.name}", "project": wanted.project}
-    return gcloud("secrets", *words, secret.name, **where, **more, data_file="-", feed=secret.setting)
+def write(installation: Installation, state: CloudState, secret: Secret) -> Command:
+    """Return the command that creates a secret, or adds a version to an existing one."""
+    exists = secret.name in state.secrets
+    words = ("versions", "add") if exists else ("create",)
+    # Replicated in the installation's own region only.
+    replication = {} if exists else {"replication_policy": "user-managed", "locations": installation.region}
+    common = {"target": f"secret/{secret.name}", "project": installation.project}
+    return gcloud("secrets", *words, secret.name, **common, **replication, data_file="-", stdin=secret.setting)
 
 
-def _bindings(wanted: Installation) -> list[Binding]:
+def _bindings(installation: Installation) -> list[Binding]:
     role = "roles/secretmanager.secretAccessor"
     return [
-        Binding(f"secret/{secret.name}", role, account(wanted, reader))
-        for secret in secrets(wanted)
+        Binding(f"secret/{secret.name}", role, account(installation, reader))
+        for secret in secrets(installation)
         for reader in secret.readers
     ]

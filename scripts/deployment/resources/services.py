@@ -1,6 +1,6 @@
 """The three Cloud Run services: deployed without traffic, smoke-tested, then released. Plans are pure.
 
-What a service has is compared with what is wanted setting by setting, so that nothing is deployed that wouldn't change.
+A service is deployed only if one of its settings differs from the desired one.
 """
 
 from collections.abc import Mapping
@@ -8,89 +8,99 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment.cloud.read_cloud import Google, at_once
-from scripts.deployment.plan.cloud_state import Found, Json
+from scripts.deployment.cloud.read_access import read_access
+from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
+from scripts.deployment.plan.access import Binding, account, missing
+from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud, pairs
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
 from scripts.deployment.plan.settings import THREADS, TIMEOUTS_S
-from scripts.deployment.resources import access
-from scripts.deployment.resources.access import Binding, account
-from scripts.deployment.resources.containers import read_container, wanted_container
+from scripts.deployment.resources.containers import desired_container, read_container
 
 CANDIDATE = "candidate"
-"""The tag under which a revision that has no traffic yet can be reached."""
+"""Traffic tag of a new revision, which makes it reachable before it gets traffic."""
 
 _RUN = "run.googleapis.com"
 _SCALING = "autoscaling.knative.dev"
-# Within the four minutes that Cloud Run gives an instance to start.
+# 240 s: Cloud Run's limit for the start of an instance.
 _PROBE = {"httpGet.path": "/heartbeat", "httpGet.port": "8080", "periodSeconds": "1", "failureThreshold": "240"}
 
 
 def service_name(function: str) -> str:
-    """Give a function's service."""
+    """Return the name of a function's service."""
     return f"headwater-{function}"
 
 
-def look_services(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read the services and who may call them."""
-    path = f"/apis/serving.knative.dev/v1/namespaces/{wanted.project}/services"
-    services, policies = at_once(
+def read_services(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the services and their access."""
+    path = f"/apis/serving.knative.dev/v1/namespaces/{installation.project}/services"
+    services, policies = read_concurrently(
         [
-            partial(google.get, f"{wanted.region}-run", path, limit=200),
-            partial(access.look, google, wanted, _bindings(wanted)),
+            partial(google.get, f"{installation.region}-run", path, limit=200),
+            partial(read_access, google, installation, _bindings(installation)),
         ]
     )
     items = (services or {}).get("items", [])
-    return replace(found, services={each["metadata"]["name"]: each for each in items}, access=policies)
+    return replace(state, services={each["metadata"]["name"]: each for each in items}, access=policies)
 
 
-def plan_services(wanted: Installation, found: Found) -> list[Command]:
-    """Deploy each service that differs; let in who calls it, and nobody else.
+def plan_services(installation: Installation, state: CloudState) -> list[Command]:
+    """Deploy each service that differs, grant access to its callers and remove public access.
 
-    It gets no traffic yet, unless no revision of it was ever ready: the traffic has nowhere else to go then.
+    The new revision gets no traffic yet, unless the service never had a ready revision.
     """
     commands = []
     for function in FUNCTIONS:
-        there = found.services.get(service_name(function))
-        if there is not None and _is_ready(there) and _settings(there) == _wanted(function, wanted, found):
+        existing = state.services.get(service_name(function))
+        if (
+            existing is not None
+            and _is_ready(existing)
+            and _settings(existing) == _desired_settings(function, installation, state)
+        ):
             continue
-        commands.append(_deploy(function, wanted, found, has_served=bool(_newest_ready(there))))
-    return commands + access.missing(wanted, _bindings(wanted), found.access) + _closed(wanted, found)
+        commands.append(_deploy(function, installation, state, has_served=bool(_newest_ready(existing))))
+    return commands + missing(installation, _bindings(installation), state.access) + _close(installation, state)
 
 
-def plan_release(wanted: Installation, found: Found) -> list[Command]:
-    """Try each new revision, then send all traffic to it. One that bears the candidate's tag hasn't been tried."""
+def plan_release(installation: Installation, state: CloudState) -> list[Command]:
+    """Smoke-test each new revision, then send all traffic to it. The candidate tag marks untested revisions."""
     names = [service_name(function) for function in FUNCTIONS]
-    late = [name for name in names if name not in found.services or not is_released(found.services[name])]
-    if not late:
+    unreleased = [name for name in names if name not in state.services or not is_released(state.services[name])]
+    if not unreleased:
         return []
-    where: dict[str, Any] = {"on": "release", "project": wanted.project, "region": wanted.region}
+    common: dict[str, Any] = {"target": "release", "project": installation.project, "region": installation.region}
     words = ("run", "services", "update-traffic")
     tag = [
-        gcloud(*words, name, **where, update_tags=f"{CANDIDATE}={_newest(found.services[name])}")
-        for name in late
-        if name in found.services and not _candidate(found.services[name])
+        gcloud(*words, name, **common, update_tags=f"{CANDIDATE}={_newest(state.services[name])}")
+        for name in unreleased
+        if name in state.services and not _candidate(state.services[name])
     ]
-    flags = (f"--project={wanted.project}", f"--region={wanted.region}")
-    smoke = Command(program="python3", arguments=("-m", "scripts.deployment.smoke", *flags, *late), target="release")
-    return [*tag, smoke, *(gcloud(*words, name, **where, to_latest=True, remove_tags=CANDIDATE) for name in late)]
+    flags = (f"--project={installation.project}", f"--region={installation.region}")
+    smoke = Command(
+        program="python3", arguments=("-m", "scripts.deployment.smoke", *flags, *unreleased), target="release"
+    )
+    return [
+        *tag,
+        smoke,
+        *(gcloud(*words, name, **common, to_latest=True, remove_tags=CANDIDATE) for name in unreleased),
+    ]
 
 
 def is_released(service: Json) -> bool:
-    """Tell whether a service's newest revision has all traffic, and is no candidate."""
+    """Return whether a service's newest revision has all traffic and no candidate tag."""
     shares = [each.get("revisionName") for each in _traffic(service) if each.get("percent")]
     return shares == [_newest(service)] and not _candidate(service)
 
 
 def candidate_url(service: Json) -> str:
-    """Give the URL of the revision that has not been tried yet, '' without one."""
+    """Return the URL of the untested revision, '' if there is none."""
     candidate = _candidate(service)
     return str(candidate.get("url", "")) if candidate else ""
 
 
 def _candidate(service: Json) -> Json | None:
-    mine = [each for each in _traffic(service) if each.get("tag") == CANDIDATE]
-    return next((each for each in mine if each.get("revisionName") == _newest(service)), None)
+    candidates = [each for each in _traffic(service) if each.get("tag") == CANDIDATE]
+    return next((each for each in candidates if each.get("revisionName") == _newest(service)), None)
 
 
 def _traffic(service: Json) -> list[Json]:
@@ -105,17 +115,17 @@ def _newest_ready(service: Json | None) -> str:
     return str((service or {}).get("status", {}).get("latestReadyRevisionName", ""))
 
 
-def _deploy(function: str, wanted: Installation, found: Found, *, has_served: bool) -> Command:
-    settings = _wanted(function, wanted, found)
+def _deploy(function: str, installation: Installation, state: CloudState, *, has_served: bool) -> Command:
+    settings = _desired_settings(function, installation, state)
     traffic = {"traffic": False} if has_served else {}
     name = service_name(function)
     return gcloud(
         "run",
         "deploy",
         name,
-        on=f"service/{name}",
-        project=wanted.project,
-        region=wanted.region,
+        target=f"service/{name}",
+        project=installation.project,
+        region=installation.region,
         **settings["container"].flags(),
         concurrency=settings["concurrency"],
         timeout=f"{settings['timeout_s']}s",
@@ -130,12 +140,12 @@ def _deploy(function: str, wanted: Installation, found: Found, *, has_served: bo
     )
 
 
-def _wanted(function: str, wanted: Installation, found: Found) -> Mapping[str, Any]:
+def _desired_settings(function: str, installation: Installation, state: CloudState) -> Mapping[str, Any]:
     return {
-        "container": wanted_container(function, wanted, found),
+        "container": desired_container(function, installation, state),
         "concurrency": THREADS[function],
         "timeout_s": TIMEOUTS_S[function],
-        "max_instances": wanted.instances(function),
+        "max_instances": installation.instances(function),
         "boost": True,
         "ingress": "all",
         "probe": _PROBE["httpGet.path"],
@@ -143,7 +153,7 @@ def _wanted(function: str, wanted: Installation, found: Found) -> Mapping[str, A
 
 
 def _settings(service: Json) -> Mapping[str, Any]:
-    """Read a service's settings in the form of `_wanted`."""
+    """Read a service's settings in the form of `_desired_settings`."""
     template = service["spec"]["template"]
     annotations, spec = template["metadata"].get("annotations", {}), template["spec"]
     probe = spec["containers"][0].get("startupProbe", {})
@@ -158,21 +168,21 @@ def _settings(service: Json) -> Mapping[str, Any]:
     }
 
 
-def _closed(wanted: Installation, found: Found) -> list[Command]:
-    """Take back what lets everybody in: functions believe what Cloud Run says of a caller, which then isn't checked."""
+def _close(installation: Installation, state: CloudState) -> list[Command]:
+    """Remove public access: functions trust the caller's identity, which Cloud Run checks only on closed services."""
     names = {f"service/{service_name(function)}": service_name(function) for function in FUNCTIONS}
     words = ("run", "services", "remove-iam-policy-binding")
     return [
         gcloud(
             *words,
             names[each.resource],
-            on=each.resource,
-            project=wanted.project,
-            region=wanted.region,
+            target=each.resource,
+            project=installation.project,
+            region=installation.region,
             member=each.member,
             role=each.role,
         )
-        for each in sorted(found.access)
+        for each in sorted(state.access)
         if each.resource in names and each.member in ("allUsers", "allAuthenticatedUsers")
     ]
 
@@ -182,11 +192,11 @@ def _is_ready(service: Json) -> bool:
     return conditions.get("Ready") == "True"
 
 
-def _bindings(wanted: Installation) -> list[Binding]:
-    """The Worker calls all; Cloud Tasks and Cloud Scheduler, as the invoker, those with steps."""
+def _bindings(installation: Installation) -> list[Binding]:
+    """The Worker calls all services; Cloud Tasks and Cloud Scheduler, as the invoker, call those with queues."""
     callers = [("worker", function) for function in FUNCTIONS]
     callers += [("invoker", function) for function in ("collection", "embedding")]
     return [
-        Binding(f"service/{service_name(function)}", "roles/run.invoker", account(wanted, caller))
+        Binding(f"service/{service_name(function)}", "roles/run.invoker", account(installation, caller))
         for caller, function in callers
     ]

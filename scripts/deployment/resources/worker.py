@@ -1,4 +1,4 @@
-"""The Worker on the installation's domain, whose DNS record and certificate Cloudflare makes. Plans are pure."""
+"""The Cloudflare Worker and its custom domain; Cloudflare creates the DNS record and certificate. Plans are pure."""
 
 import hashlib
 import json
@@ -12,60 +12,62 @@ from typing import Any
 from scripts import setup
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.cloud.read_cloud import Google, Json, at_once
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.cloud.read_cloud import GoogleCloud, Json, read_concurrently
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
-from scripts.deployment.plan.settings import auth, service_url
+from scripts.deployment.plan.settings import auth_settings, service_url
 from scripts.deployment.resources import identity
-from scripts.deployment.resources.identity import look_identity, plan_identity
+from scripts.deployment.resources.identity import plan_identity, read_identity
 
 CONFIG = "edge/wrangler.jsonc"
 _AUTH_SECRET = "headwater-auth-secret"
 _MISSING = ("code: 10007", "not found", "does not exist")
 
 
-def look_worker(google: Google, wanted: Installation, found: Found) -> Found:
-    """Read what Cloudflare has of the Worker, and what Google knows it by."""
-    known, version, secrets = at_once(
+def read_worker(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
+    """Read the Worker's version and secrets from Cloudflare, and its identity from Google."""
+    identity_state, version, secrets = read_concurrently(
         [
-            partial(look_identity, google, wanted, found),
-            partial(_version, wanted),
-            partial(_secrets, wanted),
+            partial(read_identity, google, installation, state),
+            partial(_version, installation),
+            partial(_secrets, installation),
         ]
     )
-    there: Found = known
-    return replace(there, worker_version=version, worker_secrets=secrets)
+    with_identity: CloudState = identity_state
+    return replace(with_identity, worker_version=version, worker_secrets=secrets)
 
 
-def plan_worker(wanted: Installation, found: Found) -> list[Command]:
-    """Give the Worker an identity and secrets that it lacks, then deploy it if anything of it has changed.
+def plan_worker(installation: Installation, state: CloudState) -> list[Command]:
+    """Create the Worker's missing identity and secrets, then deploy it if anything changed.
 
-    The secrets go first: they make a version of the Worker by themselves, and the last has to be the one with the tag.
+    Secrets first: writing them creates a version of the Worker, and the latest version must be the tagged one.
     """
-    variables = _variables(wanted, found)
-    tag = edge_tag(programs.ROOT, variables, found.versions.get(_AUTH_SECRET, ""))
-    is_current = found.worker_version == tag
-    commands = plan_identity(wanted, found)
-    if not wanted.auth.jwks_url and not (is_current and "AUTH_SECRET" in found.worker_secrets):
+    variables = _variables(installation, state)
+    tag = edge_tag(programs.ROOT, variables, state.versions.get(_AUTH_SECRET, ""))
+    is_current = state.worker_version == tag
+    commands = plan_identity(installation, state)
+    if not installation.auth.jwks_url and not (is_current and "AUTH_SECRET" in state.worker_secrets):
         words = ("secrets", "versions", "access", "latest")
-        commands.append(gcloud(*words, on="worker", project=wanted.project, secret=_AUTH_SECRET, keep="AUTH_SECRET"))
-    is_given = any(command.keep for command in commands)
-    if is_given:
-        commands.append(_wrangler(wanted, "secret", "bulk", feed="WORKER_SECRETS"))
-    if is_given or not is_current:
-        given = [part for each in variables.items() for part in ("--var", ":".join(each))]
-        commands.append(_wrangler(wanted, "deploy", f"--domain={wanted.domain}", f"--tag={tag}", *given))
+        commands.append(
+            gcloud(*words, target="worker", project=installation.project, secret=_AUTH_SECRET, stdout="AUTH_SECRET")
+        )
+    has_new_secrets = any(command.stdout for command in commands)
+    if has_new_secrets:
+        commands.append(_wrangler(installation, "secret", "bulk", stdin="WORKER_SECRETS"))
+    if has_new_secrets or not is_current:
+        flags = [part for each in variables.items() for part in ("--var", ":".join(each))]
+        commands.append(_wrangler(installation, "deploy", f"--domain={installation.domain}", f"--tag={tag}", *flags))
     return commands
 
 
-def delete_worker(wanted: Installation) -> Command:
-    """Give the command that takes the Worker away, its domain and its secrets with it."""
-    return _wrangler(wanted, "delete", "--force")
+def delete_worker(installation: Installation) -> Command:
+    """Return the command that deletes the Worker with its domain and secrets."""
+    return _wrangler(installation, "delete", "--force")
 
 
 def edge_tag(root: Path, variables: Mapping[str, str], secret_version: str) -> str:
-    """Hash what the Worker and the web app are made of, and what they are given; 12 hexadecimal digits of it."""
+    """Return 12 hexadecimal digits of a hash of the Worker's and the web app's sources, variables and secret."""
     digest = hashlib.sha256(json.dumps([variables, secret_version], sort_keys=True).encode())
     for path in _files(root):
         content = path.read_bytes()
@@ -79,38 +81,39 @@ def _files(root: Path) -> Iterator[Path]:
     yield from sorted(path for path in (root / "edge" / "worker").rglob("*.ts"))
 
 
-def _variables(wanted: Installation, found: Found) -> dict[str, str]:
-    """Give the Worker's variables."""
-    given = auth(wanted)
-    given |= {f"{function.upper()}_URL": service_url(function, wanted, found.project_number) for function in FUNCTIONS}
-    if wanted.auth.sign_in_url:
-        given["SIGN_IN_URL"] = wanted.auth.sign_in_url
-    given |= {name: value for name, value in wanted.settings if name == "CORS_ORIGINS"}
-    return given | identity.variables(wanted, found)
+def _variables(installation: Installation, state: CloudState) -> dict[str, str]:
+    variables = auth_settings(installation)
+    variables |= {
+        f"{function.upper()}_URL": service_url(function, installation, state.project_number) for function in FUNCTIONS
+    }
+    if installation.auth.sign_in_url:
+        variables["SIGN_IN_URL"] = installation.auth.sign_in_url
+    variables |= {name: value for name, value in installation.settings if name == "CORS_ORIGINS"}
+    return variables | identity.variables(installation, state)
 
 
-def _wrangler(wanted: Installation, *words: str, feed: str = "") -> Command:
+def _wrangler(installation: Installation, *words: str, stdin: str = "") -> Command:
     verb = words[: 2 if words[0] == "secret" else 1]
-    place = (f"--config={CONFIG}", f"--name={wanted.worker}")
-    return Command(program="wrangler", arguments=(*verb, *place, *words[len(verb) :]), target="worker", feed=feed)
+    options = (f"--config={CONFIG}", f"--name={installation.worker_name}")
+    return Command(program="wrangler", arguments=(*verb, *options, *words[len(verb) :]), target="worker", stdin=stdin)
 
 
-def _version(wanted: Installation) -> str:
-    """Read the tag of the version that serves, '' without one."""
-    status = _read(wanted, "deployments", "status", "--json") or {}
+def _version(installation: Installation) -> str:
+    """Read the tag of the version that has all traffic, '' if there is none."""
+    status = _read(installation, "deployments", "status", "--json") or {}
     serving = {each["version_id"] for each in status.get("versions", []) if each.get("percentage") == 100}
-    versions: list[Json] = _read(wanted, "versions", "list", "--json") if serving else []
+    versions: list[Json] = _read(installation, "versions", "list", "--json") if serving else []
     tags = [each.get("annotations", {}).get("workers/tag", "") for each in versions if each["id"] in serving]
     return str(tags[0]) if tags else ""
 
 
-def _secrets(wanted: Installation) -> frozenset[str]:
-    return frozenset(each["name"] for each in _read(wanted, "secret", "list", "--format=json") or [])
+def _secrets(installation: Installation) -> frozenset[str]:
+    return frozenset(each["name"] for each in _read(installation, "secret", "list", "--format=json") or [])
 
 
-def _read(wanted: Installation, *words: str) -> Any:
-    """Ask Cloudflare by wrangler; None when it has no such Worker. Raises DeploymentError."""
-    arguments = (*words, f"--config={CONFIG}", f"--name={wanted.worker}")
+def _read(installation: Installation, *words: str) -> Any:
+    """Run wrangler and parse its output. Returns None if the Worker doesn't exist; raises DeploymentError."""
+    arguments = (*words, f"--config={CONFIG}", f"--name={installation.worker_name}")
     done = subprocess.run(
         programs.argv("wrangler", arguments),
         env=programs.environment("wrangler"),
@@ -121,8 +124,8 @@ def _read(wanted: Installation, *words: str) -> Any:
         check=False,
     )
     if done.returncode:
-        said = f"{done.stdout}\n{done.stderr}".strip()
-        if any(words in said for words in _MISSING):
+        output = f"{done.stdout}\n{done.stderr}".strip()
+        if any(text in output for text in _MISSING):
             return None
-        raise DeploymentError.told(said)
+        raise DeploymentError.from_output(output)
     return json.loads(done.stdout)

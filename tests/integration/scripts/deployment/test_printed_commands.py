@@ -1,4 +1,4 @@
-"""The lines of `scripts/deploy --plan`, read by gcloud's and wrangler's own parsers; nothing is asked of anybody."""
+"""The commands that `scripts/deploy --plan` prints, checked offline by gcloud's and wrangler's own parsers."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from scripts.deployment import rollback
 from scripts.deployment.cloud import programs
-from scripts.deployment.plan.cloud_state import Found
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.installation import Installation, Limits
 from scripts.deployment.resources import alarms, services
 from scripts.deployment.resources.foundations import ACCOUNTS
@@ -25,7 +25,7 @@ from scripts.deployment.undeploy import plan as plan_undeploy
 from tests.harness.localcloud import Gcloud
 from tests.harness.paths import ROOT
 
-WANTED = Installation(
+INSTALLATION = Installation(
     project="acme-headwater",
     region="europe-west1",
     domain="ask.example.com",
@@ -39,7 +39,7 @@ FLAGS = ("--project", "acme-headwater", "--region", "europe-west1", "--domain", 
 
 
 def printed(*arguments: str, folder: Path) -> list[str]:
-    """Return what `scripts/deploy --plan` prints on stdout, with no gcloud and no network in reach."""
+    """Return what `scripts/deploy --plan` prints to stdout without gcloud in PATH."""
     environment = {"PATH": os.defpath, "HOME": str(folder)}
     command = [str(ROOT / "scripts" / "deploy"), "--plan", "--file", str(folder / "deploy.toml"), *FLAGS, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -47,27 +47,27 @@ def printed(*arguments: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def changing() -> list[str]:
-    """Return the lines that only an installation which is there leads to."""
+def lines_for_changes() -> list[str]:
+    """Return commands that occur only for existing installations: updates, rollbacks, removal."""
     names = [services.service_name(target) for target in TARGETS if target != "job"]
-    there = Found(
-        accounts=frozenset(map(WANTED.account, ACCOUNTS)),
+    existing = CloudState(
+        accounts=frozenset(map(INSTALLATION.account, ACCOUNTS)),
         repository={},
         bucket={},
         sql_instance={},
         sql_databases=frozenset({"headwater"}),
         sql_users=frozenset({"headwater"}),
-        secrets={secret.name: {} for secret in secrets(WANTED)},
+        secrets={secret.name: {} for secret in secrets(INSTALLATION)},
         services={name: {"status": {"latestCreatedRevisionName": f"{name}-00001-abc"}} for name in names},
         queues={name: {"state": "PAUSED"} for name in QUEUES},
         schedule={},
-        channels=({"name": "projects/p/notificationChannels/1", "labels": {"email_address": WANTED.owner}},),
+        channels=({"name": "projects/p/notificationChannels/1", "labels": {"email_address": INSTALLATION.owner}},),
         policies=({"name": "projects/p/alertPolicies/2", "displayName": "Headwater: a run failed"},),
         budgets=({"name": "billingAccounts/A-B-C/budgets/3", "displayName": "Headwater acme-headwater"},),
         worker_keys=("0123abcd",),
     )
     stages = [stage for stage in STAGES if stage.name not in ("job", "services")]
-    planned = [command for stage in stages for command in stage.plan(WANTED, there)]
+    planned = [command for stage in stages for command in stage.plan(INSTALLATION, existing)]
     revisions = [
         {
             "metadata": {
@@ -80,31 +80,31 @@ def changing() -> list[str]:
         }
         for name in names
     ]
-    planned += rollback.plan(WANTED, "t0", revisions)
-    silent = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
-    planned += alarms.plan_alarms(WANTED, replace(there, policies=(silent,)))
-    running = replace(there, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
-    planned += [command for group in plan_undeploy(WANTED, running, with_data=True) for command in group]
-    piped = from_nothing(replace(WANTED, pipeline=True), ["accounts", "secrets", "pipeline"])
-    planned += [command for _, commands in piped for command in commands]
-    federated = replace(WANTED, worker_identity="federation")
-    planned += dict(from_nothing(federated, ["worker"]))["worker"]
+    planned += rollback.plan(INSTALLATION, "t0", revisions)
+    without_recipients = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
+    planned += alarms.plan_alarms(INSTALLATION, replace(existing, policies=(without_recipients,)))
+    running = replace(existing, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
+    planned += [command for group in plan_undeploy(INSTALLATION, running, with_data=True) for command in group]
+    with_pipeline = from_nothing(replace(INSTALLATION, pipeline=True), ["accounts", "secrets", "pipeline"])
+    planned += [command for _, commands in with_pipeline for command in commands]
+    with_federation = replace(INSTALLATION, worker_identity="federation")
+    planned += dict(from_nothing(with_federation, ["worker"]))["worker"]
     return [command.line() for command in planned]
 
 
 def documented() -> list[str]:
-    """Return gcloud's commands in the blocks of the page on deploying."""
+    """Return the gcloud commands of docs/deploy.md."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
     lines = "".join(blocks).replace("\\\n", "").splitlines()
     return [line for line in lines if line.startswith("gcloud ")]
 
 
 @pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
-def test_gcloud_reads_every_line_for_both_databases_and_of_every_change_and_those_of_the_page(tmp_path: Path) -> None:
+def test_gcloud_accepts_all_planned_and_documented_commands(tmp_path: Path) -> None:
     lines = {line for database in ("supabase", "cloudsql") for line in printed("--database", database, folder=tmp_path)}
-    lines |= {*changing(), *documented()}
+    lines |= {*lines_for_changes(), *documented()}
     assert documented() != []
-    # Which of our accounts or secrets a line is about, gcloud doesn't look at, and each line takes it a quarter second.
+    # Linting takes 0.25 s per line and doesn't depend on names, so lines that differ only in names are linted once.
     alike = {re.sub(_OURS, "…", line): line for line in sorted(lines) if line.startswith("gcloud ")}
     ours = list(alike.values())
     assert len(ours) > 50
@@ -123,12 +123,12 @@ def test_gcloud_reads_every_line_for_both_databases_and_of_every_change_and_thos
     assert [(each["command_string"], each["error_message"]) for each in read if not each["success"]] == []
 
 
-def test_a_plan_needs_no_gcloud_and_no_account_and_prints_nothing_but_commands(tmp_path: Path) -> None:
+def test_plan_works_without_gcloud_and_prints_only_commands(tmp_path: Path) -> None:
     lines = printed("--database", "supabase", folder=tmp_path)
     assert {line.partition(" ")[0] for line in lines} == {"gcloud", "wrangler", "python3"}
 
 
-def test_a_plan_needs_nothing_but_pythons_standard_library(tmp_path: Path) -> None:
+def test_plan_needs_only_the_standard_library(tmp_path: Path) -> None:
     path = os.pathsep.join([str(ROOT), str(ROOT / "shared")])
     command = [sys.executable, "-S", "-m", "scripts.deployment", "--plan", "--file", str(tmp_path / "deploy.toml")]
     command += [*FLAGS, "--database", "cloudsql"]
@@ -136,15 +136,15 @@ def test_a_plan_needs_nothing_but_pythons_standard_library(tmp_path: Path) -> No
     assert (done.returncode, len(done.stdout.splitlines()) > 60) == (0, True), done.stderr
 
 
-def test_what_is_wrong_with_a_configuration_is_told_before_anything_else(tmp_path: Path) -> None:
+def test_invalid_configuration_exits_with_2_before_printing_commands(tmp_path: Path) -> None:
     command = [str(ROOT / "scripts" / "deploy"), "--plan", "--file", str(tmp_path / "deploy.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("missing") == 4
 
 
-def test_wrangler_reads_the_workers_line_without_a_complaint(tmp_path: Path) -> None:
-    [line] = [command.line() for _, commands in from_nothing(WANTED, NAMES) for command in commands[-1:]][-1:]
+def test_wrangler_accepts_the_deploy_command_without_warnings(tmp_path: Path) -> None:
+    [line] = [command.line() for _, commands in from_nothing(INSTALLATION, NAMES) for command in commands[-1:]][-1:]
     program, *arguments = shlex.split(line)
     assert (program, arguments[0]) == ("wrangler", "deploy")
     dry = ("--dry-run", f"--outdir={tmp_path}")

@@ -1,8 +1,7 @@
-"""`scripts/deploy` and `scripts/undeploy` by the real gcloud and the real wrangler, against localcloud and a recording
-control plane.
+"""scripts/deploy and scripts/undeploy with the real gcloud and wrangler, against localcloud and fake control planes.
 
-One installation on Supabase is deployed, killed on its way and deployed again; then it loses all but its foundations,
-and gets a Cloud SQL; then it is taken away. The tests look at what has become of it, in order.
+The tests run in order on one installation: it is deployed on Supabase and killed on the way three times, deployed
+again, loses all but its foundations, moves to Cloud SQL, and is removed.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is
 
 DOMAIN = "ask.example.com"
 KILLED_AFTER = (9, 31, 64)
-"""Changes of the project after which a deployment is killed, with all it has started."""
+"""Numbers of changes to the project after which a deployment and its processes are killed."""
 
 PLACE = f"projects/{PROJECT}/locations/{REGION}"
 SUPABASE = "postgresql://postgres.abc:the-owners-password@aws-0-eu.pooler.supabase.com"
@@ -56,43 +55,43 @@ domain = "staging.example.com"
 
 @dataclass
 class Deployment:
-    """An installation of its own, and what deploying it has said."""
+    """An installation, its fake clouds, and the output of each script run."""
 
     folder: Path
     google: Google
     cloud: Cloud
     admin_url: str
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def run(self, *arguments: str, script: str = "deploy", kill_after: int = 0, stdin: int = subprocess.DEVNULL) -> int:
-        """Run a script to its end, or until it has changed so much; returns its exit code."""
+        """Run a script, optionally killing it after `kill_after` changes to the project; returns its exit code."""
         file = str(self.folder / "deploy.toml")
         command = [str(ROOT / "scripts" / script), "production", "--file", file, *arguments]
         inherited = {name: value for name, value in os.environ.items() if _is_harmless(name)}
-        given = {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
+        secrets = {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
         process = subprocess.Popen(
             command,
-            env=inherited | self.google.environment(self.folder / "gcloud") | given,
+            env=inherited | self.google.environment(self.folder / "gcloud") | secrets,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        until = len(self.google.writes) + kill_after
+        last = len(self.google.writes) + kill_after
 
-        def watch(_: str) -> None:
-            if kill_after and len(self.google.writes) == until:
+        def kill_after_last(_: str) -> None:
+            if kill_after and len(self.google.writes) == last:
                 os.killpg(process.pid, signal.SIGKILL)
 
-        self.google.on_write = watch
-        self.said.append(process.communicate(timeout=900)[0])
+        self.google.on_write = kill_after_last
+        self.output.append(process.communicate(timeout=900)[0])
         self.google.on_write = lambda _: None
         assert self.google.unknown == []
         return process.returncode
 
     def answer(self, text: str, *arguments: str) -> int:
-        """Run scripts/undeploy at a terminal where this is typed; returns its exit code."""
+        """Run scripts/undeploy in a terminal and type an answer; returns its exit code."""
         terminal, stdin = pty.openpty()
         os.write(terminal, f"{text}\n".encode())
         try:
@@ -102,13 +101,16 @@ class Deployment:
             os.close(stdin)
 
     def secrets(self) -> dict[str, list[str]]:
-        """Give every version of each secret."""
-        found = self.google.resources.items()
-        marks = "/secrets/headwater-", "#versions"
-        return {path.partition(marks[0])[2].removesuffix(marks[1]): each for path, each in found if marks[1] in path}
+        """Return all versions of each secret."""
+        prefix, suffix = "/secrets/headwater-", "#versions"
+        return {
+            path.partition(prefix)[2].removesuffix(suffix): versions
+            for path, versions in self.google.resources.items()
+            if suffix in path
+        }
 
     def lose(self, *kinds: str) -> None:
-        """Have the project lose what of its resources is of these kinds, and the job with its executions."""
+        """Delete the project's resources of these kinds, and the job with its executions."""
         self.google.resources = {
             path: each for path, each in self.google.resources.items() if not any(kind in path for kind in kinds)
         }
@@ -121,7 +123,7 @@ def _is_harmless(name: str) -> bool:
 
 @contextmanager
 def _job_runner(folder: Path, cluster: Cluster, database: str) -> Iterator[Cloud]:
-    """A localcloud whose job is the real one, on a database that is empty."""
+    """Run a localcloud whose job is the real one, on an empty database."""
     secrets = {
         "DATABASE_URL": cluster.url(database, role="app", password=APP_PASSWORD),
         "DATABASE_ADMIN_URL": cluster.url(database),
@@ -139,7 +141,7 @@ def _job_runner(folder: Path, cluster: Cluster, database: str) -> Iterator[Cloud
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> Iterator[Deployment]:
-    """Deploy, with three kills on the way."""
+    """An installation that was deployed after three kills."""
     folder, database = tmp_path_factory.mktemp("deploy"), "deployed"
     (folder / "deploy.toml").write_text(CONFIGURATION)
     postgres.execute(f"create database {database}")
@@ -147,42 +149,42 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> I
         deployment = Deployment(folder, google, cloud, postgres.url(database))
         before = 0
         for count in KILLED_AFTER:
-            assert deployment.run(kill_after=count - before) == -signal.SIGKILL, deployment.said[-1]
+            assert deployment.run(kill_after=count - before) == -signal.SIGKILL, deployment.output[-1]
             before = count
-        assert deployment.run() == 0, deployment.said[-1]
+        assert deployment.run() == 0, deployment.output[-1]
         yield deployment
     postgres.execute(f"drop database {database} with (force)")
 
 
-def test_a_deployment_killed_three_times_goes_on_where_it_was(deployment: Deployment) -> None:
-    assert f"https://{DOMAIN}" in deployment.said[-1]
-    assert "accounts: as it should be" in deployment.said[-1]
+def test_killed_deployment_continues_where_it_stopped(deployment: Deployment) -> None:
+    assert f"https://{DOMAIN}" in deployment.output[-1]
+    assert "accounts: up to date" in deployment.output[-1]
     assert deployment.google.conflicts == []
 
 
-def test_a_second_deployment_changes_nothing(deployment: Deployment) -> None:
+def test_second_deployment_changes_nothing(deployment: Deployment) -> None:
     before = list(deployment.google.writes)
     assert deployment.run() == 0
     assert deployment.google.writes == before
-    assert "nothing to do" in deployment.said[-1]
+    assert "nothing to do" in deployment.output[-1]
     assert deployment.run("--diff") == 0
-    assert [line for line in deployment.said[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
+    assert [line for line in deployment.output[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
 
 
-def test_supabase_is_reached_in_session_mode_by_migrations_and_through_its_pooler_by_everything_else(
+def test_migrations_use_supabases_session_mode_and_services_its_pooler(
     deployment: Deployment,
 ) -> None:
-    kept = deployment.secrets()
-    assert kept["database-admin-url"] == [f"{SUPABASE}:5432/postgres"]
-    [url] = kept["database-url"]
+    secrets = deployment.secrets()
+    assert secrets["database-admin-url"] == [f"{SUPABASE}:5432/postgres"]
+    [url] = secrets["database-url"]
     assert re.fullmatch(
         r"postgresql://app\.abc:[\w-]{43}@aws-0-eu\.pooler\.supabase\.com:6543/postgres\?sslmode=require", url
     )
     assert not [path for path in deployment.google.resources if path.startswith("sql")]
 
 
-def test_the_job_has_migrated_the_database_and_stored_the_first_owners_key(deployment: Deployment) -> None:
-    [key] = re.findall(r"hw_[0-9A-Za-z]{38}", "".join(deployment.said))
+def test_job_migrated_the_database_and_stored_the_owner_key(deployment: Deployment) -> None:
+    [key] = re.findall(r"hw_[0-9A-Za-z]{38}", "".join(deployment.output))
     engine = create_engine(deployment.admin_url, pool_size=1)
     with engine.begin() as connection:
         stored = connection.execute(sa.text("select hash, role from headwater.auth.api_keys")).all()
@@ -190,7 +192,7 @@ def test_the_job_has_migrated_the_database_and_stored_the_first_owners_key(deplo
     assert [(bytes(hash_), role) for hash_, role in stored] == [(hashlib.sha256(key.encode()).digest(), "owner")]
 
 
-def test_queues_and_schedule_are_as_they_should_be(deployment: Deployment) -> None:
+def test_queues_and_schedule_are_created(deployment: Deployment) -> None:
     queues = list(deployment.cloud.client.list_queues(parent=PLACE))
     assert [(queue.name.rpartition("/")[2], queue.rate_limits.max_concurrent_dispatches) for queue in queues] == [
         ("collection", 5),
@@ -205,7 +207,7 @@ def test_queues_and_schedule_are_as_they_should_be(deployment: Deployment) -> No
     }
 
 
-def test_services_are_closed_and_every_revision_was_tried_before_its_traffic(deployment: Deployment) -> None:
+def test_services_are_closed_and_smoke_tested_before_traffic(deployment: Deployment) -> None:
     policies = {path: policy for path, policy in deployment.google.policies.items() if "/services/" in path}
     assert len(policies) == 3
     assert "allUsers" not in json.dumps(policies)
@@ -216,17 +218,17 @@ def test_services_are_closed_and_every_revision_was_tried_before_its_traffic(dep
         assert set(deployment.google.tried[f"headwater-{name}"]) == {"/heartbeat", "/ready"}
 
 
-def test_no_secret_is_ever_said(deployment: Deployment) -> None:
-    kept = [value for each in deployment.secrets().values() for value in each]
-    kept += [
+def test_output_contains_no_secret(deployment: Deployment) -> None:
+    secrets = [value for each in deployment.secrets().values() for value in each]
+    secrets += [
         json.loads(value)["private_key"] for value in [deployment.google.worker.secrets["GOOGLE_SERVICE_ACCOUNT_KEY"]]
     ]
-    assert len(kept) >= 5
-    said = "".join(deployment.said)
-    assert [value for value in kept if value in said] == []
+    assert len(secrets) >= 5
+    output = "".join(deployment.output)
+    assert [value for value in secrets if value in output] == []
 
 
-def test_the_worker_has_its_domain_its_variables_and_its_secrets(deployment: Deployment) -> None:
+def test_worker_gets_its_domain_variables_and_secrets(deployment: Deployment) -> None:
     worker = deployment.google.worker
     assert worker.domains == [DOMAIN]
     variables = {each["name"]: each["text"] for each in worker.bindings if each["type"] == "plain_text"}
@@ -234,14 +236,14 @@ def test_the_worker_has_its_domain_its_variables_and_its_secrets(deployment: Dep
     assert variables["CHAT_URL"] == f"https://headwater-chat-{NUMBER}.{REGION}.run.app"
     assert worker.secrets["AUTH_SECRET"] == deployment.secrets()["auth-secret"][-1]
     assert set(worker.secrets) == {"AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY"}
-    assert "by a key of its service account, which the project's policy allows" in deployment.said[-2]
+    assert "by a service account key (the organisation's policy allows service account keys)" in deployment.output[-2]
 
 
-def test_the_owner_is_told_of_failed_runs_and_of_what_the_month_costs(deployment: Deployment) -> None:
-    found = deployment.google.resources
-    [channel] = [each["name"] for path, each in found.items() if "/notificationChannels/" in path]
-    [alarm] = [each for path, each in found.items() if "/alertPolicies/" in path]
-    [budget] = [each for path, each in found.items() if "/budgets/" in path]
+def test_owner_is_notified_of_failed_runs_and_of_the_budget(deployment: Deployment) -> None:
+    resources = deployment.google.resources
+    [channel] = [each["name"] for path, each in resources.items() if "/notificationChannels/" in path]
+    [alarm] = [each for path, each in resources.items() if "/alertPolicies/" in path]
+    [budget] = [each for path, each in resources.items() if "/budgets/" in path]
     assert alarm["notificationChannels"] == [channel]
     assert budget["notificationsRule"]["monitoringNotificationChannels"] == [channel]
     amount = budget["amount"]["specifiedAmount"]
@@ -250,36 +252,36 @@ def test_the_owner_is_told_of_failed_runs_and_of_what_the_month_costs(deployment
     assert [rule["thresholdPercent"] for rule in budget["thresholdRules"]] == [0.9]
 
 
-def test_a_token_that_is_about_to_expire_is_replaced_before_each_look(deployment: Deployment) -> None:
+def test_expiring_access_token_is_renewed_before_each_stage(deployment: Deployment) -> None:
     (deployment.folder / "gcloud" / "access_tokens.db").unlink()
     deployment.google.access_tokens_live_s, before = 200, deployment.google.access_tokens_given
-    assert deployment.run("--only=registry,bucket") == 0, deployment.said[-1]
+    assert deployment.run("--only=registry,bucket") == 0, deployment.output[-1]
     deployment.google.access_tokens_live_s = 3600
     assert deployment.google.access_tokens_given - before == 3
 
 
-def test_where_keys_are_forbidden_the_worker_signs_with_a_key_of_its_own(deployment: Deployment) -> None:
-    deployment.google.forbids_keys = True
-    assert deployment.run("--only=worker") == 0, deployment.said[-1]
+def test_worker_uses_federation_if_keys_are_forbidden(deployment: Deployment) -> None:
+    deployment.google.keys_forbidden = True
+    assert deployment.run("--only=worker") == 0, deployment.output[-1]
     private = json.loads(deployment.google.worker.secrets["WORKLOAD_KEY"])
     pool = f"iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/headwater"
     provider = deployment.google.resources[f"{pool}/providers/headwater"]
     [public] = json.loads(provider["oidc"]["jwksJson"])["keys"]
     assert (public["kid"], public["x"], "d" in public) == (private["kid"], private["x"], False)
-    assert "federation, instead of a key, which the project's policy forbids" in deployment.said[-1]
-    assert private["d"] not in "".join(deployment.said)
+    assert "federation (the organisation's policy forbids service account keys)" in deployment.output[-1]
+    assert private["d"] not in "".join(deployment.output)
     before = list(deployment.google.writes)
     assert deployment.run("--only=worker") == 0
     assert deployment.google.writes == before
 
 
-def test_cloud_sql_gets_what_it_needs_and_a_build_tries_revisions_with_a_token_of_its_own(
+def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(
     deployment: Deployment,
 ) -> None:
     deployment.lose("/secrets/")
     deployment.google.gives_identity_tokens = False
     deployment.google.tried.clear()
-    assert deployment.run("--database=cloudsql") == 0, deployment.said[-1]
+    assert deployment.run("--database=cloudsql") == 0, deployment.output[-1]
     instance = f"sql/sql/v1beta4/projects/{PROJECT}/instances/headwater"
     made = {path: each for path, each in deployment.google.resources.items() if path.startswith(instance)}
     assert set(made) == {instance, f"{instance}/databases/headwater", f"{instance}/users/headwater"}
@@ -291,39 +293,39 @@ def test_cloud_sql_gets_what_it_needs_and_a_build_tries_revisions_with_a_token_o
     assert set(map(frozenset, deployment.google.tried.values())) == {frozenset({"/heartbeat", "/ready"})}
     before = list(deployment.google.writes)
     assert deployment.run("--database=cloudsql", "--diff") == 0
-    assert [line for line in deployment.said[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
+    assert [line for line in deployment.output[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
     assert deployment.google.writes == before
 
 
-def test_a_service_goes_back_to_the_revision_before_and_a_door_left_open_is_closed(deployment: Deployment) -> None:
+def test_rollback_to_a_revision_and_removal_of_public_access(deployment: Deployment) -> None:
     serving = deployment.google.resources["service/headwater-chat"]["status"]["traffic"][0]["revisionName"]
     revisions = {path.partition("/")[2] for path in deployment.google.resources if path.startswith("revision/")}
     [before] = {name for name in revisions if name.startswith("headwater-chat-")} - {serving}
-    assert deployment.run("--database=cloudsql", "--to", before) == 0, deployment.said[-1]
+    assert deployment.run("--database=cloudsql", "--to", before) == 0, deployment.output[-1]
     service = deployment.google.resources["service/headwater-chat"]
     assert [(share["revisionName"], share["percent"]) for share in service["status"]["traffic"]] == [(before, 100)]
     [policy] = [each for path, each in deployment.google.policies.items() if path.endswith("services/headwater-chat")]
     policy["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
-    assert deployment.run("--database=cloudsql", "--only=services") == 0, deployment.said[-1]
+    assert deployment.run("--database=cloudsql", "--only=services") == 0, deployment.output[-1]
     assert "allUsers" not in json.dumps(deployment.google.policies)
 
 
-def test_nothing_is_taken_away_unless_the_projects_name_is_typed(deployment: Deployment) -> None:
+def test_undeploy_requires_the_project_id(deployment: Deployment) -> None:
     before = list(deployment.google.writes)
     assert deployment.run(script="undeploy") == 1
-    assert "nobody is here to ask" in deployment.said[-1]
+    assert "there is no terminal" in deployment.output[-1]
     assert deployment.answer("yes") == 1
-    assert "nothing was changed" in deployment.said[-1]
+    assert "nothing was changed" in deployment.output[-1]
     assert deployment.google.writes == before
 
 
-def test_undeploying_pauses_and_empties_queues_and_leaves_data_alone(deployment: Deployment) -> None:
+def test_undeploy_purges_queues_and_keeps_data(deployment: Deployment) -> None:
     for name in ("collection", "embedding"):
         later = {"seconds": int(time.time()) + 3600}
         ticket: Any = {"http_request": {"url": "http://127.0.0.1:9/"}, "schedule_time": later}
         deployment.cloud.client.create_task(parent=f"{PLACE}/queues/{name}", task=ticket)
     data = {path for path in deployment.google.resources if re.search(r"/secrets/|^sql|^storage", path)}
-    assert deployment.answer(PROJECT, "--database=cloudsql") == 0, deployment.said[-1]
+    assert deployment.answer(PROJECT, "--database=cloudsql") == 0, deployment.output[-1]
     queues = {queue.name: queue.state.name for queue in deployment.cloud.client.list_queues(parent=PLACE)}
     assert queues == {f"{PLACE}/queues/{name}": "PAUSED" for name in ("collection", "embedding")}
     assert [task for queue in queues for task in deployment.cloud.client.list_tasks(parent=queue)] == []
@@ -335,11 +337,11 @@ def test_undeploying_pauses_and_empties_queues_and_leaves_data_alone(deployment:
     assert deployment.google.worker.versions == []
 
 
-def test_data_goes_when_that_is_asked_for_and_then_nothing_is_left(deployment: Deployment) -> None:
+def test_undeploy_with_data_deletes_everything(deployment: Deployment) -> None:
     assert deployment.run("--database=cloudsql", "--data", f"--confirm={PROJECT}", script="undeploy") == 0
     left = [path for path in deployment.google.resources if re.search(r"/secrets/|^sql|^storage", path)]
     assert left == []
     before = list(deployment.google.writes)
     assert deployment.run("--database=cloudsql", "--data", f"--confirm={PROJECT}", script="undeploy") == 0
-    assert deployment.said[-1].splitlines()[-1] == "nothing of it is there"
+    assert deployment.output[-1].splitlines()[-1] == "nothing to delete"
     assert deployment.google.writes == before

@@ -1,0 +1,50 @@
+"""Secret values: where they come from, and which are rejected."""
+
+from dataclasses import replace
+
+import pytest
+
+from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.values import Values, app_url
+from scripts.deployment.plan.installation import Auth
+from tests.harness.deployment import SUPABASE
+
+ADMIN_URL = "postgresql://postgres.ref:pw@aws-0-eu.pooler.supabase.com:5432/postgres"
+
+
+def test_app_url_is_derived_from_the_owners_url() -> None:
+    assert app_url(ADMIN_URL, "p/w") == (
+        "postgresql://app.ref:p%2Fw@aws-0-eu.pooler.supabase.com:6543/postgres?sslmode=require"
+    )
+    direct = "postgresql+pg8000://owner:x@db.example.com/hw?sslmode=verify-full"
+    assert app_url(direct, "pw") == "postgresql+pg8000://app:pw@db.example.com/hw?sslmode=verify-full"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DATABASE_ADMIN_URL", "", "empty"),
+        ("DATABASE_ADMIN_URL", "mysql://a:b@c/d", "not the URL of a Postgres database"),
+        ("DATABASE_ADMIN_URL", ADMIN_URL.replace("5432", "6543"), "transaction mode"),
+        ("DATABASE_ADMIN_URL", ADMIN_URL.replace("postgres.ref", "app.ref"), "as the database's owner"),
+        ("DATABASE_ADMIN_URL", "postgresql://postgres:pw@127.0.0.1:5432/postgres", "on this machine"),
+        ("DATABASE_URL", ADMIN_URL, "as the role app"),
+        ("AUTH_SECRET", "short", "32 bytes"),
+    ],
+)
+def test_invalid_value_is_rejected_before_it_is_stored(name: str, value: str, message: str) -> None:
+    installation = replace(SUPABASE, auth=Auth(issuer="https://i.example", audience="a"))
+    with pytest.raises(DeploymentError, match=message):
+        Values(installation, {f"DEPLOY_{name}": value}, prompt=lambda question: value).get(name)
+
+
+def test_environment_variable_without_the_prefix_is_ignored() -> None:
+    values = Values(SUPABASE, {"DATABASE_ADMIN_URL": ADMIN_URL}, prompt=lambda question: "")
+    with pytest.raises(DeploymentError, match="empty"):
+        values.get("DATABASE_ADMIN_URL")
+
+
+def test_cloud_sql_ignores_database_urls_of_the_environment() -> None:
+    installation = replace(SUPABASE, database="cloudsql")
+    values = Values(installation, {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL}, prompt=lambda question: "")
+    assert "unix_sock=/cloudsql/" in values.get("DATABASE_ADMIN_URL")

@@ -1,0 +1,35 @@
+"""The images' content-based tag, and when they are built."""
+
+import re
+from pathlib import Path
+
+from scripts.deployment.plan.cloud_state import CloudState
+from scripts.deployment.resources.images import SOURCES, content_tag, plan_images
+from tests.harness.deployment import SUPABASE
+from tests.harness.paths import ROOT
+
+
+def test_all_images_are_built_if_one_is_missing() -> None:
+    images = frozenset(SUPABASE.image(target, "t1") for target in ("chat", "collection", "embedding", "job"))
+    assert plan_images(SUPABASE, CloudState(images=images)) == []
+    assert len(plan_images(SUPABASE, CloudState(images=images - {SUPABASE.image("job", "t1")}))) == 1
+
+
+def test_tag_depends_only_on_the_images_sources(tmp_path: Path) -> None:
+    for name in ("Dockerfile", "functions/chat/main.py", "shared/headwater/database/transactions.py", "docs/deploy.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+    first = content_tag(tmp_path)
+    (tmp_path / "docs/deploy.md").write_text("two")
+    (tmp_path / "functions/__pycache__").mkdir()
+    (tmp_path / "functions/__pycache__/main.pyc").write_bytes(b"two")
+    assert content_tag(tmp_path) == first
+    (tmp_path / "functions/chat/main.py").write_text("two")
+    assert content_tag(tmp_path) != first
+
+
+def test_tag_covers_everything_that_the_dockerfile_copies() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    names = [name for line in copied for name in line.split() if not name.startswith("--")]
+    assert len(names) > 5
+    assert [name for name in names if not name.startswith(SOURCES)] == []

@@ -1,0 +1,160 @@
+"""When services are deployed again, and what a release does before a revision gets traffic."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scripts.deployment.plan.access import Binding
+from scripts.deployment.plan.cloud_state import CloudState, Json
+from scripts.deployment.plan.installation import FUNCTIONS, Installation, Limits
+from scripts.deployment.resources import services
+from tests.harness.deployment import SUPABASE, VERSIONS, flag, lines
+
+
+def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
+    """Return a service in the form of its API, as after a first deployment and release."""
+    [command] = [
+        each for each in services.plan_services(SUPABASE, state) if each.arguments[:3] == ("run", "deploy", name)
+    ]
+    variables = dict(part.split("=", 1) for part in flag(command, "set-env-vars").split(","))
+    references = dict(part.split("=", 1) for part in flag(command, "set-secrets").split(","))
+    environment: list[Any] = [{"name": key, "value": value} for key, value in variables.items()]
+    for key, reference in references.items():
+        secret, _, version = reference.partition(":")
+        environment.append({"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": version}}})
+    container = {
+        "image": flag(command, "image"),
+        "env": environment,
+        "resources": {"limits": {"cpu": f"{flag(command, 'cpu')}000m", "memory": flag(command, "memory")}},
+        "startupProbe": {"httpGet": {"path": "/heartbeat"}},
+        **changes,
+    }
+    annotations = {
+        "autoscaling.knative.dev/maxScale": flag(command, "max-instances"),
+        "run.googleapis.com/startup-cpu-boost": "true",
+    }
+    spec = {
+        "containers": [container],
+        "serviceAccountName": flag(command, "service-account"),
+        "containerConcurrency": int(flag(command, "concurrency")),
+        "timeoutSeconds": int(flag(command, "timeout")[:-1]),
+    }
+    traffic = [{"revisionName": f"{name}-00001-abc", "percent": 100, "latestRevision": True}]
+    return {
+        "metadata": {"name": name, "annotations": {"run.googleapis.com/ingress": "all"}},
+        "spec": {"template": {"metadata": {"annotations": annotations}, "spec": spec}},
+        "status": {
+            "latestCreatedRevisionName": f"{name}-00001-abc",
+            "latestReadyRevisionName": f"{name}-00001-abc",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "traffic": traffic,
+        },
+    }
+
+
+def released(**changes: Any) -> CloudState:
+    """Return the state after a deployment, with changes to the chat's container."""
+    state = CloudState(project_number="1", versions=VERSIONS)
+    names = [services.service_name(function) for function in FUNCTIONS]
+    existing = {name: as_deployed(name, state, **(changes if name == "headwater-chat" else {})) for name in names}
+    bindings = {
+        Binding(
+            f"service/{name}",
+            "roles/run.invoker",
+            f"serviceAccount:headwater-{who}@acme-headwater.iam.gserviceaccount.com",
+        )
+        for name in names
+        for who in ("worker", "invoker")
+    }
+    return replace(state, services=existing, access=frozenset(bindings))
+
+
+def test_matching_services_are_left_alone() -> None:
+    assert lines(services.plan_services(SUPABASE, released())) == []
+    assert lines(services.plan_release(SUPABASE, released())) == []
+
+
+def test_public_access_is_removed_and_other_grants_stay() -> None:
+    state = released()
+    person, everyone = (
+        Binding("service/headwater-chat", "roles/run.invoker", member) for member in ("user:a@b.c", "allUsers")
+    )
+    opened = replace(state, access=state.access | {person, everyone})
+    [closed] = lines(services.plan_services(SUPABASE, opened))
+    assert closed == (
+        "gcloud run services remove-iam-policy-binding headwater-chat --project=acme-headwater --region=europe-west1 "
+        "--member=allUsers --role=roles/run.invoker"
+    )
+
+
+def test_changed_service_is_deployed_without_traffic() -> None:
+    [command] = services.plan_services(SUPABASE, released(image="another/image:1"))
+    assert command.arguments[:3] == ("run", "deploy", "headwater-chat")
+    assert {"--no-traffic", "--tag=candidate"} <= set(command.arguments)
+
+
+@pytest.mark.parametrize(
+    ("installation", "count"),
+    [
+        (replace(SUPABASE, tag="t2"), 3),
+        (replace(SUPABASE, limits=Limits(chat_instances=4)), 1),
+        (replace(SUPABASE, settings=(("CHAT_TIMEOUT_S", "60"),)), 1),
+        (replace(SUPABASE, settings=(("LOG_LEVEL", "DEBUG"),)), 3),
+    ],
+)
+def test_changed_installation_deploys_the_affected_services(installation: Installation, count: int) -> None:
+    assert len(services.plan_services(installation, released())) == count
+
+
+def test_new_version_of_a_secret_deploys_its_readers() -> None:
+    state = replace(released(), versions={**VERSIONS, "headwater-secret-key": "2"})
+    [command] = services.plan_services(SUPABASE, state)
+    assert "SECRET_KEY=headwater-secret-key:2" in flag(command, "set-secrets").split(",")
+
+
+def test_service_that_is_not_ready_is_deployed_again() -> None:
+    state = released()
+    state.services["headwater-chat"]["status"]["conditions"][0]["status"] = "False"
+    assert len(services.plan_services(SUPABASE, state)) == 1
+
+
+def test_service_without_a_ready_revision_is_deployed_with_traffic() -> None:
+    state = released()
+    status = state.services["headwater-chat"]["status"]
+    status["conditions"][0]["status"] = "False"
+    del status["latestReadyRevisionName"]
+    [command] = services.plan_services(SUPABASE, state)
+    assert "--tag=candidate" in command.arguments
+    assert "--no-traffic" not in command.arguments
+
+
+def with_traffic(*shares: dict[str, Any]) -> CloudState:
+    """Return the state in which the chat's newest revision is number 2, and traffic has these shares."""
+    state = released()
+    status = state.services["headwater-chat"]["status"]
+    status |= {"latestCreatedRevisionName": "headwater-chat-00002-abc", "traffic": list(shares)}
+    return state
+
+
+def test_candidate_is_smoke_tested_before_it_gets_traffic() -> None:
+    old = {"revisionName": "headwater-chat-00001-abc", "percent": 100}
+    candidate = {"revisionName": "headwater-chat-00002-abc", "tag": "candidate", "url": "https://candidate"}
+    state = with_traffic(old, candidate)
+    smoke, release = services.plan_release(SUPABASE, state)
+    assert (smoke.program, smoke.arguments[-1]) == ("python3", "headwater-chat")
+    assert release.arguments[:4] == ("run", "services", "update-traffic", "headwater-chat")
+    assert services.candidate_url(state.services["headwater-chat"]) == "https://candidate"
+
+
+def test_first_revision_is_smoke_tested_although_it_has_all_traffic() -> None:
+    newest = {"revisionName": "headwater-chat-00002-abc"}
+    state = with_traffic({**newest, "percent": 100}, {**newest, "tag": "candidate", "url": "https://candidate"})
+    assert len(services.plan_release(SUPABASE, state)) == 2
+
+
+def test_revision_without_traffic_and_tag_gets_the_candidate_tag() -> None:
+    state = with_traffic({"revisionName": "headwater-chat-00001-abc", "percent": 100})
+    tag, smoke, _ = services.plan_release(SUPABASE, state)
+    assert flag(tag, "update-tags") == "candidate=headwater-chat-00002-abc"
+    assert smoke.program == "python3"
