@@ -187,7 +187,7 @@ def test_job_migrated_the_database_and_stored_the_owner_key(deployment: Deployme
     [key] = re.findall(r"hw_[0-9A-Za-z]{38}", "".join(deployment.output))
     engine = create_engine(deployment.admin_url, pool_size=1)
     with engine.begin() as connection:
-        stored = connection.execute(sa.text("select hash, role from headwater.auth.api_keys")).all()
+        stored = connection.execute(sa.text("select hash, role from headwater.api_keys")).all()
     engine.dispose()
     assert [(bytes(hash_), role) for hash_, role in stored] == [(hashlib.sha256(key.encode()).digest(), "owner")]
 
