@@ -1,7 +1,7 @@
-"""How long until a sleeping function answers? `python -m bench.cold_start`
+"""Measure cold starts: seconds from process start to the first response.
 
-From the start of the process to the first 200: of `/heartbeat` for each function, beside a bare functions-framework
-function in the same turn; and of `/api/search` on `chat`, with the database connected and the embedder loaded.
+Requests `/heartbeat` from each function, compared with a bare functions-framework function in the same round; and
+`/api/search` from `chat`, which also connects to the database and loads the embedder.
 """
 
 import argparse
@@ -26,14 +26,14 @@ BARE = "import functions_framework\n@functions_framework.http\ndef bare(request)
 
 
 def free_port() -> int:
-    """Find a free port."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def first_answer(source: Path, target: str, path: str, environment: dict[str, str]) -> tuple[float, float]:
-    """Start a function and ask until it answers 200; returns the seconds that took and the resident MB then."""
+def first_response(source: Path, target: str, path: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Start a function and poll it until it answers 200. Returns the seconds that took, and its resident MB."""
     port = free_port()
     options = ["--source", str(source), "--target", target, "--host", "127.0.0.1", "--port", str(port)]
     started = time.perf_counter()
@@ -58,9 +58,11 @@ def first_answer(source: Path, target: str, path: str, environment: dict[str, st
 
 
 def main() -> None:
-    """Measure in turns and print medians."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cold_start", description="Seconds to the first answer.")
-    parser.add_argument("--rounds", type=int, default=5)
+    """Measure in rounds and print medians."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cold_start", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
         (Path(folder) / "bare.py").write_text(BARE)
@@ -72,18 +74,18 @@ def main() -> None:
         environment = {**inherited, "DATABASE_URL": url, "MODEL_DIR": str(ROOT / ".headwater" / "models")}
         measured: dict[str, list[tuple[float, float]]] = {}
         main_of = {name: ROOT / "functions" / name / "main.py" for name in ("chat", "collection", "embedding")}
-        asked = [(Path(folder) / "bare.py", "bare", "/heartbeat")]
-        asked += [(main_of[name], name, "/heartbeat") for name in main_of]
-        asked += [(main_of["chat"], "chat", "/api/search?q=how+do+I+begin")]
-        for turn in range(options.rounds + 1):
-            for source, target, path in asked:
-                answer = first_answer(source, target, path, environment)
-                if turn:  # the first one also writes the bytecode
-                    measured.setdefault(f"{target} {path.partition('?')[0]}", []).append(answer)
+        requests = [(Path(folder) / "bare.py", "bare", "/heartbeat")]
+        requests += [(main_of[name], name, "/heartbeat") for name in main_of]
+        requests += [(main_of["chat"], "chat", "/api/search?q=how+do+I+begin")]
+        for round_number in range(options.rounds + 1):
+            for source, target, path in requests:
+                response = first_response(source, target, path, environment)
+                if round_number:  # the first round also writes bytecode
+                    measured.setdefault(f"{target} {path.partition('?')[0]}", []).append(response)
     bare = statistics.median(seconds for seconds, _ in measured["bare /heartbeat"])
-    for label, answers in measured.items():
-        seconds = statistics.median(seconds for seconds, _ in answers)
-        megabytes = statistics.median(megabytes for _, megabytes in answers)
+    for label, responses in measured.items():
+        seconds = statistics.median(seconds for seconds, _ in responses)
+        megabytes = statistics.median(megabytes for _, megabytes in responses)
         print(f"{label:<24}{seconds:6.2f} s  {megabytes:5.0f} MB  {seconds / bare:5.2f} × the bare function")
 
 

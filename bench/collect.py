@@ -1,10 +1,9 @@
-"""How long does a collect take, and in how much memory? `python -m bench.collect REPOSITORY`
+"""Measure how long collecting a Git repository takes, and its memory; compare with LangChain.
 
-Two job workers collect a Git repository on disk into an empty database, up to vectors that are searched by an index:
-whole, then unchanged, then with one file changed. The peer is what a team would write with LangChain
-(`bench.langchain_peer`), on the same Postgres, over the same files with the same embedder (only with `--embedder
-constant`). The first collect counts its processes' start, the others are what the run tells of itself, as in a process
-that is warm; the peer's imports are left out.
+Two job workers collect a repository on disk into an empty database and build the vector index: from nothing, then
+unchanged, then with one changed file. The comparison (`bench.langchain_peer`) uses the same Postgres, files and
+embedder; it runs only with `--embedder constant`. The first collect includes the start of its processes; the others are
+the run's own times, as in a warm process. LangChain's imports are not counted.
 """
 
 import argparse
@@ -34,17 +33,17 @@ TABLES = ("documents", "chunks", "vectors_1", "relations")
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a collect took: seconds of its processes and of its run, the first worker's peak resident MB."""
+class Result:
+    """Seconds of a collect's processes and of its run, peak resident MB of the first worker, and its last line."""
 
     process_s: float
     run_s: float
     megabytes: float
-    told: str
+    summary: str
 
 
 class Ours:
-    """Headwater on a database of the cluster."""
+    """Headwater, on a database of the cluster."""
 
     def __init__(self, cluster: Cluster, repository: Path, embedder: str) -> None:
         cluster.execute("create database ours")
@@ -56,41 +55,41 @@ class Ours:
         self.environment["MODEL_DIR"] = str(ROOT / ".headwater" / "models")
         self.source_id = add_source(url, repository)
 
-    def collect(self, label: str) -> Taken:
-        """Collect with two job workers, and print what it took."""
+    def collect(self, label: str) -> Result:
+        """Collect with two job workers, print and return the result."""
         started = time.perf_counter()
         first, second = (self._worker(label, index) for index in (0, 1))
         peak = watch_memory(first)
         output = first.communicate()[0]
         process_s = time.perf_counter() - started
         second.wait()
-        told = next((line for line in output.splitlines() if line.startswith(("succeeded", "partial"))), output)
-        run_s = float(self.ask(f"select extract(epoch from finished_at - created_at) from runs {_LAST}")[0][0])
-        taken = Taken(process_s, run_s, peak[0], told)
-        print(f"headwater, {label:<10}{process_s:7.1f} s, run {run_s:7.2f} s  {peak[0]:5.0f} MB  {told}", flush=True)
-        return taken
+        summary = next((line for line in output.splitlines() if line.startswith(("succeeded", "partial"))), output)
+        run_s = float(self.query(f"select extract(epoch from finished_at - created_at) from runs {_LAST}")[0][0])
+        result = Result(process_s, run_s, peak[0], summary)
+        print(f"headwater, {label:<10}{process_s:7.1f} s, run {run_s:7.2f} s  {peak[0]:5.0f} MB  {summary}", flush=True)
+        return result
 
     def _worker(self, label: str, index: int) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "functions.job", "collect", "--source", self.source_id]
         worker = {"CLOUD_RUN_EXECUTION": label, "CLOUD_RUN_TASK_INDEX": str(index)}
         environment = {**self.environment, **worker}
-        output = subprocess.DEVNULL if index else subprocess.PIPE  # a pipe that nobody reads would stop it
+        output = subprocess.DEVNULL if index else subprocess.PIPE  # an unread pipe would block it
         return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, text=True)
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        """Ask the database something, as its owner."""
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a query as the database's owner."""
         engine = sa.create_engine(self.admin_url, poolclass=sa.NullPool)
         with engine.begin() as tx:
             tx.exec_driver_sql("set local search_path = headwater, public")
             return [tuple(row) for row in tx.exec_driver_sql(statement)]
 
     def rows_read(self) -> dict[str, int]:
-        """Count the rows that Postgres has read of the large tables so far."""
-        return {name: int(count) for name, count in self.ask(_ROWS_READ)}
+        """Return how many rows Postgres has read from each large table so far."""
+        return {name: int(count) for name, count in self.query(_ROWS_READ)}
 
 
 def watch_memory(process: "subprocess.Popen[str]") -> list[float]:
-    """Keep the peak of a process's resident MB in a list of one, for as long as it runs."""
+    """Track a process's peak resident MB while it runs; the returned list has this one element."""
     watched, peak = psutil.Process(process.pid), [0.0]
 
     def watch() -> None:
@@ -106,7 +105,7 @@ def watch_memory(process: "subprocess.Popen[str]") -> list[float]:
 
 
 def add_source(url: str, repository: Path) -> str:
-    """Write the source down as the API would."""
+    """Insert the source as the API would."""
     database = Database(url, 1)
     settings = Settings(database_url=url)
     new = NewSource("git", "bench", {"url": repository.resolve().as_uri()})
@@ -118,16 +117,16 @@ def add_source(url: str, repository: Path) -> str:
 
 def git(folder: Path, *arguments: str) -> None:
     """Run Git in a folder."""
-    who = ["-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "safe.directory=*"]
-    subprocess.run(["git", *who, "-C", str(folder), *arguments], check=True)
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "safe.directory=*"]
+    subprocess.run(["git", *identity, "-C", str(folder), *arguments], check=True)
 
 
-def measure_ours(cluster: Cluster, repository: Path, embedder: str) -> tuple[Taken, Taken]:
-    """Collect three times; returns what the first and the unchanged one took."""
+def measure_ours(cluster: Cluster, repository: Path, embedder: str) -> tuple[Result, Result]:
+    """Collect three times; returns the results of the first and the unchanged collect."""
     ours = Ours(cluster, repository, embedder)
     first = ours.collect("first")
-    counts = ", ".join(f"{ours.ask(f'select count(*) from {table}')[0][0]:,} {table}" for table in TABLES)
-    indexes = [name for (name,) in ours.ask("select indexname from pg_indexes where indexdef like '%hnsw%'")]
+    counts = ", ".join(f"{ours.query(f'select count(*) from {table}')[0][0]:,} {table}" for table in TABLES)
+    indexes = [name for (name,) in ours.query("select indexname from pg_indexes where indexdef like '%hnsw%'")]
     print(f"headwater, stored: {counts}; indexes: {indexes}", flush=True)
     unchanged = ours.collect("unchanged")
     page = max(repository.rglob("*.md"), key=lambda path: path.stat().st_size)
@@ -136,27 +135,31 @@ def measure_ours(cluster: Cluster, repository: Path, embedder: str) -> tuple[Tak
     before = ours.rows_read()
     ours.collect("one file")
     read = ", ".join(f"{count - before[name]:,} {name}" for name, count in ours.rows_read().items())
-    print(f"headwater, rows that Postgres read for one file: {read}", flush=True)
+    print(f"headwater, rows read by Postgres for one file: {read}", flush=True)
     return first, unchanged
 
 
 def measure_langchain(cluster: Cluster, repository: Path) -> dict[str, float]:
-    """Do the same with LangChain, in a process of its own; returns seconds by what was done."""
+    """Run the LangChain pipeline in its own process; returns seconds by stage."""
     cluster.execute("create database peer")
     url = cluster.url("peer").replace("+pg8000", "+psycopg")
     command = [sys.executable, "-m", "bench.langchain_peer", url, str(repository), "1GB"]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    told = [json.loads(line) for line in output.splitlines()]
-    for line in told:
+    stages = [json.loads(line) for line in output.splitlines()]
+    for line in stages:
         print(f"langchain, {line['label']:<10}{line['seconds']:7.1f} s", flush=True)
-    return {line["label"]: line["seconds"] for line in told}
+    return {line["label"]: line["seconds"] for line in stages}
 
 
 def main() -> None:
     """Measure and print ratios."""
-    parser = argparse.ArgumentParser(prog="python -m bench.collect", description="Seconds and memory of a collect.")
-    parser.add_argument("repository", type=Path, help="a Git repository on disk")
-    parser.add_argument("--embedder", choices=("constant", "all-MiniLM-L6-v2"), default="constant")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.collect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("repository", type=Path, help="path of a Git repository")
+    parser.add_argument(
+        "--embedder", choices=("constant", "all-MiniLM-L6-v2"), default="constant", help="default: constant"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
         repository = Path(folder) / "repository"

@@ -1,8 +1,8 @@
-"""How many CPU seconds do pages, answers and wake-ups take? `python -m bench.cost [REPOSITORY]`
+"""Measure CPU seconds of pages, answers and ticks, and write bench/measured-cost.json.
 
-The whole stack collects a Git repository, answers questions by way of an OpenAI-like server on loopback, and takes
-ticks. Processor time is read from the system for each function's processes and its database, so that other work on the
-machine counts for nothing. Writes `bench/measured-cost.json`, which `scripts/cost` makes prices of.
+The whole stack collects a Git repository, answers questions with an OpenAI-compatible server on loopback, and receives
+ticks. CPU time is read per process of each function and of Postgres, so other work on the machine doesn't count.
+`scripts/cost` computes prices from the result.
 """
 
 import argparse
@@ -31,7 +31,7 @@ TICKS = 20
 
 
 def cpu_seconds(stack: RunningStack) -> dict[str, float]:
-    """Read what each part has used so far: its processes, what they started, and what those left behind."""
+    """Return the CPU seconds of each part so far: its processes and their children, including exited ones."""
     used = {}
     for part in PARTS:
         process = psutil.Process(stack.pids[part])
@@ -41,23 +41,23 @@ def cpu_seconds(stack: RunningStack) -> dict[str, float]:
 
 
 def difference(before: Mapping[str, float], after: Mapping[str, float], per: float) -> dict[str, float]:
-    """Return the seconds in between for each of `per` things."""
+    """Return the difference per unit of `per`."""
     return {part: round(max(0.0, after[part] - before[part]) / per, 6) for part in before}
 
 
-def ask(url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-    """Make a request and read its answer whole, as JSON if it is."""
+def request_json(url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+    """Send a request and read the whole response, parsed if it is JSON."""
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, content, {"Content-Type": "application/json", **(headers or {})})
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        text = answer.read()
-        return json.loads(text) if "json" in answer.headers["Content-Type"] else text
+    with urllib.request.urlopen(request, timeout=600) as response:
+        text = response.read()
+        return json.loads(text) if "json" in response.headers["Content-Type"] else text
 
 
 def collect(stack: RunningStack, source_id: str) -> dict[str, Any]:
-    """Collect a source to its end; returns the run."""
-    run_id = ask(f"{stack.url}/api/sources/{source_id}/collect", {})["run_id"]
-    while (run := ask(f"{stack.url}/api/runs/{run_id}"))["state"] == "running":
+    """Collect a source and wait for the end; returns the run."""
+    run_id = request_json(f"{stack.url}/api/sources/{source_id}/collect", {})["run_id"]
+    while (run := request_json(f"{stack.url}/api/runs/{run_id}"))["state"] == "running":
         time.sleep(1)
     if run["state"] != "succeeded":
         raise SystemExit(f"the collect ended {run['state']}: {run['error'] or run['failures'][:3]}")
@@ -65,9 +65,9 @@ def collect(stack: RunningStack, source_id: str) -> dict[str, Any]:
 
 
 def measure_pages(stack: RunningStack, repository: str) -> dict[str, Any]:
-    """Collect everything once, and once more unchanged."""
+    """Collect everything, then once more without a change."""
     source = {"kind": "git", "name": "cost", "config": {"url": repository}}
-    source_id = ask(f"{stack.url}/api/sources", source)["id"]
+    source_id = request_json(f"{stack.url}/api/sources", source)["id"]
     start = cpu_seconds(stack)
     run = collect(stack, source_id)
     end = cpu_seconds(stack)
@@ -84,42 +84,44 @@ def measure_pages(stack: RunningStack, repository: str) -> dict[str, Any]:
 
 
 def measure_answers(stack: RunningStack, provider: FakeProvider) -> dict[str, Any]:
-    """Ask questions in conversations of their own; their prompts are what the provider was sent."""
+    """Ask questions, each in a new conversation; prompt sizes are read from the provider's requests."""
     questions = [question.question for question in QUESTIONS]
     start = cpu_seconds(stack)
     for n in range(ANSWERS):
         parts = [{"type": "text", "text": questions[n % len(questions)]}]
         message = {"id": uuid.uuid4().hex, "role": "user", "parts": parts}
-        ask(f"{stack.url}/api/chat", {"id": uuid.uuid4().hex, "messages": [message]})
+        request_json(f"{stack.url}/api/chat", {"id": uuid.uuid4().hex, "messages": [message]})
     used = difference(start, cpu_seconds(stack), ANSWERS)
-    prompts = [sum(len(message["content"]) for message in sent["messages"]) for sent in provider.requests]
+    prompts = [sum(len(message["content"]) for message in request["messages"]) for request in provider.requests]
     return {"cpu_s_per_answer": used, "prompt_characters": round(sum(prompts) / len(prompts))}
 
 
 def measure_ticks(stack: RunningStack) -> dict[str, float]:
-    """Let the scheduler's own request come, as Cloud Run would deliver it, and find nothing due."""
+    """Trigger the schedule, whose ticks find nothing due."""
     start = cpu_seconds(stack)
     job = f"http://127.0.0.1:{stack.ports['localcloud']}/v1/projects/local/locations/local/jobs/headwater-tick:run"
     for _ in range(TICKS):
-        ask(job, {})
+        request_json(job, {})
         time.sleep(0.2)
     return difference(start, cpu_seconds(stack), TICKS)
 
 
 def start_seconds() -> dict[str, float]:
-    """Read how much processor time a function takes to start, from starting a second stack."""
+    """Return the CPU seconds that each function takes to start, measured on a second stack."""
     with temporary_data() as data, running_stack(data, "--embedding-model", MODEL) as stack:
         return {part: round(used, 3) for part, used in cpu_seconds(stack).items() if part not in ("postgres", "edge")}
 
 
 def main() -> None:
-    """Measure everything and write it down."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cost", description="CPU seconds of what costs money.")
-    parser.add_argument("repository", nargs="?", type=Path, help="a Git repository; default: the project's own corpus")
+    """Measure everything and write the JSON file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("repository", nargs="?", type=Path, help="path of a Git repository; default: the tests' corpus")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, fake_provider() as provider, temporary_data() as data:
         provider.pieces = ["An answer of some length, in several pieces. "] * 8 + ["It is cited [1]."]
-        repository = options.repository.resolve().as_uri() if options.repository else _own(Path(folder))
+        repository = options.repository.resolve().as_uri() if options.repository else _own_corpus(Path(folder))
         data.mkdir()
         key = f"OPENAI_API_KEY=none\nOPENAI_BASE_URL={provider.url}\n"
         (data / ".env").write_text(key)
@@ -134,10 +136,10 @@ def main() -> None:
                 "tick_cpu_s": measure_ticks(stack),
             }
     MEASURED.write_text(json.dumps(measured, indent=2) + "\n")
-    print(f"{MEASURED.name} is written; scripts/cost makes docs/costs.md of it")
+    print(f"wrote {MEASURED.name}; run scripts/cost to update docs/costs.md")
 
 
-def _own(folder: Path) -> str:
+def _own_corpus(folder: Path) -> str:
     repository = Repository(folder / "corpus")
     repository.write(FILES)
     return repository.url

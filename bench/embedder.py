@@ -1,8 +1,8 @@
-"""How fast is the embedder, and does its batching matter? `python -m bench.embedder`
+"""Measure embedded texts per second, compared with naive batching.
 
 Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
-titles). The peer runs the same graph in the same onnxruntime the way it is usually done: 32 texts a batch as they come,
-padded to the batch's longest, session options as they are.
+titles). The comparison runs the same graph in the same onnxruntime with 32 texts per batch in the given order, padded
+to the longest, and with default session options.
 """
 
 import argparse
@@ -29,14 +29,14 @@ first. """
 
 
 def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
-    """Cut one text for each length, in tokens of the model, [CLS] and [SEP] included."""
+    """Return a text for each length, in tokens of the model including [CLS] and [SEP]."""
     text = PARAGRAPH * 5
     starts = load_tokenizer(export_minilm.NAME, model_dir).starts([text])[0]
     return [text[: starts[length - 2]].rstrip() for length in lengths]
 
 
 def naive_embedder(model_dir: Path) -> Embed:
-    """Load the peer."""
+    """Load the embedder with naive batching."""
     session = onnxruntime.InferenceSession(
         model_dir / export_minilm.NAME / "model.onnx", providers=["CPUExecutionProvider"]
     )
@@ -57,15 +57,15 @@ def naive_embedder(model_dir: Path) -> Embed:
 
 
 def texts_per_s(embed: Embed, texts: Sequence[str]) -> float:
-    """Measure the rate of one pass over the texts."""
+    """Return texts per second of one pass."""
     start = time.perf_counter()
     embed(texts)
     return len(texts) / (time.perf_counter() - start)
 
 
 def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: int) -> None:
-    """Print both rates, the best of `rounds` turns taken alternately, and their ratio."""
-    assert (ours(texts) * peer(texts)).sum(axis=1).min() > 0.9999, "the two disagree"
+    """Print the best rates of alternating rounds, and their ratio."""
+    assert (ours(texts) * peer(texts)).sum(axis=1).min() > 0.9999, "the two embedders disagree"
     rates = [(texts_per_s(ours, texts), texts_per_s(peer, texts)) for _ in range(rounds)]
     our_rate, peer_rate = map(max, zip(*rates, strict=True))
     print(
@@ -74,11 +74,18 @@ def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: 
 
 
 def main() -> None:
-    """Load, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.embedder", description="Texts embedded per second.")
-    parser.add_argument("--model-dir", type=Path, default=Path(".headwater/models"), help="built there when missing")
-    parser.add_argument("--texts", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
+    """Load, measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.embedder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        default=Path(".headwater/models"),
+        help="built if it is missing; default: .headwater/models",
+    )
+    parser.add_argument("--texts", type=int, default=64, help="texts per load; default: 64")
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     options = parser.parse_args()
     export_minilm.build(options.model_dir)
 
@@ -89,7 +96,8 @@ def main() -> None:
     lengths = random.Random(1).choices(range(8, 257), k=options.texts)
     mixed = make_texts(lengths, options.model_dir)
     embedder.embed_documents(full + mixed)
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, before the peer loads")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory {peak_mb:.0f} MB, before the naive embedder is loaded")
 
     peer = naive_embedder(options.model_dir)
     compare("208 tokens", embedder.embed_documents, peer, full, options.rounds)

@@ -1,9 +1,9 @@
-"""Does a workspace with little to do wait for those with much? `python -m bench.fairness`
+"""Measure how fairly steps of small and large workspaces share the workers.
 
-The whole stack collects two hundred Git repositories at once, ten in each of twenty workspaces; every fifth workspace
-has far larger ones. From the ledger's own times it is told, for every stretch of three turns a workspace, what the
-worst off of those that waited throughout got of an equal share. The peer is the order in which a plain queue would have
-run the very same steps: the longest due first, whosever it is. Connections are counted while it runs.
+The whole stack collects 200 Git repositories at once, ten in each of 20 workspaces; every fifth workspace has far
+larger ones. From the ledger's times, for every stretch of three turns per workspace, the bench computes which share of
+an equal one the worst-served workspace got, among those that waited throughout. The comparison is a plain queue's order
+of the same steps: oldest due first, regardless of workspace. The functions' connections are counted meanwhile.
 """
 
 import argparse
@@ -31,46 +31,46 @@ from tests.harness.support import add_workspace
 
 WORKSPACES, SOURCES = 20, 10
 FEW, MANY = 24, 160
-"""Files of a source in most workspaces, and in every fifth."""
+"""Files per source: in most workspaces, and in every fifth."""
 STRETCH = 3 * WORKSPACES
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A step that ran: whose it was, and when it became due and was claimed, in seconds."""
+    """A step: its workspace, and when it became due and was claimed, in seconds."""
 
     workspace_id: uuid.UUID
     due: float
     claimed: float
 
 
-class Watched:
-    """How many connections the functions have at the most, asked from time to time."""
+class ConnectionCounter:
+    """Samples the functions' connections and keeps the maximum."""
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, 1)
-        self.most = 0
-        self._over = threading.Event()
+        self.maximum = 0
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def _watch(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._stop.wait(0.1):
             with self.database.engine.connect() as tx:
-                self.most = max(self.most, tx.exec_driver_sql(_CONNECTIONS).scalar_one())
+                self.maximum = max(self.maximum, tx.exec_driver_sql(_CONNECTIONS).scalar_one())
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def counting(self) -> Iterator[None]:
         """Count until the block ends."""
         self._thread.start()
         yield
-        self._over.set()
+        self._stop.set()
         self._thread.join()
         self.database.close()
 
 
 def add_sources(database: Database, settings: Settings, folder: Path) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """Make workspaces and their sources, as the API would; returns both ids of each."""
-    made = []
+    """Create workspaces and their sources; returns the IDs of workspace and source."""
+    created = []
     for n in range(WORKSPACES):
         workspace_id = add_workspace(database, uuid.uuid4())
         for m in range(SOURCES):
@@ -79,12 +79,12 @@ def add_sources(database: Database, settings: Settings, folder: Path) -> list[tu
             repository.write({f"{f:03}.md": f"# Page {f} of {n}-{m}\n\nValve {n}.{m}.{f} opens.\n" for f in files})
             new = NewSource("git", f"source {m}", {"url": repository.url})
             with database.transaction(workspace_id) as tx:
-                made.append((workspace_id, create_source(tx, workspace_id, new, settings).id))
-    return made
+                created.append((workspace_id, create_source(tx, workspace_id, new, settings).id))
+    return created
 
 
 def collect(database: Database, settings: Settings, sources: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> float:
-    """Collect all of them at once; returns how many seconds it took."""
+    """Collect all sources at once; returns the seconds that took."""
     tickets = Tickets(database, settings)
     tickets.arm_watchdog()
     started = time.monotonic()
@@ -98,14 +98,14 @@ def collect(database: Database, settings: Settings, sources: Sequence[tuple[uuid
 
 
 def count_ended(database: Database) -> int:
-    """Count the runs that have ended."""
+    """Return the number of ended runs."""
     with database.transaction(ALL_WORKSPACES) as tx:
         ended: int = tx.execute(sa.text("select count(*) from runs where state <> 'running'")).scalar_one()
     return ended
 
 
 def worst_share(turns: Sequence[Turn]) -> float:
-    """Return what the worst off ever got of an equal share, in stretches of turns through which it waited."""
+    """Return the smallest share of an equal one that a workspace got in a stretch of turns through which it waited."""
     worst = 1.0
     for start in range(0, len(turns) - STRETCH, WORKSPACES):
         stretch = turns[start : start + STRETCH]
@@ -118,25 +118,25 @@ def worst_share(turns: Sequence[Turn]) -> float:
 
 
 def in_plain_order(turns: Sequence[Turn]) -> list[Turn]:
-    """Give the same steps the turns that a plain queue would have given them: always the longest due."""
+    """Return the same steps in a plain queue's order: oldest due first."""
     order = sorted(turns, key=lambda turn: turn.due)
     return [Turn(step.workspace_id, step.due, turn.claimed) for step, turn in zip(order, turns, strict=True)]
 
 
 def main() -> None:
-    """Collect, and print what came of it."""
+    """Collect, and print the shares."""
     argparse.ArgumentParser(
-        prog="python -m bench.fairness", description="200 sources in 20 workspaces at once."
+        prog="python -m bench.fairness", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary_data() as data:
         data.mkdir()
         (data / ".env").write_text("FETCH_BATCH=8\n")
         with running_stack(data, "--embedding-model", "constant") as stack:
-            written = (shlex.split(line)[-1].partition("=") for line in (stack.data / "env").read_text().splitlines())
-            settings = read_settings({name: value for name, _, value in written})
-            database, watched = Database(settings.database_url, 2), Watched(settings.database_admin_url)
+            variables = (shlex.split(line)[-1].partition("=") for line in (stack.data / "env").read_text().splitlines())
+            settings = read_settings({name: value for name, _, value in variables})
+            database, counter = Database(settings.database_url, 2), ConnectionCounter(settings.database_admin_url)
             sources = add_sources(database, settings, Path(folder))
-            with watched.watching():
+            with counter.counting():
                 seconds = collect(database, settings, sources)
             with database.transaction(ALL_WORKSPACES) as tx:
                 states = {row.state: row.n for row in tx.execute(sa.text(_STATES))}
@@ -145,10 +145,10 @@ def main() -> None:
             database.close()
     limit = 2 * (settings.database_pool_size + OVERFLOW)
     print(f"{len(sources)} sources in {seconds:.0f} s, {len(turns):,} steps of collection; runs: {states}")
-    print(f"steps that failed, or were tried again: {failures}")
+    print(f"steps that failed or were retried: {failures}")
     ours, plain = worst_share(turns), worst_share(in_plain_order(turns))
-    print(f"worst share: {ours:.2f} of an equal one; in a plain queue {plain:.2f}")
-    print(f"connections at the most: {watched.most}, limit {limit}")
+    print(f"smallest share: {ours:.2f} of an equal one; in a plain queue {plain:.2f}")
+    print(f"maximum connections: {counter.maximum}, limit {limit}")
 
 
 _CONNECTIONS = "select count(*) from pg_stat_activity where usename = 'app' and application_name = 'headwater'"

@@ -1,9 +1,9 @@
-"""How many empty steps a second does the ledger bear, and does what has finished slow it down? `python -m bench.ledger`
+"""Measure empty steps per second, with and without a million finished steps in the table.
 
-Steps that do nothing are run by job workers, and by a function that localcloud's tickets wake; then once more with a
-million finished ones in the table. The peer is the least that a queue in Postgres can be: a table, `for update skip
-locked`, two transactions a job, on the same driver; it knows no leases, fences, fairness or runs. Processor time, of
-workers and database alike, is told beside each rate, since others may use the machine.
+Empty steps are run by job workers, by a function that localcloud's tickets wake, and by job workers again with a
+million finished steps in the table. The comparison is a minimal queue in Postgres: a table, `for update skip locked`,
+two transactions per job, on the same driver, without leases, fences, fairness or runs. CPU time of workers and database
+is printed too, since other processes may use the machine.
 """
 
 import argparse
@@ -60,7 +60,7 @@ class Empty:
         return StepResult()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
-        """Not to be reached."""
+        """Do nothing; these steps don't fail."""
 
 
 class End(Empty):
@@ -77,7 +77,7 @@ HANDLERS = {"fetch": Empty(), "finish": End()}
 
 @once
 def app() -> App:
-    """Put a function together that drains the queue of empty steps; gunicorn finds it in this file."""
+    """Build a function that drains the queue of empty steps; gunicorn loads it from this file."""
     settings = get_settings()
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
@@ -87,13 +87,13 @@ def app() -> App:
 
 @functions_framework.http
 def empty(request: flask.Request) -> flask.Response:
-    """Answer one ticket."""
+    """Handle a ticket."""
     return app()(request)
 
 
 def work_as_job(url: str) -> float:
-    """Be a job worker until nothing is open; returns the seconds of processor time that took."""
-    began_at = time.process_time()
+    """Run a job worker until no run is open; returns its CPU seconds."""
+    started_s = time.process_time()
     database = Database(url, 2)
     job = JobWorker(database, Settings(database_url=url), get_lifetime(), DatabaseRetry())
     job.worker.handlers = HANDLERS
@@ -103,32 +103,32 @@ def work_as_job(url: str) -> float:
             return ledger.has_open_runs(tx)
 
     job.work(is_open)
-    return time.process_time() - began_at
+    return time.process_time() - started_s
 
 
 def work_as_peer(url: str) -> float:
-    """Be a worker of the plain queue until it is empty."""
-    began_at = time.process_time()
+    """Run a worker of the plain queue until the queue is empty; returns its CPU seconds."""
+    started_s = time.process_time()
     database = Database(url, 1)
     while True:
         with database.transaction(ALL_WORKSPACES) as tx:
             job = tx.execute(_PEER_CLAIM).scalar_one_or_none()
         if job is None:
-            return time.process_time() - began_at
+            return time.process_time() - started_s
         with database.transaction(ALL_WORKSPACES) as tx:
             tx.execute(_PEER_DONE, {"id": job})
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a round came to: `cpu_ms` is the processor time of a step, by everybody who has a part in it."""
+    """Steps per second of a round, and CPU ms per step of all processes involved."""
 
     per_s: float
     cpu_ms: float
 
 
 class Bench:
-    """One database, and what is measured on it."""
+    """A database, and the measurements on it."""
 
     def __init__(self, cluster: Cluster, steps: int, workers: int) -> None:
         cluster.execute("create database bench")
@@ -143,11 +143,11 @@ class Bench:
         self.sql("grant all on jobs to app")
 
     def sql(self, statement: str) -> None:
-        """Run a statement as the owner, who sees everything."""
+        """Run a statement as the owner."""
         self.cluster.execute("set search_path = headwater, public", statement, database="bench")
 
     def add_steps(self, engine: str) -> None:
-        """Open a run of as many steps in each workspace."""
+        """Open a run in each workspace, with an equal part of the steps."""
         for workspace_id in self.workspaces:
             run_id = add_run(self.database, workspace_id)
             with self.database.transaction(workspace_id) as tx:
@@ -156,29 +156,31 @@ class Bench:
                 ledger.add_steps(tx, run_id, workspace_id, [NewStep("collection", "fetch", key) for key in keys])
 
     def add_finished(self, count: int) -> None:
-        """Put steps of a run that has ended long ago into the table."""
+        """Insert finished steps of an ended run."""
         run_id = add_run(self.database, self.workspaces[0])
         self.sql(f"update runs set state = 'succeeded', finished_at = now() where id = '{run_id}'")
         with owner_transaction(self.cluster.url("bench")) as tx:
-            tx.exec_driver_sql("set local session_replication_role = replica")  # their run is there
+            tx.exec_driver_sql(
+                "set local session_replication_role = replica"
+            )  # skips foreign keys and triggers; the run exists
             values = {"run_id": run_id, "workspace_id": self.workspaces[0], "count": count}
             tx.execute(_FINISHED, values)
-        with owner_session(self.cluster.url("bench")) as session:  # as what has been there for long is
+        with owner_session(self.cluster.url("bench")) as session:  # as for old rows
             session.exec_driver_sql("vacuum analyze steps")
             session.exec_driver_sql("checkpoint")
 
     def by_job(self) -> Rate:
-        """Run everything that is open by job workers."""
+        """Add steps and run them with job workers."""
         self.add_steps("job")
         return self._measured("job", _SPAN)
 
     def by_peer(self) -> Rate:
-        """Run as many jobs of the plain queue."""
+        """Add as many jobs to the plain queue and run them."""
         self.sql(f"insert into jobs (state) select 'ready' from generate_series(1, {self.steps})")
         return self._measured("peer", _PEER_SPAN)
 
     def by_tickets(self, cloud: Cloud, function: "subprocess.Popen[bytes]", tickets: Tickets) -> Rate:
-        """Wake the function, and let tickets do it all."""
+        """Add steps and run them with tickets."""
         self.add_steps("tickets")
         family = [psutil.Process(function.pid), psutil.Process(cloud.process.pid)]
         before = self._cpu_s() + sum(map(family_cpu_s, family))
@@ -215,27 +217,27 @@ class Bench:
 
 
 def family_cpu_s(process: psutil.Process) -> float:
-    """Read what a process has used so far, with all that it started, ended or not."""
+    """Return the CPU seconds of a process and its children, including exited ones."""
     while True:
-        with suppress(psutil.NoSuchProcess):  # one of them has just ended: its time is its parent's from now on
+        with suppress(psutil.NoSuchProcess):  # a child just exited; its time is now counted by its parent
             return sum(sum(member.cpu_times()[:4]) for member in [process, *process.children(recursive=True)])
 
 
 @contextmanager
 def serving(url: str, cloud: Cloud, port: int, settings: dict[str, Any]) -> "Iterator[subprocess.Popen[bytes]]":
-    """Serve the function as the images do, until the block ends."""
-    given = {name.upper(): str(value) for name, value in settings.items()}
-    given |= {"GOOGLE_JWKS_URL": f"{cloud.url}/oauth2/v3/certs", "AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
-    made = f"functions_framework:create_app('empty', {str(Path(__file__))!r})"
+    """Serve the function as in the images, until the block ends."""
+    variables = {name.upper(): str(value) for name, value in settings.items()}
+    variables |= {"GOOGLE_JWKS_URL": f"{cloud.url}/oauth2/v3/certs", "AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
+    application = f"functions_framework:create_app('empty', {str(Path(__file__))!r})"
     command = [
         sys.executable,
         "-m",
         "gunicorn",
         "--config=python:headwater.web.gunicorn_config",
         f"--bind=127.0.0.1:{port}",
-        made,
+        application,
     ]
-    environment = {**os.environ, **given, "DATABASE_URL": url, "FETCH_PRIVATE": "true"}
+    environment = {**os.environ, **variables, "DATABASE_URL": url, "FETCH_PRIVATE": "true"}
     function = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         yield function
@@ -244,20 +246,22 @@ def serving(url: str, cloud: Cloud, port: int, settings: dict[str, Any]) -> "Ite
         function.wait(20)
 
 
-def told(label: str, measure: Callable[[], Rate], rounds: int) -> Rate:
-    """Measure, print, and return the best round."""
+def measure_best(label: str, measure: Callable[[], Rate], rounds: int) -> Rate:
+    """Measure in rounds; print and return the best."""
     best = max((measure() for _ in range(rounds)), key=lambda rate: rate.per_s)
-    print(f"{label:<42}{best.per_s:6.0f} a second, {best.cpu_ms:5.2f} ms of processor time each", flush=True)
+    print(f"{label:<42}{best.per_s:6.0f} per second, {best.cpu_ms:5.2f} ms of CPU time each", flush=True)
     return best
 
 
 def main() -> None:
-    """Measure in turns and print ratios."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ledger", description="Empty steps per second.")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--finished", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    """Measure and print ratios."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.ledger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=4000, help="steps per round; default: 4000")
+    parser.add_argument("--finished", type=int, default=1_000_000, help="finished steps in the table; default: 1000000")
+    parser.add_argument("--workers", type=int, default=2, help="job workers; default: 2")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--work-as", choices=("job", "peer"), help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -269,8 +273,8 @@ def main() -> None:
         temporary_cluster(Path(folder) / "pg", free_port(), durable=True) as cluster,
     ):
         bench = Bench(cluster, options.steps, options.workers)
-        peer = told("plain queue", bench.by_peer, options.rounds)
-        job = told(f"{options.workers} job workers", bench.by_job, options.rounds)
+        peer = measure_best("plain queue", bench.by_peer, options.rounds)
+        job = measure_best(f"{options.workers} job workers", bench.by_job, options.rounds)
         with localcloud(Path(folder) / "cloud") as cloud:
             for queue in QUEUES:
                 cloud.create_queue(queue)
@@ -278,12 +282,12 @@ def main() -> None:
             settings = {**queue_settings(cloud.url), "collection_url": f"http://127.0.0.1:{port}"}
             tickets = Tickets(bench.database, Settings(database_url=bench.url, **settings))
             with serving(bench.url, cloud, port, settings) as function:
-                told("tickets", lambda: bench.by_tickets(cloud, function, tickets), options.rounds)
+                measure_best("tickets", lambda: bench.by_tickets(cloud, function, tickets), options.rounds)
         bench.add_finished(options.finished)
-        again = told(f"job workers, {options.finished:,} finished", bench.by_job, options.rounds)
+        again = measure_best(f"job workers, {options.finished:,} finished", bench.by_job, options.rounds)
         bench.database.close()
     print(f"job / plain queue {job.per_s / peer.per_s:.2f}")
-    print(f"processor time with finished steps / without {again.cpu_ms / job.cpu_ms:.2f}")
+    print(f"CPU time with finished steps / without {again.cpu_ms / job.cpu_ms:.2f}")
 
 
 _FINISHED = sa.text("""
@@ -312,7 +316,7 @@ _PEER_SPAN = sa.text("""
     where state = 'done' and claimed_at > :began_at
 """)
 
-# Of this round's steps; nothing may have been claimed twice.
+# The time span of this round's steps, and how many were claimed more than once.
 _SPAN = sa.text("""
     select extract(epoch from max(finished_at) - min(started_at)), count(*), count(*) filter (where fence > 1)
     from steps where kind = 'fetch' and state = 'done' and started_at > :began_at

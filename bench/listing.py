@@ -1,8 +1,8 @@
-"""What does one changed document cost in a large source, and its listing? `python -m bench.listing`
+"""Measure one changed document in a small and a large source, and the large source's listing.
 
-A job worker collects one changed document of 1,000 and one of 100,000 that are there already. The steps but for the
-listing should cost the same; the listing, with its comparison to what is stored, is told in seconds and in the memory
-that the worker had at the most. The larger source is the smaller one's folder a hundred times, its documents copies.
+A job worker collects one changed document of a source with 1,000 stored documents, and of one with 100,000. The steps
+other than the listing should take equally long. The listing, with its comparison with the stored keys, is reported in
+seconds and as the worker's peak memory. The large source is the small one's folder a hundred times.
 """
 
 import argparse
@@ -28,13 +28,13 @@ FILES = 1_000
 
 
 def page(n: int, version: str) -> bytes:
-    """Write a page that links to its neighbour."""
+    """Return a page that links to its neighbour."""
     text = f"# Page {n}\n\nValve {n} opens in version {version}; then comes [the next](d{(n + 1) % FILES:04}.md).\n"
     return text.encode()
 
 
 def commit(folder: Path, folders: int, version: int) -> None:
-    """Commit every page of every folder, or, from the second version on, one page that changed."""
+    """Commit every page of every folder (version 0), or one changed page."""
     if not folder.exists():
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", folder], check=True)
     subprocess.run(
@@ -88,21 +88,21 @@ class Bench:
         workspace_id = self.settings.local_workspace_id
         with database.transaction(workspace_id) as tx:
             new = NewSource("git", "bench", {"url": repository.resolve().as_uri()})
-            made = create_source(tx, workspace_id, new, self.settings)
+            source = create_source(tx, workspace_id, new, self.settings)
         database.close()
-        return made.id
+        return source.id
 
     def collect(self, folders: int) -> tuple[Counter[str], float]:
-        """Collect in a process of its own; returns seconds by kind of step, and peak resident MB."""
+        """Collect in a new process; returns seconds by kind of step, and peak resident MB."""
         command = [sys.executable, "-m", "functions.job", "collect", "--source", str(self.sources[folders][1])]
         process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         lines = process.stdout.read().splitlines()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        told = [json.loads(line) for line in lines if line.startswith("{")]
+        events = [json.loads(line) for line in lines if line.startswith("{")]
         seconds: Counter[str] = Counter()
-        for event in told:
+        for event in events:
             if event.get("action") == "step":
                 seconds[event["kind"]] += event["duration_ms"] / 1000
         if process.returncode or "finish" not in seconds:
@@ -111,10 +111,14 @@ class Bench:
 
 
 def main() -> None:
-    """Measure in turns; print the best of each and the ratio."""
-    parser = argparse.ArgumentParser(prog="python -m bench.listing", description="One changed document, and a listing.")
-    parser.add_argument("--folders", type=int, default=100, help=f"of {FILES:,} documents each, in the larger source")
-    parser.add_argument("--rounds", type=int, default=3)
+    """Measure in rounds; print the best of each source and the ratio."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.listing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--folders", type=int, default=100, help=f"folders of {FILES:,} documents in the large source; default: 100"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
     rest: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
@@ -128,29 +132,29 @@ def main() -> None:
                 best[folders] = Counter({k: min(s, best.get(folders, seconds)[k]) for k, s in seconds.items()})
     for folders, seconds in best.items():
         rest[folders] = seconds.total() - seconds["list"]
-        steps = ", ".join(f"{kind} {taken:.2f}" for kind, taken in seconds.items())
+        steps = ", ".join(f"{kind} {kind_s:.2f}" for kind, kind_s in seconds.items())
         print(f"{folders * FILES:>8,} documents: {steps} s; {megabytes[folders]:.0f} MB")
     print(f"without the listing: {rest[options.folders] / rest[1]:.2f} × the time")
 
 
-# What a collect of the larger source would have left: the smaller one's documents, once for each folder.
+# The rows that collecting the large source would have stored: the small source's documents, once for each folder.
 _COPY = """
-    with made as materialized (
+    with copies as materialized (
       select d, gen_random_uuid() as id, 'p' || lpad(n::text, 3, '0') || substr(d.key, 5) as key
       from documents d, generate_series(0, {folders} - 1) n where d.source_id = '{small}'
-    ), documents_made as (
+    ), new_documents as (
       insert into documents select (jsonb_populate_record(m.d, jsonb_build_object(
-        'id', m.id, 'key', m.key, 'source_id', '{large}'))).* from made m
-    ), chunks_made as (
+        'id', m.id, 'key', m.key, 'source_id', '{large}'))).* from copies m
+    ), new_chunks as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
         token_count, lexemes)
       select c.workspace_id, m.id, ordinal, start_offset, end_offset, heading_path, input_hash, token_count, lexemes
-      from made m join chunks c on c.document_id = (m.d).id
-    ), relations_made as (
+      from copies m join chunks c on c.document_id = (m.d).id
+    ), new_relations as (
       insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset, target_document_id)
       select l.workspace_id, m.id, l.kind, l.target, l.start_offset, l.end_offset, t.id
-      from made m join relations l on l.document_id = (m.d).id
-      join made t on (t.d).id = l.target_document_id and left(t.key, 4) = left(m.key, 4)
+      from copies m join relations l on l.document_id = (m.d).id
+      join copies t on (t.d).id = l.target_document_id and left(t.key, 4) = left(m.key, 4)
     )
     update sources s set snapshot = o.snapshot, embedded_model_id = o.embedded_model_id
     from sources o where o.id = '{small}' and s.id = '{large}'

@@ -1,8 +1,8 @@
-"""How many transactions a second? `python -m bench.transactions`
+"""Measure transactions per second on one connection, compared with SQLAlchemy's usual set-up.
 
-One connection asks one question with a value in it, a transaction each. The peer is SQLAlchemy on pg8000
-as it is usually set up: it asks each connection first whether it lives (`pool_pre_ping`), begins, sets the workspace,
-asks and commits. Both talk to the same Postgres on this machine; the farther away it is, the more round trips count.
+Each transaction runs one query with a parameter. The comparison is SQLAlchemy on pg8000 with `pool_pre_ping`: it tests
+the connection, begins, sets the workspace, queries and commits. Both use the same local Postgres; with a distant one,
+the number of round trips matters more.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from headwater.database.migrations import upgrade
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from scripts.local.postgres import temporary_cluster
 
-QUESTION = sa.text("select id from steps where id = :id")
+QUERY = sa.text("select id from steps where id = :id")
 SCOPE = sa.text("select set_config('app.workspace_id', :scope, true)")
 
 
 def per_s(once: Callable[[], None], transactions: int) -> float:
-    """Measure a rate."""
+    """Return transactions per second."""
     started = time.perf_counter()
     for _ in range(transactions):
         once()
@@ -31,10 +31,12 @@ def per_s(once: Callable[[], None], transactions: int) -> float:
 
 
 def main() -> None:
-    """Measure in turns and print the best of each."""
-    parser = argparse.ArgumentParser(prog="python -m bench.transactions", description="Transactions per second.")
-    parser.add_argument("--transactions", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=7)
+    """Measure in alternating rounds and print the best of each."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.transactions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--transactions", type=int, default=1000, help="per round; default: 1000")
+    parser.add_argument("--rounds", type=int, default=7, help="default: 7")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
         cluster.execute("create database bench")
@@ -44,7 +46,7 @@ def main() -> None:
 
         def ours() -> None:
             with database.transaction(ALL_WORKSPACES) as tx:
-                tx.execute(QUESTION, {"id": 1}).one_or_none()
+                tx.execute(QUERY, {"id": 1}).one_or_none()
 
         def peer() -> None:
             with usual.begin() as tx:
