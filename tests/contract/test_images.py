@@ -1,4 +1,4 @@
-"""Each image as Cloud Run runs it: the Dockerfile's own command and environment, a port, a signal, ten seconds."""
+"""Each image as Cloud Run runs it: its command and environment, a port, and shutdown within ten seconds."""
 
 import http.client
 import json
@@ -23,12 +23,12 @@ from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, good_claims
 from tests.harness.chat_app import Chatting, kinds, sent
 from tests.harness.databases import FreshDatabase
-from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, said
+from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, read_output
 from tests.harness.support import WORKSPACE, add_run
 
 SECRET = "a secret of thirty-two bytes or more"
 TOKEN = {"Authorization": f"Bearer {jwt.encode(good_claims(), SECRET, 'HS256')}"}
-# A request of each service that has a body, which can be held back.
+# For each service, a request with a body whose last byte can be withheld.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/api/chat", {"id": "c2", "messages": [{"role": "user", "parts": [{"type": "text", "text": "How?"}]}]}),
     "collection": ("/api/keys", {"name": "a program", "role": "reader"}),
@@ -50,7 +50,7 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture(scope="module")
 def library(module_database: FreshDatabase) -> Iterator[Chatting]:
-    """A workspace whose owner is the bearer of the token."""
+    """A workspace owned by the token's subject."""
     register_model(module_database.admin_url, "all-MiniLM-L6-v2", 384)
     made = Chatting(module_database)
     made.add_document("guide.md", "Install the compass with pip.", title="Guide")
@@ -65,7 +65,7 @@ def library(module_database: FreshDatabase) -> Iterator[Chatting]:
 
 @pytest.fixture(scope="module")
 def settings(library: Chatting, provider: FakeProvider) -> dict[str, str]:
-    """What a deployment sets, the same for all."""
+    """The settings of a deployment that all services share."""
     return {
         "DATABASE_URL": library.settings.database_url,
         "AUTH_MODE": "jwt",
@@ -79,33 +79,33 @@ def settings(library: Chatting, provider: FakeProvider) -> dict[str, str]:
 
 
 def on_cloud_run(target: str, settings: Mapping[str, str], port: int) -> dict[str, str]:
-    """Add what Cloud Run sets."""
+    """Add the variables that Cloud Run sets."""
     return {**settings, "K_SERVICE": f"headwater-{target}", "K_REVISION": "r1", "PORT": str(port)}
 
 
 def wait_for(client: httpx.Client, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        assert process.poll() is None, said(output)
+        assert process.poll() is None, read_output(output)
         try:
             assert client.get("/heartbeat").json()["status"] == "alive"
             return
         except httpx.TransportError:
             time.sleep(0.02)
-    raise AssertionError(said(output))
+    raise AssertionError(read_output(output))
 
 
-def wait_until_it_ends(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
-    """Send SIGTERM, and wait until gunicorn has passed it on."""
+def terminate(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+    """Send SIGTERM and wait until gunicorn handles it."""
     process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + KILLED_AFTER_S
-    while "Handling signal: term" not in said(output):
-        assert time.monotonic() < deadline, said(output)
+    while "Handling signal: term" not in read_output(output):
+        assert time.monotonic() < deadline, read_output(output)
         time.sleep(0.02)
 
 
-class HeldBack:
-    """A request that the service has begun to answer, of which the body's last byte isn't sent."""
+class UnfinishedRequest:
+    """A request in progress, whose last byte has not been sent yet."""
 
     def __init__(self, port: int, path: str, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
@@ -118,7 +118,7 @@ class HeldBack:
         self._socket.sendall(content[:-1])
 
     def finish(self) -> int:
-        """Send the last byte; returns the answer's status."""
+        """Send the last byte and return the response's status."""
         with self._socket, http.client.HTTPResponse(self._socket) as response:
             self._socket.sendall(self._last)
             response.begin()
@@ -127,7 +127,7 @@ class HeldBack:
 
 
 @pytest.mark.parametrize("target", ["chat", "collection", "embedding"])
-def test_a_service_answers_on_its_port_and_finishes_what_it_does_when_it_has_to_end(
+def test_service_listens_on_its_port_and_finishes_requests_after_sigterm(
     target: str, images: Mapping[str, Image], settings: dict[str, str], free_port: Callable[[], int]
 ) -> None:
     port = free_port()
@@ -136,15 +136,15 @@ def test_a_service_answers_on_its_port_and_finishes_what_it_does_when_it_has_to_
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
     ):
         wait_for(client, process, output)
-        assert client.get("/ready").status_code == 200, said(output)
+        assert client.get("/ready").status_code == 200, read_output(output)
         client.close()
-        held_back = HeldBack(port, *BODIES[target])
-        wait_until_it_ends(process, output)
-        assert held_back.finish() in (200, 201), said(output)
-        assert process.wait(KILLED_AFTER_S) == 0, said(output)
+        unfinished = UnfinishedRequest(port, *BODIES[target])
+        terminate(process, output)
+        assert unfinished.finish() in (200, 201), read_output(output)
+        assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
 
 
-def test_an_answer_that_is_being_written_ends_properly_when_chat_has_to_end(
+def test_chat_interrupts_an_answer_properly_after_sigterm(
     images: Mapping[str, Image],
     settings: dict[str, str],
     library: Chatting,
@@ -168,8 +168,8 @@ def test_an_answer_that_is_being_written_ends_properly_when_chat_has_to_end(
                 stream += chunk
                 if b"text-delta" in stream and process.poll() is None:
                     process.send_signal(signal.SIGTERM)
-        assert kinds(sent(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], said(output)
-        assert process.wait(KILLED_AFTER_S) == 0, said(output)
+        assert kinds(sent(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], read_output(output)
+        assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
     provider.wait.set()
     states = library.rows(
         """select state from messages m join conversations c on c.id = m.conversation_id
@@ -178,44 +178,42 @@ def test_an_answer_that_is_being_written_ends_properly_when_chat_has_to_end(
     assert states == [("complete",), ("interrupted",)]
 
 
-def test_a_function_that_cannot_be_imported_never_listens(
-    settings: dict[str, str], free_port: Callable[[], int]
-) -> None:
+def test_function_with_an_import_error_never_listens(settings: dict[str, str], free_port: Callable[[], int]) -> None:
     port = free_port()
     with image("collection") as broken:
-        (broken.app / "functions" / "collection" / "routes.py").unlink()
-        broken.forget()
+        (broken.app / "functions" / "collection" / "sources" / "routes.py").unlink()
+        broken.accept_changes()
         with broken.started(on_cloud_run("collection", settings, port)) as (process, output):
             assert process.wait(60) != 0
-            assert "functions.collection.sources.routes" in said(output)
-            assert "Listening" not in said(output)
+            assert "functions.collection.sources.routes" in read_output(output)
+            assert "Listening" not in read_output(output)
 
 
-def test_a_service_without_its_settings_says_which_and_never_listens(
+def test_service_without_required_settings_names_them_and_never_listens(
     images: Mapping[str, Image], free_port: Callable[[], int]
 ) -> None:
     with images["embedding"].started(on_cloud_run("embedding", {"AUTH_MODE": "jwt"}, free_port())) as (process, output):
         assert process.wait(60) != 0
-        assert "DATABASE_URL: missing" in said(output)
-        assert "Listening" not in said(output)
+        assert "DATABASE_URL: missing" in read_output(output)
+        assert "Listening" not in read_output(output)
 
 
 def as_job_worker(settings: Mapping[str, str]) -> dict[str, str]:
-    """Add what Cloud Run sets in a job."""
+    """Add the variables that Cloud Run sets in a job."""
     numbers = {"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "2", "CLOUD_RUN_TASK_ATTEMPT": "0"}
     return {**settings, "CLOUD_RUN_JOB": "headwater", "CLOUD_RUN_EXECUTION": "headwater-x1", **numbers}
 
 
-def test_the_job_knows_which_worker_it_is_and_ends_well_when_nothing_is_open(
+def test_job_worker_reads_its_index_and_exits_with_0_when_nothing_is_open(
     images: Mapping[str, Image], settings: dict[str, str]
 ) -> None:
     with images["job"].started(as_job_worker(settings)) as (process, output):
-        assert process.wait(60) == 0, said(output)
-        lines = [json.loads(line) for line in said(output).splitlines() if line.startswith("{")]
+        assert process.wait(60) == 0, read_output(output)
+        lines = [json.loads(line) for line in read_output(output).splitlines() if line.startswith("{")]
         assert [line["worker"] for line in lines if line.get("action") == "job.drained"] == [1]
 
 
-def test_a_job_worker_that_waits_for_work_ends_well_when_it_has_to(
+def test_waiting_job_worker_exits_with_0_after_sigterm(
     images: Mapping[str, Image], settings: dict[str, str], library: Chatting
 ) -> None:
     with library.database.transaction(WORKSPACE) as tx:
@@ -229,22 +227,22 @@ def test_a_job_worker_that_waits_for_work_ends_well_when_it_has_to(
     with images["job"].started(as_job_worker(settings), "drain") as (process, output):
         wait_until_taken_back(library.database, process, output)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(KILLED_AFTER_S) == 0, said(output)
+        assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
 
 
 def wait_until_taken_back(database: Database, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
-    """Wait until the job worker has returned the overdue step: then it is at work."""
+    """Wait until the job worker has taken back the expired step, so it is running."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        assert process.poll() is None, said(output)
+        assert process.poll() is None, read_output(output)
         with database.transaction(ALL_WORKSPACES) as tx:
             if tx.execute(sa.text("select 1 from steps where lost = 1")).scalar():
                 return
         time.sleep(0.05)
-    raise AssertionError(said(output))
+    raise AssertionError(read_output(output))
 
 
-def test_collection_counts_tokens_with_what_its_image_holds_of_the_model(images: Mapping[str, Image]) -> None:
+def test_collection_counts_tokens_with_only_the_tokenizer(images: Mapping[str, Image]) -> None:
     program = """
 from headwater.config import read_settings; import os
 from headwater.embedding.registry import load_tokenizer

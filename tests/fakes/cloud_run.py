@@ -1,17 +1,17 @@
-"""Cloud Run services as a control plane keeps them: what a client puts flows in, with a status it flows out. Pure."""
+"""Fake Cloud Run services: the status of a service and its newest revision after a deployment. Pure."""
 
 from typing import Any
 
 
-def deployed(given: dict[str, Any], there: dict[str, Any] | None, url: str) -> dict[str, Any]:
-    """Give a service as it is once its newest revision is ready; a change of its template is a new revision."""
-    generation = (there or {}).get("metadata", {}).get("generation", 0) + 1
-    is_new = there is None or given["spec"]["template"] != there["spec"]["template"]
-    before = (there or {}).get("status", {}).get("latestCreatedRevisionName", "")
-    chosen = given["spec"]["template"]["metadata"].get("name") or f"{given['metadata']['name']}-{generation:05d}-abc"
-    newest = chosen if is_new else before
-    wanted = given["spec"].get("traffic") or [{"percent": 100, "latestRevision": True}]
-    traffic = [{**share, "revisionName": share.get("revisionName", newest)} for share in wanted]
+def deployed(service: dict[str, Any], existing: dict[str, Any] | None, url: str) -> dict[str, Any]:
+    """Return a service whose newest revision is ready. A changed template creates a new revision."""
+    generation = (existing or {}).get("metadata", {}).get("generation", 0) + 1
+    is_new = existing is None or service["spec"]["template"] != existing["spec"]["template"]
+    previous = (existing or {}).get("status", {}).get("latestCreatedRevisionName", "")
+    name = service["spec"]["template"]["metadata"].get("name") or f"{service['metadata']['name']}-{generation:05d}-abc"
+    newest = name if is_new else previous
+    shares = service["spec"].get("traffic") or [{"percent": 100, "latestRevision": True}]
+    traffic = [{**share, "revisionName": share.get("revisionName", newest)} for share in shares]
     for share in traffic:
         if "tag" in share:
             share["url"] = url
@@ -19,17 +19,17 @@ def deployed(given: dict[str, Any], there: dict[str, Any] | None, url: str) -> d
         "observedGeneration": generation,
         "latestCreatedRevisionName": newest,
         "latestReadyRevisionName": newest,
-        "conditions": [{"type": name, "status": "True"} for name in ("Ready", "ConfigurationsReady", "RoutesReady")],
+        "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ConfigurationsReady", "RoutesReady")],
         "traffic": traffic,
         "url": url,
         "address": {"url": url},
     }
-    metadata = {**given["metadata"], "generation": generation, "resourceVersion": str(generation)}
-    return {**given, "metadata": metadata, "spec": {**given["spec"], "traffic": wanted}, "status": status}
+    metadata = {**service["metadata"], "generation": generation, "resourceVersion": str(generation)}
+    return {**service, "metadata": metadata, "spec": {**service["spec"], "traffic": shares}, "status": status}
 
 
 def newest_revision(service: dict[str, Any]) -> dict[str, Any]:
-    """Give the revision that a service's template is, ready."""
+    """Return the revision of a service's current template, ready."""
     metadata = {
         "name": service["status"]["latestCreatedRevisionName"],
         "labels": {"serving.knative.dev/service": service["metadata"]["name"]},

@@ -1,7 +1,4 @@
-"""Cloudflare's API as far as wrangler asks it to deploy a Worker: requests flow in, answers flow out.
-
-Part of the recording control plane (`tests/fakes/google_cloud.py`).
-"""
+"""Fake of Cloudflare's API, as far as wrangler uses it to deploy a Worker. Part of `tests/fakes/google_cloud.py`."""
 
 import json
 import re
@@ -11,11 +8,11 @@ WORKERS = "/client/v4/accounts/account/workers"
 
 
 class NoWorker(Exception):
-    """Answers 404, as for a Worker that isn't there."""
+    """The Worker doesn't exist; answered with 404."""
 
 
 class Worker:
-    """One Worker: its versions, the newest of which serves, its secrets' names, its domains."""
+    """One Worker: its versions, of which the newest serves, its secrets, domains and bindings."""
 
     def __init__(self) -> None:
         self.versions: list[dict[str, Any]] = []
@@ -24,7 +21,7 @@ class Worker:
         self.bindings: list[dict[str, Any]] = []
 
     def add_version(self, annotations: dict[str, str]) -> dict[str, Any]:
-        """Upload a version, which serves at once."""
+        """Add a version, which serves at once."""
         number = len(self.versions) + 1
         version = {
             "id": f"00000000-0000-4000-8000-{number:012d}",
@@ -40,18 +37,18 @@ class Worker:
         return version
 
     def answer(self, verb: str, path: str, body: Any) -> Any:
-        """Answer a request below `…/workers`; None for one that isn't known."""
+        """Answer a request below `…/workers`. Returns None for an unknown request."""
         kind, rest = _parts(path)
         match verb, f"{kind}{rest}":
             case "GET", "services":
-                self._there(self.versions)
+                self._require(self.versions)
                 return {
                     "default_environment": {"environment": "production", "script": {"last_deployed_from": "wrangler"}}
                 }
             case ("PUT", "scripts") | ("POST", "scripts/versions"):
-                described = metadata_of(body)
-                self.bindings = described["bindings"]
-                version = self.add_version(described.get("annotations", {}))
+                metadata = metadata_of(body)
+                self.bindings = metadata["bindings"]
+                version = self.add_version(metadata.get("annotations", {}))
                 return version | {"startup_time_ms": 1, "resources": {"script": {"etag": "etag"}}}
             case "GET", "client/accounts/account/storage/kv/namespaces":
                 return []
@@ -70,24 +67,24 @@ class Worker:
             case "GET", "scripts/settings":
                 return {"bindings": self.bindings}
             case "POST", "scripts/assets-upload-session":
-                return {"jwt": "every file is there", "buckets": []}
+                return {"jwt": "no files to upload", "buckets": []}
             case "GET", "scripts/versions":
-                return {"items": self._there(list(reversed(self.versions)))}
+                return {"items": self._require(list(reversed(self.versions)))}
             case "GET", "scripts/deployments":
-                newest = self._there(self.versions)[-1]
-                served = {"version_id": newest["id"], "percentage": 100}
-                deployment = {"id": newest["id"], "strategy": "percentage", "versions": [served]}
+                newest = self._require(self.versions)[-1]
+                traffic = {"version_id": newest["id"], "percentage": 100}
+                deployment = {"id": newest["id"], "strategy": "percentage", "versions": [traffic]}
                 return {"deployments": [deployment | newest["metadata"] | {"annotations": {}}]}
             case "GET", "scripts/secrets":
-                self._there(self.versions)
+                self._require(self.versions)
                 return [{"name": name, "type": "secret_text"} for name in self.secrets]
             case "PATCH", "scripts/secrets-bulk":
-                self.secrets |= {name: each["text"] for name, each in self._there(body)["secrets"].items()}
+                self.secrets |= {name: each["text"] for name, each in self._require(body)["secrets"].items()}
                 self.add_version({})
                 return {}
         return None
 
-    def _there(self, value: Any) -> Any:
+    def _require(self, value: Any) -> Any:
         if not self.versions:
             raise NoWorker
         return value
@@ -105,14 +102,14 @@ def envelope(result: Any) -> dict[str, Any]:
 
 
 def refusal() -> dict[str, Any]:
-    """Say that there is no such Worker."""
+    """Return Cloudflare's error for a missing Worker."""
     error = {"code": 10007, "message": "This Worker does not exist on your account."}
     return {"success": False, "errors": [error], "messages": [], "result": None}
 
 
 def metadata_of(multipart: str) -> dict[str, Any]:
-    """Read the part of an uploaded Worker that describes it."""
-    found = re.search(r'name="metadata"\r\n\r\n(.*?)\r\n--', multipart, re.DOTALL)
-    assert found is not None, multipart[:300]
-    described: dict[str, Any] = json.loads(found[1])
-    return described
+    """Parse the metadata part of an uploaded Worker."""
+    match = re.search(r'name="metadata"\r\n\r\n(.*?)\r\n--', multipart, re.DOTALL)
+    assert match is not None, multipart[:300]
+    metadata: dict[str, Any] = json.loads(match[1])
+    return metadata

@@ -1,6 +1,6 @@
-"""The APIs of the recording control plane (`tests/fakes/google_cloud.py`): each route with what it reads or changes.
+"""Routes of the fake Google Cloud (`tests/fakes/google_cloud.py`).
 
-A handler takes the control plane, what was asked, and the groups of its route's pattern; it returns the answer.
+A handler takes the fake, the request and the groups of its route's pattern, and returns the response body.
 """
 
 import base64
@@ -25,8 +25,8 @@ DEPLOYER = f"deployer@{PROJECT}.iam.gserviceaccount.com"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request: which API, what of it, and with what."""
+class Request:
+    """A request to one of the APIs."""
 
     verb: str
     api: str
@@ -39,33 +39,33 @@ class Asked:
         return f"{self.verb} {self.api}{self.path}"
 
 
-class NoSuchThing(Exception):
-    """Answers 404."""
+class NotFound(Exception):
+    """Answered with 404."""
 
 
-class IsThere(Exception):
-    """Answers 409."""
+class AlreadyExists(Exception):
+    """Answered with 409."""
 
 
 def _part(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def token(google: "Google", asked: Asked) -> Any:
-    assertion = parse_qs(asked.body)["assertion"][0].split(".")[1]
+def token(google: "Google", request: Request) -> Any:
+    assertion = parse_qs(request.body)["assertion"][0].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(assertion + "=="))
     if "target_audience" not in claims:
         google.access_tokens_given += 1
         return {"access_token": "access", "expires_in": google.access_tokens_live_s, "token_type": "Bearer"}
     if not google.gives_identity_tokens:
-        raise NoSuchThing
+        raise NotFound
     return {"id_token": _identity(claims["target_audience"])}
 
 
-def own_identity(google: "Google", asked: Asked, account: str) -> Any:
-    """Make an ID token for an account that may make its own, as whose steps Cloud Build runs."""
+def own_identity(google: "Google", request: Request, account: str) -> Any:
+    """Create an ID token for the calling account, as steps of Cloud Build do."""
     assert account == DEPLOYER
-    return {"token": _identity(asked.body["audience"])}
+    return {"token": _identity(request.body["audience"])}
 
 
 def _identity(audience: str) -> str:
@@ -73,114 +73,114 @@ def _identity(audience: str) -> str:
     return f"{_part({'alg': 'RS256'})}.{_part(claims)}.{_part('signature')}"
 
 
-def project(google: "Google", asked: Asked) -> Any:
+def project(google: "Google", request: Request) -> Any:
     return {"projectId": PROJECT, "projectNumber": NUMBER, "lifecycleState": "ACTIVE"}
 
 
-def billing(google: "Google", asked: Asked) -> Any:
+def billing(google: "Google", request: Request) -> Any:
     return {"billingEnabled": True, "billingAccountName": f"billingAccounts/{BILLING_ACCOUNT}"}
 
 
-def enable(google: "Google", asked: Asked) -> Any:
-    google.record(asked)
-    google.resources["apis"] = sorted({*google.resources.get("apis", []), *asked.body["serviceIds"]})
+def enable(google: "Google", request: Request) -> Any:
+    google.record(request)
+    google.resources["apis"] = sorted({*google.resources.get("apis", []), *request.body["serviceIds"]})
     return {"name": "operations/enable", "done": True, "response": {}}
 
 
-def enabled(google: "Google", asked: Asked) -> Any:
+def enabled(google: "Google", request: Request) -> Any:
     names = google.resources.get("apis", [])
     return {"services": [{"config": {"name": name}, "state": "ENABLED"} for name in names]}
 
 
-def one_api(google: "Google", asked: Asked, name: str) -> Any:
+def one_api(google: "Google", request: Request, name: str) -> Any:
     state = "ENABLED" if name in google.resources.get("apis", []) else "DISABLED"
     return {"name": f"projects/{NUMBER}/services/{name}", "config": {"name": name}, "state": state}
 
 
-def get(google: "Google", asked: Asked, path: str) -> Any:
-    """Read one resource, or the list of those right below a path."""
+def get(google: "Google", request: Request, path: str) -> Any:
+    """Return a resource, or the list of resources directly below a path."""
     if path in google.resources:
         return google.resources[path]
     kind = path.rpartition("/")[2]
     if kind not in _COLLECTIONS:
-        raise NoSuchThing
-    mine = [name for name in google.resources if name.rpartition("/")[0] == path and "#" not in name]
-    below = [google.resources[name] for name in mine]
-    return {"items" if path.startswith(("sql", "storage")) else kind.replace("serviceAccounts", "accounts"): below}
+        raise NotFound
+    names = [name for name in google.resources if name.rpartition("/")[0] == path and "#" not in name]
+    items = [google.resources[name] for name in names]
+    return {"items" if path.startswith(("sql", "storage")) else kind.replace("serviceAccounts", "accounts"): items}
 
 
-def create(google: "Google", asked: Asked, path: str) -> Any:
-    """Create a resource, under the id that the query, the body or a number gives it."""
-    google.record(asked)
-    given = [value for name, value in asked.query.items() if name.endswith("Id")]
-    name = given[0] if given else asked.body.get("name", google.serial()).rpartition("/")[2]
+def create(google: "Google", request: Request, path: str) -> Any:
+    """Create a resource, with the ID from the query or the body, or a number."""
+    google.record(request)
+    ids = [value for name, value in request.query.items() if name.endswith("Id")]
+    name = ids[0] if ids else request.body.get("name", google.serial()).rpartition("/")[2]
     google.check_new(f"{path}/{name}")
-    resource = {**asked.body, "name": f"{path.partition('/')[2].partition('/')[2]}/{name}"}
+    resource = {**request.body, "name": f"{path.partition('/')[2].partition('/')[2]}/{name}"}
     google.resources[f"{path}/{name}"] = resource
     return resource
 
 
 def operation(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Answer with an operation that is done."""
+    """Wrap a handler's response in a completed operation."""
 
-    def handle(google: "Google", asked: Asked, *groups: str) -> Any:
-        resource = handler(google, asked, *groups)
+    def handle(google: "Google", request: Request, *groups: str) -> Any:
+        resource = handler(google, request, *groups)
         name = f"{resource['name'].rpartition('/')[0].rpartition('/')[0]}/operations/done"
         return {"name": name, "done": True, "response": resource}
 
     return handle
 
 
-def change(google: "Google", asked: Asked, path: str) -> Any:
+def change(google: "Google", request: Request, path: str) -> Any:
     if path not in google.resources:
-        raise NoSuchThing
-    google.record(asked)
-    google.resources[path] |= asked.body
+        raise NotFound
+    google.record(request)
+    google.resources[path] |= request.body
     return google.resources[path]
 
 
-def remove(google: "Google", asked: Asked, path: str) -> Any:
-    """Delete a resource, and what is in it."""
-    google.record(asked)
+def remove(google: "Google", request: Request, path: str) -> Any:
+    """Delete a resource and everything below it."""
+    google.record(request)
     removed = google.resources.get(path)
     if removed is None:
-        raise NoSuchThing
+        raise NotFound
     for name in [name for name in google.resources if name == path or name.startswith((f"{path}/", f"{path}#"))]:
         del google.resources[name]
     return removed
 
 
-def get_policy(google: "Google", asked: Asked, path: str) -> Any:
+def get_policy(google: "Google", request: Request, path: str) -> Any:
     return google.policies.get(_policy_path(path), {"etag": "BwA="})
 
 
-def set_policy(google: "Google", asked: Asked, path: str) -> Any:
-    google.record(asked)
-    policy = asked.body.get("policy", asked.body)
+def set_policy(google: "Google", request: Request, path: str) -> Any:
+    google.record(request)
+    policy = request.body.get("policy", request.body)
     google.policies[_policy_path(path)] = {**policy, "etag": "BwA="}
     return policy
 
 
 def _policy_path(path: str) -> str:
-    """Both versions of an API have one policy."""
+    """Remove the API version, since versions of an API share a policy."""
     return re.sub(r"/v\d/", "/", path)
 
 
-def create_account(google: "Google", asked: Asked, path: str) -> Any:
-    google.record(asked)
-    email = f"{asked.body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
+def create_account(google: "Google", request: Request, path: str) -> Any:
+    google.record(request)
+    email = f"{request.body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
     google.check_new(f"{path}/{email}")
-    account = {**asked.body["serviceAccount"], "email": email, "name": f"projects/{PROJECT}/serviceAccounts/{email}"}
+    account = {**request.body["serviceAccount"], "email": email, "name": f"projects/{PROJECT}/serviceAccounts/{email}"}
     google.resources[f"{path}/{email}"] = account
     return account
 
 
-def remove_account(google: "Google", asked: Asked, email: str) -> Any:
-    return remove(google, asked, f"iam/v1/projects/{PROJECT}/serviceAccounts/{email}")
+def remove_account(google: "Google", request: Request, email: str) -> Any:
+    return remove(google, request, f"iam/v1/projects/{PROJECT}/serviceAccounts/{email}")
 
 
-def create_key(google: "Google", asked: Asked, account: str) -> Any:
-    google.record(asked)
+def create_key(google: "Google", request: Request, account: str) -> Any:
+    google.record(request)
     folder = f"iam/v1/projects/{PROJECT}/serviceAccounts/{account}/keys"
     key = json.dumps({"type": "service_account", "client_email": account, "private_key": "THE-WORKERS-PRIVATE-KEY"})
     name = google.serial()
@@ -191,122 +191,122 @@ def create_key(google: "Google", asked: Asked, account: str) -> Any:
     }
 
 
-def add_version(google: "Google", asked: Asked, path: str) -> Any:
-    google.record(asked)
+def add_version(google: "Google", request: Request, path: str) -> Any:
+    google.record(request)
     versions = google.resources.setdefault(f"{path}#versions", [])
-    versions.append(base64.urlsafe_b64decode(asked.body["payload"]["data"] + "==").decode())
-    return {**latest_version(google, asked, path), "clientSpecifiedPayloadChecksum": True}
+    versions.append(base64.urlsafe_b64decode(request.body["payload"]["data"] + "==").decode())
+    return {**latest_version(google, request, path), "clientSpecifiedPayloadChecksum": True}
 
 
-def latest_version(google: "Google", asked: Asked, path: str) -> Any:
+def latest_version(google: "Google", request: Request, path: str) -> Any:
     versions = google.resources.get(f"{path}#versions")
     if not versions:
-        raise NoSuchThing
+        raise NotFound
     return {"name": f"projects/{NUMBER}/secrets/{path.rpartition('/')[2]}/versions/{len(versions)}", "state": "ENABLED"}
 
 
-def versions(google: "Google", asked: Asked, path: str) -> Any:
-    return {"versions": [latest_version(google, asked, path)]}
+def versions(google: "Google", request: Request, path: str) -> Any:
+    return {"versions": [latest_version(google, request, path)]}
 
 
-def access_version(google: "Google", asked: Asked, path: str) -> Any:
-    version = latest_version(google, asked, path)
+def access_version(google: "Google", request: Request, path: str) -> Any:
+    version = latest_version(google, request, path)
     data = base64.b64encode(google.resources[f"{path}#versions"][-1].encode()).decode()
     return {"name": version["name"], "payload": {"data": data}}
 
 
-def sql(google: "Google", asked: Asked, path: str) -> Any:
-    """Create something of Cloud SQL, which answers with an operation of its own form."""
-    google.record(asked)
-    google.check_new(f"{path}/{asked.body['name']}")
-    google.resources[f"{path}/{asked.body['name']}"] = asked.body
-    return sql_operation(google, asked)
+def sql(google: "Google", request: Request, path: str) -> Any:
+    """Create a Cloud SQL resource; these APIs have operations of their own form."""
+    google.record(request)
+    google.check_new(f"{path}/{request.body['name']}")
+    google.resources[f"{path}/{request.body['name']}"] = request.body
+    return sql_operation(google, request)
 
 
-def change_sql(google: "Google", asked: Asked, path: str) -> Any:
-    change(google, asked, path)
-    return sql_operation(google, asked)
+def change_sql(google: "Google", request: Request, path: str) -> Any:
+    change(google, request, path)
+    return sql_operation(google, request)
 
 
-def remove_sql(google: "Google", asked: Asked, path: str) -> Any:
-    remove(google, asked, path)
-    return sql_operation(google, asked)
+def remove_sql(google: "Google", request: Request, path: str) -> Any:
+    remove(google, request, path)
+    return sql_operation(google, request)
 
 
-def sql_operation(google: "Google", asked: Asked) -> Any:
+def sql_operation(google: "Google", request: Request) -> Any:
     return {"kind": "sql#operation", "name": "done", "status": "DONE", "targetProject": PROJECT}
 
 
-def upload(google: "Google", asked: Asked, bucket: str) -> Any:
-    """Take an object; a part before it says how long it is."""
-    size = re.search(rb'"size": "(\d+)"', asked.raw)
-    assert size is not None, asked.raw[:300]
-    return {"bucket": bucket, "name": asked.query["name"], "generation": "1", "size": size[1].decode()}
+def upload(google: "Google", request: Request, bucket: str) -> Any:
+    """Accept an upload; the metadata part contains the object's size."""
+    size = re.search(rb'"size": "(\d+)"', request.raw)
+    assert size is not None, request.raw[:300]
+    return {"bucket": bucket, "name": request.query["name"], "generation": "1", "size": size[1].decode()}
 
 
-def no_objects(google: "Google", asked: Asked) -> Any:
-    """List what is in a bucket: sources are built at once, and not kept."""
+def no_objects(google: "Google", request: Request) -> Any:
+    """List a bucket's objects: none, since uploaded sources are not stored."""
     return {"items": []}
 
 
-def build(google: "Google", asked: Asked, place: str) -> Any:
-    """Build at once: the images are there."""
-    google.record(asked)
-    tag = asked.body["substitutions"]["_TAG"]
+def build(google: "Google", request: Request, place: str) -> Any:
+    """Complete a build immediately: the images exist."""
+    google.record(request)
+    tag = request.body["substitutions"]["_TAG"]
     repository = f"{REGION}-docker.pkg.dev/{PROJECT}/headwater"
     folder = f"artifactregistry/v1/projects/{PROJECT}/locations/{REGION}/repositories/headwater/dockerImages"
     for target in ("chat", "collection", "embedding", "job"):
         name = f"{target}@sha256:{google.serial()}"
         google.resources[f"{folder}/{name}"] = {"uri": f"{repository}/{name}", "tags": [tag]}
-    done = {**asked.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
+    done = {**request.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
     google.resources["build"] = done
     return {"name": "operations/b1", "metadata": {"build": done}}
 
 
-def built(google: "Google", asked: Asked, place: str) -> Any:
+def built(google: "Google", request: Request, place: str) -> Any:
     return google.resources["build"]
 
 
-def services(google: "Google", asked: Asked) -> Any:
+def services(google: "Google", request: Request) -> Any:
     items = [each for name, each in google.resources.items() if name.startswith("service/")]
     return {"kind": "ServiceList", "items": items, "metadata": {}}
 
 
-def service(google: "Google", asked: Asked, name: str) -> Any:
+def service(google: "Google", request: Request, name: str) -> Any:
     if f"service/{name}" not in google.resources:
-        raise NoSuchThing
+        raise NotFound
     return google.resources[f"service/{name}"]
 
 
-def deploy_service(google: "Google", asked: Asked, *_: str) -> Any:
-    google.record(asked)
-    name = asked.body["metadata"]["name"]
-    there = google.resources.get(f"service/{name}")
-    service = deployed(asked.body, there, f"{google.url}/services/{name}")
+def deploy_service(google: "Google", request: Request, *_: str) -> Any:
+    google.record(request)
+    name = request.body["metadata"]["name"]
+    existing = google.resources.get(f"service/{name}")
+    service = deployed(request.body, existing, f"{google.url}/services/{name}")
     google.resources[f"service/{name}"] = service
     revision = newest_revision(service)
     google.resources.setdefault(f"revision/{revision['metadata']['name']}", revision)
     return service
 
 
-def revisions(google: "Google", asked: Asked) -> Any:
+def revisions(google: "Google", request: Request) -> Any:
     return {"items": [each for name, each in google.resources.items() if name.startswith("revision/")]}
 
 
-def remove_service(google: "Google", asked: Asked, name: str) -> Any:
-    remove(google, asked, f"service/{name}")
+def remove_service(google: "Google", request: Request, name: str) -> Any:
+    remove(google, request, f"service/{name}")
     return {"kind": "Status", "status": "Success"}
 
 
-def probe(google: "Google", asked: Asked, name: str, path: str) -> Any:
-    """Be a service's candidate, closed as Cloud Run closes it."""
-    if not asked.query["authorization"].startswith("Bearer ey"):
-        raise NoSuchThing
-    google.tried.setdefault(name, []).append(path)
+def probe(google: "Google", request: Request, name: str, path: str) -> Any:
+    """Answer as a service's candidate revision, which requires an ID token."""
+    if not request.query["authorization"].startswith("Bearer ey"):
+        raise NotFound
+    google.probed.setdefault(name, []).append(path)
     return {"status": "ok"}
 
 
-def key_policy(google: "Google", asked: Asked, constraint: str) -> Any:
+def key_policy(google: "Google", request: Request, constraint: str) -> Any:
     return {"spec": {"rules": [{"enforce": google.keys_forbidden}]}}
 
 

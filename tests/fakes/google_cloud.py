@@ -1,12 +1,12 @@
-"""A recording control plane for tests: the REST APIs of Google Cloud and Cloudflare that `scripts/deploy` needs.
+"""Fake Google Cloud and Cloudflare: the REST APIs that `scripts/deploy` uses, with all changes recorded.
 
 with google_cloud(localcloud.url) as google:
     deploy(environment=google.environment(folder))
     assert google.writes == […]
 
-The real gcloud reaches it as an HTTP proxy, the real wrangler by its base URL. Cloud Tasks, Cloud Scheduler and Cloud
-Run jobs are a localcloud's; everything else is kept here as resources, and every request that changes one is recorded.
-Budgets, which gcloud asks Google alone for, come through a tunnel of the proxy that ends here, certified by the test.
+The real gcloud uses it as an HTTP proxy, the real wrangler as its base URL. Cloud Tasks, Cloud Scheduler and Cloud Run
+jobs are forwarded to a localcloud; all other resources are stored here. gcloud's requests for budgets can't be
+redirected: they arrive through a tunnel of the proxy, which ends here with a certificate of the test.
 """
 
 import json
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.cloudflare import WORKERS, NoWorker, Worker, envelope, refusal
-from tests.fakes.google_apis import DEPLOYER, PROJECT, ROUTES, Asked, IsThere, NoSuchThing
+from tests.fakes.google_apis import DEPLOYER, PROJECT, ROUTES, AlreadyExists, NotFound, Request
 from tests.harness.certificates import authority
 
 APIS = ["artifactregistry", "cloudbilling", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "iam"]
@@ -47,7 +47,7 @@ _LOCAL = re.compile(r"/(queues|jobs|executions|tasks|operations|locations)(/|:|\
 
 
 class Google:
-    """The resources by their paths, and what has changed them."""
+    """Resources and IAM policies by path, and the requests that changed them."""
 
     def __init__(self, localcloud: str) -> None:
         self.localcloud = localcloud
@@ -56,7 +56,7 @@ class Google:
         self.writes: list[str] = []
         self.on_write: Callable[[str], None] = lambda write: None
         self.worker = Worker()
-        self.tried: dict[str, list[str]] = {}
+        self.probed: dict[str, list[str]] = {}
         self.keys_forbidden = False
         self.gives_identity_tokens = True
         self.access_tokens_live_s = 3600
@@ -83,7 +83,7 @@ class Google:
         self._certificates.cleanup()
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Give the variables under which gcloud and wrangler know nothing but this."""
+        """Return environment variables that point gcloud and wrangler here."""
         folder.mkdir(exist_ok=True)
         (folder / "key.json").write_text(json.dumps(_credential()))
         properties = {
@@ -104,69 +104,73 @@ class Google:
         }
         return {f"CLOUDSDK_{name}": value for name, value in properties.items()} | cloudflare
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Answer a request, recording it when it changes something."""
-        is_local = asked.api in ("cloudtasks", "cloudscheduler") or (
-            asked.api.endswith("run") and _LOCAL.search(asked.path)
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Answer a request; record it if it changes something."""
+        is_local = request.api in ("cloudtasks", "cloudscheduler") or (
+            request.api.endswith("run") and _LOCAL.search(request.path)
         )
-        if is_local and not asked.path.endswith("IamPolicy"):
-            return self._forward(asked)
+        if is_local and not request.path.endswith("IamPolicy"):
+            return self._forward(request)
         with self._lock:
-            if asked.api == "cloudflare":
-                return self._cloudflare(asked)
+            if request.api == "cloudflare":
+                return self._cloudflare(request)
             for verb, pattern, handler in ROUTES:
-                found = re.fullmatch(pattern, f"{asked.api}{asked.path}")
-                if asked.verb == verb and found:
-                    return self._handled(asked, handler, *found.groups())
-            return self._unknown(asked, "is not known to the test")
+                match = re.fullmatch(pattern, f"{request.api}{request.path}")
+                if request.verb == verb and match:
+                    return self._handled(request, handler, *match.groups())
+            return self._unknown(request, "is not implemented by the fake")
 
-    def _cloudflare(self, asked: Asked) -> tuple[int, Any]:
-        if asked.verb != "GET":
-            self.record(asked)
+    def _cloudflare(self, request: Request) -> tuple[int, Any]:
+        if request.verb != "GET":
+            self.record(request)
         try:
-            result = self.worker.answer(asked.verb, asked.path.removeprefix(WORKERS), asked.body)
+            result = self.worker.answer(request.verb, request.path.removeprefix(WORKERS), request.body)
         except NoWorker:
             return 404, refusal()
-        return (200, envelope(result)) if result is not None else self._unknown(asked, "is not known to the test")
+        return (
+            (200, envelope(result)) if result is not None else self._unknown(request, "is not implemented by the fake")
+        )
 
-    def _handled(self, asked: Asked, handler: Callable[..., Any], *groups: str) -> tuple[int, Any]:
+    def _handled(self, request: Request, handler: Callable[..., Any], *groups: str) -> tuple[int, Any]:
         try:
-            return 200, handler(self, asked, *groups)
-        except NoSuchThing:
-            return 404, {"error": {"code": 404, "message": f"{asked.path} was not found", "status": "NOT_FOUND"}}
-        except IsThere:
-            self.conflicts.append(str(asked))
-            return 409, {"error": {"code": 409, "message": f"{asked.path} is there", "status": "ALREADY_EXISTS"}}
-        except Exception as error:  # noqa: BLE001 - told to the test, which fails of it
-            return self._unknown(asked, f"failed: {error!r}")
+            return 200, handler(self, request, *groups)
+        except NotFound:
+            return 404, {"error": {"code": 404, "message": f"{request.path} was not found", "status": "NOT_FOUND"}}
+        except AlreadyExists:
+            self.conflicts.append(str(request))
+            return 409, {
+                "error": {"code": 409, "message": f"{request.path} already exists", "status": "ALREADY_EXISTS"}
+            }
+        except Exception as error:  # noqa: BLE001 - the test checks `unknown`
+            return self._unknown(request, f"failed: {error!r}")
 
-    def _unknown(self, asked: Asked, why: str) -> tuple[int, Any]:
-        self.unknown.append(f"{asked} {why}")
-        return 501, {"error": {"code": 501, "message": f"{asked} {why}", "status": "UNIMPLEMENTED"}}
+    def _unknown(self, request: Request, why: str) -> tuple[int, Any]:
+        self.unknown.append(f"{request} {why}")
+        return 501, {"error": {"code": 501, "message": f"{request} {why}", "status": "UNIMPLEMENTED"}}
 
-    def record(self, asked: Asked) -> None:
-        """Remember a change, and tell the test."""
-        self.writes.append(str(asked))
-        self.on_write(str(asked))
+    def record(self, request: Request) -> None:
+        """Record a change and call the test's hook."""
+        self.writes.append(str(request))
+        self.on_write(str(request))
 
     def check_new(self, path: str) -> None:
-        """Raise IsThere for something that is to be created and is there."""
+        """Raise AlreadyExists if a resource exists."""
         if path in self.resources:
-            raise IsThere
+            raise AlreadyExists
 
     def serial(self) -> str:
-        """Give a number that nothing else has."""
+        """Return a unique number."""
         self._serial += 1
         return str(self._serial)
 
-    def _forward(self, asked: Asked) -> tuple[int, Any]:
-        """Have localcloud answer, as the proxy that gcloud takes it for."""
-        if asked.verb != "GET":
-            self.record(asked)
-        query = "&".join(f"{name}={quote(value)}" for name, value in asked.query.items())
-        url = f"http://{asked.api}.local{asked.path}" + (f"?{query}" if query else "")
-        data = json.dumps(asked.body).encode() if asked.body is not None else None
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=asked.verb)
+    def _forward(self, request: Request) -> tuple[int, Any]:
+        """Forward a request to localcloud, which gcloud uses as a proxy."""
+        if request.verb != "GET":
+            self.record(request)
+        query = "&".join(f"{name}={quote(value)}" for name, value in request.query.items())
+        url = f"http://{request.api}.local{request.path}" + (f"?{query}" if query else "")
+        data = json.dumps(request.body).encode() if request.body is not None else None
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=request.verb)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": self.localcloud}))
         try:
             with opener.open(request, timeout=60) as response:
@@ -174,7 +178,7 @@ class Google:
         except urllib.error.HTTPError as error:
             with error:
                 if error.code == 409:
-                    self.conflicts.append(str(asked))
+                    self.conflicts.append(str(request))
                 return error.code, json.load(error)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -186,14 +190,14 @@ class Google:
             tunnelled = ""
 
             def do_CONNECT(self) -> None:
-                """Be the host that is asked for; its requests follow on this connection."""
+                """Act as the requested host; its requests follow on this connection."""
                 assert self.path.partition(":")[0] == _TUNNELLED, self.path
                 self.send_response(200)
                 self.end_headers()
                 self.connection: ssl.SSLSocket = google._tls.wrap_socket(self.connection, server_side=True)
                 self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
                 self.tunnelled = _TUNNELLED.partition(".")[0]
-                self.close_connection = False  # Python's client asks for tunnels by HTTP/1.0
+                self.close_connection = False  # Python's client opens tunnels with HTTP/1.0
 
             def finish(self) -> None:
                 super().finish()
@@ -222,7 +226,7 @@ class Google:
                 query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                 if api == "service":
                     query["authorization"] = self.headers.get("Authorization", "")
-                status, answer = google.answer(Asked(self.command, api, parts.path, query, body, raw))
+                status, answer = google.answer(Request(self.command, api, parts.path, query, body, raw))
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -233,13 +237,13 @@ class Google:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
             def log_message(self, *args: object) -> None:
-                """Stay silent."""
+                """Log nothing."""
 
         return Handler
 
 
 def _credential() -> dict[str, str]:
-    """Make a service account's key file; gcloud signs with it, and the test's token endpoint looks at no signature."""
+    """Create a service account key file. gcloud signs with it; the fake token endpoint checks no signature."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

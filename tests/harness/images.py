@@ -1,6 +1,6 @@
-"""The Dockerfile without a builder: a target flows in, a folder as its image has it and processes run there flow out.
+"""Lay out and run images without Docker: parse the Dockerfile, copy an image's files, run its command.
 
-Packages are those of this checkout's own environment, the model is the one it has built.
+Packages are those of the checkout's virtual environment, and the model is the checkout's own build.
 """
 
 import json
@@ -23,12 +23,12 @@ from tests.harness.paths import ROOT
 TARGETS = ("chat", "collection", "embedding", "job")
 MODELS = ROOT / ".headwater" / "models"
 KILLED_AFTER_S = 10.0
-"""What Cloud Run gives a container that it has sent SIGTERM."""
+"""Seconds between Cloud Run's SIGTERM and SIGKILL."""
 
 
 @dataclass
 class Stage:
-    """What a stage of the Dockerfile comes to; it begins with what it is built on."""
+    """A stage of the Dockerfile, including what it inherits from its base."""
 
     name: str
     base: str
@@ -36,12 +36,12 @@ class Stage:
     user: str = "root"
     command: list[str] = field(default_factory=list)
     copies: list[tuple[str, list[str], str]] = field(default_factory=list)
-    """Each from where (a stage, or "" for the checkout), what, and where to."""
+    """Each: source stage (or "" for the checkout), source paths, target path."""
     runs: list[str] = field(default_factory=list)
 
 
 def read_dockerfile(text: str) -> dict[str, Stage]:
-    """Read every stage, by its name."""
+    """Parse a Dockerfile into stages by name."""
     stages: dict[str, Stage] = {}
     stage = Stage("", "")
     for line in re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines():
@@ -68,36 +68,36 @@ def read_dockerfile(text: str) -> dict[str, Stage]:
 
 
 def stages() -> dict[str, Stage]:
-    """Read the Dockerfile."""
+    """Parse the checkout's Dockerfile."""
     return read_dockerfile((ROOT / "Dockerfile").read_text())
 
 
-def is_sent(path: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a builder is sent a file of the checkout: the last line of .dockerignore that matches decides."""
+def is_in_context(path: str, patterns: Sequence[str]) -> bool:
+    """Return whether a file is part of the build context: the last matching pattern of .dockerignore decides."""
     parts = path.split("/")
-    sent = True
+    is_included = True
     for pattern in patterns:
         rule = pattern.removeprefix("!").rstrip("/").removeprefix("**/")
         anywhere = "**/" in pattern
         above = parts if anywhere else ["/".join(parts[: n + 1]) for n in range(len(parts))]
         if any(fnmatch(name, rule) for name in above):
-            sent = pattern.startswith("!")
-    return sent
+            is_included = pattern.startswith("!")
+    return is_included
 
 
 def context() -> list[str]:
-    """List the files of the checkout that a builder is sent."""
+    """List the files of the build context."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
-    tops = [ROOT / name for name in ("shared", "functions", "scripts", "tests", "localcloud", "docs")]
-    found = [path for top in tops for path in top.rglob("*") if path.is_file()]
-    found += [path for path in ROOT.iterdir() if path.is_file()]
-    names = (path.relative_to(ROOT).as_posix() for path in found)
-    return sorted(name for name in names if is_sent(name, patterns))
+    folders = [ROOT / name for name in ("shared", "functions", "scripts", "tests", "localcloud", "docs")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    paths += [path for path in ROOT.iterdir() if path.is_file()]
+    names = (path.relative_to(ROOT).as_posix() for path in paths)
+    return sorted(name for name in names if is_in_context(name, patterns))
 
 
 class Image:
-    """A folder laid out as an image's /app."""
+    """A folder with the files of an image's /app."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
@@ -105,17 +105,17 @@ class Image:
         self.temporary = folder / "tmp"
         self.app.mkdir()
         self.temporary.mkdir()
-        sent = context()
+        files = context()
         for source, what, where in stage.copies:
             for name in what:
-                self._copy(source, name, where, sent)
+                self._copy(source, name, where, files)
         for run in stage.runs:
             assert run.startswith("python -m compileall "), run
             subprocess.run([sys.executable, *shlex.split(run)[1:]], cwd=self.app, check=True)
         self._before = self._listing()
 
-    def _copy(self, source: str, name: str, where: str, sent: Sequence[str]) -> None:
-        """Apply one source of a COPY: a folder's contents, or a file."""
+    def _copy(self, source: str, name: str, where: str, context_files: Sequence[str]) -> None:
+        """Copy one source of a COPY instruction: a folder's contents, or a file."""
         if source.endswith("-packages"):
             return
         if source == "model":
@@ -123,19 +123,19 @@ class Image:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(MODELS / Path(name).relative_to("/app/models"))
             return
-        files = [path for path in sent if path == name or path.startswith(f"{name}/")]
-        assert files, f"nothing at {name} is sent to a builder"
+        files = [path for path in context_files if path == name or path.startswith(f"{name}/")]
+        assert files, f"{name} is not part of the build context"
         for path in files:
             target = self.app / where / (Path(name).name if path == name else Path(path).relative_to(name))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, target)
 
     def files(self) -> set[str]:
-        """Name what lies in it, without bytecode."""
+        """Return the image's files without bytecode."""
         return {path for path, _ in self._before if not path.endswith(".pyc")}
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Give the whole environment of a container: the image's, and what it is started with. There is no HOME."""
+        """Return a container's environment: the image's variables and the given ones. HOME is not set."""
         own = self.stage.environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
         made = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
         return {"TMPDIR": str(self.temporary)} | made | dict(given)
@@ -144,7 +144,7 @@ class Image:
     def started(
         self, given: Mapping[str, str], *arguments: str
     ) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
-        """Run a container until the block ends; gives its process and what it prints. It may write to /tmp alone."""
+        """Run a container until the block ends; yields its process and output. Asserts that it writes only to /tmp."""
         command = [*self.stage.command, *arguments]
         program = shutil.which(command[0], path=str(Path(sys.executable).parent))
         assert program, command
@@ -164,10 +164,10 @@ class Image:
                 if process.poll() is None:
                     process.terminate()
                     process.wait(KILLED_AFTER_S)
-            assert self._listing() == self._before, "it wrote to its own folder"
+            assert self._listing() == self._before, "the container wrote to its own folder"
 
-    def forget(self) -> None:
-        """Take the folder as it is now for what the image holds."""
+    def accept_changes(self) -> None:
+        """Accept the folder's current content as the image's."""
         self._before = self._listing()
 
     def _listing(self) -> set[tuple[str, int]]:
@@ -177,12 +177,12 @@ class Image:
 
 @contextmanager
 def image(target: str) -> Iterator[Image]:
-    """Lay a target's image out until the block ends."""
+    """Lay out a target's image until the block ends."""
     with TemporaryDirectory() as folder:
         yield Image(stages()[target], Path(folder))
 
 
-def said(output: IO[bytes]) -> str:
-    """Read what a container has printed so far."""
+def read_output(output: IO[bytes]) -> str:
+    """Return a container's output so far."""
     output.seek(0)
     return output.read().decode(errors="replace")

@@ -19,7 +19,7 @@ from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.config import build_installation
 from scripts.deployment.resources import pipeline, secrets
 from scripts.deployment.resources.images import SOURCES, plan_images
-from tests.harness.images import is_sent
+from tests.harness.images import is_in_context
 from tests.harness.localcloud import Gcloud
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,18 +175,18 @@ def test_upload_contains_all_sources_and_no_build_products(tmp_path: Path) -> No
     command = ["gcloud", "meta", "list-files-for-upload", str(ROOT)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    sent = set(done.stdout.splitlines())
-    tops = {path.split("/")[0] for path in sent}
+    uploaded = set(done.stdout.splitlines())
+    tops = {path.split("/")[0] for path in uploaded}
     assert tops >= {*(name.split("/")[0] for name in SOURCES), "tests", "edge", "docs", "bench", "localcloud", ".ci"}
-    assert {"cloudbuild.yaml", ".dockerignore", "scripts/check", "scripts/test", "scripts/deploy"} <= sent
+    assert {"cloudbuild.yaml", ".dockerignore", "scripts/check", "scripts/test", "scripts/deploy"} <= uploaded
     made = re.compile(
         r"(^|/)(\.git|\.venv|\.headwater|\.env|node_modules|dist|\.wrangler|__pycache__|\.\w+_cache)(/|$)"
     )
-    assert [path for path in sent if made.search(path)] == []
-    assert sum((ROOT / path).stat().st_size for path in sent) < 20_000_000
+    assert [path for path in uploaded if made.search(path)] == []
+    assert sum((ROOT / path).stat().st_size for path in uploaded) < 20_000_000
     # The part of it that is the images' build context.
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
-    context = [path for path in sent if is_sent(path, patterns)]
+    context = [path for path in uploaded if is_in_context(path, patterns)]
     assert {path.split("/")[0] for path in context} == {"shared", "functions", "scripts"}
 
 

@@ -1,4 +1,4 @@
-"""What the images are made of: read off the Dockerfile, .dockerignore and the lock files."""
+"""The contents of the images: Dockerfile, .dockerignore and lock files."""
 
 import ast
 import importlib.metadata
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from scripts.local.stack import THREADS
-from tests.harness.images import TARGETS, context, is_sent, read_dockerfile, stages
+from tests.harness.images import TARGETS, context, is_in_context, read_dockerfile, stages
 from tests.harness.paths import ROOT
 
 SERVICES = [target for target in TARGETS if target != "job"]
 FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedding", "job"}}
 
-# What modules of the library import for others than a target: it has the module, and never calls that part of it.
+# Imports in library modules that a target contains but never executes, so their packages are missing in its image.
 NOT_CALLED = {
     "chat": {"alembic", "google-api-core", "google-cloud-tasks", "obstore", "onnx", "safetensors"},
     "collection": {"alembic", "langchain-openai", "numpy", "onnx", "onnxruntime", "pydantic", "safetensors"},
@@ -26,7 +26,7 @@ NOT_CALLED = {
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_image_holds_its_own_function_and_packages_and_runs_without_root(target: str) -> None:
+def test_image_contains_its_function_and_packages_and_runs_as_headwater(target: str) -> None:
     stage = stages()[target]
     assert stage.base == "base"
     assert stage.user == "headwater"
@@ -39,7 +39,7 @@ def test_an_image_holds_its_own_function_and_packages_and_runs_without_root(targ
     assert copied == {"shared", "functions/__init__.py", *(f"functions/{name}" for name in FUNCTIONS[target])}
 
 
-def test_only_what_embeds_gets_the_model() -> None:
+def test_only_images_that_embed_contain_the_whole_model() -> None:
     from_model = {
         name: [what for source, what, _ in stage.copies if source == "model"] for name, stage in stages().items()
     }
@@ -52,31 +52,31 @@ def test_only_what_embeds_gets_the_model() -> None:
     }
 
 
-def test_nothing_that_builds_or_installs_stays() -> None:
+def test_images_contain_no_installers() -> None:
     assert "pip uninstall --quiet --yes setuptools wheel pip" in stages()["base"].runs[0]
     assert "ensurepip" in stages()["base"].runs[0]
     for target in TARGETS:
         assert [run for run in stages()[target].runs if "compileall" not in run] == []
 
 
-def test_a_service_has_as_many_threads_here_as_there() -> None:
+def test_threads_equal_those_of_the_local_stack() -> None:
     assert {name: int(stages()[name].environment["THREADS"]) for name in SERVICES} == THREADS
 
 
-def test_a_builder_is_sent_nothing_but_what_it_copies() -> None:
+def test_build_context_contains_only_copied_files() -> None:
     folders = {path.rsplit("/", 1)[0].split("/")[0] for path in context()}
     assert folders == {"shared", "functions", "scripts"}
     assert [path for path in context() if path.startswith("scripts/")] == ["scripts/graph-requirements.txt"]
     assert not [path for path in context() if path.endswith(".pyc")]
 
 
-def test_the_last_pattern_that_matches_decides() -> None:
+def test_last_matching_ignore_pattern_wins() -> None:
     patterns = ["*", "!shared/", "**/__pycache__/"]
-    sent = [path for path in ("a.py", "shared/b.py", "shared/x/__pycache__/b.pyc") if is_sent(path, patterns)]
-    assert sent == ["shared/b.py"]
+    included = [path for path in ("a.py", "shared/b.py", "shared/x/__pycache__/b.pyc") if is_in_context(path, patterns)]
+    assert included == ["shared/b.py"]
 
 
-def test_the_reader_of_dockerfiles_sees_stages_as_a_builder_does() -> None:
+def test_read_dockerfile_inherits_from_base_stages() -> None:
     text = """
 # A comment \\
 FROM python AS base
@@ -100,7 +100,7 @@ def modules_of(target: str) -> Iterator[Path]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every name that a module imports, at any depth: what may be a module, before what is in it."""
+    """Yield the names that a module imports at any depth, as `module.name`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -109,16 +109,16 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def distribution_of(name: str, owners: dict[str, str]) -> str | None:
-    """Find who brings a module, by the longest beginning of its name; None for our own and the standard library's."""
+    """Return the distribution that provides a module, by longest prefix; None for our own and the standard library."""
     top = name.split(".", maxsplit=1)[0]
     if top in sys.stdlib_module_names or top in {"headwater", "functions"}:
         return None
     parts = name.split(".")
-    beginnings = ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
-    return next((owners[one] for one in beginnings if one in owners), top)
+    prefixes = ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((owners[prefix] for prefix in prefixes if prefix in owners), top)
 
 
-def test_every_import_of_an_image_is_in_its_lock_file() -> None:
+def test_lock_files_contain_all_imported_packages() -> None:
     owners: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         name = re.sub("[-_.]+", "-", distribution.name).lower()
@@ -130,5 +130,5 @@ def test_every_import_of_an_image_is_in_its_lock_file() -> None:
         locked = re.findall(
             r"^([a-z0-9-]+)==", (ROOT / "functions" / target / "requirements.txt").read_text(), re.MULTILINE
         )
-        wanted = {distribution_of(name, owners) for path in modules_of(target) for name in imported(path)} - {None}
-        assert wanted - set(locked) == NOT_CALLED[target], target
+        required = {distribution_of(name, owners) for path in modules_of(target) for name in imported(path)} - {None}
+        assert required - set(locked) == NOT_CALLED[target], target
