@@ -1,5 +1,7 @@
 """Measure cold starts: seconds from process start to the first response.
 
+    python -m bench.cold_start [--rounds N]
+
 Requests `/heartbeat` from each function, compared with a bare functions-framework function in the same round; and
 `/api/search` from `chat`, which also connects to the database and loads the embedder.
 """

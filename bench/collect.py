@@ -1,5 +1,7 @@
 """Measure how long collecting a Git repository takes, and its memory; compare with LangChain.
 
+    python -m bench.collect REPOSITORY [--embedder NAME]
+
 Two job workers collect a repository on disk into an empty database and build the vector index: from nothing, then
 unchanged, then with one changed file. The comparison (`bench.langchain_peer`) uses the same Postgres, files and
 embedder; it runs only with `--embedder constant`. The first collect includes the start of its processes; the others are

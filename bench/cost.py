@@ -1,5 +1,7 @@
 """Measure CPU seconds of pages, answers and ticks, and write bench/measured-cost.json.
 
+    python -m bench.cost [REPOSITORY]
+
 The whole stack collects a Git repository, answers questions with an OpenAI-compatible server on loopback, and receives
 ticks. CPU time is read per process of each function and of Postgres, so other work on the machine doesn't count.
 `scripts/cost` computes prices from the result.

@@ -1,5 +1,7 @@
 """Measure embedded texts per second, compared with naive batching.
 
+    python -m bench.embedder
+
 Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
 titles). The comparison runs the same graph in the same onnxruntime with 32 texts per batch in the given order, padded
 to the longest, and with default session options.

@@ -1,5 +1,7 @@
 """Measure how fairly steps of small and large workspaces share the workers.
 
+    python -m bench.fairness
+
 The whole stack collects 200 Git repositories at once, ten in each of 20 workspaces; every fifth workspace has far
 larger ones. From the ledger's times, for every stretch of three turns per workspace, the bench computes which share of
 an equal one the worst-served workspace got, among those that waited throughout. The comparison is a plain queue's order

@@ -1,5 +1,7 @@
 """LangChain pipeline that `bench.collect` compares Headwater with.
 
+    python -m bench.langchain_peer URL FOLDER [MEMORY]
+
 Directory loader, Markdown splitter, `index()` with its SQL record manager, and PGVector with an HNSW index, over the
 Markdown files of a folder, with the constant embedder. Prints a JSON line with the seconds of each stage; imports are
 not counted.

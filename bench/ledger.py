@@ -1,5 +1,7 @@
 """Measure empty steps per second, with and without a million finished steps in the table.
 
+    python -m bench.ledger
+
 Empty steps are run by job workers, by a function that localcloud's tickets wake, and by job workers again with a
 million finished steps in the table. The comparison is a minimal queue in Postgres: a table, `for update skip locked`,
 two transactions per job, on the same driver, without leases, fences, fairness or runs. CPU time of workers and database

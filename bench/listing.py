@@ -1,5 +1,7 @@
 """Measure one changed document in a small and a large source, and the large source's listing.
 
+    python -m bench.listing
+
 A job worker collects one changed document of a source with 1,000 stored documents, and of one with 100,000. The steps
 other than the listing should take equally long. The listing, with its comparison with the stored keys, is reported in
 seconds and as the worker's peak memory. The large source is the small one's folder a hundred times.

@@ -1,5 +1,7 @@
 """Measure transactions per second on one connection, compared with SQLAlchemy's usual set-up.
 
+    python -m bench.transactions
+
 Each transaction runs one query with a parameter. The comparison is SQLAlchemy on pg8000 with `pool_pre_ping`: it tests
 the connection, begins, sets the workspace, queries and commits. Both use the same local Postgres; with a distant one,
 the number of round trips matters more.

@@ -170,10 +170,10 @@ class Google:
         query = "&".join(f"{name}={quote(value)}" for name, value in request.query.items())
         url = f"http://{request.api}.local{request.path}" + (f"?{query}" if query else "")
         data = json.dumps(request.body).encode() if request.body is not None else None
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=request.verb)
+        forwarded = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=request.verb)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": self.localcloud}))
         try:
-            with opener.open(request, timeout=60) as response:
+            with opener.open(forwarded, timeout=60) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:
