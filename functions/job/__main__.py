@@ -1,11 +1,12 @@
-"""The Cloud Run job's command line: what is to be done flows in, progress lines and an exit code flow out.
+"""Command line of the Cloud Run job.
 
-    python -m functions.job                        drain the ledger until nothing is open (also: drain)
-    python -m functions.job collect --source ID    collect a source, or go on with its open run (--dry-run: only look)
-    python -m functions.job migrate                bring the database to this revision (--down-to REVISION: back)
-    python -m functions.job keys create|list|revoke, owner --subject SUB      who may call: see `functions.job.keys`
+    python -m functions.job                        run steps until no run is open (also: drain)
+    python -m functions.job collect --source ID    collect a source, or continue its open run (--dry-run: preview)
+    python -m functions.job migrate                migrate the database to this revision (--down-to REVISION: back)
+    python -m functions.job keys create|list|revoke
+    python -m functions.job owner --subject SUB
 
-`CLOUD_RUN_TASK_INDEX` and `CLOUD_RUN_TASK_COUNT` tell which of how many job workers this process is.
+`CLOUD_RUN_TASK_INDEX` is the number of this job worker in its execution.
 """
 
 import argparse
@@ -13,15 +14,22 @@ import sys
 import uuid
 from collections.abc import Sequence
 
-from functions.job.keys import add_commands
+from functions.job.keys import add_keys_command
+from functions.job.owner import add_owner_command
 from headwater import logs
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
 
+_EPILOG = """\
+Settings are read from environment variables, see docs/settings.md.
+
+Exit status: 0 on success, 1 on failure, 2 for a wrong command line.
+"""
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns 0 when it is done, 1 when it can't be, 2 when the command line is wrong."""
-    options = _parse(arguments)
+    """Run one command. Returns 0 on success, 1 on failure; exits with 2 for a wrong command line."""
+    options = build_parser().parse_args(arguments)
     try:
         settings = get_settings()
         logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level)
@@ -33,21 +41,51 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m functions.job", description="Headwater's Cloud Run job.")
-    commands = parser.add_subparsers(metavar="COMMAND", help="default: drain")
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands. `run(settings, options)` of the parsed options runs the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m functions.job",
+        description="Headwater's job: collect sources, run steps without tickets, migrate the database, manage access.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(run=_drain)
-    commands.add_parser("drain", help="work until nothing is open").set_defaults(run=_drain)
-    collect = commands.add_parser("collect", help="collect a source and wait for its end")
-    collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="which source")
-    collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="this run of it and no other")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    drain = commands.add_parser(
+        "drain",
+        help="run steps until no run is open (default)",
+        description="Run the due steps of all sources until no run is open, or no step has been due for JOB_IDLE_S.",
+    )
+    drain.set_defaults(run=_drain)
+    _add_collect(commands)
+    _add_migrate(commands)
+    add_keys_command(commands)
+    add_owner_command(commands)
+    return parser
+
+
+def _add_collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    collect = commands.add_parser(
+        "collect",
+        help="collect a source and wait for the run to end",
+        description="Collect a source, or continue its open run, and print the progress until the run ends.",
+    )
+    collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="id of the source")
+    collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="work on this run of the source")
     collect.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     collect.set_defaults(run=_collect)
-    migrate = commands.add_parser("migrate", help="bring the database to this revision")
-    migrate.add_argument("--down-to", metavar="REVISION", help="undo the migrations after this one, and what they hold")
+
+
+def _add_migrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    migrate = commands.add_parser(
+        "migrate",
+        help="migrate the database to this revision",
+        description="Migrate the database at DATABASE_ADMIN_URL to this revision and register the embedding model.",
+    )
+    migrate.add_argument(
+        "--down-to", metavar="REVISION", help="undo all migrations after this one; deletes the data that they added"
+    )
     migrate.set_defaults(run=_migrate)
-    add_commands(commands)
-    return parser.parse_args(arguments)
 
 
 def _drain(settings: Settings, _: argparse.Namespace) -> int:
@@ -70,10 +108,10 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.errors import ConfigError
 
     if not settings.database_admin_url:
-        raise ConfigError("DATABASE_ADMIN_URL is missing: migrations run as the owner of the database.")
+        raise ConfigError("DATABASE_ADMIN_URL is missing. Migrations need the role that owns the database.")
     if options.down_to:
         downgrade(settings.database_admin_url, options.down_to, settings.database_root_certificate)
-        print(f"undone down to {options.down_to}")
+        print(f"migrated down to {options.down_to}")
         return 0
     dim = model_dim(settings.embedding_model, settings)
     upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)

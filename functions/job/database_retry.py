@@ -1,4 +1,4 @@
-"""Outages: a database that goes away flows in, patience flows out; a job worker outlives a restart of Postgres."""
+"""Retry database calls during an outage, so that a job worker survives a restart of Postgres."""
 
 import random
 import time
@@ -10,15 +10,18 @@ from headwater.errors import DatabaseUnavailable
 from headwater.queue.retry_policy import backoff_s
 
 MAX_OUTAGE_S = 300.0
-"""Longer than a fail-over or an upgrade takes; after that, somebody has to look."""
+"""Longer than a failover or an upgrade takes."""
 
-_LONGEST_WAIT_S = 5.0
+_MAX_WAIT_S = 5.0
 
 T = TypeVar("T")
 
 
 class DatabaseRetry:
-    """Try again while the database is away, for `max_outage_s` at most; one that was never there isn't waited for."""
+    """Retries calls while the database is unavailable, for up to `max_outage_s` after its last answer.
+
+    A database that has never answered is not retried: its URL is probably wrong.
+    """
 
     def __init__(
         self,
@@ -29,28 +32,28 @@ class DatabaseRetry:
         self._max_outage_s = max_outage_s
         self._clock = clock
         self._sleep = sleep
-        self._seen_at: float | None = None
+        self._answered_at: float | None = None
         self._failures = 0
         self.ended_at = 0.0
-        """When the database came back the last time, by the clock."""
+        """End of the last outage, by the clock."""
 
-    def call(self, call: Callable[[], T]) -> T:
-        """Call until the database answers; raises DatabaseUnavailable when it has been away for too long."""
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function until the database answers. Raises DatabaseUnavailable if the outage is too long."""
         while True:
             try:
-                answer = call()
+                result = function()
             except DatabaseUnavailable as error:
                 self._wait(error)
             else:
-                self._seen_at = self._clock()
+                self._answered_at = self._clock()
                 if self._failures:
-                    self._failures, self.ended_at = 0, self._seen_at
-                return answer
+                    self._failures, self.ended_at = 0, self._answered_at
+                return result
 
     def _wait(self, error: DatabaseUnavailable) -> None:
-        if self._seen_at is None or self._clock() - self._seen_at > self._max_outage_s:
+        if self._answered_at is None or self._clock() - self._answered_at > self._max_outage_s:
             raise error
-        wait_s = min(backoff_s(self._failures, random.random()), _LONGEST_WAIT_S)  # noqa: S311
+        wait_s = min(backoff_s(self._failures, random.random()), _MAX_WAIT_S)  # noqa: S311
         self._failures += 1
         logs.event("database.away", severity=30, error=error, failures=self._failures)
         self._sleep(wait_s)

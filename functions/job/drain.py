@@ -1,4 +1,4 @@
-"""`drain`: the whole ledger flows in, and is worked on until nothing is open, or due for a while."""
+"""`drain`: run steps of all sources until no run is open, or none has been due for a while."""
 
 import time
 
@@ -12,7 +12,7 @@ from headwater.queue import ledger
 
 
 def drain(settings: Settings) -> int:
-    """Work until no run is open; returns the exit code."""
+    """Run steps until no run is open. Returns the exit code."""
     database = Database.from_settings(settings, pool_size=2)
     worker = JobWorker(database, settings, end_on_signals(exit_code=0), DatabaseRetry())
     started = time.monotonic()
@@ -21,9 +21,9 @@ def drain(settings: Settings) -> int:
         with database.transaction(ALL_WORKSPACES) as tx:
             return ledger.has_open_runs(tx)
 
-    end = worker.work(is_open)
-    print(f"{end}: {worker.ran:,} steps in {time.monotonic() - started:.1f} s", flush=True)
-    if end == "nothing open" and settings.cloud_run_task_index == 0:
+    reason = worker.work(is_open)
+    print(f"{reason}: {worker.steps_run:,} steps in {time.monotonic() - started:.1f} s", flush=True)
+    if reason == "nothing open" and settings.cloud_run_task_index == 0:
         vector_index.build_indexes(settings)
-    logs.event("job.drained", steps=worker.ran, worker=settings.cloud_run_task_index, end=end)
+    logs.event("job.drained", steps=worker.steps_run, worker=settings.cloud_run_task_index, end=reason)
     return 0

@@ -1,7 +1,7 @@
-"""What a job worker does: open steps flow in, it works on whatever is due in any queue until there is no more to do.
+"""A job worker: run due steps of all queues until no run is open, no step is due, or a signal arrives.
 
-Between two steps it may be asked to end, the database may go away and come back, or nothing may become due for so long
-that waiting costs more than the tickets that go on.
+It survives outages of the database. When no step has been due for `JOB_IDLE_S` it ends, since tickets are cheaper than
+a waiting process.
 """
 
 import os
@@ -24,26 +24,27 @@ from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Worker
 from headwater.web.shutdown import Lifetime, get_lifetime
 
-StopReason = Literal["nothing open", "nothing due", "asked to end"]
+StopReason = Literal["nothing open", "nothing due", "stopped by a signal"]
 """Why a job worker has stopped."""
 
-_NAP_S = 0.2
-_TURN_S = 2.0
-"""How long it works before it looks again whether there is more to do."""
+_POLL_S = 0.2
 
-_LEAVE_S = 2.0
-"""How long after the process is over the step at hand has been given back, and all that is left is to go."""
+_BATCH_S = 2.0
+"""How long the worker runs steps before it checks again whether a run is open."""
+
+_HAND_BACK_S = 2.0
+"""Time to return the current step to the ledger after the lifetime is over."""
 
 
 class NoTickets:
-    """Stands where tickets would be: a job worker looks for due steps itself."""
+    """A waker that does nothing: the job worker polls for due steps."""
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
         """Do nothing."""
 
 
 class JobWorker:
-    """One process of the job, which works alone or beside others."""
+    """One process of the job. Several may run concurrently."""
 
     def __init__(self, database: Database, settings: Settings, lifetime: Lifetime, retry: DatabaseRetry) -> None:
         self.database = database
@@ -53,59 +54,60 @@ class JobWorker:
         self.holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
         steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings))}
         self.worker = Worker(database, settings, steps, waker=NoTickets(), holder=self.holder, lifetime=lifetime)
-        self.ran = 0
-        self._may_hold = False
+        self.steps_run = 0
+        self._may_hold_step = False
 
     def work(self, is_open: Callable[[], bool]) -> StopReason:
-        """Run due steps of every queue while `is_open` and something becomes due; says why it stopped.
+        """Run due steps of all queues while `is_open()`. Returns why it stopped.
 
-        Raises DatabaseUnavailable when the database stays away.
+        Raises DatabaseUnavailable if an outage is too long.
         """
-        due_at = time.monotonic()
+        last_due_at = time.monotonic()
         while not self.lifetime.is_ending():
             if not self.retry.call(is_open):
                 return "nothing open"
-            if self.retry.call(self._turn):
-                due_at = time.monotonic()
-            elif time.monotonic() - max(due_at, self.retry.ended_at) > self.settings.job_idle_s:
+            if self.retry.call(self._run_batch):
+                last_due_at = time.monotonic()
+            elif time.monotonic() - max(last_due_at, self.retry.ended_at) > self.settings.job_idle_s:
                 return "nothing due"
             else:
-                time.sleep(_NAP_S)
-        return "asked to end"
+                time.sleep(_POLL_S)
+        return "stopped by a signal"
 
-    def _turn(self) -> int:
-        """Run what is due for a while; when that is nothing, take back what others have lost. Returns what ran."""
-        before = self.ran
-        until = time.monotonic() + _TURN_S
-        if self._may_hold:  # the database went away in the middle of a step, which was given up then
+    def _run_batch(self) -> int:
+        """Run due steps for `_BATCH_S`. If none is due, repair what other workers left. Returns the number of steps."""
+        before = self.steps_run
+        until = time.monotonic() + _BATCH_S
+        if self._may_hold_step:  # the last batch ended in an outage of the database, perhaps in the middle of a step
             with self.database.transaction(ALL_WORKSPACES) as tx:
                 ledger.release(tx, self.holder)
-        self._may_hold = True
+        self._may_hold_step = True
         for queue in QUEUES:
-            self.ran += self.worker.drain(queue, stop=lambda: time.monotonic() > until)
-        self._may_hold = False
-        if self.ran == before:
+            self.steps_run += self.worker.drain(queue, stop=lambda: time.monotonic() > until)
+        self._may_hold_step = False
+        if self.steps_run == before:
             with self.database.transaction(ALL_WORKSPACES) as tx:
                 ledger.take_back(tx)
                 ledger.fan_in(tx)
-        return self.ran - before
+        return self.steps_run - before
 
 
 def end_on_signals(exit_code: int) -> Lifetime:
-    """Give the process's lifetime, which ends when Cloud Run, or a person, asks.
+    """Return the process's lifetime, and end it on SIGTERM or SIGINT.
 
-    A step that goes on regardless is given back, and then the process leaves with `exit_code` rather than be killed.
+    If a step doesn't finish in time, it is returned to the ledger and the process exits with `exit_code`, before Cloud
+    Run kills it.
     """
     lifetime = get_lifetime()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lifetime.end)
 
-    def leave() -> None:
+    def exit_when_over() -> None:
         while not lifetime.is_over():
-            time.sleep(_NAP_S)
-        time.sleep(_LEAVE_S)
+            time.sleep(_POLL_S)
+        time.sleep(_HAND_BACK_S)
         sys.stdout.flush()
         os._exit(exit_code)
 
-    threading.Thread(target=leave, name="leave", daemon=True).start()
+    threading.Thread(target=exit_when_over, name="exit_when_over", daemon=True).start()
     return lifetime

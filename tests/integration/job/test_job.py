@@ -93,7 +93,7 @@ def test_a_dry_run_prints_the_difference_and_changes_nothing(pipeline: Pipeline,
     source = pipeline.add_source(repository.url)
     output = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run").communicate(timeout=60)[0]
     assert "added   d000.md" in output.splitlines()
-    assert "a collect would come to: 200 added, 0 changed, 0 removed" in output
+    assert "preview: 200 added, 0 changed, 0 removed" in output
     assert pipeline.rows("select count(*) from documents") == [(0,)]
     pipeline.start(source)
     refused = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run")
@@ -171,7 +171,7 @@ def test_only_worker_0_starts_a_run_and_the_others_wait_for_it_a_while(
     pipeline: Pipeline, repository: Repository
 ) -> None:
     code, said = collected(pipeline, pipeline.add_source(repository.url), index=2)
-    assert (code, "no run to join" in said) == (0, True)
+    assert (code, "no run to work on" in said) == (0, True)
     assert pipeline.rows("select 1 from runs") == []
 
 
@@ -185,7 +185,7 @@ def test_a_worker_ends_when_nothing_becomes_due(pipeline: Pipeline, repository: 
     code, said = collected(pipeline, source, JOB_IDLE_S="0.5")
     assert (code, "nothing due: the run stays open" in said) == (1, True), "there is no queue to go on with it"
     code, said = collected(pipeline, source, JOB_IDLE_S="0.5", COLLECTION_URL="http://127.0.0.1:9")
-    assert (code, "tickets go on with it" in said) == (0, True)
+    assert (code, "tickets continue it" in said) == (0, True)
     assert pipeline.read(run_id).state == "running"
 
 

@@ -8,7 +8,8 @@ import uuid
 
 import pytest
 
-from functions.job.keys import add_commands
+from functions.job.keys import add_keys_command
+from functions.job.owner import add_owner_command
 from headwater.auth.api_keys import hash_key, is_well_formed, make_key
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -29,7 +30,9 @@ def settings(database: FreshDatabase) -> Settings:
 
 def run(settings: Settings, *arguments: str) -> None:
     parser = argparse.ArgumentParser()
-    add_commands(parser.add_subparsers())
+    commands = parser.add_subparsers()
+    add_keys_command(commands)
+    add_owner_command(commands)
     options = parser.parse_args(arguments)
     assert options.run(settings, options) == 0
 
@@ -59,7 +62,7 @@ def test_a_deployment_may_store_the_same_hash_again(settings: Settings, capsys: 
         run(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
     told = capsys.readouterr()
     assert told.out == ""
-    assert "stored already" in told.err
+    assert "already stored" in told.err
     [(key_id, stored)] = rows(settings, "select id, hash from api_keys")
     assert stored == hash_key(key)
     run(settings, "keys", "revoke", str(key_id))
@@ -99,8 +102,8 @@ def test_with_several_workspaces_one_must_be_named(settings: Settings, database:
     assert str(second) in told
     run(settings, "keys", "create", "--workspace", str(second))
     assert rows(settings, "select workspace_id from api_keys") == [(second,)]
-    assert "No workspace" in refusal(settings, "keys", "create", "--workspace", str(uuid.uuid4()))
-    assert "No workspace" in refusal(settings, "keys", "list", "--workspace", str(uuid.uuid4()))
+    assert "Workspace not found" in refusal(settings, "keys", "create", "--workspace", str(uuid.uuid4()))
+    assert "Workspace not found" in refusal(settings, "keys", "list", "--workspace", str(uuid.uuid4()))
 
 
 def test_somebody_is_made_an_owner_as_often_as_a_deployment_says_so(settings: Settings, capsys: Captured) -> None:
@@ -127,7 +130,7 @@ def test_a_reader_becomes_an_owner(settings: Settings) -> None:
     [
         (["keys"], "required"),
         (["keys", "create", "--role", "king"], "invalid choice"),
-        (["keys", "create", "--scopes", "chat,edge"], "edge: expected some of chat"),
+        (["keys", "create", "--scopes", "chat,edge"], "edge: use any of chat"),
         (["keys", "create", "--expires-in-days", "0"], "1 to 3650"),
         (["keys", "create", "--hash", "hw_secret"], "never the key itself"),
         (["keys", "revoke", "x"], "invalid UUID"),
@@ -163,4 +166,4 @@ def test_a_process_tells_the_key_and_nothing_else_on_its_output(settings: Settin
     assert made.returncode == 0, made.stderr
     assert is_well_formed(made.stdout.strip())
     refused = job("keys", "create", "--workspace", str(uuid.uuid4()))
-    assert (refused.returncode, refused.stderr[:20]) == (1, "error: No workspace ")
+    assert (refused.returncode, refused.stderr[:26]) == (1, "error: Workspace not found")

@@ -9,7 +9,7 @@ import pytest
 from functions.chat.retrieval.search import Search
 from functions.collection.runs.end import end_run
 from functions.collection.runs.read import Run
-from functions.job.collect import Execution
+from functions.job.execution import Execution
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import Conflict
 from headwater.queue import ledger
@@ -405,6 +405,6 @@ def test_a_job_that_is_to_collect_takes_no_other_run_for_its_collect(
     ask.post(f"/api/documents/{gone['id']}/restore", status=200)
     execution = Execution(pipeline.database, pipeline.settings, pipeline.workspace_id, source.id)
     with pytest.raises(Conflict, match=r"is open \(restore\)"):
-        execution.run()
+        execution.find_or_start_run()
     pipeline.drain()
-    assert pipeline.read(execution.run()).kind == "collect"
+    assert pipeline.read(execution.find_or_start_run()).kind == "collect"
