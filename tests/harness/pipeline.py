@@ -16,6 +16,7 @@ from functions.collection.pipeline.steps import handlers as collection_handlers
 from functions.collection.runs.read import Run, read_run
 from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
+from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.sources import NewSource, Source
 from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
@@ -42,6 +43,7 @@ class Pipeline:
         self.database = Database(database.url, 3)
         self.workspace_id = workspace_id
         self.start_job: Callable[[uuid.UUID], None] | None = None
+        self.opener: SourceOpener | None = None
         self.closing = ExitStack()
         self.closing.callback(self.database.close)
 
@@ -93,7 +95,7 @@ class Pipeline:
     def step(self, queue: str, change: Callable[[Handler], Handler] = lambda handler: handler) -> int:
         """Run the next due step of a queue, by handlers that `change` may have changed; returns how many there were."""
         known = {
-            **collection_handlers(self.settings, self.start_job),
+            **collection_handlers(self.settings, self.start_job, self.opener),
             **embedding_handlers(Embedders(self.settings)),
         }
         kinds = {kind: change(handler) for kind, handler in known.items()}

@@ -1,4 +1,4 @@
-"""The kinds of step that collection knows, by name; its own function and the job run them."""
+"""The handlers of collection's steps, for its function and for the job."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,9 +12,13 @@ from headwater.config import Settings
 from headwater.queue.worker import Handler
 
 
-def handlers(settings: Settings, start_job: Callable[[uuid.UUID], None] | None = None) -> Mapping[str, Handler]:
-    """Make a handler for each kind; without `start_job` no run is too large to be worked on here."""
-    opener = SourceOpener(settings)
+def handlers(
+    settings: Settings,
+    start_job: Callable[[uuid.UUID], None] | None = None,
+    opener: SourceOpener | None = None,
+) -> Mapping[str, Handler]:
+    """Return a handler for each kind of step. Without `start_job`, no run is handed to the Cloud Run job."""
+    opener = opener or SourceOpener(settings)
     return {
         "list": ListSource(opener, settings, start_job),
         "fetch": Fetch(opener, settings),

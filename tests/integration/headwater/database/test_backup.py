@@ -93,7 +93,7 @@ def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
     return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-@pytest.mark.parametrize("revision", ["0002", "0001"])
+@pytest.mark.parametrize("revision", ["0003", "0002", "0001"])
 def test_a_migration_that_was_undone_can_be_done_again(
     database: FreshDatabase, postgres: Cluster, revision: str
 ) -> None:
