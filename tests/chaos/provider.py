@@ -16,7 +16,7 @@ HOLD_S = 0.4
 
 
 @dataclass
-class Sent:
+class StreamEvent:
     """One call: when it came, its texts, how it is answered and when that was done (0: not yet)."""
 
     at: float
@@ -29,10 +29,10 @@ class Sent:
 class Witness(EmbeddingProvider):
     """A provider that answers by a plan and writes down every call; begins anew with each schedule."""
 
-    calls: list[Sent] = field(default_factory=list)
+    calls: list[StreamEvent] = field(default_factory=list)
     planned: Mapping[int, Answer] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
-    _open: dict[int, Sent] = field(default_factory=dict)
+    _open: dict[int, StreamEvent] = field(default_factory=dict)
 
     def begin(self, planned: Mapping[int, Answer], held: frozenset[int]) -> None:
         """Forget what was sent; answer the calls to come, counted from 1, as planned."""
@@ -44,7 +44,7 @@ class Witness(EmbeddingProvider):
         """Write a call down, and say how it is to be answered."""
         with self.lock:
             number = len(self.calls) + 1
-            sent = Sent(time.time(), list(request["input"]), self.planned.get(number, "ok"))
+            sent = StreamEvent(time.time(), list(request["input"]), self.planned.get(number, "ok"))
             self.calls.append(sent)
             self._open[threading.get_ident()] = sent
             is_held = number in self.held

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tests.chaos.plans import REVISIONS, Engine, Extent, Plan, engine_of, plan_of
-from tests.chaos.provider import Sent
+from tests.chaos.provider import StreamEvent
 from tests.chaos.storage import Rows, while_it_lasts
 from tests.chaos.torment import Disturbance, tormented
 from tests.chaos.world import LEASE_S, World
@@ -148,7 +148,7 @@ def compare(expected: Mapping[str, Rows], found: Mapping[str, Rows]) -> list[str
 
 
 def sent_again(
-    calls: Sequence[Sent], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance], retried: Set[str]
+    calls: Sequence[StreamEvent], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance], retried: Set[str]
 ) -> tuple[int, int, list[str]]:
     """Count the texts that the provider was sent more than once, and tell those that nothing explains.
 
@@ -157,7 +157,7 @@ def sent_again(
     frozen then. Where the ledger says that a step was tried again with nothing disturbed, the machine was too busy: the
     second number counts these.
     """
-    sends: dict[str, list[Sent]] = {}
+    sends: dict[str, list[StreamEvent]] = {}
     for call in calls:
         for text in call.texts:
             sends.setdefault(hashlib.sha256(text.encode()).hexdigest(), []).append(call)
@@ -176,7 +176,7 @@ def sent_again(
     return again, starved, unexplained[:5]
 
 
-def _explains(first: Sent, second: Sent, stored: float, disturbances: Sequence[Disturbance]) -> bool:
+def _explains(first: StreamEvent, second: StreamEvent, stored: float, disturbances: Sequence[Disturbance]) -> bool:
     freezes = [one for one in disturbances if one.fault.kind == "freeze"]
     if second.at > stored:
         return any(one.began <= second.at <= one.ended + THAW_S for one in freezes)

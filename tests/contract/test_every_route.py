@@ -11,7 +11,7 @@ from headwater.database.migrations import register_model
 from headwater.web.app import Route
 from scripts.openapi import PAGE, all_routes, page
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())
@@ -38,9 +38,9 @@ def clients(module_database: FreshDatabase, free_port: Callable[[], int]) -> Ite
         "COLLECTION_URL": "http://127.0.0.1:9",
     }
     with (
-        served("chat", free_port(), environment) as chat,
-        served("collection", free_port(), environment) as collection,
-        served("embedding", free_port(), environment) as embedding,
+        serve_function("chat", free_port(), environment) as chat,
+        serve_function("collection", free_port(), environment) as collection,
+        serve_function("embedding", free_port(), environment) as embedding,
     ):
         yield {"chat": chat, "collection": collection, "embedding": embedding}
 

@@ -21,7 +21,7 @@ from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, good_claims
-from tests.harness.chat_app import Chatting, kinds, sent
+from tests.harness.chat_app import ChatApp, event_types, parse_events
 from tests.harness.databases import FreshDatabase
 from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, read_output
 from tests.harness.support import WORKSPACE, add_run
@@ -49,10 +49,10 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(scope="module")
-def library(module_database: FreshDatabase) -> Iterator[Chatting]:
+def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
     """A workspace owned by the token's subject."""
     register_model(module_database.admin_url, "all-MiniLM-L6-v2", 384)
-    made = Chatting(module_database)
+    made = ChatApp(module_database)
     made.add_document("guide.md", "Install the compass with pip.", title="Guide")
     made.rows(
         "insert into members (workspace_id, subject, role) values (:w, :s, 'owner')",
@@ -64,7 +64,7 @@ def library(module_database: FreshDatabase) -> Iterator[Chatting]:
 
 
 @pytest.fixture(scope="module")
-def settings(library: Chatting, provider: FakeProvider) -> dict[str, str]:
+def settings(library: ChatApp, provider: FakeProvider) -> dict[str, str]:
     """The settings of a deployment that all services share."""
     return {
         "DATABASE_URL": library.settings.database_url,
@@ -147,7 +147,7 @@ def test_service_listens_on_its_port_and_finishes_requests_after_sigterm(
 def test_chat_interrupts_an_answer_properly_after_sigterm(
     images: Mapping[str, Image],
     settings: dict[str, str],
-    library: Chatting,
+    library: ChatApp,
     provider: FakeProvider,
     free_port: Callable[[], int],
 ) -> None:
@@ -168,7 +168,7 @@ def test_chat_interrupts_an_answer_properly_after_sigterm(
                 stream += chunk
                 if b"text-delta" in stream and process.poll() is None:
                     process.send_signal(signal.SIGTERM)
-        assert kinds(sent(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], read_output(output)
+        assert event_types(parse_events(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], read_output(output)
         assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
     provider.wait.set()
     states = library.rows(
@@ -214,7 +214,7 @@ def test_job_worker_reads_its_index_and_exits_with_0_when_nothing_is_open(
 
 
 def test_waiting_job_worker_exits_with_0_after_sigterm(
-    images: Mapping[str, Image], settings: dict[str, str], library: Chatting
+    images: Mapping[str, Image], settings: dict[str, str], library: ChatApp
 ) -> None:
     with library.database.transaction(WORKSPACE) as tx:
         run_id = add_run(library.database)

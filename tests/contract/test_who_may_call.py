@@ -34,7 +34,7 @@ from tests.fakes.token_issuer import (
     unsigned,
 )
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain"), ("collection", "/cron/tick")]
@@ -104,9 +104,9 @@ def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Itera
             "INVOKER_SERVICE_ACCOUNT": INVOKER,
         }
         with (
-            served("chat", free_port(), environment) as chat,
-            served("collection", free_port(), environment) as collection,
-            served("embedding", free_port(), environment) as embedding,
+            serve_function("chat", free_port(), environment) as chat,
+            serve_function("collection", free_port(), environment) as collection,
+            serve_function("embedding", free_port(), environment) as embedding,
         ):
             clients = {"chat": chat, "collection": collection, "embedding": embedding}
             ada = {"Authorization": f"Bearer {issuer.token('ada')}"}

@@ -1,4 +1,4 @@
-"""The chat function without its process: documents flow into a real database, requests into the real app."""
+"""Call the chat function in process, on a real database with documents."""
 
 import json
 import uuid
@@ -22,15 +22,15 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, settings_for
 
 
-class Sent(NamedTuple):
-    """One server-sent event; `id` is 0 when it has none, `part` the decoded JSON, or a string if it is none."""
+class StreamEvent(NamedTuple):
+    """One server-sent event. `id` is 0 if it has none; `part` is decoded JSON, or a string if it is not JSON."""
 
     id: int
     part: Any
 
 
-class Chatting:
-    """A workspace with documents and the chat function's app; several of them are several instances."""
+class ChatApp:
+    """One instance of the chat function, and a workspace with documents."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Chatting:
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def add_source(self) -> uuid.UUID:
-        """Add a source, and the workspace unless it is there."""
+        """Insert a source, and its workspace if it is missing."""
         self.rows("insert into workspaces (id, name) values (:w, 'test') on conflict do nothing", w=self.workspace_id)
         [(source_id,)] = self.rows(
             "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id",
@@ -77,9 +77,9 @@ class Chatting:
         source_id: uuid.UUID | None = None,
         vectors: Sequence[Sequence[float]] | None = None,
     ) -> uuid.UUID:
-        """Store a document whose chunks end at `cuts`, as the collection function does.
+        """Insert a document with chunks that end at `cuts`, as the collection function does.
 
-        `vectors` gives each chunk's own; None embeds them with the constant embedder, () leaves them out.
+        `vectors` has one per chunk; None embeds the chunks with the constant embedder, () stores no vectors.
         """
         source_id = source_id or self.add_source()
         [(document_id,)] = self.rows(
@@ -121,65 +121,65 @@ class Chatting:
             )
 
     def search(self, **query: Any) -> list[dict[str, Any]]:
-        """Ask for hits."""
+        """Search and return the hits."""
         response = self.client.get("/api/search", query_string=query)
         assert response.status_code == 200, response.data
         hits: list[dict[str, Any]] = response.get_json()["hits"]
         return hits
 
     def post(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> TestResponse:
-        """Ask a question; nothing but the answer's first events is read yet."""
+        """Ask a question. Reads only the first events of the answer."""
         message = {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
         return self.client.post("/api/chat", json={"id": conversation_id, "messages": [message], **body})
 
-    def ask(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> list[Sent]:
-        """Ask a question and read the answer to its end."""
+    def ask(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> list[StreamEvent]:
+        """Ask a question and read the whole answer."""
         response = self.post(conversation_id, text, message_id, **body)
         assert response.status_code == 200, response.data
-        return sent(response.data)
+        return parse_events(response.data)
 
     def messages(self, conversation_id: str) -> list[dict[str, Any]]:
-        """Read a conversation's messages."""
+        """Return a conversation's messages."""
         response = self.client.get(f"/api/conversations/{conversation_id}")
         assert response.status_code == 200, response.data
-        found: list[dict[str, Any]] = response.get_json()["messages"]
-        return found
+        messages: list[dict[str, Any]] = response.get_json()["messages"]
+        return messages
 
 
 @contextmanager
-def chatting(database: FreshDatabase, **changes: Any) -> Iterator[Chatting]:
-    """Give an app on a fresh database whose active model is `constant`."""
+def running_chat_app(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
+    """Run an app on a fresh database whose active model is `constant`."""
     register_model(database.admin_url, "constant", 384)
-    with instance(database, **changes) as made:
+    with second_instance(database, **changes) as made:
         yield made
 
 
 @contextmanager
-def instance(database: FreshDatabase, **changes: Any) -> Iterator[Chatting]:
-    """Give one more instance on a database that is set up."""
-    made = Chatting(database, **changes)
+def second_instance(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
+    """Run another instance on a database that is set up."""
+    made = ChatApp(database, **changes)
     yield made
     made.database.close()
 
 
-def sent(stream: bytes) -> list[Sent]:
-    """Read server-sent events; comments are left out."""
-    found = []
+def parse_events(stream: bytes) -> list[StreamEvent]:
+    """Parse server-sent events, without comments."""
+    events = []
     for block in stream.decode().split("\n\n"):
         if block and not block.startswith(":"):
             *id_lines, data_line = block.split("\n")
             data = data_line.removeprefix("data: ")
             number = int(id_lines[0].removeprefix("id: ")) if id_lines else 0
-            found.append(Sent(number, json.loads(data) if data[0] == "{" else data))
-    return found
+            events.append(StreamEvent(number, json.loads(data) if data[0] == "{" else data))
+    return events
 
 
-def kinds(events: Sequence[Sent]) -> list[str]:
-    """List the types of events, with runs of equal ones as one."""
+def event_types(events: Sequence[StreamEvent]) -> list[str]:
+    """Return the types of events, with consecutive equal types as one."""
     types = [event.part["type"] if isinstance(event.part, dict) else event.part for event in events]
     return [kind for before, kind in zip([None, *types], types, strict=False) if kind != before]
 
 
-def text_of(events: Sequence[Sent]) -> str:
-    """Join the text of an answer."""
-    return "".join(event.part["delta"] for event in events if kinds([event]) == ["text-delta"])
+def text_of(events: Sequence[StreamEvent]) -> str:
+    """Return the text of an answer."""
+    return "".join(event.part["delta"] for event in events if event_types([event]) == ["text-delta"])

@@ -1,4 +1,4 @@
-"""The collection function's API without its process: requests flow into its real routes on a real database."""
+"""Call the collection function's routes in process, on a real database."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,17 @@ from headwater.web.app import App
 
 
 class NoTickets(Tickets):
-    """Sends nothing; whoever asks drains by themselves."""
+    """Sends no tickets. Tests drain the queues themselves."""
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
-        """Wake nobody."""
+        """Do nothing."""
 
     def arm_watchdog(self) -> None:
-        """Arm nothing."""
+        """Do nothing."""
 
 
-class Asking:
-    """Ask the routes as people do."""
+class CollectionClient:
+    """An HTTP client of the collection function that asserts the status and returns the JSON."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         tickets = NoTickets(database, settings)

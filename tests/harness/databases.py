@@ -1,4 +1,4 @@
-"""Databases for tests: one private cluster per session, one migrated template in it, a quick copy for whoever asks."""
+"""Databases for tests: one cluster per session, one migrated template in it, a copy for each test."""
 
 import signal
 import subprocess
@@ -26,12 +26,12 @@ class FreshDatabase:
 
 
 def describe(cluster: Cluster, name: str) -> FreshDatabase:
-    """Give a database's URLs."""
+    """Return a database's URLs."""
     return FreshDatabase(name, cluster.url(name, role="app", password=APP_PASSWORD), cluster.url(name))
 
 
 def make_template(cluster: Cluster) -> None:
-    """Make and migrate the database that the others are copies of."""
+    """Create and migrate the template of all test databases."""
     cluster.execute(f"create database {TEMPLATE}")
     template = describe(cluster, TEMPLATE)
     upgrade(template.admin_url, template.url)
@@ -39,7 +39,7 @@ def make_template(cluster: Cluster) -> None:
 
 @contextmanager
 def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
-    """Copy the template, and drop the copy at the end whoever is still connected."""
+    """Copy the template. Drops the copy at the end, with its connections."""
     name = f"test_{next(_numbers)}"
     cluster.execute(f"create database {name} template {TEMPLATE}")
     yield describe(cluster, name)
@@ -48,7 +48,7 @@ def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
 
 @contextmanager
 def running_server(cluster: Cluster) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run a cluster's server as the supervisor does, and make sure that it's gone afterwards, at once."""
+    """Run a cluster's server as `scripts/dev` does, and stop it at once at the end."""
     cluster.prepare()
     server = subprocess.Popen(cluster.command(), stderr=subprocess.DEVNULL, start_new_session=True, **cluster.popen)
     try:

@@ -1,4 +1,4 @@
-"""A function as functions-framework serves it: settings flow in, a running process with a base URL flows out."""
+"""Serve a function by functions-framework in a process of its own."""
 
 import os
 import subprocess
@@ -15,8 +15,10 @@ from tests.harness.paths import ROOT
 
 
 @contextmanager
-def served(name: str, port: int, environment: Mapping[str, str], log: Path | None = None) -> Iterator[httpx.Client]:
-    """Serve a function until the block ends; the client's base URL is the function's, `log` is what it prints."""
+def serve_function(
+    name: str, port: int, environment: Mapping[str, str], log: Path | None = None
+) -> Iterator[httpx.Client]:
+    """Serve a function. Yields a client with its base URL; its output goes to `log`."""
     source = ROOT / "functions" / name / "main.py"
     options = ["--source", str(source), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") if log else tempfile.TemporaryFile() as output:
@@ -39,10 +41,10 @@ def served(name: str, port: int, environment: Mapping[str, str], log: Path | Non
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the function has ended"
+        assert process.poll() is None, "the function has exited"
         try:
             client.get("/heartbeat").raise_for_status()
             return
         except httpx.TransportError:
             time.sleep(0.02)
-    raise AssertionError("the function doesn't answer")
+    raise AssertionError("the function does not answer")

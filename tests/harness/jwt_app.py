@@ -1,4 +1,4 @@
-"""A function without its process, called by several people: an app with `AUTH_MODE=jwt` on a real database."""
+"""Call a function with `AUTH_MODE=jwt` in process, as several callers, on a real database."""
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +19,13 @@ from tests.harness.support import settings_for
 
 
 def jwt_settings(database: FreshDatabase, issuer: FakeIssuer, **changes: Any) -> Settings:
-    """Make settings that take an issuer's tokens."""
+    """Settings that accept an issuer's tokens."""
     values = {"auth_issuer": ISSUER, "auth_audience": (AUDIENCE,), "auth_jwks_url": issuer.url}
     return settings_for(database, **({"auth_mode": "jwt"} | values | changes))
 
 
-class Called:
-    """An app, and whoever calls it."""
+class JwtApp:
+    """An app, with clients for its callers."""
 
     def __init__(
         self, settings: Settings, database: Database, issuer: FakeIssuer, service: str, routes: Sequence[Route]
@@ -39,18 +39,18 @@ class Called:
         self.server.add_url_rule("/<path:path>", "all", lambda path: self.app(flask.request), methods=methods)
 
     def by(self, token: str, **headers: str) -> FlaskClient:
-        """Give a client whose calls carry a token or a key."""
+        """Return a client that sends a token or an API key."""
         client = self.server.test_client()
-        given = {"Authorization": f"Bearer {token}"} | headers
-        client.environ_base |= {f"HTTP_{name.upper()}": value for name, value in given.items()}
+        all_headers = {"Authorization": f"Bearer {token}"} | headers
+        client.environ_base |= {f"HTTP_{name.upper()}": value for name, value in all_headers.items()}
         return client
 
     def person(self, subject: str, **headers: str) -> FlaskClient:
-        """Give a client that is signed in as somebody."""
+        """Return a client that is signed in as `subject`."""
         return self.by(self.issuer.token(subject), **headers)
 
     def add_member(self, workspace_id: uuid.UUID | str, subject: str, role: str) -> None:
-        """Make somebody a member."""
+        """Insert a member."""
         self.rows(
             "insert into members (workspace_id, subject, role) values (:w, :s, :r)",
             scope=workspace_id,
@@ -74,21 +74,21 @@ class Called:
         return key
 
     def rows(self, statement: str, *, scope: Any = "*", **values: Any) -> list[Any]:
-        """Run one statement in a workspace, or as the engine, and return its rows as tuples."""
+        """Run one statement in a workspace, or in all of them, and return its rows as tuples."""
         with self.database.transaction(scope) as tx:
             result = tx.execute(sa.text(statement), values)
             return [tuple(row) for row in result] if result.returns_rows else []
 
 
 @contextmanager
-def called(
+def running_jwt_app(
     fresh: FreshDatabase,
     issuer: FakeIssuer,
     service: str,
     routes: Callable[[Database], Sequence[Route]],
     **changes: Any,
-) -> Iterator[Called]:
-    """Give an app with the routes that are made for its database."""
+) -> Iterator[JwtApp]:
+    """Run an app with the routes that `routes` makes for its database."""
     database = Database(fresh.url, 8)
-    yield Called(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes(database))
+    yield JwtApp(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes(database))
     database.close()

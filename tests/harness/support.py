@@ -1,4 +1,4 @@
-"""What several tests need: settings for a test's database, and a run to hang steps on."""
+"""Settings for a test's database, and rows that many tests need."""
 
 import uuid
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ Owner = TypeVar("Owner")
 
 
 def unopened_database() -> Database:
-    """Make a database for what never asks it anything."""
+    """Return a database that is never connected to."""
     return Database("postgresql+pg8000://app@127.0.0.1:9/none", 1)
 
 
 def settings_for(database: FreshDatabase, **changes: Any) -> Settings:
-    """Make settings that work in a test's database with the constant embedder."""
+    """Settings for a test's database, with the constant embedder."""
     values: dict[str, Any] = {
         "database_url": database.url,
         "database_admin_url": database.admin_url,
@@ -48,14 +48,14 @@ def queue_settings(cloud_url: str) -> dict[str, Any]:
 
 
 def add_workspace(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
-    """Create a workspace."""
+    """Insert a workspace."""
     with database.transaction(workspace_id) as tx:
         tx.execute(sa.text("insert into workspaces (id, name) values (:id, 'test')"), {"id": workspace_id})
     return workspace_id
 
 
 def add_source(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
-    """Create a source; the workspace must be there."""
+    """Insert a source. The workspace must exist."""
     insert = "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id"
     with database.transaction(workspace_id) as tx:
         source_id: uuid.UUID = tx.execute(sa.text(insert), {"w": workspace_id}).scalar_one()
@@ -63,7 +63,7 @@ def add_source(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.
 
 
 def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
-    """Create a source with an open run that has no step yet; the workspace must be there."""
+    """Insert a source with an open run without steps. The workspace must exist."""
     source_id = add_source(database, workspace_id)
     with database.transaction(workspace_id) as tx:
         run_id: uuid.UUID = tx.execute(
@@ -77,18 +77,18 @@ def add_run(database: Database, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUI
 
 
 def rows(settings: Settings, statement: str, **values: Any) -> list[Any]:
-    """Run one statement as the engine on the database of the settings, and return its rows as tuples."""
+    """Run one statement over all workspaces and return its rows as tuples."""
     database = Database(settings.database_url, 1)
     with database.transaction(ALL_WORKSPACES) as tx:
         result = tx.execute(sa.text(statement), values)
-        found = [tuple(row) for row in result] if result.returns_rows else []
+        tuples = [tuple(row) for row in result] if result.returns_rows else []
     database.close()
-    return found
+    return tuples
 
 
 @contextmanager
 def closing_client(owner: Owner) -> Iterator[Owner]:
-    """Close the stock client that something has made for itself; left to the collector, it is any test's trouble."""
+    """Close the Google client that an object has created; otherwise another test gets its ResourceWarning."""
     try:
         yield owner
     finally:

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import Chatting, chatting
+from tests.harness.chat_app import ChatApp, running_chat_app
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.paths import EDGE
 
 pytestmark = pytest.mark.skipif(
@@ -52,14 +52,14 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(scope="module")
-def library(module_database: FreshDatabase) -> Iterator[Chatting]:
-    with chatting(module_database) as made:
+def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
+    with running_chat_app(module_database) as made:
         made.add_document("guide.md", "Install the compass with pip. It points north.", title="Guide", headings=["A"])
         yield made
 
 
 @pytest.fixture(scope="module")
-def chat(library: Chatting, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
+def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
     environment = {
         "DATABASE_URL": library.settings.database_url,
         "EMBEDDING_MODEL": "constant",
@@ -67,7 +67,7 @@ def chat(library: Chatting, provider: FakeProvider, free_port: Callable[[], int]
         "OPENAI_BASE_URL": f"{provider.url}/v1",
         "THREADS": "8",
     }
-    with served("chat", free_port(), environment) as client:
+    with serve_function("chat", free_port(), environment) as client:
         yield client
 
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import Chatting, Sent, chatting, kinds, sent, text_of
+from tests.harness.chat_app import ChatApp, StreamEvent, event_types, parse_events, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.paths import ROOT
 
 QUESTION = "How do I install the compass?"
@@ -25,14 +25,14 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(scope="module")
-def library(module_database: FreshDatabase) -> Iterator[Chatting]:
-    with chatting(module_database) as made:
+def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
+    with running_chat_app(module_database) as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
 
 
 @pytest.fixture(scope="module")
-def chat(library: Chatting, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
+def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
     environment = {
         "DATABASE_URL": library.settings.database_url,
         "EMBEDDING_MODEL": "constant",
@@ -40,7 +40,7 @@ def chat(library: Chatting, provider: FakeProvider, free_port: Callable[[], int]
         "OPENAI_BASE_URL": f"{provider.url}/v1",
         "THREADS": "8",
     }
-    with served("chat", free_port(), environment) as client:
+    with serve_function("chat", free_port(), environment) as client:
         yield client
 
 
@@ -49,13 +49,13 @@ def body(conversation_id: str, text: str = QUESTION, message_id: str = "m1") -> 
     return {"id": conversation_id, "messages": [message], "trigger": "submit-message"}
 
 
-def until(chunks: Iterator[bytes], part: str) -> list[Sent]:
+def until(chunks: Iterator[bytes], part: str) -> list[StreamEvent]:
     """Read on until an event of this type has come."""
     stream = b""
     for chunk in chunks:
         stream += chunk
-        if part in kinds(sent(stream)):
-            return sent(stream)
+        if part in event_types(parse_events(stream)):
+            return parse_events(stream)
     raise AssertionError(f"no {part} in {stream!r}")
 
 
@@ -74,10 +74,10 @@ def test_an_answer_comes_as_it_is_written(chat: httpx.Client, provider: FakeProv
         assert chat.post("/api/chat", json=body("c1", "And?", "m2")).status_code == 409
         with chat.stream("GET", "/api/chat/c1/stream") as again:
             replayed = again.iter_raw()
-            assert kinds(until(replayed, "text-delta"))[0] == "start"
+            assert event_types(until(replayed, "text-delta"))[0] == "start"
             assert chat.post("/api/chat/c1/stop").status_code == 202
-            assert kinds(until(replayed, "[DONE]"))[-2:] == ["abort", "[DONE]"]
-        assert kinds(until(chunks, "[DONE]"))[-2:] == ["abort", "[DONE]"]
+            assert event_types(until(replayed, "[DONE]"))[-2:] == ["abort", "[DONE]"]
+        assert event_types(until(chunks, "[DONE]"))[-2:] == ["abort", "[DONE]"]
     provider.wait.set()
     assert chat.get("/api/chat/c1/stream").status_code == 204
     states = [message["metadata"]["state"] for message in chat.get("/api/conversations/c1").json()["messages"]]
@@ -86,8 +86,8 @@ def test_an_answer_comes_as_it_is_written(chat: httpx.Client, provider: FakeProv
 
 def test_a_conversation_is_asked_read_and_deleted(chat: httpx.Client, provider: FakeProvider) -> None:
     provider.pieces, provider.wait = ["With pip [1]."], None
-    events = sent(chat.post("/api/chat", json=body("c2")).content)
-    assert kinds(events)[-3:] == ["text-end", "finish", "[DONE]"]
+    events = parse_events(chat.post("/api/chat", json=body("c2")).content)
+    assert event_types(events)[-3:] == ["text-end", "finish", "[DONE]"]
     question, answer = chat.get("/api/conversations/c2").json()["messages"]
     assert question["parts"] == [{"type": "text", "text": QUESTION, "state": "done"}]
     assert answer["parts"][-1]["text"] == "With pip [1]."

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.git_server import Server, serve
 from tests.harness.pipeline import Repository
 
@@ -37,14 +37,14 @@ def environment(database: FreshDatabase, **changes: str) -> dict[str, str]:
 def laptop(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
     """A collection function that may fetch from private addresses and from files."""
     settings = environment(module_database, FETCH_PRIVATE="true", FETCH_FILE_URLS="true")
-    with served("collection", free_port(), settings) as client:
+    with serve_function("collection", free_port(), settings) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def cloud(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
     """A collection function that may do neither."""
-    with served("collection", free_port(), environment(module_database)) as client:
+    with serve_function("collection", free_port(), environment(module_database)) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.pipeline import Repository
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
@@ -21,7 +21,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.fixture(scope="module")
 def collection(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
     environment = {"DATABASE_URL": module_database.url, "FETCH_FILE_URLS": "true"}
-    with served("collection", free_port(), environment) as client:
+    with serve_function("collection", free_port(), environment) as client:
         yield client
 
 

@@ -31,7 +31,7 @@ from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
 from scripts.local.cloud_resources import create_all
 from tests.harness.clocks import ManualClock
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import wait_until
 from tests.harness.support import queue_settings, settings_for
@@ -134,8 +134,8 @@ def installation(
         environment = {name.upper(): str(getattr(settings, name)) for name in TOLD}
         create_all(settings)
         with (
-            served("collection", ports["collection"], environment, folder / "collection.log") as collection,
-            served("embedding", ports["embedding"], environment, folder / "embedding.log"),
+            serve_function("collection", ports["collection"], environment, folder / "collection.log") as collection,
+            serve_function("embedding", ports["embedding"], environment, folder / "embedding.log"),
         ):
             yield Installation(cloud, folder, settings, collection)
 

@@ -26,7 +26,7 @@ from scripts.local.cloud_resources import create_all
 from scripts.local.postgres import Cluster
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase, fresh_database
-from tests.harness.function_server import served
+from tests.harness.function_server import serve_function
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
 from tests.harness.pipeline import Pipeline, Repository, opened
 from tests.harness.stacks import wait_until
@@ -62,8 +62,8 @@ def by_tickets(
         pipeline = stack.enter_context(opened(database, **where))
         create_all(pipeline.settings)
         environment = variables(database, {name.upper(): str(value) for name, value in where.items()} | dict(settings))
-        collection = stack.enter_context(served("collection", ports[0], environment))
-        stack.enter_context(served("embedding", ports[1], environment))
+        collection = stack.enter_context(serve_function("collection", ports[0], environment))
+        stack.enter_context(serve_function("embedding", ports[1], environment))
         source = pipeline.add_source(url)
         run_id = collection.post(f"/api/sources/{source.id}/collect").json()["run_id"]
         wait_until(lambda: pipeline.read(run_id).state != "running", timeout_s=1200)

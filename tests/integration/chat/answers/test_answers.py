@@ -15,7 +15,7 @@ from functions.chat.streams.writer import Writer
 from headwater.auth.callers import Caller
 from scripts.local.postgres import Cluster
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import Chatting, chatting, instance, kinds, sent, text_of
+from tests.harness.chat_app import ChatApp, event_types, parse_events, running_chat_app, second_instance, text_of
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE
 
@@ -24,8 +24,8 @@ WHOLE = ["start", "data-model", "source-document", "text-start", "text-delta", "
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[Chatting]:
-    with chatting(database) as made:
+def chat(database: FreshDatabase) -> Iterator[ChatApp]:
+    with running_chat_app(database) as made:
         made.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
         yield made
 
@@ -41,27 +41,27 @@ def language_model(provider: FakeProvider) -> dict[str, Any]:
 
 
 @pytest.fixture
-def model_chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[Chatting]:
+def model_chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
     """A chat with a language model, which is the fake provider's."""
-    with chatting(database, **language_model(provider)) as made:
+    with running_chat_app(database, **language_model(provider)) as made:
         made.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
         yield made
 
 
-def test_an_answer_has_all_its_parts_in_order_each_with_its_number(chat: Chatting) -> None:
+def test_an_answer_has_all_its_parts_in_order_each_with_its_number(chat: ChatApp) -> None:
     response = chat.post("c1", "How do I install the compass?")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/event-stream"
     assert response.headers["X-Vercel-AI-UI-Message-Stream"] == "v1"
     assert response.headers["Cache-Control"] == "no-cache, no-transform"
     assert response.headers["X-Accel-Buffering"] == "no"
-    events = sent(response.data)
-    assert kinds(events) == WHOLE
+    events = parse_events(response.data)
+    assert event_types(events) == WHOLE
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert events[1].part["data"] == {"name": "extractive", "configured": False}
 
 
-def test_without_a_language_model_the_passage_is_quoted_and_cited(chat: Chatting) -> None:
+def test_without_a_language_model_the_passage_is_quoted_and_cited(chat: ChatApp) -> None:
     events = chat.ask("c1", "How do I install the compass?")
     assert text_of(events) == INTRODUCTION + "> Install the compass with pip on any system. [1]\n\n"
     source = events[2].part
@@ -71,7 +71,7 @@ def test_without_a_language_model_the_passage_is_quoted_and_cited(chat: Chatting
     assert passage["headingPath"] == ["Guide"]
 
 
-def test_the_history_holds_what_was_streamed(chat: Chatting) -> None:
+def test_the_history_holds_what_was_streamed(chat: ChatApp) -> None:
     events = chat.ask("c1", "How do I install the compass?")
     question, answer = chat.messages("c1")
     assert (question["role"], question["parts"][0]["text"]) == ("user", "How do I install the compass?")
@@ -82,20 +82,20 @@ def test_the_history_holds_what_was_streamed(chat: Chatting) -> None:
     assert text == {"type": "text", "text": text_of(events), "state": "done"}
 
 
-def test_each_event_is_committed_before_it_is_sent(chat: Chatting) -> None:
+def test_each_event_is_committed_before_it_is_sent(chat: ChatApp) -> None:
     response = chat.post("c1", "How do I install the compass?")
     for chunk in response.response:
-        for event in sent(bytes(chunk)):  # type: ignore[arg-type]
+        for event in parse_events(bytes(chunk)):  # type: ignore[arg-type]
             assert chat.rows("select 1 from message_events where seq = :seq", seq=event.id) == [(1,)]
 
 
-def test_when_nothing_bears_on_the_question_that_is_said_without_sources(chat: Chatting) -> None:
+def test_when_nothing_bears_on_the_question_that_is_said_without_sources(chat: ChatApp) -> None:
     events = chat.ask("c1", "Who won the football championship?")
-    assert kinds(events) == [kind for kind in WHOLE if kind != "source-document"]
+    assert event_types(events) == [kind for kind in WHOLE if kind != "source-document"]
     assert text_of(events) == NOTHING_FOUND
 
 
-def test_a_language_model_is_not_asked_when_nothing_was_found(model_chat: Chatting, provider: FakeProvider) -> None:
+def test_a_language_model_is_not_asked_when_nothing_was_found(model_chat: ChatApp, provider: FakeProvider) -> None:
     events = model_chat.ask("c1", "Who won the football championship?")
     assert text_of(events) == NOTHING_FOUND
     assert events[1].part["data"] == {"name": "openai:fake", "configured": True}
@@ -103,19 +103,19 @@ def test_a_language_model_is_not_asked_when_nothing_was_found(model_chat: Chatti
 
 
 def test_a_language_models_citations_are_checked_wherever_they_are_cut(
-    model_chat: Chatting, provider: FakeProvider
+    model_chat: ChatApp, provider: FakeProvider
 ) -> None:
     provider.pieces = ["Use pip [", "1", "], not conda [", "9].", " See `a[9]`", " [1, 7]"]
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert kinds(events) == WHOLE
+    assert event_types(events) == WHOLE
     assert text_of(events) == "Use pip [1], not conda. See `a[9]` [1]"
     assert GUIDE.strip() in provider.requests[0]["messages"][-1]["content"]
 
 
-def test_a_follow_up_brings_the_conversation_along(model_chat: Chatting, provider: FakeProvider) -> None:
+def test_a_follow_up_brings_the_conversation_along(model_chat: ChatApp, provider: FakeProvider) -> None:
     model_chat.ask("c1", "How do I install the compass?", "m1")
     events = model_chat.ask("c1", "And why is that?", "m2")
-    assert kinds(events) == WHOLE  # found by way of the question before
+    assert event_types(events) == WHOLE  # found by way of the question before
     roles = [(m["role"], m["content"][:30]) for m in provider.requests[1]["messages"]]
     assert roles[1:3] == [("user", "How do I install the compass?"), ("assistant", "Yes.")]
     assert provider.requests[1]["messages"][-1]["content"].endswith("Question: And why is that?")
@@ -125,46 +125,46 @@ def test_a_follow_up_brings_the_conversation_along(model_chat: Chatting, provide
     ("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Try again in a minute"), (500, "Try again in a few minutes")]
 )
 def test_a_provider_that_refuses_ends_the_answer_as_failed(
-    model_chat: Chatting, provider: FakeProvider, status: int, advice: str
+    model_chat: ChatApp, provider: FakeProvider, status: int, advice: str
 ) -> None:
     provider.status = status
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert kinds(events) == ["start", "data-model", "source-document", "error", "[DONE]"]
+    assert event_types(events) == ["start", "data-model", "source-document", "error", "[DONE]"]
     assert advice in events[-2].part["errorText"]
     assert model_chat.messages("c1")[1]["metadata"]["state"] == "failed"
 
 
 @pytest.mark.parametrize("ends", ["early", "broken"])
-def test_what_came_before_a_provider_broke_off_is_kept(model_chat: Chatting, provider: FakeProvider, ends: str) -> None:
+def test_what_came_before_a_provider_broke_off_is_kept(model_chat: ChatApp, provider: FakeProvider, ends: str) -> None:
     provider.ends = ends
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert kinds(events)[-5:] == ["text-start", "text-delta", "text-end", "error", "[DONE]"]
+    assert event_types(events)[-5:] == ["text-start", "text-delta", "text-end", "error", "[DONE]"]
     answer = model_chat.messages("c1")[1]
     assert answer["metadata"]["state"] == "failed"
     assert answer["parts"][-1]["text"] == text_of(events) == "Yes [1]."
 
 
-def test_an_empty_answer_is_an_error(model_chat: Chatting, provider: FakeProvider) -> None:
+def test_an_empty_answer_is_an_error(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = []
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert kinds(events)[-2:] == ["error", "[DONE]"]
+    assert event_types(events)[-2:] == ["error", "[DONE]"]
 
 
-def test_what_cannot_be_stored_is_taken_out_of_an_answer(model_chat: Chatting, provider: FakeProvider) -> None:
+def test_what_cannot_be_stored_is_taken_out_of_an_answer(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = ["a\0b", "\ud83d", "c [1]"]
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert (kinds(events), text_of(events)) == (WHOLE, "abc [1]")
+    assert (event_types(events), text_of(events)) == (WHOLE, "abc [1]")
 
 
 def test_a_missing_key_is_a_problem_before_anything_is_stored(database: FreshDatabase) -> None:
-    with chatting(database, chat_model="groq:llama") as chat:
+    with running_chat_app(database, chat_model="groq:llama") as chat:
         response = chat.post("c1", "How?")
         assert response.status_code == 500
         assert "GROQ_API_KEY" in response.get_json()["detail"]
         assert chat.client.get("/api/conversations").get_json() == {"conversations": []}
 
 
-def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None:
+def test_while_a_model_is_silent_there_are_signs_of_life(chat: ChatApp) -> None:
     writer = Writer(chat.database, begun(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
 
     def parts() -> Generator[list[Part], None, None]:
@@ -175,16 +175,23 @@ def test_while_a_model_is_silent_there_are_signs_of_life(chat: Chatting) -> None
 
     written = list(writer.write(parts()))
     assert written[1:3] == [KEEP_ALIVE, KEEP_ALIVE]
-    assert kinds(sent(b"".join(written))) == ["start", "text-start", "text-delta", "text-end", "finish", "[DONE]"]
+    assert event_types(parse_events(b"".join(written))) == [
+        "start",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish",
+        "[DONE]",
+    ]
 
 
-def begun(chat: Chatting, conversation_id: str = "c1") -> message_log.AnswerKey:
+def begun(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
     """Begin an answer that nobody writes yet."""
     with chat.database.transaction(WORKSPACE) as tx:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
 
 
-def test_one_answer_is_written_at_a_time(model_chat: Chatting, provider: FakeProvider) -> None:
+def test_one_answer_is_written_at_a_time(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.wait = threading.Event()
     first = model_chat.post("c1", "How do I install the compass?", "m1")
     second = model_chat.post("c1", "And now?", "m2")
@@ -192,12 +199,12 @@ def test_one_answer_is_written_at_a_time(model_chat: Chatting, provider: FakePro
     assert "or stop it" in second.get_json()["detail"]
     assert model_chat.post("c2", "And now?", "m2").status_code == 200  # another conversation is free
     provider.wait.set()
-    assert kinds(sent(first.data)) == WHOLE
+    assert event_types(parse_events(first.data)) == WHOLE
     assert [message["role"] for message in model_chat.messages("c1")] == ["user", "assistant"]
 
 
 def test_a_client_that_goes_leaves_an_interrupted_answer_with_what_there_was(
-    model_chat: Chatting, provider: FakeProvider
+    model_chat: ChatApp, provider: FakeProvider
 ) -> None:
     provider.wait = threading.Event()
     response = model_chat.post("c1", "How do I install the compass?")
@@ -207,10 +214,10 @@ def test_a_client_that_goes_leaves_an_interrupted_answer_with_what_there_was(
     answer = model_chat.messages("c1")[1]
     assert answer["metadata"]["state"] == "interrupted"
     assert answer["parts"][0]["type"] == "data-model"
-    assert kinds(model_chat.ask("c1", "How do I install the compass?", "m2"))[0] == "start"
+    assert event_types(model_chat.ask("c1", "How do I install the compass?", "m2"))[0] == "start"
 
 
-def test_a_question_asked_anew_replaces_what_came_after_it(chat: Chatting) -> None:
+def test_a_question_asked_anew_replaces_what_came_after_it(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     chat.ask("c1", "Where does the needle point?", "m2")
     chat.ask("c1", "How do I install the compass?", "m1", trigger="regenerate-message", messageId="x")
@@ -221,7 +228,7 @@ def test_a_question_asked_anew_replaces_what_came_after_it(chat: Chatting) -> No
     assert edited["parts"][0]["text"] == "Where does the needle point?"
 
 
-def test_nobody_can_touch_a_message_of_another_conversation(chat: Chatting) -> None:
+def test_nobody_can_touch_a_message_of_another_conversation(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     theirs = chat.messages("c1")
     chat.ask("c2", "Where does the needle point?", theirs[0]["id"])
@@ -229,7 +236,7 @@ def test_nobody_can_touch_a_message_of_another_conversation(chat: Chatting) -> N
     assert chat.messages("c1") == theirs
 
 
-def test_conversations_are_listed_by_their_last_question_and_can_be_deleted(chat: Chatting) -> None:
+def test_conversations_are_listed_by_their_last_question_and_can_be_deleted(chat: ChatApp) -> None:
     for conversation_id in ("c1", "c2"):
         chat.ask(conversation_id, f"How do I install the compass in {conversation_id}?")
     chat.ask("c1", "Where does the needle point?", "m2")
@@ -247,9 +254,9 @@ def test_conversations_are_listed_by_their_last_question_and_can_be_deleted(chat
     )
 
 
-def test_conversations_of_another_workspace_are_not_there(chat: Chatting, database: FreshDatabase) -> None:
+def test_conversations_of_another_workspace_are_not_there(chat: ChatApp, database: FreshDatabase) -> None:
     chat.ask("c1", "How do I install the compass?")
-    with instance(database, workspace_id=OTHER_WORKSPACE) as other:
+    with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
         assert other.client.get("/api/conversations").get_json() == {"conversations": []}
         assert other.client.get("/api/conversations/c1").status_code == 404
         assert other.client.get("/api/chat/c1/stream").status_code == 204
@@ -260,7 +267,7 @@ def test_conversations_of_another_workspace_are_not_there(chat: Chatting, databa
 
 @pytest.mark.direct
 def test_a_database_that_goes_away_in_the_middle_ends_the_stream_properly(
-    model_chat: Chatting, provider: FakeProvider, database: FreshDatabase, postgres: Cluster
+    model_chat: ChatApp, provider: FakeProvider, database: FreshDatabase, postgres: Cluster
 ) -> None:
     provider.wait = threading.Event()
     response = model_chat.post("c1", "How do I install the compass?")
@@ -271,19 +278,19 @@ def test_a_database_that_goes_away_in_the_middle_ends_the_stream_properly(
         f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database.name}'",
     )
     provider.wait.set()
-    events = sent(b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
-    assert kinds(events)[-2:] == ["error", "[DONE]"]
+    events = parse_events(b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
+    assert event_types(events)[-2:] == ["error", "[DONE]"]
     postgres.execute(f"alter database {database.name} allow_connections true")
     assert len(model_chat.messages("c1")) == 1  # still open, until its lease has run out
 
 
-def test_events_of_earlier_answers_are_not_kept(chat: Chatting) -> None:
+def test_events_of_earlier_answers_are_not_kept(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     events = chat.ask("c1", "Where does the needle point?", "m2")
     assert chat.rows("select count(*) from message_events") == [(len(events),)]
 
 
-def test_what_the_log_holds_is_what_was_sent(chat: Chatting) -> None:
+def test_what_the_log_holds_is_what_was_sent(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?")
     with chat.database.transaction(WORKSPACE) as tx:
         answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")

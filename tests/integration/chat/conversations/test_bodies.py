@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness.chat_app import Chatting, chatting, kinds, sent
+from tests.harness.chat_app import ChatApp, event_types, parse_events, running_chat_app
 from tests.harness.databases import FreshDatabase
 
 ROBUST = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -29,15 +29,15 @@ BODY = st.fixed_dictionaries(
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[Chatting]:
-    with chatting(database) as made:
+def chat(database: FreshDatabase) -> Iterator[ChatApp]:
+    with running_chat_app(database) as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
 
 
 def check(response: Any) -> None:
     if response.status_code == 200:
-        assert kinds(sent(response.data))[-2:] == ["finish", "[DONE]"]
+        assert event_types(parse_events(response.data))[-2:] == ["finish", "[DONE]"]
     else:
         assert response.status_code in (400, 422), response.data
         assert response.content_type == "application/problem+json"
@@ -45,19 +45,19 @@ def check(response: Any) -> None:
 
 @ROBUST
 @given(BODY | JSON)
-def test_any_json_is_answered(chat: Chatting, body: Any) -> None:
+def test_any_json_is_answered(chat: ChatApp, body: Any) -> None:
     check(chat.client.post("/api/chat", json=body))
 
 
 @ROBUST
 @given(st.binary(max_size=60))
-def test_any_bytes_are_answered(chat: Chatting, body: bytes) -> None:
+def test_any_bytes_are_answered(chat: ChatApp, body: bytes) -> None:
     check(chat.client.post("/api/chat", data=body))
 
 
 @ROBUST
 @given(st.text(min_size=1, max_size=60), st.text(max_size=50))
-def test_any_question_is_answered_under_any_message_id(chat: Chatting, question: str, message_id: str) -> None:
+def test_any_question_is_answered_under_any_message_id(chat: ChatApp, question: str, message_id: str) -> None:
     response = chat.post("c1", question, message_id)
     check(response)
     if question.replace("\0", "").strip():

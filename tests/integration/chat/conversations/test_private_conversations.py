@@ -11,9 +11,9 @@ from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.shutdown import Lifetime
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
-from tests.harness.chat_app import kinds, sent
+from tests.harness.chat_app import event_types, parse_events
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import Called, called
+from tests.harness.jwt_app import JwtApp, running_jwt_app
 from tests.harness.support import settings_for
 
 
@@ -24,17 +24,17 @@ def issuer() -> Iterator[FakeIssuer]:
 
 
 @pytest.fixture
-def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
+def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
     register_model(database.admin_url, "constant", 384)
     settings = settings_for(database)
-    with called(
+    with running_jwt_app(
         database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
     ) as made:
         yield made
 
 
 @pytest.fixture
-def workspace(app: Called) -> str:
+def workspace(app: JwtApp) -> str:
     """Ada's workspace, with Bob in it as its second owner."""
     app.person("ada").get("/api/conversations")
     [(workspace,)] = app.rows("select id from workspaces")
@@ -46,7 +46,7 @@ def ask(client: FlaskClient, question: str, conversation_id: str = "c1") -> None
     message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": question}]}
     response = client.post("/api/chat", json={"id": conversation_id, "messages": [message]})
     assert response.status_code == 200, response.data
-    assert kinds(sent(response.data))[-2:] == ["finish", "[DONE]"]
+    assert event_types(parse_events(response.data))[-2:] == ["finish", "[DONE]"]
 
 
 def read(client: FlaskClient) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def listed(client: FlaskClient) -> list[tuple[str, str]]:
     return [(one["id"], one["title"]) for one in client.get("/api/conversations").get_json()["conversations"]]
 
 
-def test_another_member_sees_none_of_it(app: Called, workspace: str) -> None:
+def test_another_member_sees_none_of_it(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     assert listed(ada) == [("c1", "Where is the treasure?")]
@@ -76,7 +76,7 @@ def test_another_member_sees_none_of_it(app: Called, workspace: str) -> None:
     assert len(read(ada)["messages"]) == 2
 
 
-def test_the_same_id_is_another_conversation_for_another_member(app: Called, workspace: str) -> None:
+def test_the_same_id_is_another_conversation_for_another_member(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     ask(bob, "What is for lunch?")
@@ -89,7 +89,7 @@ def test_the_same_id_is_another_conversation_for_another_member(app: Called, wor
     assert len(read(ada)["messages"]) == 2
 
 
-def test_a_message_of_another_cannot_be_asked_anew(app: Called, workspace: str) -> None:
+def test_a_message_of_another_cannot_be_asked_anew(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     stolen = read(ada)["messages"][0]["id"]
@@ -98,7 +98,7 @@ def test_a_message_of_another_cannot_be_asked_anew(app: Called, workspace: str) 
     assert read(ada)["messages"][0]["parts"][0]["text"] == "Where is the treasure?"
 
 
-def test_each_key_has_conversations_of_its_own(app: Called, workspace: str) -> None:
+def test_each_key_has_conversations_of_its_own(app: JwtApp, workspace: str) -> None:
     first, second = (app.by(app.add_key(workspace, "reader")) for _ in range(2))
     ask(first, "Where is the treasure?")
     assert listed(first) == [("c1", "Where is the treasure?")]
@@ -106,7 +106,7 @@ def test_each_key_has_conversations_of_its_own(app: Called, workspace: str) -> N
     assert listed(app.person("ada")) == []
 
 
-def test_what_the_laptops_caller_asked_before_stays_his(app: Called, workspace: str) -> None:
+def test_what_the_laptops_caller_asked_before_stays_his(app: JwtApp, workspace: str) -> None:
     app.rows(
         "insert into conversations (workspace_id, id, title) values (:w, 'c1', 'Old')", scope=workspace, w=workspace
     )

@@ -12,7 +12,15 @@ from functions.chat.streams.replay import SHUT_DOWN, replay
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from headwater.errors import DatabaseUnavailable
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import Chatting, Sent, chatting, instance, kinds, sent, text_of
+from tests.harness.chat_app import (
+    ChatApp,
+    StreamEvent,
+    event_types,
+    parse_events,
+    running_chat_app,
+    second_instance,
+    text_of,
+)
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE
 
@@ -29,16 +37,16 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[Chatting]:
-    with chatting(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
+    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
 
 
 @pytest.fixture
-def elsewhere(chat: Chatting, database: FreshDatabase) -> Iterator[Chatting]:
+def elsewhere(chat: ChatApp, database: FreshDatabase) -> Iterator[ChatApp]:
     """Another instance of the same function."""
-    with instance(database) as other:
+    with second_instance(database) as other:
         yield other
 
 
@@ -59,19 +67,19 @@ class Reading:
                 self.stream += bytes(chunk)  # type: ignore[arg-type]
                 self._grew.notify_all()
 
-    def until(self, part: str) -> list[Sent]:
+    def until(self, part: str) -> list[StreamEvent]:
         """Wait until an event of this type has come."""
         with self._grew:
-            assert self._grew.wait_for(lambda: part in kinds(sent(self.stream)), 30), self.stream
-        return sent(self.stream)
+            assert self._grew.wait_for(lambda: part in event_types(parse_events(self.stream)), 30), self.stream
+        return parse_events(self.stream)
 
-    def all(self) -> list[Sent]:
+    def all(self) -> list[StreamEvent]:
         """Wait for the end."""
         self._thread.join(30)
-        return sent(self.stream)
+        return parse_events(self.stream)
 
 
-def resume(chat: Chatting, last_event_id: str | None = None) -> TestResponse:
+def resume(chat: ChatApp, last_event_id: str | None = None) -> TestResponse:
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     return chat.client.get("/api/chat/c1/stream", headers=headers)
 
@@ -81,13 +89,13 @@ def finish(provider: FakeProvider) -> None:
     provider.wait.set()
 
 
-def kill_writer(chat: Chatting) -> None:
+def kill_writer(chat: ChatApp) -> None:
     """Let the lease of the answer that is being written run out."""
     chat.rows("update messages set alive_until = now() - interval '1 second' where state = 'streaming'")
 
 
 def test_an_answer_is_replayed_from_its_start_and_followed_to_its_end(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     first = Reading(chat.post("c1", QUESTION))
     first.until("text-delta")
@@ -96,11 +104,11 @@ def test_an_answer_is_replayed_from_its_start_and_followed_to_its_end(
     finish(provider)
     assert second.all() == first.all()
     assert text_of(second.all()) == "Hello world [1]."
-    assert kinds(second.all())[-2:] == ["finish", "[DONE]"]
+    assert event_types(second.all())[-2:] == ["finish", "[DONE]"]
 
 
 def test_an_answer_is_continued_after_the_last_event_that_the_client_has(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     first = Reading(chat.post("c1", QUESTION))
     seen = first.until("text-delta")
@@ -110,16 +118,16 @@ def test_an_answer_is_continued_after_the_last_event_that_the_client_has(
 
 
 def test_the_end_that_a_client_missed_is_there_until_the_next_question(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     finish(provider)
     events = chat.ask("c1", QUESTION)
-    assert sent(resume(elsewhere, "3").data) == events[3:]
+    assert parse_events(resume(elsewhere, "3").data) == events[3:]
     assert resume(elsewhere, str(len(events))).status_code == 204
     assert resume(elsewhere).status_code == 204
 
 
-def test_when_nothing_is_written_there_is_nothing_to_follow(chat: Chatting, provider: FakeProvider) -> None:
+def test_when_nothing_is_written_there_is_nothing_to_follow(chat: ChatApp, provider: FakeProvider) -> None:
     assert resume(chat).status_code == 204  # a conversation that nobody knows
     finish(provider)
     chat.ask("c1", QUESTION)
@@ -127,7 +135,7 @@ def test_when_nothing_is_written_there_is_nothing_to_follow(chat: Chatting, prov
 
 
 @pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2"])
-def test_an_odd_last_event_id_means_from_the_start(chat: Chatting, provider: FakeProvider, odd: str) -> None:
+def test_an_odd_last_event_id_means_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
     first = Reading(chat.post("c1", QUESTION))
     first.until("text-delta")
     again = Reading(resume(chat, odd))
@@ -136,7 +144,7 @@ def test_an_odd_last_event_id_means_from_the_start(chat: Chatting, provider: Fak
 
 
 def test_a_stopped_answer_ends_for_everybody_and_keeps_what_there_was(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
@@ -144,16 +152,16 @@ def test_a_stopped_answer_ends_for_everybody_and_keeps_what_there_was(
     response = elsewhere.client.post("/api/chat/c1/stop")
     assert (response.status_code, response.get_json()) == (202, {"stopped": True})
     # The model is still silent: the writer notices all the same.
-    assert kinds(writer.all())[-4:] == ["text-delta", "text-end", "abort", "[DONE]"]
+    assert event_types(writer.all())[-4:] == ["text-delta", "text-end", "abort", "[DONE]"]
     assert follower.all() == writer.all()
     answer = chat.messages("c1")[1]
     assert (answer["metadata"]["state"], answer["parts"][-1]["text"]) == ("stopped", "Hello")
     finish(provider)
-    assert kinds(chat.ask("c1", QUESTION, "m2"))[-2:] == ["finish", "[DONE]"]
+    assert event_types(chat.ask("c1", QUESTION, "m2"))[-2:] == ["finish", "[DONE]"]
 
 
 def test_stopping_what_is_over_is_no_error_and_what_never_was_is_not_found(
-    chat: Chatting, provider: FakeProvider
+    chat: ChatApp, provider: FakeProvider
 ) -> None:
     finish(provider)
     assert chat.client.post("/api/chat/c1/stop").status_code == 404
@@ -164,45 +172,45 @@ def test_stopping_what_is_over_is_no_error_and_what_never_was_is_not_found(
 
 
 def test_a_writer_that_died_is_noticed_by_whoever_follows(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = chat.post("c1", QUESTION)  # nobody reads on: as good as dead
     kill_writer(chat)
-    events = sent(resume(elsewhere).data)
-    assert kinds(events)[-2:] == ["error", "[DONE]"]
+    events = parse_events(resume(elsewhere).data)
+    assert event_types(events)[-2:] == ["error", "[DONE]"]
     assert "Ask again" in events[-2].part["errorText"]
     assert elsewhere.messages("c1")[1]["metadata"]["state"] == "interrupted"
     # Should it come back to life, it ends as the others saw it end.
     finish(provider)
-    assert sent(writer.data) == events
+    assert parse_events(writer.data) == events
 
 
 def test_an_answer_that_outlasts_its_process_ends_as_interrupted_and_can_be_asked_for_again(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     chat.lifetime.end(finish_s=0.0)
     # The model is still silent: the writer notices all the same.
-    assert kinds(writer.all())[-4:] == ["text-delta", "text-end", "error", "[DONE]"]
+    assert event_types(writer.all())[-4:] == ["text-delta", "text-end", "error", "[DONE]"]
     assert "Ask again" in writer.all()[-2].part["errorText"]
     answer = elsewhere.messages("c1")[1]
     assert (answer["metadata"]["state"], answer["parts"][-1]["text"]) == ("interrupted", "Hello")
     finish(provider)
-    assert kinds(elsewhere.ask("c1", QUESTION, trigger="regenerate-message"))[-2:] == ["finish", "[DONE]"]
+    assert event_types(elsewhere.ask("c1", QUESTION, trigger="regenerate-message"))[-2:] == ["finish", "[DONE]"]
     assert [message["metadata"]["state"] for message in elsewhere.messages("c1")] == ["complete", "complete"]
 
 
-def test_an_answer_may_finish_while_its_process_ends(chat: Chatting, provider: FakeProvider) -> None:
+def test_an_answer_may_finish_while_its_process_ends(chat: ChatApp, provider: FakeProvider) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     chat.lifetime.end()
     finish(provider)
-    assert kinds(writer.all())[-2:] == ["finish", "[DONE]"]
+    assert event_types(writer.all())[-2:] == ["finish", "[DONE]"]
 
 
 def test_a_follower_whose_process_is_over_can_go_on_at_another(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
@@ -217,19 +225,19 @@ def test_a_follower_whose_process_is_over_can_go_on_at_another(
 
 
 def test_a_writer_that_died_does_not_block_the_conversation(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     chat.post("c1", QUESTION)
     kill_writer(chat)
     finish(provider)
     with chat.database.transaction(WORKSPACE) as tx:
         assert message_log.find_running(tx, WORKSPACE, "c1") is None
-    assert kinds(chat.ask("c1", QUESTION, "m2"))[-1] == "[DONE]"
+    assert event_types(chat.ask("c1", QUESTION, "m2"))[-1] == "[DONE]"
     states = [message["metadata"]["state"] for message in elsewhere.messages("c1")]
     assert states == ["complete", "interrupted", "complete", "complete"]
 
 
-def test_an_answer_that_is_being_written_is_not_among_the_messages(chat: Chatting, provider: FakeProvider) -> None:
+def test_an_answer_that_is_being_written_is_not_among_the_messages(chat: ChatApp, provider: FakeProvider) -> None:
     reading = Reading(chat.post("c1", QUESTION))
     reading.until("text-delta")
     assert [message["role"] for message in chat.messages("c1")] == ["user"]
@@ -239,37 +247,37 @@ def test_an_answer_that_is_being_written_is_not_among_the_messages(chat: Chattin
 
 
 def test_a_conversation_deleted_under_its_answer_ends_every_stream(
-    chat: Chatting, elsewhere: Chatting, provider: FakeProvider
+    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     follower = Reading(resume(elsewhere))
     follower.until("text-delta")
     assert elsewhere.client.delete("/api/conversations/c1").status_code == 204
-    assert kinds(writer.all())[-2:] == kinds(follower.all())[-2:] == ["abort", "[DONE]"]
+    assert event_types(writer.all())[-2:] == event_types(follower.all())[-2:] == ["abort", "[DONE]"]
     assert chat.rows("select count(*) from message_events") == [(0,)]
 
 
-def test_a_follower_gives_signs_of_life(chat: Chatting, provider: FakeProvider) -> None:
+def test_a_follower_gives_signs_of_life(chat: ChatApp, provider: FakeProvider) -> None:
     reading = Reading(chat.post("c1", QUESTION))
     reading.until("text-delta")
     with chat.database.transaction(WORKSPACE) as tx:
         answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
     assert answer
     following = replay(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
-    assert sent(next(following))
+    assert parse_events(next(following))
     assert next(following) == KEEP_ALIVE
     finish(provider)
-    assert sent(b"".join(following))[-1].part == DONE
+    assert parse_events(b"".join(following))[-1].part == DONE
 
 
-def test_a_follower_whose_database_goes_away_is_told(chat: Chatting) -> None:
+def test_a_follower_whose_database_goes_away_is_told(chat: ChatApp) -> None:
     class Gone:
         def transaction(self, scope: object) -> None:
             raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")
 
     answer = message_log.AnswerKey(WORKSPACE, "c1", WORKSPACE)
     following = replay(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
-    events = sent(b"".join(following))
+    events = parse_events(b"".join(following))
     assert [event.id for event in events] == [0, 0]
     assert events[0].part == {"type": "error", "errorText": "The database doesn't answer. Try again shortly."}

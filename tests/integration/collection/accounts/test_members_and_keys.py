@@ -15,7 +15,7 @@ from headwater.auth.callers import Caller
 from headwater.errors import Forbidden
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import Called, called
+from tests.harness.jwt_app import JwtApp, running_jwt_app
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,13 @@ def issuer() -> Iterator[FakeIssuer]:
 
 
 @pytest.fixture
-def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
-    with called(database, issuer, "collection", lambda opened: AccountRoutes(opened).routes()) as made:
+def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
+    with running_jwt_app(database, issuer, "collection", lambda opened: AccountRoutes(opened).routes()) as made:
         yield made
 
 
 @pytest.fixture
-def ada(app: Called) -> FlaskClient:
+def ada(app: JwtApp) -> FlaskClient:
     return app.by(app.issuer.token("ada", name="Ada"))
 
 
@@ -41,7 +41,7 @@ def ask(client: FlaskClient, method: str, path: str, status: int, body: Any = No
     return response.get_json(silent=True)
 
 
-def test_the_caller_is_told_who_they_are_and_where(app: Called, ada: FlaskClient) -> None:
+def test_the_caller_is_told_who_they_are_and_where(app: JwtApp, ada: FlaskClient) -> None:
     me = ask(ada, "GET", "/api/me", 200)
     own = me["workspace_id"]
     assert me == {
@@ -62,7 +62,7 @@ def test_the_caller_is_told_who_they_are_and_where(app: Called, ada: FlaskClient
     ]
 
 
-def test_a_member_is_added_changed_and_removed(app: Called, ada: FlaskClient) -> None:
+def test_a_member_is_added_changed_and_removed(app: JwtApp, ada: FlaskClient) -> None:
     added = ask(ada, "POST", "/api/members", 201, {"subject": "auth0|b/ob", "name": "Bob"})
     assert (added["subject"], added["role"], added["name"]) == ("auth0|b/ob", "reader", "Bob")
     bob = app.person("auth0|b/ob")
@@ -96,7 +96,7 @@ def test_who_cannot_be_a_member_is_refused(ada: FlaskClient, body: Any, status: 
     assert len(ask(ada, "GET", "/api/members", 200)["members"]) == 1
 
 
-def test_the_last_owner_stays(app: Called, ada: FlaskClient) -> None:
+def test_the_last_owner_stays(app: JwtApp, ada: FlaskClient) -> None:
     ask(ada, "GET", "/api/me", 200)
     for method, body in (("DELETE", None), ("PATCH", {"role": "editor"})):
         assert "last owner" in ask(ada, method, "/api/members/ada", 409, body)["detail"]
@@ -106,7 +106,7 @@ def test_the_last_owner_stays(app: Called, ada: FlaskClient) -> None:
     assert "last owner" in ask(app.person("bob"), "DELETE", "/api/members/bob", 409)["detail"]
 
 
-def test_two_owners_who_remove_each_other_at_once_leave_one(app: Called, ada: FlaskClient) -> None:
+def test_two_owners_who_remove_each_other_at_once_leave_one(app: JwtApp, ada: FlaskClient) -> None:
     for _ in range(5):
         workspace = ask(ada, "GET", "/api/me", 200)["workspace_id"]
         ask(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
@@ -119,7 +119,7 @@ def test_two_owners_who_remove_each_other_at_once_leave_one(app: Called, ada: Fl
         app.rows("update members set subject = 'ada' where subject = :s", scope=workspace, s=left)
 
 
-def test_a_key_is_told_once_and_only_its_hash_is_kept(app: Called, ada: FlaskClient) -> None:
+def test_a_key_is_told_once_and_only_its_hash_is_kept(app: JwtApp, ada: FlaskClient) -> None:
     response = ada.post("/api/keys", json={"name": "ci", "role": "editor", "expires_in_days": 1})
     assert response.status_code == 201
     assert response.headers["Cache-Control"] == "no-store"
@@ -136,7 +136,7 @@ def test_a_key_is_told_once_and_only_its_hash_is_kept(app: Called, ada: FlaskCli
     assert ask(ada, "GET", "/api/keys", 200)["keys"][0]["last_used_at"]
 
 
-def test_a_revoked_key_ends_at_once_with_those_that_it_made(app: Called, ada: FlaskClient) -> None:
+def test_a_revoked_key_ends_at_once_with_those_that_it_made(app: JwtApp, ada: FlaskClient) -> None:
     first = ask(ada, "POST", "/api/keys", 201, {"name": "first", "role": "owner"})
     second = ask(app.by(first["key"]), "POST", "/api/keys", 201, {"name": "second", "role": "owner"})
     third = ask(app.by(second["key"]), "POST", "/api/keys", 201, {"name": "third"})
@@ -149,7 +149,7 @@ def test_a_revoked_key_ends_at_once_with_those_that_it_made(app: Called, ada: Fl
     ask(ada, "DELETE", f"/api/keys/{uuid.uuid4()}", 404)
 
 
-def test_what_a_member_may_no_longer_do_their_keys_may_not_either(app: Called, ada: FlaskClient) -> None:
+def test_what_a_member_may_no_longer_do_their_keys_may_not_either(app: JwtApp, ada: FlaskClient) -> None:
     ask(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
     bob = app.person("bob")
     keys = {
@@ -165,7 +165,7 @@ def test_what_a_member_may_no_longer_do_their_keys_may_not_either(app: Called, a
     assert usable() == []
 
 
-def test_who_is_removed_while_they_make_a_key_has_none(app: Called, ada: FlaskClient) -> None:
+def test_who_is_removed_while_they_make_a_key_has_none(app: JwtApp, ada: FlaskClient) -> None:
     ask(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
     bob = Caller(uuid.UUID(ask(ada, "GET", "/api/me", 200)["workspace_id"]), "bob", "owner")
     ask(ada, "DELETE", "/api/members/bob", 204)  # since bob was let in
@@ -173,7 +173,7 @@ def test_who_is_removed_while_they_make_a_key_has_none(app: Called, ada: FlaskCl
         create_key(tx, bob, NewApiKey("late"))
 
 
-def test_a_key_makes_no_key_that_may_more_or_lives_longer_than_itself(app: Called, ada: FlaskClient) -> None:
+def test_a_key_makes_no_key_that_may_more_or_lives_longer_than_itself(app: JwtApp, ada: FlaskClient) -> None:
     body = {"name": "k", "role": "owner", "scopes": ["collection"], "expires_in_days": 2}
     limited = app.by(ask(ada, "POST", "/api/keys", 201, body)["key"])
     assert "can't create one" in ask(limited, "POST", "/api/keys", 403, {"name": "k", "scopes": ["chat"]})["detail"]
@@ -199,7 +199,7 @@ def test_a_key_that_cannot_be_made_is_refused(ada: FlaskClient, body: Any) -> No
     assert ask(ada, "GET", "/api/keys", 200)["keys"] == []
 
 
-def test_another_workspaces_members_and_keys_are_out_of_reach(app: Called, ada: FlaskClient) -> None:
+def test_another_workspaces_members_and_keys_are_out_of_reach(app: JwtApp, ada: FlaskClient) -> None:
     made = ask(ada, "POST", "/api/keys", 201, {"name": "k"})
     eve = app.person("eve")
     assert ask(eve, "GET", "/api/keys", 200)["keys"] == []

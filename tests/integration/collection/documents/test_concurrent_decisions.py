@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, opened
 
@@ -60,7 +60,7 @@ def _all_at_once(pipeline: Pipeline, asked: list[tuple[str, str, Any]]) -> Count
             pipeline.drain(stop=done.is_set)
             done.wait(0.01)
 
-    server = Asking(pipeline.database, pipeline.settings).server  # one for all threads, as in a function
+    server = CollectionClient(pipeline.database, pipeline.settings).server  # one for all threads, as in a function
 
     def ask(one: tuple[str, str, Any]) -> int:
         method, path, body = one

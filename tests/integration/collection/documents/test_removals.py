@@ -13,7 +13,7 @@ from functions.job.execution import Execution
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import Conflict
 from headwater.queue import ledger
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import Interrupted, die_everywhere
 from tests.harness.pipeline import Pipeline, Repository, opened
@@ -30,8 +30,8 @@ LINKS = "select d.key, t.key from relations l join documents d on d.id = l.docum
 )
 
 
-def asking(pipeline: Pipeline) -> Asking:
-    return Asking(pipeline.database, pipeline.settings)
+def asking(pipeline: Pipeline) -> CollectionClient:
+    return CollectionClient(pipeline.database, pipeline.settings)
 
 
 def live(pipeline: Pipeline) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import Interrupted, die_everywhere
 from tests.harness.pipeline import Pipeline, Repository, opened
@@ -36,8 +36,8 @@ def path(pipeline: Pipeline, repository: Repository) -> str:
     return f"/api/sources/{source.id}"
 
 
-def asking(pipeline: Pipeline) -> Asking:
-    return Asking(pipeline.database, pipeline.settings)
+def asking(pipeline: Pipeline) -> CollectionClient:
+    return CollectionClient(pipeline.database, pipeline.settings)
 
 
 def test_what_is_added_by_hand_is_read_cut_linked_and_embedded_as_a_file_is(

@@ -14,7 +14,7 @@ from functions.collection.runs.read import MAX_REASONS, Run, read_run
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Repository, opened
 from tests.harness.support import WORKSPACE, add_run
@@ -162,7 +162,7 @@ def test_whoever_has_a_run_as_it_is_gets_no_body_until_something_happens(
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n\ntext\n", "b.md": "# B\n\nmore\n"})
     with opened(database, fetch_batch=1) as pipeline:
-        client = Asking(pipeline.database, pipeline.settings).client
+        client = CollectionClient(pipeline.database, pipeline.settings).client
         run_id = pipeline.start(pipeline.add_source(repository.url))
         etags = [""]
         for _ in range(20):

@@ -12,7 +12,7 @@ from functions.collection.runs.retention import sweep
 from functions.collection.sources.sources import Source
 from headwater.blobs import open_blobs
 from headwater.database.transactions import ALL_WORKSPACES, Database
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, opened
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, settings_for
@@ -161,7 +161,7 @@ def staging(database: FreshDatabase, tmp_path: Path) -> Iterator[Staging]:
 
 def ask(staging: Staging, method: str, path: str) -> int:
     """Call a route of the collection function; returns the status."""
-    client = Asking(staging.pipeline.database, staging.pipeline.settings).client
+    client = CollectionClient(staging.pipeline.database, staging.pipeline.settings).client
     return client.open(path, method=method).status_code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.harness.collection_app import Asking
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.git_server import serve
 from tests.harness.pipeline import Pipeline, Repository, opened
@@ -28,8 +28,8 @@ def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
 
 
 @pytest.fixture
-def ask(pipeline: Pipeline) -> Asking:
-    return Asking(pipeline.database, pipeline.settings)
+def ask(pipeline: Pipeline) -> CollectionClient:
+    return CollectionClient(pipeline.database, pipeline.settings)
 
 
 def live(pipeline: Pipeline) -> list[str]:
@@ -37,7 +37,7 @@ def live(pipeline: Pipeline) -> list[str]:
 
 
 def test_other_files_are_collected_from_then_on_and_what_stays_is_not_fetched_again(
-    pipeline: Pipeline, ask: Asking, repository: Repository
+    pipeline: Pipeline, ask: CollectionClient, repository: Repository
 ) -> None:
     repository.write(PAGES)
     source = pipeline.add_source(repository.url)
@@ -51,7 +51,7 @@ def test_other_files_are_collected_from_then_on_and_what_stays_is_not_fetched_ag
 
 
 def test_what_cannot_be_reached_in_the_new_way_is_refused_and_stays_as_it_was(
-    pipeline: Pipeline, ask: Asking, repository: Repository, tmp_path: Path
+    pipeline: Pipeline, ask: CollectionClient, repository: Repository, tmp_path: Path
 ) -> None:
     repository.write(PAGES)
     other = Repository(tmp_path / "other")
@@ -71,7 +71,7 @@ def test_what_cannot_be_reached_in_the_new_way_is_refused_and_stays_as_it_was(
     assert "is open (collect)" in ask.patch(path, {"config": {"url": repository.url}}, 409)["detail"]
 
 
-def test_a_token_is_replaced_and_forgotten(pipeline: Pipeline, ask: Asking, repository: Repository) -> None:
+def test_a_token_is_replaced_and_forgotten(pipeline: Pipeline, ask: CollectionClient, repository: Repository) -> None:
     repository.write(PAGES)
     with serve(repository.folder.parent, partial=True, token="first-secret") as server:
         new = {"kind": "git", "name": "d", "config": {"url": f"{server.url}/repository"}, "token": "first-secret"}
@@ -90,7 +90,7 @@ def test_a_token_is_replaced_and_forgotten(pipeline: Pipeline, ask: Asking, repo
         assert pipeline.finish(ask.post(f"{path}/collect")).state == "succeeded"
 
 
-def test_source_kinds_are_listed_with_the_schema_of_their_config(ask: Asking) -> None:
+def test_source_kinds_are_listed_with_the_schema_of_their_config(ask: CollectionClient) -> None:
     [git] = ask.get("/api/source-kinds")["kinds"]
     assert (git["kind"], git["identity"], git["secret"]["title"]) == ("git", ["url"], "Access token")
     assert git["config_schema"]["required"] == ["url"]

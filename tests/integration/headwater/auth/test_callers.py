@@ -14,7 +14,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.web.app import Call, Route
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import Called, called
+from tests.harness.jwt_app import JwtApp, running_jwt_app
 
 
 def who(call: Call) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def issuer() -> Iterator[FakeIssuer]:
 
 
 @pytest.fixture
-def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[Called]:
-    with called(database, issuer, "chat", routes) as made:
+def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
+    with running_jwt_app(database, issuer, "chat", routes) as made:
         yield made
 
 
@@ -49,7 +49,7 @@ def told(client: FlaskClient, path: str = "/api/read", status: int = 200, method
     return response.get_json()
 
 
-def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: Called) -> None:
+def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: JwtApp) -> None:
     ada = told(app.by(app.issuer.token("ada", name="Ada Lovelace")))
     assert (ada["subject"], ada["role"]) == ("ada", "owner")
     assert told(app.person("ada")) == ada
@@ -57,7 +57,7 @@ def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: Called) -> None:
     assert app.rows("select name from workspaces where id = :w", w=ada["workspace"]) == [("Ada Lovelace",)]
 
 
-def test_requests_that_come_together_make_one_workspace(app: Called) -> None:
+def test_requests_that_come_together_make_one_workspace(app: JwtApp) -> None:
     clients = [app.person("ada") for _ in range(16)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(told, clients))
@@ -66,7 +66,7 @@ def test_requests_that_come_together_make_one_workspace(app: Called) -> None:
     assert app.rows("select subject, role from members") == [("ada", "owner")]
 
 
-def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: Called) -> None:
+def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: JwtApp) -> None:
     first = told(app.person("ada"))["workspace"]
     app.add_member(first, "bob", "owner")
     app.rows("delete from members where subject = 'ada'", scope=first)
@@ -78,14 +78,14 @@ def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: Called) 
 
 
 def test_where_people_are_invited_a_stranger_is_told_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
-    with called(database, issuer, "chat", routes, sign_up="invited") as app:
+    with running_jwt_app(database, issuer, "chat", routes, sign_up="invited") as app:
         detail = told(app.person("ada"), status=403)["detail"]
         assert "POST /api/members" in detail
         assert "'ada'" in detail
         assert app.rows("select count(*) from workspaces") == [(0,)]
 
 
-def test_a_member_of_several_workspaces_chooses_one_by_header(app: Called) -> None:
+def test_a_member_of_several_workspaces_chooses_one_by_header(app: JwtApp) -> None:
     own, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
     app.add_member(other, "ada", "reader")
     assert told(app.person("ada"))["workspace"] == own
@@ -98,7 +98,7 @@ def test_a_member_of_several_workspaces_chooses_one_by_header(app: Called) -> No
 
 
 @pytest.mark.parametrize(("role", "may"), [("reader", 1), ("editor", 2), ("owner", 3)])
-def test_each_role_may_what_those_before_it_may(app: Called, role: str, may: int) -> None:
+def test_each_role_may_what_those_before_it_may(app: JwtApp, role: str, may: int) -> None:
     workspace = told(app.by(app.issuer.token("ada", name="Ada")))["workspace"]
     app.add_member(workspace, "bob", role)
     key = app.add_key(workspace, role)
@@ -111,7 +111,7 @@ def test_each_role_may_what_those_before_it_may(app: Called, role: str, may: int
         assert n < may or "Ada" in told(app.person("bob"), path, 403, method)["detail"]
 
 
-def test_a_key_calls_for_its_workspace_alone(app: Called) -> None:
+def test_a_key_calls_for_its_workspace_alone(app: JwtApp) -> None:
     workspace, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
     key = app.add_key(workspace, "editor")
     answer = told(app.by(key))
@@ -132,20 +132,20 @@ def test_a_key_calls_for_its_workspace_alone(app: Called) -> None:
     ],
 )
 def test_a_key_serves_as_long_and_where_it_is_meant_to(
-    app: Called, changes: dict[str, Any], status: int, words: str
+    app: JwtApp, changes: dict[str, Any], status: int, words: str
 ) -> None:
     key = app.add_key(told(app.person("ada"))["workspace"], **changes)
     assert words in told(app.by(key), status=status).get("detail", "")
     assert ("scopes" not in changes) or told(app.by(key), "/api/any")
 
 
-def test_a_key_that_does_not_exist_is_refused(app: Called) -> None:
+def test_a_key_that_does_not_exist_is_refused(app: JwtApp) -> None:
     assert "valid API key" in told(app.by(make_key()), status=401)["detail"]
 
 
 def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssuer) -> None:
     nowhere = FreshDatabase("none", *(["postgresql+pg8000://app@127.0.0.1:9/none"] * 2))
-    with called(nowhere, issuer, "chat", routes) as app:
+    with running_jwt_app(nowhere, issuer, "chat", routes) as app:
         key = make_key()
         told(app.by(key), status=503)
         told(app.by(key[:-1] + ("a" if key[-1] != "a" else "b")), status=401)
@@ -153,7 +153,7 @@ def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssu
         told(app.by(app.issuer.token("ada") + "x"), status=401)
 
 
-def test_the_use_of_a_key_is_noted_once_a_minute(app: Called) -> None:
+def test_the_use_of_a_key_is_noted_once_a_minute(app: JwtApp) -> None:
     key = app.add_key(told(app.person("ada"))["workspace"])
     used = "select last_used_at from api_keys"
     assert app.rows(used) == [(None,)]
@@ -166,14 +166,14 @@ def test_the_use_of_a_key_is_noted_once_a_minute(app: Called) -> None:
     assert app.rows(used)[0][0] > first
 
 
-def test_nobody_is_let_in_without_a_token(app: Called) -> None:
+def test_nobody_is_let_in_without_a_token(app: JwtApp) -> None:
     for authorization in ("", "Bearer", "Bearer ", "Basic YTpi", "Token x", "hw_x"):
         response = app.server.test_client().get("/api/read", headers={"Authorization": authorization})
         assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
 @pytest.mark.parametrize("with_key", [False, True])
-def test_one_query_finds_who_calls(app: Called, with_key: bool) -> None:
+def test_one_query_finds_who_calls(app: JwtApp, with_key: bool) -> None:
     workspace = told(app.person("ada"))["workspace"]
     client = app.by(app.add_key(workspace)) if with_key else app.person("ada")
     told(client)
