@@ -168,7 +168,9 @@ def test_chat_interrupts_an_answer_properly_after_sigterm(
                 stream += chunk
                 if b"text-delta" in stream and process.poll() is None:
                     process.send_signal(signal.SIGTERM)
-        assert event_types(parse_events(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], read_output(output)
+        assert event_types(parse_events(stream))[-4:] == ["text-delta", "text-end", "error", "[DONE]"], read_output(
+            output
+        )
         assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
     provider.wait.set()
     states = library.rows(
