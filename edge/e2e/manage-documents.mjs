@@ -135,7 +135,7 @@ async function uploadManually(page) {
   await form.getByLabel("Path").fill("notes/../on-call.md");
   await form.getByLabel("Text").fill("# On call\n\nWhoever is on call carries the marmalade pager.\n");
   await form.getByRole("button", { name: "Add document" }).click();
-  await form.getByRole("alert").getByText("A path such as notes/install.md is expected").waitFor();
+  await form.getByRole("alert").getByText("Use a path such as notes/install.md").waitFor();
   await checkAppearances(page, folder, "by-hand");
   await form.getByLabel("Path").fill("notes/on-call.md");
   await form.getByRole("button", { name: "Add document" }).click();
@@ -173,7 +173,7 @@ async function cancel(page, failed) {
     const open = page.url();
     await page.goto(failed);
     await page.getByRole("button", { name: "Retry failed documents" }).click();
-    await page.getByRole("alert").getByText("A run of this source is open").waitFor();
+    await page.getByRole("alert").getByText("Another run of this source is open").waitFor();
     await screenshot(page, folder, "refused");
     await page.goto(open);
     await checkAppearances(page, folder, "open");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeRun } from "../testing/make-run";
 import { elapsedSeconds, formatDuration, formatThroughput } from "./format-rate";
-import { countDocuments, outcomeText, runTitle, stateLabel } from "./run-labels";
+import { countDocuments, outcomeText, progressLabel, runTitle, stateLabel } from "./run-labels";
 
 const NOW = new Date("2026-01-01T00:01:00Z"); // a minute after makeRun() was created
 
@@ -41,6 +41,7 @@ it.each([
   [{}, "Collecting"],
   [{ state: "succeeded" }, "Collected"],
   [{ state: "partial" }, "Collected with errors"],
+  [{ state: "partial", pending_removals: 25 }, "Collected, removals withheld"],
   [{ state: "failed" }, "Failed"],
   [{ kind: "retry", state: "partial" }, "Retried with errors"],
   [{ kind: "dry_run", state: "failed" }, "Preview failed"],
@@ -49,8 +50,13 @@ it.each([
   expect(stateLabel(makeRun(changes))).toBe(label);
 });
 
+it("labels a run with failures and withheld removals as one with errors", () => {
+  expect(stateLabel(makeRun({ state: "partial", pending_removals: 25 }, { failed: 1 }))).toBe("Collected with errors");
+});
+
 it("titles runs and counts documents", () => {
   expect(runTitle("dry_run", "handbook")).toBe("Preview of handbook");
+  expect(progressLabel("retry", "handbook")).toBe("Retrying handbook");
   expect(runTitle("upload", "handbook")).toBe("Manual change in handbook");
   expect([0, 1, 1200].map(countDocuments)).toEqual(["0 documents", "1 document", "1,200 documents"]);
 });
@@ -58,7 +64,7 @@ it("titles runs and counts documents", () => {
 it("summarizes the outcome of a run", () => {
   expect(outcomeText(makeRun({ total: 9 }, { added: 1200, removed: 2, unchanged: 9 }))).toBe("1,200 added, 2 removed");
   expect(outcomeText(makeRun({ total: 9 }, { unchanged: 9 }))).toBe("no changes");
-  expect(outcomeText(makeRun({ total: 5, pending_removals: 25 }))).toBe("25 to review");
+  expect(outcomeText(makeRun({ total: 5, pending_removals: 25 }))).toBe("25 removals withheld");
   expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { added: 2, failed: 1 }))).toBe("2 to add, 1 failed");
   expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { unchanged: 9 }))).toBe("no changes");
   expect(outcomeText(makeRun())).toBe("listing documents");

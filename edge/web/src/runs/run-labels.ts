@@ -69,8 +69,15 @@ export function runTitle(kind: RunKind, sourceName: string): string {
 }
 
 /** Return the label of a run's state: "Collecting", "Collected with errors", "Retry failed". */
-export function stateLabel({ kind, state }: Pick<RunSummary, "kind" | "state">): string {
-  return KINDS[kind][state];
+export function stateLabel({ kind, state, counts, pending_removals: withheld }: RunSummary): string {
+  const labels = KINDS[kind];
+  if (state === "partial" && counts.failed === 0 && withheld > 0) return `${labels.succeeded}, removals withheld`;
+  return labels[state];
+}
+
+/** Return the label of a run in progress: "Collecting handbook". */
+export function progressLabel(kind: RunKind, sourceName: string): string {
+  return `${KINDS[kind].running} ${sourceName}`;
 }
 
 export const TRIGGERS: Record<RunSummary["trigger"], string> = {
@@ -119,13 +126,13 @@ export const ITEM_STATES: Record<ItemState, string> = {
  * Summarize the outcome of a run: "3 added, 12 changed"; of a preview: "3 to add"; without a complete listing, the error
  * that ended it.
  */
-export function outcomeText({ kind, state, total, counts, pending_removals: toReview, error }: RunSummary): string {
+export function outcomeText({ kind, state, total, counts, pending_removals: withheld, error }: RunSummary): string {
   if (total === null) return error?.title ?? (state === "running" ? "listing documents" : "ended while listing");
   const labels = { ...(kind === "dry_run" ? PLANNED_ACTIONS : ACTIONS), failed: "failed" };
   const parts = (["added", "changed", "removed", "failed"] as const)
     .filter((name) => counts[name] > 0)
     .map((name) => `${counts[name].toLocaleString("en")} ${labels[name]}`);
-  if (toReview > 0) parts.push(`${toReview.toLocaleString("en")} to review`);
+  if (withheld > 0) parts.push(`${withheld.toLocaleString("en")} ${withheld === 1 ? "removal" : "removals"} withheld`);
   return parts.join(", ") || "no changes";
 }
 

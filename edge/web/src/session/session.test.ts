@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 let stored: Map<string, string>;
 type Session = typeof import("./session");
 
-/** Load the module anew, as a page reload does; `stored` persists. */
+/** Import a fresh copy of the module, as a page reload does. `stored` persists. */
 async function reload(): Promise<Session> {
   vi.resetModules();
   return import("./session");

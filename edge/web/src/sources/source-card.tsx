@@ -7,7 +7,7 @@ import { Link } from "../routing/router";
 import { PendingRemovals } from "../runs/pending-removals";
 import { progressOf } from "../runs/progress";
 import { ProgressBar } from "../runs/progress-bar";
-import { stateLabel } from "../runs/run-labels";
+import { progressLabel } from "../runs/run-labels";
 import { RunReport } from "../runs/run-report";
 import { useRun } from "../runs/use-run";
 import { useHasRole } from "../sign-in/account";
@@ -57,11 +57,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         </p>
       )}
       {run && progress && (
-        <ProgressBar
-          progress={progress}
-          state={run.state}
-          label={`${stateLabel({ kind: run.kind, state: "running" })} ${source.name}`}
-        />
+        <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
       )}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
       {run && !isRunning && <RunReport run={run} />}

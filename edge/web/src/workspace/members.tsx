@@ -149,7 +149,7 @@ function AddMember({ onAdded }: { onAdded: () => void }): ReactNode {
       <form className="more-fields" aria-label="Add a member" onSubmit={add}>
         <Field
           label="Subject"
-          hint="The user's ID at the identity provider: the sub claim of their token. They see it when they sign in."
+          hint="The sub claim of the user's token. Users find it on their Workspace page."
           required
           value={subject}
           onChange={setSubject}
