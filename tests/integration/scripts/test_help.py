@@ -42,7 +42,7 @@ def files(root: Path) -> set[Path]:
 
 
 def test_scripts_are_found() -> None:
-    assert {"dev", "test", "check", "bench", "chaos", "cost", "lock", "deploy"} <= set(SCRIPTS)
+    assert {"dev", "test", "check", "bench", "chaos", "cost", "lock", "deploy", "screenshots"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("argument", ["--help", "-h"])
@@ -80,7 +80,7 @@ def test_help_describes_every_option_of_the_parser(script: str) -> None:
     assert options <= described
 
 
-@pytest.mark.parametrize("script", ["check", "cost"])
+@pytest.mark.parametrize("script", ["check", "cost", "screenshots"])
 def test_arguments_of_a_script_without_any_are_refused(checkout: Path, script: str) -> None:
     before = files(checkout)
     refused = run(checkout / "scripts" / script, "tests/unit")
