@@ -1,6 +1,6 @@
-"""collection: HTTP requests, tickets of Cloud Tasks and ticks of Cloud Scheduler flow in; sources, runs, documents out.
+"""The collection function: the API of sources, runs, documents and accounts, the steps of its queue, and the tick.
 
-Served by functions-framework: `functions-framework --source functions/collection/main.py --target collection`.
+Run it with `functions-framework --source functions/collection/main.py --target collection`.
 """
 
 import uuid
@@ -24,7 +24,7 @@ from headwater.web.shutdown import get_lifetime
 
 @once
 def app() -> App:
-    """Put the function together; opens nothing yet."""
+    """Build the function. Opens no connection."""
     settings = get_settings()
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
@@ -40,5 +40,5 @@ def app() -> App:
 
 @functions_framework.http
 def collection(request: flask.Request) -> flask.Response:
-    """Answer one request."""
+    """Handle a request."""
     return app()(request)

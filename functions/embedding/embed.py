@@ -1,4 +1,4 @@
-"""The `embed` step: a slice of chunks flows in, the vectors that are still lacking in it flow out, stored at once."""
+"""The `embed` step: embed the chunks of a slice that have no vector, and store the vectors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """The texts to be embedded, each with the hash it is stored under."""
+    """The texts to embed, and the hash of each, by which its vector is stored."""
 
     model_id: int
     model: str
@@ -30,7 +30,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a slice came to: `vectors` is float32, one row for each hash."""
+    """The vectors of a slice: float32, n × dim, one row per hash. None for an empty slice."""
 
     model_id: int
     hashes: Sequence[bytes]
@@ -38,13 +38,13 @@ class Vectors:
 
 
 class Embed:
-    """Handler of `embed` steps; `embedder` gives the embedder of a model, loaded when it is first wanted."""
+    """Handler of `embed` steps. `embedder(model)` returns a model's embedder and loads it on first use."""
 
     def __init__(self, embedder: Callable[[str], Embedder]) -> None:
         self.embedder = embedder
 
     def gather(self, tx: Connection, step: Step) -> Slice:
-        """Read the slice's texts that have no vector in the active model; each document's text is read once."""
+        """Read the texts of the slice's chunks that have no vector of the active model."""
         rows = _missing(tx, step)
         documents = json_rows(list({row.document_id for row in rows}))
         texts = {row.id: (row.title, row.text) for row in tx.execute(_TEXTS, {"ids": documents})} if rows else {}
@@ -74,10 +74,10 @@ class Embed:
         return StepResult({"embedded": len(computed.hashes)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
-        """The run's end tells that texts are without a vector; the next run finds them again."""
+        """Do nothing: the end of the run reports missing vectors, and the next run embeds them."""
 
     def split(self, tx: Connection, step: Step) -> list[NewStep]:
-        """Embed each text of the slice by itself."""
+        """Return one step per text without a vector."""
         rows = _missing(tx, step)
         if len(rows) < 2:
             return []
@@ -96,10 +96,10 @@ def _input(row: Any, title: str, text: str) -> str:
 
 
 def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
-    """Write rows of a hash (32 bytes) and its vector (float32, n × dim) in COPY's binary format.
+    """Encode rows of a hash (32 bytes) and its vector (float32, n × dim) in COPY's binary format.
 
-    Sources: PostgreSQL's manual, COPY, "Binary Format"; pgvector's `halfvec_recv`: the length, two bytes that must be
-    zero, then the elements at half precision.
+    Sources: PostgreSQL's manual, COPY, "Binary Format"; pgvector's `halfvec_recv`: the dimension, two zero bytes, then
+    the elements at half precision.
     """
     import numpy as np
 
@@ -119,11 +119,11 @@ def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") ->
 
 _IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:ids as json))))"
 
-# The lateral look-up keeps the planner, which knows nothing yet of tables that a first run has just filled, from
-# comparing every chunk with every vector.
+# The lateral join forces one index lookup per chunk. In a first run the planner has no statistics yet, and would
+# compare every chunk with every vector.
 _MISSING = sa.text(f"""
     select m.id as model_id, m.name as model, c.id, c.document_id, c.input_hash, c.start_offset, c.end_offset,
-      to_json(c.heading_path) as heading_path -- which is read ten times as fast as an array
+      to_json(c.heading_path) as heading_path -- the driver parses JSON ten times as fast as an array
     from chunks c join embedding_models m on m.state = 'active'
     left join lateral (select true as found from vectors v where v.model_id = m.id
       and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
@@ -133,7 +133,7 @@ _MISSING = sa.text(f"""
 
 _TEXTS = sa.text(f"select id, title, text from documents where id = {_IDS.format('uuid')}")
 
-# In one order for all: of two that store the same texts, one waits for the other.
+# Sorted, so that concurrent steps with the same texts wait for each other instead of deadlocking.
 _STORE = sa.text("""
     insert into vectors (model_id, workspace_id, input_hash, embedding)
     select cast(:model_id as integer), cast(:workspace_id as uuid), input_hash, embedding from new_vectors

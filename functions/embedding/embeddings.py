@@ -1,7 +1,6 @@
-"""`POST /v1/embeddings`: a request in OpenAI's shape flows in, its vectors flow out in OpenAI's shape.
+"""`POST /v1/embeddings`, compatible with OpenAI's API, so that its clients work unmodified.
 
-Pure but for the embedder it is given, so that OpenAI's own clients and all that build on them work unmodified. The
-shapes are those of OpenAI's API reference, https://platform.openai.com/docs/api-reference/embeddings/create.
+Source of the request and response: https://platform.openai.com/docs/api-reference/embeddings/create.
 """
 
 import base64
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_INPUTS = 2048
-"""OpenAI's own limit."""
+"""OpenAI's limit."""
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; `input` is text or texts, although OpenAI's shape also allows tokens (refused, see below)."""
+    """Texts to embed. OpenAI's API also accepts token ids as `input`; they are rejected with 422."""
 
     model: str
     input: str | list[str | int | list[int]]
@@ -32,7 +31,7 @@ class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Embedding(msgspec.Struct, frozen=True, kw_only=True):
-    """One vector: numbers, or base64 of little-endian float32; `index` is its input's."""
+    """One vector: numbers, or little-endian float32 in base64. `index` is the position of its input."""
 
     object: Literal["embedding"] = "embedding"
     index: int
@@ -40,7 +39,7 @@ class Embedding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of all inputs together."""
+    """Number of tokens in all inputs."""
 
     prompt_tokens: int
     total_tokens: int
@@ -56,15 +55,15 @@ class EmbeddingsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_embeddings(request: EmbeddingsRequest, embedder: Embedder) -> EmbeddingsResponse:
-    """Embed the inputs of a request, exactly as they are.
+    """Embed the inputs of a request. Nothing is truncated.
 
-    Refuses what can't be answered in full instead of cutting it: NotFound for another model than the embedder's,
-    BadRequest for empty, too many or over-long inputs and other dimensions, UnprocessableContent for tokens.
+    Raises NotFound for another model than the embedder's, BadRequest for inputs that are empty, too many or too long
+    and for other dimensions, UnprocessableContent for token ids.
     """
     if request.model != embedder.name:
-        raise NotFound(f"The model {request.model!r} is not served here; this is {embedder.name}.")
+        raise NotFound(f"Model not found: {request.model!r}. This installation has {embedder.name!r}.")
     if request.dimensions not in {None, embedder.dim}:
-        raise BadRequest(f"dimensions: {embedder.name} has {embedder.dim}, not {request.dimensions}.")
+        raise BadRequest(f"dimensions: {embedder.name} has {embedder.dim} dimensions, not {request.dimensions}.")
     texts = _texts(request.input)
     counts = _token_counts(texts, embedder)
     vectors = embedder.embed_documents(texts)
@@ -76,31 +75,31 @@ def create_embeddings(request: EmbeddingsRequest, embedder: Embedder) -> Embeddi
     )
 
 
-def _texts(given: str | Sequence[str | int | list[int]]) -> list[str]:
-    """Return the inputs as texts; raises an error that names the first one that isn't fit."""
-    inputs = [given] if isinstance(given, str) else given
+def _texts(request_input: str | Sequence[str | int | list[int]]) -> list[str]:
+    """Return the inputs as a list of texts. Raises an error that names the first invalid input."""
+    inputs = [request_input] if isinstance(request_input, str) else request_input
     if not 1 <= len(inputs) <= MAX_INPUTS:
-        raise BadRequest(f"input: has {len(inputs)} texts; 1 to {MAX_INPUTS} are taken.")
+        raise BadRequest(f"input: send 1 to {MAX_INPUTS} texts, not {len(inputs)}.")
     texts = []
     for index, text in enumerate(inputs):
         if not isinstance(text, str):
             raise UnprocessableContent(
-                f"input[{index}]: tokens are not taken, since they depend on a client's tokenizer; send text. "
-                "In LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False)."
+                f"input[{index}]: send text instead of token ids, which depend on the client's tokenizer. "
+                "In LangChain, use OpenAIEmbeddings(check_embedding_ctx_length=False)."
             )
         if not text:
-            raise BadRequest(f"input[{index}]: is empty.")
+            raise BadRequest(f"input[{index}]: the text is empty.")
         texts.append(text)
     return texts
 
 
 def _token_counts(texts: Sequence[str], embedder: Embedder) -> list[int]:
-    """Count each text's tokens; raises BadRequest for the first that the model would have to cut."""
+    """Count each text's tokens. Raises BadRequest for the first text that is longer than the model accepts."""
     counts = [len(starts) for starts in embedder.tokenizer.starts(texts)]
     limit = embedder.tokenizer.max_tokens
     for index, count in enumerate(counts):
         if count > limit:
-            raise BadRequest(f"input[{index}]: has {count} tokens; {embedder.name} takes at most {limit}.")
+            raise BadRequest(f"input[{index}]: the text has {count} tokens. The maximum of {embedder.name} is {limit}.")
     return counts
 
 

@@ -1,6 +1,6 @@
-"""embedding: HTTP requests and Cloud Tasks' tickets flow in; vectors flow out.
+"""The embedding function: an embeddings API compatible with OpenAI's, and the steps of the embedding queue.
 
-Served by functions-framework: `functions-framework --source functions/embedding/main.py --target embedding`.
+Run it with `functions-framework --source functions/embedding/main.py --target embedding`.
 """
 
 import uuid
@@ -22,7 +22,7 @@ from headwater.web.shutdown import get_lifetime
 
 @once
 def app() -> App:
-    """Put the function together; opens nothing and loads no model yet."""
+    """Build the function. Opens no connection and loads no model."""
     settings = get_settings()
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
@@ -36,5 +36,5 @@ def app() -> App:
 
 @functions_framework.http
 def embedding(request: flask.Request) -> flask.Response:
-    """Answer one request."""
+    """Handle a request."""
     return app()(request)

@@ -1,4 +1,4 @@
-"""The embedding function's routes for people and programs."""
+"""Routes of the embedding function."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from headwater.web.app import Call, Route
 
 
 def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:
-    """Return the routes; the model is loaded by the first request that wants it."""
+    """Return the routes. The model is loaded by the first request that needs it."""
 
     def create_embeddings(call: Call) -> EmbeddingsResponse:
         """Embed texts with the installation's model. Compatible with clients of OpenAI's embeddings API."""

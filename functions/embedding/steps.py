@@ -1,4 +1,4 @@
-"""The kinds of step that embedding knows, by name; its own function and the job run them."""
+"""Handlers of the embedding queue's steps, by kind. The embedding function and the job run them."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,5 +8,5 @@ from headwater.queue.worker import Handler
 
 
 def handlers(embedder: Callable[[str], Embedder]) -> Mapping[str, Handler]:
-    """Make a handler for each kind."""
+    """Return a handler for each kind of step."""
     return {"embed": Embed(embedder)}

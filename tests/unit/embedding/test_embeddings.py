@@ -59,39 +59,39 @@ def test_the_models_own_number_of_dimensions_may_be_named_and_no_other() -> None
     assert len(ask(input="one", dimensions=384).data) == 1
     error = refusal(input="one", dimensions=256)
     assert isinstance(error, BadRequest)
-    assert error.message == "dimensions: constant has 384, not 256."
+    assert error.message == "dimensions: constant has 384 dimensions, not 256."
 
 
 def test_another_model_is_not_found() -> None:
     error = refusal(model="text-embedding-3-small", input="one")
     assert isinstance(error, NotFound)
-    assert "this is constant" in error.message
+    assert "has 'constant'" in error.message
 
 
 @pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
 def test_tokens_are_refused_with_the_way_around(tokens: list[Any]) -> None:
     error = refusal(input=tokens)
     assert isinstance(error, UnprocessableContent)
-    assert error.message.startswith("input[0]: tokens are not taken")
+    assert error.message.startswith("input[0]: send text instead of token ids")
     assert "check_embedding_ctx_length=False" in error.message
 
 
 def test_an_empty_text_is_refused_by_its_index() -> None:
-    assert refusal(input="").message == "input[0]: is empty."
-    assert refusal(input=["one", ""]).message == "input[1]: is empty."
+    assert refusal(input="").message == "input[0]: the text is empty."
+    assert refusal(input=["one", ""]).message == "input[1]: the text is empty."
 
 
 def test_the_number_of_texts_is_limited() -> None:
     assert len(ask(input=["one"] * MAX_INPUTS).data) == 2048
-    assert refusal(input=["one"] * (MAX_INPUTS + 1)).message == "input: has 2049 texts; 1 to 2048 are taken."
-    assert refusal(input=[]).message == "input: has 0 texts; 1 to 2048 are taken."
+    assert refusal(input=["one"] * (MAX_INPUTS + 1)).message == "input: send 1 to 2048 texts, not 2049."
+    assert refusal(input=[]).message == "input: send 1 to 2048 texts, not 0."
 
 
 def test_a_text_over_the_models_limit_is_refused_and_never_cut() -> None:
     assert ask(input=["one", "word " * 254]).usage.prompt_tokens == 255
     error = refusal(input=["one", "word " * 255])
     assert isinstance(error, BadRequest)
-    assert error.message == "input[1]: has 255 tokens; constant takes at most 254."
+    assert error.message == "input[1]: the text has 255 tokens. The maximum of constant is 254."
 
 
 def test_an_unknown_encoding_does_not_fit() -> None:

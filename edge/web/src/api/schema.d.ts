@@ -843,7 +843,7 @@ export interface components {
         };
         /**
          * Embedding
-         * @description One vector: numbers, or base64 of little-endian float32; `index` is its input's.
+         * @description One vector: numbers, or little-endian float32 in base64. `index` is the position of its input.
          */
         Embedding: {
             /**
@@ -856,7 +856,7 @@ export interface components {
         };
         /**
          * EmbeddingsRequest
-         * @description What is asked for; `input` is text or texts, although OpenAI's shape also allows tokens (refused, see below).
+         * @description Texts to embed. OpenAI's API also accepts token ids as `input`; they are rejected with 422.
          */
         EmbeddingsRequest: {
             model: string;
@@ -1388,7 +1388,7 @@ export interface components {
         };
         /**
          * Usage
-         * @description Tokens of all inputs together.
+         * @description Number of tokens in all inputs.
          */
         Usage: {
             prompt_tokens: number;
