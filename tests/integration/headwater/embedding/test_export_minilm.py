@@ -65,7 +65,7 @@ def test_other_files_than_the_published_ones_are_refused(name: str, tmp_path: Pa
         shutil.copy(export_minilm.find_checkpoint() / file, checkpoint)
     with (checkpoint / name).open("ab") as altered:
         altered.write(b" ")
-    with pytest.raises(ConfigError, match=f"{name} is not the file it should be"):
+    with pytest.raises(ConfigError, match=f"{name} has an unexpected SHA-256"):
         export_minilm.build(tmp_path / "models", checkpoint)
     assert not (tmp_path / "models").exists()
 

@@ -43,12 +43,12 @@ def test_texts_become_unit_vectors_in_their_order_by_one_request(provider: Embed
     [
         (401, SystemicError, "OPENAI_API_KEY"),
         (404, SystemicError, "EMBEDDING_MODEL"),
-        (400, PermanentError, "refuses"),
-        (429, UpstreamError, "too often"),
+        (400, PermanentError, "rejects the texts"),
+        (429, UpstreamError, "rate limit"),
         (500, UpstreamError, "HTTP 500"),
-        ("close", UpstreamError, "broke off"),
-        ("half", UpstreamError, "broke off"),
-        ("hang", UpstreamError, "took too long"),
+        ("close", UpstreamError, "APIConnectionError"),
+        ("half", UpstreamError, "APIConnectionError"),
+        ("hang", UpstreamError, "APITimeoutError"),
     ],
 )
 def test_each_way_to_fail_says_whether_to_try_again(
