@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "docs"
-QUESTION = "What happens when a repository's documents are deleted?"
+QUESTION = "How are documents removed?"
 COLLECT_TIMEOUT_S = 600.0
 POLL_S = 0.5
 REQUEST_TIMEOUT_S = 30.0
