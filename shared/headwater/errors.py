@@ -104,7 +104,7 @@ class UnprocessableContent(UserError):
     """The request is well-formed, but its content is invalid."""
 
     status = 422
-    title = "Unprocessable content"
+    title = "Invalid request"
 
 
 class TooManyRequests(UserError):

@@ -1,15 +1,15 @@
-r"""Glob patterns over the paths of a source: patterns flow in, a test for paths flows out. Pure.
+r"""Match paths of a source against glob patterns. Pure.
 
-The rules, those of `pathlib.PurePath.full_match` (Python 3.13) with gitignore's escapes:
+The syntax is that of `pathlib.PurePath.full_match` (Python 3.13), with gitignore's escapes:
 
-- A pattern is matched against the whole path from the root of the source, `/` separated; upper and lower case differ.
-- `*` is any run of characters but `/`, `?` one of them, `[a-z]` one of a set, `[!a-z]` or `[^a-z]` one outside it.
-- `**` as a whole segment is any number of segments, none included: `**/*.md` also matches `README.md`.
-  At the end it is everything below: `drafts/**`, for which `drafts/` is short.
-- `\` takes the next character literally. A leading `/` may be written and means nothing more.
+- A pattern matches the whole path from the source's root, with `/` as separator. Case matters.
+- `*` matches any characters except `/`, `?` one of them, `[a-z]` one of a set, `[!a-z]` or `[^a-z]` one outside it.
+- `**` as a whole segment matches zero or more segments: `**/*.md` also matches `README.md`.
+  At the end it matches everything below: `drafts/**`, or `drafts/` for short.
+- `\` escapes the next character. A leading `/` is ignored.
 
-Every pattern is matched in time linear in the path for each of its stars, however it was written: after each star the
-first place that fits is as good as any other, so atomic groups forbid going back.
+Matching takes linear time in the path for each star of the pattern. After a star, the first position where the rest
+matches is as good as any other, so atomic groups prevent backtracking.
 """
 
 import re
@@ -22,17 +22,17 @@ _ANY = "[^/]"
 
 
 class PatternError(ValueError):
-    """The pattern can't be read; the message says why and shows it."""
+    """A pattern is invalid. The message shows it and says why."""
 
 
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Build the test whether a path matches one of the patterns; raises PatternError.
+    """Return a predicate over paths: one of the patterns matches. Raises PatternError.
 
     >>> compile_patterns(["**/*.md"])("README.md")
     True
     """
     if len(patterns) > MAX_PATTERNS:
-        raise PatternError(f"{len(patterns)} patterns are more than the {MAX_PATTERNS} that are taken")
+        raise PatternError(f"there are {len(patterns)} patterns. The limit is {MAX_PATTERNS}")
     if not patterns:
         return lambda _path: False
     matcher = re.compile("|".join(f"(?:{translate(pattern)})" for pattern in patterns), re.DOTALL)
@@ -40,9 +40,9 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def translate(pattern: str) -> str:
-    """Write a glob pattern as a regular expression for `re.fullmatch`; raises PatternError."""
+    """Translate a glob pattern to a regular expression for `re.fullmatch`. Raises PatternError."""
     if len(pattern) > MAX_PATTERN_CHARS:
-        raise PatternError(f"a pattern of {len(pattern)} characters is longer than {MAX_PATTERN_CHARS}")
+        raise PatternError(f"a pattern has {len(pattern)} characters. The limit is {MAX_PATTERN_CHARS}")
     segments = _segments(pattern)
     runs: list[list[str]] = [[]]  # the segments between one `**` and the next
     for segment in segments:
@@ -62,18 +62,18 @@ def translate(pattern: str) -> str:
 def _segments(pattern: str) -> list[str]:
     text = pattern.removeprefix("/")
     if not text:
-        raise PatternError(f"{pattern!r} names nothing")
+        raise PatternError(f"{pattern!r} is an empty pattern")
     if text.endswith("/"):
         text += "**"
     segments = text.split("/")
     for segment in segments:
         if segment in ("", ".", ".."):
-            raise PatternError(f"{pattern!r} has the segment {segment!r}, which no path has")
+            raise PatternError(f"{pattern!r} has the segment {segment!r}, which matches no path")
     return segments
 
 
 def _segment(pattern: str, segment: str) -> str:
-    """Translate what stands between two slashes."""
+    """Translate one segment of a pattern."""
     pieces: list[str] = [""]  # the fixed parts between one star and the next
     for part in _parts(pattern, segment):
         if part == "*":
@@ -88,7 +88,7 @@ def _segment(pattern: str, segment: str) -> str:
 
 
 def _parts(pattern: str, segment: str) -> Iterator[str]:
-    """Yield `*` for a star and the expression of one character for all else."""
+    """Yield `*` for each star and a regular expression for each other character."""
     position = 0
     while position < len(segment):
         character = segment[position]
@@ -102,30 +102,30 @@ def _parts(pattern: str, segment: str) -> Iterator[str]:
             yield expression
         elif character == "\\":
             if position == len(segment):
-                raise PatternError(f"{pattern!r} has a \\ with nothing after it")
+                raise PatternError(f"{pattern!r} ends with \\. Write \\\\ for a backslash")
             yield re.escape(segment[position])
             position += 1
         elif character in "{}":
             raise PatternError(
-                f"{pattern!r} has a brace; write alternatives as several patterns, and a brace itself as \\{character}"
+                f"{pattern!r} has a brace. Enter alternatives as separate patterns, or write \\{character} for a brace"
             )
         else:
             yield re.escape(character)
 
 
 def _character_set(pattern: str, segment: str, position: int) -> tuple[str, int]:
-    """Translate `[…]` whose inside starts at `position`; returns the expression and where it ends."""
+    """Translate a set `[…]` whose members start at `position`; returns the expression and the position after it."""
     negated = segment[position : position + 1] in ("!", "^")
     start = position + negated
-    end = segment.find("]", start + 1)  # a first ] is a member
+    end = segment.find("]", start + 1)  # a ] at the start is a member
     if end < 0:
-        raise PatternError(f"{pattern!r} has a [ without its ]; a bracket itself is written \\[")
+        raise PatternError(f"{pattern!r} has a [ without ]. Write \\[ for a bracket")
     members, inside = "", segment[start:end]
     while inside:
         if len(inside) > 2 and inside[1] == "-":
             low, high, inside = inside[0], inside[2], inside[3:]
             if low > high:
-                raise PatternError(f"{pattern!r} has the range {low}-{high}, which is backwards")
+                raise PatternError(f"{pattern!r} has the reversed range {low}-{high}")
             members += f"{re.escape(low)}-{re.escape(high)}"
         else:
             members += re.escape(inside[0])

@@ -48,7 +48,7 @@ describe("fieldError", () => {
   const fields = ["schedule", "time_zone"];
 
   it("returns the field and its message", () => {
-    const problem = { title: "Unprocessable Content", detail: "schedule: it comes too often: every minute." };
+    const problem = { title: "Invalid request", detail: "schedule: it comes too often: every minute." };
     expect(fieldError(problem, fields)).toEqual({ field: "schedule", message: "It comes too often: every minute." });
   });
 

@@ -1,4 +1,4 @@
-"""The config of a Git source: which files of which repository. Also writes documents' web addresses. Pure."""
+"""Config of a Git source: repository, branch, folder and patterns; and the web addresses of its documents. Pure."""
 
 import re
 from collections.abc import Callable
@@ -19,13 +19,13 @@ _BROWSER_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:-/)?(?:tree|blob)/(?P<bra
 
 
 class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which files of which repository are collected."""
+    """The repository and the files to collect from it."""
 
     url: Annotated[
         str,
         Meta(
             title="Repository URL",
-            description="The address that `git clone` takes.",
+            description="The address that `git clone` takes, or `file:///…` for a repository on this computer.",
             examples=["https://github.com/acme/handbook"],
         ),
     ]
@@ -55,66 +55,77 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
     def normalised(self) -> "GitConfig":
-        """Check every field and write it in its one form; raises UnprocessableContent with the reason."""
+        """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""
         self.selector()
         return msgspec.structs.replace(
             self, url=_checked_url(self.url), branch=_checked_branch(self.branch), path=_checked_path(self.path)
         )
 
     def selector(self) -> Callable[[str], bool]:
-        """Build the test whether a path is wanted, by `include` and `exclude` alone."""
+        """Return a predicate over paths: matches `include` and doesn't match `exclude`."""
         if not self.include:
-            raise UnprocessableContent(
-                '`include` has no pattern, so no file would be collected; for all of them: ["**"].'
-            )
-        try:
-            included, excluded = compile_patterns(self.include), compile_patterns(self.exclude)
-        except PatternError as error:
-            raise UnprocessableContent(f"A pattern can't be read: {error}.") from error
+            raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all files.")
+        included, excluded = _compiled("include", self.include), _compiled("exclude", self.exclude)
         return lambda path: included(path) and not excluded(path)
 
     def file_path(self) -> str | None:
-        """Give the folder that a `file:` URL names, None for any other URL."""
+        """Return the folder of a `file:` URL, None for any other URL."""
         parts = urlsplit(self.url)
         return unquote(parts.path) if parts.scheme == "file" else None
+
+
+def _compiled(field: str, patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    try:
+        return compile_patterns(patterns)
+    except PatternError as error:
+        raise UnprocessableContent(f"config.{field}: {error}.") from error
 
 
 def _checked_url(url: str) -> str:
     url = url.strip()
     if not url or len(url) > MAX_URL_CHARS or _CONTROL.search(url):
-        raise UnprocessableContent(f"`url` must be an address of 1 to {MAX_URL_CHARS} characters without spaces.")
+        raise UnprocessableContent(f"config.url: enter an address of 1 to {MAX_URL_CHARS} characters without spaces.")
     if "://" not in url and (scp := _SCP.fullmatch(url)):
-        raise UnprocessableContent(f"SSH isn't supported; use https: https://{scp[1]}/{scp[2]}.")
+        raise UnprocessableContent(f"config.url: SSH isn't supported. Use https://{scp[1]}/{scp[2]}.")
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks it
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
-        raise UnprocessableContent(f"`url` can't be read: {error}.") from error
+        raise UnprocessableContent(f"config.url: this isn't a valid address: {error}.") from error
     if parts.scheme == "file":
         return _checked_file_url(url, parts)
     if parts.scheme not in ("http", "https"):
-        advice = f"use https: https://{parts.hostname}{parts.path}" if parts.hostname else "use an https:// URL"
-        raise UnprocessableContent(f"{parts.scheme or 'No'} URLs can't be fetched; {advice}.")
+        raise _unsupported_scheme(parts)
     if parts.username is not None or parts.password is not None:
         raise UnprocessableContent(
-            "`url` holds a user name or password; give the secret as `token`, where it is encrypted."
+            "config.url: remove the user name and password. Enter the password as `token`, which is stored encrypted."
         )
     if not parts.hostname:
-        raise UnprocessableContent("`url` names no host.")
+        raise UnprocessableContent("config.url: the address has no host.")
     if parts.query or parts.fragment:
-        raise UnprocessableContent("`url` has a ? or # part; give the address that `git clone` takes.")
+        raise UnprocessableContent(
+            "config.url: remove the part after ? or #. Enter the address that `git clone` takes."
+        )
     if (page := _BROWSER_PAGE.fullmatch(parts.path)) and not parts.path.endswith(".git"):
         repository = f"{parts.scheme}://{parts.netloc}/{page['repo']}"
         path = f" and `path` {page['path']}" if page["path"] else ""
         raise UnprocessableContent(
-            f"`url` is a page about files; use {repository} with `branch` {page['branch']}{path}."
+            f"config.url: this is a web page about files. Use {repository} with `branch` {page['branch']}{path}."
         )
     return url.rstrip("/")
 
 
+def _unsupported_scheme(parts: SplitResult) -> UnprocessableContent:
+    if not parts.scheme or not parts.hostname:
+        return UnprocessableContent("config.url: enter an address that starts with https://.")
+    return UnprocessableContent(
+        f"config.url: {parts.scheme} isn't supported. Use https://{parts.hostname}{parts.path}."
+    )
+
+
 def _checked_file_url(url: str, parts: SplitResult) -> str:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise UnprocessableContent("A file URL must be absolute, with three slashes: file:///home/me/repository.")
+        raise UnprocessableContent("config.url: a file URL has three slashes, as in file:///home/me/repository.")
     return url.rstrip("/") if parts.path != "/" else url
 
 
@@ -122,7 +133,7 @@ def _checked_branch(branch: str | None) -> str | None:
     name = (branch or "").strip().removeprefix("refs/heads/")
     if name and (len(name) > 250 or _BAD_BRANCH.search(name)):
         raise UnprocessableContent(
-            "`branch` can't be the name of a branch; leave it out for the repository's default one."
+            "config.branch: this isn't a valid branch name. Leave it empty for the default branch."
         )
     return name or None
 
@@ -130,16 +141,16 @@ def _checked_branch(branch: str | None) -> str | None:
 def _checked_path(path: str | None) -> str | None:
     text = (path or "").strip()
     if text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", text):
-        raise UnprocessableContent("`path` is absolute; write it from the repository's root, without a leading /.")
+        raise UnprocessableContent("config.path: enter a path from the repository's root, without a leading slash.")
     text = text.rstrip("/")
     if ".." in text.split("/"):
-        raise UnprocessableContent("`path` leaves the repository; write it from the repository's root, without ..")
+        raise UnprocessableContent("config.path: enter a path from the repository's root, without `..`.")
     if text and ({"", "."} & set(text.split("/")) or "\x00" in text or len(text) > 1_000):
-        raise UnprocessableContent("`path` isn't a path from the repository's root, such as docs/guide.")
+        raise UnprocessableContent("config.path: enter a path from the repository's root, such as docs/guide.")
     return text or None
 
 
-# How hosts write the page of one file at one commit, by host name; a self-managed GitLab is known by its name only.
+# Web address of a file at a commit, by host. A self-managed GitLab is recognised by its host name, `gitlab.…`.
 _PAGES = {
     "github.com": "{repo}/blob/{commit}/{key}",
     "gitlab.com": "{repo}/-/blob/{commit}/{key}",
@@ -150,7 +161,7 @@ _PAGES = {
 
 
 def document_url(url: str, commit: str, key: str) -> str | None:
-    """Write the web address of one file at one commit, on hosts where that is known; None elsewhere.
+    """Return the web address of a file at a commit, None for an unknown host.
 
     >>> document_url("https://github.com/o/r.git", "c0ffee", "docs/a b.md")
     'https://github.com/o/r/blob/c0ffee/docs/a%20b.md'

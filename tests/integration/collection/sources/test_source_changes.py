@@ -61,7 +61,7 @@ def test_what_cannot_be_reached_in_the_new_way_is_refused_and_stays_as_it_was(
     before = ask.get(path)["config"]
     for config, words in (
         ({"url": repository.url, "branch": "nope"}, "nope"),
-        ({"url": repository.url, "include": []}, "no pattern"),
+        ({"url": repository.url, "include": []}, "at least one pattern"),
         ({"url": repository.url, "colour": "red"}, "colour"),
         ({"url": other.url}, "another source"),
     ):

@@ -1,4 +1,4 @@
-"""What a Git source may be told, and how its documents' addresses are written."""
+"""Config of a Git source, web addresses of its documents, and media types of its files."""
 
 import pytest
 
@@ -11,13 +11,13 @@ from headwater.errors import UnprocessableContent
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_a_config_needs_no_more_than_a_url() -> None:
+def test_config_requires_only_a_url() -> None:
     config = decode_config(GitConnector, {"url": "https://github.com/o/r"})
     assert config == GitConfig(url="https://github.com/o/r")
     assert config.include == ("**/*.md", "**/*.mdx")
 
 
-def test_a_config_is_written_in_its_one_form() -> None:
+def test_config_is_normalised() -> None:
     raw = {"url": " https://h.example/o/r.git/ ", "branch": "refs/heads/dev", "path": "docs/", "exclude": ["a/"]}
     assert decode_config(GitConnector, raw) == GitConfig(
         url="https://h.example/o/r.git", branch="dev", path="docs", exclude=("a/",)
@@ -31,11 +31,11 @@ def test_a_config_is_written_in_its_one_form() -> None:
         ("git@github.com:o/r.git", "https://github.com/o/r.git"),
         ("ssh://git@github.com/o/r.git", "https://github.com/o/r.git"),
         ("git://github.com/o/r.git", "https://github.com/o/r.git"),
-        ("ftp://h.example/r", "use https"),
-        ("github.com/o/r", "use an https:// URL"),
-        ("/srv/repository", "use an https:// URL"),
-        ("https://", "names no host"),
-        ("https://h.example:port/r", "can't be read"),
+        ("ftp://h.example/r", "ftp isn't supported. Use https://h.example/r."),
+        ("github.com/o/r", "starts with https://"),
+        ("/srv/repository", "starts with https://"),
+        ("https://", "has no host"),
+        ("https://h.example:port/r", "isn't a valid address"),
         ("https://h.example/r?x=1", "`git clone`"),
         ("https://h.example/r#readme", "`git clone`"),
         ("https://h.example/a b", "without spaces"),
@@ -46,14 +46,15 @@ def test_a_config_is_written_in_its_one_form() -> None:
         ("file:relative", "three slashes"),
     ],
 )
-def test_a_url_that_cannot_be_fetched_is_refused_with_advice(url: str, advice: str) -> None:
+def test_unsupported_url_is_rejected_with_advice(url: str, advice: str) -> None:
     with pytest.raises(UnprocessableContent) as caught:
         decode_config(GitConnector, {"url": url})
+    assert caught.value.message.startswith("config.url: ")
     assert advice in caught.value.message
 
 
 @pytest.mark.parametrize("url", ["https://user:s3cret@h.example/r", "https://s3cret@h.example/r"])
-def test_a_url_with_a_secret_in_it_is_refused_without_repeating_it(url: str) -> None:
+def test_url_with_a_password_is_rejected_without_repeating_it(url: str) -> None:
     with pytest.raises(UnprocessableContent, match="`token`") as caught:
         decode_config(GitConnector, {"url": url})
     assert "s3cret" not in caught.value.message
@@ -62,40 +63,40 @@ def test_a_url_with_a_secret_in_it_is_refused_without_repeating_it(url: str) -> 
 @pytest.mark.parametrize(
     "path", ["../x", "docs/../../x", "..", "/etc", "\\x", "C:/x", "a//b", "./a", "a/./b", "a\x00b"]
 )
-def test_a_path_that_leaves_the_repository_is_refused(path: str) -> None:
-    with pytest.raises(UnprocessableContent, match="`path`"):
+def test_path_outside_the_repository_is_rejected(path: str) -> None:
+    with pytest.raises(UnprocessableContent, match=r"^config\.path: "):
         decode_config(GitConnector, {"url": "https://h.example/r", "path": path})
 
 
 @pytest.mark.parametrize("branch", ["a b", "a..b", "-x", "a.lock", "a~1", "a:b", "/a", "a/", "@{u}", "x" * 300])
-def test_what_cannot_be_a_branch_is_refused(branch: str) -> None:
-    with pytest.raises(UnprocessableContent, match="`branch`"):
+def test_invalid_branch_name_is_rejected(branch: str) -> None:
+    with pytest.raises(UnprocessableContent, match=r"^config\.branch: "):
         decode_config(GitConnector, {"url": "https://h.example/r", "branch": branch})
 
 
 @pytest.mark.parametrize(
-    ("raw", "complaint"),
+    ("raw", "reason"),
     [
         ({}, "url"),
         ({"url": 1}, "url"),
         ({"url": "https://h.example/r", "brunch": "x"}, "brunch"),
         ({"url": "https://h.example/r", "include": "*.md"}, "include"),
-        ({"url": "https://h.example/r", "include": []}, "`include`"),
-        ({"url": "https://h.example/r", "include": ["[a"]}, "[a"),
-        ({"url": "https://h.example/r", "exclude": ["a//b"]}, "a//b"),
+        ({"url": "https://h.example/r", "include": []}, "config.include: "),
+        ({"url": "https://h.example/r", "include": ["[a"]}, "config.include: '[a'"),
+        ({"url": "https://h.example/r", "exclude": ["a//b"]}, "config.exclude: 'a//b'"),
         ([], "object"),
     ],
 )
-def test_a_config_that_cannot_be_read_is_refused_with_the_field(raw: object, complaint: str) -> None:
+def test_invalid_config_is_rejected_with_the_field(raw: object, reason: str) -> None:
     with pytest.raises(UnprocessableContent) as caught:
         decode_config(GitConnector, raw)
-    assert complaint in caught.value.message
+    assert reason in caught.value.message
 
 
-def test_excluded_files_are_not_wanted_even_when_included() -> None:
-    wanted = GitConfig(url="", include=("**/*.md",), exclude=("drafts/",)).selector()
-    assert wanted("a/drafts/x.md")
-    assert not wanted("drafts/x.md")
+def test_exclude_overrides_include() -> None:
+    is_selected = GitConfig(url="", include=("**/*.md",), exclude=("drafts/",)).selector()
+    assert is_selected("a/drafts/x.md")
+    assert not is_selected("drafts/x.md")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_excluded_files_are_not_wanted_even_when_included() -> None:
         ("file:///github.com/o/r", None),
     ],
 )
-def test_a_document_links_to_its_page_at_the_commit_where_the_host_has_one(url: str, page: str | None) -> None:
+def test_document_url_is_the_file_at_its_commit_on_known_hosts(url: str, page: str | None) -> None:
     assert document_url(url, SHA, "a b/ü#.md") == page
 
 
@@ -126,5 +127,5 @@ def test_a_document_links_to_its_page_at_the_commit_where_the_host_has_one(url: 
         ("a.bin", b"\x00\x01", "application/octet-stream"),
     ],
 )
-def test_the_media_type_comes_from_the_name_then_from_the_bytes(key: str, content: bytes, expected: str) -> None:
+def test_media_type_depends_on_the_name_then_on_the_bytes(key: str, content: bytes, expected: str) -> None:
     assert media_type(key, content) == expected
