@@ -1,30 +1,34 @@
-"""Every route of every function, asked wrongly: the status fits, and the error has the one shape."""
+"""Every route of every function with invalid requests: the right status, and a problem that names the field."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from msgspec.inspect import Field, IntType
 
 from headwater.database.migrations import register_model
 from headwater.web.app import Route
 from scripts.openapi import PAGE, all_routes, page
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import serve_function
+from tests.harness.invalid_values import fields_of, invalid_json, invalid_query, is_free_text
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())
-ANSWER = {"run_id": UNKNOWN}
 BODIES = {
-    "/api/sources/<uuid:id>/removals/accept": ANSWER,
-    "/api/sources/<uuid:id>/removals/refuse": ANSWER,
+    "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
+    "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
 }
-"""What is asked of routes that don't take an empty object."""
+"""Bodies of routes with required fields."""
 
 
 def named(value: object) -> str | None:
+    if isinstance(value, Field):
+        return value.encode_name
     return f"{value.method} {value.path}" if isinstance(value, Route) else None
 
 
@@ -60,52 +64,83 @@ def assert_problem(response: httpx.Response, *statuses: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["chat", "collection", "embedding"])
-def test_each_function_is_alive_and_ready(clients: dict[str, httpx.Client], name: str) -> None:
+def test_function_is_alive_and_ready(clients: dict[str, httpx.Client], name: str) -> None:
     assert clients[name].get("/heartbeat").json() == {"status": "alive", "service": name}
     assert clients[name].get("/ready").json() == {"status": "ready", "service": name}
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_a_method_that_the_path_does_not_take_is_405(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
+def test_route_rejects_other_methods_with_405(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
     response = clients[name].request("POST" if route.method == "PUT" else "PUT", path_of(route))
     assert_problem(response, 405)
     assert route.method in response.headers["Allow"]
 
 
 @pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if "<" in r.path and not r.streams], ids=named)
-def test_an_unknown_id_is_404(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
+def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
     body = None if route.body is None else BODIES.get(route.path, {})
     assert_problem(clients[name].request(route.method, path_of(route), json=body), 404)
     assert_problem(clients[name].request(route.method, path_of(route, "%00"), json=body), 404, 422)
 
 
-@pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if r.body is not None], ids=named)
-@pytest.mark.parametrize(
-    ("body", "status"), [(b"", 400), (b"{", 400), (b"\xff", 400), (b"[]", 422), (b'{"id": 1, "kind": 2}', 422)]
-)
-def test_a_body_that_does_not_fit_is_refused(
+BODIES_TO_DECODE = [(name, route) for name, route in ROUTES if route.body is not None]
+QUERY_FIELDS = [(name, route, field) for name, route in ROUTES if route.query for field in fields_of(route.query)]
+BODY_FIELDS = [(name, route, field) for name, route in BODIES_TO_DECODE for field in fields_of(route.body)]
+COMPATIBLE = {"/api/chat", "/v1/embeddings"}
+"""Routes that ignore unknown fields, as clients of the AI SDK and of OpenAI expect."""
+
+
+def assert_names(response: httpx.Response, field: str) -> None:
+    """Assert that a problem names the invalid field."""
+    assert_problem(response, 422)
+    assert re.search(rf"(?<!\w){field}(?!\w)", response.json()["detail"]), response.json()["detail"]
+
+
+@pytest.mark.parametrize(("name", "route"), BODIES_TO_DECODE, ids=named)
+@pytest.mark.parametrize(("body", "status"), [(b"", 400), (b" ", 400), (b"{", 400), (b"\xff", 400), (b"[]", 422)])
+def test_route_rejects_bodies_that_are_not_json_objects(
     clients: dict[str, httpx.Client], name: str, route: Route, body: bytes, status: int
 ) -> None:
     assert_problem(clients[name].request(route.method, path_of(route), content=body), status)
 
 
-WRONG = {"limit": ("x", "0", "999999"), "k": ("x", "0", "999999"), "source_id": ("x",), "dry_run": ("x", "2")}
-QUERIES = [
-    (name, route, f"{field}={value}")
-    for name, route in ROUTES
-    for field in (route.query.__struct_fields__ if route.query else ())
-    for value in WRONG.get(field, ())
-]
-
-
-@pytest.mark.parametrize(("name", "route", "query"), QUERIES, ids=named)
-def test_a_query_that_does_not_fit_is_refused(
-    clients: dict[str, httpx.Client], name: str, route: Route, query: str
+@pytest.mark.parametrize(("name", "route", "field"), BODY_FIELDS, ids=named)
+def test_route_rejects_invalid_body_fields(
+    clients: dict[str, httpx.Client], name: str, route: Route, field: Field
 ) -> None:
-    assert_problem(clients[name].request(route.method, f"{path_of(route)}?{query}"), 422)
+    values = invalid_json(field.type)
+    assert values
+    for value in values:
+        response = clients[name].request(route.method, path_of(route), json={field.encode_name: value})
+        assert_names(response, field.encode_name)
 
 
-def test_nul_characters_are_refused_wherever_they_stand(clients: dict[str, httpx.Client]) -> None:
+@pytest.mark.parametrize(
+    ("name", "route"), [(n, r) for n, r in BODIES_TO_DECODE if r.path not in COMPATIBLE], ids=named
+)
+def test_route_rejects_unknown_body_fields(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
+    assert_names(clients[name].request(route.method, path_of(route), json={"surprise": 1}), "surprise")
+
+
+@pytest.mark.parametrize(("name", "route", "field"), QUERY_FIELDS, ids=named)
+def test_route_rejects_invalid_query_parameters(
+    clients: dict[str, httpx.Client], name: str, route: Route, field: Field
+) -> None:
+    values = invalid_query(field.type)
+    assert bool(values) != is_free_text(field.type)
+    for value in values:
+        response = clients[name].request(route.method, path_of(route), params={field.encode_name: value})
+        assert_names(response, field.encode_name)
+
+
+@pytest.mark.parametrize(("name", "route", "field"), QUERY_FIELDS, ids=named)
+def test_integer_query_parameters_are_bounded(name: str, route: Route, field: Field) -> None:
+    if isinstance(field.type, IntType):
+        assert field.type.ge is not None
+        assert field.type.le is not None
+
+
+def test_collection_rejects_nul_characters(clients: dict[str, httpx.Client]) -> None:
     collection = clients["collection"]
     assert_problem(collection.get("/api/documents?after=%00"), 422)
     source = {"kind": "git", "name": "docs", "config": {"url": "https://git.example/a/b"}}
@@ -119,15 +154,15 @@ def test_nul_characters_are_refused_wherever_they_stand(clients: dict[str, httpx
 
 
 @pytest.mark.parametrize("name", ["chat", "collection", "embedding"])
-def test_an_unknown_path_is_404(clients: dict[str, httpx.Client], name: str) -> None:
+def test_function_answers_404_for_unknown_paths(clients: dict[str, httpx.Client], name: str) -> None:
     for path in ("/", "/api", "/api/nothing", "/api/sources/", "/%2e%2e/etc", "/api/documents/" + "x" * 5000):
         assert_problem(clients[name].get(path), 404)
 
 
-def test_a_queue_that_cannot_be_reached_starts_nothing(clients: dict[str, httpx.Client]) -> None:
-    assert_problem(clients["collection"].post(f"/api/sources/{UNKNOWN}/collect"), 404)
-
-
-def test_the_openapi_page_is_that_of_the_routes() -> None:
+def test_openapi_page_matches_the_routes() -> None:
     assert PAGE.read_text() == page(), "run: python -m scripts.openapi"
-    assert len(json.loads(PAGE.read_text())["paths"]) >= 12
+    documented = {
+        (method.upper(), path) for path, item in json.loads(PAGE.read_text())["paths"].items() for method in item
+    }
+    public = [route for _, route in ROUTES if route.access not in ("public", "google")]
+    assert documented == {(route.method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)) for route in public}

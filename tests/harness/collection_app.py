@@ -28,8 +28,8 @@ class NoTickets(Tickets):
 class CollectionClient:
     """An HTTP client of the collection function that asserts the status and returns the JSON."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        tickets = NoTickets(database, settings)
+    def __init__(self, database: Database, settings: Settings, tickets: Tickets | None = None) -> None:
+        tickets = tickets or NoTickets(database, settings)
         start_job = JobStarter(database, settings, tickets).start
         served = routes(database, settings, tickets, opener=SourceOpener(settings), start_job=start_job)
         app = App("collection", settings, served, database)
