@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 import msgspec
 
 from headwater.errors import PermanentError, UnprocessableContent
+from headwater.schemas import object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
@@ -175,11 +176,7 @@ class Connector(ABC, Generic[Config]):
 
 def describe(kind: str, connector: type[Connector[Any]]) -> SourceKind:
     """Describe a connector for the form in which a source of its kind is added."""
-    schema = msgspec.json.schema(connector.config_type)
-    definitions = schema.pop("$defs", {})
-    schema = definitions.pop(schema["$ref"].rpartition("/")[2])
-    if definitions:
-        schema["$defs"] = definitions
+    schema = object_schema(connector.config_type)
     return SourceKind(kind, connector.title, connector.help, schema, [*connector.identity], connector.secret)
 
 

@@ -68,10 +68,13 @@ def parser_versions() -> Mapping[str, str]:
 
 @cache
 def _choose(file_extension: str, media_type: str) -> Choice:
-    for key in (file_extension, media_type) if media_type in _UNSPECIFIC else (media_type, file_extension):
-        extensions = discovery.installed("headwater.parsers").get(key, ())
+    keys = (file_extension, media_type) if media_type in _UNSPECIFIC else (media_type, file_extension)
+    installed = discovery.installed("headwater.parsers")
+    clashing = [installed[key][0] for key in keys if key in installed and key in _built_in()]
+    for key in keys:
+        extensions = installed.get(key, ())
         if key in _built_in():
-            return Choice(_built_in()[key], ignored=extensions[0] if extensions else None)
+            return Choice(_built_in()[key], ignored=clashing[0] if clashing else None)
         if len(extensions) > 1:
             packages = " and ".join(extension.package for extension in extensions)
             return Choice(None, f"{packages} both read {key}, so neither is used; uninstall one of them")

@@ -27,6 +27,7 @@ from headwater.connectors import (
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError, UserError
 from headwater.extensions.messages import Answer, Call, Disconnected, Failure, Start, receive, send
 from headwater.parsers import Parsed
+from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool, run_tool
 
 MAX_MEMORY_BYTES = 1024**3
 """Memory that an extension may allocate; above it Python raises MemoryError."""
@@ -46,15 +47,19 @@ class Calls:
     def target(self) -> Any:
         return EntryPoint(self.extension.name, self.extension.target, self.extension.group).load()
 
+    def _subclass_of(self, contract: type) -> Any:
+        if not (isinstance(self.target, type) and issubclass(self.target, contract)):
+            raise PermanentError(f"{self.extension.target} is not a subclass of {contract.__name__}.")
+        return self.target
+
 
 class ConnectorCalls(Calls):
     """The methods of a connector."""
 
     @cached_property
     def connector(self) -> type[Connector[Any]]:
-        if not (isinstance(self.target, type) and issubclass(self.target, Connector)):
-            raise PermanentError(f"{self.extension.target} is not a subclass of headwater.connectors.Connector.")
-        return self.target
+        connector: type[Connector[Any]] = self._subclass_of(Connector)
+        return connector
 
     @cached_property
     def opened(self) -> Connector[Any]:
@@ -84,7 +89,28 @@ class ParserCalls(Calls):
         yield self.target(name, content, media_type)
 
 
-CALLS: Mapping[str, type[Calls]] = {"headwater.connectors": ConnectorCalls, "headwater.parsers": ParserCalls}
+class ToolCalls(Calls):
+    """The methods of a tool."""
+
+    @cached_property
+    def tool(self) -> type[Tool[Any]]:
+        tool: type[Tool[Any]] = self._subclass_of(Tool)
+        if tool.name != self.extension.name:
+            raise PermanentError(f"The tool is called {tool.name!r}, but its entry point {self.extension.name!r}.")
+        return tool
+
+    def describe(self) -> Iterator[ToolDescription]:
+        yield describe_tool(self.tool)
+
+    def run(self, arguments: Any) -> Iterator[Any]:
+        yield run_tool(self.tool(), msgspec.msgpack.decode(self.context, type=ToolContext), arguments)
+
+
+CALLS: Mapping[str, type[Calls]] = {
+    "headwater.connectors": ConnectorCalls,
+    "headwater.parsers": ParserCalls,
+    "headwater.tools": ToolCalls,
+}
 
 
 def serve(pipe: socket.socket) -> None:

@@ -73,7 +73,7 @@ class ExtensionProcess:
             is_complete = True
         except TimeoutError as error:
             raise ExtensionStopped(
-                f"{self._name} did not finish {method!r} within {timeout_s:g} seconds and was stopped."
+                f"{self._name} did not finish {method!r} within {timeout_s:g} s and was stopped."
             ) from error
         except TooLarge as error:
             raise PermanentError(f"{self._name} returned more than {max_bytes:,} bytes in {method!r}.") from error
