@@ -2,9 +2,9 @@
 
 import hashlib
 
+from functions.collection.chunking.chunk import Chunk
+from functions.collection.chunking.split import MAX_CHARS
 from functions.collection.parsers.parse import ParsedDocument
-from functions.collection.pipeline.chunk import Chunk
-from functions.collection.pipeline.split import MAX_CHARS
 from headwater.embedding.base import Tokenizer, embedding_input
 
 

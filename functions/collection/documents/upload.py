@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
+from functions.collection.documents.fingerprints import stored_fingerprint
+from functions.collection.documents.store import Rows, read_active_model, read_files, store
 from functions.collection.parsers.parse import Parsers
-from functions.collection.pipeline.fingerprints import stored_fingerprint
-from functions.collection.pipeline.store_documents import Rows, read_active_model, read_files, store
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source

@@ -1,1 +1,1 @@
-"""The steps of a collect, in order: list, fetch, chunk, link, finish."""
+"""The steps of a run: list, fetch, link, finish, retry."""

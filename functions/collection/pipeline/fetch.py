@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
+from functions.collection.documents.store import Rows, item_update, read_active_model, read_files, store
 from functions.collection.parsers.parse import Parsers
-from functions.collection.pipeline.fingerprints import source_fingerprint, with_current_versions
-from functions.collection.pipeline.store_documents import Rows, item_update, read_active_model, read_files, store
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings

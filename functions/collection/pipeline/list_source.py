@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.pipeline.fingerprints import current_suffixes, current_versions, stored_fingerprint
+from functions.collection.documents.fingerprints import current_suffixes, current_versions, stored_fingerprint
 from functions.collection.runs.end import end_run
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials

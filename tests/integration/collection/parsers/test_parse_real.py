@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from functions.collection.chunking.chunk import TARGET_TOKENS, TINY_TOKENS, chunk
 from functions.collection.parsers.parse import ParsedDocument
-from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, chunk
 from headwater.embedding.registry import load_tokenizer
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.commonmark import our_structure, reference_structure

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.pipeline.fingerprints import (
+from functions.collection.documents.fingerprints import (
     current_suffixes,
     source_fingerprint,
     stored_fingerprint,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.collection.chunking.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
 from functions.collection.parsers.parse import ParsedDocument
-from functions.collection.pipeline.chunk import TARGET_TOKENS, TINY_TOKENS, Chunk, chunk
 from headwater.embedding.registry import load_tokenizer
 from tests.harness.adversarial_pages import PAGES
 from tests.harness.chunk_invariants import check_chunks

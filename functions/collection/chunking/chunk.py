@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from functions.collection.chunking.split import Measured, Range
 from functions.collection.parsers.markdown.blocks import trimmed
 from functions.collection.parsers.parse import ParsedDocument
-from functions.collection.pipeline.split import Measured, Range
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
 from headwater.parsers import Block
 

@@ -6,9 +6,9 @@ fingerprint differs has changed: it is fetched, parsed and chunked again.
 
 from functools import cache
 
+from functions.collection.chunking.chunk import CHUNKER_VERSION
 from functions.collection.connectors.media_types import media_type
 from functions.collection.parsers.registry import choose, parser_version, parser_versions
-from functions.collection.pipeline.chunk import CHUNKER_VERSION
 from headwater.connectors import Entry
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.chunking.chunk import Chunk, chunk
 from functions.collection.parsers.parse import ParsedDocument, Parsers
-from functions.collection.pipeline.chunk import Chunk, chunk
 from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows

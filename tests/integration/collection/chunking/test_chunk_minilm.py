@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.pipeline.chunk import chunk
+from functions.collection.chunking.chunk import chunk
 from headwater.embedding import export_minilm
 from headwater.embedding.base import Tokenizer
 from headwater.embedding.registry import load_tokenizer

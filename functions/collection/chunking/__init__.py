@@ -1,0 +1,1 @@
+"""Cut documents into chunks for embedding and citing."""
