@@ -22,6 +22,6 @@ def judge() -> Iterator[Judge]:
 
 
 @pytest.mark.parametrize("seed", range(1, 13))
-def test_whatever_goes_wrong_the_corpus_is_as_if_nothing_had(judge: Judge, seed: int) -> None:
+def test_corpus_is_the_same_as_without_faults(judge: Judge, seed: int) -> None:
     outcome = judge.run(seed)
     assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)

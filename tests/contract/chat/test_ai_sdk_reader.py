@@ -96,7 +96,7 @@ def stored(chat: httpx.Client, chat_id: str) -> dict[str, Any]:
     return message
 
 
-def test_the_message_that_a_client_builds_is_the_one_that_is_stored(chat: httpx.Client) -> None:
+def test_client_builds_the_stored_message(chat: httpx.Client) -> None:
     reader = start_reader(chat, "send", "c1", "How do I install the compass?")
     assert is_open(reader)
     result = result_of(reader)
@@ -108,7 +108,7 @@ def test_the_message_that_a_client_builds_is_the_one_that_is_stored(chat: httpx.
     assert message["parts"][-1]["text"] == "Install it with pip [1], not conda."
 
 
-def test_a_client_that_comes_back_builds_the_same_message(chat: httpx.Client, provider: FakeProvider) -> None:
+def test_resumed_client_builds_the_same_message(chat: httpx.Client, provider: FakeProvider) -> None:
     provider.wait, provider.wait_after = threading.Event(), 1
     sender = start_reader(chat, "send", "c2", "How do I install the compass?")
     assert is_open(sender)
@@ -122,9 +122,7 @@ def test_a_client_that_comes_back_builds_the_same_message(chat: httpx.Client, pr
     assert result_of(late)["types"] == []
 
 
-def test_a_failure_reaches_the_client_as_its_error_with_what_there_was(
-    chat: httpx.Client, provider: FakeProvider
-) -> None:
+def test_failed_answer_reaches_the_client_with_its_text(chat: httpx.Client, provider: FakeProvider) -> None:
     provider.ends = "broken"
     reader = start_reader(chat, "send", "c3", "How do I install the compass?")
     assert is_open(reader)

@@ -59,12 +59,12 @@ def until(chunks: Iterator[bytes], part: str) -> list[StreamEvent]:
     raise AssertionError(f"no {part} in {stream!r}")
 
 
-def test_search_answers(chat: httpx.Client) -> None:
+def test_search_returns_hits(chat: httpx.Client) -> None:
     [hit] = chat.get("/api/search", params={"q": "compass", "k": 1}).json()["hits"]
     assert (hit["key"], hit["text"]) == ("guide.md", "Install the compass with pip.")
 
 
-def test_an_answer_comes_as_it_is_written(chat: httpx.Client, provider: FakeProvider) -> None:
+def test_answer_streams_while_it_is_written(chat: httpx.Client, provider: FakeProvider) -> None:
     provider.pieces, provider.wait, provider.wait_after = ["Hello ", "world [1]."], threading.Event(), 1
     with chat.stream("POST", "/api/chat", json=body("c1")) as response:
         assert response.headers["Content-Type"] == "text/event-stream"
@@ -84,7 +84,7 @@ def test_an_answer_comes_as_it_is_written(chat: httpx.Client, provider: FakeProv
     assert states == ["complete", "stopped"]
 
 
-def test_a_conversation_is_asked_read_and_deleted(chat: httpx.Client, provider: FakeProvider) -> None:
+def test_conversation_can_be_asked_read_and_deleted(chat: httpx.Client, provider: FakeProvider) -> None:
     provider.pieces, provider.wait = ["With pip [1]."], None
     events = parse_events(chat.post("/api/chat", json=body("c2")).content)
     assert event_types(events)[-3:] == ["text-end", "finish", "[DONE]"]
@@ -109,14 +109,14 @@ def test_a_conversation_is_asked_read_and_deleted(chat: httpx.Client, provider: 
         ({"messages": []}, 422, "id"),
     ],
 )
-def test_what_cannot_be_asked_is_told_why(chat: httpx.Client, posted: Any, status: int, words: str) -> None:
+def test_invalid_question_is_rejected_with_the_reason(chat: httpx.Client, posted: Any, status: int, words: str) -> None:
     response = chat.post("/api/chat", json=posted)
     assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
     assert words in response.json()["detail"]
     assert "c3" not in [c["id"] for c in chat.get("/api/conversations").json()["conversations"]]
 
 
-def test_the_function_starts_without_anything_heavy() -> None:
+def test_function_starts_without_heavy_imports() -> None:
     program = (
         "import sys; from functions_framework import create_app; create_app('chat', 'functions/chat/main.py');"
         "print([m for m in sys.argv[1:] if m in sys.modules])"

@@ -14,7 +14,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     return open_blobs("memory:///" if request.param == "memory" else (tmp_path / "a folder").as_uri())
 
 
-def test_what_was_put_is_read_again_until_it_is_replaced(blobs: Blobs) -> None:
+def test_get_returns_the_last_put(blobs: Blobs) -> None:
     assert blobs.get("staged/a") is None
     assert not blobs.exists("staged/a")
     blobs.put("staged/a", b"one")
@@ -25,7 +25,7 @@ def test_what_was_put_is_read_again_until_it_is_replaced(blobs: Blobs) -> None:
     assert blobs.exists("staged/a")
 
 
-def test_deleting_a_prefix_takes_what_is_below_it_and_nothing_beside_it(blobs: Blobs) -> None:
+def test_delete_prefix_removes_only_keys_below_it(blobs: Blobs) -> None:
     for key in ("a/b/c", "a/b/d/e", "a/bc", "ab", "b"):
         blobs.put(key, b"x")
     blobs.delete_prefix("a/b")
@@ -34,7 +34,7 @@ def test_deleting_a_prefix_takes_what_is_below_it_and_nothing_beside_it(blobs: B
     blobs.delete_prefix("never")
 
 
-def test_many_blobs_are_put_as_they_are_made_and_read_in_order(blobs: Blobs) -> None:
+def test_put_all_and_get_all_stream_many_blobs(blobs: Blobs) -> None:
     made = 0
 
     def items() -> Iterator[tuple[str, bytes]]:
@@ -54,7 +54,7 @@ def test_many_blobs_are_put_as_they_are_made_and_read_in_order(blobs: Blobs) -> 
     assert not any(blobs.exists(key) for key in keys)
 
 
-def test_an_error_while_blobs_are_made_stops_the_putting(blobs: Blobs) -> None:
+def test_put_all_raises_the_error_of_its_items(blobs: Blobs) -> None:
     def items() -> Iterator[tuple[str, bytes]]:
         yield "staged/a", b"a"
         raise UpstreamError("broken off")
@@ -63,12 +63,12 @@ def test_an_error_while_blobs_are_made_stops_the_putting(blobs: Blobs) -> None:
         blobs.put_all(items())
 
 
-def test_a_folder_outlives_the_process_that_filled_it(tmp_path: Path) -> None:
+def test_folder_keeps_blobs_for_the_next_process(tmp_path: Path) -> None:
     open_blobs(tmp_path.as_uri()).put("staged/a", b"a")
     assert open_blobs(tmp_path.as_uri()).get("staged/a") == b"a"
 
 
-def test_a_failure_of_the_store_is_an_upstream_error(tmp_path: Path) -> None:
+def test_store_failure_is_an_upstream_error(tmp_path: Path) -> None:
     blobs = open_blobs((tmp_path / "folder").as_uri())
     blobs.put("staged", b"a file where a folder is needed")
     with pytest.raises(UpstreamError, match="Can't store a blob"):
@@ -78,10 +78,10 @@ def test_a_failure_of_the_store_is_an_upstream_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["", "nonsense", "https://example.org/", "file:///", "file://host/x", "s3://", "gs:///x"]
 )
-def test_a_url_that_names_no_blob_store_is_refused_with_examples(url: str) -> None:
+def test_invalid_blob_url_error_has_examples(url: str) -> None:
     with pytest.raises(ConfigError, match=r"BLOB_URL.*gs://bucket"):
         open_blobs(url)
 
 
-def test_a_bucket_is_not_asked_for_anything_when_it_is_opened() -> None:
+def test_opening_a_bucket_sends_no_request() -> None:
     assert open_blobs("s3://bucket/prefix")

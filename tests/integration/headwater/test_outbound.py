@@ -72,7 +72,7 @@ def get(url: str, *, allow_private: bool, lookup: Lookup = socket.getaddrinfo, *
         return http.request("GET", url).data.decode()
 
 
-def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_connected_to() -> None:
+def test_connection_uses_the_address_that_was_checked() -> None:
     resolver = Resolver("127.0.0.1", "10.255.255.1")  # what a second look would find
     with listening() as port:
         host = get(f"http://docs.example.org:{port}/", allow_private=True, lookup=resolver)
@@ -80,19 +80,19 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_connected_to
     assert resolver.asked == ["docs.example.org"]
 
 
-def test_a_private_address_is_refused_before_anything_is_sent() -> None:
+def test_private_address_is_rejected_before_connecting() -> None:
     with pytest.raises(Refused, match="FETCH_PRIVATE"):
         get("http://docs.example.org/", allow_private=False, lookup=Resolver("192.168.0.7"))
 
 
 @pytest.mark.parametrize("target", ["http://169.254.169.254/", "http://metadata.example/latest", "http://[fe80::1]/"])
-def test_each_redirect_is_checked_anew(target: str) -> None:
+def test_each_redirect_is_checked(target: str) -> None:
     resolver = Resolver("127.0.0.1", "169.254.169.254")
     with listening() as port, pytest.raises(Refused, match="does not fetch from such"):
         get(f"http://docs.example.org:{port}/to/{target}", allow_private=True, lookup=resolver)
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_environment_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -124,7 +124,7 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext
     return server, ssl.create_default_context(cafile=str(pem))
 
 
-def test_tls_is_checked_for_the_urls_host_not_for_the_address(tmp_path: Path) -> None:
+def test_tls_verifies_the_host_of_the_url(tmp_path: Path) -> None:
     server, client = certificate(tmp_path, "docs.example.org")
     asked: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: asked.append(name)

@@ -34,7 +34,7 @@ def test_wheel_contains_every_file_of_the_library(files: set[PurePosixPath]) -> 
     assert {file for file in files if file.parts[0] == "headwater"} == source
 
 
-def test_license_is_included(files: set[PurePosixPath]) -> None:
+def test_wheel_contains_the_license(files: set[PurePosixPath]) -> None:
     assert PurePosixPath("headwater-0.1.0.dist-info/licenses/LICENSE") in files
 
 

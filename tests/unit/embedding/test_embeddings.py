@@ -28,7 +28,7 @@ def refusal(**members: Any) -> UserError:
     return raised.value
 
 
-def test_vectors_come_as_numbers_or_as_the_base64_that_openais_client_decodes() -> None:
+def test_vectors_are_returned_as_floats_or_base64() -> None:
     texts = ["one", "two words", "drei"]
     expected = EMBEDDER.embed_documents(texts)
     numbers = ask(input=texts, user="somebody").data
@@ -39,7 +39,7 @@ def test_vectors_come_as_numbers_or_as_the_base64_that_openais_client_decodes() 
     np.testing.assert_array_equal(decoded, expected)
 
 
-def test_the_answer_has_exactly_openais_members() -> None:
+def test_response_has_exactly_the_fields_of_openai() -> None:
     answered = msgspec.to_builtins(ask(input="one"))
     vector = answered["data"][0].pop("embedding")
     assert np.linalg.norm(vector) == pytest.approx(1)
@@ -51,49 +51,49 @@ def test_the_answer_has_exactly_openais_members() -> None:
     }
 
 
-def test_one_text_is_a_list_of_one() -> None:
+def test_single_text_equals_a_list_of_one() -> None:
     assert ask(input="one") == ask(input=["one"])
 
 
-def test_the_models_own_number_of_dimensions_may_be_named_and_no_other() -> None:
+def test_dimensions_must_equal_those_of_the_model() -> None:
     assert len(ask(input="one", dimensions=384).data) == 1
     error = refusal(input="one", dimensions=256)
     assert isinstance(error, BadRequest)
     assert error.message == "dimensions: constant has 384 dimensions, not 256."
 
 
-def test_another_model_is_not_found() -> None:
+def test_other_model_is_not_found() -> None:
     error = refusal(model="text-embedding-3-small", input="one")
     assert isinstance(error, NotFound)
     assert "has 'constant'" in error.message
 
 
 @pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
-def test_tokens_are_refused_with_the_way_around(tokens: list[Any]) -> None:
+def test_tokens_are_rejected_with_a_workaround(tokens: list[Any]) -> None:
     error = refusal(input=tokens)
     assert isinstance(error, UnprocessableContent)
     assert error.message.startswith("input[0]: send text instead of token ids")
     assert "check_embedding_ctx_length=False" in error.message
 
 
-def test_an_empty_text_is_refused_by_its_index() -> None:
+def test_empty_text_error_names_its_index() -> None:
     assert refusal(input="").message == "input[0]: the text is empty."
     assert refusal(input=["one", ""]).message == "input[1]: the text is empty."
 
 
-def test_the_number_of_texts_is_limited() -> None:
+def test_number_of_texts_is_limited() -> None:
     assert len(ask(input=["one"] * MAX_INPUTS).data) == 2048
     assert refusal(input=["one"] * (MAX_INPUTS + 1)).message == "input: send 1 to 2048 texts, not 2049."
     assert refusal(input=[]).message == "input: send 1 to 2048 texts, not 0."
 
 
-def test_a_text_over_the_models_limit_is_refused_and_never_cut() -> None:
+def test_too_long_text_is_rejected_not_truncated() -> None:
     assert ask(input=["one", "word " * 254]).usage.prompt_tokens == 255
     error = refusal(input=["one", "word " * 255])
     assert isinstance(error, BadRequest)
     assert error.message == "input[1]: the text has 255 tokens. The maximum of constant is 254."
 
 
-def test_an_unknown_encoding_does_not_fit() -> None:
+def test_unknown_encoding_format_is_rejected() -> None:
     with pytest.raises(msgspec.ValidationError, match="encoding_format"):
         ask(input="one", encoding_format="int8")

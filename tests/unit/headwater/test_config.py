@@ -12,26 +12,26 @@ DOCS = ROOT / "docs" / "settings.md"
 LEAST = {"DATABASE_URL": "postgresql+pg8000://app@localhost/x"}
 
 
-def test_everything_missing_or_wrong_is_told_at_once() -> None:
+def test_error_lists_every_missing_or_invalid_setting() -> None:
     with pytest.raises(ConfigError) as told:
         read_settings({"FETCH_PRIVATE": "perhaps", "MAX_ATTEMPTS": "-1", "LOCAL_WORKSPACE_ID": "x"})
     for name in ("DATABASE_URL", "FETCH_PRIVATE", "MAX_ATTEMPTS", "LOCAL_WORKSPACE_ID"):
         assert name in told.value.message
 
 
-def test_values_are_read_as_their_types() -> None:
+def test_values_are_parsed_by_type() -> None:
     settings = read_settings({**LEAST, "CORS_ORIGINS": "https://a.example, https://b.example", "FETCH_PRIVATE": "yes"})
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert settings.fetch_private is True
     assert settings.chat_model == "extractive"
 
 
-def test_an_empty_value_counts_as_unset() -> None:
+def test_empty_value_means_unset() -> None:
     assert read_settings({**LEAST, "LEASE_S": ""}).lease_s == Settings(database_url="x").lease_s
 
 
 @pytest.mark.parametrize("name", ["K_SERVICE", "CLOUD_RUN_JOB"])
-def test_local_mode_is_refused_on_cloud_run(name: str) -> None:
+def test_local_mode_is_rejected_on_cloud_run(name: str) -> None:
     with pytest.raises(ConfigError, match="AUTH_MODE"):
         read_settings({**LEAST, name: "x"})
 
@@ -39,7 +39,7 @@ def test_local_mode_is_refused_on_cloud_run(name: str) -> None:
 JWT = {"AUTH_MODE": "jwt", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "a", "AUTH_SECRET": "s" * 32}
 
 
-def test_tokens_can_be_checked_by_a_secret_or_by_published_keys_or_both() -> None:
+def test_jwt_mode_accepts_a_secret_published_keys_or_both() -> None:
     keys = {"AUTH_JWKS_URL": "https://issuer.example/.well-known/jwks.json"}
     for change in ({}, keys, {**keys, "AUTH_SECRET": ""}, {"AUTH_JWKS_URL": "http://localhost:8000/jwks"}):
         assert read_settings({**LEAST, **JWT, **change}).auth_mode == "jwt"
@@ -60,12 +60,12 @@ def test_tokens_can_be_checked_by_a_secret_or_by_published_keys_or_both() -> Non
         ("AUTH_MODE", "none"),
     ],
 )
-def test_settings_that_let_the_wrong_tokens_in_are_refused(name: str, value: str) -> None:
+def test_insecure_token_settings_are_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read_settings({**LEAST, **JWT, name: value})
 
 
-def test_a_worker_budget_over_the_dispatch_deadline_is_refused() -> None:
+def test_worker_budget_above_dispatch_deadline_is_rejected() -> None:
     with pytest.raises(ConfigError, match="WORKER_BUDGET_S"):
         read_settings({**LEAST, "WORKER_BUDGET_S": "700"})
 
@@ -84,13 +84,13 @@ def test_a_worker_budget_over_the_dispatch_deadline_is_refused() -> None:
         ("LOG_LEVEL", "verbose"),
     ],
 )
-def test_a_value_that_nothing_could_work_with_is_refused(name: str, value: str) -> None:
+def test_unusable_value_is_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read_settings({**LEAST, name: value})
 
 
 @pytest.mark.parametrize("spec", fields(Settings), ids=lambda spec: spec.name)
-def test_the_settings_page_names_each_setting_with_its_help(spec: "object") -> None:
+def test_settings_page_describes_each_setting(spec: "object") -> None:
     page = DOCS.read_text()
     assert f"`{spec.name.upper()}`" in page  # type: ignore[attr-defined]
     assert spec.metadata["help"] in page  # type: ignore[attr-defined]

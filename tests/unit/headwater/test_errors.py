@@ -15,7 +15,7 @@ def every_error() -> list[type[errors.HeadwaterError]]:
 
 
 @pytest.mark.parametrize("kind", every_error())
-def test_every_error_becomes_a_problem_with_its_own_status(kind: type[errors.HeadwaterError]) -> None:
+def test_problem_has_the_status_of_its_error(kind: type[errors.HeadwaterError]) -> None:
     error = errors.MethodNotAllowed("m", ["GET"]) if kind is errors.MethodNotAllowed else kind("what to do")
     described = errors.problem(error, "r1")
     assert described["status"] == kind.status
@@ -23,9 +23,9 @@ def test_every_error_becomes_a_problem_with_its_own_status(kind: type[errors.Hea
     assert {"type", "title", "status", "detail"} <= described.keys()
 
 
-def test_the_text_of_an_unexpected_error_is_not_told() -> None:
+def test_unexpected_error_text_is_not_shown() -> None:
     assert "secret" not in str(errors.problem(ValueError("secret")))
 
 
-def test_the_type_is_the_class_name_in_kebab_case() -> None:
+def test_type_is_the_class_name_in_kebab_case() -> None:
     assert errors.problem(errors.PayloadTooLarge("x"))["type"] == "urn:headwater:payload-too-large"

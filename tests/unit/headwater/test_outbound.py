@@ -53,7 +53,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("address", "kind"), KINDS.items())
-def test_every_address_is_known_for_what_it_is(address: str, kind: str) -> None:
+def test_classify_recognizes_each_kind_of_address(address: str, kind: str) -> None:
     assert classify(address) == kind
 
 
@@ -65,28 +65,28 @@ def lookup_of(*addresses: str) -> Lookup:
 
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind != "public"])
-def test_only_public_addresses_are_talked_to(address: str) -> None:
+def test_resolve_rejects_addresses_that_are_not_public(address: str) -> None:
     with pytest.raises(Refused):
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of(address))
 
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind in ("public", "private", "loopback")])
-def test_private_and_loopback_addresses_pass_where_they_are_allowed(address: str) -> None:
+def test_allow_private_accepts_private_and_loopback_addresses(address: str) -> None:
     assert resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address)) == [address]
 
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind not in ("public", "private", "loopback")])
-def test_link_local_and_metadata_addresses_are_refused_always(address: str) -> None:
+def test_allow_private_rejects_link_local_and_metadata_addresses(address: str) -> None:
     with pytest.raises(Refused, match="does not fetch from such"):
         resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address))
 
 
-def test_a_name_with_one_private_address_among_public_ones_is_refused() -> None:
+def test_resolve_rejects_a_name_with_any_private_address() -> None:
     with pytest.raises(Refused):
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("93.184.216.34", "10.0.0.1"))
 
 
-def test_a_refusal_names_the_host_its_address_and_the_setting() -> None:
+def test_refusal_names_host_address_and_setting() -> None:
     with pytest.raises(Refused) as caught:
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("10.0.0.1"))
     assert caught.value.message == (
@@ -100,6 +100,6 @@ def test_a_refusal_names_the_host_its_address_and_the_setting() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"])
-def test_odd_spellings_of_loopback_are_seen_through(spelling: str) -> None:
+def test_unusual_spellings_of_loopback_are_rejected(spelling: str) -> None:
     with pytest.raises(Refused, match="loopback"):
         resolve(spelling, 80, allow_private=False)

@@ -34,7 +34,7 @@ def outage_of(database: Database) -> DatabaseRetry:
     return outage
 
 
-def test_a_database_that_comes_back_is_waited_for() -> None:
+def test_call_is_retried_until_the_database_returns() -> None:
     database = Database(back_at=60)
     outage = outage_of(database)
     assert outage.call(database.call) == "here"
@@ -42,7 +42,7 @@ def test_a_database_that_comes_back_is_waited_for() -> None:
     assert outage.ended_at == database.time >= 60
 
 
-def test_one_that_stays_away_is_given_up() -> None:
+def test_call_fails_after_a_long_outage() -> None:
     database = Database(back_at=1e9)
     outage = outage_of(database)
     with pytest.raises(DatabaseUnavailable):
@@ -50,7 +50,7 @@ def test_one_that_stays_away_is_given_up() -> None:
     assert 300 < database.time < 306
 
 
-def test_patience_begins_anew_with_each_outage() -> None:
+def test_each_outage_has_its_own_time_limit() -> None:
     database = Database(back_at=200)
     outage = outage_of(database)
     outage.call(database.call)
@@ -58,7 +58,7 @@ def test_patience_begins_anew_with_each_outage() -> None:
     assert outage.call(database.call) == "here"
 
 
-def test_one_that_was_never_there_is_not_waited_for() -> None:
+def test_first_call_is_not_retried() -> None:
     database = Database(back_at=1)
     with pytest.raises(DatabaseUnavailable):
         DatabaseRetry(300, clock=database.now, sleep=database.wait).call(database.call)

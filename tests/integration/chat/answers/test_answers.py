@@ -48,7 +48,7 @@ def model_chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[Chat
         yield made
 
 
-def test_an_answer_has_all_its_parts_in_order_each_with_its_number(chat: ChatApp) -> None:
+def test_answer_streams_all_parts_in_order_with_ids(chat: ChatApp) -> None:
     response = chat.post("c1", "How do I install the compass?")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/event-stream"
@@ -61,7 +61,7 @@ def test_an_answer_has_all_its_parts_in_order_each_with_its_number(chat: ChatApp
     assert events[1].part["data"] == {"name": "extractive", "configured": False}
 
 
-def test_without_a_language_model_the_passage_is_quoted_and_cited(chat: ChatApp) -> None:
+def test_extractive_answer_quotes_and_cites_the_passage(chat: ChatApp) -> None:
     events = chat.ask("c1", "How do I install the compass?")
     assert text_of(events) == INTRODUCTION + "> Install the compass with pip on any system. [1]\n\n"
     source = events[2].part
@@ -71,7 +71,7 @@ def test_without_a_language_model_the_passage_is_quoted_and_cited(chat: ChatApp)
     assert passage["headingPath"] == ["Guide"]
 
 
-def test_the_history_holds_what_was_streamed(chat: ChatApp) -> None:
+def test_history_returns_the_streamed_answer(chat: ChatApp) -> None:
     events = chat.ask("c1", "How do I install the compass?")
     question, answer = chat.messages("c1")
     assert (question["role"], question["parts"][0]["text"]) == ("user", "How do I install the compass?")
@@ -82,29 +82,27 @@ def test_the_history_holds_what_was_streamed(chat: ChatApp) -> None:
     assert text == {"type": "text", "text": text_of(events), "state": "done"}
 
 
-def test_each_event_is_committed_before_it_is_sent(chat: ChatApp) -> None:
+def test_events_are_committed_before_they_are_sent(chat: ChatApp) -> None:
     response = chat.post("c1", "How do I install the compass?")
     for chunk in response.response:
         for event in parse_events(bytes(chunk)):  # type: ignore[arg-type]
             assert chat.rows("select 1 from message_events where seq = :seq", seq=event.id) == [(1,)]
 
 
-def test_when_nothing_bears_on_the_question_that_is_said_without_sources(chat: ChatApp) -> None:
+def test_question_without_passages_gets_no_sources(chat: ChatApp) -> None:
     events = chat.ask("c1", "Who won the football championship?")
     assert event_types(events) == [kind for kind in WHOLE if kind != "source-document"]
     assert text_of(events) == NOTHING_FOUND
 
 
-def test_a_language_model_is_not_asked_when_nothing_was_found(model_chat: ChatApp, provider: FakeProvider) -> None:
+def test_language_model_is_not_called_without_passages(model_chat: ChatApp, provider: FakeProvider) -> None:
     events = model_chat.ask("c1", "Who won the football championship?")
     assert text_of(events) == NOTHING_FOUND
     assert events[1].part["data"] == {"name": "openai:fake", "configured": True}
     assert provider.requests == []
 
 
-def test_a_language_models_citations_are_checked_wherever_they_are_cut(
-    model_chat: ChatApp, provider: FakeProvider
-) -> None:
+def test_citations_are_filtered_across_token_boundaries(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = ["Use pip [", "1", "], not conda [", "9].", " See `a[9]`", " [1, 7]"]
     events = model_chat.ask("c1", "How do I install the compass?")
     assert event_types(events) == WHOLE
@@ -112,7 +110,7 @@ def test_a_language_models_citations_are_checked_wherever_they_are_cut(
     assert GUIDE.strip() in provider.requests[0]["messages"][-1]["content"]
 
 
-def test_a_follow_up_brings_the_conversation_along(model_chat: ChatApp, provider: FakeProvider) -> None:
+def test_follow_up_question_includes_the_conversation(model_chat: ChatApp, provider: FakeProvider) -> None:
     model_chat.ask("c1", "How do I install the compass?", "m1")
     events = model_chat.ask("c1", "And why is that?", "m2")
     assert event_types(events) == WHOLE  # found by way of the question before
@@ -124,7 +122,7 @@ def test_a_follow_up_brings_the_conversation_along(model_chat: ChatApp, provider
 @pytest.mark.parametrize(
     ("status", "advice"), [(401, "OPENAI_API_KEY"), (429, "Try again in a minute"), (500, "Try again in a few minutes")]
 )
-def test_a_provider_that_refuses_ends_the_answer_as_failed(
+def test_provider_error_ends_the_answer_as_failed(
     model_chat: ChatApp, provider: FakeProvider, status: int, advice: str
 ) -> None:
     provider.status = status
@@ -135,7 +133,7 @@ def test_a_provider_that_refuses_ends_the_answer_as_failed(
 
 
 @pytest.mark.parametrize("ends", ["early", "broken"])
-def test_what_came_before_a_provider_broke_off_is_kept(model_chat: ChatApp, provider: FakeProvider, ends: str) -> None:
+def test_text_before_a_broken_stream_is_kept(model_chat: ChatApp, provider: FakeProvider, ends: str) -> None:
     provider.ends = ends
     events = model_chat.ask("c1", "How do I install the compass?")
     assert event_types(events)[-5:] == ["text-start", "text-delta", "text-end", "error", "[DONE]"]
@@ -144,19 +142,19 @@ def test_what_came_before_a_provider_broke_off_is_kept(model_chat: ChatApp, prov
     assert answer["parts"][-1]["text"] == text_of(events) == "Yes [1]."
 
 
-def test_an_empty_answer_is_an_error(model_chat: ChatApp, provider: FakeProvider) -> None:
+def test_empty_answer_is_an_error(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = []
     events = model_chat.ask("c1", "How do I install the compass?")
     assert event_types(events)[-2:] == ["error", "[DONE]"]
 
 
-def test_what_cannot_be_stored_is_taken_out_of_an_answer(model_chat: ChatApp, provider: FakeProvider) -> None:
+def test_unstorable_characters_are_removed(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = ["a\0b", "\ud83d", "c [1]"]
     events = model_chat.ask("c1", "How do I install the compass?")
     assert (event_types(events), text_of(events)) == (WHOLE, "abc [1]")
 
 
-def test_a_missing_key_is_a_problem_before_anything_is_stored(database: FreshDatabase) -> None:
+def test_missing_api_key_is_reported_before_storing_anything(database: FreshDatabase) -> None:
     with running_chat_app(database, chat_model="groq:llama") as chat:
         response = chat.post("c1", "How?")
         assert response.status_code == 500
@@ -164,7 +162,7 @@ def test_a_missing_key_is_a_problem_before_anything_is_stored(database: FreshDat
         assert chat.client.get("/api/conversations").get_json() == {"conversations": []}
 
 
-def test_while_a_model_is_silent_there_are_signs_of_life(chat: ChatApp) -> None:
+def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
     writer = Writer(chat.database, begun(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
 
     def parts() -> Generator[list[Part], None, None]:
@@ -191,7 +189,7 @@ def begun(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
 
 
-def test_one_answer_is_written_at_a_time(model_chat: ChatApp, provider: FakeProvider) -> None:
+def test_concurrent_question_in_a_conversation_is_409(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.wait = threading.Event()
     first = model_chat.post("c1", "How do I install the compass?", "m1")
     second = model_chat.post("c1", "And now?", "m2")
@@ -203,9 +201,7 @@ def test_one_answer_is_written_at_a_time(model_chat: ChatApp, provider: FakeProv
     assert [message["role"] for message in model_chat.messages("c1")] == ["user", "assistant"]
 
 
-def test_a_client_that_goes_leaves_an_interrupted_answer_with_what_there_was(
-    model_chat: ChatApp, provider: FakeProvider
-) -> None:
+def test_disconnected_client_leaves_an_interrupted_answer(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.wait = threading.Event()
     response = model_chat.post("c1", "How do I install the compass?")
     assert isinstance(next(iter(response.response)), bytes)
@@ -217,7 +213,7 @@ def test_a_client_that_goes_leaves_an_interrupted_answer_with_what_there_was(
     assert event_types(model_chat.ask("c1", "How do I install the compass?", "m2"))[0] == "start"
 
 
-def test_a_question_asked_anew_replaces_what_came_after_it(chat: ChatApp) -> None:
+def test_repeated_question_replaces_the_later_messages(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     chat.ask("c1", "Where does the needle point?", "m2")
     chat.ask("c1", "How do I install the compass?", "m1", trigger="regenerate-message", messageId="x")
@@ -228,7 +224,7 @@ def test_a_question_asked_anew_replaces_what_came_after_it(chat: ChatApp) -> Non
     assert edited["parts"][0]["text"] == "Where does the needle point?"
 
 
-def test_nobody_can_touch_a_message_of_another_conversation(chat: ChatApp) -> None:
+def test_message_of_another_conversation_cannot_be_replaced(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     theirs = chat.messages("c1")
     chat.ask("c2", "Where does the needle point?", theirs[0]["id"])
@@ -236,7 +232,7 @@ def test_nobody_can_touch_a_message_of_another_conversation(chat: ChatApp) -> No
     assert chat.messages("c1") == theirs
 
 
-def test_conversations_are_listed_by_their_last_question_and_can_be_deleted(chat: ChatApp) -> None:
+def test_conversations_are_listed_by_last_question_and_deleted(chat: ChatApp) -> None:
     for conversation_id in ("c1", "c2"):
         chat.ask(conversation_id, f"How do I install the compass in {conversation_id}?")
     chat.ask("c1", "Where does the needle point?", "m2")
@@ -254,7 +250,7 @@ def test_conversations_are_listed_by_their_last_question_and_can_be_deleted(chat
     )
 
 
-def test_conversations_of_another_workspace_are_not_there(chat: ChatApp, database: FreshDatabase) -> None:
+def test_conversations_of_other_workspaces_are_not_found(chat: ChatApp, database: FreshDatabase) -> None:
     chat.ask("c1", "How do I install the compass?")
     with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
         assert other.client.get("/api/conversations").get_json() == {"conversations": []}
@@ -266,7 +262,7 @@ def test_conversations_of_another_workspace_are_not_there(chat: ChatApp, databas
 
 
 @pytest.mark.direct
-def test_a_database_that_goes_away_in_the_middle_ends_the_stream_properly(
+def test_lost_database_ends_the_stream_with_an_error(
     model_chat: ChatApp, provider: FakeProvider, database: FreshDatabase, postgres: Cluster
 ) -> None:
     provider.wait = threading.Event()
@@ -284,13 +280,13 @@ def test_a_database_that_goes_away_in_the_middle_ends_the_stream_properly(
     assert len(model_chat.messages("c1")) == 1  # still open, until its lease has run out
 
 
-def test_events_of_earlier_answers_are_not_kept(chat: ChatApp) -> None:
+def test_events_of_earlier_answers_are_deleted(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     events = chat.ask("c1", "Where does the needle point?", "m2")
     assert chat.rows("select count(*) from message_events") == [(len(events),)]
 
 
-def test_what_the_log_holds_is_what_was_sent(chat: ChatApp) -> None:
+def test_message_log_contains_the_sent_events(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?")
     with chat.database.transaction(WORKSPACE) as tx:
         answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")

@@ -45,19 +45,19 @@ def check(response: Any) -> None:
 
 @ROBUST
 @given(BODY | JSON)
-def test_any_json_is_answered(chat: ChatApp, body: Any) -> None:
+def test_any_json_gets_an_answer_or_a_problem(chat: ChatApp, body: Any) -> None:
     check(chat.client.post("/api/chat", json=body))
 
 
 @ROBUST
 @given(st.binary(max_size=60))
-def test_any_bytes_are_answered(chat: ChatApp, body: bytes) -> None:
+def test_any_bytes_get_an_answer_or_a_problem(chat: ChatApp, body: bytes) -> None:
     check(chat.client.post("/api/chat", data=body))
 
 
 @ROBUST
 @given(st.text(min_size=1, max_size=60), st.text(max_size=50))
-def test_any_question_is_answered_under_any_message_id(chat: ChatApp, question: str, message_id: str) -> None:
+def test_any_question_and_message_id_are_answered(chat: ChatApp, question: str, message_id: str) -> None:
     response = chat.post("c1", question, message_id)
     check(response)
     if question.replace("\0", "").strip():

@@ -60,7 +60,7 @@ def listed(client: FlaskClient) -> list[tuple[str, str]]:
     return [(one["id"], one["title"]) for one in client.get("/api/conversations").get_json()["conversations"]]
 
 
-def test_another_member_sees_none_of_it(app: JwtApp, workspace: str) -> None:
+def test_conversation_is_hidden_from_other_members(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     assert listed(ada) == [("c1", "Where is the treasure?")]
@@ -76,7 +76,7 @@ def test_another_member_sees_none_of_it(app: JwtApp, workspace: str) -> None:
     assert len(read(ada)["messages"]) == 2
 
 
-def test_the_same_id_is_another_conversation_for_another_member(app: JwtApp, workspace: str) -> None:
+def test_members_can_use_the_same_conversation_id(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     ask(bob, "What is for lunch?")
@@ -89,7 +89,7 @@ def test_the_same_id_is_another_conversation_for_another_member(app: JwtApp, wor
     assert len(read(ada)["messages"]) == 2
 
 
-def test_a_message_of_another_cannot_be_asked_anew(app: JwtApp, workspace: str) -> None:
+def test_message_of_another_member_cannot_be_replaced(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     stolen = read(ada)["messages"][0]["id"]
@@ -98,7 +98,7 @@ def test_a_message_of_another_cannot_be_asked_anew(app: JwtApp, workspace: str) 
     assert read(ada)["messages"][0]["parts"][0]["text"] == "Where is the treasure?"
 
 
-def test_each_key_has_conversations_of_its_own(app: JwtApp, workspace: str) -> None:
+def test_each_key_has_its_own_conversations(app: JwtApp, workspace: str) -> None:
     first, second = (app.by(app.add_key(workspace, "reader")) for _ in range(2))
     ask(first, "Where is the treasure?")
     assert listed(first) == [("c1", "Where is the treasure?")]
@@ -106,7 +106,7 @@ def test_each_key_has_conversations_of_its_own(app: JwtApp, workspace: str) -> N
     assert listed(app.person("ada")) == []
 
 
-def test_what_the_laptops_caller_asked_before_stays_his(app: JwtApp, workspace: str) -> None:
+def test_conversations_of_the_local_caller_stay_separate(app: JwtApp, workspace: str) -> None:
     app.rows(
         "insert into conversations (workspace_id, id, title) values (:w, 'c1', 'Old')", scope=workspace, w=workspace
     )

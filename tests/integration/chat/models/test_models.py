@@ -31,7 +31,7 @@ def answer(provider: FakeProvider, model: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("model", "key"), [("openai:fake", "key-o"), ("anthropic:fake", "key-a")])
-def test_an_answer_streams_piece_by_piece(provider: FakeProvider, model: str, key: str) -> None:
+def test_answer_streams_token_by_token(provider: FakeProvider, model: str, key: str) -> None:
     provider.pieces = ["Run", " pip", " [1]."]
     assert answer(provider, model) == ["Run", " pip", " [1]."]
     assert provider.keys == [f"Bearer {key}"]
@@ -39,7 +39,7 @@ def test_an_answer_streams_piece_by_piece(provider: FakeProvider, model: str, ke
     assert (asked["model"], asked["stream"]) == ("fake", True)
 
 
-def test_openai_is_sent_instructions_history_and_passages(provider: FakeProvider) -> None:
+def test_openai_receives_instructions_history_and_passages(provider: FakeProvider) -> None:
     answer(provider, "openai:fake")
     sent = [(message["role"], message["content"]) for message in provider.requests[0]["messages"]]
     assert sent[:3] == [("system", INSTRUCTIONS), ("user", "Hello"), ("assistant", "Hello!")]
@@ -48,7 +48,7 @@ def test_openai_is_sent_instructions_history_and_passages(provider: FakeProvider
     assert sent[3][1].endswith("Question: How?")
 
 
-def test_a_server_of_ones_own_needs_no_key(provider: FakeProvider) -> None:
+def test_own_server_needs_no_key(provider: FakeProvider) -> None:
     model = load_model(settings(provider, "openai:llama3.2:3b", openai_api_key=""))
     assert list(model.answer(ASKED)) == ["Yes", " [1]."]
     assert provider.requests[0]["model"] == "llama3.2:3b"
@@ -65,7 +65,7 @@ def test_a_server_of_ones_own_needs_no_key(provider: FakeProvider) -> None:
         (500, UpstreamError, "Try again in a few minutes", 3),
     ],
 )
-def test_a_providers_error_says_what_to_do_and_not_what_the_provider_said(
+def test_provider_error_gives_advice_and_hides_its_text(
     provider: FakeProvider, model: str, status: int, kind: type[HeadwaterError], advice: str, tries: int
 ) -> None:
     provider.status = status
@@ -77,7 +77,7 @@ def test_a_providers_error_says_what_to_do_and_not_what_the_provider_said(
 
 @pytest.mark.parametrize("model", ["openai:fake", "anthropic:fake"])
 @pytest.mark.parametrize("ends", ["early", "broken"])
-def test_a_stream_that_breaks_off_is_an_error_after_what_came(provider: FakeProvider, model: str, ends: str) -> None:
+def test_broken_stream_raises_after_its_tokens(provider: FakeProvider, model: str, ends: str) -> None:
     provider.ends = ends
     pieces = load_model(settings(provider, model)).answer(ASKED)
     assert [next(pieces), next(pieces)] == ["Yes", " [1]."]
@@ -85,7 +85,7 @@ def test_a_stream_that_breaks_off_is_an_error_after_what_came(provider: FakeProv
         next(pieces)
 
 
-def test_nobody_listening_is_said_as_such() -> None:
+def test_unreachable_provider_is_an_upstream_error() -> None:
     with fake_provider() as gone:
         pass
     with pytest.raises(UpstreamError, match="connection"):

@@ -43,7 +43,7 @@ def keys(hits: Sequence[dict[str, object]]) -> list[object]:
     return [hit["key"] for hit in hits]
 
 
-def test_words_and_vectors_each_find_and_what_both_find_comes_first(chat: ChatApp) -> None:
+def test_hits_of_words_and_vectors_are_fused(chat: ChatApp) -> None:
     chat.add_document("sense.md", "A feline rests.", vectors=[axis(0, 1, 0.9)])
     chat.add_document("words.md", "The cat sat on the mat.", vectors=[axis(2)])
     chat.add_document("both.md", "A cat sleeps.", vectors=[axis(0, 1, 0.8)])
@@ -54,7 +54,7 @@ def test_words_and_vectors_each_find_and_what_both_find_comes_first(chat: ChatAp
     assert hits[0]["score"] == pytest.approx(1 / 62 + 1 / 61)
 
 
-def test_a_hit_says_exactly_where_its_text_stands(chat: ChatApp) -> None:
+def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
     text = "# Über 😀\n\nDas Erste.\n\nThe needle is here, with an emoji 👩‍👩‍👧.\n"
     cut = text.index("The needle")
     document_id = chat.add_document("a/b.md", text, title="Über", headings=["Über", "Zwei"], cuts=[cut])
@@ -72,19 +72,19 @@ def test_a_hit_says_exactly_where_its_text_stands(chat: ChatApp) -> None:
     }
 
 
-def test_headings_and_the_title_are_searched_too(chat: ChatApp) -> None:
+def test_headings_and_title_are_searched(chat: ChatApp) -> None:
     chat.add_document("a.md", "Run it.", title="Compass", headings=["Navigation"], vectors=())
     assert keys(chat.search(q="navigation")) == ["a.md"]
     assert keys(chat.search(q="compass")) == ["a.md"]
 
 
-def test_words_are_found_in_their_other_forms_and_any_of_them_is_enough(chat: ChatApp) -> None:
+def test_word_forms_match_and_any_word_suffices(chat: ChatApp) -> None:
     chat.add_document("one.md", "Installing is simple.", vectors=())
     chat.add_document("two.md", "Installing the database is simple.", vectors=())
     assert keys(chat.search(q="How do I install databases?")) == ["two.md", "one.md"]
 
 
-def test_what_is_removed_or_anothers_is_never_found(chat: ChatApp, database: FreshDatabase) -> None:
+def test_removed_and_foreign_documents_are_not_found(chat: ChatApp, database: FreshDatabase) -> None:
     chat.add_document("mine.md", "A secret cat.")
     chat.add_document("removed.md", "A removed cat.")
     chat.rows("update documents set deleted_at = now() where key = 'removed.md'")
@@ -94,7 +94,7 @@ def test_what_is_removed_or_anothers_is_never_found(chat: ChatApp, database: Fre
         assert keys(other.search(q="cat")) == ["theirs.md"]
 
 
-def test_a_source_can_be_searched_alone(chat: ChatApp) -> None:
+def test_search_can_be_limited_to_a_source(chat: ChatApp) -> None:
     source_id = chat.add_source()
     chat.add_document("here.md", "A cat.", source_id=source_id)
     chat.add_document("there.md", "A cat.")
@@ -102,7 +102,7 @@ def test_a_source_can_be_searched_alone(chat: ChatApp) -> None:
     assert chat.search(q="cat", source_id=uuid.uuid4()) == []
 
 
-def test_at_most_k_are_found_and_never_the_same_span_twice(chat: ChatApp) -> None:
+def test_search_returns_at_most_k_distinct_spans(chat: ChatApp) -> None:
     for n in range(12):
         chat.add_document(f"{n}.md", "The same cat everywhere.", vectors=[axis(0)])
     chat.rows(
@@ -116,7 +116,7 @@ def test_at_most_k_are_found_and_never_the_same_span_twice(chat: ChatApp) -> Non
     assert len(hits) == len({(hit["document_id"], hit["start"], hit["end"]) for hit in hits}) == 12
 
 
-def test_before_anything_is_embedded_words_alone_find_and_no_model_is_loaded(database: FreshDatabase) -> None:
+def test_search_without_vectors_loads_no_model(database: FreshDatabase) -> None:
     def nobody(name: str) -> ConstantEmbedder:
         raise AssertionError("No embedder is needed yet.")
 
@@ -126,14 +126,14 @@ def test_before_anything_is_embedded_words_alone_find_and_no_model_is_loaded(dat
         assert chat.search(q="dog") == []
 
 
-def test_only_the_active_models_vectors_count(chat: ChatApp, database: FreshDatabase) -> None:
+def test_only_vectors_of_the_active_model_are_searched(chat: ChatApp, database: FreshDatabase) -> None:
     chat.add_document("sense.md", "A feline.", vectors=[axis(0)])
     assert keys(chat.search(q="cat")) == ["sense.md"]
     register_model(database.admin_url, "another", 384)
     assert chat.search(q="cat") == []
 
 
-def test_vectors_of_texts_that_are_gone_hide_none_of_those_that_are_there(chat: ChatApp) -> None:
+def test_vectors_without_chunks_hide_no_hits(chat: ChatApp) -> None:
     chat.add_document("live.md", "A feline.", vectors=[axis(0, 1, 0.5)])
     chat.rows(
         """insert into vectors (model_id, workspace_id, input_hash, embedding)
@@ -144,14 +144,14 @@ def test_vectors_of_texts_that_are_gone_hide_none_of_those_that_are_there(chat: 
     assert keys(chat.search(q="cat")) == ["live.md"]
 
 
-def test_among_many_the_nearest_are_found_in_order(chat: ChatApp) -> None:
+def test_nearest_chunks_are_found_in_order(chat: ChatApp) -> None:
     text = "".join(f"{n:03} " for n in range(150))
     nearness = [axis(0, 1, 0.2 + n / 200) for n in range(150)]
     chat.add_document("a.md", text, cuts=range(4, 600, 4), vectors=nearness)
     assert [hit["text"] for hit in chat.search(q="cat", k=3)] == ["149 ", "148 ", "147 "]
 
 
-def test_a_passage_knows_how_it_fits_the_question(chat: ChatApp) -> None:
+def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
     chat.add_document("near.md", "The cat sat.", vectors=[axis(0, 1, 0.75)])
     chat.add_document("bare.md", "The cat sat on a mat.", vectors=())
     found = Search(chat.database, lambda name: Pointing())(WORKSPACE, "Where has the cat gone, and the mat?", 10)
@@ -168,7 +168,7 @@ def test_a_passage_knows_how_it_fits_the_question(chat: ChatApp) -> None:
     + [{"q": "cat", "k": k} for k in (0, 51, -1, "ten", "", 10**30)]
     + [{"q": "cat", "source_id": "none"}],
 )
-def test_what_cannot_be_searched_is_a_problem(chat: ChatApp, query: dict[str, object]) -> None:
+def test_invalid_query_is_a_problem(chat: ChatApp, query: dict[str, object]) -> None:
     response = chat.client.get("/api/search", query_string=query)
     assert response.status_code == 422
     assert response.content_type == "application/problem+json"
@@ -189,13 +189,13 @@ def test_what_cannot_be_searched_is_a_problem(chat: ChatApp, query: dict[str, ob
         "https://example.org/a?b=c&d=e#f me@example.org 1.5e10 -7 /etc/passwd",
     ],
 )
-def test_odd_questions_find_something_or_nothing_and_never_fail(chat: ChatApp, question: str) -> None:
+def test_unusual_question_does_not_fail(chat: ChatApp, question: str) -> None:
     chat.add_document("a.md", "A cat and a dog.")
     assert keys(chat.search(q=question)) == ["a.md"]  # by the vector, whatever the words are
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
-def test_whatever_is_asked_search_answers(chat: ChatApp, question: str) -> None:
+def test_any_question_gets_hits_or_a_problem(chat: ChatApp, question: str) -> None:
     response = chat.client.get("/api/search", query_string={"q": question})
     assert response.status_code == (200 if question.replace("\0", "").strip() else 422)

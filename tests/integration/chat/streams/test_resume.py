@@ -94,7 +94,7 @@ def kill_writer(chat: ChatApp) -> None:
     chat.rows("update messages set alive_until = now() - interval '1 second' where state = 'streaming'")
 
 
-def test_an_answer_is_replayed_from_its_start_and_followed_to_its_end(
+def test_answer_is_replayed_and_followed_on_another_instance(
     chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     first = Reading(chat.post("c1", QUESTION))
@@ -107,9 +107,7 @@ def test_an_answer_is_replayed_from_its_start_and_followed_to_its_end(
     assert event_types(second.all())[-2:] == ["finish", "[DONE]"]
 
 
-def test_an_answer_is_continued_after_the_last_event_that_the_client_has(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
-) -> None:
+def test_replay_continues_after_last_event_id(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
     first = Reading(chat.post("c1", QUESTION))
     seen = first.until("text-delta")
     second = Reading(resume(elsewhere, str(seen[1].id)))
@@ -117,7 +115,7 @@ def test_an_answer_is_continued_after_the_last_event_that_the_client_has(
     assert second.all() == first.all()[2:]
 
 
-def test_the_end_that_a_client_missed_is_there_until_the_next_question(
+def test_missed_end_is_replayed_after_the_answer_is_complete(
     chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     finish(provider)
@@ -127,7 +125,7 @@ def test_the_end_that_a_client_missed_is_there_until_the_next_question(
     assert resume(elsewhere).status_code == 204
 
 
-def test_when_nothing_is_written_there_is_nothing_to_follow(chat: ChatApp, provider: FakeProvider) -> None:
+def test_resume_without_an_open_answer_is_204(chat: ChatApp, provider: FakeProvider) -> None:
     assert resume(chat).status_code == 204  # a conversation that nobody knows
     finish(provider)
     chat.ask("c1", QUESTION)
@@ -135,7 +133,7 @@ def test_when_nothing_is_written_there_is_nothing_to_follow(chat: ChatApp, provi
 
 
 @pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2"])
-def test_an_odd_last_event_id_means_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
+def test_invalid_last_event_id_replays_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
     first = Reading(chat.post("c1", QUESTION))
     first.until("text-delta")
     again = Reading(resume(chat, odd))
@@ -143,9 +141,7 @@ def test_an_odd_last_event_id_means_from_the_start(chat: ChatApp, provider: Fake
     assert again.all() == first.all()
 
 
-def test_a_stopped_answer_ends_for_everybody_and_keeps_what_there_was(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
-) -> None:
+def test_stop_ends_all_streams_and_keeps_the_text(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     follower = Reading(resume(elsewhere))
@@ -160,9 +156,7 @@ def test_a_stopped_answer_ends_for_everybody_and_keeps_what_there_was(
     assert event_types(chat.ask("c1", QUESTION, "m2"))[-2:] == ["finish", "[DONE]"]
 
 
-def test_stopping_what_is_over_is_no_error_and_what_never_was_is_not_found(
-    chat: ChatApp, provider: FakeProvider
-) -> None:
+def test_stop_after_the_end_changes_nothing(chat: ChatApp, provider: FakeProvider) -> None:
     finish(provider)
     assert chat.client.post("/api/chat/c1/stop").status_code == 404
     chat.ask("c1", QUESTION)
@@ -171,7 +165,7 @@ def test_stopping_what_is_over_is_no_error_and_what_never_was_is_not_found(
     assert chat.messages("c1")[1]["metadata"]["state"] == "complete"
 
 
-def test_a_writer_that_died_is_noticed_by_whoever_follows(
+def test_follower_interrupts_the_answer_of_a_dead_writer(
     chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = chat.post("c1", QUESTION)  # nobody reads on: as good as dead
@@ -185,7 +179,7 @@ def test_a_writer_that_died_is_noticed_by_whoever_follows(
     assert parse_events(writer.data) == events
 
 
-def test_an_answer_that_outlasts_its_process_ends_as_interrupted_and_can_be_asked_for_again(
+def test_answer_that_outlasts_its_process_is_interrupted(
     chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
     writer = Reading(chat.post("c1", QUESTION))
@@ -201,7 +195,7 @@ def test_an_answer_that_outlasts_its_process_ends_as_interrupted_and_can_be_aske
     assert [message["metadata"]["state"] for message in elsewhere.messages("c1")] == ["complete", "complete"]
 
 
-def test_an_answer_may_finish_while_its_process_ends(chat: ChatApp, provider: FakeProvider) -> None:
+def test_answer_can_finish_while_its_process_ends(chat: ChatApp, provider: FakeProvider) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     chat.lifetime.end()
@@ -209,9 +203,7 @@ def test_an_answer_may_finish_while_its_process_ends(chat: ChatApp, provider: Fa
     assert event_types(writer.all())[-2:] == ["finish", "[DONE]"]
 
 
-def test_a_follower_whose_process_is_over_can_go_on_at_another(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
-) -> None:
+def test_follower_can_continue_on_another_instance(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     follower = Reading(resume(elsewhere))
@@ -224,9 +216,7 @@ def test_a_follower_whose_process_is_over_can_go_on_at_another(
     assert seen + rest.all() == writer.all()
 
 
-def test_a_writer_that_died_does_not_block_the_conversation(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
-) -> None:
+def test_dead_writer_does_not_block_the_conversation(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
     chat.post("c1", QUESTION)
     kill_writer(chat)
     finish(provider)
@@ -237,7 +227,7 @@ def test_a_writer_that_died_does_not_block_the_conversation(
     assert states == ["complete", "interrupted", "complete", "complete"]
 
 
-def test_an_answer_that_is_being_written_is_not_among_the_messages(chat: ChatApp, provider: FakeProvider) -> None:
+def test_unfinished_answer_is_not_among_the_messages(chat: ChatApp, provider: FakeProvider) -> None:
     reading = Reading(chat.post("c1", QUESTION))
     reading.until("text-delta")
     assert [message["role"] for message in chat.messages("c1")] == ["user"]
@@ -246,9 +236,7 @@ def test_an_answer_that_is_being_written_is_not_among_the_messages(chat: ChatApp
     assert [message["role"] for message in chat.messages("c1")] == ["user", "assistant"]
 
 
-def test_a_conversation_deleted_under_its_answer_ends_every_stream(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
-) -> None:
+def test_deleting_a_conversation_ends_its_streams(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
     writer = Reading(chat.post("c1", QUESTION))
     writer.until("text-delta")
     follower = Reading(resume(elsewhere))
@@ -258,7 +246,7 @@ def test_a_conversation_deleted_under_its_answer_ends_every_stream(
     assert chat.rows("select count(*) from message_events") == [(0,)]
 
 
-def test_a_follower_gives_signs_of_life(chat: ChatApp, provider: FakeProvider) -> None:
+def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) -> None:
     reading = Reading(chat.post("c1", QUESTION))
     reading.until("text-delta")
     with chat.database.transaction(WORKSPACE) as tx:
@@ -271,7 +259,7 @@ def test_a_follower_gives_signs_of_life(chat: ChatApp, provider: FakeProvider) -
     assert parse_events(b"".join(following))[-1].part == DONE
 
 
-def test_a_follower_whose_database_goes_away_is_told(chat: ChatApp) -> None:
+def test_follower_reports_a_lost_database(chat: ChatApp) -> None:
     class Gone:
         def transaction(self, scope: object) -> None:
             raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")

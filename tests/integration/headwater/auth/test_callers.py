@@ -49,7 +49,7 @@ def told(client: FlaskClient, path: str = "/api/read", status: int = 200, method
     return response.get_json()
 
 
-def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: JwtApp) -> None:
+def test_first_sign_in_creates_a_workspace(app: JwtApp) -> None:
     ada = told(app.by(app.issuer.token("ada", name="Ada Lovelace")))
     assert (ada["subject"], ada["role"]) == ("ada", "owner")
     assert told(app.person("ada")) == ada
@@ -57,7 +57,7 @@ def test_who_signs_in_first_gets_a_workspace_and_owns_it(app: JwtApp) -> None:
     assert app.rows("select name from workspaces where id = :w", w=ada["workspace"]) == [("Ada Lovelace",)]
 
 
-def test_requests_that_come_together_make_one_workspace(app: JwtApp) -> None:
+def test_concurrent_first_requests_create_one_workspace(app: JwtApp) -> None:
     clients = [app.person("ada") for _ in range(16)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(told, clients))
@@ -66,7 +66,7 @@ def test_requests_that_come_together_make_one_workspace(app: JwtApp) -> None:
     assert app.rows("select subject, role from members") == [("ada", "owner")]
 
 
-def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: JwtApp) -> None:
+def test_removed_member_gets_a_new_workspace(app: JwtApp) -> None:
     first = told(app.person("ada"))["workspace"]
     app.add_member(first, "bob", "owner")
     app.rows("delete from members where subject = 'ada'", scope=first)
@@ -77,7 +77,7 @@ def test_who_was_removed_from_their_workspace_does_not_get_it_back(app: JwtApp) 
     assert "aren't a member" in told(app.person("ada", X_Workspace=first), status=403)["detail"]
 
 
-def test_where_people_are_invited_a_stranger_is_told_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
+def test_invited_sign_up_tells_strangers_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
     with running_jwt_app(database, issuer, "chat", routes, sign_up="invited") as app:
         detail = told(app.person("ada"), status=403)["detail"]
         assert "POST /api/members" in detail
@@ -85,7 +85,7 @@ def test_where_people_are_invited_a_stranger_is_told_what_to_do(database: FreshD
         assert app.rows("select count(*) from workspaces") == [(0,)]
 
 
-def test_a_member_of_several_workspaces_chooses_one_by_header(app: JwtApp) -> None:
+def test_member_selects_a_workspace_by_header(app: JwtApp) -> None:
     own, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
     app.add_member(other, "ada", "reader")
     assert told(app.person("ada"))["workspace"] == own
@@ -98,7 +98,7 @@ def test_a_member_of_several_workspaces_chooses_one_by_header(app: JwtApp) -> No
 
 
 @pytest.mark.parametrize(("role", "may"), [("reader", 1), ("editor", 2), ("owner", 3)])
-def test_each_role_may_what_those_before_it_may(app: JwtApp, role: str, may: int) -> None:
+def test_role_includes_the_permissions_of_lower_roles(app: JwtApp, role: str, may: int) -> None:
     workspace = told(app.by(app.issuer.token("ada", name="Ada")))["workspace"]
     app.add_member(workspace, "bob", role)
     key = app.add_key(workspace, role)
@@ -111,7 +111,7 @@ def test_each_role_may_what_those_before_it_may(app: JwtApp, role: str, may: int
         assert n < may or "Ada" in told(app.person("bob"), path, 403, method)["detail"]
 
 
-def test_a_key_calls_for_its_workspace_alone(app: JwtApp) -> None:
+def test_key_is_limited_to_its_workspace(app: JwtApp) -> None:
     workspace, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
     key = app.add_key(workspace, "editor")
     answer = told(app.by(key))
@@ -131,7 +131,7 @@ def test_a_key_calls_for_its_workspace_alone(app: JwtApp) -> None:
         ({"scopes": ["chat"]}, 200, ""),
     ],
 )
-def test_a_key_serves_as_long_and_where_it_is_meant_to(
+def test_key_is_limited_by_expiry_revocation_and_scopes(
     app: JwtApp, changes: dict[str, Any], status: int, words: str
 ) -> None:
     key = app.add_key(told(app.person("ada"))["workspace"], **changes)
@@ -139,11 +139,11 @@ def test_a_key_serves_as_long_and_where_it_is_meant_to(
     assert ("scopes" not in changes) or told(app.by(key), "/api/any")
 
 
-def test_a_key_that_does_not_exist_is_refused(app: JwtApp) -> None:
+def test_unknown_key_is_rejected(app: JwtApp) -> None:
     assert "valid API key" in told(app.by(make_key()), status=401)["detail"]
 
 
-def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssuer) -> None:
+def test_malformed_key_is_rejected_without_the_database(issuer: FakeIssuer) -> None:
     nowhere = FreshDatabase("none", *(["postgresql+pg8000://app@127.0.0.1:9/none"] * 2))
     with running_jwt_app(nowhere, issuer, "chat", routes) as app:
         key = make_key()
@@ -153,7 +153,7 @@ def test_nobody_asks_the_database_about_a_key_that_cannot_exist(issuer: FakeIssu
         told(app.by(app.issuer.token("ada") + "x"), status=401)
 
 
-def test_the_use_of_a_key_is_noted_once_a_minute(app: JwtApp) -> None:
+def test_key_use_is_recorded_once_a_minute(app: JwtApp) -> None:
     key = app.add_key(told(app.person("ada"))["workspace"])
     used = "select last_used_at from api_keys"
     assert app.rows(used) == [(None,)]
@@ -166,14 +166,14 @@ def test_the_use_of_a_key_is_noted_once_a_minute(app: JwtApp) -> None:
     assert app.rows(used)[0][0] > first
 
 
-def test_nobody_is_let_in_without_a_token(app: JwtApp) -> None:
+def test_request_without_a_token_is_401(app: JwtApp) -> None:
     for authorization in ("", "Bearer", "Bearer ", "Basic YTpi", "Token x", "hw_x"):
         response = app.server.test_client().get("/api/read", headers={"Authorization": authorization})
         assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
 @pytest.mark.parametrize("with_key", [False, True])
-def test_one_query_finds_who_calls(app: JwtApp, with_key: bool) -> None:
+def test_caller_is_found_by_one_indexed_query(app: JwtApp, with_key: bool) -> None:
     workspace = told(app.person("ada"))["workspace"]
     client = app.by(app.add_key(workspace)) if with_key else app.person("ada")
     told(client)

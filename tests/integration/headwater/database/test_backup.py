@@ -66,7 +66,7 @@ def restore(cluster: Cluster, dump: Path) -> FreshDatabase:
     return restored
 
 
-def test_a_backup_restored_elsewhere_has_all_rows_and_keeps_workspaces_apart(
+def test_restored_backup_has_all_rows_and_row_level_security(
     collected: Pipeline, database: FreshDatabase, postgres: Cluster, elsewhere: Cluster, tmp_path: Path
 ) -> None:
     dump = tmp_path / "headwater.dump"
@@ -94,9 +94,7 @@ def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", ["0003", "0002", "0001"])
-def test_a_migration_that_was_undone_can_be_done_again(
-    database: FreshDatabase, postgres: Cluster, revision: str
-) -> None:
+def test_migration_can_be_repeated_after_a_downgrade(database: FreshDatabase, postgres: Cluster, revision: str) -> None:
     before = sorted(structure(postgres, database))
     made = Database(database.url, 1)
     add_run(made, add_workspace(made))

@@ -53,12 +53,12 @@ def turns(proxy: Proxy, db: Database, statements: int) -> int:
     return proxy.turns - before
 
 
-def test_a_transaction_costs_a_round_trip_a_statement_and_one_more(proxy: Proxy, db: Database) -> None:
+def test_transaction_costs_one_round_trip_more_than_its_statements(proxy: Proxy, db: Database) -> None:
     ask(db)
     assert [turns(proxy, db, statements) for statements in (0, 1, 3)] == [0, 2, 4]
 
 
-def test_giving_up_a_transaction_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
+def test_rollback_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
     ask(db)
     before = proxy.turns
 
@@ -86,22 +86,20 @@ def use_all(db: Database) -> list[int]:
         return list(pool.map(one, range(4)))
 
 
-def test_connections_that_broke_while_they_lay_idle_are_replaced(proxy: Proxy, db: Database) -> None:
+def test_broken_idle_connections_are_replaced(proxy: Proxy, db: Database) -> None:
     before = use_all(db)
     proxy.cut()
     assert ask(db, 7) == 7
     assert set(use_all(db)).isdisjoint(before)
 
 
-def test_connections_that_the_server_ended_are_replaced(
-    postgres: Cluster, module_database: FreshDatabase, db: Database
-) -> None:
+def test_terminated_connections_are_replaced(postgres: Cluster, module_database: FreshDatabase, db: Database) -> None:
     for pid in use_all(db):
         postgres.execute(f"select pg_terminate_backend({pid})")
     assert ask(db, 7) == 7
 
 
-def test_a_first_statement_that_the_server_ends_is_not_run_again(
+def test_terminated_first_statement_is_not_repeated(
     postgres: Cluster, module_database: FreshDatabase, db: Database
 ) -> None:
     postgres.execute("create sequence runs_of_it", "grant all on runs_of_it to app", database=module_database.name)
@@ -112,14 +110,14 @@ def test_a_first_statement_that_the_server_ends_is_not_run_again(
         assert tx.execute(sa.text("select last_value from runs_of_it")).scalar_one() == 1
 
 
-def test_several_statements_at_once_begin_a_transaction_too(db: Database) -> None:
+def test_multiple_statements_in_one_call_begin_a_transaction(db: Database) -> None:
     with db.transaction(WORKSPACE) as tx:
         tx.exec_driver_sql("set local lock_timeout = '7s'; set local statement_timeout = '9s'")
         settings = "select current_setting('lock_timeout'), current_setting('app.workspace_id', true)"
         assert tuple(tx.execute(sa.text(settings)).one()) == ("7s", str(WORKSPACE))
 
 
-def test_a_transaction_that_loses_its_connection_is_a_database_that_is_unavailable(proxy: Proxy, db: Database) -> None:
+def test_connection_lost_in_a_transaction_is_database_unavailable(proxy: Proxy, db: Database) -> None:
     def lose() -> None:
         with db.transaction(WORKSPACE) as tx:
             tx.execute(sa.text("insert into workspaces (id, name) values (:id, 'lost')"), {"id": WORKSPACE})
@@ -132,7 +130,7 @@ def test_a_transaction_that_loses_its_connection_is_a_database_that_is_unavailab
         assert tx.execute(sa.text("select count(*) from workspaces")).scalar_one() == 0
 
 
-def test_a_connection_lost_before_the_commit_is_told(proxy: Proxy, db: Database) -> None:
+def test_connection_lost_before_commit_is_database_unavailable(proxy: Proxy, db: Database) -> None:
     def lose() -> None:
         with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(ONE, {"n": 1})
@@ -143,19 +141,19 @@ def test_a_connection_lost_before_the_commit_is_told(proxy: Proxy, db: Database)
     assert ask(db, 7) == 7
 
 
-def test_a_database_that_is_gone_is_unavailable(proxy: Proxy, db: Database) -> None:
+def test_unreachable_database_is_database_unavailable(proxy: Proxy, db: Database) -> None:
     ask(db)
     proxy.close()
     with pytest.raises(DatabaseUnavailable):
         ask(db)
 
 
-def test_what_a_sleeping_instance_holds_is_given_back_in_a_minute(db: Database) -> None:
+def test_idle_transaction_is_terminated_after_one_minute(db: Database) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("show idle_in_transaction_session_timeout")).scalar_one() == "1min"
 
 
-def test_nothing_of_a_transaction_outlives_it(db: Database) -> None:
+def test_settings_of_a_transaction_do_not_outlive_it(db: Database) -> None:
     settings = "select current_setting('app.workspace_id', true), current_setting('search_path')"
     with db.transaction(WORKSPACE) as tx:
         assert tuple(tx.execute(sa.text(settings)).one()) == (str(WORKSPACE), "headwater, public, extensions")
@@ -163,7 +161,7 @@ def test_nothing_of_a_transaction_outlives_it(db: Database) -> None:
         assert tuple(tx.execute(sa.text(settings)).one()) == ("", '"$user", public')
 
 
-def test_only_a_workspace_is_a_scope(db: Database) -> None:
+def test_transaction_rejects_a_scope_that_is_no_uuid(db: Database) -> None:
     with pytest.raises(ValueError, match="UUID"), db.transaction("x'; drop table steps; --"):  # type: ignore[arg-type]
         pass
 
@@ -185,7 +183,7 @@ def test_only_a_workspace_is_a_scope(db: Database) -> None:
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value[:7],
 )
-def test_values_go_and_come_back(db: Database, kind: str, value: Any) -> None:
+def test_values_round_trip(db: Database, kind: str, value: Any) -> None:
     statement = sa.text(f"select cast(:value as {kind}), '100 %', :n + 0")
     given = json.dumps(value) if isinstance(value, dict) else value
     for n in range(2):
@@ -193,14 +191,14 @@ def test_values_go_and_come_back(db: Database, kind: str, value: Any) -> None:
             assert tuple(tx.execute(statement, {"value": given, "n": n}).one()) == (value, "100 %", n)
 
 
-def test_a_refused_statement_leaves_the_connection_in_order(db: Database) -> None:
+def test_connection_is_usable_after_a_failed_statement(db: Database) -> None:
     for n in range(3):
         with pytest.raises(sa.exc.ProgrammingError), db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("select 1 / :n"), {"n": 0})
         assert ask(db, n) == n
 
 
-def test_a_refused_workspace_is_an_integrity_error(db: Database) -> None:
+def test_duplicate_workspace_is_an_integrity_error(db: Database) -> None:
     other = uuid.uuid4()
     add_workspace(db, other)
     with pytest.raises(sa.exc.IntegrityError):
@@ -212,7 +210,7 @@ def copy(tx: sa.Connection, content: str) -> None:
     tx.connection.cursor().execute("copy copied from stdin", stream=io.BytesIO(content.encode()))  # type: ignore[call-arg]
 
 
-def test_copied_rows_arrive(db: Database) -> None:
+def test_copy_stores_all_rows(db: Database) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         copy(tx, "".join(f"{n}\tword {n}\n" for n in range(5000)))
         assert tx.execute(sa.text("select count(*), sum(n) from copied where n >= :n"), {"n": 1}).one() == (
@@ -221,7 +219,7 @@ def test_copied_rows_arrive(db: Database) -> None:
         )
 
 
-def test_refused_copies_leave_the_connection_in_order(db: Database) -> None:
+def test_connection_is_usable_after_a_failed_copy(db: Database) -> None:
     for n in range(3):
         with pytest.raises(pg8000.ProgrammingError, match="integer"), db.transaction(ALL_WORKSPACES) as tx:
             copy(tx, "1\tone\n" * 1000 + "no number\ttwo\n" + "3\tthree\n" * 1000)

@@ -31,14 +31,14 @@ def db(module_database: FreshDatabase) -> Iterator[Database]:
 
 @given(ROWS)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_value_comes_back_as_it_was(db: Database, rows: list[tuple[Any, ...]]) -> None:
+def test_copied_values_round_trip(db: Database, rows: list[tuple[Any, ...]]) -> None:
     with db.transaction(WORKSPACE) as tx:
         copy.copy_rows(tx, "new_things", COLUMNS, rows)
         stored = tx.execute(sa.text("select * from new_things")).all()
     assert [tuple(row) for row in stored] == rows
 
 
-def test_many_rows_are_sent_in_blocks_and_the_table_is_gone_with_the_transaction(db: Database) -> None:
+def test_copy_sends_blocks_to_a_table_that_ends_with_the_transaction(db: Database) -> None:
     rows = [(n, "x" * 1000, b"", (), uuid.UUID(int=n)) for n in range(1000)]
     assert len(list(copy.encode_blocks(rows))) > 3
     for _ in range(2):
@@ -47,12 +47,12 @@ def test_many_rows_are_sent_in_blocks_and_the_table_is_gone_with_the_transaction
             assert tx.execute(sa.text("select sum(length(t)) from new_things")).scalar_one() == 1_000_000
 
 
-def test_a_nul_character_is_refused_as_what_it_is(db: Database) -> None:
+def test_nul_character_is_unprocessable(db: Database) -> None:
     with pytest.raises(UnprocessableContent), db.transaction(WORKSPACE) as tx:
         copy.copy_rows(tx, "new_things", "t text", [("a\0b",)])
 
 
-def test_vectors_keep_their_hash_and_are_rounded_to_half_precision(db: Database) -> None:
+def test_copied_vectors_are_rounded_to_float16(db: Database) -> None:
     hashes = [bytes([n]) * 32 for n in range(3)]
     vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
     with db.transaction(WORKSPACE) as tx:
@@ -63,7 +63,7 @@ def test_vectors_keep_their_hash_and_are_rounded_to_half_precision(db: Database)
     assert np.allclose(written, vectors.astype(np.float16).astype(float), rtol=1e-3)
 
 
-def test_the_role_app_may_refresh_what_the_planner_knows_of_tables_that_have_grown(db: Database) -> None:
+def test_app_role_can_refresh_planner_statistics(db: Database) -> None:
     source_id, known = add_source(db, add_workspace(db)), []
     with db.transaction(WORKSPACE) as tx:
         for key in ("one", "two"):  # the second fits into the page that the first lies in

@@ -101,9 +101,7 @@ def work(url: str, seed: int) -> int:
     return ran
 
 
-def test_two_thousand_mixed_statements_of_eight_workers_get_their_own_rows(
-    migrated_postgres: Cluster, bouncer: Bouncer
-) -> None:
+def test_concurrent_workers_see_only_their_own_rows(migrated_postgres: Cluster, bouncer: Bouncer) -> None:
     with fresh_database(migrated_postgres) as database, ThreadPoolExecutor(WORKERS) as pool:
         url = bouncer.through(database.url)
         ran = list(pool.map(lambda seed: work(url, seed), range(1, WORKERS + 1)))

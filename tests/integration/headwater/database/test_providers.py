@@ -43,12 +43,12 @@ def empty_database(cluster: Cluster, name: str, owner: str = "postgres") -> Iter
     cluster.execute(f"alter role app password '{APP_PASSWORD}'")
 
 
-def test_a_socket_is_found_in_its_folder(postgres: Cluster, module_database: FreshDatabase) -> None:
+def test_socket_is_found_in_its_folder(postgres: Cluster, module_database: FreshDatabase) -> None:
     place = f"{postgres.folder.resolve()}"
     assert who(f"postgresql://app:{APP_PASSWORD}@:{postgres.port}/{module_database.name}?host={place}") == "app"
 
 
-def test_a_socket_is_found_where_cloud_run_mounts_it(postgres: Cluster, module_database: FreshDatabase) -> None:
+def test_socket_is_found_where_cloud_run_mounts_it(postgres: Cluster, module_database: FreshDatabase) -> None:
     # A socket's path has at most 107 characters, fewer than a test's own folder may need.
     with tempfile.TemporaryDirectory() as folder:
         mounted = Path(folder) / "project:region:instance"
@@ -58,7 +58,7 @@ def test_a_socket_is_found_where_cloud_run_mounts_it(postgres: Cluster, module_d
         assert who(f"{url}?host={mounted}") == who(f"{url}?unix_sock={mounted}/{SOCKET}5432") == "app"
 
 
-def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_socket_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match=f"{tmp_path}/nothing/{SOCKET}5432"):
         who(f"postgresql://app:x@/db?host={tmp_path}/nothing")
 
@@ -74,7 +74,7 @@ def encrypted(postgres: Cluster, database: FreshDatabase, certificate: ssl.SSLCo
         return who(proxy.through(database.url, "localhost", **query), root)
 
 
-def test_a_certificate_is_verified_with_the_root_of_the_url_or_of_the_setting(
+def test_certificate_is_verified_with_the_root_of_url_or_setting(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
     server, root = trusted.certify("localhost"), str(trusted.root)
@@ -89,7 +89,7 @@ def test_a_certificate_is_verified_with_the_root_of_the_url_or_of_the_setting(
         assert encrypted(postgres, module_database, server, **query) == "app"
 
 
-def test_an_encrypted_connection_is_used_again_and_replaced_when_it_broke(
+def test_encrypted_connection_is_reused_and_replaced_if_broken(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
     def server(database: Database) -> int:
@@ -107,7 +107,7 @@ def test_an_encrypted_connection_is_used_again_and_replaced_when_it_broke(
     assert (len(first), len(second), len(first | second)) == (1, 1, 2)
 
 
-def test_a_certificate_of_another_name_is_refused_only_where_names_count(
+def test_wrong_host_name_is_rejected_only_if_names_are_verified(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
     server, root = trusted.certify("elsewhere.example.com"), str(trusted.root)
@@ -118,7 +118,7 @@ def test_a_certificate_of_another_name_is_refused_only_where_names_count(
     assert encrypted(postgres, module_database, server, sslmode="verify-ca", sslrootcert=root) == "app"
 
 
-def test_a_certificate_by_another_authority_is_refused(
+def test_certificate_of_an_unknown_authority_is_rejected(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority, tmp_path: Path
 ) -> None:
     server, root = authority(tmp_path, "stranger").certify("localhost"), str(trusted.root)
@@ -132,15 +132,13 @@ def test_a_certificate_by_another_authority_is_refused(
             encrypted(postgres, module_database, server, **query)
 
 
-def test_a_server_without_tls_is_refused_where_it_is_required(
-    postgres: Cluster, module_database: FreshDatabase
-) -> None:
+def test_server_without_tls_is_rejected_if_tls_is_required(postgres: Cluster, module_database: FreshDatabase) -> None:
     with pytest.raises(DatabaseUnavailable, match="refuses SSL"):
         encrypted(postgres, module_database, None, sslmode="require")
     assert encrypted(postgres, module_database, None, sslmode="disable") == "app"
 
 
-def test_an_owner_needs_no_superuser_and_has_no_limit_on_time(migrated_postgres: Cluster) -> None:
+def test_migration_needs_no_superuser_and_has_no_timeout(migrated_postgres: Cluster) -> None:
     cluster = migrated_postgres
     quoted = PASSWORD.replace("'", "''")
     cluster.execute(f"create role owner login createrole password '{quoted}'")
@@ -160,7 +158,7 @@ def test_an_owner_needs_no_superuser_and_has_no_limit_on_time(migrated_postgres:
     cluster.execute("drop owned by owner", "drop role owner")
 
 
-def test_poolers_that_want_the_project_in_names_serve_functions_and_migrations(migrated_postgres: Cluster) -> None:
+def test_pooler_with_project_names_serves_app_and_migrations(migrated_postgres: Cluster) -> None:
     cluster = migrated_postgres
     owner = ("postgres", cluster.password)
     with (
@@ -173,7 +171,7 @@ def test_poolers_that_want_the_project_in_names_serve_functions_and_migrations(m
         assert who(url) == "app"
 
 
-def test_a_pooled_connection_from_before_the_schema_finds_the_schema(migrated_postgres: Cluster) -> None:
+def test_pooled_connection_from_before_the_migration_finds_the_schema(migrated_postgres: Cluster) -> None:
     cluster = migrated_postgres
     with empty_database(cluster, "early") as name, running_bouncer(cluster, free_port()) as bouncer:
         app_url = cluster.url(name, role="app", password=APP_PASSWORD)
@@ -187,7 +185,7 @@ def test_a_pooled_connection_from_before_the_schema_finds_the_schema(migrated_po
         early.close()
 
 
-def test_a_models_vectors_keep_their_length(database: FreshDatabase) -> None:
+def test_vector_length_of_a_model_cannot_change(database: FreshDatabase) -> None:
     register_model(database.admin_url, "openai:some", 512)
     with pytest.raises(
         ConfigError, match=r"EMBEDDING_DIM is 1024, but the stored vectors of openai:some have the length 512\."
@@ -202,6 +200,6 @@ def test_a_models_vectors_keep_their_length(database: FreshDatabase) -> None:
         ("postgresql://app.x:s@aws-0-eu-central-1.pooler.supabase.com:5432/postgres", "the role that owns"),
     ],
 )
-def test_a_url_that_no_migration_can_use_says_which_can(url: str, reason: str) -> None:
+def test_unsuitable_migration_url_error_names_the_alternative(url: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason), owner_transaction(url):
         pass

@@ -75,14 +75,14 @@ def owners(db: Database, scope: uuid.UUID, table: str) -> set[uuid.UUID]:
         return set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
 
 
-def test_each_workspace_sees_its_own_rows_of_every_table_and_no_others(db: Database) -> None:
+def test_workspace_sees_only_its_own_rows_of_every_table(db: Database) -> None:
     assert len(tables(db)) >= 10
     for table in tables(db):
         assert owners(db, WORKSPACE, table) == {WORKSPACE}, table
         assert owners(db, OTHER_WORKSPACE, table) == {OTHER_WORKSPACE}, table
 
 
-def test_no_workspace_can_write_or_change_rows_of_another(db: Database) -> None:
+def test_workspace_cannot_change_rows_of_another(db: Database) -> None:
     for table in tables(db):
         with db.transaction(WORKSPACE) as tx:
             changed = tx.execute(
@@ -97,26 +97,26 @@ def test_no_workspace_can_write_or_change_rows_of_another(db: Database) -> None:
 ENGINE_SEES = {"runs", "steps", "members", "api_keys", "schedules"}
 
 
-def test_the_engine_sees_what_it_works_by_of_all_and_nothing_else(db: Database) -> None:
+def test_engine_scope_sees_all_rows_of_its_tables_only(db: Database) -> None:
     for table in tables(db):
         with db.transaction(ALL_WORKSPACES) as tx:
             seen = set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
         assert seen == ({WORKSPACE, OTHER_WORKSPACE} if table in ENGINE_SEES else set()), table
 
 
-def test_without_a_workspace_nothing_is_seen(db: Database) -> None:
+def test_transaction_without_a_workspace_sees_no_rows(db: Database) -> None:
     for table in tables(db):
         with db.engine.begin() as tx:
             assert tx.execute(sa.text(f"select count(*) from headwater.{table}")).scalar_one() == 0, table
 
 
-def test_the_role_can_switch_nothing_off(db: Database) -> None:
+def test_app_role_cannot_disable_row_level_security(db: Database) -> None:
     for statement in ("alter table documents disable row level security", "set role postgres", "drop table documents"):
         with pytest.raises(ProgrammingError), db.transaction(WORKSPACE) as tx:
             tx.execute(sa.text(statement))
 
 
-def test_ready_fails_for_a_role_that_bypasses_row_level_security(db: Database, database: FreshDatabase) -> None:
+def test_check_ready_rejects_a_role_that_bypasses_row_level_security(db: Database, database: FreshDatabase) -> None:
     db.check_ready()
     owner = Database(database.admin_url, 1)
     with pytest.raises(NotReady, match="bypasses"):

@@ -35,7 +35,7 @@ def source_of(db: Database, run_id: uuid.UUID) -> uuid.UUID:
     return found
 
 
-def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: FreshDatabase) -> None:
+def test_exhausted_pool_is_database_unavailable(database: FreshDatabase) -> None:
     small = Database(database.url, 1, pool_timeout_s=0.1)
     with (
         small.transaction(ALL_WORKSPACES),
@@ -48,7 +48,7 @@ def test_a_pool_that_is_used_up_is_a_database_that_is_unavailable(database: Fres
     small.close()
 
 
-def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) -> None:
+def test_missing_database_is_database_unavailable(database: FreshDatabase) -> None:
     elsewhere = Database(database.url.replace(database.name, "nowhere"))
     with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ALL_WORKSPACES):
         pass
@@ -57,18 +57,18 @@ def test_a_database_that_is_not_there_is_unavailable(database: FreshDatabase) ->
 @pytest.mark.parametrize(
     ("statement", "value"), [("select :v = name from workspaces", "a\0b"), ("select cast(:v as jsonb)", '["\\u0000"]')]
 )
-def test_text_that_postgres_cannot_hold_is_the_callers_to_mend(db: Database, statement: str, value: str) -> None:
+def test_text_with_nul_is_unprocessable(db: Database, statement: str, value: str) -> None:
     with pytest.raises(UnprocessableContent, match="NUL"), db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text(statement), {"v": value})
 
 
-def test_an_error_tells_no_values(db: Database) -> None:
+def test_error_omits_parameter_values(db: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as failed, db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("select 1 / cast(:n as integer), cast(:t as text)"), {"n": 0, "t": "words of a page"})
     assert "words of a page" not in str(failed.value)
 
 
-def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -> None:
+def test_source_can_be_deleted_while_a_step_is_applied(db: Database) -> None:
     run_id = add_run(db)
     source_id = source_of(db, run_id)
     with db.transaction(WORKSPACE) as tx:
@@ -97,7 +97,7 @@ def test_a_source_is_deleted_while_a_step_of_it_is_being_applied(db: Database) -
         sources.read_source(tx, WORKSPACE, source_id)
 
 
-def test_a_source_is_deleted_while_further_steps_of_it_are_claimed_and_applied(db: Database) -> None:
+def test_source_can_be_deleted_while_steps_are_claimed_and_applied(db: Database) -> None:
     run_id = add_run(db)
     source_id = source_of(db, run_id)
 
@@ -129,7 +129,7 @@ def test_a_source_is_deleted_while_further_steps_of_it_are_claimed_and_applied(d
         deleted.result(30)
 
 
-def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:
+def test_take_back_skips_locked_steps(db: Database) -> None:
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
@@ -144,7 +144,7 @@ def test_looking_for_overdue_leases_waits_for_nobody(db: Database) -> None:
         ledger.complete(tx, step, {})
 
 
-def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Database) -> None:
+def test_start_run_succeeds_while_runs_end_concurrently(db: Database) -> None:
     source_id = source_of(db, add_run(db))
     over = threading.Event()
 
@@ -166,7 +166,7 @@ def test_a_collect_finds_the_open_run_or_opens_one_while_others_end_it(db: Datab
         future.result()
 
 
-def test_an_open_run_is_found_with_the_engine_that_it_has(db: Database) -> None:
+def test_start_run_returns_the_open_run_with_its_engine(db: Database) -> None:
     source_id = source_of(db, add_run(db))
     with db.transaction(WORKSPACE) as tx:
         run_id, is_new = start_run(tx, WORKSPACE, source_id, "job", execution="headwater-a1")
@@ -182,7 +182,7 @@ def test_an_open_run_is_found_with_the_engine_that_it_has(db: Database) -> None:
         assert (run.trigger, run.engine, run.execution) == ("job", "job", "headwater-b2")
 
 
-def test_a_source_that_is_not_here_is_not_collected(db: Database) -> None:
+def test_start_run_rejects_an_unknown_source(db: Database) -> None:
     with pytest.raises(NotFound), db.transaction(WORKSPACE) as tx:
         start_run(tx, WORKSPACE, uuid.uuid4(), "api")
 

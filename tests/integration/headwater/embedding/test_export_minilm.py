@@ -20,13 +20,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_folder_holds_graph_weights_tokenizer_and_manifest_and_nothing_is_left_beside_it(built: Path) -> None:
+def test_build_writes_exactly_the_files_of_the_model(built: Path) -> None:
     assert [path.name for path in built.iterdir()] == ["all-MiniLM-L6-v2"]
     names = sorted(path.name for path in (built / "all-MiniLM-L6-v2").iterdir())
     assert names == ["manifest.json", "model.onnx", "tokenizer.json", "weights.bin"]
 
 
-def test_anybody_may_read_what_was_built(built: Path) -> None:
+def test_built_files_follow_the_umask(built: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     folder = built / "all-MiniLM-L6-v2"
@@ -34,13 +34,13 @@ def test_anybody_may_read_what_was_built(built: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o666 & ~umask}
 
 
-def test_a_folder_that_is_current_is_left_alone(built: Path) -> None:
+def test_current_folder_is_not_rebuilt(built: Path) -> None:
     before = (built / "all-MiniLM-L6-v2").stat()
     assert not export_minilm.build(built)
     assert (built / "all-MiniLM-L6-v2").stat().st_ino == before.st_ino
 
 
-def test_the_same_weights_give_the_same_bytes_and_a_stale_folder_is_replaced(built: Path, tmp_path: Path) -> None:
+def test_build_is_reproducible_and_replaces_a_stale_folder(built: Path, tmp_path: Path) -> None:
     stale = tmp_path / "all-MiniLM-L6-v2"
     stale.mkdir()
     (stale / "manifest.json").write_text(json.dumps(export_minilm.MANIFEST | {"build": 0}))
@@ -51,14 +51,14 @@ def test_the_same_weights_give_the_same_bytes_and_a_stale_folder_is_replaced(bui
     assert [path.name for path in tmp_path.iterdir()] == ["all-MiniLM-L6-v2"]
 
 
-def test_the_tokenizer_neither_cuts_nor_pads(built: Path) -> None:
+def test_tokenizer_neither_truncates_nor_pads(built: Path) -> None:
     tokenizer = json.loads((built / "all-MiniLM-L6-v2" / "tokenizer.json").read_text("utf-8"))
     assert tokenizer["truncation"] is None
     assert tokenizer["padding"] is None
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
-def test_other_files_than_the_published_ones_are_refused(name: str, tmp_path: Path) -> None:
+def test_modified_checkpoint_is_rejected(name: str, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
     for file in ("model.safetensors", "tokenizer.json"):
@@ -70,7 +70,7 @@ def test_other_files_than_the_published_ones_are_refused(name: str, tmp_path: Pa
     assert not (tmp_path / "models").exists()
 
 
-def test_the_command_says_what_it_did(built: Path) -> None:
+def test_command_prints_the_result(built: Path) -> None:
     command = [sys.executable, "-m", "headwater.embedding.export_minilm", str(built)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == f"{built / 'all-MiniLM-L6-v2'}: already there, 90 MB\n"

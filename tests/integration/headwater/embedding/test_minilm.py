@@ -74,32 +74,32 @@ def _assert_same(vectors: NDArray[np.float32], expected: NDArray[np.float32]) ->
     assert cosines.min() >= 0.9999
 
 
-def test_texts_embedded_one_by_one_have_the_published_vectors(embedder: Embedder, golden: Golden) -> None:
+def test_single_texts_match_the_reference_vectors(embedder: Embedder, golden: Golden) -> None:
     _assert_same(np.stack([embedder.embed_query(text) for text in golden.texts]), golden.vectors)
 
 
-def test_texts_embedded_together_have_the_published_vectors(embedder: Embedder, golden: Golden) -> None:
+def test_batched_texts_match_the_reference_vectors(embedder: Embedder, golden: Golden) -> None:
     vectors = embedder.embed_documents(golden.texts)
     assert vectors.dtype == np.float32
     _assert_same(vectors, golden.vectors)
 
 
-def test_vectors_come_in_the_order_of_the_texts(embedder: Embedder, golden: Golden) -> None:
+def test_vectors_have_the_order_of_the_texts(embedder: Embedder, golden: Golden) -> None:
     order = random.Random(7).sample(range(len(golden.texts)), len(golden.texts))
     _assert_same(embedder.embed_documents([golden.texts[index] for index in order]), golden.vectors[order])
 
 
-def test_long_neighbours_change_no_vector(embedder: Embedder, golden: Golden) -> None:
+def test_long_neighbours_do_not_change_vectors(embedder: Embedder, golden: Golden) -> None:
     mixed = [part for text in golden.texts for part in (LONG[: 7 * len(text) + 40], text, LONG)]
     _assert_same(embedder.embed_documents(mixed)[1::3], golden.vectors)
 
 
-def test_one_thread_computes_the_published_vectors_too(model_dir: Path) -> None:
+def test_single_thread_matches_the_reference_vectors(model_dir: Path) -> None:
     golden = _carried()
     _assert_same(load_embedder(NAME, model_dir, threads=1).embed_documents(golden.texts), golden.vectors)
 
 
-def test_several_threads_may_share_one_embedder(embedder: Embedder) -> None:
+def test_embedder_can_be_shared_between_threads(embedder: Embedder) -> None:
     golden = _carried()
 
     def embed_and_count(turn: int) -> NDArray[np.float32]:
@@ -111,12 +111,12 @@ def test_several_threads_may_share_one_embedder(embedder: Embedder) -> None:
             _assert_same(vectors, golden.vectors)
 
 
-def test_no_texts_are_no_vectors(embedder: Embedder, tokenizer: Tokenizer) -> None:
+def test_no_texts_give_no_vectors(embedder: Embedder, tokenizer: Tokenizer) -> None:
     assert embedder.embed_documents([]).shape == (0, embedder.dim)
     assert tokenizer.starts([]) == []
 
 
-def test_only_the_first_254_tokens_of_a_text_count(embedder: Embedder, tokenizer: Tokenizer) -> None:
+def test_only_the_first_254_tokens_are_embedded(embedder: Embedder, tokenizer: Tokenizer) -> None:
     starts = tokenizer.starts([LONG])[0]
     assert len(starts) > 300
     assert embedder.tokenizer.max_tokens == tokenizer.max_tokens == 254
@@ -140,24 +140,24 @@ def test_only_the_first_254_tokens_of_a_text_count(embedder: Embedder, tokenizer
         ("", []),
     ],
 )
-def test_starts_are_characters_of_the_text_as_given(tokenizer: Tokenizer, text: str, starts: list[int]) -> None:
+def test_starts_are_offsets_in_the_original_text(tokenizer: Tokenizer, text: str, starts: list[int]) -> None:
     assert tokenizer.starts([text]) == [starts]
 
 
 @given(st.text())
-def test_starts_lie_within_the_text_and_never_go_back(tokenizer: Tokenizer, text: str) -> None:
+def test_starts_lie_within_the_text_and_ascend(tokenizer: Tokenizer, text: str) -> None:
     starts = tokenizer.starts([text])[0]
     assert all(0 <= start < len(text) for start in starts)
     assert starts == sorted(starts)
 
 
-def test_starts_in_many_texts_are_those_of_each(tokenizer: Tokenizer) -> None:
+def test_starts_of_many_texts_equal_those_of_each(tokenizer: Tokenizer) -> None:
     texts = ["", "one", LONG, "数据"]
     assert tokenizer.starts(texts) == [tokenizer.starts([text])[0] for text in texts]
 
 
 @pytest.mark.parametrize("line", ["Naïve CAFÉS — 🚀! cafe\u0301s\r\n", "数据库 ok, tokenizers 한 a\n"])
-def test_starts_in_a_long_text_are_those_of_its_lines(tokenizer: Tokenizer, line: str) -> None:
+def test_starts_of_a_long_text_equal_those_of_its_lines(tokenizer: Tokenizer, line: str) -> None:
     count = 4 * GROUP_CHARS // (3 * len(line))
     [of_line] = tokenizer.starts([line])
     found = tokenizer.starts(["short", line * count, "x" * 3 * PIECE_CHARS])
@@ -172,12 +172,12 @@ def _run(program: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_importing_the_embedder_imports_nothing_heavy() -> None:
+def test_importing_the_registry_imports_nothing_heavy() -> None:
     program = "import headwater.embedding.registry, json, sys; print(json.dumps(sorted(sys.modules)))"
     assert {"numpy", "onnxruntime", "tokenizers"}.isdisjoint(_run(program))
 
 
-def test_the_tokenizer_alone_needs_neither_numpy_nor_onnxruntime(model_dir: Path) -> None:
+def test_tokenizer_imports_neither_numpy_nor_onnxruntime(model_dir: Path) -> None:
     program = """
 import json, sys
 from pathlib import Path
@@ -189,7 +189,7 @@ print(json.dumps(sorted(sys.modules)))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
-def test_embedding_many_long_texts_takes_less_than_250_mb(model_dir: Path) -> None:
+def test_embedding_many_long_texts_needs_less_than_250_mb(model_dir: Path) -> None:
     program = """
 import json, re, sys
 from pathlib import Path
@@ -201,7 +201,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
-def test_tokenising_a_text_of_three_million_characters_takes_less_than_200_mb(model_dir: Path) -> None:
+def test_tokenizing_three_million_characters_needs_less_than_200_mb(model_dir: Path) -> None:
     program = """
 import json, re, sys
 from pathlib import Path

@@ -24,7 +24,7 @@ def embedder(provider: EmbeddingProvider, **changes: Any) -> Embedder:
     return Embedders(Settings(database_url="unused", **(values | changes)))("openai:small")
 
 
-def test_texts_become_unit_vectors_in_their_order_by_one_request(provider: EmbeddingProvider) -> None:
+def test_texts_become_unit_vectors_in_order_by_one_request(provider: EmbeddingProvider) -> None:
     model = embedder(provider, openai_api_key="k")
     vectors = model.embed_documents(["a", "b", "a"])
     assert vectors.dtype == np.float32
@@ -51,7 +51,7 @@ def test_texts_become_unit_vectors_in_their_order_by_one_request(provider: Embed
         ("hang", UpstreamError, "APITimeoutError"),
     ],
 )
-def test_each_way_to_fail_says_whether_to_try_again(
+def test_failure_says_whether_to_retry(
     provider: EmbeddingProvider, answer: Answer, kind: type[Exception], words: str
 ) -> None:
     provider.answers = iter([answer])
@@ -63,7 +63,7 @@ def test_each_way_to_fail_says_whether_to_try_again(
     assert model.embed_documents(["secret words"]).shape == (1, 8)
 
 
-def test_what_a_provider_asks_to_wait_is_passed_on(provider: EmbeddingProvider) -> None:
+def test_retry_after_is_passed_on(provider: EmbeddingProvider) -> None:
     provider.answers = iter([429])
     provider.retry_after_s = 17
     with pytest.raises(UpstreamError) as raised:
@@ -71,12 +71,12 @@ def test_what_a_provider_asks_to_wait_is_passed_on(provider: EmbeddingProvider) 
     assert raised.value.retry_after_s == 17
 
 
-def test_vectors_of_another_length_are_refused(provider: EmbeddingProvider) -> None:
+def test_vectors_of_another_length_are_rejected(provider: EmbeddingProvider) -> None:
     with pytest.raises(SystemicError, match="EMBEDDING_DIM"):
         embedder(provider, embedding_dim=9).embed_documents(["a"])
 
 
-def test_what_is_missing_is_told_before_anything_is_asked() -> None:
+def test_missing_settings_are_reported_before_any_request() -> None:
     settings = Settings(database_url="unused")
     assert model_dim("openai:text-embedding-3-small", settings) == 1536
     with pytest.raises(ConfigError, match="EMBEDDING_DIM"):

@@ -81,7 +81,7 @@ def nearest(numbers: range, n: int) -> list[int]:
     return list(map(int, np.argsort(-(vectors()[list(numbers)] @ vectors()[n]))[:100]))
 
 
-def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_is_built_again(
+def test_build_indexes_skips_unneeded_and_rebuilds_invalid_indexes(
     settings: Settings,
 ) -> None:
     assert vector_index.build_indexes(settings, exact_vectors=MANY) == []
@@ -97,9 +97,7 @@ def test_no_index_is_built_that_no_workspace_needs_and_one_that_was_interrupted_
     ) == [(True,)]
 
 
-def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
-    settings: Settings, database: Database
-) -> None:
+def test_large_workspace_is_searched_by_the_index(settings: Settings, database: Database) -> None:
     vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
@@ -118,7 +116,7 @@ def test_a_large_workspace_is_searched_by_the_index_which_finds_nearly_all(
     assert "Index Scan using ix_vectors_1_embedding" in plan
 
 
-def test_a_small_workspace_beside_a_large_one_is_scanned_exactly(settings: Settings, database: Database) -> None:
+def test_small_workspace_is_scanned_exactly(settings: Settings, database: Database) -> None:
     vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
     small = range(MANY, MANY + FEW_MORE)

@@ -41,7 +41,7 @@ def complete(db: Database, step: Step) -> None:
         ledger.complete(tx, step, {"chunks": 1})
 
 
-def test_a_step_is_claimed_once_and_in_order(db: Database) -> None:
+def test_claim_returns_each_step_once_in_order(db: Database) -> None:
     add(db, add_run(db), "a", "b")
     first, second, third = claim(db), claim(db), claim(db)
     assert (first and first.key, second and second.key, third) == ("a", "b", None)
@@ -49,7 +49,7 @@ def test_a_step_is_claimed_once_and_in_order(db: Database) -> None:
     assert first.payload == {"batch": 1}
 
 
-def test_the_same_step_is_added_once(db: Database) -> None:
+def test_add_steps_ignores_existing_steps(db: Database) -> None:
     run_id = add_run(db)
     add(db, run_id, "a")
     add(db, run_id, "a")
@@ -57,12 +57,12 @@ def test_the_same_step_is_added_once(db: Database) -> None:
     assert claim(db) is None
 
 
-def test_only_kinds_that_the_worker_knows_are_claimed(db: Database) -> None:
+def test_claim_skips_unknown_kinds(db: Database) -> None:
     add(db, add_run(db), "a")
     assert claim(db, kinds=("finish",)) is None
 
 
-def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(db: Database) -> None:
+def test_take_back_invalidates_the_expired_lease(db: Database) -> None:
     add(db, add_run(db), "a")
     lost = claim(db, lease_s=0)
     assert lost is not None
@@ -76,7 +76,7 @@ def test_an_overdue_lease_is_taken_back_and_its_former_holder_can_write_nothing(
     complete(db, again)
 
 
-def test_a_step_that_was_given_back_is_due_at_once_and_its_former_holder_can_write_nothing(db: Database) -> None:
+def test_give_back_makes_the_step_due_and_invalidates_the_lease(db: Database) -> None:
     add(db, add_run(db), "a")
     step = claim(db)
     assert step is not None
@@ -92,7 +92,7 @@ def test_a_step_that_was_given_back_is_due_at_once_and_its_former_holder_can_wri
         assert not ledger.give_back(tx, step)
 
 
-def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
+def test_take_back_keeps_renewed_leases(db: Database) -> None:
     add(db, add_run(db), "a")
     step = claim(db, lease_s=0)
     assert step is not None
@@ -102,7 +102,7 @@ def test_a_renewed_lease_is_not_taken_back(db: Database) -> None:
         assert ledger.take_back(tx) == 0
 
 
-def test_neither_a_renewal_nor_a_watchdog_waits_for_whoever_writes_a_step(db: Database) -> None:
+def test_renew_and_take_back_skip_locked_steps(db: Database) -> None:
     add(db, add_run(db), "a")
     step = claim(db, lease_s=0)
     assert step is not None
@@ -116,7 +116,7 @@ def test_neither_a_renewal_nor_a_watchdog_waits_for_whoever_writes_a_step(db: Da
         ledger.complete(writing, step, {})
 
 
-def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
+def test_claim_alternates_between_equally_busy_workspaces(db: Database) -> None:
     names = sorted([WORKSPACE, add_workspace(db, OTHER_WORKSPACE), add_workspace(db, uuid.UUID(int=3))])
     for name in names:
         add(db, add_run(db, name), "a", "b", workspace_id=name)
@@ -131,7 +131,7 @@ def test_workspaces_with_as_few_running_take_turns(db: Database) -> None:
     assert turns == [names[1], names[2], names[0]] * 2
 
 
-def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
+def test_claim_reports_whether_the_previous_run_is_open(db: Database) -> None:
     first, second = add_run(db), add_run(db)
     add(db, first, "a")
     add(db, second, "b", "c")
@@ -145,7 +145,7 @@ def test_a_claim_tells_whether_another_run_has_open_steps(db: Database) -> None:
     assert told == [("a", True), ("b", False)]
 
 
-def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
+def test_retry_delays_the_step_and_counts_the_attempt(db: Database) -> None:
     add(db, add_run(db), "a")
     step = claim(db)
     assert step is not None
@@ -160,7 +160,7 @@ def test_a_failed_step_waits_and_counts_its_attempt(db: Database) -> None:
     assert again.attempt == 1
 
 
-def test_the_workspace_with_less_running_comes_first(db: Database) -> None:
+def test_claim_prefers_the_workspace_with_fewest_running_steps(db: Database) -> None:
     add_workspace(db, OTHER_WORKSPACE)
     add(db, add_run(db), *(f"{n:03}" for n in range(50)))
     other = add_run(db, OTHER_WORKSPACE)
@@ -169,7 +169,7 @@ def test_the_workspace_with_less_running_comes_first(db: Database) -> None:
     assert claimed == {WORKSPACE: 5, OTHER_WORKSPACE: 5}
 
 
-def test_many_workers_at_once_claim_each_step_exactly_once(db: Database) -> None:
+def test_concurrent_workers_claim_each_step_once(db: Database) -> None:
     add(db, add_run(db), *(f"{n:03}" for n in range(120)))
     claimed: list[str] = []
 
@@ -186,7 +186,7 @@ def test_many_workers_at_once_claim_each_step_exactly_once(db: Database) -> None
     assert sorted(claimed) == [f"{n:03}" for n in range(120)]
 
 
-def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Database) -> None:
+def test_concurrent_last_steps_add_one_finish(db: Database) -> None:
     for _ in range(20):
         run_id = add_run(db)
         add(db, run_id, "a", "b")
@@ -212,7 +212,7 @@ def test_two_last_steps_completing_at_once_always_lead_to_one_finish(db: Databas
             tx.execute(sa.text("update runs set state = 'succeeded', finished_at = now()"))
 
 
-def test_a_provider_is_blocked_in_every_workspace_and_waits_for_nobody_who_holds_its_steps(db: Database) -> None:
+def test_block_affects_all_workspaces_and_skips_locked_steps(db: Database) -> None:
     add_workspace(db, OTHER_WORKSPACE)
     for workspace_id in (WORKSPACE, OTHER_WORKSPACE):
         run_id = add_run(db, workspace_id)
@@ -229,7 +229,7 @@ def test_a_provider_is_blocked_in_every_workspace_and_waits_for_nobody_who_holds
         assert [tuple(row) for row in tx.execute(sa.text(due))] == [(WORKSPACE, "a")]
 
 
-def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database) -> None:
+def test_claim_skips_blocked_providers(db: Database) -> None:
     run_id = add_run(db)
     new = [NewStep("collection", "fetch", key, provider=provider) for key, provider in (("a", "x"), ("b", "y"))]
     with db.transaction(WORKSPACE) as tx:
@@ -250,7 +250,7 @@ def test_a_blocked_provider_holds_its_own_steps_back_and_no_others(db: Database)
         assert tx.execute(sa.text(held)).scalar_one()
 
 
-def test_a_cancelled_run_has_no_open_step_although_steps_follow_meanwhile(db: Database) -> None:
+def test_cancel_includes_steps_added_concurrently(db: Database) -> None:
     run_id = add_run(db)
     add(db, run_id, "a")
     step = claim(db)
@@ -276,7 +276,7 @@ def test_a_cancelled_run_has_no_open_step_although_steps_follow_meanwhile(db: Da
     assert states == {"a": "done", "b": "cancelled", "c": "cancelled"}
 
 
-def test_a_run_that_was_cancelled_gets_no_finish(db: Database) -> None:
+def test_fan_in_ignores_cancelled_runs(db: Database) -> None:
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("update runs set state = 'cancelled', finished_at = now()"))
@@ -284,14 +284,14 @@ def test_a_run_that_was_cancelled_gets_no_finish(db: Database) -> None:
         assert not ledger.fan_in(tx, run_id)
 
 
-def test_a_run_with_open_steps_gets_no_finish(db: Database) -> None:
+def test_fan_in_ignores_runs_with_open_steps(db: Database) -> None:
     run_id = add_run(db)
     add(db, run_id, "a")
     with db.transaction(ALL_WORKSPACES) as tx:
         assert not ledger.fan_in(tx, run_id)
 
 
-def test_times_are_the_databases_own(db: Database) -> None:
+def test_lease_uses_the_clock_of_the_database(db: Database) -> None:
     add(db, add_run(db), "a")
     before = time.time()
     step = claim(db, lease_s=1000)

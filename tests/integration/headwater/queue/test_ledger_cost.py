@@ -51,7 +51,7 @@ def costs(db: Database, run_id: object) -> dict[str, int]:
     }
 
 
-def test_a_claim_touches_as_few_pages_with_a_hundred_thousand_finished_steps_as_with_a_thousand(
+def test_page_reads_do_not_grow_with_finished_steps(
     migrated_postgres: Cluster, database: FreshDatabase, db: Database
 ) -> None:
     """With the planner told of them, and not: both plans go by the indexes of what is open alone."""
@@ -74,7 +74,7 @@ def test_a_claim_touches_as_few_pages_with_a_hundred_thousand_finished_steps_as_
         assert max(untold[what], told[what]) <= 2 * count + 8, (what, count, untold[what], told[what])
 
 
-def test_a_claim_touches_as_few_pages_when_the_planner_believes_that_nothing_waits(
+def test_page_reads_do_not_grow_with_stale_statistics(
     migrated_postgres: Cluster, database: FreshDatabase, db: Database
 ) -> None:
     run_id = add_run(db)

@@ -173,7 +173,7 @@ class Ledger(RuleBasedStateMachine):
             tx.execute(sa.text("delete from runs"))
 
 
-def test_the_ledger_is_its_model(database: FreshDatabase) -> None:
+def test_ledger_matches_its_model(database: FreshDatabase) -> None:
     db = Database(database.url, 2)
     add_workspace(db)
     Ledger.db = db

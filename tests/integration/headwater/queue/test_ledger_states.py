@@ -50,7 +50,7 @@ def changes(db: Database, table: str, insert: str, before: str, after: str) -> b
 
 
 @pytest.mark.parametrize("before", sorted(STEP))
-def test_a_step_goes_where_the_diagram_says_and_nowhere_else(db: Database, before: str) -> None:
+def test_step_allows_only_the_transitions_of_the_diagram(db: Database, before: str) -> None:
     insert = """
         insert into steps (run_id, workspace_id, queue, kind, key, state, lease_until)
         values (:run_id, :w, 'collection', 'fetch', 'a', :state, case when :state = 'running' then now() end)
@@ -60,7 +60,7 @@ def test_a_step_goes_where_the_diagram_says_and_nowhere_else(db: Database, befor
 
 
 @pytest.mark.parametrize("before", sorted(RUN))
-def test_a_run_ends_once(db: Database, before: str) -> None:
+def test_run_ends_once(db: Database, before: str) -> None:
     insert = """
         update runs set state = :state, finished_at = case when :state <> 'running' then now() end
         where id = :run_id and workspace_id = :w
@@ -70,7 +70,7 @@ def test_a_run_ends_once(db: Database, before: str) -> None:
 
 
 @pytest.mark.parametrize("before", sorted(ITEM))
-def test_an_item_ends_once(db: Database, before: str) -> None:
+def test_item_ends_once(db: Database, before: str) -> None:
     insert = """
         insert into run_items (run_id, workspace_id, key, action, state) values (:run_id, :w, 'a', 'added', :state)
     """

@@ -47,7 +47,7 @@ def add_steps(db: Database, count: int) -> uuid.UUID:
     return run_id
 
 
-def test_a_bounded_number_of_tickets_is_outstanding(cloud: Cloud, db: Database, tickets: Tickets) -> None:
+def test_wake_limits_the_outstanding_tickets(cloud: Cloud, db: Database, tickets: Tickets) -> None:
     add_steps(db, 20)
     for _ in range(3):
         tickets.wake(QUEUES)
@@ -55,9 +55,7 @@ def test_a_bounded_number_of_tickets_is_outstanding(cloud: Cloud, db: Database, 
     assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets + watchdogs, 0)
 
 
-def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
-    cloud: Cloud, db: Database, tickets: Tickets
-) -> None:
+def test_running_steps_without_a_ticket_need_none(cloud: Cloud, db: Database, tickets: Tickets) -> None:
     add_steps(db, 2)
     for _ in range(2):
         with db.transaction(ALL_WORKSPACES) as tx:
@@ -69,9 +67,7 @@ def test_steps_that_a_job_or_a_dead_worker_holds_call_for_no_ticket(
     assert sent(cloud) > 0
 
 
-def test_however_often_work_is_opened_few_watchdogs_are_on_their_way(
-    cloud: Cloud, db: Database, tickets: Tickets
-) -> None:
+def test_outstanding_watchdogs_are_limited(cloud: Cloud, db: Database, tickets: Tickets) -> None:
     for _ in range(10):
         tickets.arm_watchdog()
     assert 1 <= sent(cloud) <= 2
@@ -82,7 +78,7 @@ def test_however_often_work_is_opened_few_watchdogs_are_on_their_way(
     assert sent(cloud) <= 2 + due
 
 
-def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
+def test_watchdog_continues_if_the_last_step_ends_during_watch(
     cloud: Cloud, db: Database, database: FreshDatabase, tickets: Tickets
 ) -> None:
     add_steps(db, 1)
@@ -105,9 +101,7 @@ def test_the_watchdog_goes_on_when_the_last_step_ends_while_it_looks(
     assert sent(cloud) == 1
 
 
-def test_who_sends_tickets_long_after_arming_the_watchdog_arms_another(
-    cloud: Cloud, db: Database, database: FreshDatabase
-) -> None:
+def test_wake_arms_another_watchdog_if_the_last_is_overdue(cloud: Cloud, db: Database, database: FreshDatabase) -> None:
     settings = settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1}))
     with closing_client(Tickets(db, settings)) as tickets:
         tickets.arm_watchdog()
@@ -117,24 +111,24 @@ def test_who_sends_tickets_long_after_arming_the_watchdog_arms_another(
     assert sent(cloud) == 3
 
 
-def test_the_watchdog_ends_when_nothing_is_open(cloud: Cloud, tickets: Tickets) -> None:
+def test_watchdog_ends_without_open_runs(cloud: Cloud, tickets: Tickets) -> None:
     tickets.watch()
     assert sent(cloud) == 0
 
 
 @pytest.mark.parametrize("now", [0.0, 14.999, 15.0, 29.9, 1_795_325_352.613])
-def test_a_watchdog_comes_within_its_period_and_not_at_once(now: float) -> None:
+def test_watchdog_is_due_in_the_second_half_of_its_period(now: float) -> None:
     moment = datetime.fromtimestamp(now, UTC)
     assert 15 < (watchdog_due(moment, 30) - moment).total_seconds() <= 30
 
 
-def test_watchdogs_of_one_moment_are_due_at_once_and_the_next_later() -> None:
+def test_simultaneous_watchdogs_have_the_same_due_time() -> None:
     first = watchdog_due(datetime.fromtimestamp(1000.1, UTC), 30)
     assert watchdog_due(datetime.fromtimestamp(1000.9, UTC), 30) == first
     assert watchdog_due(first, 30) > first
 
 
-def test_what_a_crash_left_behind_is_healed(cloud: Cloud, db: Database, tickets: Tickets) -> None:
+def test_watch_repairs_expired_leases_and_lost_tickets(cloud: Cloud, db: Database, tickets: Tickets) -> None:
     add_steps(db, 1)
     tickets.wake(["collection"])
     with db.transaction(ALL_WORKSPACES) as tx:
@@ -146,7 +140,7 @@ def test_what_a_crash_left_behind_is_healed(cloud: Cloud, db: Database, tickets:
     assert sent(cloud) == 3, "the lost ticket, the one sent for it, and the next watchdog"
 
 
-def test_a_queue_service_that_cannot_be_reached_is_an_upstream_error(db: Database, database: FreshDatabase) -> None:
+def test_unresponsive_queue_service_is_an_upstream_error(db: Database, database: FreshDatabase) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()

@@ -80,7 +80,7 @@ def states(db: Database) -> dict[str, str]:
         return {row.kind + row.key: row.state for row in tx.execute(sa.text("select kind, key, state from steps"))}
 
 
-def test_a_step_and_what_follows_commit_together_and_the_queue_is_woken(db: Database, database: FreshDatabase) -> None:
+def test_next_steps_are_added_and_their_queues_woken(db: Database, database: FreshDatabase) -> None:
     handler = Recorded(then=[NewStep("collection", "fetch", "b"), NewStep("embedding", "embed", "c")])
     woken = work(db, database, handler)
     assert handler.applied == ["a", "b"]
@@ -88,7 +88,7 @@ def test_a_step_and_what_follows_commit_together_and_the_queue_is_woken(db: Data
     assert woken.calls == [(["collection", "embedding"], False)]
 
 
-def test_the_log_tells_of_each_step_what_answers_why_it_took_so_long(
+def test_log_explains_the_duration_of_each_step(
     db: Database, database: FreshDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     tried = Recorded(UpstreamBusyOnce())
@@ -122,13 +122,13 @@ class UpstreamBusyOnce:
         return step.key
 
 
-def test_the_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
+def test_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
     woken = work(db, database, Recorded())
     assert states(db) == {"fetcha": "done", "finish0": "ready"}
     assert woken.calls == [(["collection"], False)]
 
 
-def test_an_upstream_error_puts_the_step_back_for_later(db: Database, database: FreshDatabase) -> None:
+def test_upstream_error_delays_the_step(db: Database, database: FreshDatabase) -> None:
     def busy(_: Step) -> None:
         raise UpstreamError("busy", 60)
 
@@ -138,7 +138,7 @@ def test_an_upstream_error_puts_the_step_back_for_later(db: Database, database: 
     assert woken.calls == [(["collection"], True)]
 
 
-def test_a_permanent_error_is_recorded_and_the_run_goes_on(db: Database, database: FreshDatabase) -> None:
+def test_permanent_error_is_recorded_and_the_run_continues(db: Database, database: FreshDatabase) -> None:
     def refuse(_: Step) -> None:
         raise PermanentError("too large")
 
@@ -148,7 +148,7 @@ def test_a_permanent_error_is_recorded_and_the_run_goes_on(db: Database, databas
     assert states(db) == {"fetcha": "failed", "finish0": "ready"}
 
 
-def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDatabase) -> None:
+def test_crash_in_apply_is_rolled_back(db: Database, database: FreshDatabase) -> None:
     class Crashing(Recorded):
         def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
             tx.execute(sa.text("update sources set name = 'half-written'"))
@@ -159,7 +159,7 @@ def test_a_crash_in_apply_leaves_nothing_behind(db: Database, database: FreshDat
         assert tx.execute(sa.text("select name from sources")).scalar_one() == "t"
 
 
-def test_what_a_worker_computed_after_losing_its_lease_is_dropped(db: Database, database: FreshDatabase) -> None:
+def test_result_is_dropped_after_the_lease_is_lost(db: Database, database: FreshDatabase) -> None:
     def lose_the_lease(step: Step) -> str:
         with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("update steps set fence = fence + 1"))
@@ -171,7 +171,7 @@ def test_what_a_worker_computed_after_losing_its_lease_is_dropped(db: Database, 
     assert states(db) == {"fetcha": "running"}
 
 
-def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database: FreshDatabase) -> None:
+def test_lease_is_renewed_during_long_work(db: Database, database: FreshDatabase) -> None:
     taken_back: list[int] = []
 
     def slow(step: Step) -> str:
@@ -188,7 +188,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(db: Database, database
     assert set(taken_back) == {0}
 
 
-def test_a_process_that_has_to_end_finishes_its_step_and_claims_no_other(db: Database, database: FreshDatabase) -> None:
+def test_ending_process_finishes_its_step_and_claims_no_other(db: Database, database: FreshDatabase) -> None:
     lifetime = Lifetime()
 
     def end(step: Step) -> str:
@@ -201,9 +201,7 @@ def test_a_process_that_has_to_end_finishes_its_step_and_claims_no_other(db: Dat
     assert states(db) == {"fetcha": "done", "fetchb": "ready"}
 
 
-def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_step_that_outlasts_its_process_is_given_back(db: Database, database: FreshDatabase) -> None:
     lifetime = Lifetime()
     given_back = threading.Event()
 
@@ -236,7 +234,7 @@ def test_a_step_that_outlasts_its_process_is_given_back_and_counts_for_nothing(
         ("40P01", "Another request changed the same data at the same time. Try again."),
     ],
 )
-def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_others(
+def test_database_error_is_retried_like_an_upstream_error(
     db: Database, database: FreshDatabase, sqlstate: str, told: str
 ) -> None:
     class Refused(Recorded):
@@ -252,7 +250,7 @@ def test_a_step_that_the_database_refuses_is_tried_again_like_what_talks_to_othe
         assert tx.execute(sa.text("select attempt, lost from steps where kind = 'fetch'")).one() == (3, 0)
 
 
-def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: FreshDatabase) -> None:
+def test_step_is_given_up_after_many_lost_leases(db: Database, database: FreshDatabase) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update steps set lost = :n"), {"n": MAX_LOST_LEASES})
     handler = Recorded()
@@ -261,7 +259,7 @@ def test_a_step_that_many_workers_died_over_is_given_up(db: Database, database: 
     assert "workers stopped" in handler.given_up[0]
 
 
-def test_a_reason_that_postgres_cannot_store_still_ends_the_step(db: Database, database: FreshDatabase) -> None:
+def test_unstorable_characters_of_a_reason_are_replaced(db: Database, database: FreshDatabase) -> None:
     def refuse(_: Step) -> None:
         raise PermanentError("the server said \0 and \ud800")
 
@@ -271,9 +269,7 @@ def test_a_reason_that_postgres_cannot_store_still_ends_the_step(db: Database, d
     assert states(db) == {"fetcha": "failed", "finish0": "ready"}
 
 
-def test_a_passing_error_that_postgres_cannot_store_still_puts_the_step_back(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_unexpected_error_with_unstorable_text_is_retried(db: Database, database: FreshDatabase) -> None:
     def stumble(_: Step) -> None:
         raise ValueError("bad bytes: \0\udcff")
 
@@ -287,7 +283,7 @@ def with_items(db: Database, lost: int) -> None:
         tx.execute(sa.text("""update steps set payload = '{"items": ["x", "y"]}', lost = :lost"""), {"lost": lost})
 
 
-def test_a_batch_over_which_workers_died_is_split_into_its_items(db: Database, database: FreshDatabase) -> None:
+def test_batch_is_split_after_lost_leases(db: Database, database: FreshDatabase) -> None:
     with_items(db, SPLIT_AFTER)
     handler = Recorded()
     woken = work(db, database, handler)
@@ -296,9 +292,7 @@ def test_a_batch_over_which_workers_died_is_split_into_its_items(db: Database, d
     assert woken.calls[0] == (["collection"], False)
 
 
-def test_a_batch_that_fails_for_one_item_is_split_and_only_that_item_fails(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_failing_batch_is_split_and_one_item_fails(db: Database, database: FreshDatabase) -> None:
     def choke(step: Step) -> str:
         if step.key in ("a", "y"):
             raise PermanentError(f"{step.key} can't be read")
@@ -311,7 +305,7 @@ def test_a_batch_that_fails_for_one_item_is_split_and_only_that_item_fails(
     assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "failed", "finish0": "ready"}
 
 
-def test_what_fails_everything_is_asked_once_and_ends_what_is_like_it(db: Database, database: FreshDatabase) -> None:
+def test_systemic_error_ends_all_similar_steps(db: Database, database: FreshDatabase) -> None:
     asked: list[str] = []
 
     def refuse(step: Step) -> None:
@@ -329,7 +323,7 @@ def test_what_fails_everything_is_asked_once_and_ends_what_is_like_it(db: Databa
     assert states(db) == {"fetcha": "failed", "fetchb": "cancelled", "fetchc": "cancelled", "embedd": "ready"}
 
 
-def test_a_provider_that_asks_for_patience_gets_it_from_all_its_steps(db: Database, database: FreshDatabase) -> None:
+def test_retry_after_delays_all_steps_of_the_provider(db: Database, database: FreshDatabase) -> None:
     asked: list[str] = []
 
     def busy(step: Step) -> str:

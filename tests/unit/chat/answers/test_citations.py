@@ -33,7 +33,7 @@ def run(text: str, allowed: set[int]) -> str:
         ("[9] begins and ends [9]", " begins and ends"),
     ],
 )
-def test_a_citation_leaves_only_if_its_passage_was_retrieved(text: str, expected: str) -> None:
+def test_only_citations_of_retrieved_passages_remain(text: str, expected: str) -> None:
     assert run(text, {1, 2, 3}) == expected
 
 
@@ -56,7 +56,7 @@ def test_a_citation_leaves_only_if_its_passage_was_retrieved(text: str, expected
         "trailing spaces  \n\nand a lone \\",
     ],
 )
-def test_code_links_and_ordinary_brackets_are_left_alone(text: str) -> None:
+def test_code_links_and_other_brackets_are_unchanged(text: str) -> None:
     assert run(text, set()) == text
 
 
@@ -72,7 +72,7 @@ def test_code_links_and_ordinary_brackets_are_left_alone(text: str) -> None:
         (r"\` [9] \`", r"\` \`"),
     ],
 )
-def test_what_only_looks_like_code_hides_no_citation(text: str, expected: str) -> None:
+def test_citations_next_to_apparent_code_are_filtered(text: str, expected: str) -> None:
     assert run(text, set()) == expected
 
 
@@ -86,18 +86,18 @@ def test_what_only_looks_like_code_hides_no_citation(text: str, expected: str) -
         ("As said [1]: yes", "As said [1]: yes"),
     ],
 )
-def test_a_citation_never_becomes_a_link_of_the_models_making(text: str, expected: str) -> None:
+def test_citation_cannot_become_a_link(text: str, expected: str) -> None:
     assert run(text, {1}) == expected
 
 
-def test_the_numbers_that_left_are_known() -> None:
+def test_cited_contains_the_remaining_numbers() -> None:
     citations = CitationFilter({1, 2, 3})
     citations.feed("[1] `[2]` [3, 9]")
     citations.finish()
     assert citations.cited == {1, 3}
 
 
-def test_text_without_brackets_leaves_as_it_comes() -> None:
+def test_text_without_brackets_is_not_delayed() -> None:
     citations = CitationFilter({1})
     assert [citations.feed(piece) for piece in ("Hel", "lo, wor", "ld [", "1", "] ")] == [
         "Hel",
@@ -134,7 +134,7 @@ _MARKDOWN = st.lists(
 
 
 @given(_MARKDOWN, st.data())
-def test_what_leaves_does_not_depend_on_how_the_text_was_cut(text: str, data: st.DataObject) -> None:
+def test_result_does_not_depend_on_token_boundaries(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=len(text))))
     citations = CitationFilter({1, 2})
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
@@ -142,7 +142,7 @@ def test_what_leaves_does_not_depend_on_how_the_text_was_cut(text: str, data: st
 
 
 @given(_MARKDOWN)
-def test_nothing_but_citations_and_spaces_ever_changes(text: str) -> None:
+def test_only_citations_and_spaces_change(text: str) -> None:
     def bare(markdown: str) -> str:
         return re.sub(r"\[[0-9,; \t\u2013-]*\]|\s", "", markdown)
 
@@ -150,5 +150,5 @@ def test_nothing_but_citations_and_spaces_ever_changes(text: str) -> None:
 
 
 @given(st.text(alphabet="ab [](),;:!?.-0123456789\n", max_size=80))
-def test_outside_of_code_no_unknown_number_is_cited(text: str) -> None:
+def test_unknown_numbers_are_removed_outside_code(text: str) -> None:
     assert {int(n) for n in re.findall(r"\[([0-9]+)\]", run(text, {1, 2}))} <= {1, 2}

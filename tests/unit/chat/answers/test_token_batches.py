@@ -9,18 +9,18 @@ from functions.chat.answers.token_batches import batch_tokens
 from headwater.errors import UpstreamError
 
 
-def test_nothing_is_lost_and_the_order_holds() -> None:
+def test_batches_keep_all_tokens_in_order() -> None:
     pieces = [f"{n} " for n in range(500)]
     assert "".join(batch_tokens(pieces, timeout_s=30)) == "".join(pieces)
 
 
-def test_what_comes_together_leaves_together_up_to_a_size() -> None:
+def test_batches_join_tokens_up_to_a_size() -> None:
     groups = [group for group in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if group]
     assert len(groups) < 100
     assert all(len(group) < 330 for group in groups)
 
 
-def test_silence_shows_as_empty_groups_and_ends_with_the_next_piece() -> None:
+def test_silence_yields_empty_batches_until_the_next_token() -> None:
     go_on = threading.Event()
 
     def pieces() -> Iterator[str]:
@@ -33,7 +33,7 @@ def test_silence_shows_as_empty_groups_and_ends_with_the_next_piece() -> None:
     assert "".join(groups) == "late"
 
 
-def test_an_error_comes_after_what_was_said_before_it() -> None:
+def test_error_follows_the_tokens_before_it() -> None:
     def pieces() -> Iterator[str]:
         yield "said"
         raise UpstreamError("broken")
@@ -44,7 +44,7 @@ def test_an_error_comes_after_what_was_said_before_it() -> None:
         next(groups)
 
 
-def test_a_model_that_takes_too_long_is_given_up() -> None:
+def test_slow_model_exceeds_chat_timeout_s() -> None:
     stop = threading.Event()
 
     def pieces() -> Iterator[str]:
@@ -56,7 +56,7 @@ def test_a_model_that_takes_too_long_is_given_up() -> None:
     stop.set()
 
 
-def test_closing_the_pump_stops_the_listening() -> None:
+def test_closing_stops_reading_from_the_model() -> None:
     taken: list[int] = []
     at_end = threading.Event()
 

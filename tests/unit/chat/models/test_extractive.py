@@ -23,14 +23,14 @@ def answer(question: str, *passages: Passage) -> str:
     return "".join(Extractive().answer(ModelInput(question, question, [], passages)))
 
 
-def test_the_worked_example_of_the_docstring_holds() -> None:
+def test_score_matches_the_docstring_example() -> None:
     text = "Install it with pip on any system. It needs Python 3.11 or newer, nothing else."
     assert quoted("install headwater", fake_passage(text)) == [(1, "Install it with pip on any system.")]
     [quote] = choose_quotes("install headwater", [fake_passage(text)])
     assert quote.score == pytest.approx(1.0)
 
 
-def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
+def test_score_weighs_rare_words_headings_and_the_passage() -> None:
     first = fake_passage(
         "The port is set with PORT in the file. The port is open to all of them.", heading_path=["Config"]
     )
@@ -41,36 +41,36 @@ def test_the_score_weighs_rare_words_headings_and_the_passage() -> None:
     assert scores == pytest.approx([expected_first, expected_first, 0.5])
 
 
-def test_a_long_sentence_counts_less() -> None:
+def test_long_sentence_scores_lower() -> None:
     long = " ".join(["The cache is kept on the disk"] * 10) + "."
     short = "The cache is kept in memory."
     [first, second] = choose_quotes("cache", [fake_passage(f"{short} {long}")])
     assert (first.score, second.score) == pytest.approx((1.0, 40 / 70))
 
 
-def test_at_most_five_are_quoted_and_three_of_a_passage() -> None:
+def test_quotes_are_limited_to_five_and_three_per_passage() -> None:
     many = " ".join(f"The cache number {n} is kept there." for n in range(9))
     quotes = quoted("cache", *[fake_passage(many.replace("kept", verb)) for verb in ("kept", "held", "put")])
     assert [n for n, _ in quotes] == [1, 1, 1, 2, 2]
 
 
-def test_what_is_said_twice_is_quoted_once() -> None:
+def test_repeated_sentence_is_quoted_once() -> None:
     text = "The cache is kept on disk."
     assert quoted("cache", fake_passage(text), fake_passage(text)) == [(1, text)]
 
 
-def test_passages_found_by_their_sense_alone_give_their_first_sentences() -> None:
+def test_passages_without_shared_words_give_first_sentences() -> None:
     passages = [fake_passage(f"Nothing in common with it, number {n}. And more of the same.") for n in range(4)]
     assert quoted("zebra", *passages) == [(n, f"Nothing in common with it, number {n - 1}.") for n in (1, 2, 3)]
 
 
-def test_an_answer_says_that_no_model_is_configured_and_cites_each_quotation() -> None:
+def test_answer_names_chat_model_and_cites_each_quote() -> None:
     text = "- Install it with pip on\n  any system.\n- Configure nothing at all."
     assert answer("install", fake_passage(text)) == INTRODUCTION + "> Install it with pip on\n>   any system. [1]\n\n"
     assert "CHAT_MODEL" in INTRODUCTION
 
 
-def test_a_passage_without_prose_is_quoted_as_it_stands() -> None:
+def test_passage_without_prose_is_quoted_as_code() -> None:
     code = "```python\nprint('hello')\n```"
     block = "> ````\n> ```python\n> print('hello')\n> ```\n> ````\n>\n> [1]\n\n"
     assert answer("hello", fake_passage(code)) == INTRODUCTION + block
@@ -110,20 +110,20 @@ def test_sentences_are_found_in_markdown(text: str, expected: list[str]) -> None
         "Too short.",
     ],
 )
-def test_what_would_read_as_something_else_is_not_quoted(text: str) -> None:
+def test_misleading_sentence_is_not_quoted(text: str) -> None:
     assert text not in [
         span for _, span in quoted("says code done short", fake_passage(f"{text} The cache is not code."))
     ]
 
 
-def test_words_come_down_to_the_same_term() -> None:
+def test_terms_are_stemmed_words() -> None:
     assert terms("Installing installs of the installation") == {"instal"}
     assert terms("query queries boxes box classes class status") == {"queri", "box", "class", "status"}
     assert terms("what is it") == {"what", "is", "it"}
 
 
 @given(st.lists(st.text(alphabet="ab .!?\n`[]()>#-|1", max_size=120), min_size=1, max_size=4), st.text(max_size=20))
-def test_every_quotation_is_verbatim_and_its_citation_holds(texts: list[str], question: str) -> None:
+def test_quotes_are_verbatim_with_valid_citations(texts: list[str], question: str) -> None:
     passages = [fake_passage(text) for text in texts]
     for n, text in quoted(question, *passages):
         assert text in texts[n - 1]

@@ -27,7 +27,7 @@ def issuer() -> Iterator[FakeIssuer]:
         yield made
 
 
-def test_keys_are_asked_for_when_the_first_is_wanted_and_every_ten_minutes(issuer: FakeIssuer) -> None:
+def test_keys_are_fetched_on_first_use_and_every_ten_minutes(issuer: FakeIssuer) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert issuer.asked == 0
@@ -39,7 +39,7 @@ def test_keys_are_asked_for_when_the_first_is_wanted_and_every_ten_minutes(issue
     assert issuer.asked == 2
 
 
-def test_a_new_key_is_found_at_once_and_made_up_ones_are_not_asked_for_every_time(issuer: FakeIssuer) -> None:
+def test_unknown_key_ids_refetch_keys_once_per_cooldown(issuer: FakeIssuer) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
@@ -55,7 +55,7 @@ def test_a_new_key_is_found_at_once_and_made_up_ones_are_not_asked_for_every_tim
     assert issuer.asked == 3
 
 
-def test_a_key_that_is_withdrawn_serves_no_longer_than_ten_minutes(issuer: FakeIssuer) -> None:
+def test_withdrawn_key_is_rejected_after_ten_minutes(issuer: FakeIssuer) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
@@ -65,7 +65,7 @@ def test_a_key_that_is_withdrawn_serves_no_longer_than_ten_minutes(issuer: FakeI
     assert jwks.find("ES256", "key-1")
 
 
-def test_while_the_issuer_is_down_the_keys_that_we_have_serve_for_a_day(issuer: FakeIssuer) -> None:
+def test_cached_keys_are_used_for_a_day_while_the_issuer_is_down(issuer: FakeIssuer) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
@@ -90,7 +90,7 @@ def test_while_the_issuer_is_down_the_keys_that_we_have_serve_for_a_day(issuer: 
     assert jwks.find("ES256", "key-0")
 
 
-def test_keys_are_taken_from_nowhere_else_than_where_the_installation_says(issuer: FakeIssuer) -> None:
+def test_redirects_of_the_issuer_are_not_followed(issuer: FakeIssuer) -> None:
     with fake_issuer() as elsewhere:
         issuer.status, issuer.leads_to = 302, elsewhere.url
         with pytest.raises(UpstreamError):
@@ -101,7 +101,7 @@ def test_keys_are_taken_from_nowhere_else_than_where_the_installation_says(issue
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"{}", b'{"keys": []}', b'{"keys": {}}', b"[" * 9000, b" " * 300_000]
 )
-def test_what_is_no_key_set_leaves_the_keys_that_we_have(issuer: FakeIssuer, content: bytes) -> None:
+def test_invalid_key_set_keeps_the_cached_keys(issuer: FakeIssuer, content: bytes) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     assert jwks.find("ES256", "key-0")
@@ -112,7 +112,7 @@ def test_what_is_no_key_set_leaves_the_keys_that_we_have(issuer: FakeIssuer, con
         Jwks(issuer.url).find("ES256", "key-0")
 
 
-def test_requests_that_come_together_ask_once_and_do_not_wait_when_they_needn_t(issuer: FakeIssuer) -> None:
+def test_concurrent_requests_fetch_once_and_use_cached_keys_meanwhile(issuer: FakeIssuer) -> None:
     clock = Clock()
     jwks = Jwks(issuer.url, clock=clock)
     with ThreadPoolExecutor(8) as pool:
@@ -129,14 +129,14 @@ def test_requests_that_come_together_ask_once_and_do_not_wait_when_they_needn_t(
         assert renewing.result()
 
 
-def test_a_token_without_a_key_id_fits_only_if_one_key_can_be_meant(issuer: FakeIssuer) -> None:
+def test_token_without_key_id_matches_only_a_single_key(issuer: FakeIssuer) -> None:
     assert Jwks(issuer.url).find("ES256", None)
     assert Jwks(issuer.url).find("RS256", None) is None
     issuer.rotate()
     assert Jwks(issuer.url).find("ES256", None) is None
 
 
-def test_only_public_keys_for_our_algorithms_are_read() -> None:
+def test_read_keys_skips_unsupported_keys() -> None:
     good = public_jwk(private_key("ES256", 0)) | {"kid": "good"}
     passed_over = [
         {"kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA", "kid": "a"},
@@ -153,7 +153,7 @@ def test_only_public_keys_for_our_algorithms_are_read() -> None:
     assert [key.kid for key in read_keys(json.dumps({"keys": [*passed_over, good]}).encode())] == ["good"]
 
 
-def test_the_private_half_is_dropped_where_somebody_publishes_it() -> None:
+def test_read_keys_drops_private_parts() -> None:
     published = {**public_jwk(private_key("ES256", 0)), "d": "AAAA", "kid": "k"}
     [key] = read_keys(json.dumps({"keys": [published]}).encode())
     assert not hasattr(key.key, "sign")

@@ -51,13 +51,13 @@ def refusal(verifier: UserTokens, token: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
-def test_a_token_that_a_published_key_signed_tells_who_it_is_of(algorithm: str) -> None:
+def test_token_signed_by_a_published_key_identifies_the_user(algorithm: str) -> None:
     with fake_issuer(algorithm) as issuer:
         identity = tokens(issuer.url).verify(issuer.sign(claims_of("ada", name="Ada", email="ada@example.org")))
     assert (identity.subject, identity.name) == ("ada", "Ada")
 
 
-def test_a_shared_secret_verifies_hs256() -> None:
+def test_shared_secret_verifies_hs256() -> None:
     verifier = tokens(secret=SECRET)
     assert verifier.verify(jwt.encode(claims_of("bob"), SECRET, "HS256")).subject == "bob"
     assert verifier.verify(jwt.encode(claims_of("bob"), SECRET, "HS256", headers={"kid": "k"})).subject == "bob"
@@ -86,7 +86,7 @@ def test_a_shared_secret_verifies_hs256() -> None:
         ({"sub": "key:00000000-0000-4000-8000-000000000001"}, "printable"),
     ],
 )
-def test_a_claim_that_is_missing_or_wrong_is_refused(issuer: FakeIssuer, changes: dict[str, Any], told: str) -> None:
+def test_missing_or_invalid_claim_is_rejected(issuer: FakeIssuer, changes: dict[str, Any], told: str) -> None:
     assert told in refusal(tokens(issuer.url), issuer.sign(claims_of(**changes)))
 
 
@@ -101,11 +101,11 @@ def test_a_claim_that_is_missing_or_wrong_is_refused(issuer: FakeIssuer, changes
         {"iat": NOW + 600},
     ],
 )
-def test_a_token_that_is_right_enough_is_taken(issuer: FakeIssuer, changes: dict[str, Any]) -> None:
+def test_valid_variants_of_claims_are_accepted(issuer: FakeIssuer, changes: dict[str, Any]) -> None:
     assert tokens(issuer.url).verify(issuer.sign(claims_of(**changes))).subject
 
 
-def test_what_says_that_it_needs_no_signature_is_refused(issuer: FakeIssuer) -> None:
+def test_unsigned_token_is_rejected(issuer: FakeIssuer) -> None:
     for alg in ("none", "None", "nOnE", ""):
         for signature in ("", "c2lnbmF0dXJl"):
             forged = unsigned(claims_of(), signature, alg=alg, kid="key-0")
@@ -113,7 +113,7 @@ def test_what_says_that_it_needs_no_signature_is_refused(issuer: FakeIssuer) -> 
 
 
 @pytest.mark.parametrize("secret", ["", SECRET])
-def test_a_public_key_is_never_taken_for_a_secret(issuer: FakeIssuer, secret: str) -> None:
+def test_public_key_is_not_accepted_as_hmac_secret(issuer: FakeIssuer, secret: str) -> None:
     key = private_key("ES256", 0)
     for form in public_forms(key):
         assert refusal(tokens(issuer.url, secret), signed_by_hmac(claims_of(), form, "key-0"))
@@ -121,11 +121,11 @@ def test_a_public_key_is_never_taken_for_a_secret(issuer: FakeIssuer, secret: st
     assert tokens(secret=SECRET).verify(forged).subject == "ada"  # so it was the key, not the form
 
 
-def test_a_secret_is_never_taken_for_a_public_key(issuer: FakeIssuer) -> None:
+def test_es256_token_is_rejected_without_published_keys(issuer: FakeIssuer) -> None:
     assert "'ES256' is not accepted" in refusal(tokens(secret=SECRET), issuer.sign(claims_of()))
 
 
-def test_another_key_with_a_known_id_does_not_help(issuer: FakeIssuer) -> None:
+def test_signature_by_another_key_with_a_known_id_is_rejected(issuer: FakeIssuer) -> None:
     other = private_key("ES256", 99)
     forged = jwt.encode(claims_of(), other, "ES256", headers={"kid": "key-0"})
     assert "signature is invalid" in refusal(tokens(issuer.url), forged)
@@ -135,14 +135,14 @@ def test_another_key_with_a_known_id_does_not_help(issuer: FakeIssuer) -> None:
     assert "signature is invalid" in refusal(tokens(issuer.url), embedded)
 
 
-def test_a_changed_token_is_refused(issuer: FakeIssuer) -> None:
+def test_modified_token_is_rejected(issuer: FakeIssuer) -> None:
     head, _, signature = issuer.sign(claims_of()).split(".")
     body = unsigned(claims_of("eve")).split(".")[1]
     assert "signature is invalid" in refusal(tokens(issuer.url), f"{head}.{body}.{signature}")
     assert "signature is invalid" in refusal(tokens(issuer.url), f"{head}.{body}.")
 
 
-def test_extensions_that_nobody_knows_are_refused(issuer: FakeIssuer) -> None:
+def test_crit_header_is_rejected(issuer: FakeIssuer) -> None:
     for crit in (["b64"], ["exp"], []):
         assert "crit" in refusal(tokens(issuer.url), unsigned(claims_of(), alg="ES256", crit=crit))
 
@@ -150,11 +150,11 @@ def test_extensions_that_nobody_knows_are_refused(issuer: FakeIssuer) -> None:
 @pytest.mark.parametrize(
     "token", ["x", "a.b", "a.b.c", "..", "e30.e30.e30", "\xe9.b.c", "e" * 9000, "eyJhbGciOjF9.e30.x"]
 )
-def test_what_is_no_token_is_refused(issuer: FakeIssuer, token: str) -> None:
+def test_malformed_token_is_rejected(issuer: FakeIssuer, token: str) -> None:
     assert "neither a JWT nor an API key" in refusal(tokens(issuer.url), token)
 
 
-def test_a_key_too_short_to_be_safe_verifies_nothing() -> None:
+def test_short_rsa_key_is_not_used() -> None:
     with fake_issuer("RS256") as issuer:
         issuer.keys = {"short": rsa.generate_private_key(public_exponent=65537, key_size=1024)}
         with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):

@@ -33,12 +33,12 @@ def place(url: str) -> Any:
         ("postgresql://app:s@/db", ("app", ("localhost", 5432))),
     ],
 )
-def test_urls_name_a_host_or_a_socket(url: str, expected: Any) -> None:
+def test_url_selects_host_or_socket(url: str, expected: Any) -> None:
     assert place(url) == expected
     assert connect_arguments(url)["password"] == "s"
 
 
-def test_a_password_is_taken_however_it_is_written() -> None:
+def test_percent_encoded_password_is_decoded() -> None:
     for written in ("a%40b:c", "a@b:c".replace("@", "%40")):
         assert connect_arguments(f"postgresql://app:{written}@db.example.com/db")["password"] == "a@b:c"
 
@@ -53,20 +53,20 @@ def test_a_password_is_taken_however_it_is_written() -> None:
         ("postgresql://app:secret@db.example.com/db?sslrootcert=/nowhere/ca.pem&sslmode=verify-ca", "/nowhere/ca.pem"),
     ],
 )
-def test_what_is_not_understood_is_refused_without_telling_the_password(url: str, reason: str) -> None:
+def test_invalid_url_is_rejected_without_revealing_the_password(url: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason) as refused:
         connect_arguments(url)
     assert "secret" not in str(refused.value)
 
 
-def test_a_root_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_invalid_root_certificate_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
     for root in (str(tmp_path / "ca.pem"), (tmp_path / "ca.pem").read_text()):
         with pytest.raises(ConfigError, match="Expected PEM"):
             tls_context("verify-ca", root)
 
 
-def test_tls_verifies_what_its_mode_says() -> None:
+def test_tls_context_follows_sslmode() -> None:
     assert tls_context("disable") is False
     assert tls_context("prefer") is None
     contexts = [tls_context(mode) for mode in ("require", "verify-ca", "verify-full")]
@@ -75,5 +75,5 @@ def test_tls_verifies_what_its_mode_says() -> None:
     assert verified == [("CERT_NONE", False), ("CERT_REQUIRED", False), ("CERT_REQUIRED", True)]
 
 
-def test_a_socket_needs_no_tls() -> None:
+def test_unix_socket_disables_tls() -> None:
     assert connect_arguments("postgresql://app:s@/db?host=/cloudsql/p:r:i&sslmode=verify-full")["ssl_context"] is False

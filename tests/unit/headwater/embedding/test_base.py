@@ -17,7 +17,7 @@ from headwater.errors import ConfigError
 NOWHERE = Path("no-such-folder")
 
 
-def test_the_input_says_where_the_chunk_stands_and_then_its_text() -> None:
+def test_embedding_input_is_a_context_line_and_the_text() -> None:
     assert embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."
 
 
@@ -32,38 +32,38 @@ def test_the_input_says_where_the_chunk_stands_and_then_its_text() -> None:
         (" A\n long \ttitle ", ["", "  "], "A long title"),
     ],
 )
-def test_the_line_has_no_empty_or_repeated_parts(title: str, heading_path: list[str], line: str) -> None:
+def test_context_line_omits_empty_and_repeated_parts(title: str, heading_path: list[str], line: str) -> None:
     assert embedding_input(title, heading_path, "text") == f"{line}\ntext"
 
 
-def test_a_chunk_without_title_and_headings_is_its_text_alone() -> None:
+def test_embedding_input_without_context_is_the_text() -> None:
     assert embedding_input("", [], "  text\n") == "  text\n"
     assert embedding_input(" ", ["\n"], "text") == "text"
 
 
 @given(st.text(), st.lists(st.text()), st.text())
-def test_the_text_itself_is_never_altered(title: str, heading_path: list[str], text: str) -> None:
+def test_embedding_input_ends_with_the_unchanged_text(title: str, heading_path: list[str], text: str) -> None:
     assert embedding_input(title, heading_path, text).endswith(text)
 
 
-def test_the_input_hash_is_the_sha256_of_its_utf8() -> None:
+def test_input_hash_is_sha256_of_utf8() -> None:
     assert input_hash("déjà vu") == hashlib.sha256("déjà vu".encode()).digest()
     assert len(input_hash("")) == 32
 
 
-def test_an_unknown_model_is_refused_with_the_names_that_are_known() -> None:
+def test_unknown_model_error_lists_the_known_models() -> None:
     for load in (load_embedder, load_tokenizer):
         with pytest.raises(ConfigError, match="Choose one of all-MiniLM-L6-v2, constant"):
             load("word2vec", NOWHERE)
 
 
-def test_a_model_that_was_not_built_names_the_command_that_builds_it() -> None:
+def test_missing_model_error_names_the_build_command() -> None:
     for load in (load_embedder, load_tokenizer):
         with pytest.raises(ConfigError, match=r"Run: python -m headwater\.embedding\.export_minilm no-such-folder$"):
             load("all-MiniLM-L6-v2", NOWHERE)
 
 
-def test_constant_vectors_are_distinct_unit_vectors_in_the_order_of_the_texts() -> None:
+def test_constant_vectors_are_distinct_unit_vectors_in_order() -> None:
     embedder = load_embedder("constant", NOWHERE)
     texts = [f"text {number}" for number in range(500)]
     vectors = embedder.embed_documents(texts)
@@ -82,11 +82,11 @@ def test_constant_vectors_are_the_same_on_every_machine() -> None:
     np.testing.assert_allclose(vector[:4], [0.054863, -0.016217, 0.022428, 0.057623], atol=1e-6)
 
 
-def test_the_constant_model_embeds_no_texts_to_no_vectors() -> None:
+def test_constant_embedder_accepts_an_empty_list() -> None:
     assert load_embedder("constant", NOWHERE).embed_documents([]).shape == (0, 384)
 
 
-def test_the_constant_tokenizer_finds_words_and_punctuation() -> None:
+def test_constant_tokenizer_splits_words_and_punctuation() -> None:
     tokenizer = load_tokenizer("constant", NOWHERE)
     text = "Cloud_Tasks: naïve, internationalisation!"
     assert _tokens(tokenizer, text) == ["Cloud", "_", "Tasks", ":", "naïve", ",", "internat", "ionalisa", "tion", "!"]
@@ -95,7 +95,7 @@ def test_the_constant_tokenizer_finds_words_and_punctuation() -> None:
 
 
 @given(st.text())
-def test_constant_tokens_cover_all_but_white_space(text: str) -> None:
+def test_constant_tokens_cover_all_but_whitespace(text: str) -> None:
     tokens = _tokens(load_tokenizer("constant", NOWHERE), text)
     assert all(tokens)
     assert "".join(tokens) == "".join(text.split())
@@ -108,18 +108,16 @@ def _tokens(tokenizer: Tokenizer, text: str) -> list[str]:
     return [text[start:end].rstrip() for start, end in pairwise([*starts, len(text)])]
 
 
-def test_batches_put_texts_of_similar_length_together() -> None:
+def test_batches_group_texts_of_similar_length() -> None:
     assert length_batches([2, 9, 3, 8], max_tokens=18) == [[1, 3], [2, 0]]
 
 
-def test_a_text_longer_than_a_batch_makes_one_alone() -> None:
+def test_text_longer_than_a_batch_gets_its_own() -> None:
     assert length_batches([5, 700], max_tokens=512) == [[1], [0]]
 
 
 @given(st.lists(st.integers(min_value=2, max_value=256)), st.integers(min_value=1, max_value=1024))
-def test_every_text_is_in_exactly_one_batch_and_padding_stays_within_the_limit(
-    lengths: list[int], max_tokens: int
-) -> None:
+def test_batches_contain_each_text_once_within_the_limit(lengths: list[int], max_tokens: int) -> None:
     batches = length_batches(lengths, max_tokens)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:

@@ -15,7 +15,7 @@ from headwater.errors import ConfigError
 SETTINGS = Settings(database_url="unused")
 
 
-def test_many_who_ask_at_once_get_the_same_one() -> None:
+def test_concurrent_requests_load_a_model_once() -> None:
     load = Embedders(SETTINGS)
     together = threading.Barrier(8)
 
@@ -27,7 +27,7 @@ def test_many_who_ask_at_once_get_the_same_one() -> None:
         assert len(set(pool.map(ask, range(8)))) == 1
 
 
-def test_a_model_that_is_not_there_is_an_error_each_time_it_is_wanted(tmp_path: Path) -> None:
+def test_missing_model_is_an_error_on_each_request(tmp_path: Path) -> None:
     load = Embedders(replace(SETTINGS, model_dir=tmp_path))
     load.warm("all-MiniLM-L6-v2")  # says so in the log, and leaves the error to whoever needs it
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_a_model_that_is_not_there_is_an_error_each_time_it_is_wanted(tmp_path: 
             load("all-MiniLM-L6-v2")
 
 
-def test_a_process_waits_for_a_model_that_is_being_loaded_before_it_ends() -> None:
+def test_process_exit_waits_for_a_loading_model() -> None:
     over = threading.Event()
 
     class Slow(Embedders):

@@ -77,7 +77,7 @@ def problem_of(response: Any, status: int) -> dict[str, Any]:
     return described
 
 
-def test_a_body_becomes_the_struct_and_the_answer_becomes_json() -> None:
+def test_body_is_decoded_and_the_result_encoded() -> None:
     response = client().post("/api/greetings", data='{"name": "Ada"}')
     assert (response.status_code, response.json) == (201, {"hello": "Ada"})
 
@@ -96,12 +96,12 @@ def test_a_body_becomes_the_struct_and_the_answer_becomes_json() -> None:
         (b'{"name": "a", "more": ' + b"[" * 100_000, 400),
     ],
 )
-def test_a_body_that_does_not_fit_is_a_clear_problem(body: bytes, status: int) -> None:
+def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
     described = problem_of(client().post("/api/greetings", data=body), status)
     assert described["detail"].startswith("Invalid body: " if status == 422 else "The body ")
 
 
-def test_an_unknown_path_is_404_and_a_wrong_method_405_with_what_is_allowed() -> None:
+def test_unknown_path_is_404_and_wrong_method_405() -> None:
     problem_of(client().get("/api/nothing"), 404)
     problem_of(client().get("/api/things/not-a-uuid"), 404)
     response = client().put(THING)
@@ -109,28 +109,28 @@ def test_an_unknown_path_is_404_and_a_wrong_method_405_with_what_is_allowed() ->
     assert response.headers["Allow"] == "DELETE, GET, HEAD"
 
 
-def test_what_nobody_foresaw_is_a_bare_500() -> None:
+def test_unexpected_error_is_500_without_its_text() -> None:
     assert "secret" not in json.dumps(problem_of(client().get("/api/crash"), 500))
 
 
-def test_an_upstream_error_says_when_to_come_back() -> None:
+def test_upstream_error_sets_retry_after() -> None:
     response = client().get("/api/busy")
     assert problem_of(response, 503)["detail"] == "The model is busy."
     assert response.headers["Retry-After"] == "7"
 
 
-def test_a_query_parameter_is_read_as_its_type() -> None:
+def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
     problem_of(client().get("/api/count?n=five"), 422)
 
 
-def test_a_reply_has_its_own_status_and_headers() -> None:
+def test_reply_sets_status_and_headers() -> None:
     response = client().get("/api/teapot")
     assert (response.status_code, response.headers["X-Kind"], response.json) == (418, "tea", {"short": True})
 
 
-def test_an_unchanged_answer_is_not_sent_again() -> None:
+def test_unchanged_result_is_304() -> None:
     first = client().get(THING)
     again = client().get(THING, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
@@ -139,18 +139,18 @@ def test_an_unchanged_answer_is_not_sent_again() -> None:
 @pytest.mark.parametrize(
     ("theirs", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
 )
-def test_a_handler_that_names_the_version_needs_to_make_no_body(theirs: str, status: int) -> None:
+def test_has_version_compares_if_none_match(theirs: str, status: int) -> None:
     response = client().get("/api/version", headers={"If-None-Match": theirs})
     assert (response.status_code, response.headers["ETag"]) == (status, '"7"')
 
 
-def test_a_request_id_is_kept_when_it_is_sound_and_made_otherwise() -> None:
+def test_request_id_is_kept_if_valid_else_generated() -> None:
     assert client().get(THING, headers={"X-Request-Id": "abcdef-123456"}).headers["X-Request-Id"] == "abcdef-123456"
     made = client().get(THING, headers={"X-Request-Id": "<script>alert(1)</script>"}).headers["X-Request-Id"]
     assert len(made) == 32
 
 
-def test_configured_origins_may_call_and_others_may_not() -> None:
+def test_only_configured_origins_are_allowed() -> None:
     preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     allowed = client().options("/api/greetings", headers=preflight)
     assert (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
@@ -169,14 +169,14 @@ def test_configured_origins_may_call_and_others_may_not() -> None:
         {"Origin": "http://["},
     ],
 )
-def test_a_name_that_is_not_this_machine_is_refused(headers: dict[str, str]) -> None:
+def test_local_mode_rejects_other_host_names(headers: dict[str, str]) -> None:
     problem_of(client().get(THING, headers=headers), 403)
 
 
-def test_a_peer_that_is_not_this_machine_is_refused() -> None:
+def test_local_mode_rejects_other_peers() -> None:
     problem_of(client().get(THING, environ_base={"REMOTE_ADDR": "10.0.0.9"}), 403)
 
 
 @pytest.mark.parametrize("token", ["", "Bearer x", "Bearer a.b.c", "Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE"])
-def test_a_ticket_without_googles_token_is_refused(token: str) -> None:
+def test_drain_without_google_token_is_401(token: str) -> None:
     problem_of(client().post("/tasks/drain", headers={"Authorization": token}), 401)

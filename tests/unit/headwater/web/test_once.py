@@ -8,7 +8,7 @@ from headwater.web.app import App, once
 from tests.harness.support import unopened_database
 
 
-def test_requests_that_come_together_share_one_app() -> None:
+def test_concurrent_requests_build_one_app() -> None:
     built: list[App] = []
 
     @once

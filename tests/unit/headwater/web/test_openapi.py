@@ -70,7 +70,7 @@ def test_schemas_have_typed_enums_and_unwrapped_descriptions() -> None:
     assert schema["properties"]["color"]["anyOf"][0] == {"type": "string", "enum": ["green", "red"]}
 
 
-def test_query_structs_are_no_schemas() -> None:
+def test_query_structs_are_not_schemas() -> None:
     assert set(DOCUMENT["components"]["schemas"]) == {"Fruit", "Problem"}
 
 

@@ -13,13 +13,13 @@ def now() -> list[float]:
     return [100.0]
 
 
-def test_a_process_that_nobody_ends_lives_on(now: list[float]) -> None:
+def test_process_without_a_signal_is_not_ending(now: list[float]) -> None:
     lifetime = Lifetime(clock=lambda: now[0])
     now[0] += 1e6
     assert (lifetime.is_ending(), lifetime.is_over()) == (False, False)
 
 
-def test_what_is_being_done_has_some_seconds_to_finish(now: list[float]) -> None:
+def test_lifetime_is_over_finish_s_after_the_signal(now: list[float]) -> None:
     lifetime = Lifetime(clock=lambda: now[0])
     lifetime.end()
     now[0] += FINISH_S - 0.1
@@ -28,7 +28,7 @@ def test_what_is_being_done_has_some_seconds_to_finish(now: list[float]) -> None
     assert lifetime.is_over()
 
 
-def test_a_second_signal_gains_no_time(now: list[float]) -> None:
+def test_second_signal_does_not_extend_the_time(now: list[float]) -> None:
     lifetime = Lifetime(clock=lambda: now[0])
     lifetime.end(signal.SIGTERM, None)
     now[0] += FINISH_S
@@ -36,7 +36,7 @@ def test_a_second_signal_gains_no_time(now: list[float]) -> None:
     assert lifetime.is_over()
 
 
-def test_who_has_less_time_says_so(now: list[float]) -> None:
+def test_end_accepts_a_shorter_time(now: list[float]) -> None:
     lifetime = Lifetime(clock=lambda: now[0])
     lifetime.end(finish_s=0.0)
     assert lifetime.is_over()
