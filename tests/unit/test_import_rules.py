@@ -1,116 +1,300 @@
-"""Who may import what: the house rules of the design, read off the syntax tree of every module."""
+"""Import rules: what each folder may import, no circles, no crowded folders, nothing heavy at start-up.
+
+The rules are read from the syntax tree, so an import inside a function counts too. docs/architecture.md draws them.
+"""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = {"headwater": "shared/headwater", "functions": "functions", "localcloud": "localcloud/localcloud"}
+from tests.harness.paths import ROOT
+
+PACKAGES = {"headwater": "shared/headwater", "functions": "functions", "localcloud": "localcloud/localcloud"}
 FUNCTIONS = ("chat", "collection", "embedding")
+MAX_MODULES = 14
+OURS = ("headwater", "functions", "localcloud", "scripts", "tests", "bench")
+
+FORBIDDEN: dict[str, tuple[str, ...]] = {
+    # The library and localcloud stand alone.
+    "headwater": ("functions", "localcloud", "scripts", "tests", "bench"),
+    "localcloud": ("headwater", "functions", "scripts", "tests", "bench"),
+    "functions": ("localcloud", "scripts", "tests", "bench"),
+    # Functions never import each other; the job imports the steps of all.
+    "functions.chat": ("functions.collection", "functions.embedding", "functions.job"),
+    "functions.collection": ("functions.chat", "functions.embedding", "functions.job"),
+    "functions.embedding": ("functions.chat", "functions.collection", "functions.job"),
+    "functions.job": ("functions.chat",),
+    # Rooms of collection: the pipeline is on top, connectors and parsers are leaves.
+    "functions.collection.connectors": (
+        "functions.collection.parsers",
+        "functions.collection.pipeline",
+        "functions.collection.runs",
+        "functions.collection.sources",
+        "functions.collection.documents",
+        "functions.collection.accounts",
+    ),
+    "functions.collection.parsers": (
+        "functions.collection.connectors",
+        "functions.collection.pipeline",
+        "functions.collection.runs",
+        "functions.collection.sources",
+        "functions.collection.documents",
+        "functions.collection.accounts",
+    ),
+    "functions.collection.chunking": (
+        "functions.collection.connectors",
+        "functions.collection.pipeline",
+        "functions.collection.runs",
+        "functions.collection.sources",
+        "functions.collection.documents",
+        "functions.collection.accounts",
+    ),
+    "functions.collection.runs": ("functions.collection.pipeline",),
+    "functions.collection.sources": ("functions.collection.pipeline",),
+    "functions.collection.documents": ("functions.collection.pipeline",),
+    "functions.collection.accounts": ("functions.collection.pipeline",),
+    # Rooms of chat: retrieval and streams know no other room.
+    "functions.chat.retrieval": (
+        "functions.chat.answers",
+        "functions.chat.conversations",
+        "functions.chat.models",
+        "functions.chat.streams",
+    ),
+    "functions.chat.streams": (
+        "functions.chat.answers",
+        "functions.chat.conversations",
+        "functions.chat.models",
+        "functions.chat.retrieval",
+    ),
+}
+
 LIGHT = (
     "auth.authorize",
     "config",
+    "connectors",
     "database.transactions",
-    "embedding.base",
     "embedding.registry",
     "errors",
+    "extensions",
     "logs",
+    "parsers",
     "queue.ledger",
     "queue.retry_policy",
     "queue.tickets",
     "queue.worker",
+    "tools",
     "web.app",
     "web.shutdown",
 )
 HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
 HEAVY |= {"langchain_core", "markdown_it", "numpy", "obstore", "onnxruntime", "tokenizers", "requests", "urllib3"}
 
+Imports = dict[str, set[str]]
+"""For each of our modules, the names it imports: modules, or names inside modules."""
 
-def modules(folder: str) -> Iterator[Path]:
-    yield from sorted((ROOT / folder).rglob("*.py"))
 
-
-def imports_in(source: str, package: str) -> set[str]:
-    """Every module that a module of `package` imports, at any depth, under its absolute name."""
-    found = set()
+def imported_names(source: str, package: str) -> set[str]:
+    """Absolute names of all that a module of `package` imports, at any depth of its code."""
+    names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return found
+            parts = package.split(".")
+            parents = parts[: len(parts) + 1 - node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return names
 
 
-def imported_by(path: Path) -> set[str]:
-    return imports_in(path.read_text(), ".".join(path.relative_to(ROOT).parts[:-1]))
+def read_imports(root: Path) -> Imports:
+    """Read the imports of every module of the packages below `root`, migrations left out."""
+    imports: Imports = {}
+    for package, folder in PACKAGES.items():
+        for path in sorted((root / folder).rglob("*.py")):
+            if "versions" in path.parts:
+                continue
+            parts = [package, *path.relative_to(root / folder).with_suffix("").parts]
+            name = ".".join(parts).removesuffix(".__init__")
+            parent = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            imports[name] = imported_names(path.read_text(), parent)
+    return imports
 
 
-def offences(folder: str, *forbidden: str) -> list[str]:
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def violations(imports: Imports) -> list[str]:
+    """Imports that FORBIDDEN names, or of a function's `main` module."""
     return [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(folder)
-        for name in sorted(imported_by(path))
-        if any(name == bad or name.startswith(f"{bad}.") for bad in forbidden)
+        f"{module} imports {name}"
+        for module, names in imports.items()
+        for name in sorted(names)
+        if any(is_within(module, room) and is_within(name, bad) for room, bads in FORBIDDEN.items() for bad in bads)
+        or (name.startswith("functions.") and "main" in name.split(".")[2:3])
     ]
 
 
-def test_there_is_something_to_read() -> None:
-    for folder in OURS.values():
-        assert len(list(modules(folder))) > 1
+def module_graph(imports: Imports) -> Imports:
+    """For each module, the modules of ours that it imports: `from a import b` is a.b where that is a module."""
+    graph: Imports = {}
+    for module, names in imports.items():
+        found = {name if name in imports else name.rpartition(".")[0] for name in names}
+        submodules = {name for name in found if any(is_within(other, name) and other != name for other in found)}
+        graph[module] = {name for name in found - submodules if name in imports and name != module}
+    return graph
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_imports_no_other_function(function: str) -> None:
-    others = [f"functions.{name}" for name in (*FUNCTIONS, "job") if name != function]
-    assert offences(f"functions/{function}", *others, "scripts", "tests", "bench") == []
+def room(module: str) -> str:
+    """The folder that a module counts to: a function's room, or a folder of the library."""
+    parts = module.split(".")
+    return ".".join(parts[: 3 if parts[0] == "functions" else 2])
 
 
-def test_the_library_imports_no_function() -> None:
-    assert offences("shared/headwater", "functions", "scripts", "tests", "bench") == []
+def room_graph(graph: Imports) -> Imports:
+    rooms: Imports = {}
+    for module, names in graph.items():
+        rooms.setdefault(room(module), set()).update(room(name) for name in names if room(name) != room(module))
+    return rooms
 
 
-@pytest.mark.parametrize("folder", ["shared", "functions", "scripts", "bench"])
-def test_nothing_imports_the_local_cloud(folder: str) -> None:
-    assert offences(folder, "localcloud") == []
+def circles(graph: Mapping[str, set[str]]) -> list[str]:
+    """One circle of imports through each node that is in one, shortest first: `a → b → a`."""
+    found = []
+    for start in sorted(graph):
+        paths, seen = [[start]], {start}
+        while paths:
+            path = paths.pop(0)
+            if start in graph.get(path[-1], ()):
+                found.append(" → ".join([*path, start]))
+                break
+            for name in sorted(graph.get(path[-1], set()) - seen):
+                seen.add(name)
+                paths.append([*path, name])
+    return sorted(found, key=len)
 
 
-def test_the_local_cloud_imports_nothing_of_ours() -> None:
-    assert offences("localcloud", "headwater", "functions", "scripts", "tests", "bench") == []
+def crowded_folders(root: Path) -> dict[str, int]:
+    """Folders with more than MAX_MODULES modules; a package's docstring is no module, nor is a test."""
+    counts: Counter[str] = Counter()
+    for folder, pattern in [("shared", "*.py"), ("functions", "*.py"), ("edge/worker", "*.ts")]:
+        for path in (root / folder).rglob(pattern):
+            if not (path.name in ("__init__.py", "py.typed") or path.name.endswith((".test.ts", ".d.ts"))):
+                counts[path.parent.relative_to(root).as_posix()] += 1
+    return {folder: count for folder, count in counts.items() if count > MAX_MODULES}
 
 
-def test_nobody_imports_a_main_module() -> None:
-    for folder in (*OURS.values(), "scripts"):
-        for path in modules(folder):
-            mains = {name for name in imported_by(path) if name.startswith("functions.") and "main" in name.split(".")}
-            assert mains == set(), path
+def test_imports_follow_the_rules() -> None:
+    imports = read_imports(ROOT)
+    assert {name.partition(".")[0] for name in imports} == set(PACKAGES)
+    assert violations(imports) == []
 
 
-def reads_environment(node: ast.AST) -> bool:
-    """Tell `os.environ` and `os.getenv`, however imported, from Flask's `request.environ`."""
-    names = {"environ", "environb", "getenv"}
-    if isinstance(node, ast.Attribute):
-        return node.attr in names and isinstance(node.value, ast.Name) and node.value.id == "os"
-    return isinstance(node, ast.ImportFrom) and node.module == "os" and any(a.name in names for a in node.names)
+def test_no_module_is_in_an_import_circle() -> None:
+    assert circles(module_graph(read_imports(ROOT))) == []
 
 
-def test_only_the_settings_read_the_environment() -> None:
-    reading = {
-        str(path.relative_to(ROOT))
-        for folder in ("shared", "functions")
-        for path in modules(folder)
-        if any(map(reads_environment, ast.walk(ast.parse(path.read_text()))))
-    }
-    assert reading == {"shared/headwater/config.py"}
+def test_no_room_is_in_an_import_circle() -> None:
+    assert circles(room_graph(module_graph(read_imports(ROOT)))) == []
+
+
+def test_no_folder_is_crowded() -> None:
+    assert crowded_folders(ROOT) == {}
+
+
+@pytest.mark.parametrize("folder", ["scripts", "bench"])
+def test_only_tests_import_localcloud(folder: str) -> None:
+    importing = [
+        path.name
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if any(is_within(name, "localcloud") for name in imported_names(path.read_text(), folder))
+    ]
+    assert importing == []
+
+
+def write_module(root: Path, module: str, source: str) -> None:
+    package, _, rest = module.partition(".")
+    path = root / PACKAGES[package] / f"{rest.replace('.', '/')}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("headwater.blobs", "import functions.chat.routes"),
+        ("headwater.queue.worker", "def f():\n    from functions.collection import tick"),
+        ("localcloud.server", "from headwater import config"),
+        ("functions.chat.routes", "from functions.collection.runs import runs"),
+        ("functions.embedding.embed", "from ..job import work"),
+        ("functions.job.work", "from functions.embedding.main import app"),
+        ("functions.collection.parsers.pdf", "from functions.collection.connectors import registry"),
+        ("functions.collection.connectors.feeds", "from functions.collection.pipeline import fetch"),
+        ("functions.collection.sources.routes", "from functions.collection.pipeline.steps import handlers"),
+        ("functions.chat.streams.writer", "from functions.chat.answers import compose"),
+        ("functions.chat.retrieval.search", "import functions.chat.models"),
+    ],
+)
+def test_broken_rule_is_reported(tmp_path: Path, module: str, source: str) -> None:
+    write_module(tmp_path, module, source)
+    assert [line.partition(" ")[0] for line in violations(read_imports(tmp_path))][:1] == [module]
+
+
+def test_circles_are_reported(tmp_path: Path) -> None:
+    write_module(tmp_path, "functions.chat.a.one", "from functions.chat.b import two")
+    write_module(tmp_path, "functions.chat.b.two", "def f():\n    from functions.chat.c.three import x")
+    write_module(tmp_path, "functions.chat.c.three", "import functions.chat.a.one")
+    write_module(tmp_path, "functions.chat.c.four", "from functions.chat.a import one")
+    graph = module_graph(read_imports(tmp_path))
+    assert len(circles(graph)) == 3
+    assert "functions.chat.a → functions.chat.b → functions.chat.c → functions.chat.a" in circles(room_graph(graph))
+
+
+def test_room_circle_without_module_circle_is_reported(tmp_path: Path) -> None:
+    write_module(tmp_path, "functions.chat.a.one", "from functions.chat.b import two")
+    write_module(tmp_path, "functions.chat.b.two", "")
+    write_module(tmp_path, "functions.chat.b.other", "from functions.chat.a import one")
+    graph = module_graph(read_imports(tmp_path))
+    assert circles(graph) == []
+    assert len(circles(room_graph(graph))) == 2
+
+
+def test_crowded_folder_is_reported(tmp_path: Path) -> None:
+    for n in range(MAX_MODULES + 1):
+        write_module(tmp_path, f"headwater.queue.m{n}", "")
+    assert crowded_folders(tmp_path) == {"shared/headwater/queue": MAX_MODULES + 1}
+
+
+def modules_where(names: set[str], owner: str) -> Iterator[str]:
+    """Paths of our modules that use `owner.name`, or import a name from `owner`."""
+    for folder in ("shared", "functions"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                is_use = isinstance(node, ast.Attribute) and node.attr in names
+                is_use = is_use and isinstance(node.value, ast.Name) and node.value.id == owner.rpartition(".")[2]
+                is_import = isinstance(node, ast.ImportFrom) and node.module == owner
+                if is_use or (is_import and any(alias.name in names for alias in node.names)):
+                    yield path.relative_to(ROOT).as_posix()
+
+
+def test_only_settings_read_the_environment() -> None:
+    assert set(modules_where({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config.py"}
+
+
+def test_only_extensions_resolve_entry_points() -> None:
+    resolving = set(modules_where({"entry_points", "EntryPoint", "distributions"}, "importlib.metadata"))
+    assert resolving
+    assert {path.rpartition("/")[0] for path in resolving} == {"shared/headwater/extensions"}
 
 
 def loaded_by(program: str) -> set[str]:
-    """The modules that a fresh interpreter has loaded after a program."""
+    """Modules that a fresh interpreter has loaded after a program."""
     program += "\nimport sys; print('loaded', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.rpartition("loaded ")[2].split())
@@ -121,13 +305,13 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/main.py")), ids=lambda path: path.parent.name)
-def test_a_function_loads_no_model_and_no_client_before_it_is_asked(path: Path) -> None:
+def test_function_loads_no_model_or_client_at_start(path: Path) -> None:
     loaded = loaded_by(f"import runpy; runpy.run_path({str(path)!r}, run_name='main')")
-    later = {"alembic", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain", "langchain_core", "numpy"}
+    later = {"alembic", "google.cloud.tasks_v2", "google.cloud.run_v2", "grpc", "langchain", "langchain_core", "numpy"}
     assert loaded & (later | {"onnxruntime"}) == set()
 
 
-def test_the_reader_of_imports_sees_every_form() -> None:
+def test_imported_names_sees_every_form() -> None:
     source = "import a.b\nfrom c import d\ndef f():\n    from . import e\n    from ..job import work\n"
-    found = imports_in(source, "functions.chat")
-    assert found >= {"a.b", "c", "c.d", "functions.chat.e", "functions.job", "functions.job.work"}
+    names = imported_names(source, "functions.chat")
+    assert names >= {"a.b", "c", "c.d", "functions.chat.e", "functions.job", "functions.job.work"}
