@@ -13,6 +13,19 @@ from headwater.errors import NotFound
 HoldReason = Literal["restored", "added"]
 
 
+class DocumentLink(msgspec.Struct, frozen=True):
+    """A link or wikilink of a document: `text[start:end]` is its markup.
+
+    `target` is where it points, as written. `document_id` is the document of the same source that it leads to, or null.
+    """
+
+    kind: Literal["link", "wikilink"]
+    target: str
+    start: int
+    end: int
+    document_id: uuid.UUID | None
+
+
 class Document(msgspec.Struct, frozen=True):
     """One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
 
@@ -28,6 +41,7 @@ class Document(msgspec.Struct, frozen=True):
     media_type: str
     text: str
     front_matter: dict[str, Any]
+    links: list[DocumentLink]
     fetched_at: dt.datetime
     deleted_at: dt.datetime | None
     held: HoldReason | None
@@ -79,7 +93,7 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
     row = tx.execute(_ONE, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
         raise _not_found(document_id)
-    return Document(**row._mapping)
+    return Document(**{**row._mapping, "links": msgspec.convert(row.links, list[DocumentLink])})
 
 
 def read_document_ref(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> DocumentRef:
@@ -119,9 +133,15 @@ def _decode_cursor(after: str) -> tuple[str, uuid.UUID]:
         return after, uuid.UUID(int=2**128 - 1)
 
 
+# `document_id` is the target, unless that has been removed.
 _ONE = sa.text("""
-    select id, source_id, key, title, url, media_type, text, front_matter, fetched_at, deleted_at, held
-    from documents where id = :id and workspace_id = :workspace_id
+    select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, d.fetched_at, d.deleted_at,
+      d.held, (
+        select coalesce(json_agg(json_build_object('kind', r.kind, 'target', r.target, 'start', r.start_offset,
+          'end', r.end_offset, 'document_id', t.id) order by r.start_offset), '[]')
+        from relations r left join documents t on t.id = r.target_document_id and t.deleted_at is null
+        where r.document_id = d.id) as links
+    from documents d where d.id = :id and d.workspace_id = :workspace_id
 """)
 
 _REF = sa.text("select source_id, key, held from documents where id = :id and workspace_id = :workspace_id")

@@ -813,9 +813,24 @@ export interface components {
             media_type: string;
             text: string;
             front_matter: Record<string, unknown>;
+            links: components["schemas"]["DocumentLink"][];
             fetched_at: string;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
+        };
+        /**
+         * DocumentLink
+         * @description A link or wikilink of a document: `text[start:end]` is its markup.
+         *
+         *     `target` is where it points, as written. `document_id` is the document of the same source that it leads to, or null.
+         */
+        DocumentLink: {
+            /** @enum {string} */
+            kind: "link" | "wikilink";
+            target: string;
+            start: number;
+            end: number;
+            document_id: string | null;
         };
         /**
          * DocumentList
