@@ -1,4 +1,4 @@
-"""How long a job worker waits for a database that has gone away, with a clock of the test's own."""
+"""Retries of database calls during an outage, with a clock of the test's own."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from headwater.errors import DatabaseUnavailable
 
 
 class Database:
-    """Is away until a moment; the clock stands still but for waits."""
+    """A database that is unavailable until `back_at`. Its clock advances only while a caller waits."""
 
     def __init__(self, back_at: float) -> None:
         self.time = 0.0
@@ -24,38 +24,39 @@ class Database:
     def call(self) -> str:
         self.calls += 1
         if self.time < self.back_at:
-            raise DatabaseUnavailable("away")
-        return "here"
+            raise DatabaseUnavailable("unavailable")
+        return "answer"
 
 
-def outage_of(database: Database) -> DatabaseRetry:
-    outage = DatabaseRetry(300, clock=database.now, sleep=database.wait)
-    outage.call(lambda: "was there")
-    return outage
+def retry_after_an_answer(database: Database) -> DatabaseRetry:
+    """Return a DatabaseRetry whose database has answered before."""
+    retry = DatabaseRetry(300, clock=database.now, sleep=database.wait)
+    retry.call(lambda: "first answer")
+    return retry
 
 
 def test_call_is_retried_until_the_database_returns() -> None:
     database = Database(back_at=60)
-    outage = outage_of(database)
-    assert outage.call(database.call) == "here"
+    retry = retry_after_an_answer(database)
+    assert retry.call(database.call) == "answer"
     assert 3 < database.calls < 200
-    assert outage.ended_at == database.time >= 60
+    assert retry.ended_at == database.time >= 60
 
 
 def test_call_fails_after_a_long_outage() -> None:
     database = Database(back_at=1e9)
-    outage = outage_of(database)
+    retry = retry_after_an_answer(database)
     with pytest.raises(DatabaseUnavailable):
-        outage.call(database.call)
+        retry.call(database.call)
     assert 300 < database.time < 306
 
 
 def test_each_outage_has_its_own_time_limit() -> None:
     database = Database(back_at=200)
-    outage = outage_of(database)
-    outage.call(database.call)
+    retry = retry_after_an_answer(database)
+    retry.call(database.call)
     database.back_at = 450
-    assert outage.call(database.call) == "here"
+    assert retry.call(database.call) == "answer"
 
 
 def test_first_call_is_not_retried() -> None:

@@ -1,4 +1,4 @@
-"""Chunks: they follow the structure, fit the model, and leave nothing out."""
+"""Chunks: they follow the page's structure, fit the model and cover the whole text."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.harness.corpus import FILES
 from tests.harness.parsing import parse
 
 TOKENIZER = load_tokenizer("constant", Path())
-# Ten words make a sentence of eleven tokens, with its full stop; 23 of them fill the model, 18 the target.
+# Eleven tokens: ten words and a full stop. The model reads 23 such sentences; the target size is 18.
 SENTENCE = "One two three four five six seven eight nine ten. "
 WORDS = st.sampled_from(
     ["word", "a.", "B", "x" * 30, "日本語", "e\u0301", "한글", "\u200b", "\x1c", "`c`", "|", "\t", "?!"]
@@ -31,131 +31,129 @@ PARTS = st.one_of(
 )
 
 
-def cut(text: str, key: str = "page.md") -> tuple[ParsedDocument, list[Chunk]]:
+def chunk_page(text: str, key: str = "page.md") -> tuple[ParsedDocument, list[Chunk]]:
     parsed = parse(key, text.encode(), "text/markdown")
     return parsed, chunk([parsed], TOKENIZER)[0]
 
 
-def texts(text: str) -> list[str]:
-    parsed, chunks = cut(text)
-    return [parsed.text[piece.start : piece.end] for piece in chunks]
+def chunk_texts(text: str) -> list[str]:
+    parsed, chunks = chunk_page(text)
+    return [parsed.text[chunk.start : chunk.end] for chunk in chunks]
 
 
 def section(heading: str, sentences: int) -> str:
     return f"{heading}\n\n{SENTENCE * sentences}".strip()
 
 
-def check(parsed: ParsedDocument, chunks: list[Chunk]) -> None:
-    check_chunks(parsed, chunks, TOKENIZER)
-
-
-def test_a_page_that_fits_is_one_chunk() -> None:
-    parsed, chunks = cut("# Title\n\nText.\n\n## Part\n\n```\ncode\n```\n")
+def test_page_that_fits_is_one_chunk() -> None:
+    parsed, chunks = chunk_page("# Title\n\nText.\n\n## Part\n\n```\ncode\n```\n")
     assert [(piece.start, piece.end) for piece in chunks] == [(0, len(parsed.text) - 1)]
     assert chunks[0].heading_path == ("Title",)
 
 
-def test_an_empty_page_has_no_chunk() -> None:
-    assert cut("\n\n")[1] == []
+def test_empty_page_has_no_chunks() -> None:
+    assert chunk_page("\n\n")[1] == []
     assert chunk([], TOKENIZER) == []
 
 
-def test_a_section_that_fits_is_one_chunk_under_its_own_headings() -> None:
+def test_section_that_fits_is_one_chunk_with_its_headings() -> None:
     sections = [section("# A", 15), section("## B", 15), section("### C", 18)]
-    parsed, chunks = cut("\n\n".join(sections))
+    parsed, chunks = chunk_page("\n\n".join(sections))
     assert [parsed.text[piece.start : piece.end] for piece in chunks] == sections
     assert [piece.heading_path for piece in chunks] == [("A",), ("A", "B"), ("A", "B", "C")]
 
 
-def test_small_sections_are_joined_under_what_they_have_in_common() -> None:
-    parsed, chunks = cut("\n\n".join(["# A", *(section(f"## B{n}", 5) for n in range(6))]))
+def test_small_sections_are_joined_under_their_common_heading() -> None:
+    parsed, chunks = chunk_page("\n\n".join(["# A", *(section(f"## B{n}", 5) for n in range(6))]))
     assert [piece.heading_path for piece in chunks] == [("A",), ("A",)]
     assert [parsed.text[piece.start : piece.end].count("## B") for piece in chunks] == [3, 3]
 
 
-def test_a_heading_goes_with_the_subsection_below_it() -> None:
+def test_heading_stays_with_the_subsection_below_it() -> None:
     parts = ["# A", section("## B", 16), "## C", section("### D", 16)]
-    assert texts("\n\n".join(parts)) == ["\n\n".join(parts[:2]), "\n\n".join(parts[2:])]
+    assert chunk_texts("\n\n".join(parts)) == ["\n\n".join(parts[:2]), "\n\n".join(parts[2:])]
 
 
-def test_a_long_section_is_cut_between_paragraphs_into_parts_of_like_size() -> None:
+def test_long_section_is_split_between_paragraphs_into_equal_parts() -> None:
     paragraphs = [(SENTENCE * 4).strip() for _ in range(9)]
-    pieces = texts("# A\n\n" + "\n\n".join(paragraphs))
+    pieces = chunk_texts("# A\n\n" + "\n\n".join(paragraphs))
     assert [piece.count("One two") // 4 for piece in pieces] == [4, 5]
     assert all(piece.endswith("ten.") for piece in pieces)
 
 
-def test_a_long_paragraph_is_cut_between_sentences() -> None:
-    pieces = texts("# A\n\n" + SENTENCE * 60)
+def test_long_paragraph_is_split_between_sentences() -> None:
+    pieces = chunk_texts("# A\n\n" + SENTENCE * 60)
     assert len(pieces) == 4
     assert all(piece.endswith("ten.") for piece in pieces)
 
 
-def test_a_long_list_is_cut_between_items() -> None:
-    pieces = texts("".join(f"- item {n} of a list that is long\n  and goes on\n" for n in range(60)))
+def test_long_list_is_split_between_items() -> None:
+    pieces = chunk_texts("".join(f"- item {n} of a list that is long\n  with a second line\n" for n in range(60)))
     assert len(pieces) > 1
-    assert all(piece.startswith("- item") and piece.endswith("goes on") for piece in pieces)
+    assert all(piece.startswith("- item") and piece.endswith("second line") for piece in pieces)
 
 
-def test_a_long_table_is_cut_between_rows() -> None:
-    pieces = texts("| name | what |\n| --- | --- |\n" + "".join(f"| row {n} | does a thing |\n" for n in range(80)))
+def test_long_table_is_split_between_rows() -> None:
+    pieces = chunk_texts(
+        "| name | what |\n| --- | --- |\n" + "".join(f"| row {n} | does a thing |\n" for n in range(80))
+    )
     assert len(pieces) > 1
     assert all(piece.startswith("|") and piece.endswith("|") for piece in pieces)
 
 
-def test_long_code_is_cut_at_blank_lines_before_lines() -> None:
+def test_long_code_is_split_at_blank_lines_first() -> None:
     function = "def f():\n    return one + two + three\n"
-    pieces = texts("```py\n" + "\n".join([function] * 40) + "```\n")
+    pieces = chunk_texts("```py\n" + "\n".join([function] * 40) + "```\n")
     assert len(pieces) > 1
     assert all(piece.startswith("def f") for piece in pieces[1:])
 
 
-def test_code_that_fits_stays_whole_with_the_line_that_introduces_it() -> None:
+def test_code_that_fits_stays_whole_with_its_introduction() -> None:
     code = "```\n" + "call(one, two);\n" * 17 + "```"
-    pieces = texts(section("# A", 18) + "\n\nFor example:\n\n" + code + "\n\n" + SENTENCE * 15)
+    pieces = chunk_texts(section("# A", 18) + "\n\nFor example:\n\n" + code + "\n\n" + SENTENCE * 15)
     assert f"For example:\n\n{code}" in pieces
 
 
 def test_code_that_fits_only_without_its_introduction_stays_whole() -> None:
     code = "```\n" + "call(one, two);\n" * 35 + "```"
     introduction = "These eleven words stand before the code and end in a colon:"
-    pieces = texts(section("# A", 18) + f"\n\n{introduction}\n\n{code}\n\n" + SENTENCE * 15)
+    pieces = chunk_texts(section("# A", 18) + f"\n\n{introduction}\n\n{code}\n\n" + SENTENCE * 15)
     assert code in pieces
 
 
-def test_a_tiny_tail_is_joined_with_what_stands_before_it() -> None:
-    pieces = texts(section("# A", 17) + "\n\n" + section("## B", 15) + "\n\n## See also\n\n[x](y)\n")
+def test_tiny_last_section_is_joined_with_the_one_before() -> None:
+    pieces = chunk_texts(section("# A", 17) + "\n\n" + section("## B", 15) + "\n\n## See also\n\n[x](y)\n")
     assert len(pieces) == 2
     assert pieces[1].endswith("## See also\n\n[x](y)")
 
 
-def test_outer_headings_are_left_out_when_the_path_is_too_long() -> None:
+def test_long_heading_path_drops_its_outer_headings() -> None:
     long = "many words in one heading " * 9
-    parsed, chunks = cut(f"---\ntitle: T\n---\n# {long}\n## {long}\n### Inner\n\n" + SENTENCE * 30)
+    parsed, chunks = chunk_page(f"---\ntitle: T\n---\n# {long}\n## {long}\n### Inner\n\n" + SENTENCE * 30)
     assert {piece.heading_path for piece in chunks} == {(long.strip(), "Inner")}
-    check(parsed, chunks)
+    check_chunks(parsed, chunks, TOKENIZER)
 
 
-def test_a_word_without_end_is_cut_and_every_part_fits() -> None:
+def test_endless_word_is_split_into_parts_that_fit() -> None:
     for word in ("x" * 100_000, "a.b" * 30_000, "한" * 10_000, "\ufffd" * 9_000):
-        parsed, chunks = cut(f"# A\n\n{word}")
-        check(parsed, chunks)
+        parsed, chunks = chunk_page(f"# A\n\n{word}")
+        check_chunks(parsed, chunks, TOKENIZER)
 
 
-def test_component_tags_are_neither_first_nor_last_of_a_chunk() -> None:
-    parsed, chunks = cut("import A from 'a'\n\n# T\n\n<A>\n\nInside\n\n</A>\n", "page.mdx")
+def test_chunk_neither_starts_nor_ends_with_a_component_tag() -> None:
+    parsed, chunks = chunk_page("import A from 'a'\n\n# T\n\n<A>\n\nInside\n\n</A>\n", "page.mdx")
     assert [parsed.text[piece.start : piece.end] for piece in chunks] == ["# T\n\n<A>\n\nInside"]
 
 
-def test_pages_are_cut_the_same_alone_and_together() -> None:
+def test_batch_yields_the_same_chunks_as_single_pages() -> None:
     pages = [parse(key, content, "text/markdown") for key, content in FILES.items()]
     together = chunk(pages, TOKENIZER)
     assert together == [chunk([page], TOKENIZER)[0] for page in pages]
     for page, chunks in zip(pages, together, strict=True):
-        check(page, chunks)
+        check_chunks(page, chunks, TOKENIZER)
 
 
-def test_our_own_pages_make_few_tiny_chunks() -> None:
+def test_corpus_has_few_tiny_chunks() -> None:
     pages = [parse(key, content, "text/markdown") for key, content in FILES.items()]
     sizes = sorted(piece.token_count for chunks in chunk(pages, TOKENIZER) for piece in chunks)
     assert TARGET_TOKENS * 0.6 < sizes[len(sizes) // 2] <= TOKENIZER.max_tokens
@@ -163,22 +161,22 @@ def test_our_own_pages_make_few_tiny_chunks() -> None:
 
 
 @given(st.lists(PARTS, max_size=10).map("\n\n".join), st.booleans())
-def test_chunks_fit_the_model_are_in_order_and_cover_every_block(text: str, mdx: bool) -> None:
-    check(*cut(text, "page.mdx" if mdx else "page.md"))
+def test_chunks_fit_the_model_and_cover_every_block_in_order(text: str, mdx: bool) -> None:
+    check_chunks(*chunk_page(text, "page.mdx" if mdx else "page.md"), TOKENIZER)
 
 
 @given(st.lists(WORDS, max_size=300).map("".join))
 def test_chunks_of_odd_words_fit_the_model(text: str) -> None:
-    check(*cut(text))
+    check_chunks(*chunk_page(text), TOKENIZER)
 
 
 @pytest.mark.parametrize(
     "name",
     ["one line", "one word", "tables", "hangul", "combining marks", "deep lists", "headings", "pyramid of headings"],
 )
-def test_pages_made_to_stall_us_are_cut_in_time(name: str) -> None:
+def test_adversarial_page_is_chunked_in_linear_time(name: str) -> None:
     parsed = parse("page.md", PAGES[f"{name}.md"].encode(), "text/markdown")
-    began = time.process_time()
+    started = time.process_time()
     chunks = chunk([parsed], TOKENIZER)[0]
-    assert time.process_time() - began < 15, "linear work takes about a second; this grows faster"
-    check(parsed, chunks)
+    assert time.process_time() - started < 15, "linear work takes about a second"
+    check_chunks(parsed, chunks, TOKENIZER)

@@ -1,5 +1,7 @@
-"""Kinds of source: found by name, described for a form, and named as the provider of their steps."""
+"""Kinds of source: look-up by name, descriptions for forms, normalised configs and providers."""
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -9,17 +11,17 @@ from functions.collection.connectors.registry import describe_kinds, kind_for_ne
 from headwater.errors import UnprocessableContent
 
 
-def test_unknown_kind_of_a_new_source_is_refused_with_the_known_kinds() -> None:
+def test_unknown_kind_of_a_new_source_is_rejected_with_known_kinds() -> None:
     with pytest.raises(UnprocessableContent, match=r"no kind of source called 'hg'.*git"):
         kind_for_new_source("hg")
 
 
-def test_unknown_kind_of_a_stored_source_is_a_missing_extension() -> None:
+def test_unknown_kind_of_a_stored_source_names_the_extension() -> None:
     with pytest.raises(UnprocessableContent, match="needs the extension 'hg', which isn't installed"):
         kind_of_source("hg")
 
 
-def test_git_is_described_with_a_schema_a_secret_and_its_identity() -> None:
+def test_git_is_described_with_schema_secret_and_identity() -> None:
     [git], unavailable = describe_kinds()
     assert unavailable == []
     assert (git.kind, git.title, git.identity) == ("git", "Git repository", ["url"])
@@ -57,3 +59,12 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
 )
 def test_provider_is_the_server_that_the_config_names(kind: str, config: dict[str, Any], provider: str | None) -> None:
     assert provider_of(kind, config) == provider
+
+
+def test_describing_connectors_loads_no_git_client() -> None:
+    heavy = "dulwich urllib3 obstore"
+    code = (
+        "import sys; from functions.collection.connectors.registry import describe_kinds; describe_kinds();"
+        f"sys.exit(sorted(set({heavy.split()!r}) & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

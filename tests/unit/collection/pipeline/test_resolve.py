@@ -1,4 +1,4 @@
-"""Links to keys: the page that a published site, or Obsidian, would open."""
+"""Resolution of links to documents, as published sites and Obsidian resolve them."""
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,7 @@ RESOLVER = LinkResolver(KEYS)
 
 
 @pytest.mark.parametrize(
-    ("from_key", "target", "found"),
+    ("from_key", "target", "expected"),
     [
         ("docs/guide/start.md", "../api/calls.mdx", "docs/api/calls.mdx"),
         ("docs/guide/start.md", "../api/calls.mdx#a?b", "docs/api/calls.mdx"),
@@ -61,12 +61,12 @@ RESOLVER = LinkResolver(KEYS)
         ("README.md", "mailto:README.md", None),
     ],
 )
-def test_a_link_leads_to_the_page_its_path_names(from_key: str, target: str, found: str | None) -> None:
-    assert RESOLVER.resolve(from_key, "link", target) == found
+def test_link_resolves_by_path(from_key: str, target: str, expected: str | None) -> None:
+    assert RESOLVER.resolve(from_key, "link", target) == expected
 
 
 @pytest.mark.parametrize(
-    ("from_key", "target", "found"),
+    ("from_key", "target", "expected"),
     [
         ("README.md", "start", "docs/guide/start.md"),
         ("README.md", "START#Heading", "docs/guide/start.md"),
@@ -87,19 +87,19 @@ def test_a_link_leads_to_the_page_its_path_names(from_key: str, target: str, fou
         ("README.md", "nowhere", None),
     ],
 )
-def test_a_wikilink_leads_to_the_one_page_of_that_name(from_key: str, target: str, found: str | None) -> None:
-    assert RESOLVER.resolve(from_key, "wikilink", target) == found
+def test_wikilink_resolves_to_the_only_page_of_its_name(from_key: str, target: str, expected: str | None) -> None:
+    assert RESOLVER.resolve(from_key, "wikilink", target) == expected
 
 
-def test_the_links_of_our_own_pages_lead_somewhere() -> None:
+def test_links_of_the_corpus_resolve() -> None:
     resolver = LinkResolver(FILES)
-    lost = [
+    unresolved = [
         (key, link.target)
         for key, content in FILES.items()
         for link in parse(key, content, "text/markdown").links
         if resolver.resolve(key, link.kind, link.target) is None
     ]
-    assert sorted(lost) == [
+    assert sorted(unresolved) == [
         ("README.md", "https://support.larder.example/new"),
         ("runbooks/On call.md", "runbooks/Handover template"),
     ]
@@ -108,7 +108,7 @@ def test_the_links_of_our_own_pages_lead_somewhere() -> None:
 @given(
     st.sampled_from(KEYS), st.sampled_from(["link", "wikilink"]), st.text(alphabet="ab./#?%20\\:|é[]\n", max_size=20)
 )
-def test_any_target_leads_to_a_key_or_nowhere(from_key: str, kind: str, target: str) -> None:
+def test_any_target_resolves_to_a_key_or_none(from_key: str, kind: str, target: str) -> None:
     assert RESOLVER.resolve(from_key, kind, target) in {*KEYS, None}
 
 
@@ -134,8 +134,8 @@ PIECES = [
 
 
 @given(st.sampled_from(KEYS), st.sampled_from(["link", "wikilink"]), st.lists(st.sampled_from(PIECES + KEYS)))
-def test_a_resolver_of_the_possible_names_alone_finds_the_same(from_key: str, kind: str, pieces: list[str]) -> None:
+def test_resolver_with_only_possible_names_gives_the_same_result(from_key: str, kind: str, pieces: list[str]) -> None:
     target = "".join(pieces)
     names = possible_names([(from_key, kind, target)])
-    few = LinkResolver(key for key in KEYS if not key.isascii() or key.rpartition("/")[2].lower() in names)
-    assert few.resolve(from_key, kind, target) == RESOLVER.resolve(from_key, kind, target)
+    small_resolver = LinkResolver(key for key in KEYS if not key.isascii() or key.rpartition("/")[2].lower() in names)
+    assert small_resolver.resolve(from_key, kind, target) == RESOLVER.resolve(from_key, kind, target)

@@ -1,19 +1,19 @@
-"""How long a run may still go on."""
+"""Estimate of a run's remaining time."""
 
 import pytest
 
 from functions.collection.runs.metrics import PhaseProgress, seconds_left
 
 
-def test_while_documents_are_read_embedding_all_of_them_is_still_to_come() -> None:
+def test_estimate_while_fetching_includes_embedding() -> None:
     assert seconds_left(PhaseProgress(100, 300, 10.0), None) == 150.0
 
 
-def test_while_texts_are_embedded_the_rest_goes_like_what_is_done() -> None:
+def test_estimate_while_embedding_assumes_the_same_speed() -> None:
     assert seconds_left(PhaseProgress(400, 0, 60.0), PhaseProgress(3, 9, 20.0)) == 60.0
 
 
-def test_documents_that_are_still_read_go_first() -> None:
+def test_estimate_with_both_phases_open_is_that_of_fetching() -> None:
     assert seconds_left(PhaseProgress(100, 300, 10.0), PhaseProgress(3, 9, 20.0)) == 150.0
 
 
@@ -27,7 +27,7 @@ def test_documents_that_are_still_read_go_first() -> None:
         (PhaseProgress(400, 0, 60.0), PhaseProgress(0, 12, 2.0)),
         (PhaseProgress(400, 0, 60.0), PhaseProgress(12, 0, 80.0)),
     ],
-    ids=["listing", "none read", "few read", "to be embedded", "none embedded", "all embedded"],
+    ids=["listing", "none fetched", "few fetched", "no embed steps yet", "none embedded", "all embedded"],
 )
-def test_what_cannot_be_told_is_not(documents: PhaseProgress, texts: PhaseProgress | None) -> None:
+def test_estimate_is_none_without_enough_progress(documents: PhaseProgress, texts: PhaseProgress | None) -> None:
     assert seconds_left(documents, texts) is None

@@ -1,7 +1,5 @@
 """The Git connector against a real Git over real HTTP: the same listing and files however the repository is reached."""
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -227,12 +225,3 @@ def test_settings_limit_what_a_source_reads(tmp_path: Path) -> None:
         listing = opened(url, fetch_private=True).list(None, frozenset())
         fetched = opened(url, fetch_private=True, max_file_bytes=100).fetch(listing.snapshot, listing.entries)
         assert {file.key for file in fetched if file.error} == {"docs/guide.md", "docs/guide2.md", "docs/binary.md"}
-
-
-def test_describing_connectors_loads_no_git_client() -> None:
-    heavy = "dulwich urllib3 obstore"
-    code = (
-        "import sys; from functions.collection.connectors.registry import describe_kinds; describe_kinds();"
-        f"sys.exit(sorted(set({heavy.split()!r}) & set(sys.modules)) or 0)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,10 +1,9 @@
-"""Config of a Git source, web addresses of its documents, and media types of its files."""
+"""Config of a Git source, and web addresses of its documents."""
 
 import pytest
 
 from functions.collection.connectors.git.config import GitConfig, document_url
 from functions.collection.connectors.git.connector import GitConnector
-from functions.collection.connectors.media_types import media_type
 from headwater.connectors import decode_config
 from headwater.errors import UnprocessableContent
 
@@ -114,18 +113,3 @@ def test_exclude_overrides_include() -> None:
 )
 def test_document_url_is_the_file_at_its_commit_on_known_hosts(url: str, page: str | None) -> None:
     assert document_url(url, SHA, "a b/ü#.md") == page
-
-
-@pytest.mark.parametrize(
-    ("key", "content", "expected"),
-    [
-        ("a/README.MD", b"", "text/markdown"),
-        ("a.mdx", b"", "text/markdown"),
-        ("a.rst", b"", "text/x-rst"),
-        ("LICENSE", b"text", "text/plain"),
-        ("a.ts", b"let a", "text/plain"),
-        ("a.bin", b"\x00\x01", "application/octet-stream"),
-    ],
-)
-def test_media_type_depends_on_the_name_then_on_the_bytes(key: str, content: bytes, expected: str) -> None:
-    assert media_type(key, content) == expected

@@ -1,4 +1,4 @@
-"""Walking trees: what is taken, what is left out and why, and trees made to hurt."""
+"""Git tree walks: selected files, skipped entries with reasons, limits, and hostile trees."""
 
 import stat
 import tracemalloc
@@ -16,7 +16,7 @@ def sha(digit: int) -> str:
 
 
 def tree(*entries: tuple[int, bytes, int]) -> bytes:
-    """Write a tree object of (mode, name, number of the object)."""
+    """Return a tree object of (mode, name, object number)."""
     return b"".join(b"%o %s\0" % (mode, name) + bytes.fromhex(sha(number)) for mode, name, number in entries)
 
 
@@ -24,40 +24,40 @@ def reader(**trees: bytes) -> ReadTree:
     return {sha(int(name[1:])): content for name, content in trees.items()}.get
 
 
-def everything(_path: str) -> bool:
+def all_files(_path: str) -> bool:
     return True
 
 
-def markdown(path: str) -> bool:
+def markdown_files(path: str) -> bool:
     return path.endswith(".md")
 
 
-def test_files_are_found_with_their_path_and_sha() -> None:
+def test_walk_returns_files_with_path_and_sha() -> None:
     read = reader(
         t1=tree((FILE, b"a.md", 10), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11), (FILE | 0o111, b"c", 12))
     )
-    assert walk(read, sha(1), None, everything) == Walked({"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {})
-    assert walk(read, sha(1), None, markdown).files == {"a.md": sha(10), "d/b.md": sha(11)}
-    assert walk(read, sha(1), "d", everything).files == {"d/b.md": sha(11), "d/c": sha(12)}
-    assert walk(read, sha(1), "d/c", everything).files == {"d/c": sha(12)}
-    assert walk(read, sha(1), "d/c", markdown).files == {}
+    assert walk(read, sha(1), None, all_files) == Walked({"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {})
+    assert walk(read, sha(1), None, markdown_files).files == {"a.md": sha(10), "d/b.md": sha(11)}
+    assert walk(read, sha(1), "d", all_files).files == {"d/b.md": sha(11), "d/c": sha(12)}
+    assert walk(read, sha(1), "d/c", all_files).files == {"d/c": sha(12)}
+    assert walk(read, sha(1), "d/c", markdown_files).files == {}
 
 
-def test_only_folders_on_the_way_to_the_path_are_read() -> None:
+def test_walk_reads_only_folders_on_the_way_to_the_path() -> None:
     read = reader(t1=tree((FOLDER, b"a", 404), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11)))
-    assert walk(read, sha(1), "d", everything).files == {"d/b.md": sha(11)}
+    assert walk(read, sha(1), "d", all_files).files == {"d/b.md": sha(11)}
     with pytest.raises(UpstreamError, match="left out the folder 'a'"):
-        walk(read, sha(1), None, everything)
+        walk(read, sha(1), None, all_files)
 
 
 @pytest.mark.parametrize("path", ["x", "d/x", "a.md/x", "a.md/x/y", "D", "d/b.md/x"])
-def test_a_path_that_is_not_there_is_named(path: str) -> None:
+def test_missing_path_is_named(path: str) -> None:
     read = reader(t1=tree((FILE, b"a.md", 10), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11)))
     with pytest.raises(PermanentError, match=f"'{path}'"):
-        walk(read, sha(1), path, everything)
+        walk(read, sha(1), path, all_files)
 
 
-def test_what_is_left_out_is_told_where_the_patterns_would_have_taken_it() -> None:
+def test_skipped_entries_are_reported_if_the_patterns_match() -> None:
     entries = [
         (LINK, b"link.md", 3),
         (LINK, b"link", 3),
@@ -65,56 +65,56 @@ def test_what_is_left_out_is_told_where_the_patterns_would_have_taken_it() -> No
         (FILE, b"\xff.md", 5),
         (FILE, b"\xff", 5),
     ]
-    walked = walk(reader(t1=tree(*entries)), sha(1), None, markdown)
+    walked = walk(reader(t1=tree(*entries)), sha(1), None, markdown_files)
     assert walked.files == {}
     assert set(walked.skipped) == {"link.md", "lib", "\\xff.md"}
 
 
-def test_a_path_too_long_for_an_index_is_left_out() -> None:
+def test_path_too_long_for_an_index_is_skipped() -> None:
     read = reader(
         t1=tree((FOLDER, b"n" * (MAX_KEY_BYTES - 4), 2), (FILE, b"m" * MAX_KEY_BYTES, 9)),
         t2=tree((FILE, b"a", 10), (FILE, b"abc", 11), (FILE, b"abcd", 12)),
     )
-    walked = walk(read, sha(1), None, everything)
+    walked = walk(read, sha(1), None, all_files)
     assert {len(key) for key in walked.files} == {MAX_KEY_BYTES - 2, MAX_KEY_BYTES}
     assert [len(key) for key in walked.skipped] == [MAX_KEY_BYTES + 1]
 
 
-def test_trees_that_share_their_subtrees_a_billion_times_are_refused() -> None:
+def test_too_many_files_from_shared_subtrees_are_rejected() -> None:
     bomb = {f"t{n}": tree(*((FOLDER, b"%d" % i, n + 1) for i in range(100))) for n in range(1, 9)}
     with pytest.raises(PermanentError, match="more than"):
-        walk(reader(**bomb, t9=tree((FILE, b"f", 10))), sha(1), None, everything)
+        walk(reader(**bomb, t9=tree((FILE, b"f", 10))), sha(1), None, all_files)
 
 
-def test_few_names_that_make_many_long_paths_are_refused() -> None:
+def test_too_many_long_paths_are_rejected() -> None:
     read = reader(
         t1=tree((FOLDER, b"d" * (MAX_KEY_BYTES - 20), 2)),
         t2=tree(*((FOLDER, b"%d" % n, 3) for n in range(40))),
         t3=tree(*((FILE, b"%d" % n, 10) for n in range(2_000))),
     )
     with pytest.raises(PermanentError, match="paths take more than"):
-        walk(read, sha(1), None, everything)
+        walk(read, sha(1), None, all_files)
 
 
-def test_a_folder_that_would_make_too_many_long_paths_is_refused_in_little_memory() -> None:
+def test_large_folder_with_long_paths_is_rejected_in_little_memory() -> None:
     read = reader(
         t1=tree((FOLDER, b"d" * (MAX_KEY_BYTES - 20), 2)), t2=tree(*((FILE, b"%d" % n, 10) for n in range(70_000)))
     )
     tracemalloc.start()
     try:
         with pytest.raises(PermanentError, match="paths take more than"):
-            walk(read, sha(1), None, everything)
+            walk(read, sha(1), None, all_files)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
 
 
-def test_a_tree_within_itself_comes_to_an_end() -> None:
-    walked = walk(reader(t1=tree((FOLDER, b"d" * 100, 1), (FILE, b"f", 10))), sha(1), None, everything)
+def test_walk_of_a_tree_that_contains_itself_ends() -> None:
+    walked = walk(reader(t1=tree((FOLDER, b"d" * 100, 1), (FILE, b"f", 10))), sha(1), None, all_files)
     assert max(map(len, walked.files)) <= MAX_KEY_BYTES
     assert len(walked.skipped) == 1
 
 
-def test_a_damaged_tree_is_a_lasting_error() -> None:
+def test_damaged_tree_is_a_permanent_error() -> None:
     with pytest.raises(PermanentError, match="damaged"):
-        walk(reader(t1=b"100644 a\0short"), sha(1), None, everything)
+        walk(reader(t1=b"100644 a\0short"), sha(1), None, all_files)
