@@ -90,7 +90,7 @@ class JobStarter:
         from google.cloud.run_v2 import JobsClient
 
         if not self.settings.run_endpoint:
-            return JobsClient()
+            return JobsClient(transport="rest")
         from google.api_core.client_options import ClientOptions
         from google.auth.credentials import AnonymousCredentials
 

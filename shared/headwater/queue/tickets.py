@@ -159,7 +159,7 @@ class Tickets:
         from google.cloud.tasks_v2 import CloudTasksClient
 
         if not self.settings.tasks_endpoint:
-            return CloudTasksClient()
+            return CloudTasksClient(transport="rest")
         from google.api_core.client_options import ClientOptions
         from google.auth.credentials import AnonymousCredentials
 
