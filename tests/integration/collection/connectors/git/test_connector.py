@@ -1,4 +1,4 @@
-"""The Git connector against a real Git over real HTTP: the same listing and files however the repository is reached."""
+"""Listings and files of the Git connector, from real repositories over HTTP and from disk."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ from tests.harness.git_server import GIT, File, Name, Submodule, Symlink, commit
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")
 
-WAYS = ["partial clone", "shallow clone", "shallow clone, protocol 0", "file"]
-Reach = Callable[[Path], str]
+TRANSPORTS = ["partial clone", "shallow clone", "shallow clone, protocol 0", "file"]
+UrlOf = Callable[[Path], str]
 
 NOISE = bytes(range(256)) * 8
 FILES: dict[Name, File] = {
@@ -45,11 +45,13 @@ FILES: dict[Name, File] = {
     "vendor/lib": Submodule("1" * 40),
     "src/main.py": b"print()\n",
 }
-WANTED = {key: content for key, content in FILES.items() if str(key).endswith((".md", ".mdx")) and isinstance(key, str)}
-WANTED.pop("docs/link.md")
+COLLECTED = {
+    key: content for key, content in FILES.items() if str(key).endswith((".md", ".mdx")) and isinstance(key, str)
+}
+COLLECTED.pop("docs/link.md")
 
 
-def connector(*, limits: GitLimits | None = None, blobs: Blobs | None = None) -> GitConnector:
+def make_connector(*, limits: GitLimits | None = None, blobs: Blobs | None = None) -> GitConnector:
     return GitConnector(
         http=guarded_http(allow_private=True),
         blobs=blobs or open_blobs("memory:///"),
@@ -60,168 +62,169 @@ def connector(*, limits: GitLimits | None = None, blobs: Blobs | None = None) ->
 
 
 @contextmanager
-def reached(way: str, repositories: Path) -> Iterator[Reach]:
-    if way == "file":
+def serving(transport: str, repositories: Path) -> Iterator[UrlOf]:
+    """Make the repositories available; yields the function that returns a repository's URL."""
+    if transport == "file":
         yield lambda repository: repository.as_uri()
         return
-    with serve(repositories, partial=way == "partial clone", protocol_v2="protocol 0" not in way) as server:
+    with serve(repositories, partial=transport == "partial clone", protocol_v2="protocol 0" not in transport) as server:
         yield lambda repository: f"{server.url}/{repository.name}"
 
 
-@pytest.fixture(params=WAYS)
-def reach(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reach]:
-    with reached(request.param, tmp_path) as way:
-        yield way
+@pytest.fixture(params=TRANSPORTS)
+def url_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UrlOf]:
+    with serving(request.param, tmp_path) as url_of:
+        yield url_of
 
 
-def files_of(source: GitConnector, config: GitConfig, listing: Listing) -> dict[str, Fetched]:
-    fetched = list(source.fetch(config, None, listing.snapshot, listing.entries))
+def files_of(connector: GitConnector, config: GitConfig, listing: Listing) -> dict[str, Fetched]:
+    fetched = list(connector.fetch(config, None, listing.snapshot, listing.entries))
     assert len({file.key for file in fetched}) == len(fetched)
     return {file.key: file for file in fetched}
 
 
-def test_every_way_lists_and_fetches_the_same(reach: Reach, tmp_path: Path) -> None:
+def test_listing_and_files_are_the_same_over_every_transport(url_of: UrlOf, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r.git", FILES)
-    source, config = connector(), GitConfig(url=reach(repository))
-    source.check(config, None)
+    connector, config = make_connector(), GitConfig(url=url_of(repository))
+    connector.check(config, None)
 
-    listing = source.list(config, None, None, frozenset())
+    listing = connector.list(config, None, None, frozenset())
     assert listing.snapshot == git("rev-parse", "HEAD", cwd=repository)
-    assert {entry.key for entry in listing.entries} == set(WANTED)
+    assert {entry.key for entry in listing.entries} == set(COLLECTED)
     for entry in listing.entries:
         assert entry.fingerprint == git("rev-parse", f"HEAD:{entry.key}", cwd=repository)
 
-    fetched = files_of(source, config, listing)
-    assert {key: file.content for key, file in fetched.items()} == WANTED
+    fetched = files_of(connector, config, listing)
+    assert {key: file.content for key, file in fetched.items()} == COLLECTED
     assert {file.error for file in fetched.values()} == {None}
     assert {file.media_type for file in fetched.values()} == {"text/markdown"}
 
 
-def test_what_is_left_out_is_told_with_the_reason(reach: Reach, tmp_path: Path) -> None:
-    config = GitConfig(url=reach(make_repository(tmp_path / "r.git", FILES)))
-    skipped = dict(connector().list(config, None, None, frozenset()).skipped)
+def test_listing_reports_skipped_entries_with_the_reason(url_of: UrlOf, tmp_path: Path) -> None:
+    config = GitConfig(url=url_of(make_repository(tmp_path / "r.git", FILES)))
+    skipped = dict(make_connector().list(config, None, None, frozenset()).skipped)
     assert set(skipped) == {"docs/link.md", "docs/latin-\\xe9.md", "vendor/lib"}
     assert "symbolic link" in skipped["docs/link.md"]
     assert "UTF-8" in skipped["docs/latin-\\xe9.md"]
     assert "submodule" in skipped["vendor/lib"]
 
 
-def test_a_path_and_patterns_narrow_the_listing(reach: Reach, tmp_path: Path) -> None:
-    url = reach(make_repository(tmp_path / "r.git", FILES))
+def test_path_and_patterns_limit_the_listing(url_of: UrlOf, tmp_path: Path) -> None:
+    url = url_of(make_repository(tmp_path / "r.git", FILES))
 
-    def keys(**narrowed: object) -> set[str]:
-        listing = connector().list(GitConfig(url=url, **narrowed), None, None, frozenset())  # type: ignore[arg-type]
+    def keys(**fields: object) -> set[str]:
+        listing = make_connector().list(GitConfig(url=url, **fields), None, None, frozenset())  # type: ignore[arg-type]
         return {entry.key for entry in listing.entries}
 
     assert keys(path="docs/deep") == {"docs/deep/er/page.mdx"}
     assert keys(path="docs/guide.md") == {"docs/guide.md"}
-    assert keys(path="docs", include=("*.md",)) == set()  # patterns are about the whole path
+    assert keys(path="docs", include=("*.md",)) == set()  # patterns match the whole path
     assert keys(include=("*.md",)) == {"README.md", "readme.md"}
     assert keys(include=("**/*.py", "**/*.mdx")) == {"src/main.py", "docs/deep/er/page.mdx"}
     assert keys(exclude=("docs/",)) == {"README.md", "readme.md"}
 
 
 @pytest.mark.parametrize("path", ["nope", "docs/nope", "Docs", "README.md/x"])
-def test_a_path_that_is_not_there_is_a_lasting_error(reach: Reach, tmp_path: Path, path: str) -> None:
-    config = GitConfig(url=reach(make_repository(tmp_path / "r.git", FILES)), path=path)
+def test_missing_path_is_a_permanent_error(url_of: UrlOf, tmp_path: Path, path: str) -> None:
+    config = GitConfig(url=url_of(make_repository(tmp_path / "r.git", FILES)), path=path)
     with pytest.raises(PermanentError, match=path.rpartition("/")[2]):
-        connector().list(config, None, None, frozenset())
+        make_connector().list(config, None, None, frozenset())
 
 
-def test_a_repository_without_commits_is_an_empty_listing(reach: Reach, tmp_path: Path) -> None:
-    config = GitConfig(url=reach(make_repository(tmp_path / "r.git", {})))
-    source = connector()
-    source.check(config, None)
-    assert source.list(config, None, None, frozenset()) == Listing(snapshot=NO_COMMIT, entries=[])
-    assert list(source.fetch(config, None, NO_COMMIT, [])) == []
+def test_listing_of_a_repository_without_commits_is_empty(url_of: UrlOf, tmp_path: Path) -> None:
+    config = GitConfig(url=url_of(make_repository(tmp_path / "r.git", {})))
+    connector = make_connector()
+    connector.check(config, None)
+    assert connector.list(config, None, None, frozenset()) == Listing(snapshot=NO_COMMIT, entries=[])
+    assert list(connector.fetch(config, None, NO_COMMIT, [])) == []
 
 
-def test_another_branch_can_be_listed_and_an_unknown_one_names_those_there_are(reach: Reach, tmp_path: Path) -> None:
+def test_branch_is_listed_and_an_unknown_one_names_the_branches(url_of: UrlOf, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r.git", {"a.md": b"main\n"})
     commit(repository, {"b.md": b"dev\n"}, branch="dev/next")
-    url, source = reach(repository), connector()
-    listing = source.list(GitConfig(url=url, branch="dev/next"), None, None, frozenset())
+    url, connector = url_of(repository), make_connector()
+    listing = connector.list(GitConfig(url=url, branch="dev/next"), None, None, frozenset())
     assert [entry.key for entry in listing.entries] == ["b.md"]
     config = GitConfig(url=url, branch="dev")
     with pytest.raises(UnprocessableContent, match=r"no branch 'dev'; there are: dev/next, main\."):
-        source.check(config, None)
+        connector.check(config, None)
     with pytest.raises(PermanentError, match=r"no branch 'dev'; there are: dev/next, main\."):
-        source.list(config, None, None, frozenset())
+        connector.list(config, None, None, frozenset())
 
 
-def test_a_default_branch_without_commits_names_the_branches_that_have_some(reach: Reach, tmp_path: Path) -> None:
+def test_default_branch_without_commits_names_the_other_branches(url_of: UrlOf, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r.git", {"a.md": b"a\n"})
     git("symbolic-ref", "HEAD", "refs/heads/gone", cwd=repository)
     with pytest.raises(PermanentError, match=r"default branch has no commits; set `branch` to one of: main\."):
-        connector().list(GitConfig(url=reach(repository)), None, None, frozenset())
+        make_connector().list(GitConfig(url=url_of(repository)), None, None, frozenset())
 
 
-def test_a_listing_stays_pinned_while_the_branch_moves_on(reach: Reach, tmp_path: Path) -> None:
+def test_fetch_reads_the_listed_commit_after_the_branch_moved(url_of: UrlOf, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r.git", {"a.md": b"old\n", "b.md": b"same\n"})
-    source, config = connector(), GitConfig(url=reach(repository))
-    listing = source.list(config, None, None, frozenset())
+    connector, config = make_connector(), GitConfig(url=url_of(repository))
+    listing = connector.list(config, None, None, frozenset())
     commit(repository, {"a.md": b"new\n"})
-    assert files_of(source, config, listing)["a.md"].content == b"old\n"
+    assert files_of(connector, config, listing)["a.md"].content == b"old\n"
 
 
 @pytest.fixture(scope="module")
-def with_a_big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository_with_a_large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files: dict[Name, File] = {"a.md": b"a\n", "big.md": b"\n" * 60_000_000, "z.md": b"z\n"}
     return make_repository(tmp_path_factory.mktemp("big") / "r.git", files)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_file_over_the_limit_is_an_error_of_its_own_and_the_others_come(way: str, with_a_big_file: Path) -> None:
-    with reached(way, with_a_big_file.parent) as reach:
-        source, config = connector(), GitConfig(url=reach(with_a_big_file))
-        fetched = files_of(source, config, source.list(config, None, None, frozenset()))
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_file_over_the_limit_fails_alone(transport: str, repository_with_a_large_file: Path) -> None:
+    with serving(transport, repository_with_a_large_file.parent) as url_of:
+        connector, config = make_connector(), GitConfig(url=url_of(repository_with_a_large_file))
+        fetched = files_of(connector, config, connector.list(config, None, None, frozenset()))
     assert fetched["a.md"].content == b"a\n"
     assert fetched["z.md"].content == b"z\n"
     assert fetched["big.md"].content is None
     assert fetched["big.md"].error == "big.md is 60.0 MB, over the limit of 10 MB (MAX_FILE_BYTES)"
 
 
-def test_a_repository_over_the_limit_is_refused_with_the_setting_to_raise(reach: Reach, tmp_path: Path) -> None:
-    many: dict[Name, File] = {f"{n:04}.md": n.to_bytes(4, "big") * 5 for n in range(3_000)}
-    config = GitConfig(url=reach(make_repository(tmp_path / "r.git", many)))
+def test_repository_over_the_limit_names_the_setting(url_of: UrlOf, tmp_path: Path) -> None:
+    files: dict[Name, File] = {f"{n:04}.md": n.to_bytes(4, "big") * 5 for n in range(3_000)}
+    config = GitConfig(url=url_of(make_repository(tmp_path / "r.git", files)))
     with pytest.raises(PermanentError, match="MAX_REPO_BYTES"):
-        connector(limits=GitLimits(max_repo_bytes=10_000)).list(config, None, None, frozenset())
+        make_connector(limits=GitLimits(max_repo_bytes=10_000)).list(config, None, None, frozenset())
 
 
-def test_a_repository_with_sha256_works_like_any_other(reach: Reach, tmp_path: Path) -> None:
+def test_repository_with_sha256_is_listed_and_fetched(url_of: UrlOf, tmp_path: Path) -> None:
     files: dict[Name, File] = {f"d{n % 7}/{n}.md": b"text %d\n" % n * 50 for n in range(100)}
     repository = make_repository(tmp_path / "r.git", files, object_format="sha256")
-    source, config = connector(), GitConfig(url=reach(repository))
-    listing = source.list(config, None, None, frozenset())
+    connector, config = make_connector(), GitConfig(url=url_of(repository))
+    listing = connector.list(config, None, None, frozenset())
     assert len(listing.snapshot) == 64
-    assert {key: file.content for key, file in files_of(source, config, listing).items()} == files
+    assert {key: file.content for key, file in files_of(connector, config, listing).items()} == files
 
 
-def test_a_work_tree_can_be_read_by_its_folder(tmp_path: Path) -> None:
+def test_work_tree_is_read_from_its_folder(tmp_path: Path) -> None:
     bare = make_repository(tmp_path / "r.git", FILES)
     git("clone", "--quiet", bare, tmp_path / "work tree")
-    source, config = connector(), GitConfig(url=(tmp_path / "work tree").as_uri())
-    fetched = files_of(source, config, source.list(config, None, None, frozenset()))
-    assert {key: file.content for key, file in fetched.items()} == WANTED
+    connector, config = make_connector(), GitConfig(url=(tmp_path / "work tree").as_uri())
+    fetched = files_of(connector, config, connector.list(config, None, None, frozenset()))
+    assert {key: file.content for key, file in fetched.items()} == COLLECTED
 
 
 def test_settings_limit_what_a_source_reads(tmp_path: Path) -> None:
     url = make_repository(tmp_path / "r.git", FILES).as_uri()
 
-    def opened(url: str, **settings: Any) -> OpenSource:
+    def open_source(url: str, **settings: Any) -> OpenSource:
         credentials = Credentials(uuid.uuid4(), "git", {"url": url}, None, None)
         return SourceOpener(Settings(database_url="", **settings)).open(credentials)
 
-    assert len(opened(url, fetch_file_urls=True).list(None, frozenset()).entries) == len(WANTED)
+    assert len(open_source(url, fetch_file_urls=True).list(None, frozenset()).entries) == len(COLLECTED)
     with pytest.raises(UnprocessableContent, match="FETCH_FILE_URLS"):
-        opened(url).check()
+        open_source(url).check()
     with pytest.raises(PermanentError, match="MAX_REPO_BYTES"):
-        opened(url, fetch_file_urls=True, max_repo_bytes=100).list(None, frozenset())
+        open_source(url, fetch_file_urls=True, max_repo_bytes=100).list(None, frozenset())
     with serve(tmp_path, partial=True) as server:
         url = f"{server.url}/r.git"
         with pytest.raises(UnprocessableContent, match="FETCH_PRIVATE"):
-            opened(url).check()
-        opened(url, fetch_private=True).check()
-        listing = opened(url, fetch_private=True).list(None, frozenset())
-        fetched = opened(url, fetch_private=True, max_file_bytes=100).fetch(listing.snapshot, listing.entries)
+            open_source(url).check()
+        open_source(url, fetch_private=True).check()
+        listing = open_source(url, fetch_private=True).list(None, frozenset())
+        fetched = open_source(url, fetch_private=True, max_file_bytes=100).fetch(listing.snapshot, listing.entries)
         assert {file.key for file in fetched if file.error} == {"docs/guide.md", "docs/guide2.md", "docs/binary.md"}

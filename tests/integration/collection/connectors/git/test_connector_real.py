@@ -1,4 +1,4 @@
-"""The Git connector on a real documentation repository, where HEADWATER_DATA says it is."""
+"""The Git connector on a real documentation repository in the folder HEADWATER_DATA."""
 
 import os
 from pathlib import Path
@@ -28,35 +28,39 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("partial", [True, False])
-def test_a_real_repository_is_listed_and_fetched_as_git_does_it(repository: Path, partial: bool) -> None:
+def test_listing_and_files_of_a_real_repository_equal_gits(repository: Path, partial: bool) -> None:
     lines = git("ls-tree", "-r", "HEAD", cwd=repository).splitlines()
-    wanted = {line.partition("\t")[2]: line.split()[2] for line in lines if line.endswith(".md")}
-    assert len(wanted) > 600
-    source = GitConnector(http=guarded_http(allow_private=True), blobs=open_blobs("memory:///"), stage_prefix="staged")
+    expected = {line.partition("\t")[2]: line.split()[2] for line in lines if line.endswith(".md")}
+    assert len(expected) > 600
+    connector = GitConnector(
+        http=guarded_http(allow_private=True), blobs=open_blobs("memory:///"), stage_prefix="staged"
+    )
     with serve(repository.parent, partial=partial) as server:
         config = GitConfig(url=f"{server.url}/{repository.name}")
-        listing = source.list(config, None, None, frozenset())
-        assert {entry.key: entry.fingerprint for entry in listing.entries} == wanted
+        listing = connector.list(config, None, None, frozenset())
+        assert {entry.key: entry.fingerprint for entry in listing.entries} == expected
         batch = listing.entries[::10]
-        fetched = {file.key: file.content for file in source.fetch(config, None, listing.snapshot, batch)}
+        fetched = {file.key: file.content for file in connector.fetch(config, None, listing.snapshot, batch)}
     assert set(fetched) == {entry.key for entry in batch}
     for key, content in fetched.items():
         assert content is not None
-        assert git("hash-object", "--stdin", stdin=content) == wanted[key]
+        assert git("hash-object", "--stdin", stdin=content) == expected[key]
 
 
-def test_a_new_snapshot_of_a_real_repository_costs_less_than_a_tenth_of_a_clone(repository: Path) -> None:
+def test_next_collect_of_a_real_repository_transfers_under_a_tenth(repository: Path) -> None:
     new = git("rev-parse", "HEAD", cwd=repository)
     old = git("rev-parse", "HEAD~1", cwd=repository)
-    source = GitConnector(http=guarded_http(allow_private=True), blobs=open_blobs("memory:///"), stage_prefix="staged")
+    connector = GitConnector(
+        http=guarded_http(allow_private=True), blobs=open_blobs("memory:///"), stage_prefix="staged"
+    )
     with serve(repository.parent, partial=True) as server:
         config = GitConfig(url=f"{server.url}/{repository.name}")
         git("update-ref", "HEAD", old, cwd=repository)
-        known = {entry.fingerprint for entry in source.list(config, None, None, frozenset()).entries}
+        fingerprints = {entry.fingerprint for entry in connector.list(config, None, None, frozenset()).entries}
         git("update-ref", "HEAD", new, cwd=repository)
         server.reset()
-        listing = source.list(config, None, None, known)
-        changed = [entry for entry in listing.entries if entry.fingerprint not in known]
+        listing = connector.list(config, None, None, fingerprints)
+        changed = [entry for entry in listing.entries if entry.fingerprint not in fingerprints]
         assert changed
-        assert len(list(source.fetch(config, None, listing.snapshot, changed))) == len(changed)
+        assert len(list(connector.fetch(config, None, listing.snapshot, changed))) == len(changed)
         assert server.bytes_sent < sum(file.stat().st_size for file in repository.rglob("*.pack")) / 10

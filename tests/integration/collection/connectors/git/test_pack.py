@@ -1,4 +1,4 @@
-"""Packs as servers send them, good and hostile, written by hand into temporary files."""
+"""Git packs: objects, deltas, limits, and broken or hostile packs."""
 
 import hashlib
 import random
@@ -19,11 +19,11 @@ OFS_DELTA, REF_DELTA = 6, 7
 
 def header(kind: int, size: int) -> bytes:
     byte, size = kind << 4 | size & 15, size >> 4
-    written = bytearray()
+    encoded = bytearray()
     while size:
-        written.append(byte | 0x80)
+        encoded.append(byte | 0x80)
         byte, size = size & 0x7F, size >> 7
-    return bytes([*written, byte])
+    return bytes([*encoded, byte])
 
 
 def packed(kind: int, content: bytes, base: bytes = b"") -> bytes:
@@ -31,20 +31,20 @@ def packed(kind: int, content: bytes, base: bytes = b"") -> bytes:
 
 
 def number(value: int) -> bytes:
-    written = bytearray()
+    encoded = bytearray()
     while value >= 0x80:
-        written.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    return bytes([*written, value])
+    return bytes([*encoded, value])
 
 
 def insert(base_size: int, content: bytes) -> bytes:
-    """Write a difference that ignores its base, of up to 127 bytes."""
+    """Return a delta that ignores its base and inserts up to 127 bytes."""
     return number(base_size) + number(len(content)) + bytes([len(content)]) + content
 
 
 def doubled(base_size: int) -> bytes:
-    """Write a difference that is its base (up to 16 MB) twice."""
+    """Return a delta that copies its base (up to 16 MB) twice."""
     copy = b"\xf0" + base_size.to_bytes(3, "little")
     return number(base_size) + number(2 * base_size) + copy + copy
 
@@ -77,12 +77,12 @@ def opened(
 
 def blobs(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> dict[str, Unpacked]:
     with opened(pack, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes) as opened_pack:
-        found = list(opened_pack.objects(BLOB))
-    assert len({unpacked.sha for unpacked in found}) == len(found)
-    return {unpacked.sha: unpacked for unpacked in found}
+        unpacked = list(opened_pack.objects(BLOB))
+    assert len({blob.sha for blob in unpacked}) == len(unpacked)
+    return {blob.sha: blob for blob in unpacked}
 
 
-def test_whole_objects_come_with_their_sha() -> None:
+def test_whole_objects_are_unpacked_with_their_sha() -> None:
     one, two = b"one", bytes(900)
     found = blobs(sealed(packed(BLOB, one), packed(TREE, b""), packed(BLOB, two), packed(BLOB, b"")))
     assert {sha: unpacked.content for sha, unpacked in found.items()} == {
@@ -92,24 +92,24 @@ def test_whole_objects_come_with_their_sha() -> None:
     }
 
 
-def test_differences_are_resolved_by_offset_and_by_sha_in_any_order() -> None:
+def test_deltas_resolve_by_offset_and_by_sha_in_any_order() -> None:
     base = packed(BLOB, b"base")
     by_offset = packed(OFS_DELTA, insert(4, b"offset"), bytes([len(base)]))
     by_sha = packed(REF_DELTA, insert(4, b"by sha"), bytes.fromhex(sha_of(b"base")))
-    upon_it = packed(REF_DELTA, insert(6, b"twice"), bytes.fromhex(sha_of(b"by sha")))
-    for order in ((base, by_offset, by_sha, upon_it), (upon_it, by_sha, base, by_offset)):
+    second_delta = packed(REF_DELTA, insert(6, b"twice"), bytes.fromhex(sha_of(b"by sha")))
+    for order in ((base, by_offset, by_sha, second_delta), (second_delta, by_sha, base, by_offset)):
         found = blobs(sealed(*order))
         assert {unpacked.content for unpacked in found.values()} == {b"base", b"offset", b"by sha", b"twice"}
 
 
-def test_an_object_over_the_limit_comes_with_its_sha_and_size_but_not_its_content() -> None:
+def test_object_over_the_limit_has_a_sha_and_size_but_no_content() -> None:
     large = bytes(100_000)
     found = blobs(sealed(packed(BLOB, large), packed(BLOB, b"small")))
     assert found[sha_of(large)] == Unpacked(BLOB, sha_of(large), 100_000, None)
     assert found[sha_of(b"small")].content == b"small"
 
 
-def test_a_large_object_is_hashed_in_little_memory() -> None:
+def test_large_object_is_hashed_in_little_memory() -> None:
     pack = sealed(packed(BLOB, bytes(50_000_000)))
     tracemalloc.start()
     try:
@@ -120,7 +120,7 @@ def test_a_large_object_is_hashed_in_little_memory() -> None:
     assert [unpacked.size for unpacked in found.values()] == [50_000_000]
 
 
-def test_a_large_difference_is_left_out_in_little_memory_however_little_it_claims_to_make() -> None:
+def test_large_delta_is_skipped_in_little_memory() -> None:
     base = packed(BLOB, b"base")
     large = packed(OFS_DELTA, number(4) + number(10) + bytes(50_000_000), bytes([len(base)]))
     pack = sealed(base, large)
@@ -136,22 +136,22 @@ def test_a_large_difference_is_left_out_in_little_memory_however_little_it_claim
 
 
 @pytest.mark.parametrize("large", [packed(BLOB, bytes(1_000_000)), packed(OFS_DELTA, bytes(1_000_000), b"\x01")])
-def test_time_is_looked_at_while_a_pack_is_inflated(large: bytes) -> None:
+def test_deadline_is_checked_while_a_pack_is_inflated(large: bytes) -> None:
     calls = count()
 
-    def run_out() -> None:
+    def fail_at_the_fifth() -> None:
         if next(calls) == 5:
             raise UpstreamError("too slow")
 
-    with pytest.raises(UpstreamError, match="too slow"), opened(sealed(large), check_time=run_out):
+    with pytest.raises(UpstreamError, match="too slow"), opened(sealed(large), check_time=fail_at_the_fifth):
         pytest.fail("a pack that takes too long was opened")
 
 
-def test_time_is_looked_at_while_objects_are_unpacked() -> None:
-    left = [True]
+def test_deadline_is_checked_while_objects_are_unpacked() -> None:
+    is_expired = False
 
     def check() -> None:
-        if not left:
+        if is_expired:
             raise UpstreamError("too slow")
 
     with opened(
@@ -159,12 +159,12 @@ def test_time_is_looked_at_while_objects_are_unpacked() -> None:
     ) as pack:
         objects = pack.objects(BLOB)
         assert next(objects).content == b"one"
-        left.clear()
+        is_expired = True
         with pytest.raises(UpstreamError, match="too slow"):
             next(objects)
 
 
-def test_a_pack_that_unpacks_to_more_than_allowed_is_refused_before_it_is_unpacked() -> None:
+def test_pack_over_the_total_limit_is_rejected() -> None:
     with pytest.raises(PackTooLarge, match="more than"):
         blobs(sealed(*[packed(BLOB, bytes(300_000))] * 4))
     with pytest.raises(PackTooLarge, match="more than"):
@@ -173,7 +173,7 @@ def test_a_pack_that_unpacks_to_more_than_allowed_is_refused_before_it_is_unpack
         blobs(sealed(packed(BLOB, b""), count=2_000_000))
 
 
-def test_differences_that_double_and_double_are_refused() -> None:
+def test_deltas_that_double_in_size_are_rejected() -> None:
     objects, size = [packed(BLOB, bytes(100))], 100
     for _ in range(16):
         distance = len(objects[-1])
@@ -186,18 +186,20 @@ def test_differences_that_double_and_double_are_refused() -> None:
     assert sorted(unpacked.size for unpacked in found.values()) == [100, 200, 400]
 
 
-def test_the_same_objects_many_times_over_are_each_unpacked_once() -> None:
+def test_repeated_objects_are_unpacked_once_each() -> None:
     base = [packed(BLOB, b"base")] * 50
-    upon = [packed(REF_DELTA, insert(4, b"upon"), bytes.fromhex(sha_of(b"base")))] * 50
-    again = [packed(REF_DELTA, insert(4, b"more"), bytes.fromhex(sha_of(b"upon")))] * 50
-    with opened(sealed(*base, *upon, *again)) as pack:
+    deltas = [packed(REF_DELTA, insert(4, b"upon"), bytes.fromhex(sha_of(b"base")))] * 50
+    second_deltas = [packed(REF_DELTA, insert(4, b"more"), bytes.fromhex(sha_of(b"upon")))] * 50
+    with opened(sealed(*base, *deltas, *second_deltas)) as pack:
         assert len(list(pack.objects(BLOB))) == 150
 
 
-def test_a_difference_without_its_base_is_left_out() -> None:
-    lost = packed(REF_DELTA, insert(4, b"lost"), bytes(20))
-    astray = packed(OFS_DELTA, insert(4, b"astray"), bytes([3]))
-    assert [unpacked.content for unpacked in blobs(sealed(packed(BLOB, b"a"), lost, astray)).values()] == [b"a"]
+def test_delta_without_its_base_is_skipped() -> None:
+    unknown_sha = packed(REF_DELTA, insert(4, b"lost"), bytes(20))
+    unknown_offset = packed(OFS_DELTA, insert(4, b"astray"), bytes([3]))
+    assert [
+        unpacked.content for unpacked in blobs(sealed(packed(BLOB, b"a"), unknown_sha, unknown_offset)).values()
+    ] == [b"a"]
 
 
 @pytest.mark.parametrize(
@@ -217,26 +219,26 @@ def test_a_difference_without_its_base_is_left_out() -> None:
         sealed(packed(OFS_DELTA, b"\xff" * 8, b"\x01")),
     ],
 )
-def test_a_broken_pack_is_refused(pack: bytes) -> None:
-    with pytest.raises((UpstreamError, PackTooLarge)):  # what is broken may also read like a huge size
+def test_broken_pack_is_rejected(pack: bytes) -> None:
+    with pytest.raises((UpstreamError, PackTooLarge)):  # a broken size may be read as a huge one
         blobs(pack)
 
 
 @pytest.mark.parametrize("delta", [b"\x04\x05\x90\xff", b"\x04\x05\x00", b"\x09\x05\x05right", b"\x04\x06\x05right"])
-def test_a_broken_difference_is_an_upstream_error(delta: bytes) -> None:
+def test_broken_delta_is_an_upstream_error(delta: bytes) -> None:
     base = packed(BLOB, b"base")
     with pytest.raises(UpstreamError):
         blobs(sealed(base, packed(OFS_DELTA, delta, bytes([len(base)]))))
 
 
-def test_random_damage_is_never_more_than_an_error_of_ours() -> None:
+def test_random_damage_raises_only_headwater_errors() -> None:
     base = packed(BLOB, b"base" * 20)
     good = sealed(base, packed(OFS_DELTA, insert(80, b"offset"), bytes([len(base)])), packed(TREE, b"tree"))[:-20]
-    dice = random.Random(7)
+    rng = random.Random(7)
     for _ in range(500):
         body = bytearray(good)
-        for _ in range(dice.randint(1, 4)):
-            body[dice.randrange(8, len(body))] = dice.randrange(256)
+        for _ in range(rng.randint(1, 4)):
+            body[rng.randrange(8, len(body))] = rng.randrange(256)
         try:
             blobs(bytes(body) + hashlib.sha1(body, usedforsecurity=False).digest())
         except HeadwaterError:
