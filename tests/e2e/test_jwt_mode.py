@@ -94,9 +94,17 @@ def edge() -> Iterator[Edge]:
         settings |= {"AUTH_JWKS_URL": issuer.url, "SIGN_IN_URL": quote(issuer.sign_in_url)}
         settings |= {"AUTH_SECRET": quote(SECRET)}
         (data / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        with running_stack(data, "--embedding-model", "constant") as stack, httpx.Client(base_url=stack.url) as client:
+        with (
+            running_stack(data, "--embedding-model", "constant", first_source=True) as stack,
+            httpx.Client(base_url=stack.url) as client,
+        ):
             client.timeout = httpx.Timeout(30)
             yield Edge(stack, issuer, client)
+
+
+def test_first_source_is_not_added_where_users_sign_in(edge: Edge) -> None:
+    wait_until(lambda: not (edge.stack.data / "first-start").exists())
+    assert "first source" not in edge.stack.log.read_text()
 
 
 @pytest.fixture(scope="module")
