@@ -1,6 +1,6 @@
-"""What goes wrong with a Git server, in words: answers and exceptions flow in, errors that say what to do flow out.
+"""Translate HTTP statuses and exceptions of a Git server into errors that say what to do.
 
-Called by `git_http`. No message holds a token: URLs with one are refused before (`git_config`).
+Messages contain the URL; `config` has refused URLs with a password.
 """
 
 import ssl
@@ -16,37 +16,47 @@ from urllib3 import BaseHTTPResponse
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
-_NOT_THERE = ("not our ref", "not valid", "unadvertised object")  # what servers say of an object they don't give out
+_NOT_AVAILABLE = ("not our ref", "not valid", "unadvertised object")  # servers' answers for objects they don't send
 
 
 class TransferTooLarge(PermanentError):
-    """The server sends more than was allowed; the transfer was aborted."""
+    """The server sent more than the limit; the transfer was aborted."""
 
 
-class NotThere(PermanentError):
-    """The server doesn't have, or doesn't give out, an object that was asked for."""
+class ObjectNotAvailable(PermanentError):
+    """The server doesn't have a requested object, or doesn't send it."""
 
 
-def check_answer(response: BaseHTTPResponse, url: str, *, has_token: bool, probing: bool) -> None:
-    """Raise what an HTTP status means; when `probing`, also that what answers isn't a Git server."""
+def check_response(response: BaseHTTPResponse, url: str, *, has_token: bool, is_first: bool) -> None:
+    """Raise the error that an HTTP status stands for. The first response also shows whether this is a Git server."""
     status, headers = response.status, response.headers
     retry_after_s = read_retry_after(headers.get("Retry-After"))
     if status == 429 or status >= 500 or (status == 403 and retry_after_s is not None):
-        raise UpstreamError(f"{url} answered HTTP {status}; try again later.", retry_after_s)
+        raise UpstreamError(f"{url} answered with HTTP {status}. Try again later.", retry_after_s)
     if status in (401, 403):
-        lack = "its token is wrong, expired or may not read it" if has_token else "it is private and needs a token"
-        raise SystemicError(f"{url} can't be read (HTTP {status}): {lack}. Give a token that may read the repository.")
+        reason = (
+            "the token is wrong or expired, or has no permission to read it"
+            if has_token
+            else "it is private and needs an access token"
+        )
+        raise SystemicError(
+            f"{url} cannot be read (HTTP {status}): {reason}. Enter a token with permission to read the repository."
+        )
     if status in (404, 410):
-        hint = "and that the token may read it" if has_token else "or, if it is private, give a token"
-        raise SystemicError(f"There is no Git repository at {url} (HTTP {status}); check the URL {hint}.")
+        advice = (
+            "Check the URL and the token's permissions."
+            if has_token
+            else "Check the URL. If the repository is private, enter an access token."
+        )
+        raise SystemicError(f"There is no Git repository at {url} (HTTP {status}). {advice}")
     if status != 200:
-        raise SystemicError(f"{url} answered HTTP {status}, which Git can't work with; check the URL.")
-    if probing and headers.get("Content-Type", "").partition(";")[0].strip() != _ADVERTISEMENT:
-        raise SystemicError(f"{url} is there but isn't a Git repository; give the address that `git clone` takes.")
+        raise SystemicError(f"{url} answered with HTTP {status}, which a Git server does not use. Check the URL.")
+    if is_first and headers.get("Content-Type", "").partition(";")[0].strip() != _ADVERTISEMENT:
+        raise SystemicError(f"{url} is not a Git repository. Enter the address that `git clone` takes.")
 
 
 def read_retry_after(value: str | None) -> float | None:
-    """Read a Retry-After header, seconds or a date (RFC 9110, 10.2.3); None when there is none or it makes no sense."""
+    """Return the seconds of a Retry-After header, which has seconds or a date (RFC 9110, 10.2.3); None if invalid."""
     if not value:
         return None
     if value.strip().isdecimal():
@@ -58,39 +68,39 @@ def read_retry_after(value: str | None) -> float | None:
 
 
 @contextmanager
-def explained(url: str, host: str) -> Iterator[None]:
-    """Turn what urllib3 and dulwich raise into errors that say what to do."""
+def translate_errors(url: str, host: str) -> Iterator[None]:
+    """Turn errors of urllib3 and dulwich into errors that say what to do."""
     try:
         yield
     except http.HTTPError as error:
-        raise _explain(error, url, host) from error
+        raise _translate(error, url, host) from error
     except HangupException as error:
-        raise UpstreamError(f"{host} ended the transfer early; try again later.") from error
+        raise UpstreamError(f"{host} ended the transfer early. Try again later.") from error
     except GitProtocolError as error:
-        said = str(error)[:200]
-        if any(phrase in said for phrase in _NOT_THERE):
-            raise NotThere(f"{host} no longer has what was asked for ({said}); collect again.") from error
-        raise UpstreamError(f"{host} and we don't understand each other ({said}); try again later.") from error
-    except (ValueError, LookupError, TypeError, AssertionError) as error:  # how dulwich's parsers complain
-        raise UpstreamError(f"{host} sent what isn't Git's protocol ({error}); try again later.") from error
+        text = str(error)[:200]
+        if any(phrase in text for phrase in _NOT_AVAILABLE):
+            raise ObjectNotAvailable(f"{host} no longer has a file of this commit ({text}). Collect again.") from error
+        raise UpstreamError(f"{host} sent an unexpected answer ({text}). Try again later.") from error
+    except (ValueError, LookupError, TypeError, AssertionError) as error:  # raised by dulwich's parsers
+        raise UpstreamError(f"{host} sent data that is not Git's protocol ({error}). Try again later.") from error
 
 
-def _explain(error: http.HTTPError, url: str, host: str) -> UpstreamError | PermanentError:
+def _translate(error: http.HTTPError, url: str, host: str) -> UpstreamError | PermanentError:
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
-    why = str(cause).rpartition(": ")[2][:200]  # urllib3 puts the connection's own name first
+    reason = str(cause).rpartition(": ")[2][:200]  # urllib3 puts the connection's name first
     match cause:
         case http.NameResolutionError():
-            explanation = f"The host {host} was not found; check the URL, or try again later."
-        case http.TimeoutError() if not isinstance(cause, http.NewConnectionError):  # which is one, to urllib3
-            explanation = f"{host} did not answer in time; try again later."
+            message = f"The host {host} was not found. Check the URL, or try again later."
+        case http.TimeoutError() if not isinstance(cause, http.NewConnectionError):  # a subclass in urllib3
+            message = f"{host} did not answer in time. Try again later."
         case http.ResponseError():
-            return SystemicError(f"{url} redirects too often; check the URL.")
+            return SystemicError(f"{url} redirects too often. Check the URL.")
         case http.LocationValueError():
-            return SystemicError(f"{url} leads to an address that can't be used ({why}); check the URL.")
+            return SystemicError(f"{url} redirects to an invalid address ({reason}). Check the URL.")
         case http.SSLError() if any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args):
-            return SystemicError(f"The TLS certificate of {host} can't be trusted ({why}); mend it there.")
+            return SystemicError(f"The TLS certificate of {host} is not valid ({reason}). Renew it on the server.")
         case http.SSLError():
-            explanation = f"No TLS connection to {host} ({why}); check that it speaks https."
+            message = f"The TLS connection to {host} failed ({reason}). Check that the server supports https."
         case _:
-            explanation = f"{host} can't be reached ({why}); check the URL, or try again later."
-    return UpstreamError(explanation)
+            message = f"{host} cannot be reached ({reason}). Check the URL, or try again later."
+    return UpstreamError(message)

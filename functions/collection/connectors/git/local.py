@@ -1,6 +1,6 @@
-"""A Git repository on this machine's disk, bare or with a work tree: read in place; called by `git`.
+"""Read a Git repository on this machine's disk, bare or with a work tree.
 
-Only where the installation allows `file:` URLs, which it must not for users it doesn't trust with its disk.
+Used only if FETCH_FILE_URLS is set: users can then read every repository that the function's user can read.
 """
 
 import os
@@ -21,14 +21,14 @@ from headwater.errors import PermanentError
 
 
 class LocalRepository:
-    """One repository on disk, for one call."""
+    """A repository on disk, for one call."""
 
     def __init__(self, path: str, limits: GitLimits) -> None:
         self._path = path
         self._limits = limits
 
     def resolve(self, branch: str | None) -> str | None:
-        """Find the commit at the head of a branch; None in a repository without any."""
+        """Return the commit at the head of a branch; None in a repository without commits."""
         with self._open() as repo:
             try:
                 return repo.refs[Ref(b"refs/heads/" + branch.encode() if branch else b"HEAD")].decode()
@@ -38,8 +38,8 @@ class LocalRepository:
                 return None
             raise unknown_branch(branch, [name.decode(errors="replace") for name in heads])
 
-    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:  # noqa: ARG002 - nothing to stage
-        """List the wanted files of a commit."""
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:  # noqa: ARG002 - stages nothing
+        """List the selected files of a commit."""
         with self._open() as repo:
             self._check_size(repo.object_store.path)
 
@@ -60,7 +60,7 @@ class LocalRepository:
                 try:
                     content = repo.object_store.get_raw(ObjectID(sha.encode()))[1]
                 except KeyError:
-                    yield Blob(sha, None, "isn't in the repository on disk, which may be a partial clone")
+                    yield Blob(sha, None, "is missing in the repository on disk, which may be a partial clone")
                     continue
                 if len(content) > limit:
                     yield Blob(sha, None, too_large(len(content), limit))
@@ -72,7 +72,7 @@ class LocalRepository:
         try:
             repo = Repo(self._path)
         except (NotGitRepository, OSError) as error:
-            raise PermanentError(f"There is no Git repository at {self._path}; check the URL.") from error
+            raise PermanentError(f"There is no Git repository at {self._path}. Check the URL.") from error
         with repo:
             yield repo
 
@@ -82,6 +82,6 @@ class LocalRepository:
             total += sum(os.path.getsize(os.path.join(folder, name)) for name in names)
             if total > self._limits.max_repo_bytes:
                 raise PermanentError(
-                    f"{self._path} is over the limit for repositories of {self._limits.max_repo_bytes / 1e6:,.0f} MB "
+                    f"{self._path} is larger than the limit of {self._limits.max_repo_bytes / 1e6:,.0f} MB "
                     "(MAX_REPO_BYTES)."
                 )

@@ -1,11 +1,10 @@
-"""A received Git pack: a file of compressed objects flows in, whole objects with their SHAs flow out.
+"""Read a Git pack that may be hostile: unpack its objects within limits of size and time.
 
-A pack comes from a server that need not be well-meaning: a few KB can be gigabytes when unpacked, and differences
-("deltas") can pile up on each other. So the sizes in the headers of all objects, differences and what they make, may
-come to `max_total_bytes`, and inflating each in small pieces, of which none is kept, must bear them out. Only then are
-objects unpacked whole, one by one, and none that is, or is stored as a difference, over `max_object_bytes`.
-`check_time` is called all along and may raise. The format: https://git-scm.com/docs/pack-format. Called by
-`git_remote`.
+A few KB can unpack to gigabytes, and deltas can be stacked. So the sizes in the headers of all objects and deltas are
+added up first, against `max_total_bytes`, and verified by inflating everything in small pieces that are dropped. Only
+then are objects unpacked, one at a time, none over `max_object_bytes`. `check_time` is called regularly and may raise.
+
+The format: https://git-scm.com/docs/pack-format.
 """
 
 import hashlib
@@ -26,15 +25,15 @@ _HEADER_BYTES = 12  # "PACK", version, number of objects
 _CHUNK = 65_536
 _MAX_OBJECTS = 1_000_000
 _MAX_SHIFT = 60  # no number in a pack has more bits
-_MAX_HELD_BYTES = 256_000_000  # bases that wait for the differences upon them
+_MAX_BASES_BYTES = 256_000_000  # bases in memory while their deltas are unpacked
 
 
 class PackTooLarge(PermanentError):
-    """Unpacked, the pack would be larger than allowed."""
+    """The pack unpacks to more than the limit."""
 
 
 class Unpacked(NamedTuple):
-    """One object. `sha` is hex; `content` is None for an object over the limit, `size` is known of both."""
+    """One object. `sha` is hex; `content` is None for an object over the limit."""
 
     kind: int
     sha: str
@@ -43,7 +42,7 @@ class Unpacked(NamedTuple):
 
 
 class _Packed(NamedTuple):
-    """One object as it lies in the pack; `data` is where its data starts, `base` what it is a difference to."""
+    """One object as stored. `data` is the offset of its data, `base` the offset or SHA that a delta refers to."""
 
     kind: int
     data: int
@@ -77,17 +76,17 @@ class PackFile:
             self._check()
             self._scan(max_total_bytes)
         except (IndexError, StopIteration, zlib.error) as error:
-            raise UpstreamError("The Git server sent a broken pack; try again.") from error
+            raise UpstreamError("The Git server sent a broken pack. Try again.") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._bytes.close()
 
     def objects(self, *kinds: int) -> Iterator[Unpacked]:
         """Unpack the objects of these kinds, in no particular order.
 
-        An object over the limit comes without its content; one stored as a difference over it, or from or to such an
-        object, doesn't come at all, its SHA can't be known.
+        An object over the limit is yielded without its content. If a delta, its base or its result is over the limit,
+        the object is not yielded, because its SHA is unknown.
         """
         done: set[int] = set()
         try:
@@ -95,7 +94,7 @@ class PackFile:
                 if packed.kind in kinds:
                     yield from self._with_its_deltas(offset, packed.kind, done)
         except (ApplyDeltaError, ValueError) as error:
-            raise UpstreamError("The Git server sent a broken pack; try again.") from error
+            raise UpstreamError("The Git server sent a broken pack. Try again.") from error
 
     def _check(self) -> None:
         trailer = len(self._bytes) - self._sha_bytes
@@ -103,10 +102,10 @@ class PackFile:
         for start in range(0, trailer, _CHUNK):
             digest.update(self._bytes[start : min(start + _CHUNK, trailer)])
         if trailer < _HEADER_BYTES or self._bytes[:4] != b"PACK" or digest.digest() != self._bytes[trailer:]:
-            raise UpstreamError("The Git server sent a pack that arrived incomplete or damaged; try again.")
+            raise UpstreamError("The Git server sent an incomplete or damaged pack. Try again.")
 
     def _scan(self, max_total_bytes: int) -> None:
-        """Find where each object lies and how large it is, without keeping any."""
+        """Find the offset and size of each object, without keeping any."""
         offset, total = _HEADER_BYTES, 0
         count = int.from_bytes(self._bytes[8:12], "big")
         if count > _MAX_OBJECTS:
@@ -114,7 +113,7 @@ class PackFile:
         for _ in range(count):
             kind, stored_size, data = read_object_header(self._bytes, offset)
             total += stored_size
-            if total > max_total_bytes:  # seen before it is inflated
+            if total > max_total_bytes:  # before inflating
                 raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
             base: int | bytes | None = None
             if kind == _OFS_DELTA:
@@ -135,7 +134,7 @@ class PackFile:
             raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
 
     def _skip(self, offset: int, size: int) -> tuple[int, bytes]:
-        """Find where compressed data of a stated unpacked size ends; returns that and the first bytes unpacked."""
+        """Inflate data with a stated size; returns the offset of its end and the first unpacked bytes."""
         inflater = zlib.decompressobj()
         unpacked, head = 0, b""
         while not inflater.eof:
@@ -144,27 +143,27 @@ class PackFile:
             piece = inflater.decompress(chunk, _CHUNK)
             if not piece and not chunk:
                 raise zlib.error("the data ends too early")
-            # At the end both may hold what is left.
+            # At the end, both have the remaining bytes.
             offset += len(chunk) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
             head = head or piece[:32]
             unpacked += len(piece)
             if unpacked > size:
                 break
         if unpacked != size:
-            raise zlib.error("the data is not of the size it claims")
+            raise zlib.error("the data has another size than its header")
         return offset, head
 
     def _with_its_deltas(self, offset: int, kind: int, done: set[int]) -> Iterator[Unpacked]:
-        """Unpack an object stored whole and all that are differences upon it, however indirectly.
+        """Unpack an object that is no delta, and all deltas based on it, directly or indirectly.
 
-        `done` are the offsets seen before: a pack may hold an object twice, and the differences upon both are the same.
+        `done` has the offsets of unpacked deltas: a pack may have an object twice, with the same deltas.
         """
         todo: list[tuple[int, bytes | None] | int] = [(offset, None)]
-        held = 0
+        bases_bytes = 0
         while todo:
             item = todo.pop()
-            if isinstance(item, int):  # all differences upon a base of this size are done
-                held -= item
+            if isinstance(item, int):  # all deltas of a base of this size are done
+                bases_bytes -= item
                 continue
             offset, base = item
             packed = self._packed[offset]
@@ -176,14 +175,14 @@ class PackFile:
             sha = self._hash(b"%s %d\0" % (_NAMES[kind], len(content)), usedforsecurity=False)
             sha.update(content)
             yield Unpacked(kind, sha.hexdigest(), len(content), content)
-            upon = {*self._on_offset.get(offset, ()), *self._on_sha.get(sha.digest(), ())} - done
-            if upon:
-                done |= upon
-                held += len(content)
-                if held > _MAX_HELD_BYTES:
-                    raise PackTooLarge(f"its deltas need more than {_MAX_HELD_BYTES:,} bytes at once")
+            deltas = {*self._on_offset.get(offset, ()), *self._on_sha.get(sha.digest(), ())} - done
+            if deltas:
+                done |= deltas
+                bases_bytes += len(content)
+                if bases_bytes > _MAX_BASES_BYTES:
+                    raise PackTooLarge(f"its deltas need more than {_MAX_BASES_BYTES:,} bytes at once")
                 todo.append(len(content))
-                todo.extend((other, content) for other in upon)
+                todo.extend((other, content) for other in deltas)
 
     def _unpack(self, packed: _Packed, base: bytes | None) -> bytes:
         inflater = zlib.decompressobj()
@@ -211,7 +210,7 @@ class PackFile:
 
 
 def read_object_header(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int, int]:
-    """Read an object's kind, its size and where its data starts; IndexError if the header isn't all there."""
+    """Return an object's kind, size and the offset of its data; raises IndexError if the header is incomplete."""
     byte = pack[offset]
     kind, size, shift = byte >> 4 & 7, byte & 15, 4
     while byte & 0x80 and shift < _MAX_SHIFT:
@@ -223,7 +222,7 @@ def read_object_header(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int, 
 
 
 def _read_offset(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int]:
-    """Read how far back the base of a difference lies, and where the data starts."""
+    """Return the distance back to the base of a delta, and the offset of the delta's data."""
     byte = pack[offset]
     distance = byte & 0x7F
     while byte & 0x80 and distance < 1 << _MAX_SHIFT:
@@ -234,7 +233,7 @@ def _read_offset(pack: bytes | mmap.mmap, offset: int) -> tuple[int, int]:
 
 
 def _delta_target_size(delta: bytes) -> int:
-    """Read the size of what a difference results in: the second of the two numbers that it starts with."""
+    """Return the size of a delta's result: the second of the two numbers that it starts with."""
     position = next(index for index, byte in enumerate(delta) if byte < 0x80) + 1
     size = shift = 0
     while shift < _MAX_SHIFT:

@@ -1,7 +1,7 @@
-"""Talking to one Git server over smart HTTP: wants flow in, refs and packs flow out; called by `git_remote`.
+"""Git's smart HTTP protocol for one repository: a transport for dulwich's client.
 
-dulwich speaks the protocol; this is the transport beneath it: connections through the guard, the token sent to its own
-host only, limits on bytes and time while they stream, and errors that say what to do next.
+It connects through the guarded client, sends the token only to the repository's own host, and limits bytes and time
+while data streams.
 """
 
 import time
@@ -15,37 +15,37 @@ from dulwich.errors import GitProtocolError
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import valid_hexsha
 
-from functions.collection.connectors.git.errors import TransferTooLarge, check_answer, explained
+from functions.collection.connectors.git.errors import TransferTooLarge, check_response, translate_errors
 from headwater.errors import UpstreamError
 
-_MAX_REFS_BYTES = 64_000_000  # what a server may send that isn't a pack
-_FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages come on top of a pack
+_MAX_REFS_BYTES = 64_000_000  # of answers that are not packs
+_FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages, added to a pack
 _CHUNK = 65_536
 _CONNECT_S, _READ_S = 10.0, 60.0
 
 
 class GitHttp(AbstractHttpGitClient):
-    """A client for one repository, used by one call and then dropped; what the server says of itself is asked once.
+    """A client for one repository and one call of the connector. It asks for the server's capabilities once.
 
-    `deadline_s` bounds all it does together.
+    `deadline_s` is the time for all requests together.
     """
 
     def __init__(self, url: str, *, http: urllib3.PoolManager, token: str | None, deadline_s: float) -> None:
         super().__init__(url, thin_packs=False, quiet=True)
         self.url = url
         self._http = http
-        with explained(url, url):
+        with translate_errors(url, url):
             self._origin = _origin(url)
         self._auth = _basic_auth(token.strip(), self._host) if token else {}
         self._deadline = time.monotonic() + deadline_s
         self._max_response_bytes = _MAX_REFS_BYTES
         self._discovered: Any = None
 
-    # What `git_remote` uses
+    # Used by `remote`
 
     def capabilities(self) -> dict[bytes, bytes]:
-        """Ask which features the server has, in protocol version 2; an empty dict for older servers."""
-        with explained(self.url, self._host):
+        """Return the server's capabilities in protocol version 2; an empty dict for older servers."""
+        with translate_errors(self.url, self._host):
             server = self._discover_references(b"git-upload-pack", self._get_url(""))[1]
         if self.protocol_version != 2:
             return {}
@@ -53,14 +53,14 @@ class GitHttp(AbstractHttpGitClient):
         return {name: value for name, _, value in pairs}
 
     def refs(self, prefix: list[bytes]) -> dict[bytes, bytes]:
-        """Ask for the refs that start with one of `prefix`, as name → hex SHA."""
+        """Return the refs that start with one of `prefix`, as name → hex SHA."""
         self._discovered = None
-        with explained(self.url, self._host):
+        with translate_errors(self.url, self._host):
             refs = self._discover_references(b"git-upload-pack", self._get_url(""), ref_prefix=prefix)[0]
-        found = {name: sha for name, sha in refs.items() if sha is not None}
-        if not all(map(valid_hexsha, found.values())):
-            raise UpstreamError(f"{self._host} sent what isn't Git's protocol (a bad SHA); try again later.")
-        return found
+        known = {name: sha for name, sha in refs.items() if sha is not None}
+        if not all(map(valid_hexsha, known.values())):
+            raise UpstreamError(f"{self._host} sent data that is not Git's protocol (a bad SHA). Try again later.")
+        return known
 
     def fetch_objects(
         self,
@@ -72,9 +72,10 @@ class GitHttp(AbstractHttpGitClient):
         filter_spec: bytes | None = None,
         on_data: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Write the pack with these objects into `file`.
+        """Write a pack with these objects into `file`.
 
-        `on_data` sees each piece first and may raise to abort. Raises TransferTooLarge above `max_bytes`, NotThere.
+        `on_data` gets each piece first and may raise to abort. Raises TransferTooLarge above `max_bytes`, or
+        ObjectNotAvailable.
         """
 
         def write(data: bytes) -> int:
@@ -86,19 +87,19 @@ class GitHttp(AbstractHttpGitClient):
             return list(wants)
 
         walker = ObjectStoreGraphWalker([], lambda _sha: [])
-        with explained(self.url, self._host):
+        with translate_errors(self.url, self._host):
             self._discover_references(b"git-upload-pack", self._get_url(""))
             self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
             self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
 
     def left_s(self) -> float:
-        """Tell how much of `deadline_s` is left; raises UpstreamError when nothing is."""
+        """Return how much of `deadline_s` is left; raises UpstreamError if the time is over."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
-            raise UpstreamError(f"{self._host} is too slow, or sent what takes too long to read; try again later.")
+            raise UpstreamError(f"{self._host} is too slow, or its data takes too long to read. Try again later.")
         return left_s
 
-    # What dulwich's client leaves to its transport
+    # Called by dulwich's client
 
     def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
         if self._discovered is None:
@@ -122,10 +123,10 @@ class GitHttp(AbstractHttpGitClient):
             headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
             timeout=urllib3.Timeout(connect=min(_CONNECT_S, self.left_s()), read=min(_READ_S, self.left_s())),
             preload_content=False,
-            redirect=data is None,  # as git does: only the first request may be led elsewhere
+            redirect=data is None,  # as git does: only the first request follows redirects
         )
         try:
-            check_answer(response, self.url, has_token=bool(self._auth), probing=data is None)
+            check_response(response, self.url, has_token=bool(self._auth), is_first=data is None)
         except BaseException:
             response.close()
             raise
@@ -136,21 +137,21 @@ class GitHttp(AbstractHttpGitClient):
         return answer, self._reader(response)
 
     def _reader(self, response: urllib3.BaseHTTPResponse) -> Callable[[int], bytes]:
-        limit, taken = self._max_response_bytes, 0
+        limit, received = self._max_response_bytes, 0
 
         def read(size: int) -> bytes:
-            """Read `size` bytes, fewer only at the end."""
-            nonlocal taken
+            """Read `size` bytes, or fewer at the end."""
+            nonlocal received
             pieces, missing = [], size
             while missing and (piece := response.read1(min(missing, _CHUNK))):
                 pieces.append(piece)
                 missing -= len(piece)
-                taken += len(piece)
-                if taken > limit:
-                    raise TransferTooLarge(f"{self.url} sends more than {limit:,} bytes")
+                received += len(piece)
+                if received > limit:
+                    raise TransferTooLarge(f"{self.url} sent more than {limit:,} bytes")
                 self.left_s()
             data = b"".join(pieces)
-            if data.startswith(b"ERR "):  # an error packet, wherever the protocol stands; dulwich overlooks some
+            if data.startswith(b"ERR "):  # an error packet; dulwich overlooks some
                 raise GitProtocolError(data[4:].decode(errors="replace").strip())
             return data
 
@@ -162,15 +163,15 @@ class GitHttp(AbstractHttpGitClient):
 
 
 def _origin(url: str) -> tuple[str | None, str | None, int | None]:
-    """Take apart what decides where a token goes: scheme, host and port."""
+    """Return scheme, host and port: a token is sent to this origin only."""
     parts = urllib3.util.parse_url(url)
     return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}.get(parts.scheme or "")
 
 
 def _basic_auth(token: str, host: str) -> dict[str, str]:
-    """Write a token as Basic auth; `user:password` goes as it is.
+    """Return the header for a token as Basic auth; `user:password` is used as it is.
 
-    GitHub, GitLab and Gitea take any user name beside a token, Bitbucket only its own.
+    GitHub, GitLab and Gitea accept any user name with a token, Bitbucket only `x-token-auth`.
     """
     user = "x-token-auth" if host == "bitbucket.org" else "x-access-token"
     pair = token if ":" in token else f"{user}:{token}"

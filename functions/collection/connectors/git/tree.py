@@ -1,7 +1,4 @@
-"""The trees of one commit: tree objects flow in, the wanted files and the reasons for what is left out flow out. Pure.
-
-Called by `git` with trees from a pack or from a repository on disk.
-"""
+"""Walk the trees of one commit: find the selected files, and the reasons for files that cannot be collected. Pure."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -11,17 +8,17 @@ from typing import NamedTuple
 from dulwich.errors import ObjectFormatException
 from dulwich.objects import S_ISGITLINK, parse_tree
 
+from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
 
-MAX_KEY_BYTES = 2_000  # a key must fit into an index row of Postgres (2,704 bytes) with what else is in it
 MAX_VISITED = 1_000_000
-MAX_PATHS_BYTES = 128_000_000  # of all that is visited: below a long name a small folder makes many long paths
+MAX_PATHS_BYTES = 128_000_000  # of all visited paths: below a long name, a small folder has many long paths
 
 ReadTree = Callable[[str], bytes | None]
 
 
 class Walked(NamedTuple):
-    """`files` maps a path from the repository's root to its blob's SHA; `skipped` one to the reason."""
+    """`files` maps paths from the repository's root to the SHAs of their blobs, `skipped` maps paths to reasons."""
 
     files: dict[str, str]
     skipped: dict[str, str]
@@ -33,20 +30,20 @@ class _Item(NamedTuple):
     sha: str
 
 
-def walk(read_tree: ReadTree, root: str, path: str | None, wanted: Callable[[str], bool]) -> Walked:
-    """Find the wanted files below `path` (None: all) of the tree `root`, both as hex SHAs.
+def walk(read_tree: ReadTree, root: str, path: str | None, is_selected: Callable[[str], bool]) -> Walked:
+    """Find the selected files below `path` (None: all) in the tree `root`; SHAs are hex.
 
-    Symlinks and names that aren't UTF-8 are left out, with the reason for those that the patterns take; submodules too.
-    Raises PermanentError where `path` isn't there.
+    Selected symbolic links, selected names that aren't UTF-8, and all submodules are skipped with a reason. Raises
+    PermanentError if `path` does not exist.
     """
     files: dict[str, str] = {}
     skipped: dict[str, str] = {}
     for item in _below(read_tree, _locate(read_tree, root, path)):
         key = item.path.decode("utf-8", "backslashreplace")
-        # A submodule stands for a folder of files that the patterns might have taken.
-        if not wanted(key) and not S_ISGITLINK(item.mode):
+        # A submodule is a folder, whose files the patterns may select.
+        if not is_selected(key) and not S_ISGITLINK(item.mode):
             continue
-        reason = _why_not(item)
+        reason = _skip_reason(item)
         if reason:
             skipped[key] = reason
         else:
@@ -54,38 +51,39 @@ def walk(read_tree: ReadTree, root: str, path: str | None, wanted: Callable[[str
     return Walked(files, skipped)
 
 
-def _why_not(item: _Item) -> str | None:
+def _skip_reason(item: _Item) -> str | None:
     if S_ISGITLINK(item.mode):
-        return "a submodule: another repository; add it as a source of its own"
+        return "a submodule is another repository; add it as a source of its own"
     if stat.S_ISLNK(item.mode):
-        return "a symbolic link; what it points to is collected where it lies"
+        return "a symbolic link is not followed; its target is collected at its own path"
     if len(item.path) > MAX_KEY_BYTES:
         return f"the path is longer than {MAX_KEY_BYTES:,} bytes"
     try:
         item.path.decode()
     except UnicodeDecodeError:
-        return "the name isn't UTF-8; rename the file"
+        return "the name is not UTF-8; rename the file"
     return None
 
 
 def _locate(read_tree: ReadTree, root: str, path: str | None) -> _Item:
-    here = _Item(b"", stat.S_IFDIR, root)
+    current = _Item(b"", stat.S_IFDIR, root)
     for name in path.encode().split(b"/") if path else []:
-        if not stat.S_ISDIR(here.mode):
+        if not stat.S_ISDIR(current.mode):
             break
-        found = next((item for item in _children(read_tree, here) if item.path.rpartition(b"/")[2] == name), None)
-        if found is None:
+        child = next((item for item in _children(read_tree, current) if item.path.rpartition(b"/")[2] == name), None)
+        if child is None:
             raise PermanentError(
-                f"The repository has no {path!r}; mend the source's `path`, upper and lower case count."
+                f"The repository has no {path!r}. Change the source's folder; upper and lower case matter."
             )
-        here = found
-    if path and here.path != path.encode():
-        raise PermanentError(f"{here.path.decode(errors='replace')!r} is a file, so there is no {path!r}; mend `path`.")
-    return here
+        current = child
+    if path and current.path != path.encode():
+        file = current.path.decode(errors="replace")
+        raise PermanentError(f"The repository has no {path!r}: {file!r} is a file. Change the source's folder.")
+    return current
 
 
 def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
-    """Yield everything but folders, in Git's order."""
+    """Yield all items except folders, in Git's order."""
     todo = [start]
     visited = path_bytes = 0
     while todo:
@@ -96,7 +94,7 @@ def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
         children = _children(read_tree, item)
         visited += len(children)
         if visited > MAX_VISITED:  # trees can share subtrees: a few KB can describe billions of files
-            raise PermanentError(f"The repository has more than {MAX_VISITED:,} files; narrow the source with `path`.")
+            raise PermanentError(f"The repository has more than {MAX_VISITED:,} files. Limit the source to a folder.")
         path_bytes += sum(len(child.path) for child in children)
         if path_bytes > MAX_PATHS_BYTES:
             raise _paths_too_long()
@@ -105,21 +103,20 @@ def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
 
 def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
     content = read_tree(folder.sha)
+    name = folder.path.decode(errors="replace")
     if content is None:
-        raise UpstreamError(f"The Git server left out the folder {folder.path.decode(errors='replace')!r}; try again.")
+        raise UpstreamError(f"The Git server did not send the folder {name!r}. Try again.")
     prefix = folder.path + b"/" if folder.path else b""
-    if len(content) + len(prefix) * content.count(b"\0") > MAX_PATHS_BYTES:  # before they are made
+    if len(content) + len(prefix) * content.count(b"\0") > MAX_PATHS_BYTES:  # checked before the paths are built
         raise _paths_too_long()
     try:
         entries = islice(parse_tree(content, len(folder.sha) // 2), MAX_VISITED + 1)
         return [_Item(prefix + name, mode, sha.decode()) for name, mode, sha in entries]
     except ObjectFormatException as error:
-        raise PermanentError(
-            f"The folder {folder.path.decode(errors='replace')!r} is damaged in the repository."
-        ) from error
+        raise PermanentError(f"The folder {name!r} is damaged in the repository.") from error
 
 
 def _paths_too_long() -> PermanentError:
     return PermanentError(
-        f"The repository's paths take more than {MAX_PATHS_BYTES:,} bytes; narrow the source with `path`."
+        f"The repository's paths have more than {MAX_PATHS_BYTES:,} bytes. Limit the source to a folder."
     )

@@ -5,7 +5,8 @@ import tracemalloc
 
 import pytest
 
-from functions.collection.connectors.git.tree import MAX_KEY_BYTES, ReadTree, Walked, walk
+from functions.collection.connectors.git.tree import ReadTree, Walked, walk
+from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
 
 FILE, FOLDER, LINK, SUBMODULE = stat.S_IFREG | 0o644, stat.S_IFDIR, stat.S_IFLNK, 0o160000
@@ -46,7 +47,7 @@ def test_walk_returns_files_with_path_and_sha() -> None:
 def test_walk_reads_only_folders_on_the_way_to_the_path() -> None:
     read = reader(t1=tree((FOLDER, b"a", 404), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11)))
     assert walk(read, sha(1), "d", all_files).files == {"d/b.md": sha(11)}
-    with pytest.raises(UpstreamError, match="left out the folder 'a'"):
+    with pytest.raises(UpstreamError, match="did not send the folder 'a'"):
         walk(read, sha(1), None, all_files)
 
 
@@ -92,7 +93,7 @@ def test_too_many_long_paths_are_rejected() -> None:
         t2=tree(*((FOLDER, b"%d" % n, 3) for n in range(40))),
         t3=tree(*((FILE, b"%d" % n, 10) for n in range(2_000))),
     )
-    with pytest.raises(PermanentError, match="paths take more than"):
+    with pytest.raises(PermanentError, match="paths have more than"):
         walk(read, sha(1), None, all_files)
 
 
@@ -102,7 +103,7 @@ def test_large_folder_with_long_paths_is_rejected_in_little_memory() -> None:
     )
     tracemalloc.start()
     try:
-        with pytest.raises(PermanentError, match="paths take more than"):
+        with pytest.raises(PermanentError, match="paths have more than"):
             walk(read, sha(1), None, all_files)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
