@@ -146,16 +146,16 @@ def test_branch_is_listed_and_an_unknown_one_names_the_branches(url_of: UrlOf, t
     listing = connector.list(GitConfig(url=url, branch="dev/next"), None, None, frozenset())
     assert [entry.key for entry in listing.entries] == ["b.md"]
     config = GitConfig(url=url, branch="dev")
-    with pytest.raises(UnprocessableContent, match=r"no branch 'dev'; there are: dev/next, main\."):
+    with pytest.raises(UnprocessableContent, match=r"no branch 'dev'\. Branches: dev/next, main\."):
         connector.check(config, None)
-    with pytest.raises(PermanentError, match=r"no branch 'dev'; there are: dev/next, main\."):
+    with pytest.raises(PermanentError, match=r"no branch 'dev'\. Branches: dev/next, main\."):
         connector.list(config, None, None, frozenset())
 
 
 def test_default_branch_without_commits_names_the_other_branches(url_of: UrlOf, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r.git", {"a.md": b"a\n"})
     git("symbolic-ref", "HEAD", "refs/heads/gone", cwd=repository)
-    with pytest.raises(PermanentError, match=r"default branch has no commits; set `branch` to one of: main\."):
+    with pytest.raises(PermanentError, match=r"default branch has no commits\. Set `branch` to one of: main\."):
         make_connector().list(GitConfig(url=url_of(repository)), None, None, frozenset())
 
 
@@ -181,7 +181,7 @@ def test_file_over_the_limit_fails_alone(transport: str, repository_with_a_large
     assert fetched["a.md"].content == b"a\n"
     assert fetched["z.md"].content == b"z\n"
     assert fetched["big.md"].content is None
-    assert fetched["big.md"].error == "big.md is 60.0 MB, over the limit of 10 MB (MAX_FILE_BYTES)"
+    assert fetched["big.md"].error == "big.md has 60.0 MB, more than the limit of 10 MB (MAX_FILE_BYTES)"
 
 
 def test_repository_over_the_limit_names_the_setting(url_of: UrlOf, tmp_path: Path) -> None:

@@ -89,5 +89,5 @@ def test_staged_file_missing_on_the_server_is_a_permanent_error(repository: Path
         blobs.delete_prefix("staged/source")
         git("update-ref", "-d", "refs/heads/main", cwd=repository)
         commit(repository, {"later.md": b"later\n"})  # protocol 0 serves only commits that a branch reaches
-        with pytest.raises(PermanentError, match="collect again"):
+        with pytest.raises(PermanentError, match="Collect again"):
             list(connector.fetch(config, None, listing.snapshot, listing.entries))

@@ -134,14 +134,14 @@ def test_batch_over_the_transfer_limit_is_fetched_file_by_file(tmp_path: Path) -
 def test_repository_with_too_large_folders_is_rejected(repository: Path, partial: bool) -> None:
     with serve(repository.parent, partial=partial) as server:
         connector = make_connector(limits=GitLimits(max_trees_bytes=2_000))
-        with pytest.raises(PermanentError, match="its folders take more than 2,000 bytes"):
+        with pytest.raises(PermanentError, match="its folders have more than 2,000 bytes"):
             connector.list(config_of(server), None, None, frozenset())
 
 
 def test_repository_that_unpacks_to_too_much_is_rejected(tmp_path: Path) -> None:
     make_repository(tmp_path / "r.git", {"a.md": b"a\n", "zeros.md": bytes(300_000)})
     with serve(tmp_path, partial=False) as server:
-        with pytest.raises(PermanentError, match="more than can be read: it unpacks to more than 100,000 bytes"):
+        with pytest.raises(PermanentError, match="too large to read: it unpacks to more than 100,000 bytes"):
             make_connector(limits=GitLimits(min_unpacked_bytes=100_000)).list(
                 config_of(server), None, None, frozenset()
             )
@@ -165,7 +165,7 @@ def test_transfer_of_a_file_over_the_limit_is_aborted(tmp_path: Path) -> None:
         server.reset()
         files = {file.key: file for file in connector.fetch(config_of(server), None, listing.snapshot, listing.entries)}
         assert files["a.md"].content == b"a\n"
-        assert files["big.md"].error == "big.md is 20.0 MB, over the limit of 1 MB (MAX_FILE_BYTES)"
+        assert files["big.md"].error == "big.md has 20.0 MB, more than the limit of 1 MB (MAX_FILE_BYTES)"
         assert server.bytes_sent < 12_000_000  # two aborted transfers and the sockets' buffers
 
 
@@ -186,7 +186,7 @@ def test_missing_or_wrong_token_is_a_permanent_error(repository: Path) -> None:
             failure(make_connector(), config_of(server), SECRET),
         )
     assert isinstance(missing, PermanentError)
-    assert "needs a token" in missing.message
+    assert "needs an access token" in missing.message
     assert isinstance(wrong, PermanentError)
     assert "token is wrong" in wrong.message
 
@@ -250,7 +250,7 @@ def test_file_url_is_rejected_unless_allowed(repository: Path) -> None:
 def test_folder_without_a_repository_is_named(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         error = failure(make_connector(files=True), GitConfig(url=folder.as_uri()))
-        assert error.message.startswith(f"There is no Git repository at {folder};")
+        assert error.message.startswith(f"There is no Git repository at {folder}.")
 
 
 @pytest.mark.parametrize(
@@ -258,29 +258,29 @@ def test_folder_without_a_repository_is_named(tmp_path: Path) -> None:
     [
         (status(404), SystemicError, "There is no Git repository at"),
         (status(410), SystemicError, "There is no Git repository at"),
-        (status(401), SystemicError, "needs a token"),
-        (status(403), SystemicError, "needs a token"),
+        (status(401), SystemicError, "needs an access token"),
+        (status(403), SystemicError, "needs an access token"),
         (status(418), SystemicError, "HTTP 418"),
         (status(500), UpstreamError, "HTTP 500"),
         (status(503), UpstreamError, "HTTP 503"),
         (status(429), UpstreamError, "HTTP 429"),
-        (body(b"<html>", "text/html"), SystemicError, "isn't a Git repository"),
+        (body(b"<html>", "text/html"), SystemicError, "is not a Git repository"),
         (
             body(b"", ADVERTISEMENT),
             UpstreamError,
             "ended the transfer early",
         ),
         (body(b"000dERR boom\n", ADVERTISEMENT), UpstreamError, "boom"),
-        (body(b"zzzz", ADVERTISEMENT), UpstreamError, "try again later"),
+        (body(b"zzzz", ADVERTISEMENT), UpstreamError, "Try again later"),
         (
             body(b"\0" * 99, ADVERTISEMENT),
             UpstreamError,
-            "try again later",
+            "Try again later",
         ),
         (
             body(b"0004" * 9, ADVERTISEMENT),
             UpstreamError,
-            "try again later",
+            "Try again later",
         ),
     ],
 )
@@ -309,7 +309,7 @@ def test_failure_of_the_second_request_is_an_upstream_error(server: Server) -> N
 def test_unreachable_host_is_an_upstream_error(free_port: Callable[[], int]) -> None:
     error = failure(make_connector(), GitConfig(url=f"http://127.0.0.1:{free_port()}/r.git"))
     assert isinstance(error, UpstreamError)
-    assert "can't be reached" in error.message
+    assert "cannot be reached" in error.message
 
 
 def test_unknown_host_name_is_an_upstream_error() -> None:
@@ -360,7 +360,7 @@ def test_slow_transfer_is_aborted_at_the_deadline(server: Server) -> None:
 def test_blob_missing_on_the_server_is_a_permanent_error(server: Server) -> None:
     connector, config = make_connector(), config_of(server)
     listing = connector.list(config, None, None, frozenset())
-    with pytest.raises(PermanentError, match="collect again"):
+    with pytest.raises(PermanentError, match="Collect again"):
         list(connector.fetch(config, None, "1" * 40, [*listing.entries[:2], Entry("gone.md", "2" * 40)]))
 
 
