@@ -1,4 +1,4 @@
-"""A source's schedule by way of the API: given, shown, changed, taken away, refused with the reason."""
+"""A source's schedule in the API: set, read, changed, removed, and rejected if invalid."""
 
 import datetime as dt
 import shutil
@@ -32,12 +32,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return repository.url
 
 
-def add(client: httpx.Client, url: str, **more: Any) -> httpx.Response:
-    return client.post("/api/sources", json={"kind": "git", "name": "docs", "config": {"url": url}, **more})
+def add_source(client: httpx.Client, url: str, **fields: Any) -> httpx.Response:
+    return client.post("/api/sources", json={"kind": "git", "name": "docs", "config": {"url": url}, **fields})
 
 
-def test_a_source_tells_its_next_three_times_in_utc(collection: httpx.Client, url: str) -> None:
-    added = add(collection, url, schedule=" 30  4 * * * ", time_zone="Europe/Berlin")
+def test_source_has_its_next_three_runs_in_utc(collection: httpx.Client, url: str) -> None:
+    added = add_source(collection, url, schedule=" 30  4 * * * ", time_zone="Europe/Berlin")
     assert added.status_code == 201, added.text
     source = collection.get(f"/api/sources/{added.json()['id']}").json()
     assert (source["schedule"], source["time_zone"]) == ("30 4 * * *", "Europe/Berlin")
@@ -48,17 +48,17 @@ def test_a_source_tells_its_next_three_times_in_utc(collection: httpx.Client, ur
     assert dt.datetime.now(dt.UTC) < times[0] < times[1] < times[2]
 
 
-def test_a_schedule_is_changed_and_taken_away_and_what_is_left_out_stays(collection: httpx.Client, url: str) -> None:
-    source = add(collection, url).json()
+def test_schedule_changes_only_the_given_fields(collection: httpx.Client, url: str) -> None:
+    source = add_source(collection, url).json()
     path = f"/api/sources/{source['id']}"
     assert (source["schedule"], source["time_zone"], source["next_runs"]) == (None, None, [])
 
     def change(**changes: Any) -> tuple[Any, ...]:
-        answer = collection.patch(path, json=changes)
-        assert answer.status_code == 200, answer.text
-        told = answer.json()
-        assert told == collection.get(path).json()
-        return told["name"], told["schedule"], told["time_zone"], len(told["next_runs"])
+        response = collection.patch(path, json=changes)
+        assert response.status_code == 200, response.text
+        changed = response.json()
+        assert changed == collection.get(path).json()
+        return changed["name"], changed["schedule"], changed["time_zone"], len(changed["next_runs"])
 
     assert change(schedule="0 3 * * *") == ("docs", "0 3 * * *", "UTC", 3)
     assert change(time_zone="Asia/Tokyo") == ("docs", "0 3 * * *", "Asia/Tokyo", 3)
@@ -69,7 +69,7 @@ def test_a_schedule_is_changed_and_taken_away_and_what_is_left_out_stays(collect
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"schedule": "*/5 * * * *"}, "The shortest interval is 15 minutes"),
         ({"schedule": "every day"}, "five fields"),
@@ -79,13 +79,13 @@ def test_a_schedule_is_changed_and_taken_away_and_what_is_left_out_stays(collect
         ({"paused": 1}, "paused"),
     ],
 )
-def test_what_cannot_be_is_refused_and_changes_nothing(
-    collection: httpx.Client, url: str, changes: dict[str, Any], told: str
+def test_invalid_change_is_rejected_as_a_whole(
+    collection: httpx.Client, url: str, changes: dict[str, Any], message: str
 ) -> None:
-    source = add(collection, url).json()
-    answer = collection.patch(f"/api/sources/{source['id']}", json={"name": "new", **changes})
-    assert answer.status_code == 422, answer.text
-    assert told in answer.json()["detail"]
+    source = add_source(collection, url).json()
+    response = collection.patch(f"/api/sources/{source['id']}", json={"name": "new", **changes})
+    assert response.status_code == 422, response.text
+    assert message in response.json()["detail"]
     assert collection.get(f"/api/sources/{source['id']}").json() == source
     if "schedule" in changes:
-        assert add(collection, url, **changes).status_code == 422
+        assert add_source(collection, url, **changes).status_code == 422

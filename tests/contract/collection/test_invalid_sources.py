@@ -1,4 +1,4 @@
-"""Sources that can't be: each is refused when it is added, with a problem that says what to do."""
+"""Validation of a new source: unreachable, forbidden and invalid ones are rejected with the reason."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -43,16 +43,16 @@ def laptop(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iter
 
 @pytest.fixture(scope="module")
 def cloud(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
-    """A collection function that may do neither."""
+    """A collection function that may fetch from neither."""
     with serve_function("collection", free_port(), environment(module_database)) as client:
         yield client
 
 
-def add(client: httpx.Client, url: str, **config: Any) -> httpx.Response:
+def add_source(client: httpx.Client, url: str, **config: Any) -> httpx.Response:
     return client.post("/api/sources", json={"kind": "git", "name": "docs", "config": {"url": url, **config}})
 
 
-def assert_refused(response: httpx.Response, *words: str) -> None:
+def assert_rejected(response: httpx.Response, *words: str) -> None:
     assert response.status_code == 422, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     detail = response.json()["detail"]
@@ -60,8 +60,8 @@ def assert_refused(response: httpx.Response, *words: str) -> None:
     assert response.json()["request_id"]
 
 
-def test_a_good_one_is_added_and_told_without_its_token(laptop: httpx.Client, git_server: Server) -> None:
-    response = add(laptop, f"{git_server.url}/docs")
+def test_valid_source_is_added_and_deleted(laptop: httpx.Client, git_server: Server) -> None:
+    response = add_source(laptop, f"{git_server.url}/docs")
     assert response.status_code == 201, response.text
     source = response.json()
     assert (source["kind"], source["has_token"], source["last_run"]) == ("git", False, None)
@@ -70,38 +70,38 @@ def test_a_good_one_is_added_and_told_without_its_token(laptop: httpx.Client, gi
     assert laptop.get(f"/api/sources/{source['id']}").status_code == 404
 
 
-def test_a_url_that_is_not_a_repository(laptop: httpx.Client, git_server: Server) -> None:
-    assert_refused(add(laptop, f"{git_server.url}/nothing"), "repository", "404")
+def test_url_without_a_repository_is_rejected(laptop: httpx.Client, git_server: Server) -> None:
+    assert_rejected(add_source(laptop, f"{git_server.url}/nothing"), "repository", "404")
 
 
-def test_a_host_that_cannot_be_reached(laptop: httpx.Client, free_port: Callable[[], int]) -> None:
-    assert_refused(add(laptop, f"http://127.0.0.1:{free_port()}/docs"), "refused")
-    assert_refused(add(laptop, "https://no-such-host.invalid/docs"), "no-such-host.invalid")
+def test_unreachable_host_is_rejected(laptop: httpx.Client, free_port: Callable[[], int]) -> None:
+    assert_rejected(add_source(laptop, f"http://127.0.0.1:{free_port()}/docs"), "refused")
+    assert_rejected(add_source(laptop, "https://no-such-host.invalid/docs"), "no-such-host.invalid")
 
 
-def test_one_that_needs_a_token(laptop: httpx.Client, repositories: Path) -> None:
+def test_missing_or_wrong_token_is_rejected(laptop: httpx.Client, repositories: Path) -> None:
     with serve(repositories, partial=True, token="right-token") as server:
-        assert_refused(add(laptop, f"{server.url}/docs"), "token")
+        assert_rejected(add_source(laptop, f"{server.url}/docs"), "token")
         wrong = {"kind": "git", "name": "d", "config": {"url": f"{server.url}/docs"}, "token": "wrong-token"}
         response = laptop.post("/api/sources", json=wrong)
-        assert_refused(response, "token")
+        assert_rejected(response, "token")
         assert "wrong-token" not in response.text
 
 
-def test_a_token_without_a_key_to_encrypt_it_with(laptop: httpx.Client, git_server: Server) -> None:
+def test_token_is_rejected_without_a_secret_key(laptop: httpx.Client, git_server: Server) -> None:
     body = {"kind": "git", "name": "d", "config": {"url": f"{git_server.url}/docs"}, "token": "secret-token"}
     response = laptop.post("/api/sources", json=body)
-    assert_refused(response, "SECRET_KEY")
+    assert_rejected(response, "SECRET_KEY")
     assert "secret-token" not in response.text
 
 
-def test_an_unknown_branch(laptop: httpx.Client, git_server: Server) -> None:
-    assert_refused(add(laptop, f"{git_server.url}/docs", branch="nope"), "nope", "main")
+def test_unknown_branch_is_rejected(laptop: httpx.Client, git_server: Server) -> None:
+    assert_rejected(add_source(laptop, f"{git_server.url}/docs", branch="nope"), "nope", "main")
 
 
 @pytest.mark.parametrize("path", ["../secrets", "/etc", "docs/../../x"])
-def test_a_path_that_leaves_the_tree(laptop: httpx.Client, git_server: Server, path: str) -> None:
-    assert_refused(add(laptop, f"{git_server.url}/docs", path=path), "config.path")
+def test_path_outside_the_repository_is_rejected(laptop: httpx.Client, git_server: Server, path: str) -> None:
+    assert_rejected(add_source(laptop, f"{git_server.url}/docs", path=path), "config.path")
 
 
 @pytest.mark.parametrize(
@@ -115,22 +115,22 @@ def test_a_path_that_leaves_the_tree(laptop: httpx.Client, git_server: Server, p
         "http://2130706433/docs",
     ],
 )
-def test_private_addresses_where_they_are_not_allowed(cloud: httpx.Client, url: str) -> None:
-    assert_refused(add(cloud, url), "FETCH_PRIVATE")
+def test_private_address_is_rejected_unless_allowed(cloud: httpx.Client, url: str) -> None:
+    assert_rejected(add_source(cloud, url), "FETCH_PRIVATE")
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/computeMetadata/v1/", "http://[fd00:ec2::254]/latest"])
-def test_metadata_addresses_are_never_allowed(laptop: httpx.Client, cloud: httpx.Client, url: str) -> None:
+def test_metadata_address_is_always_rejected(laptop: httpx.Client, cloud: httpx.Client, url: str) -> None:
     for client in (laptop, cloud):
-        assert_refused(add(client, url.rstrip("/")), "metadata")
+        assert_rejected(add_source(client, url.rstrip("/")), "metadata")
 
 
-def test_an_unspecified_address_is_never_allowed(laptop: httpx.Client) -> None:
-    assert_refused(add(laptop, "http://0.0.0.0/docs"), "unspecified")
+def test_unspecified_address_is_always_rejected(laptop: httpx.Client) -> None:
+    assert_rejected(add_source(laptop, "http://0.0.0.0/docs"), "unspecified")
 
 
-def test_files_where_they_are_not_allowed(cloud: httpx.Client, repositories: Path) -> None:
-    assert_refused(add(cloud, (repositories / "docs").as_uri()), "file")
+def test_file_url_is_rejected_unless_allowed(cloud: httpx.Client, repositories: Path) -> None:
+    assert_rejected(add_source(cloud, (repositories / "docs").as_uri()), "FETCH_FILE_URLS")
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_files_where_they_are_not_allowed(cloud: httpx.Client, repositories: Pat
         "javascript:1",
     ],
 )
-def test_what_is_no_address_at_all(laptop: httpx.Client, url: str) -> None:
-    response = add(laptop, url)
-    assert_refused(response, "config.url")
+def test_invalid_url_is_rejected_without_repeating_its_password(laptop: httpx.Client, url: str) -> None:
+    response = add_source(laptop, url)
+    assert_rejected(response, "config.url")
     assert "pw@" not in response.text
 
 
@@ -164,6 +164,11 @@ def test_what_is_no_address_at_all(laptop: httpx.Client, url: str) -> None:
         ({"config": {"url": "https://example.org/a", "surprise": 1}}, "surprise"),
     ],
 )
-def test_create_source_names_the_invalid_field(laptop: httpx.Client, changes: dict[str, Any], word: str) -> None:
+def test_invalid_field_is_named(laptop: httpx.Client, changes: dict[str, Any], word: str) -> None:
     valid = {"kind": "git", "name": "x", "config": {"url": "https://example.org/a"}}
-    assert_refused(laptop.post("/api/sources", json={**valid, **changes}), word)
+    assert_rejected(laptop.post("/api/sources", json={**valid, **changes}), word)
+
+
+@pytest.mark.parametrize("field", ["include", "exclude"])
+def test_nul_character_in_a_pattern_is_rejected(laptop: httpx.Client, git_server: Server, field: str) -> None:
+    assert_rejected(add_source(laptop, f"{git_server.url}/docs", **{field: ["\0"]}), "NUL")

@@ -1,4 +1,4 @@
-"""Every route of every function, called by everybody who may not and everybody who may; nothing of another leaks."""
+"""Access to every route of every function, for each role, key and kind of invalid token."""
 
 import base64
 import json
@@ -42,12 +42,12 @@ URL = "http://127.0.0.1:9"
 INVOKER = "headwater-invoker@p.iam.gserviceaccount.com"
 UNKNOWN = str(uuid.uuid4())
 SECRET = "treasure"
-"""Stands in everything that Ada's workspace holds."""
+"""Text in every row of Ada's workspace."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Ada's workspace, the functions, and how everybody calls."""
+    """Ada's workspace, the functions, and the issuers of tokens."""
 
     clients: Mapping[str, httpx.Client]
     issuer: FakeIssuer
@@ -55,22 +55,24 @@ class World:
     database: Database
     workspace_id: uuid.UUID
     ids: Mapping[str, str]
-    """What stands at the end of Ada's paths, by what the path begins with."""
+    """Ids of Ada's resources, by the path's prefix."""
 
-    def ask(self, name: str, route: Route, authorization: str | None, *, known: bool, **headers: str) -> httpx.Response:
-        """Call a route, with Ada's ids or unknown ones, and with something for a body."""
-        given = {"Authorization": authorization} | headers if authorization is not None else headers
+    def call(
+        self, name: str, route: Route, authorization: str | None, *, known: bool, **headers: str
+    ) -> httpx.Response:
+        """Call a route with a valid body, and with Ada's ids or unknown ones."""
+        all_headers = {"Authorization": authorization} | headers if authorization is not None else headers
         path = route.path
-        for start, known_id in self.ids.items():
-            if path.startswith(start) and "<" in path:
+        for prefix, known_id in self.ids.items():
+            if path.startswith(prefix) and "<" in path:
                 before, after = path[: path.index("<")], path[path.index(">") + 1 :]
                 path = before + (known_id if known else UNKNOWN) + after
-        assert "<" not in path, "a route with an id of a kind that nobody has thought of here"
+        assert "<" not in path, "a new kind of id: add it to `_fill`"
         body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
         query = "?q=what+is+the+secret" if path == "/api/search" else ""
-        return self.clients[name].request(route.method, path + query, content=body, headers=given)
+        return self.clients[name].request(route.method, path + query, content=body, headers=all_headers)
 
-    def by(self, subject: str, **changes: Any) -> str:
+    def token(self, subject: str, **changes: Any) -> str:
         return f"Bearer {self.issuer.token(subject, **changes)}"
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
@@ -143,16 +145,16 @@ FILL = """
 
 
 def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
-    """Put one of everything into Ada's workspace; returns the ids by the beginnings of their paths."""
+    """Insert one of each resource into Ada's workspace. Return their ids by the path's prefix."""
     with database.transaction(workspace_id) as tx:
-        found = tx.execute(sa.text(FILL), {"w": workspace_id, "s": SECRET, "roles": list(ROLES)}).one()
-    starts = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/")
-    ids = {start: str(id_) for start, id_ in zip(starts, found, strict=True)}
+        row = tx.execute(sa.text(FILL), {"w": workspace_id, "s": SECRET, "roles": list(ROLES)}).one()
+    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/")
+    ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
 
 
 def add_key(world: World, role: str, scopes: Sequence[str] = ()) -> str:
-    """Add a key of Ada's workspace."""
+    """Add an API key to Ada's workspace."""
     key = make_key()
     statement = """insert into api_keys (workspace_id, name, hash, hint, role, scopes, created_by)
         values (:w, 'k', :hash, '', :role, :scopes, 'test')"""
@@ -161,7 +163,7 @@ def add_key(world: World, role: str, scopes: Sequence[str] = ()) -> str:
 
 
 def contents(world: World) -> list[Any]:
-    """Everything in Ada's workspace that a call could change."""
+    """Return all rows of Ada's workspace that a call could change."""
     tables = (
         "members",
         "sources",
@@ -173,12 +175,12 @@ def contents(world: World) -> list[Any]:
         "messages",
         "schedules",
     )
-    found = [world.rows(f"select * from {table} order by 1, 2, 3") for table in tables]
-    return [*found, world.rows("select id, name, role, revoked_at from api_keys where created_by = 'ada' order by id")]
+    rows = [world.rows(f"select * from {table} order by 1, 2, 3") for table in tables]
+    return [*rows, world.rows("select id, name, role, revoked_at from api_keys where created_by = 'ada' order by id")]
 
 
 def bad_tokens(issuer: FakeIssuer) -> dict[str, str]:
-    """Make tokens that only look as if they were Ada's."""
+    """Return invalid tokens of Ada by what is wrong with them."""
     now, other = int(time.time()), private_key("ES256", 99)
     head, body, signature = issuer.token("ada").split(".")
     claims = good_claims("ada")
@@ -189,78 +191,78 @@ def bad_tokens(issuer: FakeIssuer) -> dict[str, str]:
         "wrong audience": issuer.token("ada", aud="another service"),
         "wrong issuer": issuer.token("ada", iss="https://evil.example"),
         "no subject": issuer.token("ada", sub=None),
-        "our own subject": issuer.token("local"),
+        "reserved subject": issuer.token("local"),
         "alg none": unsigned(claims),
         "alg none with a signature": unsigned(claims, signature, kid="key-0"),
         "a public key as a secret": signed_by_hmac(claims, public_forms(private_key("ES256", 0))[0], "key-0"),
-        "by another key": jwt.encode(claims, other, "ES256", headers={"kid": "key-0"}),
-        "by another key that it names": jwt.encode(claims, other, "ES256", headers={"kid": "key-99"}),
-        "by a key that it brings": jwt.encode(claims, other, "ES256", headers=embedded),
+        "signed with another key": jwt.encode(claims, other, "ES256", headers={"kid": "key-0"}),
+        "signed with an unpublished key": jwt.encode(claims, other, "ES256", headers={"kid": "key-99"}),
+        "signed with the key at its own URL": jwt.encode(claims, other, "ES256", headers=embedded),
         "changed claims": f"{head}.{unsigned(good_claims('eve')).split('.')[1]}.{signature}",
         "no signature": f"{head}.{body}.",
-        "checked by Cloud Run, it says": f"{head}.{body}.SIGNATURE_REMOVED_BY_GOOGLE",
+        "signature removed, as by Cloud Run": f"{head}.{body}.SIGNATURE_REMOVED_BY_GOOGLE",
         "unknown API key": make_key(),
-        "misspelt API key": "hw_" + "0" * 38,
+        "mistyped API key": "hw_" + "0" * 38,
         "junk": "junk",
         "empty": "",
     }
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_nobody_gets_nothing(world: World, name: str, route: Route) -> None:
+def test_route_rejects_requests_without_a_token(world: World, name: str, route: Route) -> None:
     for authorization in (None, "", "Basic YWRhOmFkYQ=="):
-        response = world.ask(name, route, authorization, known=True)
+        response = world.call(name, route, authorization, known=True)
         assert_problem(response, 401)
         assert response.headers["WWW-Authenticate"] == "Bearer"
         assert SECRET not in response.text
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_a_bad_token_is_nobody(world: World, name: str, route: Route) -> None:
+def test_route_rejects_invalid_tokens_and_changes_nothing(world: World, name: str, route: Route) -> None:
     before = contents(world)
-    for what, token in bad_tokens(world.issuer).items():
-        response = world.ask(name, route, f"Bearer {token}".rstrip(), known=True)
-        assert response.status_code == 401, what
+    for kind, token in bad_tokens(world.issuer).items():
+        response = world.call(name, route, f"Bearer {token}".rstrip(), known=True)
+        assert response.status_code == 401, kind
         assert_problem(response, 401)
-        assert SECRET not in response.text, what
+        assert SECRET not in response.text, kind
     assert contents(world) == before
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_a_stranger_sees_and_changes_nothing(world: World, name: str, route: Route) -> None:
+def test_user_of_another_workspace_sees_and_changes_nothing(world: World, name: str, route: Route) -> None:
     before = contents(world)
-    eve = world.by("eve")
-    response = world.ask(name, route, eve, known=True)
+    eve = world.token("eve")
+    response = world.call(name, route, eve, known=True)
     assert SECRET not in response.text
     assert str(world.workspace_id) not in response.text
     if "<" in route.path and not route.streams:
         assert_problem(response, 404)
-        unknown = world.ask(name, route, eve, known=False)
-        known_id = next(id_ for start, id_ in world.ids.items() if route.path.startswith(start))
+        unknown = world.call(name, route, eve, known=False)
+        known_id = next(id_ for prefix, id_ in world.ids.items() if route.path.startswith(prefix))
         assert _without(response, known_id) == _without(unknown, UNKNOWN)
     else:
         assert response.status_code < 500
-    inside = world.ask(name, route, eve, known=True, **{"X-Workspace": str(world.workspace_id)})
-    assert_problem(inside, 403)
-    assert SECRET not in inside.text
+    in_workspace = world.call(name, route, eve, known=True, **{"X-Workspace": str(world.workspace_id)})
+    assert_problem(in_workspace, 403)
+    assert SECRET not in in_workspace.text
     assert contents(world) == before
 
 
 def _without(response: httpx.Response, id_: str) -> Any:
-    """The problem, without what differs between any two calls."""
-    described = response.json()
-    del described["request_id"]
-    return json.loads(json.dumps(described).replace(id_, "ID"))
+    """Return the problem without its request id, and with the resource's id replaced."""
+    problem = response.json()
+    del problem["request_id"]
+    return json.loads(json.dumps(problem).replace(id_, "ID"))
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_a_member_may_what_their_role_may(world: World, name: str, route: Route, role: str) -> None:
+def test_route_requires_its_role(world: World, name: str, route: Route, role: str) -> None:
     assert route.access in ROLES
-    may = ROLES.index(role) >= ROLES.index(route.access)
-    for authorization in (world.by(role), f"Bearer {add_key(world, role)}"):
-        response = world.ask(name, route, authorization, known=not may)
-        if may:
+    is_allowed = ROLES.index(role) >= ROLES.index(route.access)
+    for authorization in (world.token(role), f"Bearer {add_key(world, role)}"):
+        response = world.call(name, route, authorization, known=not is_allowed)
+        if is_allowed:
             assert response.status_code < 500, response.text
             assert response.status_code not in (401, 403), response.text
         else:
@@ -269,9 +271,9 @@ def test_a_member_may_what_their_role_may(world: World, name: str, route: Route,
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_a_key_for_another_function_is_refused(world: World, name: str, route: Route) -> None:
+def test_key_for_another_function_is_rejected(world: World, name: str, route: Route) -> None:
     others = sorted({"chat", "collection", "embedding"} - {name})
-    response = world.ask(name, route, f"Bearer {add_key(world, 'owner', others)}", known=True)
+    response = world.call(name, route, f"Bearer {add_key(world, 'owner', others)}", known=True)
     if route.any_scope:
         assert response.json()["scopes"] == others
     else:
@@ -296,13 +298,19 @@ def google_claims(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "path"), GOOGLE)
-def test_googles_routes_are_for_google_alone(world: World, name: str, path: str) -> None:
+def test_internal_route_accepts_only_googles_tokens(world: World, name: str, path: str) -> None:
     claims = google_claims()
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    marked = f"e30.{payload}.SIGNATURE_REMOVED_BY_GOOGLE"
+    stripped = f"e30.{payload}.SIGNATURE_REMOVED_BY_GOOGLE"
     other = jwt.encode(claims, private_key("RS256", 99), "RS256", headers={"kid": "key-0"})
     ticket = {"queue": name, "id": str(uuid.uuid4())}
-    tokens = [*bad_tokens(world.issuer).values(), world.issuer.token("ada"), marked, other, unsigned(claims)]
+    tokens = [
+        *bad_tokens(world.issuer).values(),
+        world.issuer.token("ada"),
+        stripped,
+        other,
+        unsigned(claims),
+    ]
     tokens += [world.issuer.sign(claims), signed_by_hmac(claims, public_forms(private_key("RS256", 0))[0], "key-0")]
     tokens += [world.google.sign(google_claims(**change)) for change in ({"aud": f"{URL}/other"}, {"exp": 1})]
     for token in tokens:
@@ -317,12 +325,12 @@ def test_googles_routes_are_for_google_alone(world: World, name: str, path: str)
         assert response.status_code == status
 
 
-def test_forged_headers_of_google_open_no_other_route(world: World) -> None:
+def test_google_headers_give_no_access_to_api_routes(world: World) -> None:
     for name, route in ROUTES:
-        assert_problem(world.ask(name, route, None, known=True, **FORGED), 401)
+        assert_problem(world.call(name, route, None, known=True, **FORGED), 401)
 
 
-def test_the_routes_that_anybody_may_ask_tell_nothing(world: World) -> None:
+def test_public_routes_contain_only_status_and_service(world: World) -> None:
     for name, client in world.clients.items():
         for path in ("/heartbeat", "/ready"):
             assert client.get(path).json().keys() == {"status", "service"}, name
