@@ -1,8 +1,8 @@
-"""Cutting what is too long for one chunk: a range of a page flows in; ranges that fit, each at the best cut, flow out.
+"""Split a block that is too long for one chunk at the best places, and join short ranges.
 
-Called by `chunk`. A block is cut where its kind has joints (a code's blank lines, a table's rows, a list's items, a
-text's sentences), what is still too long at lines, then at words, and an endless word wherever the room ends. Ranges
-neither overlap nor begin or end with space.
+A block is split where its kind allows (blank lines of code, rows of a table, items of a list, sentences of text),
+then at lines, then at words; a single long word is cut at the limit. Ranges don't overlap, and have no white space at
+their ends.
 """
 
 import re
@@ -13,7 +13,7 @@ from functions.collection.parsers.markdown.blocks import trimmed
 from headwater.parsers import BlockKind
 
 MAX_CHARS = 4_000
-"""No chunk is longer, however few tokens its characters make: a word of any length may be a single unknown token."""
+"""Longest chunk, whatever its number of tokens: a word of any length may be one unknown token."""
 
 _PARAGRAPH = re.compile(r"\n[ \t>]*+\n\s*+")
 _LINE = re.compile(r"\n\s*+")
@@ -22,7 +22,7 @@ _SENTENCE = re.compile(r"[.!?…][\"'”’)\]*_]*+\s++(?=[^a-z])|[。！？]++"
 _WORD = re.compile(r"\s++")
 
 _PROSE = (_PARAGRAPH, _SENTENCE, _LINE, _WORD)
-_JOINTS: dict[BlockKind, tuple[re.Pattern[str], ...]] = {
+_SEPARATORS: dict[BlockKind, tuple[re.Pattern[str], ...]] = {
     "code": (_PARAGRAPH, _LINE, _WORD),
     "jsx": (_PARAGRAPH, _LINE, _SENTENCE, _WORD),
     "table": (_LINE, _SENTENCE, _WORD),
@@ -33,9 +33,9 @@ Range = tuple[int, int]
 
 
 class Measured:
-    """A text and where its tokens start: any range is measured without being tokenised again.
+    """A text and the offsets of its tokens, to count the tokens of a range without tokenising again.
 
-    Counts are exact between ranges that end at white space: no tokenizer here joins across it.
+    Counts are exact for ranges that end at white space: our tokenizers don't join across it.
     """
 
     def __init__(self, text: str, starts: Sequence[int]) -> None:
@@ -43,36 +43,36 @@ class Measured:
         self.starts = starts
 
     def index(self, at: int) -> int:
-        """Find the first token that begins at a position or after it."""
+        """Return the index of the first token that starts at or after an offset."""
         return bisect_left(self.starts, at)
 
     def count(self, start: int, end: int) -> int:
-        """Count the tokens that begin in a range."""
+        """Count the tokens that start in a range."""
         return self.index(end) - self.index(start)
 
     def fits(self, start: int, end: int, room: int) -> bool:
-        """Tell whether a range is at most `room` tokens and `MAX_CHARS` characters."""
+        """Tell whether a range has at most `room` tokens and `MAX_CHARS` characters."""
         return end - start <= MAX_CHARS and self.count(start, end) <= room
 
     def split(self, start: int, end: int, kind: BlockKind, room: int) -> list[Range]:
-        """Cut a block into ranges that each fit `room` tokens; many are far shorter, for the caller to join."""
-        return self._split(start, end, _JOINTS.get(kind, _PROSE), room)
+        """Split a block into ranges of at most `room` tokens; many are far shorter and meant to be joined."""
+        return self._split(start, end, _SEPARATORS.get(kind, _PROSE), room)
 
-    def _split(self, start: int, end: int, joints: Sequence[re.Pattern[str]], room: int) -> list[Range]:
+    def _split(self, start: int, end: int, separators: Sequence[re.Pattern[str]], room: int) -> list[Range]:
         if self.fits(start, end, room):
             return [(start, end)]
-        if not joints:
+        if not separators:
             return self._cut(start, end, room)
-        cuts = [joint.end() for joint in joints[0].finditer(self.text, start, end)]
+        cuts = [match.end() for match in separators[0].finditer(self.text, start, end)]
         ranges: list[Range] = []
         for between in zip([start, *cuts], [*cuts, end], strict=True):
             first, last = trimmed(self.text, *between)
             if first < last:
-                ranges += self._split(first, last, joints[1:], room)
+                ranges += self._split(first, last, separators[1:], room)
         return ranges
 
     def _cut(self, start: int, end: int, room: int) -> list[Range]:
-        """Cut a single word every `room` tokens."""
+        """Split a single word every `room` tokens."""
         ranges: list[Range] = []
         while not self.fits(start, end, room):
             beyond = self.index(start) + room
@@ -83,17 +83,17 @@ class Measured:
         return [*ranges, (start, end)]
 
     def join(self, ranges: Sequence[Range], room: int, target: int) -> list[Range]:
-        """Join neighbours into as few ranges of like size as `target` tokens each allow; none exceeds `room`."""
+        """Join neighbours into ranges of similar size, about `target` tokens each and at most `room`."""
         if not ranges:
             return []
         total = self.count(ranges[0][0], ranges[-1][1])
         parts = -(-total // target) or 1
-        aim = -(-total // parts)
+        size_aim = -(-total // parts)
         joined = [ranges[0]]
         size = self.count(*ranges[0])
         for start, end in ranges[1:]:
             grown = self.count(joined[-1][0], end)
-            if grown - aim <= aim - size and self.fits(joined[-1][0], end, room):
+            if grown - size_aim <= size_aim - size and self.fits(joined[-1][0], end, room):
                 joined[-1] = (joined[-1][0], end)
                 size = grown
             else:

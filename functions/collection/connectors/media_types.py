@@ -1,6 +1,6 @@
-"""The media type of a file, from its name and, where that says nothing, its first bytes. Pure; called by connectors.
+"""Media types of files by their extension, else by their first bytes. Pure.
 
-The table is our own: what `mimetypes` says differs from machine to machine (`.ts` is a video on some).
+The table is our own because `mimetypes` differs between machines: `.ts` is a video on some.
 """
 
 from pathlib import PurePosixPath
@@ -28,10 +28,10 @@ _BY_SUFFIX = {
     ".yml": "application/yaml",
     ".zip": "application/zip",
 }
-_SNIFFED_BYTES = 8_000  # as Git does to tell binary from text
+_SNIFFED_BYTES = 8_000  # as Git does to detect binary files
 
 
 def media_type(key: str, content: bytes) -> str:
-    """Name the media type; `application/octet-stream` for unknown names with a NUL byte, else `text/plain`."""
+    """Return the media type; without a known extension, `application/octet-stream` for NUL bytes, else `text/plain`."""
     known = _BY_SUFFIX.get(PurePosixPath(key).suffix.lower())
     return known or ("application/octet-stream" if b"\0" in content[:_SNIFFED_BYTES] else "text/plain")

@@ -1,7 +1,7 @@
-"""Where links lead: a source's keys and links as written flow in; the keys they point at flow out.
+"""Resolve links between documents of a source. Pure.
 
-Called by the `link` step, once all documents of a run are stored. Pure. Pages are found as the tools that show them
-find them: with or without extension, by the folder of an index page, wikilinks by name from anywhere (Obsidian).
+Links are resolved as the tools that publish Markdown do: with or without the file extension, to the index page of a
+folder, and wikilinks by name from anywhere, as in Obsidian.
 """
 
 import posixpath
@@ -19,9 +19,9 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
 
 
 class LinkResolver:
-    """An index over all keys of a source; it answers in the time of a few look-ups.
+    """An index of a source's keys; resolving a link takes a few look-ups.
 
-    What a link that is written exactly needs is there at once; the rest is built for the first that isn't.
+    Exact links use the keys. The other indexes are built for the first link that needs them.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -45,9 +45,9 @@ class LinkResolver:
         return named
 
     def resolve(self, from_key: str, kind: str, target: str) -> str | None:
-        """Return the key that a link on `from_key` points at; None when it leads elsewhere or nowhere.
+        """Return the key that a link in `from_key` points to; None for other places and missing documents.
 
-        `kind` is "link" or "wikilink"; a target that is only a fragment is the page itself.
+        `kind` is "link" or "wikilink". A target that is only a fragment is the document itself.
         """
         if _SCHEME.match(target):
             return None
@@ -60,41 +60,41 @@ class LinkResolver:
 
     def _by_path(self, from_key: str, path: str) -> str | None:
         for base in _all_bases(from_key, path):
-            found = self._page(base)
-            if found is not None:
-                return found
+            page = self._page(base)
+            if page is not None:
+                return page
         return None
 
     def _page(self, path: str) -> str | None:
-        """Find a page at a path; exact before folded."""
+        """Find a page by its path: exactly, or else ignoring case."""
         pages = _pages(path)
         for page in pages:
             if page in self._keys:
                 return page
         for page in pages:
-            alike = self._folded.get(_fold(page), ())
-            if len(alike) == 1:
-                return alike[0]
+            keys = self._folded.get(_fold(page), ())
+            if len(keys) == 1:
+                return keys[0]
         return None
 
     def _by_name(self, from_key: str, path: str) -> str | None:
-        """Find a page by its name, or by the last part of its path; of several, the one beside the link or none."""
+        """Find a page by its name or the end of its path. Of several, return the one in the link's folder, or None."""
         if path.startswith(("./", "../")):
             return self._by_path(from_key, path)
-        wanted = _fold(path.strip("/"))
-        ends = tuple(f"/{wanted}{suffix}" for suffix in ("", *PAGE_SUFFIXES))
-        candidates = [key for key in self._named.get(wanted.rpartition("/")[2], ()) if f"/{_fold(key)}".endswith(ends)]
+        name = _fold(path.strip("/"))
+        ends = tuple(f"/{name}{suffix}" for suffix in ("", *PAGE_SUFFIXES))
+        candidates = [key for key in self._named.get(name.rpartition("/")[2], ()) if f"/{_fold(key)}".endswith(ends)]
         if len(candidates) > 1:
             exact = [key for key in candidates if _stem(key).endswith(_stem(path.strip("/")))]
-            beside = [key for key in exact or candidates if posixpath.dirname(key) == posixpath.dirname(from_key)]
-            candidates = exact if len(exact) == 1 else beside
+            same_folder = [key for key in exact or candidates if posixpath.dirname(key) == posixpath.dirname(from_key)]
+            candidates = exact if len(exact) == 1 else same_folder
         return candidates[0] if len(candidates) == 1 else None
 
 
 def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
-    """Return the folded last parts of all keys that links (key, kind, target) might point at.
+    """Return the folded names of all keys that links (key, kind, target) may point to.
 
-    A resolver that knows only the keys with these names answers these links as one that knows all keys.
+    A resolver with only the keys of these names resolves these links like one with all keys.
     """
     names: set[str] = set()
     for from_key, kind, target in links:
@@ -102,17 +102,17 @@ def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
         path = target.partition("#")[0]
         if kind == "wikilink":
             path = path.strip()
-            wanted = _name(path.strip("/"))
-            names |= {wanted, *(wanted + suffix for suffix in PAGE_SUFFIXES)}
+            page = _name(path.strip("/"))
+            names |= {page, *(page + suffix for suffix in PAGE_SUFFIXES)}
         else:
             path = path.partition("?")[0]
         for base in _all_bases(from_key, path):
             names |= set(map(_name, _pages(base)))
-    return frozenset(name for name in names if "\0" not in name)  # which no key holds
+    return frozenset(name for name in names if "\0" not in name)  # no key has a NUL
 
 
 def _pages(path: str) -> list[str]:
-    """List what a path may mean: as it is written, by extension, or as the index of a folder."""
+    """List the keys that a path may stand for: itself, with an extension, or the index of a folder."""
     pages = [path] if path else []
     if path and not path.endswith("/"):
         pages += [path + suffix for suffix in PAGE_SUFFIXES]
@@ -125,14 +125,15 @@ def _pages(path: str) -> list[str]:
 
 def _all_bases(from_key: str, path: str) -> Iterator[str]:
     decoded = unquote(path)
-    for written in (decoded, path) if decoded != path else (path,):
-        yield from _bases(from_key, written)
+    for variant in (decoded, path) if decoded != path else (path,):
+        yield from _bases(from_key, variant)
 
 
 def _bases(from_key: str, path: str) -> Iterator[str]:
-    """Yield where a path may lead: a relative one from the page's folder, an absolute one from a site's root.
+    """Yield the paths that a link may mean: relative to the page's folder, or absolute from a site's root.
 
-    That is often a folder of the repository (`website/`): all above the page are tried, outermost first.
+    A site's root is often a folder of the repository (`website/`), so every folder above the page is tried, outermost
+    first.
     """
     parts = from_key.split("/")[:-1]
     starts = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
