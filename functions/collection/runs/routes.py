@@ -35,6 +35,7 @@ class RunRoutes:
         self.delete_staged = delete_staged
 
     def routes(self) -> list[Route]:
+        """Return the routes."""
         run = "/api/runs/<uuid:id>"
         return [
             Route("GET", "/api/runs", self.list_runs, "List runs", query=RunQuery, returns=RunList),

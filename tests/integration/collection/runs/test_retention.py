@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ ITEMS = """
     insert into run_items (run_id, workspace_id, key, action) select :r, :w, k, 'added' from unnest(array['a', 'b']) k
 """
 
+REMOVED_DOCUMENT = """
+    insert into documents (workspace_id, source_id, key, title, text, media_type, fingerprint, deleted_at)
+    values (:w, :s, 'a.md', 'A', 'A.', 'text/markdown', 'f', now() - interval '1 year')
+"""
+
 
 def add(
     db: Database,
@@ -45,15 +51,8 @@ def add(
     with db.transaction(workspace_id) as tx:
         run_id: uuid.UUID = tx.execute(sa.text(RUN), values).scalar_one()
         which = {"w": workspace_id, "r": run_id}
-        tx.execute(
-            sa.text("insert into steps (run_id, workspace_id, queue, kind, key) values (:r, :w, 'q', 'list', '')"),
-            which,
-        )
-        tx.execute(
-            sa.text("""insert into run_items (run_id, workspace_id, key, action)
-                select :r, :w, k, 'added' from unnest(array['a', 'b']) k"""),
-            which,
-        )
+        tx.execute(sa.text(STEP), which)
+        tx.execute(sa.text(ITEMS), which)
     return run_id
 
 
@@ -63,6 +62,17 @@ def left(db: Database, workspace_id: uuid.UUID = WORKSPACE) -> set[uuid.UUID]:
         for table in ("steps", "run_items"):
             assert set(tx.execute(sa.text(f"select distinct run_id from {table}")).scalars()) == found
     return found
+
+
+def test_document_that_is_being_restored_is_not_purged(db: Database, database: FreshDatabase) -> None:
+    source_id = add_source(db)
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(REMOVED_DOCUMENT), {"w": WORKSPACE, "s": source_id})
+    with ThreadPoolExecutor(1) as pool, db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update documents set deleted_at = null"))
+        assert pool.submit(sweep, db, settings_for(database)).result(20) == (0, 0), "it does not wait for the lock"
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select key, deleted_at from documents")).all() == [("a.md", None)]
 
 
 def test_old_runs_go_with_their_items_and_steps(db: Database, database: FreshDatabase) -> None:

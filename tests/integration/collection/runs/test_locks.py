@@ -1,0 +1,124 @@
+"""Concurrent changes of a run: which transaction waits for which, and what it sees afterwards."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from functions.collection.runs.end import cancel_run
+from functions.collection.runs.locks import lock_source
+from functions.collection.runs.manual import open_manual_run
+from functions.collection.runs.pause import is_paused, set_paused
+from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.queue import ledger
+from tests.harness.databases import FreshDatabase
+from tests.harness.pipeline import opened
+from tests.harness.stacks import wait_until
+from tests.harness.support import WORKSPACE, add_run, add_source, add_workspace
+
+
+@pytest.fixture
+def db(database: FreshDatabase) -> Iterator[Database]:
+    opened_database = Database(database.url, 5)
+    yield opened_database
+    opened_database.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as made:
+        yield made
+
+
+def restore(db: Database, source_id: uuid.UUID, key: str) -> uuid.UUID:
+    """Add an item to the open `restore` run of a source, or open one."""
+    with db.transaction(WORKSPACE) as tx:
+        lock_source(tx, WORKSPACE, source_id)
+        return open_manual_run(tx, WORKSPACE, source_id, kind="restore", items=[{"k": key, "a": "added"}])
+
+
+def wait_until_blocked(db: Database, work: "Future[Any]") -> None:
+    """Wait until the work waits for a lock. Fails if it ends instead."""
+    statement = sa.text(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    )
+
+    def is_blocked() -> bool:
+        with db.transaction(ALL_WORKSPACES) as tx:
+            return bool(tx.execute(statement).scalar())
+
+    wait_until(lambda: work.done() or is_blocked())
+    assert not work.done()
+
+
+def test_pause_waits_for_a_transaction_that_has_checked_it(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    source_id = add_source(db)
+
+    def pause() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            lock_source(tx, WORKSPACE, source_id)
+            set_paused(tx, source_id, paused=True)
+
+    with db.transaction(WORKSPACE) as tx:
+        assert not is_paused(tx, source_id)
+        pausing = pool.submit(pause)
+        wait_until_blocked(db, pausing)
+    pausing.result(30)
+    with db.transaction(WORKSPACE) as tx:
+        assert is_paused(tx, source_id)
+
+
+def test_manual_run_is_not_added_to_a_run_that_is_being_cancelled(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    source_id = add_source(db)
+    first = restore(db, source_id, "a.md")
+    assert restore(db, source_id, "b.md") == first
+    with db.transaction(WORKSPACE) as tx:
+        cancel_run(tx, first)
+        restoring = pool.submit(restore, db, source_id, "c.md")
+        wait_until_blocked(db, restoring)
+    assert restoring.result(30) != first
+
+
+def test_cancel_also_cancels_a_finish_step_added_meanwhile(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    run_id = add_run(db)
+
+    def cancel() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            cancel_run(tx, run_id)
+
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("select 1 from runs where id = :id for share"), {"id": run_id})
+        cancelling = pool.submit(cancel)
+        wait_until_blocked(db, cancelling)  # it has cancelled all steps and now ends the run
+        with db.transaction(ALL_WORKSPACES) as other:
+            assert ledger.fan_in(other, run_id)
+    cancelling.result(30)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select kind, state from steps")).all() == [("finish", "cancelled")]
+
+
+def test_finish_waits_for_an_item_that_is_being_added_to_its_run(
+    database: FreshDatabase, db: Database, pool: ThreadPoolExecutor
+) -> None:
+    with opened(database) as pipeline:
+        source = pipeline.add_source("https://git.example/a/b")
+        run_id = restore(db, source.id, "a.md")
+        assert pipeline.step("collection") == 1, "finish"
+        assert pipeline.step("collection") == 1, "link"
+        assert pipeline.rows("select kind from steps where state = 'ready'") == [("finish",)]
+        with db.transaction(WORKSPACE) as tx:
+            lock_source(tx, WORKSPACE, source.id)
+            items = [{"k": "b.md", "a": "added"}]
+            assert open_manual_run(tx, WORKSPACE, source.id, kind="restore", items=items) == run_id
+            finishing = pool.submit(pipeline.step, "collection")
+            wait_until_blocked(db, finishing)
+        finishing.result(30)
+        pipeline.drain()
+        assert pipeline.read(run_id).state == "succeeded"
+        assert pipeline.rows("select key, state from run_items order by key") == [("a.md", "done"), ("b.md", "done")]
