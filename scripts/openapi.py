@@ -65,7 +65,9 @@ def page() -> str:
     """Return the content of docs/openapi.json."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     routes = [route for routes in all_routes().values() for route in routes]
-    described: dict[str, Any] = describe(routes, title="Headwater", version=version, description=DESCRIPTION, tags=TAGS)
+    described: dict[str, Any] = describe(
+        routes, title="Headwater API", version=version, description=DESCRIPTION, tags=TAGS
+    )
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 

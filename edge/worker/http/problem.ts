@@ -28,7 +28,7 @@ export function problemResponse(problem: Problem, requestId: string): Response {
 
 /** A 404 for a path. */
 export function notFound(pathname: string): ProblemError {
-  const detail = `There is nothing at ${pathname}. The API is described in /api/openapi.json.`;
+  const detail = `There is nothing at ${pathname}. The API is documented at /api/docs.`;
   return new ProblemError({ status: 404, title: "Not found", detail });
 }
 

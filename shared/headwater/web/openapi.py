@@ -19,7 +19,7 @@ from headwater.web.app import Route
 _CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _WORKSPACE = {"$ref": "#/components/parameters/Workspace"}
 _SECURITY = {
-    "bearer": {
+    "TokenOrApiKey": {
         "type": "http",
         "scheme": "bearer",
         "description": "A token of the identity provider, or an API key `hw_…`. Not needed with `AUTH_MODE=local`.",
@@ -80,7 +80,7 @@ def describe(
             "description": _paragraphs(description),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"bearer": []}, {}],
+        "security": [{"TokenOrApiKey": []}, {}],
         "tags": [{"name": tag.name, "description": tag.description} for tag in tags],
         "paths": dict(sorted(paths.items())),
         "components": {
