@@ -14,7 +14,9 @@ from functions.collection.runs.items import Item, ItemQuery, read_items
 from functions.collection.runs.read import Run
 from functions.collection.sources.sources import Source
 from headwater import logs
+from headwater.database.transactions import ALL_WORKSPACES
 from headwater.errors import Conflict
+from headwater.queue import ledger
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, opened
 
@@ -204,6 +206,19 @@ def test_what_is_given_up_tells_the_trace_of_what_gave_it_up(strict: Pipeline, r
     assert len(failed) == 4
     [group] = strict.read(run_id).failure_groups
     assert (group.count, "no Git repository" in group.reason) == (4, True)
+
+
+def test_pending_item_has_no_trace_although_another_step_failed(strict: Pipeline, repository: Repository) -> None:
+    run_id = strict.start(strict.add_source(repository.url))
+    strict.step("collection")
+    with strict.database.transaction(ALL_WORKSPACES) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 60)
+        assert step is not None
+        ledger.lock(tx, step)
+        ledger.fail(tx, step, "failed", "projects/p/traces/9")
+    states = {item.key: (item.state, item.trace) for item in items(strict, run_id)}
+    assert set(states.values()) == {("pending", None)}
+    assert len(states) == 4
 
 
 def test_items_come_by_key_by_action_and_by_state_page_by_page(strict: Pipeline, repository: Repository) -> None:
