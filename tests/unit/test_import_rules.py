@@ -271,24 +271,28 @@ def test_crowded_folder_is_reported(tmp_path: Path) -> None:
     assert crowded_folders(tmp_path) == {"shared/headwater/queue": MAX_MODULES + 1}
 
 
-def modules_where(names: set[str], owner: str) -> Iterator[str]:
-    """Paths of our modules that use `owner.name`, or import a name from `owner`."""
+def uses(node: ast.AST, names: set[str], owner: str) -> bool:
+    """Return whether a node is `owner.name`, or imports a name from `owner`."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == owner and any(alias.name in names for alias in node.names)
+    if not (isinstance(node, ast.Attribute) and node.attr in names):
+        return False
+    return isinstance(node.value, ast.Name) and node.value.id == owner.rpartition(".")[2]
+
+
+def modules_that_use(names: set[str], owner: str) -> Iterator[str]:
     for folder in ("shared", "functions"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                is_use = isinstance(node, ast.Attribute) and node.attr in names
-                is_use = is_use and isinstance(node.value, ast.Name) and node.value.id == owner.rpartition(".")[2]
-                is_import = isinstance(node, ast.ImportFrom) and node.module == owner
-                if is_use or (is_import and any(alias.name in names for alias in node.names)):
-                    yield path.relative_to(ROOT).as_posix()
+            if any(uses(node, names, owner) for node in ast.walk(ast.parse(path.read_text()))):
+                yield path.relative_to(ROOT).as_posix()
 
 
 def test_only_settings_read_the_environment() -> None:
-    assert set(modules_where({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config.py"}
+    assert set(modules_that_use({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config.py"}
 
 
 def test_only_extensions_resolve_entry_points() -> None:
-    resolving = set(modules_where({"entry_points", "EntryPoint", "distributions"}, "importlib.metadata"))
+    resolving = set(modules_that_use({"entry_points", "EntryPoint", "distributions"}, "importlib.metadata"))
     assert resolving
     assert {path.rpartition("/")[0] for path in resolving} == {"shared/headwater/extensions"}
 
