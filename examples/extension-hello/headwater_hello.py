@@ -66,7 +66,7 @@ class Greet(Tool[GreetArguments]):
     """Greets by name."""
 
     name = "greet"
-    description = "Write a greeting. Use it when the user asks you to greet somebody."
+    description = "Write a greeting. Use it when the user asks for one."
     arguments_type = GreetArguments
 
     def run(self, context: ToolContext, arguments: GreetArguments) -> dict[str, str]:

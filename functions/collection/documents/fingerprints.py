@@ -4,18 +4,17 @@
 fingerprint differs has changed: it is fetched, parsed and chunked again.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from functions.collection.chunking.chunk import CHUNKER_VERSION
 from functions.collection.connectors.media_types import media_type
-from functions.collection.parsers.registry import choose, parser_version, parser_versions
+from functions.collection.parsers.registry import choose, file_extension, parser_version, parser_versions
 from headwater.connectors import Entry
 
 
 def stored_fingerprint(entry: Entry) -> str:
     """Return the fingerprint to store for an entry of a listing."""
-    choice = choose(entry.key, entry.media_type or media_type(entry.key, b""))
-    return f"{entry.fingerprint}.{parser_version(choice)}.{CHUNKER_VERSION}"
+    return entry.fingerprint + _suffix(file_extension(entry.key), entry.media_type)
 
 
 def source_fingerprint(stored: str) -> str:
@@ -38,3 +37,11 @@ def current_suffixes() -> list[str]:
 def current_versions() -> str:
     """Name all versions of this release: a cursor that was stored with others is not used."""
     return ",".join(current_suffixes())
+
+
+@lru_cache(1024)
+def _suffix(extension: str, listed_media_type: str | None) -> str:
+    """Return the suffix for documents with this file extension: listings have many keys and few extensions."""
+    name = f"document{extension}"
+    choice = choose(name, listed_media_type or media_type(name, b""))
+    return f".{parser_version(choice)}.{CHUNKER_VERSION}"

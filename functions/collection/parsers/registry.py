@@ -3,7 +3,7 @@
 import pkgutil
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 
 import msgspec
@@ -39,9 +39,13 @@ class Choice(msgspec.Struct, frozen=True):
 
 def choose(name: str, media_type: str) -> Choice:
     """Choose the parser for a document by its key and its media type; a media type that says little goes last."""
+    return _choose(file_extension(name), media_type.partition(";")[0].strip().lower())
+
+
+def file_extension(name: str) -> str:
+    """Return the file extension of a key in lower case, such as `.md`; "" without one."""
     dot = name.rfind(".")
-    file_extension = name[dot:].lower() if dot > name.rfind("/") + 1 else ""
-    return _choose(file_extension, media_type.partition(";")[0].strip().lower())
+    return name[dot:].lower() if dot > name.rfind("/") + 1 else ""
 
 
 def parser_version(choice: Choice) -> str:
@@ -66,9 +70,9 @@ def parser_versions() -> Mapping[str, str]:
     return {version.rpartition("-")[0]: version for version in sorted(versions)}
 
 
-@cache
-def _choose(file_extension: str, media_type: str) -> Choice:
-    keys = (file_extension, media_type) if media_type in _UNSPECIFIC else (media_type, file_extension)
+@lru_cache(1024)
+def _choose(extension: str, media_type: str) -> Choice:
+    keys = (extension, media_type) if media_type in _UNSPECIFIC else (media_type, extension)
     installed = discovery.installed("headwater.parsers")
     clashing = [installed[key][0] for key in keys if key in installed and key in _built_in()]
     for key in keys:
