@@ -81,6 +81,15 @@ class Pipeline:
         with self.database.transaction(self.workspace_id) as tx:
             return [tuple(row) for row in tx.execute(sa.text(statement), values)]
 
+    def live_keys(self) -> list[str]:
+        """Return the keys of the documents that are not deleted."""
+        return [key for (key,) in self.rows("select key from documents where deleted_at is null order by key")]
+
+    def links(self) -> list[Any]:
+        """Return the links as (key of the document, key of the target or None)."""
+        return self.rows("""select d.key, t.key from relations l join documents d on d.id = l.document_id
+            left join documents t on t.id = l.target_document_id order by 1, 2""")
+
     def contents(self) -> tuple[list[Any], ...]:
         """Everything a collect leaves behind, without ids and times: equal for equal sources."""
         documents = "select key, title, text, fingerprint, deleted_at is null, error from documents order by key"

@@ -1,4 +1,4 @@
-"""What the tests on a real database share; a test that needs another has its own of the same name."""
+"""Fixtures of the integration tests. Some files override them with their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from headwater.database.transactions import Database
+from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, opened
 from tests.harness.support import add_workspace
@@ -13,16 +14,22 @@ from tests.harness.support import add_workspace
 
 @pytest.fixture
 def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, 2)
-    add_workspace(made)
-    yield made
-    made.close()
+    db = Database(database.url, 2)
+    add_workspace(db)
+    yield db
+    db.close()
 
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as made:
-        yield made
+    with opened(database) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
+def client(pipeline: Pipeline) -> CollectionClient:
+    """Call the collection function's routes on the pipeline's database."""
+    return CollectionClient(pipeline.database, pipeline.settings)
 
 
 @pytest.fixture
