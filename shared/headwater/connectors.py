@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 import msgspec
 
 from headwater.errors import PermanentError, UnprocessableContent
-from headwater.schemas import object_schema
+from headwater.schemas import has_nul, object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
@@ -194,8 +194,10 @@ def check_listing(listing: Listing) -> None:
     if len(set(entries)) != len(entries) or len(set(skipped)) != len(skipped):
         raise PermanentError("The listing has the same key twice.")
     for key in [*entries, *skipped]:
-        if not key or "\0" in key or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
+        if not key or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
             raise PermanentError(f"The listing has the key {key[:100]!r}; keys have 1 to {MAX_KEY_BYTES:,} bytes.")
+    if has_nul((listing.snapshot, listing.cursor, entries, listing.skipped, listing.removed)):
+        raise PermanentError("The listing has NUL characters.")
     if any(not entry.fingerprint or set("\n\0") & set(entry.fingerprint) for entry in listing.entries):
         raise PermanentError("The listing has an entry with an empty fingerprint, or one with a line break.")
     if len(listing.cursor or "") > MAX_CURSOR_CHARS:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from headwater.errors import PermanentError
+from headwater.schemas import has_nul
 
 BlockKind = Literal["heading", "text", "code", "table", "list", "quote", "html", "rule", "jsx"]
 
@@ -65,8 +66,10 @@ class Parser(Protocol):
 
 def check_parsed(parsed: Parsed) -> None:
     """Raise PermanentError for a result that breaks the contract."""
-    if "\0" in parsed.text:
-        raise PermanentError("The parser returned text with NUL characters.")
+    headings = [block.heading_path for block in parsed.blocks or ()]
+    targets = [link.target for link in parsed.links or ()]
+    if has_nul((parsed.text, parsed.title, parsed.front_matter, headings, targets, parsed.warnings)):
+        raise PermanentError("The parser returned NUL characters.")
     position = 0
     for block in parsed.blocks or ():
         if not position <= block.start < block.end <= len(parsed.text):

@@ -1,5 +1,6 @@
-"""JSON Schemas of structs, for forms and for models."""
+"""JSON Schemas of structs, for forms and for models; and a check of values that extensions return."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,3 +12,12 @@ def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     schema = definitions.pop(schema["$ref"].rpartition("/")[2])
     return {**schema, "$defs": definitions} if definitions else schema
+
+
+def has_nul(value: object) -> bool:
+    """Tell whether a value of strings, mappings and sequences has a NUL character, which Postgres cannot store."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(has_nul(key) or has_nul(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(map(has_nul, value))

@@ -12,6 +12,7 @@ from headwater.connectors import ConnectorContext, Entry, Fetched, Listing, Sour
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
 from headwater.extensions.discovery import Extension
 from headwater.extensions.process import ExtensionProcess, ExtensionStopped
+from headwater.schemas import has_nul
 
 DESCRIBE_S = 10.0
 CHECK_S = 15.0
@@ -94,6 +95,8 @@ class ExtensionSource:
                 ):
                     if file.key not in missing:
                         raise PermanentError(f"The extension returned {file.key[:200]!r}, which was not requested.")
+                    if has_nul((file.media_type, file.url, file.error, file.title)):
+                        raise PermanentError(f"The extension returned NUL characters for {file.key}.")
                     missing.discard(file.key)
                     yield self._limited(file)
         except ExtensionStopped as error:

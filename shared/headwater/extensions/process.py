@@ -160,6 +160,7 @@ class ExtensionProcess:
         return ExtensionFailed(f"{self._name} failed in {method!r}: {message}.")
 
     def _redact(self, text: str) -> str:
+        text = text.replace("\0", "")
         return text.replace(self._secret, "[secret]") if self._secret else text
 
     def _exit_reason(self) -> str:

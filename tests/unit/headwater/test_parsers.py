@@ -18,6 +18,8 @@ def test_result_with_blocks_and_links_is_accepted() -> None:
     ("parsed", "message"),
     [
         (Parsed("a\0"), "NUL"),
+        (Parsed("a", front_matter={"tags": ["a", {"b\0": 1}]}), "NUL"),
+        (Parsed("a", warnings=("\0",)), "NUL"),
         (Parsed(TEXT, blocks=(Block("text", 7, 99, ()),)), "7:99"),
         (Parsed(TEXT, blocks=(Block("text", 7, 10, ()), Block("text", 0, 5, ()))), "0:5 out of order"),
         (Parsed(TEXT, blocks=(Block("text", 0, 5, ()), Block("text", 4, 10, ()))), "4:10 out of order"),
