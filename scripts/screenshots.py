@@ -96,7 +96,7 @@ def main() -> None:
         raise ScreenshotError("Chromium is not installed. Install chromium (Debian: apt-get install chromium).")
     with tempfile.TemporaryDirectory(prefix="headwater-screenshots-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # Postgres of a root user runs as `nobody`
+        folder.chmod(0o755)  # if we are root, Postgres runs as another user
         with temporary_stack(folder / "data") as url, short_path(folder) as checkout:
             asyncio.run(add_first_source(url, checkout, say=print))
             IMAGES.mkdir(exist_ok=True)

@@ -2,8 +2,8 @@
 
 Nothing is installed system-wide. The server listens on 127.0.0.1 only; its password is stored next to its data.
 
-Postgres refuses to run as root. If we are root, it runs as the user `nobody`. If `nobody` cannot read the folder or the
-program, for example in a checkout below /root, both are placed under `/var/lib`, and the folder becomes a link.
+Postgres refuses to run as root. If we are root, it runs as an unprivileged user. If that user cannot read the folder or
+the program, for example in a checkout below /root, both are placed under `/var/lib`, and the folder becomes a link.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from scripts.local.orphan_killer import OrphanKiller
 
 MAJOR = 18
 SHELTER = Path("/var/lib/headwater-postgres")
+_UNPRIVILEGED = "nobody"
 
 # Sized for a laptop. With `minimal`, filling a table that was created in the same transaction writes no WAL.
 _SETTINGS = {
@@ -68,13 +69,13 @@ class User(NamedTuple):
 
 
 def _server_user(data: Path) -> User:
-    """Return the owner of existing data, else the current user, or `nobody` if that is root."""
+    """Return the owner of existing data, else the current user, or an unprivileged user if that is root."""
     if os.geteuid() != 0:
         return User(None, None)
     if data.exists() and data.stat().st_uid != 0:
         return User(data.stat().st_uid, data.stat().st_gid)
-    nobody = pwd.getpwnam("nobody")
-    return User(nobody.pw_uid, nobody.pw_gid)
+    unprivileged = pwd.getpwnam(_UNPRIVILEGED)
+    return User(unprivileged.pw_uid, unprivileged.pw_gid)
 
 
 class Cluster:
@@ -222,8 +223,8 @@ def _shelter() -> Path:
         SHELTER.chmod(0o755)
     except OSError as error:
         raise PostgresError(
-            f"Postgres can't run as root, the user `nobody` can't read this folder, and {SHELTER} can't be created "
-            f"({error}). Run this as another user, or from a folder that all users can read."
+            f"Postgres can't run as root, the user `{_UNPRIVILEGED}` can't read this folder, and {SHELTER} can't be "
+            f"created ({error}). Run this as another user, or from a folder that all users can read."
         ) from error
     return SHELTER
 
