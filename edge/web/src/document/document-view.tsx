@@ -3,6 +3,7 @@ import type { Document, TextRange } from "../api/types";
 import { documentsPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { TimeAgo } from "../ui/time-ago";
+import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
 import { toUtf16 } from "./offsets";
 import { PlainTextView } from "./plain-text-view";
@@ -17,9 +18,10 @@ interface Props {
 }
 
 export function DocumentView({ document, passage }: Props): ReactNode {
-  const canFormat = document.media_type === "text/markdown" && document.text.length <= MAX_FORMATTED_CHARS;
+  const canFormat = isMarkdown(document.media_type) && document.text.length <= MAX_FORMATTED_CHARS;
   const [prefersPlainText, setPrefersPlainText] = useState(false);
   const range = useMemo(() => passage && toUtf16(document.text, passage), [document.text, passage]);
+  const targets = useMemo(() => linkTargets(document), [document]);
   const body = useRef<HTMLDivElement>(null);
   const isPlainText = prefersPlainText || !canFormat;
 
@@ -73,7 +75,7 @@ export function DocumentView({ document, passage }: Props): ReactNode {
         {isPlainText ? (
           <PlainTextView text={document.text} range={range} />
         ) : (
-          <MarkdownView text={document.text} range={range} />
+          <MarkdownView text={document.text} range={range} targets={targets} />
         )}
       </div>
     </div>

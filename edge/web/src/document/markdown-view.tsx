@@ -1,25 +1,40 @@
 import { memo, useMemo, type ReactNode } from "react";
-import Markdown, { type Options } from "react-markdown";
+import Markdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import type { TextRange } from "../api/types";
-import { markdownComponents } from "../ui/markdown-components";
+import { documentPath } from "../routing/route";
+import { Link } from "../routing/router";
+import { MarkdownLink, markdownComponents } from "../ui/markdown-components";
 import { rehypeHighlight } from "./highlight";
 
-/** A document's Markdown, formatted, with a highlighted range in UTF-16 code units of the source text. */
-export const MarkdownView = memo(function MarkdownView({
-  text,
-  range,
-}: {
+interface Props {
   text: string;
+  /** The range to highlight. */
   range: TextRange | null;
-}): ReactNode {
+  /** The documents that links lead to, by the offset of the link. */
+  targets: ReadonlyMap<number, string>;
+}
+
+/** A document's Markdown, formatted. Offsets are UTF-16 code units of the source text. */
+export const MarkdownView = memo(function MarkdownView({ text, range, targets }: Props): ReactNode {
+  const components = useMemo<Components>(
+    () => ({
+      ...markdownComponents,
+      a: ({ node, href, children }) => {
+        const id = targets.get(node?.position?.start.offset ?? -1);
+        if (id === undefined) return <MarkdownLink href={href}>{children}</MarkdownLink>;
+        return <Link href={documentPath(id, null)}>{children}</Link>;
+      },
+    }),
+    [targets],
+  );
   const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
     () => (range ? [[rehypeHighlight, { source: text, range }]] : []),
     [text, range],
   );
   return (
     <div className="prose">
-      <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={markdownComponents}>
+      <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
         {text}
       </Markdown>
     </div>

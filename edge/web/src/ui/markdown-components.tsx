@@ -1,17 +1,20 @@
 /** Links and images in collected or generated Markdown: no image is loaded, and no link navigates within the app. */
 
+import type { ReactNode } from "react";
 import type { Components } from "react-markdown";
 
+/** A link to another website. Relative links refer to files of the source, not to pages of this app: they are text. */
+export function MarkdownLink({ href = "", children }: { href?: string | undefined; children?: ReactNode }): ReactNode {
+  if (!/^(https?:|mailto:)/i.test(href)) return <span className="dead-link">{children}</span>;
+  return (
+    <a href={href} target="_blank" rel="noreferrer">
+      {children}
+    </a>
+  );
+}
+
 export const markdownComponents: Components = {
-  a: ({ href = "", children }) =>
-    /^(https?:|mailto:)/i.test(href) ? (
-      <a href={href} target="_blank" rel="noreferrer">
-        {children}
-      </a>
-    ) : (
-      // Relative links refer to files of the source, not to pages of this app.
-      <span className="dead-link">{children}</span>
-    ),
+  a: ({ href, children }) => <MarkdownLink href={href}>{children}</MarkdownLink>,
   img: ({ alt }) => <span className="picture">{alt ? `Image: ${alt}` : "Image"}</span>,
   table: ({ children }) => (
     <div className="wide" tabIndex={0} role="region" aria-label="Table">
