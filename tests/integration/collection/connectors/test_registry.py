@@ -1,0 +1,49 @@
+"""A kind of source or a file format that is built in is one more package: nothing else has to change."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.harness.paths import ROOT
+
+USE = """
+import json
+from functions.collection.connectors.registry import describe_kinds, kind_for_new_source
+from functions.collection.documents.fingerprints import stored_fingerprint
+from functions.collection.parsers.parse import Parsers
+from functions.collection.sources.connect import SourceOpener
+from functions.collection.sources.credentials import Credentials
+from headwater.config import Settings
+from uuid import uuid4
+
+config = kind_for_new_source("hello").normalise({"names": ["Ada"]})
+source = SourceOpener(Settings(database_url="")).open(Credentials(uuid4(), "hello", config, None, None))
+source.check()
+listing = source.list(None, frozenset())
+[file] = source.fetch(listing.snapshot, listing.entries)
+with Parsers() as parsers:
+    document = parsers.parse(file.key, file.content, file.media_type)
+kinds = [kind.kind for kind in describe_kinds()[0]]
+print(json.dumps([kinds, document.title, stored_fingerprint(listing.entries[0]).rpartition(".hello-")[2]]))
+"""
+
+
+def test_package_adds_a_kind_of_source_and_another_a_parser(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    example = (ROOT / "examples" / "extension-hello" / "headwater_hello.py").read_text()
+    for room, module, end in (
+        ("connectors", "connector", "\n\nCONNECTOR = HelloConnector\n"),
+        ("parsers", "parser", '\n\nparse = parse_hello\nREADS = ("application/x-hello", ".hello")\nVERSION = 3\n'),
+    ):
+        package = tmp_path / "functions" / "collection" / room / "hello"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / f"{module}.py").write_text(example + end)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "shared")])}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", USE], env=environment, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert json.loads(done.stdout) == [["git", "hello"], "Ada", "3.1"]
