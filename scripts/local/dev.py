@@ -23,6 +23,8 @@ from pathlib import Path
 
 import psutil
 
+from headwater.config import read_settings
+from headwater.errors import ConfigError
 from scripts.local.first_source import add_first_source
 from scripts.local.logs import Logs
 from scripts.local.orphan_killer import OrphanKiller, terminate
@@ -229,12 +231,14 @@ def check_ports(stack: Stack) -> None:
 
 
 def supervise(stack: Stack, *, empty: bool, verbose: bool) -> None:
-    """Run a stack until it is stopped."""
+    """Run a stack until it is stopped. Raises ConfigError for invalid settings before it starts any service."""
     with lock_data_folder(stack.data) as lock:
         end_leftovers(stack.data)
         check_ports(stack)
         stack.cluster.prepare()
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(stack.settings().items())]
+        settings = stack.settings()
+        read_settings(settings)
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
         write_private_file(stack.data / "env", "\n".join(lines) + "\n")
         names = (*OFFSETS, "migrate", "resources", "dev")
         with (
@@ -259,7 +263,7 @@ def main() -> None:
     stack = Stack(options.data.resolve(), options.port, {name: value for name, value in overrides.items() if value})
     try:
         supervise(stack, empty=options.empty, verbose=options.verbose)
-    except (StackError, PostgresError) as error:
+    except (StackError, PostgresError, ConfigError) as error:
         sys.exit(f"scripts/dev: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -107,6 +107,18 @@ def test_port_in_use_is_named(own_stack: RunningStack) -> None:
     assert "are in use. Stop the other process or run `scripts/dev --port 9000`." in done.stderr
 
 
+def test_invalid_settings_are_named_before_the_start() -> None:
+    with temporary_data() as data:
+        data.mkdir()
+        (data / ".env").write_text("LOG_LEVEL=loud\nAUTH_MODE=everyone\n")
+        done = dev("--data", data, "--port", str(free_port(in_a_row=6)))
+    assert done.returncode == 1
+    assert done.stderr.startswith("scripts/dev: Missing or invalid settings:\n")
+    assert "LOG_LEVEL: 'loud'" in done.stderr
+    assert "AUTH_MODE: 'everyone'" in done.stderr
+    assert "|" not in done.stdout
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_killed_part_is_restarted(own_stack: RunningStack, part: str) -> None:
     own_stack.kill(part)
