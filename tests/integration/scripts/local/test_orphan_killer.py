@@ -10,7 +10,7 @@ import pytest
 from scripts.local.orphan_killer import OrphanKiller
 
 # Starts a child in a session of its own, which starts another, and both ignore SIGTERM; prints their pids.
-STUBBORN = """
+IGNORING_SIGTERM = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 depth = int(sys.argv[1])
@@ -19,27 +19,29 @@ if depth:
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
-HOLDER = """
+PARENT = """
 import subprocess, sys, time
 from scripts.local.orphan_killer import OrphanKiller
 with OrphanKiller() as orphan_killer:
-    held = subprocess.Popen([sys.executable, "-c", sys.argv[1], "2", sys.argv[1]], start_new_session=True)
-    orphan_killer.watch(held.pid)
+    child = subprocess.Popen([sys.executable, "-c", sys.argv[1], "2", sys.argv[1]], start_new_session=True)
+    orphan_killer.watch(child.pid)
     time.sleep(60)
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_descendants_end_with_a_holder_that_is_killed(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLDER, STUBBORN], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        family = [psutil.Process(int(holder.stdout.readline())) for _ in range(3)]
-        holder.send_signal(number)
+def test_descendants_end_when_the_parent_is_killed(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, IGNORING_SIGTERM], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        family = [psutil.Process(int(parent.stdout.readline())) for _ in range(3)]
+        parent.send_signal(number)
     _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
 
 
-def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
+def test_close_sends_the_stop_signal() -> None:
     program = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(7))"
     command = [sys.executable, "-c", f"{program}; print(flush=True); time.sleep(60)"]
     with (
@@ -53,7 +55,7 @@ def test_closing_ends_what_is_held_with_the_signal_it_asked_for() -> None:
         assert process.wait(timeout=60) == 7
 
 
-def test_what_was_released_goes_on() -> None:
+def test_forgotten_process_keeps_running() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
         with OrphanKiller() as orphan_killer:
             orphan_killer.watch(process.pid)
