@@ -82,7 +82,7 @@ class SourceKind(msgspec.Struct, frozen=True):
     """A kind of source that can be added.
 
     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another
-    value is another source. `secret` is None for a kind that takes no secret.
+    value is another source. `secret` is null for a kind without one.
     """
 
     kind: str

@@ -67,7 +67,7 @@ class SourceMetadata(msgspec.Struct, frozen=True):
 
 
 class SourcePart(_Part, frozen=True, tag="source-document", kw_only=True):
-    """A passage; `[n]` in the text cites the one whose `source_id` is "n"."""
+    """A passage; `[n]` in the text cites the one whose `sourceId` is "n"."""
 
     source_id: str
     media_type: str

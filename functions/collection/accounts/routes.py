@@ -93,7 +93,7 @@ class AccountRoutes:
     def create_api_key(self, call: Call) -> Reply:
         """Create an API key. The response is the only one that contains the key itself.
 
-        A key can't have a higher role, more scopes or a longer life than the key that creates it.
+        A key can't have a higher role than its creator, nor more scopes or a longer life than the key that creates it.
         """
         with self.database.transaction(call.workspace_id) as tx:
             created = keys.create_key(tx, call.caller, call.body)

@@ -203,7 +203,7 @@ export interface paths {
          * Create an API key
          * @description Create an API key. The response is the only one that contains the key itself.
          *
-         *     A key can't have a higher role, more scopes or a longer life than the key that creates it.
+         *     A key can't have a higher role than its creator, nor more scopes or a longer life than the key that creates it.
          *
          *     Requires the role `owner`.
          */
@@ -1289,7 +1289,7 @@ export interface components {
          * SourceKind
          * @description A kind of source that can be added.
          *
-         *     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another value is another source. `secret` is None for a kind that takes no secret.
+         *     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another value is another source. `secret` is null for a kind without one.
          */
         SourceKind: {
             kind: string;
@@ -1323,7 +1323,7 @@ export interface components {
         };
         /**
          * SourcePart
-         * @description A passage; `[n]` in the text cites the one whose `source_id` is "n".
+         * @description A passage; `[n]` in the text cites the one whose `sourceId` is "n".
          */
         SourcePart: {
             /** @enum {string} */
