@@ -36,6 +36,7 @@ describe("targetOf", () => {
     "/cron/tick",
     "/heartbeat",
     "/ready",
+    "/self-test",
     "/api",
     "/api/",
     "/api/chatter",

@@ -7,6 +7,7 @@ import flask
 import functions_framework
 
 from functions.chat.conversations.routes import routes
+from functions.chat.retrieval.search import Search
 from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import Embedders
@@ -21,7 +22,8 @@ def app() -> App:
     database = Database.from_settings(settings)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
-    return App("chat", settings, routes(database, settings, embedders, get_lifetime()), database)
+    public = routes(database, settings, embedders, get_lifetime())
+    return App("chat", settings, public, database, Search(database, embedders).check)
 
 
 @functions_framework.http

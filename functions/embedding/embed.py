@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater.database.copy import copy_binary
-from headwater.database.transactions import json_rows
+from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
+from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
@@ -67,7 +68,7 @@ class Embed:
         copy_binary(
             tx,
             "new_vectors",
-            "input_hash bytea, embedding halfvec",
+            _NEW_VECTORS,
             encode_copy_rows(computed.hashes, computed.vectors),
         )
         tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
@@ -85,6 +86,20 @@ class Embed:
             NewStep("embedding", "embed", f"{step.key}/{n}", {"chunks": [row.id]}, step.provider)
             for n, row in enumerate(rows)
         ]
+
+
+def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> None:
+    """Embed a text with the active model and copy its vector into a temporary table, as `embed` steps do.
+
+    Raises NotReady if no model is active or its vectors have another length.
+    """
+    with database.transaction(ALL_WORKSPACES) as tx:
+        model = read_active_model(tx)
+    vectors = embedder(model.name).embed_documents(["Self-test"])
+    if vectors.shape[1] != model.dim:
+        raise NotReady(f"{model.name} returned a vector of length {vectors.shape[1]}; {model.dim} is registered.")
+    with database.transaction(ALL_WORKSPACES) as tx:
+        copy_binary(tx, "new_vectors", _NEW_VECTORS, encode_copy_rows([bytes(32)], vectors))
 
 
 def _missing(tx: Connection, step: Step) -> Sequence[Any]:
@@ -116,6 +131,8 @@ def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") ->
     rows["vector"] = vectors
     return b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff"
 
+
+_NEW_VECTORS = "input_hash bytea, embedding halfvec"
 
 _IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:ids as json))))"
 

@@ -8,6 +8,7 @@ import uuid
 import flask
 import functions_framework
 
+from functions.embedding.embed import check_embedding
 from functions.embedding.routes import routes
 from functions.embedding.steps import handlers
 from headwater.config import get_settings
@@ -31,7 +32,8 @@ def app() -> App:
     steps = handlers(embedders)
     worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
-    return App("embedding", settings, [*routes(settings, embedders), drain], database)
+    public = routes(settings, embedders)
+    return App("embedding", settings, [*public, drain], database, lambda: check_embedding(database, embedders))
 
 
 @functions_framework.http

@@ -2,8 +2,9 @@
 
     python3 -m scripts.deployment.smoke --project=PROJECT --region=REGION SERVICE…
 
-Requests `/heartbeat` and `/ready` (database, schema, role) at the URL of each service's candidate. The services are
-not public, so the caller needs the right to call them, which owners of the project have.
+Requests `/heartbeat`, `/ready` (database, schema, role) and `/self-test` (embedding embeds a text, chat runs a search)
+at the URL of each service's candidate. The services are not public, so the caller needs the right to call them, which
+owners of the project have.
 """
 
 import argparse
@@ -25,7 +26,7 @@ MAX_WAIT_S = 90.0
 """Covers the first start of a revision, the wake-up of a paused database and the propagation of IAM changes."""
 
 _TIMEOUT_S = 60.0
-_PATHS = ("/heartbeat", "/ready")
+_PATHS = ("/heartbeat", "/ready", "/self-test")
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def _test(name: str, service: Json | None, google: GoogleCloud) -> str:
-    """Poll a service until both paths answer 2xx. Returns a line to print; raises DeploymentError after MAX_WAIT_S."""
+    """Poll a service until all paths answer 2xx. Returns a line to print; raises DeploymentError after MAX_WAIT_S."""
     url = candidate_url(service) if service else ""
     if not service or not url:
         raise DeploymentError(f"{name} has no candidate revision", "run: scripts/deploy --only=services,release")
@@ -58,7 +59,7 @@ def _test(name: str, service: Json | None, google: GoogleCloud) -> str:
         if time.monotonic() - started > MAX_WAIT_S:
             raise DeploymentError(f"{name} at {url}: {problems[0]}", _next(name, problems[0], google))
         time.sleep(2)
-    return f"{name}: {' and '.join(_PATHS)} answer, {time.monotonic() - started:.1f} s"
+    return f"{name}: {', '.join(_PATHS)} answer, {time.monotonic() - started:.1f} s"
 
 
 def _problem(url: str, headers: Mapping[str, str]) -> str:

@@ -332,5 +332,5 @@ def test_google_headers_give_no_access_to_api_routes(world: World) -> None:
 
 def test_public_routes_contain_only_status_and_service(world: World) -> None:
     for name, client in world.clients.items():
-        for path in ("/heartbeat", "/ready"):
+        for path in ("/heartbeat", "/ready", "/self-test"):
             assert client.get(path).json().keys() == {"status", "service"}, name

@@ -67,6 +67,7 @@ def assert_problem(response: httpx.Response, *statuses: int) -> None:
 def test_function_is_alive_and_ready(clients: dict[str, httpx.Client], name: str) -> None:
     assert clients[name].get("/heartbeat").json() == {"status": "alive", "service": name}
     assert clients[name].get("/ready").json() == {"status": "ready", "service": name}
+    assert clients[name].get("/self-test").json() == {"status": "passed", "service": name}
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)

@@ -315,7 +315,7 @@ _COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets"}
 _IAM = r"(iam/v1/projects/[^/]+/(?:serviceAccounts|locations/global/workloadIdentityPools).*)"
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"oauth2/token", token),
-    ("GET", r"service/services/([^/]+)(/heartbeat|/ready)", probe),
+    ("GET", r"service/services/([^/]+)(/heartbeat|/ready|/self-test)", probe),
     ("GET", r"(.*):getIamPolicy", get_policy),
     ("POST", r"(.*):getIamPolicy", get_policy),
     ("POST", r"(.*):setIamPolicy", set_policy),

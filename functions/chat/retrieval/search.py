@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.fusion import fuse
-from headwater.database.transactions import Database, json_rows
+from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
+from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 
@@ -108,6 +109,31 @@ class Search:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
             best = fuse(dense, _spans(tx, _LEXICAL, values))[:k]
             return _read_passages(tx, best, values)
+
+    def check(self) -> None:
+        """Embed a query with the active model and run each statement of a search, in a workspace without documents."""
+        with self.database.transaction(ALL_WORKSPACES) as tx:
+            model = read_active_model(tx)
+        vector = halfvec(self.embedder(model.name).embed_query("Self-test").tolist())
+        values = {
+            "workspace_id": uuid.UUID(int=0),
+            "source_id": None,
+            "model_id": model.id,
+            "vector": vector,
+            "terms": ["self"],
+            "query": any_term_query(["self"]),
+            "n": CANDIDATES,
+            "question": "Self-test",
+            "exact_limit": self.exact_limit,
+            "oversample": OVERSAMPLE,
+            "index_candidates": INDEX_CANDIDATES,
+        }
+        with self.database.transaction(values["workspace_id"]) as tx:
+            tx.execute(_TARGET, {**values, "n": MAX_TERMS})
+            tx.execute(_SET_INDEX_SCAN, values)
+            for statement in (indexed_statement(model.dim), _NEAREST, _DENSE, _LEXICAL):
+                _spans(tx, statement, values)
+            _read_passages(tx, [((uuid.UUID(int=0), 0, 1), 0.0)], values)
 
 
 def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[Span]:

@@ -50,6 +50,7 @@ class Database:
         self.engine = create_engine(
             url, root_certificate, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=pool_timeout_s
         )
+        self._search_path = ""
 
     @classmethod
     def from_settings(cls, settings: Settings, pool_size: int | None = None) -> "Database":
@@ -75,14 +76,18 @@ class Database:
     def _begin(self, scope: Scope) -> Iterator[Connection]:
         """Begin a transaction together with its first statement; without statements, nothing is sent.
 
-        A connection that broke while idle is replaced at that statement, so no ping is needed before.
+        A connection that broke while idle is replaced at that statement, so no ping is needed before. The first
+        transaction also reads pgvector's schema, for the search path.
         """
         # Interpolated into a statement, so it must be the constant or a UUID.
         literal = ALL_WORKSPACES if scope == ALL_WORKSPACES else uuid.UUID(str(scope))
         with self.engine.connect() as tx:
             tx.begin()
             connection = cast("PipelinedConnection", tx.connection.dbapi_connection)
-            connection.begin_with(f"{_SET_UP}, set_config('app.workspace_id', '{literal}', true)")
+            path = self._search_path or _PATH
+            connection.begin_with(f"{_set_up(path)}, set_config('app.workspace_id', '{literal}', true)")
+            if not self._search_path:
+                self._search_path = _read_search_path(tx)
             calls = tx.info[_AFTER_COMMIT] = []
             yield tx
             tx.commit()
@@ -90,7 +95,8 @@ class Database:
             call()
 
     def check_ready(self) -> None:
-        """Raise NotReady if the schema is outdated or the role bypasses row-level security."""
+        """Raise NotReady if the schema is outdated, or the role bypasses row-level security or can't use pgvector."""
+        self._search_path = ""  # pgvector may have been moved
         with self.transaction(ALL_WORKSPACES) as tx:
             role = tx.execute(sa.text("select rolsuper or rolbypassrls from pg_roles where rolname = current_user"))
             if role.scalar_one():
@@ -105,6 +111,27 @@ class Database:
                     f"The database schema is at revision {version}; {REVISION} is required. "
                     "Run `python -m functions.job migrate`."
                 )
+            _check_vectors(tx)
+
+
+def _check_vectors(tx: Connection) -> None:
+    """Compute with vectors; raises NotReady if the role can't."""
+    schema = tx.execute(sa.text(f"select {_VECTOR_SCHEMA}")).scalar_one()
+    if schema is None:
+        raise NotReady("The extension pgvector is not installed. Run `python -m functions.job migrate`.")
+    try:
+        tx.execute(_VECTORS)
+    except sa.exc.ProgrammingError as error:
+        raise NotReady(
+            f"The database role can't use pgvector, which is in the schema `{schema}`: {_short(error)}. "
+            "Run `python -m functions.job migrate`, which grants the rights. pgvector must be 0.8 or later."
+        ) from error
+
+
+_VECTORS = sa.text("""
+    select v <=> v, binary_quantize(v), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+    from (select cast('[1,2]' as halfvec) as v) one
+""")
 
 
 def after_commit(tx: Connection, call: Callable[[], object]) -> None:
@@ -120,8 +147,14 @@ def owner_transaction(url: str, root_certificate: str = "") -> Iterator[Connecti
     """
     with _owner_engine(url, root_certificate) as engine, engine.begin() as tx:
         # Supabase sets a `statement_timeout` on its roles that building an index of a million vectors exceeds.
-        tx.exec_driver_sql(f"{_SET_PATH}, set_config('statement_timeout', '0', true)")
+        tx.exec_driver_sql("select set_config('statement_timeout', '0', true)")
+        set_search_path(tx)
         yield tx
+
+
+def set_search_path(tx: Connection) -> None:
+    """Set the transaction's search path: our schema, and pgvector's if the extension exists."""
+    tx.exec_driver_sql(_SET_PATH)
 
 
 @contextmanager
@@ -132,7 +165,9 @@ def owner_session(url: str, root_certificate: str = "") -> Iterator[Connection]:
     """
     with _owner_engine(url, root_certificate) as engine, engine.connect() as connection:
         session = connection.execution_options(isolation_level="AUTOCOMMIT")
-        session.exec_driver_sql(f"set search_path = {_PATH}; set statement_timeout = 0")
+        session.exec_driver_sql(
+            f"select set_config('search_path', {_PATH}, false), set_config('statement_timeout', '0', false)"
+        )
         yield session
 
 
@@ -234,13 +269,34 @@ _AFTER_COMMIT = "after_commit"
 
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
-_PATH = "headwater, public, extensions"
+# The schema that contains pgvector differs: `public` by default, `extensions` at Supabase.
+_VECTOR_SCHEMA = "(select extnamespace::regnamespace::text from pg_catalog.pg_extension where extname = 'vector')"
+
+_PATH = f"concat_ws(', ', 'headwater', {_VECTOR_SCHEMA})"
 
 # Set in each transaction: settings of a role don't reach connections that a pooler opened before.
-_SET_PATH = f"select set_config('search_path', '{_PATH}', true)"
+_SET_PATH = f"select set_config('search_path', {_PATH}, true)"
 
-# Ends the transaction, and releases the locks, of an instance that is suspended within one.
-_SET_UP = f"{_SET_PATH}, set_config('idle_in_transaction_session_timeout', '60s', true)"
+
+def _set_up(path: str) -> str:
+    """Return the settings of a transaction, given an SQL expression for the search path.
+
+    The time-out ends the transaction, and releases the locks, of an instance that is suspended within one.
+    """
+    return (
+        f"select set_config('search_path', {path}, true), "
+        "set_config('idle_in_transaction_session_timeout', '60s', true)"
+    )
+
+
+def _read_search_path(tx: Connection) -> str:
+    """Return the transaction's search path as an SQL literal, an empty string while pgvector is not installed.
+
+    Looking up pgvector's schema costs 0.1 ms, too much for each transaction.
+    """
+    path, schema = tx.exec_driver_sql(f"select current_setting('search_path'), {_VECTOR_SCHEMA}").one()
+    return "'" + path.replace("'", "''") + "'" if schema else ""
+
 
 _NOT_TEXT = {"22021", "22P05"}
 """SQLSTATEs: a NUL character in text, and in JSON."""

@@ -94,9 +94,20 @@ class Route:
 
 
 class App:
-    """A function's routes plus `/heartbeat` and `/ready`; call it with a flask request."""
+    """A function's routes plus `/heartbeat`, `/ready` and `/self-test`; call it with a flask request.
 
-    def __init__(self, service: str, settings: Settings, routes: Sequence[Route], database: Database) -> None:
+    `self_test` does what the function does, on data of its own that it doesn't keep, and raises if that fails. The
+    smoke test of a release requests it.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        settings: Settings,
+        routes: Sequence[Route],
+        database: Database,
+        self_test: Callable[[], object] = lambda: None,
+    ) -> None:
         self.service = service
         self.settings = settings
         self.auth = Auth(settings, database, service)
@@ -104,8 +115,10 @@ class App:
             *routes,
             Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
             Route("GET", "/ready", self._ready, "Database, schema and role are ready", access="public"),
+            Route("GET", "/self-test", self._run_self_test, "The function works", access="public"),
         ]
         self._check_ready = database.check_ready
+        self._self_test = self_test
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         logs.configure(settings.log_level)
 
@@ -140,6 +153,11 @@ class App:
     def _ready(self, _: Call) -> dict[str, str]:
         self._check_ready()
         return {"status": "ready", "service": self.service}
+
+    def _run_self_test(self, _: Call) -> dict[str, str]:
+        self._check_ready()
+        self._self_test()
+        return {"status": "passed", "service": self.service}
 
     def _answer(self, request: flask.Request, request_id: str) -> flask.Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:

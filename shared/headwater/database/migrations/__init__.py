@@ -3,13 +3,14 @@
 `python -m functions.job migrate` runs them as the owner (`DATABASE_ADMIN_URL`) before the functions start.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import owner_transaction
+from headwater.database.transactions import owner_transaction, set_search_path
 from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError
 
@@ -30,9 +31,11 @@ def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
         raise ConfigError("DATABASE_URL must connect as the role `app`.")
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(_LOCK)
-        tx.execute(sa.text("create extension if not exists vector schema public"))
+        vector_schema = _ensure_vector(tx)
+        set_search_path(tx)
         tx.execute(sa.text("create schema if not exists headwater"))
         _ensure_role(tx, app["password"] or "")
+        _ensure_usage(tx, vector_schema)
         command.upgrade(_alembic(tx), "head")
 
 
@@ -70,6 +73,40 @@ def register_model(admin_url: str, name: str, dim: int, root_certificate: str = 
         tx.execute(sa.text(f"create table if not exists {partition}"))
 
 
+def _ensure_vector(tx: Connection) -> str:
+    """Create pgvector if it doesn't exist; returns the name of its schema.
+
+    Supabase has a schema `extensions` for new extensions. Everywhere else they belong in `public`.
+    """
+    if (schema := tx.execute(_VECTOR_SCHEMA).scalar_one_or_none()) is None:
+        schema = "extensions" if tx.execute(_CAN_USE_EXTENSIONS).scalar_one() else "public"
+        tx.execute(sa.text(f"create extension vector schema {schema}"))
+    return str(schema)
+
+
+def _ensure_usage(tx: Connection, schema: str) -> None:
+    """Let the role `app` use the types and operators in pgvector's schema.
+
+    Raises ConfigError if the owner can't grant it.
+    """
+    usage = sa.text("select has_schema_privilege('app', :schema, 'usage')")
+    if tx.execute(usage, {"schema": schema}).scalar_one():
+        return
+    grant = f"grant usage on schema {_quoted_name(tx, schema)} to app"
+    with suppress(sa.exc.ProgrammingError), tx.begin_nested():
+        tx.exec_driver_sql(grant)
+    if not tx.execute(usage, {"schema": schema}).scalar_one():
+        raise ConfigError(
+            f"The role `app` can't use the schema `{schema}`, which contains pgvector, and the role of "
+            f"DATABASE_ADMIN_URL can't grant it. Run `{grant}` as the owner of that schema, then migrate again."
+        )
+
+
+def _quoted_name(tx: Connection, name: str) -> str:
+    """Quote a name for SQL where necessary."""
+    return str(tx.dialect.identifier_preparer.quote(name))
+
+
 def _ensure_role(tx: Connection, password: str) -> None:
     """Create the functions' role, which owns no tables and can't bypass row-level security."""
     if not tx.execute(sa.text("select 1 from pg_roles where rolname = 'app'")).scalar():
@@ -89,5 +126,14 @@ def _alembic(tx: Connection) -> "Config":
     config.attributes["connection"] = tx
     return config
 
+
+_VECTOR_SCHEMA = sa.text("""
+    select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'
+""")
+
+_CAN_USE_EXTENSIONS = sa.text("""
+    select exists (select 1 from pg_namespace where nspname = 'extensions'
+      and has_schema_privilege(oid, 'create') and has_schema_privilege(oid, 'usage'))
+""")
 
 _LOCK = sa.text("select pg_advisory_xact_lock(hashtext('headwater.migrate'))")

@@ -156,7 +156,7 @@ def test_idle_transaction_is_terminated_after_one_minute(db: Database) -> None:
 def test_settings_of_a_transaction_do_not_outlive_it(db: Database) -> None:
     settings = "select current_setting('app.workspace_id', true), current_setting('search_path')"
     with db.transaction(WORKSPACE) as tx:
-        assert tuple(tx.execute(sa.text(settings)).one()) == (str(WORKSPACE), "headwater, public, extensions")
+        assert tuple(tx.execute(sa.text(settings)).one()) == (str(WORKSPACE), "headwater, public")
     with db.engine.begin() as tx:
         assert tuple(tx.execute(sa.text(settings)).one()) == ("", '"$user", public')
 

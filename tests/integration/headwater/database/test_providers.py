@@ -4,23 +4,32 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from functions.chat.retrieval.search import Search
+from functions.embedding.embed import check_embedding
+from headwater.config import read_settings
 from headwater.database.migrations import register_model, upgrade
-from headwater.database.transactions import ALL_WORKSPACES, Database, owner_transaction
+from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, owner_transaction
 from headwater.database.url import SOCKET
+from headwater.embedding.constant import ConstantEmbedder
+from headwater.embedding.vector_index import build_indexes
 from headwater.errors import ConfigError, DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.harness.certificates import Authority, authority
 from tests.harness.databases import APP_PASSWORD, FreshDatabase
 from tests.harness.pgbouncer import PROJECT, running_bouncer
 from tests.harness.ports import free_port
+from tests.harness.support import WORKSPACE, add_workspace
 from tests.harness.tcp_proxy import between
 
 pytestmark = pytest.mark.direct
+
+_ADD_VECTOR = sa.text("insert into vectors select 1, :workspace, '\\x01', cast(array_fill(1.0, array[384]) as halfvec)")
 
 PASSWORD = "100%'s \\ of it"
 
@@ -138,24 +147,111 @@ def test_server_without_tls_is_rejected_if_tls_is_required(postgres: Cluster, mo
     assert encrypted(postgres, module_database, None, sslmode="disable") == "app"
 
 
-def test_migration_needs_no_superuser_and_has_no_timeout(migrated_postgres: Cluster) -> None:
-    cluster = migrated_postgres
+def embedder(_: str) -> ConstantEmbedder:
+    return ConstantEmbedder()
+
+
+@contextmanager
+def owned_database(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """Create a database whose owner is no superuser. Yields its name, the URL of `app` and that of the owner."""
     quoted = PASSWORD.replace("'", "''")
     cluster.execute(f"create role owner login createrole password '{quoted}'")
     cluster.execute("grant app to owner with admin option", "alter role owner set statement_timeout = '7s'")
     with empty_database(cluster, "owned", "owner") as name:
-        cluster.execute("create extension vector", database=name)
         written = PASSWORD.replace("%", "%25").replace("'", "%27").replace("\\", "%5C").replace(" ", "%20")
-        admin_url = cluster.url(name, role="owner", password=written)
-        upgrade(admin_url, cluster.url(name, role="app", password=written))
+        app_url, admin_url = (cluster.url(name, role=role, password=written) for role in ("app", "owner"))
+        yield name, app_url, admin_url
+    cluster.execute("drop owned by owner", "drop role owner")
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = Database(url, 1)
+    yield database
+    database.close()
+
+
+def test_migration_needs_no_superuser_and_has_no_timeout(migrated_postgres: Cluster) -> None:
+    cluster = migrated_postgres
+    with owned_database(cluster) as (name, app_url, admin_url):
+        cluster.execute("create extension vector", database=name)
+        upgrade(admin_url, app_url)
         register_model(admin_url, "constant", 384)
         with owner_transaction(admin_url) as tx:
             assert tx.execute(sa.text("show statement_timeout")).scalar_one() == "0"
             assert not tx.execute(sa.text("select rolsuper from pg_roles where rolname = current_user")).scalar_one()
-        app = Database(cluster.url(name, role="app", password=written), 1)
+        with opened(app_url) as app:
+            app.check_ready()
+
+
+@pytest.mark.parametrize("schema", ["extensions", "public", "Vector types"])
+def test_migration_grants_the_use_of_pgvector_in_any_schema(migrated_postgres: Cluster, schema: str) -> None:
+    cluster = migrated_postgres
+    with owned_database(cluster) as (name, app_url, admin_url):
+        cluster.execute(
+            f'create schema if not exists "{schema}" authorization owner',
+            f'create extension vector schema "{schema}"',
+            f'revoke usage on schema "{schema}" from public',
+            f'alter schema "{schema}" owner to owner',
+            database=name,
+        )
+        upgrade(admin_url, app_url)
+        register_model(admin_url, "constant", 384)
+        with opened(app_url) as app:
+            app.check_ready()
+            check_embedding(app, embedder)
+            Search(app, embedder).check()
+            add_workspace(app)
+            with app.transaction(WORKSPACE) as tx:
+                tx.execute(_ADD_VECTOR, {"workspace": WORKSPACE})
+            settings = read_settings({"DATABASE_URL": app_url, "DATABASE_ADMIN_URL": admin_url})
+            assert build_indexes(settings, exact_vectors=0) == ["ix_vectors_1_embedding"]
+
+
+def test_self_test_fails_without_a_model(database: FreshDatabase) -> None:
+    with opened(database.url) as app:
+        for check in (Search(app, embedder).check, partial(check_embedding, app, embedder)):
+            with pytest.raises(NotReady, match="No embedding model is registered"):
+                check()
+
+
+def test_migration_names_the_missing_right_on_pgvectors_schema(migrated_postgres: Cluster) -> None:
+    cluster = migrated_postgres
+    with owned_database(cluster) as (name, app_url, admin_url):
+        cluster.execute("create schema extensions", "create extension vector schema extensions", database=name)
+        cluster.execute("grant usage on schema extensions to owner", database=name)
+        with pytest.raises(ConfigError, match="Run `grant usage on schema extensions to app` as the owner"):
+            upgrade(admin_url, app_url)
+        cluster.execute("grant usage on schema extensions to app", database=name)
+        upgrade(admin_url, app_url)
+        with opened(app_url) as app:
+            app.check_ready()
+
+
+def test_migration_creates_pgvector_in_supabases_schema(migrated_postgres: Cluster) -> None:
+    cluster = migrated_postgres
+    with empty_database(cluster, "supabase") as name:
+        cluster.execute("create schema extensions", database=name)
+        app_url = cluster.url(name, role="app", password=APP_PASSWORD)
+        upgrade(cluster.url(name), app_url)
+        with opened(app_url) as app:
+            app.check_ready()
+            with app.transaction(ALL_WORKSPACES) as tx:
+                assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, extensions"
+
+
+def test_check_ready_notices_that_pgvector_was_moved_or_closed(
+    migrated_postgres: Cluster, database: FreshDatabase
+) -> None:
+    with opened(database.url) as app:
         app.check_ready()
-        app.close()
-    cluster.execute("drop owned by owner", "drop role owner")
+        migrated_postgres.execute(
+            "create schema elsewhere", "alter extension vector set schema elsewhere", database=database.name
+        )
+        with pytest.raises(NotReady, match=r"can't use pgvector, which is in the schema `elsewhere`.*migrate"):
+            app.check_ready()
+        upgrade(database.admin_url, database.url)
+        app.check_ready()
 
 
 def test_pooler_with_project_names_serves_app_and_migrations(migrated_postgres: Cluster) -> None:

@@ -215,7 +215,7 @@ def test_services_are_closed_and_smoke_tested_before_traffic(deployment: Deploym
         service = deployment.google.resources[f"service/headwater-{name}"]
         [share] = service["status"]["traffic"]
         assert (share["percent"], share.get("tag")) == (100, None)
-        assert set(deployment.google.probed[f"headwater-{name}"]) == {"/heartbeat", "/ready"}
+        assert set(deployment.google.probed[f"headwater-{name}"]) == {"/heartbeat", "/ready", "/self-test"}
 
 
 def test_output_contains_no_secret(deployment: Deployment) -> None:
@@ -290,7 +290,7 @@ def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(
     password = made[f"{instance}/users/headwater"]["password"]
     socket = f"/cloudsql/{PROJECT}:{REGION}:headwater/.s.PGSQL.5432"
     assert admin == f"postgresql+pg8000://headwater:{password}@/headwater?unix_sock={socket.replace(':', '%3A')}"
-    assert set(map(frozenset, deployment.google.probed.values())) == {frozenset({"/heartbeat", "/ready"})}
+    assert set(map(frozenset, deployment.google.probed.values())) == {frozenset({"/heartbeat", "/ready", "/self-test"})}
     before = list(deployment.google.writes)
     assert deployment.run("--database=cloudsql", "--diff") == 0
     assert [line for line in deployment.output[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []

@@ -71,7 +71,7 @@ def test_fresh_database_is_migrated_and_empty(database: FreshDatabase) -> None:
     made = Database(database.url, 1)
     with made.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select current_user")).scalar_one() == "app"
-        assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, public, extensions"
+        assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, public"
         assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
     made.close()
 
