@@ -1,4 +1,4 @@
-"""Chunks counted by the tokenizer of all-MiniLM-L6-v2: none is longer than what the model reads."""
+"""Chunks measured with the tokenizer of all-MiniLM-L6-v2: none exceeds the model's input."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return load_tokenizer("all-MiniLM-L6-v2", folder)
 
 
-def test_our_own_pages_fit_the_model(tokenizer: Tokenizer) -> None:
+def test_chunks_of_the_corpus_fit_the_model(tokenizer: Tokenizer) -> None:
     pages = [parse(key, content, "text/markdown") for key, content in FILES.items()]
     for page, chunks in zip(pages, chunk(pages, tokenizer), strict=True):
         check_chunks(page, chunks, tokenizer)
@@ -39,12 +39,12 @@ def test_our_own_pages_fit_the_model(tokenizer: Tokenizer) -> None:
 
 @settings(max_examples=60)
 @given(words=st.lists(WORDS, min_size=50, max_size=400).map("".join))
-def test_any_text_fits_the_model(tokenizer: Tokenizer, words: str) -> None:
+def test_chunks_of_any_text_fit_the_model(tokenizer: Tokenizer, words: str) -> None:
     page = parse("page.md", words.replace("\0", "").encode(errors="ignore"), "text/markdown")
     check_chunks(page, chunk([page], tokenizer)[0], tokenizer)
 
 
 @pytest.mark.parametrize("name", ["one word", "hangul", "combining marks", "replacement characters", "tables"])
-def test_pages_of_one_endless_word_fit_the_model(tokenizer: Tokenizer, name: str) -> None:
+def test_chunks_of_adversarial_pages_fit_the_model(tokenizer: Tokenizer, name: str) -> None:
     page = parse("page.md", PAGES[f"{name}.md"].encode(), "text/markdown")
     check_chunks(page, chunk([page], tokenizer)[0], tokenizer)

@@ -1,4 +1,4 @@
-"""A Git repository collected by the real steps: what is added, changed and removed, and what is embedded for it."""
+"""Collecting a Git repository: added, changed, removed and failed documents, links and embeddings."""
 
 import shutil
 from collections import Counter
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.documents.documents import DocumentQuery, read_documents
 from functions.collection.pipeline.link import Link
 from functions.collection.runs.end import cancel_run
 from headwater.errors import Conflict, PermanentError
@@ -30,7 +29,7 @@ SMALL = {
 }
 
 
-def test_a_first_collect_adds_and_embeds_everything(pipeline: Pipeline, repository: Repository) -> None:
+def test_first_collect_adds_and_embeds_every_document(pipeline: Pipeline, repository: Repository) -> None:
     commit = repository.write(SMALL)
     run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, run.snapshot, run.total, run.error) == ("succeeded", commit, 3, None)
@@ -51,7 +50,7 @@ def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Re
         order by 1""") == [("link", "docs/install.md"), ("wikilink", "docs/faq.md")]
 
 
-def test_a_link_follows_its_target_when_that_comes_and_goes(pipeline: Pipeline, repository: Repository) -> None:
+def test_link_follows_its_target_when_it_is_added_and_removed(pipeline: Pipeline, repository: Repository) -> None:
     source = pipeline.add_source(repository.url)
     repository.write({"a.md": "# A\n\nSee [b](b.md).\n"})
     pipeline.collect(source)
@@ -65,7 +64,7 @@ def test_a_link_follows_its_target_when_that_comes_and_goes(pipeline: Pipeline, 
     assert pipeline.rows(targets) == [(None,)]
 
 
-def test_collecting_the_same_commit_again_does_nothing(pipeline: Pipeline, repository: Repository) -> None:
+def test_collect_of_the_same_commit_changes_nothing(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     source = pipeline.add_source(repository.url)
     pipeline.collect(source)
@@ -77,31 +76,27 @@ def test_collecting_the_same_commit_again_does_nothing(pipeline: Pipeline, repos
     assert kinds == [("list",), ("finish",)]
 
 
-def test_only_what_changed_is_fetched_and_only_new_texts_are_embedded(
-    pipeline: Pipeline, repository: Repository
-) -> None:
-    repository.write(SMALL)
+def test_only_changed_files_are_fetched_and_only_new_texts_embedded(pipeline: Pipeline, repository: Repository) -> None:
+    guide = "# Guide\n\n" + "Turn the valve slowly. " * 40 + "\n"
+    repository.write({**SMALL, "docs/guide.md": guide})
     source = pipeline.add_source(repository.url)
     pipeline.collect(source)
     repository.write(
         {
             "docs/faq.md": None,
             "docs/more.md": "# More\n\nWords.\n",
-            "docs/install.md": SMALL["docs/install.md"] + "\n## New\n\nNew text, long enough to stand alone.\n",
+            "docs/guide.md": guide + "\n## Cleaning\n\n" + "Rinse the filter well. " * 40 + "\n",
         }
     )
     run = pipeline.collect(source)
-    counts = run.counts
-    assert (counts.added, counts.changed, counts.removed, counts.unchanged) == (1, 1, 1, 1)
-    assert 0 < counts.embedded < counts.chunks + 1
-    assert counts.embedded + counts.reused == counts.chunks
+    items = pipeline.rows("select key, action from run_items where run_id = :r order by key", r=run.id)
+    assert items == [("docs/faq.md", "removed"), ("docs/guide.md", "changed"), ("docs/more.md", "added")]
+    assert (run.counts.unchanged, run.counts.chunks, run.counts.embedded, run.counts.reused) == (2, 3, 2, 1)
     assert pipeline.rows("select key from documents where deleted_at is not null") == [("docs/faq.md",)]
 
 
-def test_one_changed_document_costs_the_same_statements_and_rows_whatever_else_the_source_holds(
-    pipeline: Pipeline, tmp_path: Path
-) -> None:
-    handed = []
+def test_changed_document_costs_the_same_in_small_and_large_sources(pipeline: Pipeline, tmp_path: Path) -> None:
+    counts_per_statement = []
     for others in (3, 80):
         repository = Repository(tmp_path / str(others))
         pages = {f"{n}.md": f"# Page {n}\n\nOne of many. See [the next]({n + 1}.md).\n" for n in range(others)}
@@ -109,18 +104,19 @@ def test_one_changed_document_costs_the_same_statements_and_rows_whatever_else_t
         source = pipeline.add_source(repository.url)
         pipeline.collect(source)
         repository.write({"docs/faq.md": SMALL["docs/faq.md"] + f"\nSee {others} [here](install.md).\n"})
-        with _rows_handed_over(pipeline) as counted:
+        with _statement_costs(pipeline) as counted:
             run = pipeline.collect(source)
         assert (run.counts.changed, run.counts.unchanged, run.state) == (1, others + 2, "succeeded")
-        handed.append(counted)
-    listed = {statement for statement in handed[0] if handed[0][statement] != handed[1][statement]}
-    assert handed[0].keys() == handed[1].keys()
-    assert listed == {"copy listed from stdin (format text)"}
+        counts_per_statement.append(counted)
+    small, large = counts_per_statement
+    assert small.keys() == large.keys()
+    differing = {statement for statement in small if small[statement] != large[statement]}
+    assert differing == {"copy listed from stdin (format text)"}
 
 
 @contextmanager
-def _rows_handed_over(pipeline: Pipeline) -> Iterator[Counter[str]]:
-    """Count, for statements on what is collected, how often each runs and how many rows it gives or changes, in one."""
+def _statement_costs(pipeline: Pipeline) -> Iterator[Counter[str]]:
+    """Count executions and rows of each statement on collected data, as 1,000,000 × executions + rows."""
     counted: Counter[str] = Counter()
 
     def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -132,7 +128,7 @@ def _rows_handed_over(pipeline: Pipeline) -> Iterator[Counter[str]]:
     sa.event.remove(pipeline.database.engine, "after_cursor_execute", count)
 
 
-def test_a_document_that_comes_back_is_added_and_pays_for_no_vector(pipeline: Pipeline, repository: Repository) -> None:
+def test_document_that_returns_is_added_without_embedding(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     source = pipeline.add_source(repository.url)
     pipeline.collect(source)
@@ -145,7 +141,7 @@ def test_a_document_that_comes_back_is_added_and_pays_for_no_vector(pipeline: Pi
     assert pipeline.contents() == before
 
 
-def test_a_file_that_moves_keeps_its_vectors(pipeline: Pipeline, repository: Repository) -> None:
+def test_moved_file_reuses_its_vectors(pipeline: Pipeline, repository: Repository) -> None:
     repository.write({"a.md": "# Same\n\nSame text.\n", "keep.md": "# K\n\nk\n"})
     source = pipeline.add_source(repository.url)
     pipeline.collect(source)
@@ -154,7 +150,7 @@ def test_a_file_that_moves_keeps_its_vectors(pipeline: Pipeline, repository: Rep
     assert (run.counts.added, run.counts.removed, run.counts.embedded, run.counts.reused) == (1, 1, 0, 1)
 
 
-def test_removing_most_of_a_source_is_withheld(pipeline: Pipeline, repository: Repository) -> None:
+def test_removal_of_most_documents_is_withheld(pipeline: Pipeline, repository: Repository) -> None:
     names = [f"d{n:02}.md" for n in range(30)]
     repository.write({name: f"# {name}\n\ntext of {name}\n" for name in names})
     source = pipeline.add_source(repository.url)
@@ -168,9 +164,7 @@ def test_removing_most_of_a_source_is_withheld(pipeline: Pipeline, repository: R
     assert pipeline.rows("select pending_removals::text from sources") == [("[]",)]
 
 
-def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
-    database: FreshDatabase, repository: Repository
-) -> None:
+def test_cancelled_run_stops_and_the_next_one_completes_it(database: FreshDatabase, repository: Repository) -> None:
     repository.write(SMALL)
     with opened(database, fetch_batch=1, embed_batch=1) as pipeline:
         source = pipeline.add_source(repository.url)
@@ -188,15 +182,13 @@ def test_a_cancelled_run_stays_where_it_stood_and_the_next_one_completes_it(
         assert (cancelled.state, cancelled.counts.added) == ("cancelled", 1)
         assert pipeline.rows("select count(*) from documents") == [(1,)]
         pipeline.drain()
-        assert pipeline.rows("select count(*) from vectors") == [(0,)]  # nothing of it goes on
+        assert pipeline.rows("select count(*) from vectors") == [(0,)]
         run = pipeline.collect(source)
         assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 2, 1)
         assert pipeline.contents() == expected
 
 
-def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
-    database: FreshDatabase, repository: Repository
-) -> None:
+def test_next_run_resolves_links_of_a_cancelled_run(database: FreshDatabase, repository: Repository) -> None:
     repository.write(SMALL)
     with opened(database) as pipeline:
         source = pipeline.add_source(repository.url)
@@ -213,7 +205,7 @@ def test_links_that_a_cancelled_run_left_are_resolved_by_the_next(
         assert pipeline.contents() == expected
 
 
-def test_links_that_a_cancelled_run_left_are_resolved_though_a_listing_failed_in_between(
+def test_links_of_a_cancelled_run_survive_a_failed_listing(
     pipeline: Pipeline, repository: Repository, tmp_path: Path
 ) -> None:
     repository.write(SMALL)
@@ -223,21 +215,19 @@ def test_links_that_a_cancelled_run_left_are_resolved_though_a_listing_failed_in
         pipeline.step("collection")
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         cancel_run(tx, run_id)
-    moved = (tmp_path / "repository").rename(tmp_path / "elsewhere")
+    unreachable = (tmp_path / "repository").rename(tmp_path / "elsewhere")
     assert pipeline.collect(source).state == "failed"
-    moved.rename(tmp_path / "repository")
+    unreachable.rename(tmp_path / "repository")
     assert pipeline.collect(source).state == "succeeded"
     assert pipeline.rows("select count(target_document_id) from relations") == [(2,)]
 
 
-def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run(
-    pipeline: Pipeline, repository: Repository
-) -> None:
-    def refuse() -> None:
-        raise PermanentError("No links today.")
+def test_failed_link_step_is_reported_and_repeated_by_the_next_run(pipeline: Pipeline, repository: Repository) -> None:
+    def fail() -> None:
+        raise PermanentError("The link step failed.")
 
     def change(handler: Handler) -> Handler:
-        return Interrupted(handler, "compute", refuse) if isinstance(handler, Link) else handler
+        return Interrupted(handler, "compute", fail) if isinstance(handler, Link) else handler
 
     repository.write(SMALL)
     run_id = pipeline.start(source := pipeline.add_source(repository.url))
@@ -247,16 +237,16 @@ def test_links_that_could_not_be_resolved_are_told_and_looked_at_by_the_next_run
     assert (run.state, run.counts.failed, run.error and run.error["detail"]) == (
         "partial",
         0,
-        "Some links could not be resolved: No links today.",
+        "Some links could not be resolved: The link step failed.",
     )
-    linked = "select count(target_document_id) from relations"
-    assert pipeline.rows(linked) == [(0,)]
+    resolved = "select count(target_document_id) from relations"
+    assert pipeline.rows(resolved) == [(0,)]
     assert pipeline.collect(source).state == "succeeded"
-    assert pipeline.rows(linked) == [(2,)]
+    assert pipeline.rows(resolved) == [(2,)]
 
 
-def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: Repository) -> None:
-    bad: dict[str, str | bytes | None] = {
+def test_invalid_files_fail_or_warn_and_the_rest_is_collected(pipeline: Pipeline, repository: Repository) -> None:
+    files: dict[str, str | bytes | None] = {
         "good.md": "# Good\n\nText.\n",
         "huge.md": b"x" * 60_000_000,
         "binary.md": bytes(range(256)) * 20,
@@ -271,7 +261,7 @@ def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: 
         "caf\u00e9.md": "# NFC\n\nnfc\n",
         "cafe\u0301.md": "# NFD\n\nnfd\n",
     }
-    repository.write(bad)
+    repository.write(files)
     source = pipeline.add_source(repository.url)
     run = pipeline.collect(source)
     failures = {failure.key: failure.reason for failure in run.failures}
@@ -280,15 +270,13 @@ def test_bad_files_are_told_and_the_run_goes_on(pipeline: Pipeline, repository: 
     assert set(failures) == {"huge.md", "binary.md", "nul.md"}
     assert "limit" in failures["huge.md"]
     assert set(warnings) >= {"latin.md", "broken.md", "empty.md", "Case.md", "case.md", "caf\u00e9.md", "cafe\u0301.md"}
-    assert run.counts.added + run.counts.failed == run.total == len(bad)
+    assert run.counts.added + run.counts.failed == run.total == len(files)
     assert pipeline.rows("select max(token_count) <= 254 from chunks") == [(True,)]
     again = pipeline.collect(source)
-    assert (again.state, again.counts.unchanged) == ("succeeded", len(bad))
+    assert (again.state, again.counts.unchanged) == ("succeeded", len(files))
 
 
-def test_files_too_large_together_are_fetched_a_step_each_and_all_are_stored(
-    database: FreshDatabase, repository: Repository
-) -> None:
+def test_batch_over_the_size_limit_is_split_into_steps(database: FreshDatabase, repository: Repository) -> None:
     large = {f"{name}.md": f"# {name}\n\n" + f"A line of {name}.\n" * 30 for name in "abc"}
     repository.write({**large, "small.md": "# Small\n\nShort.\n", "binary.md": b"\x00\x01" * 300})
     with opened(database, fetch_batch=8, fetch_batch_bytes=1_000) as pipeline:
@@ -299,17 +287,17 @@ def test_files_too_large_together_are_fetched_a_step_each_and_all_are_stored(
             ("failed", 1),
         ]
         assert pipeline.rows("select count(*), max(attempt) from steps where kind = 'fetch'") == [(6, 0)]
-        apart = pipeline.contents()
+        contents = pipeline.contents()
         pipeline.rows("delete from sources returning id")
         pipeline.rows("delete from vectors returning input_hash")
-        together = Pipeline(database, fetch_batch=8)
-        with together.closing:
-            together.collect(together.add_source(repository.url))
-            assert together.rows("select count(*) from steps where kind = 'fetch'") == [(1,)]
-            assert together.contents() == apart
+        other = Pipeline(database, fetch_batch=8)
+        with other.closing:
+            other.collect(other.add_source(repository.url))
+            assert other.rows("select count(*) from steps where kind = 'fetch'") == [(1,)]
+            assert other.contents() == contents
 
 
-def test_an_empty_repository_succeeds_with_nothing(pipeline: Pipeline, repository: Repository) -> None:
+def test_empty_repository_succeeds_without_documents(pipeline: Pipeline, repository: Repository) -> None:
     run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, run.total, run.counts.listed, run.counts.chunks) == ("succeeded", 0, 0, 0)
 
@@ -317,7 +305,7 @@ def test_an_empty_repository_succeeds_with_nothing(pipeline: Pipeline, repositor
 @pytest.mark.parametrize(
     ("config", "word"), [({"branch": "nope"}, "nope"), ({"path": "nope/here"}, "nope/here")], ids=["branch", "path"]
 )
-def test_a_listing_that_cannot_be_had_fails_the_run_with_the_reason(
+def test_failed_listing_fails_the_run_with_the_reason(
     pipeline: Pipeline, repository: Repository, config: dict[str, str], word: str
 ) -> None:
     repository.write(SMALL)
@@ -327,35 +315,17 @@ def test_a_listing_that_cannot_be_had_fails_the_run_with_the_reason(
     assert word in run.error["detail"]
 
 
-def test_two_sources_with_the_same_texts_both_count_every_chunk(pipeline: Pipeline, repository: Repository) -> None:
+def test_sources_with_equal_texts_both_count_every_chunk(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     runs = [pipeline.start(pipeline.add_source(repository.url)) for _ in range(2)]
-    pipeline.drain(queues=["collection"])  # both find that nothing has a vector yet
+    pipeline.drain(queues=["collection"])  # both runs plan to embed all texts
     pipeline.drain()
     for run in map(pipeline.read, runs):
         counts = run.counts
         assert (run.state, counts.embedded + counts.reused) == ("succeeded", counts.chunks)
 
 
-def test_pages_of_documents_miss_none_that_two_sources_both_hold(pipeline: Pipeline, repository: Repository) -> None:
-    repository.write(SMALL)
-    for _ in range(3):
-        pipeline.collect(pipeline.add_source(repository.url))
-    seen, after = [], ""
-    while True:
-        with pipeline.database.transaction(pipeline.workspace_id) as tx:
-            page = read_documents(tx, pipeline.workspace_id, DocumentQuery(after=after, limit=2))
-        seen += [(document.key, document.id) for document in page.documents]
-        if page.next is None:
-            break
-        after = page.next
-    assert len(seen) == len(set(seen)) == 9
-    with pipeline.database.transaction(pipeline.workspace_id) as tx:
-        rest = read_documents(tx, pipeline.workspace_id, DocumentQuery(after="README.md"))
-    assert {document.key for document in rest.documents} == {key for key, _ in seen if key > "README.md"}
-
-
-def test_a_run_goes_on_under_a_release_with_another_parser(pipeline: Pipeline, repository: Repository) -> None:
+def test_run_continues_after_an_upgrade_of_the_parser(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     run_id = pipeline.start(pipeline.add_source(repository.url))
     pipeline.step("collection")
@@ -365,7 +335,7 @@ def test_a_run_goes_on_under_a_release_with_another_parser(pipeline: Pipeline, r
     assert (pipeline.read(run_id).state, pipeline.read(run_id).counts.added) == ("succeeded", 3)
 
 
-def test_without_an_embedding_model_the_run_says_what_to_do(database: FreshDatabase, repository: Repository) -> None:
+def test_run_without_an_embedding_model_names_the_command(database: FreshDatabase, repository: Repository) -> None:
     pipeline = Pipeline(database)
     run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, "migrate" in str(run.error)) == ("failed", True)

@@ -1,4 +1,4 @@
-"""What failed is tried again, that and nothing else, as the run that failed saw it; and told document by document."""
+"""Retries of a run's failed documents, and the items of runs with their traces."""
 
 import shutil
 import uuid
@@ -29,32 +29,33 @@ FILES: dict[str, str | bytes | None] = {
     "longer.md": "# Longer\n\n" + "More words of more kinds. " * 30 + "See [[a]].\n",
 }
 STRICT = 300
-"""A limit of bytes that two of the files are over."""
+"""A limit in bytes that two of the files exceed."""
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "repository")
-    made.write(FILES)
-    return made
+    repository = Repository(tmp_path / "repository")
+    repository.write(FILES)
+    return repository
 
 
 @pytest.fixture
 def strict(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database, max_file_bytes=STRICT, fetch_batch=2) as made:
-        yield made
+    """A pipeline that rejects two of the files."""
+    with opened(database, max_file_bytes=STRICT, fetch_batch=2) as pipeline:
+        yield pipeline
 
 
 @contextmanager
 def lenient(database: FreshDatabase) -> Iterator[Pipeline]:
-    """Give a pipeline for which no file is too large, as if somebody had changed the setting."""
-    made = Pipeline(database, fetch_batch=1)
-    yield made
-    made.database.close()
+    """A pipeline that accepts all files, as after a change of the setting."""
+    pipeline = Pipeline(database, fetch_batch=1)
+    yield pipeline
+    pipeline.database.close()
 
 
-def retried(pipeline: Pipeline, run_id: uuid.UUID) -> Run:
-    """Retry a run to its end."""
+def retry(pipeline: Pipeline, run_id: uuid.UUID) -> Run:
+    """Retry a run to its end. Return the new run."""
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         new_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
     pipeline.drain()
@@ -66,29 +67,30 @@ def items(pipeline: Pipeline, run_id: uuid.UUID, query: ItemQuery | None = None)
         return read_items(tx, run_id, query or ItemQuery()).items
 
 
-def refused(pipeline: Pipeline, run_id: uuid.UUID) -> str:
-    with pytest.raises(Conflict) as told:
-        retried(pipeline, run_id)
-    return told.value.message
+def conflict(pipeline: Pipeline, run_id: uuid.UUID) -> str:
+    """Return the message of a retry's conflict."""
+    with pytest.raises(Conflict) as caught:
+        retry(pipeline, run_id)
+    return caught.value.message
 
 
 def kinds(pipeline: Pipeline, run: Run) -> list[str]:
     return [kind for (kind,) in pipeline.rows("select kind from steps where run_id = :r order by id", r=run.id)]
 
 
-def test_documents_that_succeed_the_second_time_leave_what_an_undisturbed_run_leaves(
+def test_retry_stores_what_a_run_without_failures_stores(
     strict: Pipeline, database: FreshDatabase, repository: Repository
 ) -> None:
     failed = strict.collect(source := strict.add_source(repository.url))
     assert (failed.state, failed.counts.added, failed.counts.failed) == ("partial", 2, 2)
     repository.write({"b.md": "# B\n\nchanged since\n", "long.md": "# Long\n\nchanged since\n", "new.md": "# N\n\nn\n"})
     with lenient(database) as pipeline:
-        run = retried(pipeline, failed.id)
+        run = retry(pipeline, failed.id)
         assert (run.kind, run.state, run.total, run.snapshot) == ("retry", "succeeded", 2, failed.snapshot)
         assert (run.counts.added, run.counts.failed, run.counts.listed) == (2, 0, 0)
         assert kinds(pipeline, run) == ["fetch", "fetch", "finish", "link", "embed", "finish"]
         after = pipeline.contents()
-        assert pipeline.read(failed.id).counts == failed.counts, "what is over stays as it was"
+        assert pipeline.read(failed.id).counts == failed.counts, "the failed run is unchanged"
         repository.git("revert", "--no-edit", "HEAD")
         pipeline.rows("delete from documents returning id")
         pipeline.rows("delete from vectors returning input_hash")
@@ -96,41 +98,41 @@ def test_documents_that_succeed_the_second_time_leave_what_an_undisturbed_run_le
         assert pipeline.contents() == after
 
 
-def test_what_fails_for_good_fails_again_with_the_reason_and_can_be_retried_once_more(
+def test_document_that_fails_again_can_be_retried_again(
     strict: Pipeline, database: FreshDatabase, repository: Repository
 ) -> None:
     repository.write({"binary.md": bytes(range(256)) * 4})
     first = strict.collect(strict.add_source(repository.url))
     assert first.counts.failed == 3
     with lenient(database) as pipeline:
-        second = retried(pipeline, first.id)
+        second = retry(pipeline, first.id)
         assert (second.state, second.counts.added, [failure.key for failure in second.failures]) == (
             "partial",
             2,
             ["binary.md"],
         )
         assert "binary" in second.failures[0].reason
-        assert refused(pipeline, first.id) == (
+        assert conflict(pipeline, first.id) == (
             f"The source was listed again after this run. Retry run {second.id}, or collect the source."
         )
-        third = retried(pipeline, second.id)
+        third = retry(pipeline, second.id)
         assert (third.total, third.counts.failed) == (1, 1)
 
 
-def test_a_retry_is_refused_with_the_reason(strict: Pipeline, repository: Repository) -> None:
+def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Repository) -> None:
     source = strict.add_source(repository.url)
     failed = strict.collect(source)
     open_id = strict.start(source)
-    assert f"/api/runs/{open_id}/cancel" in refused(strict, failed.id)
-    assert "is open" in refused(strict, open_id)
+    assert f"/api/runs/{open_id}/cancel" in conflict(strict, failed.id)
+    assert "is open" in conflict(strict, open_id)
     strict.drain()
-    assert refused(strict, open_id) == "Nothing failed in this run."
-    assert str(open_id) in refused(strict, failed.id)
-    nowhere = strict.collect(strict.add_source(repository.url, branch="nope"))
-    assert "before it listed the source" in refused(strict, nowhere.id)
+    assert conflict(strict, open_id) == "Nothing failed in this run."
+    assert str(open_id) in conflict(strict, failed.id)
+    unlisted = strict.collect(strict.add_source(repository.url, branch="nope"))
+    assert "before it listed the source" in conflict(strict, unlisted.id)
     with strict.database.transaction(strict.workspace_id) as tx:
         pause.set_paused(tx, source.id, paused=True)
-    assert '{"paused": false}' in refused(strict, failed.id)
+    assert '{"paused": false}' in conflict(strict, failed.id)
     with pytest.raises(Conflict, match="paused"):
         strict.start(source)
     with strict.database.transaction(strict.workspace_id) as tx:
@@ -138,30 +140,30 @@ def test_a_retry_is_refused_with_the_reason(strict: Pipeline, repository: Reposi
     assert strict.collect(source).state == "succeeded"
 
 
-def test_a_listing_that_failed_since_does_not_stand_in_the_way(
+def test_retry_is_possible_after_a_later_listing_failed(
     strict: Pipeline, database: FreshDatabase, repository: Repository
 ) -> None:
     source = strict.add_source(repository.url)
     failed = strict.collect(source)
-    kept = repository.folder.rename(repository.folder.with_name("away"))
+    unreachable = repository.folder.rename(repository.folder.with_name("away"))
     assert strict.collect(source).state == "failed"
-    kept.rename(repository.folder)
+    unreachable.rename(repository.folder)
     with lenient(database) as pipeline:
-        assert retried(pipeline, failed.id).state == "succeeded"
+        assert retry(pipeline, failed.id).state == "succeeded"
 
 
-def test_a_document_that_was_added_by_hand_since_is_left_alone(
+def test_retry_leaves_a_document_uploaded_since(
     strict: Pipeline, database: FreshDatabase, repository: Repository
 ) -> None:
     failed = strict.collect(strict.add_source(repository.url))
     strict.rows("update documents set held = 'added', text = 'mine' where key = 'long.md' returning id")
     with lenient(database) as pipeline:
-        assert retried(pipeline, failed.id).total == 1
+        assert retry(pipeline, failed.id).total == 1
         assert pipeline.rows("select text from documents where key = 'long.md'") == [("mine",)]
 
 
-def traced(pipeline: Pipeline, source: Source) -> uuid.UUID:
-    """Collect a source, each step under a trace of its own, `1` being the listing's."""
+def collect_with_traces(pipeline: Pipeline, source: Source) -> uuid.UUID:
+    """Collect a source with a trace for each step, numbered from 1 for the listing."""
     run_id = pipeline.start(source)
     for n in range(1, 20):
         reset = logs.trace.set(f"projects/p/traces/{n}")
@@ -171,33 +173,31 @@ def traced(pipeline: Pipeline, source: Source) -> uuid.UUID:
     return run_id
 
 
-def test_each_item_tells_what_became_of_it_and_the_trace_of_the_step_that_settled_it(
-    strict: Pipeline, repository: Repository
-) -> None:
+def test_item_has_its_outcome_and_the_trace_of_its_step(strict: Pipeline, repository: Repository) -> None:
     source = strict.add_source(repository.url)
-    first = traced(strict, source)
-    told = [(item.key, item.action, item.state, item.trace) for item in items(strict, first)]
-    assert told == [
+    first = collect_with_traces(strict, source)
+    outcomes = [(item.key, item.action, item.state, item.trace) for item in items(strict, first)]
+    assert outcomes == [
         ("a.md", "added", "done", "projects/p/traces/2"),
         ("b.md", "added", "done", "projects/p/traces/2"),
         ("long.md", "added", "failed", "projects/p/traces/3"),
         ("longer.md", "added", "failed", "projects/p/traces/3"),
     ]
     assert "limit" in str(items(strict, first)[2].reason)
-    repository.write({"a.md": None, "b.md": "# B\n\nanew\n"})
-    second = traced(strict, source)
-    told = [(item.key, item.action, item.state, item.trace) for item in items(strict, second)]
-    assert told == [
+    repository.write({"a.md": None, "b.md": "# B\n\nchanged\n"})
+    second = collect_with_traces(strict, source)
+    outcomes = [(item.key, item.action, item.state, item.trace) for item in items(strict, second)]
+    assert outcomes == [
         ("a.md", "removed", "done", "projects/p/traces/3"),
         ("b.md", "changed", "done", "projects/p/traces/2"),
     ]
 
 
-def test_what_is_given_up_tells_the_trace_of_what_gave_it_up(strict: Pipeline, repository: Repository) -> None:
+def test_failed_item_has_the_trace_of_the_step_that_gave_up(strict: Pipeline, repository: Repository) -> None:
     run_id = strict.start(strict.add_source(repository.url))
     strict.step("collection")
     assert {item.trace for item in items(strict, run_id)} == {None}
-    shutil.rmtree(repository.folder / ".git")  # every batch fails for good, and so does each part of it
+    shutil.rmtree(repository.folder / ".git")  # no batch can be fetched
     reset = logs.trace.set("projects/p/traces/7")
     strict.drain()
     logs.trace.reset(reset)
@@ -221,16 +221,16 @@ def test_pending_item_has_no_trace_although_another_step_failed(strict: Pipeline
     assert len(states) == 4
 
 
-def test_items_come_by_key_by_action_and_by_state_page_by_page(strict: Pipeline, repository: Repository) -> None:
+def test_items_are_paged_by_key_and_filtered_by_action_and_state(strict: Pipeline, repository: Repository) -> None:
     run_id = strict.collect(strict.add_source(repository.url)).id
-    seen, after = [], ""
+    listed, after = [], ""
     while True:
         with strict.database.transaction(strict.workspace_id) as tx:
             page = read_items(tx, run_id, ItemQuery(after=after, limit=3))
-        seen += [item.key for item in page.items]
+        listed += [item.key for item in page.items]
         if page.next is None:
             break
         after = page.next
-    assert seen == ["a.md", "b.md", "long.md", "longer.md"]
+    assert listed == ["a.md", "b.md", "long.md", "longer.md"]
     assert [item.key for item in items(strict, run_id, ItemQuery(state="failed"))] == ["long.md", "longer.md"]
     assert items(strict, run_id, ItemQuery(action="removed")) == []

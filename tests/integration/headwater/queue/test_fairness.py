@@ -1,4 +1,4 @@
-"""Workspaces share the workers, real ones on a real Postgres: some workspaces have far more steps than others."""
+"""Fair claims of steps: workspaces with few steps share the workers with workspaces that have many."""
 
 import threading
 import time
@@ -21,19 +21,19 @@ from tests.harness.support import add_run, add_workspace, settings_for
 WORKSPACES = 20
 WORKERS = 5
 FEW, MANY = 12, 120
-"""Steps of most workspaces, and of every fifth."""
-STRETCH = 5 * WORKSPACES
-"""So many turns in a row are looked at; what waits all the time should have had an equal share of them."""
+"""Numbers of steps: of most workspaces, and of every fifth."""
+WINDOW = 5 * WORKSPACES
+"""Number of consecutive claims in which each waiting workspace should have an equal share."""
 
 
-class Turn:
-    """A step that writes down whose turn it was when it was claimed."""
+class RecordClaims:
+    """A handler that records the workspace of each claimed step."""
 
-    def __init__(self, turns: list[uuid.UUID]) -> None:
-        self.turns = turns
+    def __init__(self, claims: list[uuid.UUID]) -> None:
+        self.claims = claims
 
     def gather(self, tx: Connection, step: Step) -> Step:
-        self.turns.append(step.workspace_id)
+        self.claims.append(step.workspace_id)
         return step
 
     def compute(self, gathered: Step) -> Step:
@@ -49,9 +49,9 @@ class Turn:
 
 @pytest.fixture
 def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, WORKERS)
-    yield made
-    made.close()
+    db = Database(database.url, WORKERS)
+    yield db
+    db.close()
 
 
 def add_steps(db: Database) -> dict[uuid.UUID, int]:
@@ -64,23 +64,21 @@ def add_steps(db: Database) -> dict[uuid.UUID, int]:
     return counts
 
 
-def test_no_workspace_gets_less_than_a_third_of_its_fair_share_while_it_waits(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_waiting_workspace_gets_a_third_of_its_fair_share_at_least(db: Database, database: FreshDatabase) -> None:
     counts = add_steps(db)
-    turns: list[uuid.UUID] = []
+    claims: list[uuid.UUID] = []
     worker = Worker(
-        db, settings_for(database), {"fetch": Turn(turns)}, waker=NoWaker(), holder="test", lifetime=Lifetime()
+        db, settings_for(database), {"fetch": RecordClaims(claims)}, waker=NoWaker(), holder="test", lifetime=Lifetime()
     )
     workers = [threading.Thread(target=worker.drain, args=("collection", lambda: False)) for _ in range(WORKERS)]
     for thread in workers:
         thread.start()
     for thread in workers:
         thread.join()
-    assert Counter(turns) == counts
+    assert Counter(claims) == counts
 
-    for start in range(0, len(turns) - STRETCH, WORKSPACES):
-        before, after = Counter(turns[:start]), Counter(turns[: start + STRETCH])
-        fair = STRETCH / sum(counts[name] > before[name] for name in counts)
-        had = {name: after[name] - before[name] for name in counts if counts[name] > after[name]}
-        assert min(had.values(), default=fair) >= fair / 3, f"turns {start} to {start + STRETCH}"
+    for start in range(0, len(claims) - WINDOW, WORKSPACES):
+        before, after = Counter(claims[:start]), Counter(claims[: start + WINDOW])
+        fair_share = WINDOW / sum(counts[workspace] > before[workspace] for workspace in counts)
+        shares = [after[workspace] - before[workspace] for workspace in counts if counts[workspace] > after[workspace]]
+        assert min(shares, default=fair_share) >= fair_share / 3, f"claims {start} to {start + WINDOW}"
