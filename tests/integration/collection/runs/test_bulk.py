@@ -1,4 +1,4 @@
-"""Large runs go to the job: localcloud runs it as real processes, and whatever dies in between, the run goes on."""
+"""Large runs use the job, on a localcloud with real processes; tickets take over if the job cannot."""
 
 import shlex
 import shutil
@@ -38,14 +38,16 @@ BULK = {"job_name": "headwater", "bulk_threshold": 20, "max_job_workers": 2, "fe
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    made = Repository(tmp_path_factory.mktemp("repository"))
-    made.write({f"d{n:03}.md": f"# Document {n}\n\n" + f"Water rises to mark {n}. " * 60 for n in range(DOCUMENTS)})
-    return made
+    repository = Repository(tmp_path_factory.mktemp("repository"))
+    repository.write(
+        {f"d{n:03}.md": f"# Document {n}\n\n" + f"Water rises to mark {n}. " * 60 for n in range(DOCUMENTS)}
+    )
+    return repository
 
 
 @pytest.fixture(scope="module")
 def idle_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A localcloud whose job does nothing, and whose tickets wake nobody."""
+    """A localcloud whose job does nothing and whose queues are paused."""
     image = f"{JOB_IMAGE}=/bin/sh -c true"
     with localcloud(tmp_path_factory.mktemp("cloud"), "--image", image) as cloud:
         yield cloud
@@ -53,53 +55,52 @@ def idle_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def pipeline(database: FreshDatabase, idle_cloud: Cloud) -> Iterator[Pipeline]:
-    where = {**queue_settings(idle_cloud.url), "run_endpoint": idle_cloud.url}
-    with opened(database, **BULK, **where) as made:
-        create_all(made.settings)
+    with opened(database, **BULK, **queue_settings(idle_cloud.url), run_endpoint=idle_cloud.url) as pipeline:
+        create_all(pipeline.settings)
         for queue in QUEUES:
             idle_cloud.client.pause_queue(name=f"{LOCATION}/queues/{queue}")
             idle_cloud.client.purge_queue(name=f"{LOCATION}/queues/{queue}")
-        yield made
+        yield pipeline
 
 
-def bulk_of(pipeline: Pipeline, **changes: Any) -> JobStarter:
+def job_starter(pipeline: Pipeline, **changes: Any) -> JobStarter:
     settings = replace(pipeline.settings, **changes)
     tickets = pipeline.closing.enter_context(closing_client(Tickets(pipeline.database, settings)))
     return pipeline.closing.enter_context(closing_client(JobStarter(pipeline.database, settings, tickets)))
 
 
-def list_source(pipeline: Pipeline, repository: Repository, bulk: JobStarter, *, dies: bool = False) -> uuid.UUID:
-    """Start a run as the API does and take its first step as the function does, or dies in."""
+def list_source(pipeline: Pipeline, repository: Repository, starter: JobStarter, *, dies: bool = False) -> uuid.UUID:
+    """Start a run and list the source, as the function does. With `dies`, it dies before it starts the job."""
     source = pipeline.add_source(repository.url)
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         run_id, _ = start_run(tx, pipeline.workspace_id, source.id, "api")
-    steps = handlers(bulk.settings, (lambda _: None) if dies else bulk.start)
-    worker = Worker(pipeline.database, bulk.settings, steps, waker=bulk.tickets, holder="test", lifetime=Lifetime())
+    steps = handlers(starter.settings, (lambda _: None) if dies else starter.start)
+    worker = Worker(
+        pipeline.database, starter.settings, steps, waker=starter.tickets, holder="test", lifetime=Lifetime()
+    )
     worker.drain("collection", stop=iter((False, True)).__next__)
     return run_id
 
 
 def executions(cloud: Cloud, run_id: uuid.UUID) -> list[Any]:
-    """List the executions that were started for a run, whoever knows of them."""
-    found = cloud.executions.list_executions(parent=f"{LOCATION}/jobs/headwater")
-    return [one for one in found if f"--run={run_id}" in one.template.containers[0].args]
+    """Return the executions that were started for a run."""
+    all_executions = cloud.executions.list_executions(parent=f"{LOCATION}/jobs/headwater")
+    return [execution for execution in all_executions if f"--run={run_id}" in execution.template.containers[0].args]
 
 
-def tickets_sent(cloud: Cloud) -> int:
+def count_tickets(cloud: Cloud) -> int:
     return len(cloud.task_ids(f"{LOCATION}/queues/collection"))
 
 
-def age(pipeline: Pipeline, seconds: float) -> None:
-    """Let so much time go by for the job, the leases and what was finished."""
+def advance_time(pipeline: Pipeline, seconds: float) -> None:
+    """Move the times of the job's start and of steps into the past."""
     with pipeline.database.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update runs set job_asked_at = job_asked_at - make_interval(secs => :s)"), {"s": seconds})
-        moved = ", ".join(f"{name} = {name} - make_interval(secs => :s)" for name in ("started_at", "finished_at"))
-        tx.execute(sa.text(f"update steps set {moved}"), {"s": seconds})
+        times = ", ".join(f"{name} = {name} - make_interval(secs => :s)" for name in ("started_at", "finished_at"))
+        tx.execute(sa.text(f"update steps set {times}"), {"s": seconds})
 
 
-def test_a_large_listing_is_worked_on_by_the_job(
-    database: FreshDatabase, repository: Repository, tmp_path: Path
-) -> None:
+def test_large_run_is_completed_by_the_job(database: FreshDatabase, repository: Repository, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": database.url, "EMBEDDING_MODEL": "constant", "FETCH_FILE_URLS": "true"}
     image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
     with (
@@ -107,7 +108,7 @@ def test_a_large_listing_is_worked_on_by_the_job(
         opened(database, **BULK, **queue_settings(cloud.url), run_endpoint=cloud.url) as pipeline,
     ):
         create_all(pipeline.settings)
-        run_id = list_source(pipeline, repository, bulk_of(pipeline))
+        run_id = list_source(pipeline, repository, job_starter(pipeline))
         run = pipeline.read(run_id)
         assert (run.state, run.trigger, run.engine, run.notice) == ("running", "api", "job", None)
         assert run.execution is not None
@@ -122,104 +123,102 @@ def test_a_large_listing_is_worked_on_by_the_job(
         assert pipeline.rows("select count(*) from tickets") == [(0,)]
 
 
-def test_a_large_retry_goes_to_the_job_too(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
-    run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name=""))
-    pipeline.rows("update run_items set state = 'failed', reason = 'It rained.' returning key")
+def test_large_retry_starts_the_job(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
+    run_id = list_source(pipeline, repository, job_starter(pipeline, job_name=""))
+    pipeline.rows("update run_items set state = 'failed', reason = 'Failed.' returning key")
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         cancel_run(tx, run_id)
         retry_id = retry_failed.retry_run(tx, pipeline.workspace_id, run_id, pipeline.settings)
-    bulk_of(pipeline).start(retry_id)
+    job_starter(pipeline).start(retry_id)
     [execution] = executions(idle_cloud, retry_id)
     assert (pipeline.read(retry_id).engine, execution.task_count) == ("job", 2)
 
 
-def test_a_small_listing_stays_with_tickets(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
-    run_id = list_source(pipeline, repository, bulk_of(pipeline, bulk_threshold=DOCUMENTS))
+def test_small_run_stays_with_tickets(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
+    run_id = list_source(pipeline, repository, job_starter(pipeline, bulk_threshold=DOCUMENTS))
     assert (pipeline.read(run_id).engine, executions(idle_cloud, run_id)) == ("tickets", [])
-    assert tickets_sent(idle_cloud) > 0
+    assert count_tickets(idle_cloud) > 0
 
 
-def test_where_no_job_is_named_tickets_do_the_largest(pipeline: Pipeline, repository: Repository) -> None:
-    run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name=""))
+def test_large_run_stays_with_tickets_without_a_job(pipeline: Pipeline, repository: Repository) -> None:
+    run_id = list_source(pipeline, repository, job_starter(pipeline, job_name=""))
     assert (pipeline.read(run_id).engine, pipeline.read(run_id).notice) == ("tickets", None)
 
 
-def test_however_often_it_is_asked_for_a_run_gets_one_execution(
-    pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
-) -> None:
-    bulk = bulk_of(pipeline)
-    run_id = list_source(pipeline, repository, bulk, dies=True)
+def test_concurrent_starts_create_one_execution(pipeline: Pipeline, repository: Repository, idle_cloud: Cloud) -> None:
+    starter = job_starter(pipeline)
+    run_id = list_source(pipeline, repository, starter, dies=True)
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda n: bulk.start(run_id) if n % 2 else bulk.watch(), range(5)))
+        list(pool.map(lambda n: starter.start(run_id) if n % 2 else starter.watch(), range(5)))
     [execution] = executions(idle_cloud, run_id)
     assert execution.name.endswith(f"/{pipeline.read(run_id).execution}")
     assert execution.task_count == 2
 
 
-def test_a_job_that_cannot_be_started_is_told_and_tickets_go_on_at_once(
+def test_missing_job_is_reported_and_tickets_take_over(
     pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
 ) -> None:
-    run_id = list_source(pipeline, repository, bulk_of(pipeline, job_name="missing"))
+    run_id = list_source(pipeline, repository, job_starter(pipeline, job_name="missing"))
     run = pipeline.read(run_id)
     assert (run.engine, run.execution) == ("tickets", None)
     assert "The Cloud Run job missing couldn't be started" in str(run.notice)
-    assert tickets_sent(idle_cloud) > 0
+    assert count_tickets(idle_cloud) > 0
 
 
-def test_a_cloud_run_that_cannot_be_reached_holds_nothing_up(pipeline: Pipeline, repository: Repository) -> None:
-    run_id = list_source(pipeline, repository, bulk_of(pipeline, run_endpoint="http://127.0.0.1:9"))
+def test_tickets_take_over_when_cloud_run_is_down(pipeline: Pipeline, repository: Repository) -> None:
+    run_id = list_source(pipeline, repository, job_starter(pipeline, run_endpoint="http://127.0.0.1:9"))
     run = pipeline.read(run_id)
     assert run.engine == "tickets"
     assert "couldn't be started" in str(run.notice)
 
 
-def test_the_watchdog_asks_when_whoever_listed_died_before_it_could(
+def test_watchdog_starts_the_job_after_the_function_died(
     pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
 ) -> None:
-    bulk = bulk_of(pipeline)
-    run_id = list_source(pipeline, repository, bulk, dies=True)
+    starter = job_starter(pipeline)
+    run_id = list_source(pipeline, repository, starter, dies=True)
     assert (pipeline.read(run_id).engine, executions(idle_cloud, run_id)) == ("job", [])
-    bulk.watch()
+    starter.watch()
     assert len(executions(idle_cloud, run_id)) == 1
-    assert tickets_sent(idle_cloud) <= 2, "watchdogs only"
+    assert count_tickets(idle_cloud) <= 2, "only watchdogs"
 
 
-def test_the_watchdog_goes_on_with_tickets_when_the_job_gives_no_sign_of_life(
+def test_watchdog_hands_over_to_tickets_when_the_job_is_silent(
     pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
 ) -> None:
-    bulk = bulk_of(pipeline, job_patience_s=100.0)
-    run_id = list_source(pipeline, repository, bulk)
-    age(pipeline, 90)
-    bulk.watch()
-    assert pipeline.read(run_id).engine == "job", "it may still come"
-    age(pipeline, 20)
-    bulk.watch()
+    starter = job_starter(pipeline, job_patience_s=100.0)
+    run_id = list_source(pipeline, repository, starter)
+    advance_time(pipeline, 90)
+    starter.watch()
+    assert pipeline.read(run_id).engine == "job", "it may still start"
+    advance_time(pipeline, 20)
+    starter.watch()
     run = pipeline.read(run_id)
     assert (run.engine, len(executions(idle_cloud, run_id))) == ("tickets", 1)
     assert "no progress for 100 seconds" in str(run.notice)
-    assert tickets_sent(idle_cloud) > 2
+    assert count_tickets(idle_cloud) > 2
     pipeline.drain()
     assert pipeline.read(run_id).state == "succeeded"
 
 
-@pytest.mark.parametrize("sign", ["a step in hand", "a step claimed"])
-def test_a_job_that_works_is_left_to_it(pipeline: Pipeline, repository: Repository, sign: str) -> None:
-    bulk = bulk_of(pipeline, job_patience_s=100.0)
-    run_id = list_source(pipeline, repository, bulk)
-    age(pipeline, 1000)
+@pytest.mark.parametrize("progress", ["running step", "recent claim"])
+def test_watchdog_keeps_a_job_that_makes_progress(pipeline: Pipeline, repository: Repository, progress: str) -> None:
+    starter = job_starter(pipeline, job_patience_s=100.0)
+    run_id = list_source(pipeline, repository, starter)
+    advance_time(pipeline, 1000)
     change = {
-        "a step in hand": "set state = 'running', lease_until = now() + interval '9 s'",
-        "a step claimed": "set started_at = now() - interval '9 s'",
-    }[sign]
+        "running step": "set state = 'running', lease_until = now() + interval '9 s'",
+        "recent claim": "set started_at = now() - interval '9 s'",
+    }[progress]
     pipeline.rows(f"update steps {change} where kind = 'fetch' and key = '0' returning id")
-    bulk.watch()
+    starter.watch()
     assert pipeline.read(run_id).engine == "job"
 
 
-def test_a_run_that_a_command_began_gets_no_execution(
+def test_run_of_the_command_line_gets_no_execution(
     pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
 ) -> None:
     run_id = pipeline.start(pipeline.add_source(repository.url))
-    bulk_of(pipeline).watch()
+    job_starter(pipeline).watch()
     assert (pipeline.read(run_id).engine, pipeline.read(run_id).trigger) == ("job", "job")
     assert executions(idle_cloud, run_id) == []

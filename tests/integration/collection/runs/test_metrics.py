@@ -1,4 +1,4 @@
-"""What whoever watches a run is told: steps by kind, pace, failures by reason; and when there is no news."""
+"""Metrics of runs: steps by kind, throughput, groups of failures; and conditional requests for a run."""
 
 import json
 import uuid
@@ -26,23 +26,25 @@ def write(db: Database, statement: str, **values: Any) -> None:
 
 
 def add_steps(db: Database, run_id: uuid.UUID, kind: str, seconds: list[float | None]) -> None:
-    """Add steps of batch 0, 1, …, each done just now after so many seconds, or not begun (None)."""
+    """Add one step per batch, finished just now after `seconds`, or not started (None)."""
     queue = "embedding" if kind == "embed" else "collection"
     steps = [NewStep(queue, kind, str(n), {"batch": n}) for n in range(len(seconds))]
     with db.transaction(WORKSPACE) as tx:
         ledger.add_steps(tx, run_id, WORKSPACE, steps)
-    for n, took_s in enumerate(seconds):
-        if took_s is not None:
-            which = {"run": run_id, "kind": kind, "key": str(n)}
-            named = "where run_id = :run and kind = :kind and key = :key"
-            running = f"update steps set state = 'running', lease_until = now() {named}"
+    for n, duration_s in enumerate(seconds):
+        if duration_s is not None:
+            values = {"run": run_id, "kind": kind, "key": str(n)}
+            where = "where run_id = :run and kind = :kind and key = :key"
+            running = f"update steps set state = 'running', lease_until = now() {where}"
             times = "started_at = now() - make_interval(secs => :took), finished_at = now()"
-            write(db, running, **which)
-            write(db, f"update steps set state = 'done', lease_until = null, {times} {named}", **which, took=took_s)
+            write(db, running, **values)
+            write(
+                db, f"update steps set state = 'done', lease_until = null, {times} {where}", **values, took=duration_s
+            )
 
 
 def add_items(db: Database, run_id: uuid.UUID, states: list[str]) -> None:
-    """Add items, one to a batch."""
+    """Add one item per batch."""
     rows = json.dumps([{"n": n, "state": state} for n, state in enumerate(states)])
     write(
         db,
@@ -73,7 +75,7 @@ def read(db: Database, run_id: uuid.UUID) -> Run:
         return read_run(tx, run_id)
 
 
-def test_steps_are_told_by_kind_with_the_seconds_that_they_took(db: Database) -> None:
+def test_step_metrics_have_counts_and_durations_by_kind(db: Database) -> None:
     run_id = add_run(db)
     add_steps(db, run_id, "fetch", [float(n) for n in range(1, 22)] + [None])
     add_steps(db, run_id, "embed", [None])
@@ -89,7 +91,7 @@ def test_steps_are_told_by_kind_with_the_seconds_that_they_took(db: Database) ->
     assert (embed.kind, embed.ready, embed.attempts, embed.seconds, embed.p95_seconds) == ("embed", 1, 1, 0, None)
 
 
-def test_an_open_run_tells_its_pace_of_the_last_minute_and_what_is_left(db: Database) -> None:
+def test_open_run_has_throughput_of_the_last_minute_and_time_left(db: Database) -> None:
     run_id = add_run(db)
     assert (read(db, run_id).throughput, read(db, run_id).seconds_left) == (None, None)
     add_steps(db, run_id, "fetch", [600.0, *[None] * 3])
@@ -98,10 +100,10 @@ def test_an_open_run_tells_its_pace_of_the_last_minute_and_what_is_left(db: Data
     assert run.throughput == pytest.approx(1 / 60, abs=0.01)
     assert run.seconds_left == pytest.approx(600 * 3 + 2400 * 3, rel=0.1)
     write(db, "update steps set finished_at = now() - interval '2 min' where state = 'done'")
-    assert read(db, run_id).throughput == 0, "nothing lately"
+    assert read(db, run_id).throughput == 0, "nothing in the last minute"
 
 
-def test_a_run_that_has_ended_tells_its_pace_over_all_its_time(db: Database) -> None:
+def test_ended_run_has_throughput_over_its_whole_duration(db: Database) -> None:
     run_id = add_run(db)
     add_items(db, run_id, ["done", "done", "failed", "done"])
     write(db, "update runs set created_at = now() - interval '8 s'")
@@ -112,7 +114,7 @@ def test_a_run_that_has_ended_tells_its_pace_over_all_its_time(db: Database) -> 
     assert run.seconds_left is None
 
 
-def test_failures_for_one_cause_are_one_group_whatever_keys_numbers_and_hashes_they_name(db: Database) -> None:
+def test_failures_that_differ_in_keys_and_numbers_are_one_group(db: Database) -> None:
     run_id = add_run(db)
     sha = ["7fd1a60b01f91b314f59955a4e4d4e80d8edf11d", "1f7a7a472abf3dd9643fd615f6da379c4acb3e3a"]
     add_failures(
@@ -141,7 +143,7 @@ def test_failures_for_one_cause_are_one_group_whatever_keys_numbers_and_hashes_t
     ]
 
 
-def test_ten_thousand_failures_come_as_a_thousand_keys_and_a_hundred_groups_at_most(db: Database) -> None:
+def test_failures_and_groups_of_a_run_are_limited(db: Database) -> None:
     run_id = add_run(db)
     write(
         db,
@@ -156,9 +158,7 @@ def test_ten_thousand_failures_come_as_a_thousand_keys_and_a_hundred_groups_at_m
     assert run.counts.failed == 10_000
 
 
-def test_whoever_has_a_run_as_it_is_gets_no_body_until_something_happens(
-    database: FreshDatabase, tmp_path: Path
-) -> None:
+def test_run_is_304_until_it_changes(database: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n\ntext\n", "b.md": "# B\n\nmore\n"})
     with opened(database, fetch_batch=1) as pipeline:
@@ -166,15 +166,15 @@ def test_whoever_has_a_run_as_it_is_gets_no_body_until_something_happens(
         run_id = pipeline.start(pipeline.add_source(repository.url))
         etags = [""]
         for _ in range(20):
-            answer = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
-            if answer.status_code == 200:
-                etags.append(answer.headers["ETag"])
+            response = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
+            if response.status_code == 200:
+                etags.append(response.headers["ETag"])
             again = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etags[-1]})
             assert (again.status_code, again.data) == (304, b"")
             assert again.headers["ETag"] == etags[-1]
-            if answer.status_code == 200 and answer.get_json()["state"] != "running":
+            if response.status_code == 200 and response.get_json()["state"] != "running":
                 break
             pipeline.step("collection")
             pipeline.step("embedding")
-        assert answer.get_json()["state"] == "succeeded"
+        assert response.get_json()["state"] == "succeeded"
         assert len(set(etags)) == len(etags) >= 5

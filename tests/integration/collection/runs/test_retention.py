@@ -1,4 +1,4 @@
-"""What is swept, and what never is: old runs, documents removed long ago, bytes that nobody will fetch."""
+"""Retention: old runs, tombstones and staged blobs are deleted, and what must stay is not."""
 
 import shutil
 import uuid
@@ -27,18 +27,16 @@ RUN = """
     from (select cast(:age as integer) as age) old returning id
 """
 STEP = "insert into steps (run_id, workspace_id, queue, kind, key) values (:r, :w, 'collection', 'list', '')"
-
 ITEMS = """
     insert into run_items (run_id, workspace_id, key, action) select :r, :w, k, 'added' from unnest(array['a', 'b']) k
 """
-
-REMOVED_DOCUMENT = """
+DELETED_DOCUMENT = """
     insert into documents (workspace_id, source_id, key, title, text, media_type, fingerprint, deleted_at)
     values (:w, :s, 'a.md', 'A', 'A.', 'text/markdown', 'f', now() - interval '1 year')
 """
 
 
-def add(
+def add_old_run(
     db: Database,
     source_id: uuid.UUID,
     age_days: int | None,
@@ -46,77 +44,76 @@ def add(
     snapshot: str | None = "c0ffee",
     workspace_id: uuid.UUID = WORKSPACE,
 ) -> uuid.UUID:
-    """Add a run of some days ago with a step and two items; None: an open one, begun long ago."""
+    """Add a run that ended `age_days` ago, with a step and two items. None: an open run, started long ago."""
     values = {"w": workspace_id, "s": source_id, "age": age_days, "kind": kind, "snapshot": snapshot}
     with db.transaction(workspace_id) as tx:
         run_id: uuid.UUID = tx.execute(sa.text(RUN), values).scalar_one()
-        which = {"w": workspace_id, "r": run_id}
-        tx.execute(sa.text(STEP), which)
-        tx.execute(sa.text(ITEMS), which)
+        ids = {"w": workspace_id, "r": run_id}
+        tx.execute(sa.text(STEP), ids)
+        tx.execute(sa.text(ITEMS), ids)
     return run_id
 
 
-def left(db: Database, workspace_id: uuid.UUID = WORKSPACE) -> set[uuid.UUID]:
+def stored_runs(db: Database, workspace_id: uuid.UUID = WORKSPACE) -> set[uuid.UUID]:
+    """Return the ids of the runs. Asserts that exactly these have steps and items."""
     with db.transaction(workspace_id) as tx:
-        found = set(tx.execute(sa.text("select id from runs")).scalars())
+        run_ids = set(tx.execute(sa.text("select id from runs")).scalars())
         for table in ("steps", "run_items"):
-            assert set(tx.execute(sa.text(f"select distinct run_id from {table}")).scalars()) == found
-    return found
+            assert set(tx.execute(sa.text(f"select distinct run_id from {table}")).scalars()) == run_ids
+    return run_ids
 
 
-def test_document_that_is_being_restored_is_not_purged(db: Database, database: FreshDatabase) -> None:
+def test_document_that_is_being_restored_is_not_deleted(db: Database, database: FreshDatabase) -> None:
     source_id = add_source(db)
     with db.transaction(WORKSPACE) as tx:
-        tx.execute(sa.text(REMOVED_DOCUMENT), {"w": WORKSPACE, "s": source_id})
+        tx.execute(sa.text(DELETED_DOCUMENT), {"w": WORKSPACE, "s": source_id})
     with ThreadPoolExecutor(1) as pool, db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("update documents set deleted_at = null"))
-        assert pool.submit(sweep, db, settings_for(database)).result(20) == (0, 0), "it does not wait for the lock"
+        assert pool.submit(sweep, db, settings_for(database)).result(20) == (0, 0), "sweep skips the locked row"
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select key, deleted_at from documents")).all() == [("a.md", None)]
 
 
-def test_old_runs_go_with_their_items_and_steps(db: Database, database: FreshDatabase) -> None:
+def test_old_runs_are_deleted_with_their_items_and_steps(db: Database, database: FreshDatabase) -> None:
     source_id = add_source(db)
-    old = [add(db, source_id, age) for age in (300, 200, 91)]
-    kept = {add(db, source_id, 89), add(db, source_id, 1)}
+    for age in (300, 200, 91):
+        add_old_run(db, source_id, age)
+    recent = {add_old_run(db, source_id, 89), add_old_run(db, source_id, 1)}
     assert sweep(db, settings_for(database)) == (3, 0)
-    assert left(db) == kept
-    assert not kept & set(old)
+    assert stored_runs(db) == recent
     assert sweep(db, settings_for(database)) == (0, 0)
 
 
-def test_a_sources_last_run_its_last_listing_and_what_is_open_stay_whatever_their_age(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_last_run_last_listing_and_open_runs_stay(db: Database, database: FreshDatabase) -> None:
     source_id, other_id = add_source(db), add_source(db)
-    add(db, source_id, 400)
-    listing = add(db, source_id, 300)
-    retried = add(db, source_id, 280, "retry")
-    add(db, source_id, 250, "collect", None)
-    add(db, source_id, 220, "restore")
-    last = add(db, source_id, 210, "dry_run")
-    add(db, other_id, 250, "retry")
-    add(db, other_id, 240, "collect")
-    open_id = add(db, other_id, None)
+    add_old_run(db, source_id, 400)
+    listing = add_old_run(db, source_id, 300)
+    retried = add_old_run(db, source_id, 280, "retry")
+    add_old_run(db, source_id, 250, "collect", None)
+    add_old_run(db, source_id, 220, "restore")
+    last = add_old_run(db, source_id, 210, "dry_run")
+    add_old_run(db, other_id, 250, "retry")
+    add_old_run(db, other_id, 240, "collect")
+    open_id = add_old_run(db, other_id, None)
     sweep(db, settings_for(database))
-    assert left(db) == {listing, retried, last, open_id}
+    assert stored_runs(db) == {listing, retried, last, open_id}
 
 
-def test_a_run_of_many_items_goes_by_and_by_and_not_before_its_time(db: Database, database: FreshDatabase) -> None:
+def test_large_run_is_deleted_in_parts(db: Database, database: FreshDatabase) -> None:
     source_id = add_source(db)
-    big = add(db, source_id, 100)
-    last = add(db, source_id, 99)
+    large = add_old_run(db, source_id, 100)
+    last = add_old_run(db, source_id, 99)
     with db.transaction(WORKSPACE) as tx:
-        many = """insert into run_items (run_id, workspace_id, key, action)
+        statement = """insert into run_items (run_id, workspace_id, key, action)
             select :r, :w, 'k' || n, 'added' from generate_series(1, 12000) n"""
-        tx.execute(sa.text(many), {"r": big, "w": WORKSPACE})
+        tx.execute(sa.text(statement), {"r": large, "w": WORKSPACE})
     assert sweep(db, settings_for(database, keep_runs_days=101)) == (0, 0)
     assert sweep(db, settings_for(database), for_s=0) == (0, 0)
     assert sweep(db, settings_for(database)) == (1, 0)
-    assert left(db) == {last}
+    assert stored_runs(db) == {last}
 
 
-def test_documents_removed_long_ago_go_for_good_in_every_workspace(database: FreshDatabase, tmp_path: Path) -> None:
+def test_old_tombstones_are_deleted_in_every_workspace(database: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({f"{name}.md": f"# {name}\n\ntext, see [a](a.md)\n" for name in "abcd"})
     with opened(database) as pipeline:
@@ -139,16 +136,18 @@ def test_documents_removed_long_ago_go_for_good_in_every_workspace(database: Fre
         pipelines[1].database.close()
 
 
-def test_the_engine_learns_where_tombstones_are_due_and_sees_none_of_them(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_engine_scope_sees_workspaces_with_tombstones_but_no_documents(db: Database) -> None:
+    source_id = add_source(db)
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(DELETED_DOCUMENT), {"w": WORKSPACE, "s": source_id})
     with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
-        assert tx.execute(sa.text("select workspaces_with_tombstones(now())")).all() == []
+        assert tx.execute(sa.text("select workspaces_with_tombstones(now())")).scalars().all() == [WORKSPACE]
+        assert tx.execute(sa.text("select workspaces_with_tombstones(now() - interval '2 years')")).all() == []
 
 
 class Staging:
-    """A source of a pipeline whose blobs lie in a folder, with one that `list` has staged."""
+    """A source with a staged blob."""
 
     def __init__(self, pipeline: Pipeline, source: Source) -> None:
         self.pipeline = pipeline
@@ -157,7 +156,7 @@ class Staging:
         self.blobs = open_blobs(pipeline.settings.blob_url)
         self.blobs.put(self.key, b"x")
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return self.blobs.exists(self.key)
 
 
@@ -169,24 +168,24 @@ def staging(database: FreshDatabase, tmp_path: Path) -> Iterator[Staging]:
         yield Staging(pipeline, pipeline.add_source(repository.url))
 
 
-def ask(staging: Staging, method: str, path: str) -> int:
-    """Call a route of the collection function; returns the status."""
+def call(staging: Staging, method: str, path: str) -> int:
+    """Call a route of the collection function. Return the status."""
     client = CollectionClient(staging.pipeline.database, staging.pipeline.settings).client
     return client.open(path, method=method).status_code
 
 
-def test_what_was_staged_for_a_run_that_is_cancelled_goes(staging: Staging) -> None:
+def test_cancelling_a_run_deletes_its_staged_blobs(staging: Staging) -> None:
     run_id = staging.pipeline.start(staging.source)
-    assert ask(staging, "POST", f"/api/runs/{run_id}/cancel") == 200
-    assert not staging.is_there()
+    assert call(staging, "POST", f"/api/runs/{run_id}/cancel") == 200
+    assert not staging.exists()
 
 
-def test_what_was_staged_for_a_source_that_is_deleted_goes(staging: Staging) -> None:
-    assert ask(staging, "DELETE", f"/api/sources/{staging.source.id}") == 204
-    assert not staging.is_there()
+def test_deleting_a_source_deletes_its_staged_blobs(staging: Staging) -> None:
+    assert call(staging, "DELETE", f"/api/sources/{staging.source.id}") == 204
+    assert not staging.exists()
 
 
-def test_what_was_staged_for_a_run_that_fails_goes(staging: Staging, tmp_path: Path) -> None:
+def test_failed_run_deletes_its_staged_blobs(staging: Staging, tmp_path: Path) -> None:
     (tmp_path / "repository").rename(tmp_path / "away")
     assert staging.pipeline.collect(staging.source).state == "failed"
-    assert not staging.is_there()
+    assert not staging.exists()

@@ -1,4 +1,4 @@
-"""What the log says when a run ends, which the alarm of a deployment looks for."""
+"""The log entry of a run's end, which a deployment's alarm looks for."""
 
 import json
 import logging
@@ -19,8 +19,8 @@ from tests.harness.support import WORKSPACE, add_run, add_workspace
 POLICY = ROOT / "scripts" / "deployment" / "resources" / "failed-runs.json"
 
 
-def ended(db: Database, state: State, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """End a new run twice, and return what the log tells of it."""
+def log_of_an_end(db: Database, state: State, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """End a new run twice. Return the log entries about it."""
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         for _ in range(2):
@@ -29,47 +29,47 @@ def ended(db: Database, state: State, caplog: pytest.LogCaptureFixture) -> list[
     return [event for event in events if event["run_id"] == run_id]
 
 
-def end_in_vain(db: Database, run_id: uuid.UUID) -> None:
-    """End a run in a transaction that comes to nothing."""
+def end_and_roll_back(db: Database, run_id: uuid.UUID) -> None:
+    """End a run in a transaction that is rolled back."""
     with db.transaction(WORKSPACE) as tx:
         end_run(tx, run_id, "failed")
-        raise LeaseLost("another has it")
+        raise LeaseLost("another worker has the step")
 
 
-def test_an_end_that_is_not_committed_is_not_told(database: FreshDatabase, caplog: pytest.LogCaptureFixture) -> None:
+def test_end_that_is_rolled_back_is_not_logged(database: FreshDatabase, caplog: pytest.LogCaptureFixture) -> None:
     db = Database(database.url, 1)
     add_workspace(db)
     run_id = add_run(db)
     with caplog.at_level(logging.INFO):
         with pytest.raises(LeaseLost):
-            end_in_vain(db, run_id)
+            end_and_roll_back(db, run_id)
         with db.transaction(WORKSPACE) as tx:  # on the same connection
             tx.execute(sa.text("select 1"))
     db.close()
     assert "run.ended" not in caplog.messages
 
 
-def test_a_run_that_failed_is_told_once_in_the_words_that_the_alarm_looks_for(
+def test_failed_run_is_logged_once_as_the_alarm_expects(
     database: FreshDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     db = Database(database.url, 1)
     add_workspace(db)
     [condition] = json.loads(POLICY.read_text())["conditions"]
-    wanted = condition["conditionMatchedLog"]
+    match = condition["conditionMatchedLog"]
     with caplog.at_level(logging.INFO):
-        [failed] = ended(db, "failed", caplog)
-        [succeeded] = ended(db, "succeeded", caplog)
+        [failed] = log_of_an_end(db, "failed", caplog)
+        [succeeded] = log_of_an_end(db, "succeeded", caplog)
     db.close()
-    assert f'jsonPayload.action="{failed["action"]}"' in wanted["filter"]
-    assert "severity=ERROR" in wanted["filter"]
+    assert f'jsonPayload.action="{failed["action"]}"' in match["filter"]
+    assert "severity=ERROR" in match["filter"]
     assert severities(caplog, failed, succeeded) == ["ERROR", "INFO"]
     extracted = {
-        text.removeprefix("EXTRACT(jsonPayload.").removesuffix(")") for text in wanted["labelExtractors"].values()
+        text.removeprefix("EXTRACT(jsonPayload.").removesuffix(")") for text in match["labelExtractors"].values()
     }
     assert extracted <= set(failed)
 
 
-def test_ten_thousand_documents_that_fail_for_one_cause_are_one_error_which_says_the_cause(
+def test_many_failures_of_one_cause_are_one_log_entry(
     database: FreshDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     db = Database(database.url, 1)
@@ -94,14 +94,14 @@ def test_ten_thousand_documents_that_fail_for_one_cause_are_one_error_which_says
         ("failed", 0, 0, True),
     ],
 )
-def test_most_of_many_documents_must_fail_for_an_alarm(
+def test_run_is_alarming_if_most_of_20_documents_fail(
     state: State, failed: int, succeeded: int, alarming: bool
 ) -> None:
     assert is_alarming(state, Counts(failed=failed, changed=succeeded)) == alarming
 
 
 def severities(caplog: pytest.LogCaptureFixture, *events: dict[str, Any]) -> list[str]:
-    """Tell how severe the events are that were logged."""
+    """Return the severities of log entries."""
     levels = {id(vars(record).get("fields")): record.levelname for record in caplog.records}
     return [levels[id(event)] for event in events]
 
