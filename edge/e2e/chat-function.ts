@@ -88,7 +88,7 @@ export class ChatFunction {
   #read(id: string, response: ServerResponse): void {
     const messages = this.#conversations.get(id);
     if (messages) send(response, 200, { id, title: "A question", messages });
-    else send(response, 404, { title: "Not found", detail: `Conversation ${id} not found.`, status: 404 });
+    else send(response, 404, { title: "Not found", detail: `Conversation not found: ${id}.`, status: 404 });
   }
 
   #ask({ id, messages }: Question, response: ServerResponse): void {

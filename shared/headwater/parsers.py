@@ -57,7 +57,7 @@ class Parser(Protocol):
     """A function that parses one file. It uses no clock, network or database.
 
     `name` is the document's key, such as `docs/install.md`. Raises PermanentError with the reason if the file cannot be
-    parsed; other files go on.
+    parsed; the other files of the batch are unaffected.
     """
 
     def __call__(self, name: str, content: bytes, media_type: str) -> Parsed:

@@ -1,4 +1,4 @@
-"""JSON Schemas of structs, for forms and for models; and a check of values that extensions return."""
+"""JSON Schemas of structs, for forms and for models; a check for NUL characters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def has_nul(value: object) -> bool:
-    """Tell whether a value of strings, mappings and sequences has a NUL character, which Postgres cannot store."""
+    """Return True if a value of strings, mappings and sequences has a NUL character, which Postgres cannot store."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, Mapping):

@@ -147,14 +147,14 @@ def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
     """Return a conversation's title. Raises NotFound if the caller has no such conversation."""
     title: str | None = tx.execute(_TITLE, _own_values(caller, conversation_id)).scalar_one_or_none()
     if title is None:
-        raise NotFound(f"Conversation {conversation_id} not found.")
+        raise NotFound(f"Conversation not found: {conversation_id}.")
     return title
 
 
 def delete_conversation(tx: Connection, caller: Caller, conversation_id: str) -> None:
     """Delete a conversation with its messages. Raises NotFound."""
     if tx.execute(_DELETE, _own_values(caller, conversation_id)).rowcount == 0:
-        raise NotFound(f"Conversation {conversation_id} not found.")
+        raise NotFound(f"Conversation not found: {conversation_id}.")
 
 
 def _own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:

@@ -251,6 +251,6 @@ def _common(one: _Piece, other: _Piece) -> Path:
 
 
 def _ends_words(text: str, at: int) -> bool:
-    """Tell whether a split is between words. Tokenizers drop control characters and join what they separate."""
+    """Return True if a split is between words. Tokenizers drop control characters and join the text around them."""
     around = text[max(at - 1, 0) : at + 1]
     return len(around) < 2 or any(char in " \t\n" or (char > "\x9f" and char.isspace()) for char in around)

@@ -13,7 +13,7 @@ from functions.collection.parsers.markdown.blocks import trimmed
 from headwater.parsers import BlockKind
 
 MAX_CHARS = 4_000
-"""Longest chunk, whatever its number of tokens: a word of any length may be one unknown token."""
+"""Longest chunk, independent of its number of tokens: a word of any length may be one unknown token."""
 
 _PARAGRAPH = re.compile(r"\n[ \t>]*+\n\s*+")
 _LINE = re.compile(r"\n\s*+")
@@ -51,7 +51,7 @@ class Measured:
         return self.index(end) - self.index(start)
 
     def fits(self, start: int, end: int, room: int) -> bool:
-        """Tell whether a range has at most `room` tokens and `MAX_CHARS` characters."""
+        """Return True if a range has at most `room` tokens and `MAX_CHARS` characters."""
         return end - start <= MAX_CHARS and self.count(start, end) <= room
 
     def split(self, start: int, end: int, kind: BlockKind, room: int) -> list[Range]:

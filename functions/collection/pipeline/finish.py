@@ -102,7 +102,7 @@ class Finish:
 
 
 def _has_items_to_settle(step: Step, run: Any) -> bool:
-    """Tell whether items are to be settled: in a run's first `finish`, and whenever an extendable run got more."""
+    """Return True in a run's first `finish`, and whenever an extendable run has new items."""
     return step.key == "0" or bool(run.pending_items)
 
 

@@ -31,7 +31,7 @@ class LinkInput:
 
 
 def is_needed(tx: Connection, run_id: uuid.UUID) -> bool:
-    """Tell whether a run changed documents, or the previous run left links unresolved."""
+    """Return True if the run changed documents, or the previous run left links unresolved."""
     return bool(tx.execute(_IS_NEEDED, {"run_id": run_id}).scalar_one())
 
 

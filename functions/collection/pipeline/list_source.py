@@ -1,6 +1,6 @@
 """The `list` step: compare a source's listing with what is stored; add run items and `fetch` steps for the difference.
 
-Documents that a complete listing lacks are removed, unless there are suspiciously many: then they wait for an answer.
+Documents that a complete listing lacks are removed, unless there are suspiciously many: these removals are withheld.
 """
 
 import unicodedata
@@ -108,7 +108,7 @@ class ListSource:
 
 
 def is_large(settings: Settings, documents: int) -> bool:
-    """Tell whether a run that fetches this many documents goes to the Cloud Run job, if there is one."""
+    """Return True if a run that fetches this many documents goes to the Cloud Run job, if there is one."""
     return bool(settings.job_name) and documents > settings.bulk_threshold
 
 
@@ -138,7 +138,7 @@ def find_clashes(keys: Sequence[str]) -> dict[str, str]:
 
 
 def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
-    """Tell whether a listing would remove so many documents that a person should confirm it.
+    """Return True if a listing would remove so many documents that a user should confirm it.
 
     At a ratio of .5, 19 of 19 stored documents are removed, 20 of 39 are withheld, 20 of 40 are removed.
     """

@@ -1,8 +1,8 @@
 """Fetch and cache an issuer's public keys (JWKS, RFC 7517).
 
-A key verifies only the algorithm of its type, whatever a token says. Keys are cached for ten minutes. An unknown key id
-triggers a refresh, since issuers rotate keys, but at most every few seconds, since key ids can be made up. While the
-issuer is unreachable, cached keys are used for up to a day.
+A key verifies only the algorithm of its type, regardless of the token's header. Keys are cached for ten minutes. An
+unknown key id triggers a refresh, since issuers rotate keys, but at most every few seconds, since key ids can be made
+up. While the issuer is unreachable, cached keys are used for up to a day.
 """
 
 import math

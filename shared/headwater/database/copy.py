@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 BLOCK_CHARS = 262_144
-"""Approximate size of a block of rows; memory use is one block, whatever the number of rows."""
+"""Approximate size of a block of rows; memory use is one block for any number of rows."""
 
 _SPECIAL = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 

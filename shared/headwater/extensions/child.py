@@ -125,7 +125,7 @@ def serve(pipe: socket.socket) -> None:
             answer = Answer("end")
         except Disconnected:
             raise
-        except BaseException as error:  # noqa: BLE001 - the boundary: whatever an extension raises is reported
+        except BaseException as error:  # noqa: BLE001 - the boundary: every error of an extension is reported
             answer = Answer("failure", msgspec.Raw(msgspec.msgpack.encode(_describe_error(error))))
         send(pipe, answer)
 
