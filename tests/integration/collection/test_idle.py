@@ -1,4 +1,4 @@
-"""Rest: with nothing open and nothing due, an hour is four wake-ups. All is real but Cloud Scheduler's clock."""
+"""An idle installation: four requests in an hour. Everything is real except Cloud Scheduler's clock."""
 
 import asyncio
 import json
@@ -38,16 +38,22 @@ from tests.harness.support import queue_settings, settings_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
-TOLD: tuple[str, ...] = ("tasks_endpoint", "collection_url", "embedding_url", "google_cloud_project", "cloud_region")
-TOLD += ("invoker_service_account", "database_url", "embedding_model", "fetch_file_urls", "watchdog_s")
-"""Settings that the functions are told."""
+SETTINGS: tuple[str, ...] = (
+    "tasks_endpoint",
+    "collection_url",
+    "embedding_url",
+    "google_cloud_project",
+    "cloud_region",
+)
+SETTINGS += ("invoker_service_account", "database_url", "embedding_model", "fetch_file_urls", "watchdog_s")
+"""Settings that the functions get from the environment."""
 
 TICKS = ("10:15", "10:30", "10:45", "11:00")
-"""The quarters of an hour after the manual clock's start."""
+"""The quarter hours after the manual clock's start."""
 
 
 class Cloud:
-    """Cloud Tasks and Cloud Scheduler on a port, with an event loop of their own and a clock that is set by hand."""
+    """Cloud Tasks and Cloud Scheduler on a port, with their own event loop and a manual clock."""
 
     def __init__(self, data: Path) -> None:
         self.clock = ManualClock()
@@ -70,7 +76,7 @@ class Cloud:
             self._loop.close()
 
     def move_to(self, minute: str) -> None:
-        """Let it be so late for the scheduler."""
+        """Set the scheduler's clock."""
         self._loop.call_soon_threadsafe(self.clock.move_to, f"2026-03-02T{minute}:00Z")
 
     async def _serve(self, ready: threading.Event) -> None:
@@ -93,7 +99,7 @@ class Cloud:
 
 
 class Installation:
-    """Both functions that Google calls, their logs, and the cloud that calls them."""
+    """The functions with internal routes, their logs, and the cloud that calls them."""
 
     def __init__(self, cloud: Cloud, folder: Path, settings: Any, collection: httpx.Client) -> None:
         self.cloud = cloud
@@ -101,24 +107,24 @@ class Installation:
         self.settings = settings
         self.collection = collection
 
-    def wake_ups(self) -> list[str]:
-        """List what Google's services have asked of the functions, in order for each."""
+    def internal_requests(self) -> list[str]:
+        """Return the paths of the requests from Cloud Tasks and Cloud Scheduler, in order for each function."""
         lines = [line for log in self.folder.glob("*.log") for line in log.read_text().splitlines()]
         events = [json.loads(line) for line in lines if line.startswith("{")]
-        asked = [event["path"] for event in events if event.get("action") == "request"]
-        return [path for path in asked if path.startswith(("/cron", "/tasks"))]
+        paths = [event["path"] for event in events if event.get("action") == "request"]
+        return [path for path in paths if path.startswith(("/cron", "/tasks"))]
 
-    def woke(self, times: int) -> bool:
-        """Tell whether there have been so many wake-ups."""
-        return len(self.wake_ups()) >= times
+    def has_requests(self, count: int) -> bool:
+        """Return whether at least `count` internal requests have arrived."""
+        return len(self.internal_requests()) >= count
 
     def tasks(self) -> list[str]:
-        """List the tasks that are still on their way."""
-        found = []
+        """Return the names of the undelivered tasks."""
+        tasks = []
         for queue in ("collection", "embedding"):
             path = f"/v2/projects/demo/locations/here/queues/{queue}/tasks"
-            found += httpx.get(self.cloud.url + path, trust_env=False).json().get("tasks", [])
-        return [task["name"] for task in found]
+            tasks += httpx.get(self.cloud.url + path, trust_env=False).json().get("tasks", [])
+        return [task["name"] for task in tasks]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +137,7 @@ def installation(
     with Cloud(folder / "cloud").running() as cloud:
         urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name, port in ports.items()}
         settings = settings_for(module_database, **{**queue_settings(cloud.url), **urls, "watchdog_s": 1.0})
-        environment = {name.upper(): str(getattr(settings, name)) for name in TOLD}
+        environment = {name.upper(): str(getattr(settings, name)) for name in SETTINGS}
         create_all(settings)
         with (
             serve_function("collection", ports["collection"], environment, folder / "collection.log") as collection,
@@ -140,11 +146,11 @@ def installation(
             yield Installation(cloud, folder, settings, collection)
 
 
-def collect(installation: Installation, folder: Path, **more: str) -> str:
-    """Collect a source to its end, and wait until nothing that was sent for it is on its way any more."""
+def collect(installation: Installation, folder: Path, **fields: str) -> str:
+    """Add a source, collect it and wait until its tasks are delivered. Return its id."""
     repository = Repository(folder)
     repository.write({"a.md": "# A\n\ntext\n"})
-    new = {"kind": "git", "name": "docs", "config": {"url": repository.url}, **more}
+    new = {"kind": "git", "name": "docs", "config": {"url": repository.url}, **fields}
     source = installation.collection.post("/api/sources", json=new).json()
     run_id = installation.collection.post(f"/api/sources/{source['id']}/collect").json()["run_id"]
     wait_until(lambda: installation.collection.get(f"/api/runs/{run_id}").json()["state"] == "succeeded")
@@ -152,18 +158,18 @@ def collect(installation: Installation, folder: Path, **more: str) -> str:
     return str(source["id"])
 
 
-def test_an_hour_of_rest_after_a_collect_is_four_wake_ups(installation: Installation, tmp_path: Path) -> None:
+def test_idle_hour_after_a_collect_has_four_ticks_and_no_tasks(installation: Installation, tmp_path: Path) -> None:
     collect(installation, tmp_path / "docs", schedule="0 3 1 1 *")
-    before = len(installation.wake_ups())
-    assert before > 2, "the collect itself"
+    before = len(installation.internal_requests())
+    assert before > 2, "requests of the collect"
     for count, minute in enumerate(TICKS, before + 1):
         installation.cloud.move_to(minute)
-        wait_until(partial(installation.woke, count))
-    assert installation.wake_ups()[before:] == ["/cron/tick"] * 4
-    assert installation.tasks() == [], "nothing that could wake anything later"
+        wait_until(partial(installation.has_requests, count))
+    assert installation.internal_requests()[before:] == ["/cron/tick"] * 4
+    assert installation.tasks() == [], "no task is scheduled for later"
 
 
-def test_a_tick_that_is_delivered_ten_times_starts_what_is_due_once(
+def test_tick_delivered_ten_times_starts_one_run(
     installation: Installation, module_database: FreshDatabase, tmp_path: Path
 ) -> None:
     source_id = collect(installation, tmp_path / "docs", schedule="0 3 * * *")
@@ -178,11 +184,11 @@ def test_a_tick_that_is_delivered_ten_times_starts_what_is_due_once(
     token = id_token(installation.settings.invoker_service_account, url, time.time())
     headers = {"Authorization": f"Bearer {token}", "X-CloudScheduler": "true"}
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: installation.collection.post("/cron/tick", headers=headers), range(10)))
-    assert [answer.status_code for answer in answers] == [200] * 10
-    [started] = [one for answer in answers for one in answer.json()["started"]]
+        responses = list(pool.map(lambda _: installation.collection.post("/cron/tick", headers=headers), range(10)))
+    assert [response.status_code for response in responses] == [200] * 10
+    [started] = [run for response in responses for run in response.json()["started"]]
     assert started["source_id"] == source_id
-    assert [one for answer in answers for one in answer.json()["skipped"]] == []
+    assert [run for response in responses for run in response.json()["skipped"]] == []
     run = f"/api/runs/{started['run_id']}"
     wait_until(lambda: installation.collection.get(run).json()["state"] == "succeeded")
     assert installation.collection.get(run).json()["trigger"] == "schedule"

@@ -1,4 +1,4 @@
-"""Ticks on a real Postgres and a real localcloud: what is due starts, once, right across both changes of the clock."""
+"""Ticks: due sources start once, are skipped with a reason, and follow daylight saving changes."""
 
 import datetime as dt
 import uuid
@@ -37,29 +37,29 @@ QUARTER = dt.timedelta(minutes=15)
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
     for queue in QUEUES:
-        made.client.pause_queue(name=made.create_queue(queue))
-    yield made
-    made.stop()
+        cloud.client.pause_queue(name=cloud.create_queue(queue))
+    yield cloud
+    cloud.stop()
 
 
 @pytest.fixture
 def db(database: FreshDatabase) -> Iterator[Database]:
-    made = Database(database.url, 10)
-    add_workspace(made)
-    yield made
-    made.close()
+    db = Database(database.url, 10)
+    add_workspace(db)
+    yield db
+    db.close()
 
 
 @pytest.fixture
 def tickets(cloud: Cloud, db: Database, database: FreshDatabase) -> Iterator[Tickets]:
-    with closing_client(Tickets(db, settings_for(database, **queue_settings(cloud.url)))) as made:
-        yield made
+    with closing_client(Tickets(db, settings_for(database, **queue_settings(cloud.url)))) as tickets:
+        yield tickets
 
 
 def schedule(db: Database, cron: str, zone: str, since: str, workspace_id: uuid.UUID = WORKSPACE) -> uuid.UUID:
-    """Add a source with a schedule that was last looked at at `since`."""
+    """Add a source with a schedule that was set at `since`."""
     source_id = add_source(db, workspace_id)
     with db.transaction(workspace_id) as tx:
         schedules.set_schedule(tx, workspace_id, source_id, Schedule(cron, zone), tick_s=900)
@@ -75,14 +75,14 @@ def end_runs(db: Database) -> None:
 
 
 def ticks(db: Database, tickets: Tickets, first: str, count: int) -> list[dt.datetime]:
-    """Deliver a tick every quarter of an hour; return the times of those that started a run."""
+    """Run a tick every 15 minutes. Return the times of the ticks that started a run."""
     started = []
     for n in range(count):
         now = dt.datetime.fromisoformat(first) + n * QUARTER
         if start_due(db, tickets, now).started:
             started.append(now)
             end_runs(db)
-            assert start_due(db, tickets, now) == TickResult([], []), "as if it were delivered again"
+            assert start_due(db, tickets, now) == TickResult([], []), "a second delivery starts nothing"
     return started
 
 
@@ -121,7 +121,7 @@ def ticks(db: Database, tickets: Tickets, first: str, count: int) -> list[dt.dat
         ),
     ],
 )
-def test_a_schedule_fires_right_across_both_changes_of_the_clock(
+def test_schedule_follows_both_daylight_saving_changes(
     db: Database, tickets: Tickets, cron: str, zone: str, first: str, expected: list[str]
 ) -> None:
     schedule(db, cron, zone, since=first)
@@ -129,42 +129,40 @@ def test_a_schedule_fires_right_across_both_changes_of_the_clock(
     assert [time.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes") for time in started] == expected
 
 
-def test_an_hourly_schedule_comes_every_hour_of_a_day_of_25_hours(db: Database, tickets: Tickets) -> None:
+def test_hourly_schedule_runs_25_times_on_a_day_of_25_hours(db: Database, tickets: Tickets) -> None:
     schedule(db, "0 * * * *", "Europe/Berlin", since="2026-10-24T21:30Z")
     assert len(ticks(db, tickets, "2026-10-24T22:00Z", count=100)) == 25
 
 
-def test_ten_deliveries_of_one_tick_start_one_run(db: Database, tickets: Tickets, cloud: Cloud) -> None:
+def test_ten_concurrent_ticks_start_one_run(db: Database, tickets: Tickets, cloud: Cloud) -> None:
     source_id = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
     before = len(cloud.task_ids(COLLECTION_QUEUE))
     with ThreadPoolExecutor(10) as pool:
-        ticked = list(pool.map(lambda _: start_due(db, tickets, now), range(10)))
-    assert sum(len(one.started) for one in ticked) == 1
-    assert [one.skipped for one in ticked] == [[]] * 10
+        results = list(pool.map(lambda _: start_due(db, tickets, now), range(10)))
+    assert sum(len(result.started) for result in results) == 1
+    assert [result.skipped for result in results] == [[]] * 10
     with db.transaction(WORKSPACE) as tx:
         [run] = read_runs(tx, WORKSPACE, source_id, 10)
         assert (run.trigger, run.engine, run.state) == ("schedule", "tickets", "running")
         assert sources.read_source(tx, WORKSPACE, source_id).last_run == run
-    assert 1 <= len(cloud.task_ids(COLLECTION_QUEUE)) - before <= 3, (
-        "a ticket, and the watchdogs that were not on their way yet"
-    )
+    assert 1 <= len(cloud.task_ids(COLLECTION_QUEUE)) - before <= 3, "a ticket and the watchdogs"
 
 
-def test_an_open_run_is_skipped_and_said_so(db: Database, tickets: Tickets) -> None:
+def test_source_with_an_open_run_is_skipped_with_the_reason(db: Database, tickets: Tickets) -> None:
     source_id = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     with db.transaction(WORKSPACE) as tx:
         run_id, _ = start_run(tx, WORKSPACE, source_id, "api")
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
-    ticked = start_due(db, tickets, now)
-    assert (ticked.started, [(skip.source_id, skip.run_id) for skip in ticked.skipped]) == ([], [(source_id, run_id)])
-    assert "still open" in str(ticked.skipped[0].reason)
+    result = start_due(db, tickets, now)
+    assert (result.started, [(skip.source_id, skip.run_id) for skip in result.skipped]) == ([], [(source_id, run_id)])
+    assert "still open" in str(result.skipped[0].reason)
     end_runs(db)
     assert start_due(db, tickets, now + QUARTER) == TickResult([], [])
     assert len(start_due(db, tickets, now + dt.timedelta(days=1)).started) == 1
 
 
-def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database, tickets: Tickets) -> None:
+def test_paused_source_is_skipped_until_it_is_resumed(db: Database, tickets: Tickets) -> None:
     source_id = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     now, day = dt.datetime.fromisoformat("2026-03-02T03:00Z"), dt.timedelta(days=1)
 
@@ -176,30 +174,28 @@ def test_a_paused_source_is_skipped_and_said_so_until_it_is_resumed(db: Database
 
     paused = set_paused(True)
     assert (paused.paused_at is not None, paused.next_runs) == (True, [])
-    assert set_paused(True).paused_at == paused.paused_at, "since it was first"
-    ticked = start_due(db, tickets, now)
-    assert (ticked.started, [(one.source_id, one.run_id) for one in ticked.skipped]) == ([], [(source_id, None)])
-    assert "paused" in str(ticked.skipped[0].reason)
-    assert start_due(db, tickets, now + QUARTER) == TickResult([], []), "until its next time"
+    assert set_paused(True).paused_at == paused.paused_at, "a second pause keeps the time of the first"
+    result = start_due(db, tickets, now)
+    assert (result.started, [(skip.source_id, skip.run_id) for skip in result.skipped]) == ([], [(source_id, None)])
+    assert "paused" in str(result.skipped[0].reason)
+    assert start_due(db, tickets, now + QUARTER) == TickResult([], []), "skipped once per scheduled time"
     resumed = set_paused(False)
     assert (resumed.paused_at, len(resumed.next_runs)) == (None, 3)
     assert len(start_due(db, tickets, now + day).started) == 1
 
 
-def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(
-    db: Database, database: FreshDatabase
-) -> None:
+def test_pause_waits_for_a_run_that_is_being_opened(db: Database, database: FreshDatabase) -> None:
     source_id = add_source(db)
     with ThreadPoolExecutor(1) as pool:
         with db.transaction(WORKSPACE) as tx:
             run_id, _ = start_run(tx, WORKSPACE, source_id, "api")
 
-            def pause_it() -> None:
+            def pause() -> None:
                 with db.transaction(WORKSPACE) as other:
                     changes = sources.SourceChanges(paused=True)
                     sources.change_source(other, WORKSPACE, source_id, changes, settings=settings_for(database))
 
-            pausing = pool.submit(pause_it)
+            pausing = pool.submit(pause)
             wait_until_blocked(db)
             assert not pausing.done()
         pausing.result(30)
@@ -210,44 +206,44 @@ def test_pausing_waits_for_a_run_that_is_just_being_opened_which_then_goes_on(
 
 
 def wait_until_blocked(db: Database) -> None:
-    """Wait until some transaction waits for another's lock."""
+    """Wait until a transaction waits for a lock."""
     with db.transaction(ALL_WORKSPACES) as tx:
         waiting = sa.text("select count(*) from pg_locks where not granted")
         wait_until(lambda: tx.execute(waiting).scalar_one() or None)
 
 
-def test_missed_ticks_are_caught_up_with_by_one_run(db: Database, tickets: Tickets) -> None:
+def test_missed_ticks_start_one_run(db: Database, tickets: Tickets) -> None:
     schedule(db, "0 * * * *", "UTC", since="2026-03-02T00:00Z")
-    assert len(ticks(db, tickets, "2026-03-09T12:10Z", count=5)) == 2, "one for a week, one for 13:00"
+    assert len(ticks(db, tickets, "2026-03-09T12:10Z", count=5)) == 2, "one for the missed week, one for 13:00"
 
 
-def test_every_workspace_has_its_turn_and_what_cannot_be_read_holds_nobody_up(db: Database, tickets: Tickets) -> None:
+def test_invalid_schedule_does_not_stop_other_workspaces(db: Database, tickets: Tickets) -> None:
     add_workspace(db, OTHER_WORKSPACE)
-    lost = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
+    invalid = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     with db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("update schedules set time_zone = 'Atlantis/Poseidonis'"))
-        assert sources.read_source(tx, WORKSPACE, lost).next_runs == []
-    theirs = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z", workspace_id=OTHER_WORKSPACE)
-    ticked = start_due(db, tickets, dt.datetime.fromisoformat("2026-03-02T03:00Z"))
-    assert [one.source_id for one in ticked.started] == [theirs]
-    assert [(one.source_id, "Atlantis" in str(one.reason)) for one in ticked.skipped] == [(lost, True)]
+        assert sources.read_source(tx, WORKSPACE, invalid).next_runs == []
+    other = schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z", workspace_id=OTHER_WORKSPACE)
+    result = start_due(db, tickets, dt.datetime.fromisoformat("2026-03-02T03:00Z"))
+    assert [run.source_id for run in result.started] == [other]
+    assert [(skip.source_id, "Atlantis" in str(skip.reason)) for skip in result.skipped] == [(invalid, True)]
 
 
-def test_where_the_queue_cannot_be_reached_nothing_starts_and_nothing_is_missed(
-    db: Database, tickets: Tickets, database: FreshDatabase
-) -> None:
+def test_tick_starts_nothing_while_cloud_tasks_is_down(db: Database, tickets: Tickets, database: FreshDatabase) -> None:
     schedule(db, "0 3 * * *", "UTC", since="2026-03-02T00:00Z")
     now = dt.datetime.fromisoformat("2026-03-02T03:00Z")
     settings = settings_for(database, **queue_settings("http://127.0.0.1:9"))
-    with closing_client(Tickets(db, settings)) as deaf:
-        deaf.send_timeout_s = 0.5
+    with closing_client(Tickets(db, settings)) as unreachable:
+        unreachable.send_timeout_s = 0.5
         with pytest.raises(UpstreamError):
-            start_due(db, deaf, now)
+            start_due(db, unreachable, now)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 0
     assert len(start_due(db, tickets, now + QUARTER).started) == 1
 
 
 @pytest.mark.parametrize("kind", ["restore", "upload", "dry_run", "retry"])
-def test_what_a_run_of_another_kind_keeps_from_starting_starts_with_the_next_tick(
+def test_source_skipped_for_another_kind_of_run_starts_at_the_next_tick(
     db: Database, tickets: Tickets, kind: str
 ) -> None:
     source_id = schedule(db, "0 3 * * *", "UTC", "2026-06-01T00:00Z")
@@ -258,4 +254,4 @@ def test_what_a_run_of_another_kind_keeps_from_starting_starts_with_the_next_tic
     [skipped] = start_due(db, tickets, due).skipped
     assert (skipped.source_id, skipped.run_id, "is open" in str(skipped.reason)) == (source_id, None, True)
     end_runs(db)
-    assert [one.source_id for one in start_due(db, tickets, due + QUARTER).started] == [source_id]
+    assert [run.source_id for run in start_due(db, tickets, due + QUARTER).started] == [source_id]
