@@ -1,29 +1,37 @@
 """Ticks: due sources start once, are skipped with a reason, and follow daylight saving changes."""
 
 import datetime as dt
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
+import flask
 import pytest
 import sqlalchemy as sa
 
+from functions.collection.runs.bulk import JobStarter
 from functions.collection.runs.end import end_run
 from functions.collection.runs.read import read_runs, read_summary
 from functions.collection.runs.start import start_run
 from functions.collection.sources import schedules, sources
 from functions.collection.sources.schedules import Schedule
-from functions.collection.tick import TickResult, start_due
+from functions.collection.tick import TickResult, start_due, tick_route
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UpstreamError
+from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import QUEUES, Tickets
+from headwater.web.app import App
+from localcloud.targets.id_tokens import id_token
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud
 from tests.harness.stacks import wait_until
 from tests.harness.support import (
     OTHER_WORKSPACE,
     WORKSPACE,
+    add_run,
     add_source,
     add_workspace,
     closing_client,
@@ -240,6 +248,33 @@ def test_tick_starts_nothing_while_cloud_tasks_is_down(db: Database, tickets: Ti
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 0
     assert len(start_due(db, tickets, now + QUARTER).started) == 1
+
+
+def test_tick_repairs_expired_leases_and_purges_expired_documents(
+    db: Database, tickets: Tickets, database: FreshDatabase
+) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "list", "")])
+        tx.execute(sa.text(_REMOVED_DOCUMENT), {"w": WORKSPACE})
+    with db.transaction(ALL_WORKSPACES) as tx:
+        assert ledger.claim(tx, "collection", ["list"], "dead", 0)
+    job = JobStarter(db, tickets.settings, tickets)
+    server = flask.Flask("collection")
+    app = App("collection", tickets.settings, [tick_route(db, tickets, job.watch)], db)
+    server.add_url_rule("/cron/tick", "tick", lambda: app(flask.request), methods=["POST"])
+    token = id_token(tickets.settings.invoker_service_account, tickets.settings.collection_url, time.time())
+    response = server.test_client().post("/cron/tick", headers={"Authorization": f"Bearer {token}"})
+    assert response.json == {"started": [], "skipped": []}
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select state, lost from steps")).all() == [("ready", 1)]
+        assert tx.execute(sa.text("select count(*) from documents")).scalar_one() == 0
+
+
+_REMOVED_DOCUMENT = """
+    insert into documents (workspace_id, source_id, key, title, text, media_type, fingerprint, deleted_at)
+    select :w, id, 'a.md', 'A', 'A.', 'text/markdown', 'f', now() - interval '1 year' from sources
+"""
 
 
 @pytest.mark.parametrize("kind", ["restore", "upload", "dry_run", "retry"])

@@ -12,8 +12,10 @@ from functions.collection.runs.end import cancel_run
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import open_manual_run
 from functions.collection.runs.pause import is_paused, set_paused
+from functions.collection.sources.sources import delete_source
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
+from headwater.queue.ledger import NewStep
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import opened
 from tests.harness.stacks import wait_until
@@ -101,6 +103,30 @@ def test_cancel_also_cancels_a_finish_step_added_meanwhile(db: Database, pool: T
     cancelling.result(30)
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select kind, state from steps")).all() == [("finish", "cancelled")]
+
+
+def test_delete_source_waits_for_a_step_before_it_locks_the_source(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "list", "")])
+        source_id = tx.execute(sa.text("select id from sources")).scalar_one()
+
+    def delete() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            delete_source(tx, WORKSPACE, source_id)
+
+    with db.transaction(ALL_WORKSPACES) as tx:
+        step = ledger.claim(tx, "collection", ["list"], "test", 60)
+    assert step is not None
+    with db.transaction(WORKSPACE) as tx:
+        ledger.lock(tx, step)
+        deleting = pool.submit(delete)
+        wait_until_blocked(db, deleting)
+        tx.execute(sa.text("update sources set snapshot = 'c0ffee'"))  # would deadlock if the deletion had locked it
+    deleting.result(30)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select count(*) from sources")).scalar_one() == 0
 
 
 def test_finish_waits_for_an_item_that_is_being_added_to_its_run(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from functions.collection.runs import metrics
 from functions.collection.runs.end import end_run
-from functions.collection.runs.read import MAX_REASONS, Run, read_run
+from functions.collection.runs.read import MAX_REASONS, Run, read_run, read_version
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
@@ -156,6 +156,16 @@ def test_failures_and_groups_of_a_run_are_limited(db: Database) -> None:
     run = read(db, run_id)
     assert (len(run.failures), len(run.failure_groups)) == (MAX_REASONS, metrics.MAX_GROUPS)
     assert run.counts.failed == 10_000
+
+
+def test_run_version_changes_without_a_change_of_its_steps(db: Database) -> None:
+    run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        before = read_version(tx, run_id)
+        assert read_version(tx, run_id) == before
+    write(db, "update runs set notice = 'changed' where id = :r", r=run_id)
+    with db.transaction(WORKSPACE) as tx:
+        assert read_version(tx, run_id) != before
 
 
 def test_run_is_304_until_it_changes(database: FreshDatabase, tmp_path: Path) -> None:
