@@ -40,7 +40,7 @@ _MAX_ADDRESSES = 3  # tried in turn, each with the full connect time-out
 MAX_REDIRECTS = 5
 
 
-class Refused(PermanentError):
+class AddressRefused(PermanentError):
     """The host has an address that this installation does not connect to."""
 
 
@@ -78,8 +78,8 @@ def classify(text: str) -> Kind:
 def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socket.getaddrinfo) -> list[str]:
     """Resolve a host name and check all of its addresses.
 
-    Returns addresses as text, in the resolver's order. Raises Refused if any address is not allowed (even if others are
-    public), socket.gaierror if the name is unknown.
+    Returns addresses as text, in the resolver's order. Raises AddressRefused if any address is not allowed (even if
+    others are public), socket.gaierror if the name is unknown.
     """
     infos = lookup(host.strip("[]"), port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(info[-1][0]) for info in infos))
@@ -89,15 +89,15 @@ def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socke
             continue
         subject = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
         if kind in ("private", "loopback"):
-            raise Refused(
+            raise AddressRefused(
                 f"{subject} a {kind} address. This installation does not fetch from private networks (FETCH_PRIVATE)."
             )
         article = "an" if kind == "unspecified" else "a"
-        raise Refused(f"{subject} {article} {kind} address. Headwater does not fetch from such addresses.")
+        raise AddressRefused(f"{subject} {article} {kind} address. Headwater does not fetch from such addresses.")
     return addresses
 
 
-class _Guarded(HTTPConnection):
+class _GuardedConnection(HTTPConnection):
     """An HTTP connection to a checked address; raises the same errors as urllib3's own."""
 
     def __init__(
@@ -127,16 +127,16 @@ class _Guarded(HTTPConnection):
         return list(self.socket_options or ())
 
 
-class _GuardedTLS(_Guarded, HTTPSConnection):
+class _GuardedTLSConnection(_GuardedConnection, HTTPSConnection):
     """A guarded connection with TLS; HTTPSConnection verifies the certificate for the URL's host."""
 
 
 class _GuardedPool(HTTPConnectionPool):
-    ConnectionCls = _Guarded
+    ConnectionCls = _GuardedConnection
 
 
 class _GuardedTLSPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedTLS
+    ConnectionCls = _GuardedTLSConnection
 
 
 class GuardedHttp(PoolManager):

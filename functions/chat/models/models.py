@@ -64,7 +64,7 @@ class LanguageModel:
             # The provider's message is not logged: it may quote the prompt.
             kind = f"{type(error).__module__}.{type(error).__qualname__}"
             logs.event("model.failed", severity=30, model=self.name, kind=kind, status=_status(error))
-            raise explain(error, self.provider, self.name) from None
+            raise translate_error(error, self.provider, self.name) from None
         if not finished:
             raise UpstreamError(
                 f"{_display_name(self.provider)} closed the connection before the answer was complete. Try again."
@@ -88,7 +88,7 @@ def _status(error: Exception) -> int | None:
     return None
 
 
-def explain(error: Exception, provider: str, model: str) -> HeadwaterError:
+def translate_error(error: Exception, provider: str, model: str) -> HeadwaterError:
     """Translate a provider's error by its HTTP status. The provider's own message is not passed on."""
     status = _status(error)
     key = f"{provider.removesuffix('_genai')}_api_key".upper()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from functions.collection.chunking.split import Measured, Range
+from functions.collection.chunking.split import Range, TokenizedText
 from functions.collection.parsers.markdown.blocks import trimmed
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
@@ -71,7 +71,7 @@ def chunk(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[lis
     headers = _count_headers(documents, tokenizer)
     texts = tokenizer.starts([document.text for document in documents])
     return [
-        _Splitter(document, Measured(document.text, starts), counts, tokenizer).chunks()
+        _Splitter(document, TokenizedText(document.text, starts), counts, tokenizer).chunks()
         for document, starts, counts in zip(documents, texts, headers, strict=True)
     ]
 
@@ -126,7 +126,7 @@ class _Splitter:
     """Splits one document."""
 
     def __init__(
-        self, document: ParsedDocument, measured: Measured, counts: dict[Path, int], tokenizer: Tokenizer
+        self, document: ParsedDocument, measured: TokenizedText, counts: dict[Path, int], tokenizer: Tokenizer
     ) -> None:
         self.document = document
         self.measured = measured
@@ -135,7 +135,7 @@ class _Splitter:
         self.headers: dict[Path, tuple[Path, int]] = {}
 
     def chunks(self) -> list[Chunk]:
-        pieces = self.without_tiny(self.cut(_sections(self.document.blocks)))
+        pieces = self.join_tiny(self.cut(_sections(self.document.blocks)))
         chunks = [chunk for piece in pieces for chunk in self.to_chunks(piece)]
         return [msgspec.structs.replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(chunks)]
 
@@ -206,15 +206,15 @@ class _Splitter:
     def introduces(self, block: Block) -> bool:
         return block.kind == "heading" or (block.kind == "text" and self.document.text[block.end - 1] == ":")
 
-    def without_tiny(self, pieces: Sequence[_Piece]) -> list[_Piece]:
+    def join_tiny(self, pieces: Sequence[_Piece]) -> list[_Piece]:
         """Join tiny pieces with the piece before, or with the one after if they share more headings with that."""
         joined: list[_Piece] = []
         for index, piece in enumerate(pieces):
             if joined:
                 before = joined[-1]
-                path = _common(before, piece)
-                shares_more_with_next = index + 1 < len(pieces) and len(_common(piece, pieces[index + 1])) > len(path)
-                is_tiny = self.is_tiny(before) or (self.is_tiny(piece) and not shares_more_with_next)
+                path = _common_headings(before, piece)
+                next_path = _common_headings(piece, pieces[index + 1]) if index + 1 < len(pieces) else ()
+                is_tiny = self.is_tiny(before) or (self.is_tiny(piece) and len(next_path) <= len(path))
                 if is_tiny and self.fits(before.start, piece.end, path):
                     joined[-1] = _Piece(before.start, piece.end, path)
                     continue
@@ -240,7 +240,7 @@ class _Splitter:
         return [Chunk(0, piece.start, piece.end, headings, input_hash(source), tokens)]
 
 
-def _common(one: _Piece, other: _Piece) -> Path:
+def _common_headings(one: _Piece, other: _Piece) -> Path:
     """Return the headings that two pieces share."""
     same = 0
     for left, right in zip(one.path, other.path, strict=False):

@@ -32,7 +32,7 @@ _SEPARATORS: dict[BlockKind, tuple[re.Pattern[str], ...]] = {
 Range = tuple[int, int]
 
 
-class Measured:
+class TokenizedText:
     """A text and the offsets of its tokens, to count the tokens of a range without tokenising again.
 
     Counts are exact for ranges that end at white space: our tokenizers don't join across it.

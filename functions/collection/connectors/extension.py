@@ -38,7 +38,7 @@ class ExtensionKind:
         if reason and time.monotonic() - failed_at < FAILURE_CACHED_S:
             raise UnprocessableContent(reason)
         try:
-            with _refusals(), ExtensionProcess(self.extension) as process:
+            with _as_unprocessable(), ExtensionProcess(self.extension) as process:
                 description = process.call("describe", kind=SourceKind, timeout_s=DESCRIBE_S)
         except UnprocessableContent as error:
             _failures[self.extension] = time.monotonic(), error.message
@@ -48,15 +48,15 @@ class ExtensionKind:
 
     def normalise(self, config: object) -> dict[str, Any]:
         """Check a config and return it as it is stored; raises UnprocessableContent."""
-        with _refusals(), ExtensionProcess(self.extension) as process:
+        with _as_unprocessable(), ExtensionProcess(self.extension) as process:
             return process.call("normalise", config, kind=dict[str, Any], timeout_s=DESCRIBE_S)
 
-    def open(self, context: ConnectorContext, config: object, secret: str | None) -> "ExtensionSource":
+    def open(self, context: ConnectorContext, config: object, secret: str | None) -> "ExtensionReader":
         """Open one source of this kind."""
-        return ExtensionSource(self.extension, context, config, secret)
+        return ExtensionReader(self.extension, context, config, secret)
 
 
-class ExtensionSource:
+class ExtensionReader:
     """One source of an extension. Each call starts a process and ends it."""
 
     def __init__(self, extension: Extension, context: ConnectorContext, config: object, secret: str | None) -> None:
@@ -66,7 +66,7 @@ class ExtensionSource:
         self._secret = secret
 
     def check(self) -> None:
-        with _refusals(), self._process() as process:
+        with _as_unprocessable(), self._process() as process:
             process.call("check", self._config, self._secret, kind=bool, timeout_s=CHECK_S)
 
     def list(self, cursor: str | None, known: AbstractSet[str]) -> Listing:
@@ -98,13 +98,14 @@ class ExtensionSource:
                     if has_nul((file.media_type, file.url, file.error, file.title)):
                         raise PermanentError(f"The extension returned NUL characters for {file.key}.")
                     missing.discard(file.key)
-                    yield self._limited(file)
+                    yield self._without_large_content(file)
         except ExtensionStopped as error:
             if len(missing) == len(entries) > 1:
                 raise SystemicError(error.message) from error
             raise
 
-    def _limited(self, file: Fetched) -> Fetched:
+    def _without_large_content(self, file: Fetched) -> Fetched:
+        """Replace content over the limit by an error."""
         size, limit = len(file.content or b""), self._context.max_file_bytes
         if size <= limit:
             return file
@@ -116,7 +117,7 @@ class ExtensionSource:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _as_unprocessable() -> Iterator[None]:
     """Turn every error of an extension into UnprocessableContent, for a request that waits for it."""
     try:
         yield

@@ -27,7 +27,7 @@ from headwater.errors import HeadwaterError, UnprocessableContent
 from headwater.extensions import discovery
 
 
-class OpenSource(Protocol):
+class SourceReader(Protocol):
     """One source, with its config and secret."""
 
     def check(self) -> None:
@@ -49,7 +49,7 @@ class Kind(Protocol):
     def normalise(self, config: object) -> dict[str, Any]:
         """Check a config that came as JSON and return it as it is stored; raises UnprocessableContent."""
 
-    def open(self, context: ConnectorContext, config: object, secret: str | None) -> OpenSource:
+    def open(self, context: ConnectorContext, config: object, secret: str | None) -> SourceReader:
         """Open one source of this kind."""
 
 
@@ -71,11 +71,11 @@ class BuiltInKind:
         normalised: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(decode_config(self.connector, config)))
         return normalised
 
-    def open(self, context: ConnectorContext, config: object, secret: str | None) -> OpenSource:
-        return _BuiltInSource(self.connector.open(context), decode_config(self.connector, config), secret)
+    def open(self, context: ConnectorContext, config: object, secret: str | None) -> SourceReader:
+        return _BuiltInReader(self.connector.open(context), decode_config(self.connector, config), secret)
 
 
-class _BuiltInSource:
+class _BuiltInReader:
     def __init__(self, connector: Connector[Any], config: msgspec.Struct, secret: str | None) -> None:
         self._connector = connector
         self._config = config

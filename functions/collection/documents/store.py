@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.chunking.chunk import Chunk, chunk
-from functions.collection.parsers.parse import ParsedDocument, Parsers
+from functions.collection.parsers.parse import BatchParser, ParsedDocument
 from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
@@ -29,7 +29,7 @@ RelationRow = tuple[str, str, str, int, int]
 
 
 @dataclass(frozen=True)
-class Rows:
+class DocumentRows:
     """The rows to store for a batch of files. `item_updates` are for items that failed or have a warning."""
 
     item_updates: list[dict[str, Any]] = field(default_factory=list)
@@ -47,13 +47,13 @@ def read_active_model(tx: Connection) -> str:
 
 
 def read_files(
-    files: Iterable[Fetched], fingerprints: Mapping[str, str], tokenizer: Tokenizer, parsers: Parsers
-) -> Rows:
+    files: Iterable[Fetched], fingerprints: Mapping[str, str], tokenizer: Tokenizer, parsers: BatchParser
+) -> DocumentRows:
     """Parse and chunk files; `fingerprints` are the ones to store, by key.
 
     Raises ExtensionStopped if a parser took too long over one of several files.
     """
-    rows = Rows()
+    rows = DocumentRows()
     parsed = dict(_parse_each(files, fingerprints, parsers, rows))
     for key, chunks in zip(parsed, chunk(list(parsed.values()), tokenizer), strict=True):
         rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
@@ -61,7 +61,7 @@ def read_files(
     return rows
 
 
-def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Rows) -> dict[str, uuid.UUID]:
+def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: DocumentRows) -> dict[str, uuid.UUID]:
     """Store documents of a run's source and replace their chunks and links; returns the documents' ids by key."""
     values = {"run_id": run_id, "workspace_id": workspace_id}
     stored = tx.execute(_UPSERT_DOCUMENTS, {**values, "rows": json_rows(rows.documents)}).all()
@@ -84,7 +84,7 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
 
 
 def _parse_each(
-    files: Iterable[Fetched], fingerprints: Mapping[str, str], parsers: Parsers, rows: Rows
+    files: Iterable[Fetched], fingerprints: Mapping[str, str], parsers: BatchParser, rows: DocumentRows
 ) -> Iterator[tuple[str, ParsedDocument]]:
     """Parse files, adding the document and the item's update of each to `rows`."""
     for file in files:

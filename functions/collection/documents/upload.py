@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.documents.fingerprints import stored_fingerprint
-from functions.collection.documents.store import Rows, read_active_model, read_files, store
-from functions.collection.parsers.parse import Parsers
+from functions.collection.documents.store import DocumentRows, read_active_model, read_files, store
+from functions.collection.parsers.parse import BatchParser
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
@@ -61,7 +61,7 @@ def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID,
     return read_active_model(tx)
 
 
-def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
+def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> DocumentRows:
     """Parse and chunk a document. Raises PayloadTooLarge or UnprocessableContent."""
     content = new.text.encode()
     if len(content) > max_bytes:
@@ -79,14 +79,14 @@ def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> Rows:
     hashed = hashlib.sha256(msgspec.json.encode((new.text, title, kind))).hexdigest()
     file = Fetched(new.key, content, kind, title=title)
     fingerprint = stored_fingerprint(Entry(new.key, f"by-hand-{hashed[:40]}", kind))
-    with Parsers() as parsers:
+    with BatchParser() as parsers:
         rows = read_files([file], {new.key: fingerprint}, tokenizer, parsers)
     if error := rows.documents[0]["error"]:
         raise UnprocessableContent(f"text: {error}.")
     return rows
 
 
-def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, rows: Rows) -> AddedDocument:
+def add_document(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, rows: DocumentRows) -> AddedDocument:
     """Store a parsed document and open the run that embeds it, or extend the open `upload` run.
 
     Raises NotFound, or Conflict if the source itself has the key, or a run of another kind is open.

@@ -44,7 +44,7 @@ class ParsedDocument(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-class Parsers:
+class BatchParser:
     """Parses the files of one batch. Close it, or use it as a context manager: it ends the extensions' processes."""
 
     def __init__(self, timeout_s: float = PARSE_S) -> None:
@@ -71,7 +71,7 @@ class Parsers:
         warning = f"the extension {choice.ignored.package} was not used: {choice.ignored.name} has a built-in parser"
         return msgspec.structs.replace(document, warnings=(*document.warnings, warning))
 
-    def __enter__(self) -> "Parsers":
+    def __enter__(self) -> "BatchParser":
         return self
 
     def __exit__(self, *_: object) -> None:

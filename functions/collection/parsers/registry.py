@@ -21,7 +21,7 @@ _TEXT = re.compile(r"text/.*|application/(?:json|yaml|xml|octet-stream|.*\+(?:js
 """Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary."""
 
 
-class BuiltIn(msgspec.Struct, frozen=True):
+class BuiltInParser(msgspec.Struct, frozen=True):
     """The parser of a package in this folder."""
 
     name: str
@@ -29,15 +29,15 @@ class BuiltIn(msgspec.Struct, frozen=True):
     version: int
 
 
-class Choice(msgspec.Struct, frozen=True):
+class ParserChoice(msgspec.Struct, frozen=True):
     """The parser for a document, or the `problem` that leaves it without one. `ignored` also claims to read it."""
 
-    parser: BuiltIn | Extension | None
+    parser: BuiltInParser | Extension | None
     problem: str | None = None
     ignored: Extension | None = None
 
 
-def choose(name: str, media_type: str) -> Choice:
+def choose(name: str, media_type: str) -> ParserChoice:
     """Choose the parser for a document by its key and its media type; a media type that says little goes last."""
     return _choose(file_extension(name), media_type.partition(";")[0].strip().lower())
 
@@ -48,15 +48,15 @@ def file_extension(name: str) -> str:
     return name[dot:].lower() if dot > name.rfind("/") + 1 else ""
 
 
-def parser_version(choice: Choice) -> str:
+def parser_version(choice: ParserChoice) -> str:
     """Return what stands for the parser in a fingerprint: `1` for Markdown, `acme_pdf-1_2` for an extension.
 
     Documents that no parser reads count as Markdown's: once a parser for them is installed, they have changed.
     """
     match choice.parser:
         case Extension(package=package, version=version):
-            return f"{_word(package)}-{_word(version)}"
-        case BuiltIn(name=name, version=number) if name != "markdown":
+            return f"{_escape_separators(package)}-{_escape_separators(version)}"
+        case BuiltInParser(name=name, version=number) if name != "markdown":
             return f"{name}-{number}"
     return str(markdown.VERSION)
 
@@ -64,46 +64,50 @@ def parser_version(choice: Choice) -> str:
 @cache
 def parser_versions() -> Mapping[str, str]:
     """Return `parser_version` of every installed parser, by what stands before its `-`; Markdown's by ""."""
-    choices = [Choice(parser) for parser in _built_in().values()]
-    choices += [Choice(one) for same_name in discovery.installed("headwater.parsers").values() for one in same_name]
+    choices = [ParserChoice(parser) for parser in _built_in().values()]
+    choices += [
+        ParserChoice(one) for same_name in discovery.installed("headwater.parsers").values() for one in same_name
+    ]
     versions = map(parser_version, choices)
     return {version.rpartition("-")[0]: version for version in sorted(versions)}
 
 
 @lru_cache(1024)
-def _choose(extension: str, media_type: str) -> Choice:
+def _choose(extension: str, media_type: str) -> ParserChoice:
     keys = (extension, media_type) if media_type in _UNSPECIFIC else (media_type, extension)
     installed = discovery.installed("headwater.parsers")
     clashing = [installed[key][0] for key in keys if key in installed and key in _built_in()]
     for key in keys:
         extensions = installed.get(key, ())
         if key in _built_in():
-            return Choice(_built_in()[key], ignored=clashing[0] if clashing else None)
+            return ParserChoice(_built_in()[key], ignored=clashing[0] if clashing else None)
         if len(extensions) > 1:
             packages = " and ".join(extension.package for extension in extensions)
-            return Choice(None, f"{packages} both read {key}, so neither is used; uninstall one of them")
+            return ParserChoice(None, f"{packages} both read {key}, so neither is used; uninstall one of them")
         if extensions:
-            return Choice(extensions[0])
+            return ParserChoice(extensions[0])
     if not media_type or _TEXT.fullmatch(media_type):
-        return Choice(_built_in()["text/markdown"])
-    return Choice(None, f"no installed parser reads {media_type}; install one, or exclude such files from the source")
+        return ParserChoice(_built_in()["text/markdown"])
+    return ParserChoice(
+        None, f"no installed parser reads {media_type}; install one, or exclude such files from the source"
+    )
 
 
 @cache
-def _built_in() -> Mapping[str, BuiltIn]:
-    found = {}
+def _built_in() -> Mapping[str, BuiltInParser]:
+    parsers: dict[str, BuiltInParser] = {}
     for package in pkgutil.iter_modules(built_in.__path__):
         if package.ispkg:
             module = import_module(f"{built_in.__name__}.{package.name}.parser")
-            parser = BuiltIn(package.name, module.parse, module.VERSION)
-            found.update(dict.fromkeys(module.READS, parser))
-    return found
+            parser = BuiltInParser(package.name, module.parse, module.VERSION)
+            parsers.update(dict.fromkeys(module.READS, parser))
+    return parsers
 
 
-def _word(text: str) -> str:
+def _escape_separators(text: str) -> str:
     """Write a name without the characters that separate the parts of a fingerprint.
 
-    >>> _word("acme-pdf"), _word("1.2.0+local")
+    >>> _escape_separators("acme-pdf"), _escape_separators("1.2.0+local")
     ('acme_pdf', '1_2_0_local')
     """
     return re.sub(r"\W", "_", text, flags=re.ASCII)

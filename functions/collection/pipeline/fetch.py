@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
-from functions.collection.documents.store import Rows, item_update, read_active_model, read_files, store
-from functions.collection.parsers.parse import Parsers
+from functions.collection.documents.store import DocumentRows, item_update, read_active_model, read_files, store
+from functions.collection.parsers.parse import BatchParser
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
@@ -56,20 +56,20 @@ class Fetch:
         fingerprints = {item.key: with_current_versions(item.fingerprint) for item in items}
         return Batch(read_credentials(tx, step.run_id, self.settings), read_active_model(tx), entries, fingerprints)
 
-    def compute(self, gathered: Batch) -> Rows:
+    def compute(self, gathered: Batch) -> DocumentRows:
         """Fetch, parse and chunk the batch."""
         source = gathered.credentials
         files: Iterable[Fetched] = self.opener.open(source).fetch(source.snapshot or "", gathered.entries)
         if len(gathered.entries) > 1:
             files = _limit_size(self.settings.fetch_batch_bytes, files)
-        with Parsers(self.settings.extension_timeout_s) as parsers:
+        with BatchParser(self.settings.extension_timeout_s) as parsers:
             rows = read_files(files, gathered.fingerprints, self.tokenizer(gathered.model), parsers)
         fetched_keys = {row["k"] for row in rows.documents}
         missing = [entry.key for entry in gathered.entries if entry.key not in fetched_keys]
         rows.item_updates.extend(item_update(key, "failed", _NOT_RETURNED) for key in missing)
         return rows
 
-    def apply(self, tx: Connection, step: Step, computed: Rows) -> StepResult:
+    def apply(self, tx: Connection, step: Step, computed: DocumentRows) -> StepResult:
         """Store documents, chunks and links, and how each item ended."""
         store(tx, step.workspace_id, step.run_id, computed)
         if computed.item_updates:

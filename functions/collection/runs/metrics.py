@@ -79,8 +79,8 @@ def read_metrics(tx: Connection, run_id: uuid.UUID) -> RunMetrics:
         PhaseProgress(embedding.done, embedding.ready + embedding.running, embedding.elapsed_s) if embedding else None
     )
     left_s = seconds_left(PhaseProgress(rows[0].fetched, rows[0].pending, rows[0].fetching_s), texts)
-    lately = _rate(rows[0].finished_lately, min(60.0, rows[0].fetching_s)) if rows[0].finished else None
-    return RunMetrics(steps, lately, left_s)
+    recent_rate = _rate(rows[0].finished_recently, min(60.0, rows[0].fetching_s)) if rows[0].finished else None
+    return RunMetrics(steps, recent_rate, left_s)
 
 
 def read_failure_groups(tx: Connection, run_id: uuid.UUID, limit: int = MAX_GROUPS) -> list[FailureGroup]:
@@ -117,14 +117,14 @@ _METRICS = sa.text("""
           (select min(started_at) from steps where run_id = runs.id and kind = 'fetch'), created_at))::float8
           as fetching_s
       from runs where id = :run_id
-    ), lately as materialized (
+    ), recent_batches as materialized (
       select distinct (payload ->> 'batch')::integer as batch from steps
       where run_id = :run_id and kind = 'fetch' and finished_at > now() - interval '1 min'
     ), items as (
       select count(*) filter (where state <> 'pending' and action <> 'skipped') as finished,
         count(*) filter (where state <> 'pending' and action in ('added', 'changed')) as fetched,
         count(*) filter (where state = 'pending' and action in ('added', 'changed')) as pending,
-        count(*) filter (where state <> 'pending' and batch in (select batch from lately)) as finished_lately
+        count(*) filter (where state <> 'pending' and batch in (select batch from recent_batches)) as finished_recently
       from run_items where run_id = :run_id
     ), kinds as (
       select kind, min(id) as first, count(*) filter (where state = 'ready') as ready,

@@ -5,7 +5,7 @@ from functools import partial
 
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import OpenSource, kind_of_source
+from functions.collection.connectors.registry import SourceReader, kind_of_source
 from functions.collection.sources.credentials import Credentials
 from headwater import logs
 from headwater.config import Settings
@@ -20,7 +20,7 @@ class SourceOpener:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def open(self, source: Credentials) -> OpenSource:
+    def open(self, source: Credentials) -> SourceReader:
         """Open a source; raises UnprocessableContent if its kind is unknown or its config is invalid."""
         context = ConnectorContext(
             stage_prefix=_stage_prefix(source.source_id),

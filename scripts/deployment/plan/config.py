@@ -85,7 +85,7 @@ def _section(kind: type[Any], name: str, layers: list[Mapping[str, Any]], proble
     """Build one section; later layers override earlier ones."""
     types = {spec.name: spec.type for spec in fields(kind)}
     values: dict[str, Any] = {}
-    for key, value in _merged(name, layers, problems).items():
+    for key, value in _merge(name, layers, problems).items():
         if key not in types:
             problems.append(f"{name}.{key}: unknown key; expected one of {', '.join(types)}")
         elif type(value) is not types[key]:
@@ -95,7 +95,7 @@ def _section(kind: type[Any], name: str, layers: list[Mapping[str, Any]], proble
     return kind(**values)
 
 
-def _merged(name: str, layers: list[Mapping[str, Any]], problems: list[str]) -> dict[str, Any]:
+def _merge(name: str, layers: list[Mapping[str, Any]], problems: list[str]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         part = layer.get(name, {})
@@ -108,7 +108,7 @@ def _merged(name: str, layers: list[Mapping[str, Any]], problems: list[str]) -> 
 
 def _settings(layers: list[Mapping[str, Any]], problems: list[str]) -> tuple[tuple[str, str], ...]:
     names = {spec.name.upper() for spec in fields(Settings)}
-    settings = _merged("settings", layers, problems)
+    settings = _merge("settings", layers, problems)
     for name, value in settings.items():
         if name not in names:
             problems.append(f"settings.{name}: unknown setting; docs/settings.md lists all settings")

@@ -56,21 +56,21 @@ def _block(lines: Sequence[str]) -> bytes:
 def _field(value: Any) -> str:
     kind = type(value)
     if kind is str:
-        return _escaped(value)
+        return _escape(value)
     if value is None:
         return "\\N"
     if kind is bytes:
         return f"\\\\x{value.hex()}"
     if kind is tuple or kind is list:
-        return _escaped("{" + ",".join(map(_quoted, value)) + "}")
+        return _escape("{" + ",".join(map(_quote, value)) + "}")
     return str(value)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     for character, escape in _SPECIAL:
         if character in text:
             text = text.replace(character, escape)

@@ -177,7 +177,7 @@ class PipelinedCursor(pg8000.Cursor):  # type: ignore[misc]
             else:
                 context = connection.execute_simple(statement)
         except pg8000.DatabaseError as error:
-            raise _classified(error) from None
+            raise _classify(error) from None
         self._context = context
         self._row_iter = iter(context.rows or ())
         self._input_oids = ()
@@ -217,7 +217,7 @@ def _begin_with(settings: str) -> bytes:
     return _BEGIN + _messages_without_values(settings)
 
 
-def _classified(error: pg8000.DatabaseError) -> Exception:
+def _classify(error: pg8000.DatabaseError) -> Exception:
     """Return the error with the class that SQLAlchemy expects for its SQLSTATE, as pg8000's own cursor does."""
     fields = error.args[0]
     code = fields.get("C") if isinstance(fields, dict) else None

@@ -57,7 +57,7 @@ class MiniLMTokenizer:
         character can be several (한 is three).
         """
         starts: list[list[int]] = [[] for _ in texts]
-        for pieces in _grouped(_pieces(texts)):
+        for pieces in _group(_pieces(texts)):
             encodings = self._tokenizer.encode_batch([piece for _, _, piece in pieces], add_special_tokens=False)
             for (index, at, _), encoding in zip(pieces, encodings, strict=True):
                 starts[index].extend([at + start for start, _ in encoding.offsets])
@@ -85,7 +85,7 @@ def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         yield index, start, text[start:]
 
 
-def _grouped(pieces: Iterable[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
+def _group(pieces: Iterable[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
     """Group pieces; the tokenizer encodes a group in parallel."""
     group: list[tuple[int, int, str]] = []
     chars = 0

@@ -25,7 +25,7 @@ from headwater.connectors import (
     describe,
 )
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError, UserError
-from headwater.extensions.messages import Answer, Call, Disconnected, Failure, Start, receive, send
+from headwater.extensions.messages import Disconnected, Failure, MethodCall, MethodResult, Start, receive, send
 from headwater.parsers import Parsed
 from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool, run_tool
 
@@ -36,8 +36,8 @@ _MAX_CALL_BYTES = 1 << 32
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-class Calls:
-    """What the contracts' methods have in common: the extension's object, imported by the first call."""
+class ExtensionMethods:
+    """Base class of the methods of a contract. The first call imports the extension's object."""
 
     def __init__(self, start: Start) -> None:
         self.extension = start.extension
@@ -53,7 +53,7 @@ class Calls:
         return self.target
 
 
-class ConnectorCalls(Calls):
+class ConnectorMethods(ExtensionMethods):
     """The methods of a connector."""
 
     @cached_property
@@ -82,14 +82,14 @@ class ConnectorCalls(Calls):
         yield from self.opened.fetch(decode_config(self.connector, config), secret, snapshot, entries)
 
 
-class ParserCalls(Calls):
-    """The one method of a parser."""
+class ParserMethods(ExtensionMethods):
+    """The method of a parser."""
 
     def parse(self, name: str, content: bytes, media_type: str) -> Iterator[Parsed]:
         yield self.target(name, content, media_type)
 
 
-class ToolCalls(Calls):
+class ToolMethods(ExtensionMethods):
     """The methods of a tool."""
 
     @cached_property
@@ -106,32 +106,32 @@ class ToolCalls(Calls):
         yield run_tool(self.tool(), msgspec.msgpack.decode(self.context, type=ToolContext), arguments)
 
 
-CALLS: Mapping[str, type[Calls]] = {
-    "headwater.connectors": ConnectorCalls,
-    "headwater.parsers": ParserCalls,
-    "headwater.tools": ToolCalls,
+METHODS: Mapping[str, type[ExtensionMethods]] = {
+    "headwater.connectors": ConnectorMethods,
+    "headwater.parsers": ParserMethods,
+    "headwater.tools": ToolMethods,
 }
 
 
 def serve(pipe: socket.socket) -> None:
-    """Answer calls until the function closes the socket."""
+    """Run the methods that the function calls, until it closes the socket."""
     start = receive(pipe, Start, max_bytes=_MAX_CALL_BYTES)
-    calls = CALLS[start.extension.group](start)
+    methods = METHODS[start.extension.group](start)
     while True:
-        call = receive(pipe, Call, max_bytes=_MAX_CALL_BYTES)
+        call = receive(pipe, MethodCall, max_bytes=_MAX_CALL_BYTES)
         try:
-            for value in _answer(calls, call):
-                send(pipe, Answer("value", msgspec.Raw(msgspec.msgpack.encode(value))))
-            answer = Answer("end")
+            for value in _call_method(methods, call):
+                send(pipe, MethodResult("value", msgspec.Raw(msgspec.msgpack.encode(value))))
+            result = MethodResult("end")
         except Disconnected:
             raise
         except BaseException as error:  # noqa: BLE001 - the boundary: every error of an extension is reported
-            answer = Answer("failure", msgspec.Raw(msgspec.msgpack.encode(_describe_error(error))))
-        send(pipe, answer)
+            result = MethodResult("failure", msgspec.Raw(msgspec.msgpack.encode(_describe_error(error))))
+        send(pipe, result)
 
 
-def _answer(calls: Calls, call: Call) -> Iterator[Any]:
-    method = getattr(calls, call.method)
+def _call_method(methods: ExtensionMethods, call: MethodCall) -> Iterator[Any]:
+    method = getattr(methods, call.method)
     hints = get_type_hints(method)
     hints.pop("return")
     kinds: Any = tuple(hints.values())

@@ -21,15 +21,15 @@ class Start(msgspec.Struct, frozen=True):
     context: msgspec.Raw
 
 
-class Call(msgspec.Struct, frozen=True, array_like=True):
-    """Call a method of the extension."""
+class MethodCall(msgspec.Struct, frozen=True, array_like=True):
+    """A call of one of the extension's methods."""
 
     method: str
     arguments: msgspec.Raw
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """A value of a call, or its `end`, or a Failure in its place."""
+class MethodResult(msgspec.Struct, frozen=True, array_like=True):
+    """The result of a call: a `value`, the `end` of the values, or a Failure."""
 
     kind: Literal["value", "end", "failure"]
     value: msgspec.Raw = msgspec.Raw(b"\xc0")

@@ -21,7 +21,16 @@ from headwater import logs
 from headwater.config import environment_without_settings
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from headwater.extensions.discovery import Extension
-from headwater.extensions.messages import Answer, Call, Disconnected, Failure, Start, TooLarge, receive, send
+from headwater.extensions.messages import (
+    Disconnected,
+    Failure,
+    MethodCall,
+    MethodResult,
+    Start,
+    TooLarge,
+    receive,
+    send,
+)
 
 T = TypeVar("T")
 
@@ -65,7 +74,7 @@ class ExtensionProcess:
         left_s = timeout_s
         try:
             started = time.monotonic()
-            self._send(Call(method, msgspec.Raw(msgspec.msgpack.encode(arguments))), started + left_s)
+            self._send(MethodCall(method, msgspec.Raw(msgspec.msgpack.encode(arguments))), started + left_s)
             while (value := self._receive(kind, method, started + left_s, max_bytes)) is not None:
                 left_s -= time.monotonic() - started
                 yield value
@@ -105,7 +114,7 @@ class ExtensionProcess:
     def _name(self) -> str:
         return f"The extension {self.extension.package} ({self.extension.name})"
 
-    def _send(self, call: Call, deadline: float) -> None:
+    def _send(self, call: MethodCall, deadline: float) -> None:
         if self._pipe is None:
             self._start(deadline)
         send(self._opened, call, deadline=deadline)
@@ -131,12 +140,12 @@ class ExtensionProcess:
 
     def _receive(self, kind: type[T], method: str, deadline: float, max_bytes: int) -> T | None:
         """Return the next value of a call, None at its end; raises what the extension raised."""
-        answer = receive(self._opened, Answer, max_bytes=max_bytes, deadline=deadline)
-        if answer.kind == "end":
+        result = receive(self._opened, MethodResult, max_bytes=max_bytes, deadline=deadline)
+        if result.kind == "end":
             return None
-        if answer.kind == "value":
-            return msgspec.msgpack.decode(answer.value, type=kind)
-        raise self._error(msgspec.msgpack.decode(answer.value, type=Failure), method)
+        if result.kind == "value":
+            return msgspec.msgpack.decode(result.value, type=kind)
+        raise self._error(msgspec.msgpack.decode(result.value, type=Failure), method)
 
     def _error(self, failure: Failure, method: str) -> HeadwaterError:
         message = self._redact(failure.message)

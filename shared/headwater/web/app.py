@@ -128,7 +128,7 @@ class App:
         request_id = _request_id(request)
         logs.trace.set(_trace(request, self.settings.google_cloud_project))
         try:
-            response = self._answer(request, request_id)
+            response = self._handle(request, request_id)
         except errors.HeadwaterError as error:
             response = problem_response(error, request_id)
             if response.status_code >= 500:
@@ -159,7 +159,7 @@ class App:
         self._self_test()
         return {"status": "passed", "service": self.service}
 
-    def _answer(self, request: flask.Request, request_id: str) -> flask.Response:
+    def _handle(self, request: flask.Request, request_id: str) -> flask.Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return flask.Response(status=204)
         route, path = self._match(request)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from headwater.outbound import Lookup, Refused, guarded_http
+from headwater.outbound import AddressRefused, Lookup, guarded_http
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,14 +81,14 @@ def test_connection_uses_the_address_that_was_checked() -> None:
 
 
 def test_private_address_is_rejected_before_connecting() -> None:
-    with pytest.raises(Refused, match="FETCH_PRIVATE"):
+    with pytest.raises(AddressRefused, match="FETCH_PRIVATE"):
         get("http://docs.example.org/", allow_private=False, lookup=Resolver("192.168.0.7"))
 
 
 @pytest.mark.parametrize("target", ["http://169.254.169.254/", "http://metadata.example/latest", "http://[fe80::1]/"])
 def test_each_redirect_is_checked(target: str) -> None:
     resolver = Resolver("127.0.0.1", "169.254.169.254")
-    with listening() as port, pytest.raises(Refused, match="does not fetch from such"):
+    with listening() as port, pytest.raises(AddressRefused, match="does not fetch from such"):
         get(f"http://docs.example.org:{port}/to/{target}", allow_private=True, lookup=resolver)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headwater.outbound import Lookup, Refused, classify, resolve
+from headwater.outbound import AddressRefused, Lookup, classify, resolve
 
 KINDS = {
     "93.184.216.34": "public",
@@ -66,7 +66,7 @@ def lookup_of(*addresses: str) -> Lookup:
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind != "public"])
 def test_resolve_rejects_addresses_that_are_not_public(address: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of(address))
 
 
@@ -77,29 +77,29 @@ def test_allow_private_accepts_private_and_loopback_addresses(address: str) -> N
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind not in ("public", "private", "loopback")])
 def test_allow_private_rejects_link_local_and_metadata_addresses(address: str) -> None:
-    with pytest.raises(Refused, match="does not fetch from such"):
+    with pytest.raises(AddressRefused, match="does not fetch from such"):
         resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address))
 
 
 def test_resolve_rejects_a_name_with_any_private_address() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("93.184.216.34", "10.0.0.1"))
 
 
 def test_refusal_names_host_address_and_setting() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(AddressRefused) as caught:
         resolve("docs.example.org", 443, allow_private=False, lookup=lookup_of("10.0.0.1"))
     assert caught.value.message == (
         "docs.example.org resolves to 10.0.0.1, a private address. "
         "This installation does not fetch from private networks (FETCH_PRIVATE)."
     )
-    with pytest.raises(Refused, match=r"^10\.0\.0\.1 is a private address\."):
+    with pytest.raises(AddressRefused, match=r"^10\.0\.0\.1 is a private address\."):
         resolve("10.0.0.1", 443, allow_private=False, lookup=lookup_of("10.0.0.1"))
-    with pytest.raises(Refused, match=r"resolves to 0\.0\.0\.0, an unspecified address\. Headwater does not fetch"):
+    with pytest.raises(AddressRefused, match=r"resolves to 0\.0\.0\.0, an unspecified address\."):
         resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of("0.0.0.0"))
 
 
 @pytest.mark.parametrize("spelling", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"])
 def test_unusual_spellings_of_loopback_are_rejected(spelling: str) -> None:
-    with pytest.raises(Refused, match="loopback"):
+    with pytest.raises(AddressRefused, match="loopback"):
         resolve(spelling, 80, allow_private=False)

@@ -58,14 +58,14 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""
         self.selector()
         return msgspec.structs.replace(
-            self, url=_checked_url(self.url), branch=_checked_branch(self.branch), path=_checked_path(self.path)
+            self, url=_normalise_url(self.url), branch=_normalise_branch(self.branch), path=_normalise_path(self.path)
         )
 
     def selector(self) -> Callable[[str], bool]:
         """Return a predicate over paths: matches `include` and doesn't match `exclude`."""
         if not self.include:
             raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all files.")
-        included, excluded = _compiled("include", self.include), _compiled("exclude", self.exclude)
+        included, excluded = _compile("include", self.include), _compile("exclude", self.exclude)
         return lambda path: included(path) and not excluded(path)
 
     def file_path(self) -> str | None:
@@ -74,14 +74,14 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return unquote(parts.path) if parts.scheme == "file" else None
 
 
-def _compiled(field: str, patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def _compile(field: str, patterns: tuple[str, ...]) -> Callable[[str], bool]:
     try:
         return compile_patterns(patterns)
     except PatternError as error:
         raise UnprocessableContent(f"config.{field}: {error}.") from error
 
 
-def _checked_url(url: str) -> str:
+def _normalise_url(url: str) -> str:
     url = url.strip()
     if not url or len(url) > MAX_URL_CHARS or _CONTROL.search(url):
         raise UnprocessableContent(f"config.url: enter an address of 1 to {MAX_URL_CHARS} characters without spaces.")
@@ -93,7 +93,7 @@ def _checked_url(url: str) -> str:
     except ValueError as error:
         raise UnprocessableContent(f"config.url: this isn't a valid address: {error}.") from error
     if parts.scheme == "file":
-        return _checked_file_url(url, parts)
+        return _normalise_file_url(url, parts)
     if parts.scheme not in ("http", "https"):
         raise _unsupported_scheme(parts)
     if parts.username is not None or parts.password is not None:
@@ -123,13 +123,13 @@ def _unsupported_scheme(parts: SplitResult) -> UnprocessableContent:
     )
 
 
-def _checked_file_url(url: str, parts: SplitResult) -> str:
+def _normalise_file_url(url: str, parts: SplitResult) -> str:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise UnprocessableContent("config.url: a file URL has three slashes, as in file:///home/me/repository.")
     return url.rstrip("/") if parts.path != "/" else url
 
 
-def _checked_branch(branch: str | None) -> str | None:
+def _normalise_branch(branch: str | None) -> str | None:
     name = (branch or "").strip().removeprefix("refs/heads/")
     if name and (len(name) > 250 or _BAD_BRANCH.search(name)):
         raise UnprocessableContent(
@@ -138,7 +138,7 @@ def _checked_branch(branch: str | None) -> str | None:
     return name or None
 
 
-def _checked_path(path: str | None) -> str | None:
+def _normalise_path(path: str | None) -> str | None:
     text = (path or "").strip()
     if text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", text):
         raise UnprocessableContent("config.path: enter a path from the repository's root, without a leading slash.")

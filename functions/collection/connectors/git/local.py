@@ -16,7 +16,7 @@ from dulwich.repo import Repo
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
-from functions.collection.connectors.git.tree import Walked, walk
+from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.errors import PermanentError
 
 
@@ -38,7 +38,7 @@ class LocalRepository:
                 return None
             raise unknown_branch(branch, [name.decode(errors="replace") for name in heads])
 
-    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:  # noqa: ARG002 - stages nothing
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:  # noqa: ARG002 - stages nothing
         """List the selected files of a commit."""
         with self._open() as repo:
             self._check_size(repo.object_store.path)

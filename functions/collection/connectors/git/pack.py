@@ -32,7 +32,7 @@ class PackTooLarge(PermanentError):
     """The pack unpacks to more than the limit."""
 
 
-class Unpacked(NamedTuple):
+class UnpackedObject(NamedTuple):
     """One object. `sha` is hex; `content` is None for an object over the limit."""
 
     kind: int
@@ -41,7 +41,7 @@ class Unpacked(NamedTuple):
     content: bytes | None
 
 
-class _Packed(NamedTuple):
+class _PackedObject(NamedTuple):
     """One object as stored. `data` is the offset of its data, `base` the offset or SHA that a delta refers to."""
 
     kind: int
@@ -69,7 +69,7 @@ class PackFile:
         self._sha_bytes = sha_bytes
         self._max_object_bytes = max_object_bytes
         self._check_time = check_time
-        self._packed: dict[int, _Packed] = {}
+        self._packed: dict[int, _PackedObject] = {}
         self._on_offset: dict[int, list[int]] = {}
         self._on_sha: dict[bytes, list[int]] = {}
         try:
@@ -82,7 +82,7 @@ class PackFile:
         """Close the file."""
         self._bytes.close()
 
-    def objects(self, *kinds: int) -> Iterator[Unpacked]:
+    def objects(self, *kinds: int) -> Iterator[UnpackedObject]:
         """Unpack the objects of these kinds, in no particular order.
 
         An object over the limit is yielded without its content. If a delta, its base or its result is over the limit,
@@ -92,7 +92,7 @@ class PackFile:
         try:
             for offset, packed in self._packed.items():
                 if packed.kind in kinds:
-                    yield from self._with_its_deltas(offset, packed.kind, done)
+                    yield from self._unpack_with_deltas(offset, packed.kind, done)
         except (ApplyDeltaError, ValueError) as error:
             raise UpstreamError("The Git server sent a broken pack. Try again.") from error
 
@@ -128,7 +128,7 @@ class PackFile:
             if base is not None:
                 size = _delta_target_size(start_of_content)
                 total += size
-            self._packed[offset] = _Packed(kind, data, stored_size, size, base)
+            self._packed[offset] = _PackedObject(kind, data, stored_size, size, base)
             offset = end
         if total > max_total_bytes:
             raise PackTooLarge(f"it unpacks to more than {max_total_bytes:,} bytes")
@@ -153,15 +153,15 @@ class PackFile:
             raise zlib.error("the data has another size than its header")
         return offset, head
 
-    def _with_its_deltas(self, offset: int, kind: int, done: set[int]) -> Iterator[Unpacked]:
+    def _unpack_with_deltas(self, offset: int, kind: int, done: set[int]) -> Iterator[UnpackedObject]:
         """Unpack an object that is no delta, and all deltas based on it, directly or indirectly.
 
         `done` has the offsets of unpacked deltas: a pack may have an object twice, with the same deltas.
         """
-        todo: list[tuple[int, bytes | None] | int] = [(offset, None)]
+        pending: list[tuple[int, bytes | None] | int] = [(offset, None)]
         bases_bytes = 0
-        while todo:
-            item = todo.pop()
+        while pending:
+            item = pending.pop()
             if isinstance(item, int):  # all deltas of a base of this size are done
                 bases_bytes -= item
                 continue
@@ -169,22 +169,22 @@ class PackFile:
             packed = self._packed[offset]
             if max(packed.size, packed.stored_size) > self._max_object_bytes:
                 if base is None:
-                    yield Unpacked(kind, self._hash_large(packed), packed.size, None)
+                    yield UnpackedObject(kind, self._hash_large(packed), packed.size, None)
                 continue
             content = self._unpack(packed, base)
             sha = self._hash(b"%s %d\0" % (_NAMES[kind], len(content)), usedforsecurity=False)
             sha.update(content)
-            yield Unpacked(kind, sha.hexdigest(), len(content), content)
+            yield UnpackedObject(kind, sha.hexdigest(), len(content), content)
             deltas = {*self._on_offset.get(offset, ()), *self._on_sha.get(sha.digest(), ())} - done
             if deltas:
                 done |= deltas
                 bases_bytes += len(content)
                 if bases_bytes > _MAX_BASES_BYTES:
                     raise PackTooLarge(f"its deltas need more than {_MAX_BASES_BYTES:,} bytes at once")
-                todo.append(len(content))
-                todo.extend((other, content) for other in deltas)
+                pending.append(len(content))
+                pending.extend((other, content) for other in deltas)
 
-    def _unpack(self, packed: _Packed, base: bytes | None) -> bytes:
+    def _unpack(self, packed: _PackedObject, base: bytes | None) -> bytes:
         inflater = zlib.decompressobj()
         pieces = []
         position, left = packed.data, packed.stored_size
@@ -196,7 +196,7 @@ class PackFile:
         stored = b"".join(pieces)
         return stored if base is None else b"".join(apply_delta(base, stored))
 
-    def _hash_large(self, packed: _Packed) -> str:
+    def _hash_large(self, packed: _PackedObject) -> str:
         sha = self._hash(b"%s %d\0" % (_NAMES[packed.kind], packed.size), usedforsecurity=False)
         inflater = zlib.decompressobj()
         rest, position = b"", packed.data

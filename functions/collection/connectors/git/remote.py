@@ -18,7 +18,7 @@ from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.git.pack import BLOB, COMMIT, TREE, PackFile, PackTooLarge, read_object_header
 from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
 from functions.collection.connectors.git.smart_http import GitHttp
-from functions.collection.connectors.git.tree import Walked, walk
+from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.blobs import Blobs
 from headwater.errors import PermanentError, UpstreamError
 
@@ -62,7 +62,7 @@ class RemoteRepository:
             return None
         raise unknown_branch(branch, [name.removeprefix(_HEADING).decode(errors="replace") for name in heads])
 
-    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:
         """List the selected files of a commit. Without partial clones, files that are not `known` are staged."""
         try:
             if not self._is_partial():
@@ -84,13 +84,13 @@ class RemoteRepository:
         missing = dict.fromkeys(shas)
         if self._is_partial():
             try:
-                for blob in self._by_sha(list(missing)):
+                for blob in self._fetch_blobs(list(missing)):
                     del missing[blob.sha]
                     yield blob
             except ObjectNotAvailable:  # the server sends no objects by SHA, or history was rewritten and pruned
-                yield from self._staged(commit, config, missing)
+                yield from self._read_or_restage(commit, config, missing)
         else:
-            yield from self._staged(commit, config, missing)
+            yield from self._read_or_restage(commit, config, missing)
 
     def _is_partial(self) -> bool:
         # Protocol 2 serves any object by its SHA; dulwich filters with protocol 2 only.
@@ -122,7 +122,7 @@ class RemoteRepository:
             with closing(pack):
                 yield pack
 
-    def _by_sha(self, shas: list[str]) -> Iterator[Blob]:
+    def _fetch_blobs(self, shas: list[str]) -> Iterator[Blob]:
         """Fetch blobs in one request; one by one if they are too large together."""
         missing = dict.fromkeys(shas)
         every = [sha.encode() for sha in shas]
@@ -131,34 +131,35 @@ class RemoteRepository:
             for unpacked in pack.objects(BLOB):
                 if unpacked.sha in missing:
                     del missing[unpacked.sha]
-                    yield self._limited(unpacked.sha, unpacked.size, unpacked.content)
+                    yield self._to_blob(unpacked.sha, unpacked.size, unpacked.content)
         for sha in missing:
-            yield self._alone(sha)
+            yield self._fetch_blob(sha)
 
-    def _alone(self, sha: str) -> Blob:
+    def _fetch_blob(self, sha: str) -> Blob:
+        """Fetch one blob; its transfer ends early if it is over the limit."""
         limit = self._limits.max_file_bytes
         try:
             with self._pack([sha.encode()], max_bytes=2 * limit + 65_536, on_data=_SizeCheck(limit)) as pack:
                 for unpacked in pack.objects(BLOB):
                     if unpacked.sha == sha:
-                        return self._limited(sha, unpacked.size, unpacked.content)
+                        return self._to_blob(sha, unpacked.size, unpacked.content)
         except _BlobTooLarge as error:
             return Blob(sha, None, too_large(error.size, limit))
         raise UpstreamError(f"{self._client.url} did not send the object {sha}. Try again later.")
 
-    def _limited(self, sha: str, size: int, content: bytes | None) -> Blob:
+    def _to_blob(self, sha: str, size: int, content: bytes | None) -> Blob:
         if content is None or size > self._limits.max_file_bytes:
             return Blob(sha, None, too_large(size, self._limits.max_file_bytes))
         return Blob(sha, content)
 
-    def _clone_and_stage(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:
+    def _clone_and_stage(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:
         with self._pack([commit.encode()], max_bytes=self._limits.max_repo_bytes, depth=1) as pack:
-            walked = self._walk_pack(pack, commit, config)
-            missing = set(walked.files.values()) - known
+            selected = self._walk_pack(pack, commit, config)
+            missing = set(selected.files.values()) - known
             self._stage.blobs.put_all(self._blobs_to_stage(pack, commit, missing))
-        return walked
+        return selected
 
-    def _walk_pack(self, pack: PackFile, commit: str, config: GitConfig) -> Walked:
+    def _walk_pack(self, pack: PackFile, commit: str, config: GitConfig) -> SelectedFiles:
         objects: dict[str, bytes | None] = {}
         size, limit = 0, self._limits.max_trees_bytes
         for unpacked in pack.objects(COMMIT, TREE):
@@ -176,7 +177,7 @@ class RemoteRepository:
             if unpacked.sha not in missing:
                 continue
             missing.discard(unpacked.sha)
-            blob = self._limited(unpacked.sha, unpacked.size, unpacked.content)
+            blob = self._to_blob(unpacked.sha, unpacked.size, unpacked.content)
             if blob.content is not None:
                 yield self._stage.content(commit, blob.sha), blob.content
             else:
@@ -185,7 +186,7 @@ class RemoteRepository:
             reason = f"is missing on the server, or stored as a delta of a file over {_MAX_OBJECT_BYTES / 1e6:,.0f} MB"
             yield self._stage.reason(commit, sha), reason.encode()
 
-    def _staged(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:
+    def _read_or_restage(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:
         """Read blobs that `walk` has staged. If one is missing, or was known then, stage all of them again."""
         missing = dict.fromkeys(shas)
         for blob in self._read_stage(commit, shas):

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from functions.collection.connectors.git.config import GitConfig
-from functions.collection.connectors.git.tree import Walked
+from functions.collection.connectors.git.tree import SelectedFiles
 from headwater.errors import PermanentError
 
 _SHOWN_BRANCHES = 10
@@ -25,7 +25,7 @@ class Repository(Protocol):
     def resolve(self, branch: str | None) -> str | None:
         """Return the commit at the head of a branch (None: the default branch); None without commits."""
 
-    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> Walked:
+    def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:
         """List the selected files of a commit."""
 
     def blobs(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:

@@ -17,20 +17,20 @@ MAX_PATHS_BYTES = 128_000_000  # of all visited paths: below a long name, a smal
 ReadTree = Callable[[str], bytes | None]
 
 
-class Walked(NamedTuple):
+class SelectedFiles(NamedTuple):
     """`files` maps paths from the repository's root to the SHAs of their blobs, `skipped` maps paths to reasons."""
 
     files: dict[str, str]
     skipped: dict[str, str]
 
 
-class _Item(NamedTuple):
+class _TreeEntry(NamedTuple):
     path: bytes
     mode: int
     sha: str
 
 
-def walk(read_tree: ReadTree, root: str, path: str | None, is_selected: Callable[[str], bool]) -> Walked:
+def walk(read_tree: ReadTree, root: str, path: str | None, is_selected: Callable[[str], bool]) -> SelectedFiles:
     """Find the selected files below `path` (None: all) in the tree `root`; SHAs are hex.
 
     Selected symbolic links, selected names that aren't UTF-8, and all submodules are skipped with a reason. Raises
@@ -38,39 +38,39 @@ def walk(read_tree: ReadTree, root: str, path: str | None, is_selected: Callable
     """
     files: dict[str, str] = {}
     skipped: dict[str, str] = {}
-    for item in _below(read_tree, _locate(read_tree, root, path)):
-        key = item.path.decode("utf-8", "backslashreplace")
+    for entry in _walk_entries(read_tree, _locate(read_tree, root, path)):
+        key = entry.path.decode("utf-8", "backslashreplace")
         # A submodule is a folder, whose files the patterns may select.
-        if not is_selected(key) and not S_ISGITLINK(item.mode):
+        if not is_selected(key) and not S_ISGITLINK(entry.mode):
             continue
-        reason = _skip_reason(item)
+        reason = _skip_reason(entry)
         if reason:
             skipped[key] = reason
         else:
-            files[key] = item.sha
-    return Walked(files, skipped)
+            files[key] = entry.sha
+    return SelectedFiles(files, skipped)
 
 
-def _skip_reason(item: _Item) -> str | None:
-    if S_ISGITLINK(item.mode):
+def _skip_reason(entry: _TreeEntry) -> str | None:
+    if S_ISGITLINK(entry.mode):
         return "a submodule is another repository; add it as a source of its own"
-    if stat.S_ISLNK(item.mode):
+    if stat.S_ISLNK(entry.mode):
         return "a symbolic link is not followed; its target is collected at its own path"
-    if len(item.path) > MAX_KEY_BYTES:
+    if len(entry.path) > MAX_KEY_BYTES:
         return f"the path is longer than {MAX_KEY_BYTES:,} bytes"
     try:
-        item.path.decode()
+        entry.path.decode()
     except UnicodeDecodeError:
         return "the name is not UTF-8; rename the file"
     return None
 
 
-def _locate(read_tree: ReadTree, root: str, path: str | None) -> _Item:
-    current = _Item(b"", stat.S_IFDIR, root)
+def _locate(read_tree: ReadTree, root: str, path: str | None) -> _TreeEntry:
+    current = _TreeEntry(b"", stat.S_IFDIR, root)
     for name in path.encode().split(b"/") if path else []:
         if not stat.S_ISDIR(current.mode):
             break
-        child = next((item for item in _children(read_tree, current) if item.path.rpartition(b"/")[2] == name), None)
+        child = next((entry for entry in _children(read_tree, current) if entry.path.rpartition(b"/")[2] == name), None)
         if child is None:
             raise PermanentError(
                 f"The repository has no {path!r}. Change the source's folder; upper and lower case matter."
@@ -82,26 +82,26 @@ def _locate(read_tree: ReadTree, root: str, path: str | None) -> _Item:
     return current
 
 
-def _below(read_tree: ReadTree, start: _Item) -> Iterator[_Item]:
+def _walk_entries(read_tree: ReadTree, start: _TreeEntry) -> Iterator[_TreeEntry]:
     """Yield all items except folders, in Git's order."""
-    todo = [start]
+    pending = [start]
     visited = path_bytes = 0
-    while todo:
-        item = todo.pop()
-        if not stat.S_ISDIR(item.mode) or len(item.path) > MAX_KEY_BYTES:
-            yield item
+    while pending:
+        entry = pending.pop()
+        if not stat.S_ISDIR(entry.mode) or len(entry.path) > MAX_KEY_BYTES:
+            yield entry
             continue
-        children = _children(read_tree, item)
+        children = _children(read_tree, entry)
         visited += len(children)
         if visited > MAX_VISITED:  # trees can share subtrees: a few KB can describe billions of files
             raise PermanentError(f"The repository has more than {MAX_VISITED:,} files. Limit the source to a folder.")
         path_bytes += sum(len(child.path) for child in children)
         if path_bytes > MAX_PATHS_BYTES:
             raise _paths_too_long()
-        todo.extend(reversed(children))
+        pending.extend(reversed(children))
 
 
-def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
+def _children(read_tree: ReadTree, folder: _TreeEntry) -> list[_TreeEntry]:
     content = read_tree(folder.sha)
     name = folder.path.decode(errors="replace")
     if content is None:
@@ -111,7 +111,7 @@ def _children(read_tree: ReadTree, folder: _Item) -> list[_Item]:
         raise _paths_too_long()
     try:
         entries = islice(parse_tree(content, len(folder.sha) // 2), MAX_VISITED + 1)
-        return [_Item(prefix + name, mode, sha.decode()) for name, mode, sha in entries]
+        return [_TreeEntry(prefix + name, mode, sha.decode()) for name, mode, sha in entries]
     except ObjectFormatException as error:
         raise PermanentError(f"The folder {name!r} is damaged in the repository.") from error
 

@@ -13,7 +13,7 @@ USE = """
 import json
 from functions.collection.connectors.registry import describe_kinds, kind_for_new_source
 from functions.collection.documents.fingerprints import stored_fingerprint
-from functions.collection.parsers.parse import Parsers
+from functions.collection.parsers.parse import BatchParser
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.config import Settings
@@ -24,7 +24,7 @@ source = SourceOpener(Settings(database_url="")).open(Credentials(uuid4(), "hell
 source.check()
 listing = source.list(None, frozenset())
 [file] = source.fetch(listing.snapshot, listing.entries)
-with Parsers() as parsers:
+with BatchParser() as parsers:
     document = parsers.parse(file.key, file.content, file.media_type)
 kinds = [kind.kind for kind in describe_kinds()[0]]
 print(json.dumps([kinds, document.title, stored_fingerprint(listing.entries[0]).rpartition(".hello-")[2]]))

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from functions.collection.connectors.extension import ExtensionKind, ExtensionSource
+from functions.collection.connectors.extension import ExtensionKind, ExtensionReader
 from headwater.connectors import ConnectorContext, Entry, Listing
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from headwater.extensions.discovery import Extension
@@ -35,7 +35,7 @@ FOREVER_S = 600.0
 
 def source(
     action: str, *, secret: str | None = None, timeout_s: float = 60, max_file_bytes: int = 10_000
-) -> ExtensionSource:
+) -> ExtensionReader:
     context = ConnectorContext(
         stage_prefix="staged/1",
         blob_url="memory:///",
@@ -46,7 +46,7 @@ def source(
         max_source_bytes=1_000_000,
         timeout_s=timeout_s,
     )
-    return ExtensionSource(MISBEHAVING, context, {"do": action}, secret)
+    return ExtensionReader(MISBEHAVING, context, {"do": action}, secret)
 
 
 def entries(*keys: str) -> list[Entry]:

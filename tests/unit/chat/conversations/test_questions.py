@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from functions.chat.conversations.conversations import MAX_TITLE_CHARS, message_ids, shorten
 from functions.chat.conversations.routes import PostedMessage, check_conversation_id, read_question
-from functions.chat.models.models import LanguageModel, explain, load_model
+from functions.chat.models.models import LanguageModel, load_model, translate_error
 from functions.chat.retrieval.search import any_term_query, halfvec, is_relevant
 from headwater.config import Settings
 from headwater.errors import ConfigError, PermanentError, UnprocessableContent, UpstreamError
@@ -147,7 +147,7 @@ class Refusal(Exception):
     ],
 )
 def test_provider_error_says_what_to_do(error: Exception, kind: type[Exception], words: str) -> None:
-    explained = explain(error, "google_genai", "google_genai:gemini")
+    explained = translate_error(error, "google_genai", "google_genai:gemini")
     assert type(explained) is kind
     assert words in explained.message
     assert "what the provider says" not in explained.message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parsers.registry import BuiltIn, choose
+from functions.collection.parsers.registry import BuiltInParser, choose
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from functions.collection.parsers.registry import BuiltIn, choose
 )
 def test_text_is_parsed_as_markdown(name: str, media_type: str) -> None:
     parser = choose(name, media_type).parser
-    assert isinstance(parser, BuiltIn)
+    assert isinstance(parser, BuiltInParser)
     assert parser.name == "markdown"
 
 

@@ -11,7 +11,7 @@ import pytest
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.connector import NO_COMMIT, GitConnector
 from functions.collection.connectors.git.limits import GitLimits
-from functions.collection.connectors.registry import OpenSource
+from functions.collection.connectors.registry import SourceReader
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.blobs import Blobs, open_blobs
@@ -211,7 +211,7 @@ def test_work_tree_is_read_from_its_folder(tmp_path: Path) -> None:
 def test_settings_limit_what_a_source_reads(tmp_path: Path) -> None:
     url = make_repository(tmp_path / "r.git", FILES).as_uri()
 
-    def open_source(url: str, **settings: Any) -> OpenSource:
+    def open_source(url: str, **settings: Any) -> SourceReader:
         credentials = Credentials(uuid.uuid4(), "git", {"url": url}, None, None)
         return SourceOpener(Settings(database_url="", **settings)).open(credentials)
 

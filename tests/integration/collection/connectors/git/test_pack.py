@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from functions.collection.connectors.git.pack import BLOB, TREE, PackFile, PackTooLarge, Unpacked
+from functions.collection.connectors.git.pack import BLOB, TREE, PackFile, PackTooLarge, UnpackedObject
 from headwater.errors import HeadwaterError, UpstreamError
 
 OFS_DELTA, REF_DELTA = 6, 7
@@ -75,7 +75,7 @@ def opened(
             yield opened_pack
 
 
-def blobs(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> dict[str, Unpacked]:
+def blobs(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 1_000_000) -> dict[str, UnpackedObject]:
     with opened(pack, max_object_bytes=max_object_bytes, max_total_bytes=max_total_bytes) as opened_pack:
         unpacked = list(opened_pack.objects(BLOB))
     assert len({blob.sha for blob in unpacked}) == len(unpacked)
@@ -105,7 +105,7 @@ def test_deltas_resolve_by_offset_and_by_sha_in_any_order() -> None:
 def test_object_over_the_limit_has_a_sha_and_size_but_no_content() -> None:
     large = bytes(100_000)
     found = blobs(sealed(packed(BLOB, large), packed(BLOB, b"small")))
-    assert found[sha_of(large)] == Unpacked(BLOB, sha_of(large), 100_000, None)
+    assert found[sha_of(large)] == UnpackedObject(BLOB, sha_of(large), 100_000, None)
     assert found[sha_of(b"small")].content == b"small"
 
 

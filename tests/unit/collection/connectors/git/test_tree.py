@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from functions.collection.connectors.git.tree import ReadTree, Walked, walk
+from functions.collection.connectors.git.tree import ReadTree, SelectedFiles, walk
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
 
@@ -37,7 +37,9 @@ def test_walk_returns_files_with_path_and_sha() -> None:
     read = reader(
         t1=tree((FILE, b"a.md", 10), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11), (FILE | 0o111, b"c", 12))
     )
-    assert walk(read, sha(1), None, all_files) == Walked({"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {})
+    assert walk(read, sha(1), None, all_files) == SelectedFiles(
+        {"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {}
+    )
     assert walk(read, sha(1), None, markdown_files).files == {"a.md": sha(10), "d/b.md": sha(11)}
     assert walk(read, sha(1), "d", all_files).files == {"d/b.md": sha(11), "d/c": sha(12)}
     assert walk(read, sha(1), "d/c", all_files).files == {"d/c": sha(12)}
