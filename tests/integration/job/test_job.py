@@ -1,4 +1,4 @@
-"""The job as a plain process: alone, several at once, and with one of them killed."""
+"""The job's processes: one or several workers of a run, with signals, deaths and a restart of Postgres."""
 
 import os
 import shutil
@@ -31,22 +31,22 @@ SMALL_STEPS: dict[str, Any] = {"lease_s": 3, "fetch_batch": 8, "embed_batch": 16
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    # Not the laptop's own workspace: the job finds a source's by itself.
-    with opened(database, workspace_id=OTHER_WORKSPACE, **SMALL_STEPS) as made:
-        yield made
+    # Not the default workspace, so that the job has to find the source's.
+    with opened(database, workspace_id=OTHER_WORKSPACE, **SMALL_STEPS) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    made = Repository(tmp_path_factory.mktemp("repository"))
-    made.write({f"d{n:03}.md": f"# Document {n}\n\n" + f"Water rises to mark {n}. " * 60 for n in range(200)})
-    return made
+    repository = Repository(tmp_path_factory.mktemp("repository"))
+    repository.write({f"d{n:03}.md": f"# Document {n}\n\n" + f"Water rises to mark {n}. " * 60 for n in range(200)})
+    return repository
 
 
 def run_job(
     pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, **environment: str
 ) -> "subprocess.Popen[str]":
-    """Start a job worker; `environment` is what Cloud Run or a person sets on top."""
+    """Start a job worker, with further variables in `environment`."""
     settings = pipeline.settings
     variables = {
         **os.environ,
@@ -68,7 +68,7 @@ def run_job(
 
 @pytest.fixture(scope="module")
 def expected(module_database: FreshDatabase, repository: Repository) -> tuple[list[object], ...]:
-    """What a collect without the job leaves behind."""
+    """The database's contents after a collect without the job."""
     register_model(module_database.admin_url, "constant", 384)
     pipeline = Pipeline(module_database)
     assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
@@ -77,7 +77,7 @@ def expected(module_database: FreshDatabase, repository: Repository) -> tuple[li
     return contents
 
 
-def test_one_command_collects_a_source_and_tells_what_it_came_to(
+def test_collect_command_collects_a_source_and_prints_the_counts(
     pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
 ) -> None:
     source = pipeline.add_source(repository.url)
@@ -89,19 +89,19 @@ def test_one_command_collects_a_source_and_tells_what_it_came_to(
     assert pipeline.rows("select engine from runs") == [("job",)]
 
 
-def test_a_dry_run_prints_the_difference_and_changes_nothing(pipeline: Pipeline, repository: Repository) -> None:
+def test_dry_run_prints_the_changes_and_makes_none(pipeline: Pipeline, repository: Repository) -> None:
     source = pipeline.add_source(repository.url)
     output = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run").communicate(timeout=60)[0]
     assert "added   d000.md" in output.splitlines()
     assert "preview: 200 added, 0 changed, 0 removed" in output
     assert pipeline.rows("select count(*) from documents") == [(0,)]
     pipeline.start(source)
-    refused = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run")
-    assert "is open (collect)" in refused.communicate(timeout=60)[0]
-    assert refused.returncode == 1
+    conflict = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run")
+    assert "is open (collect)" in conflict.communicate(timeout=60)[0]
+    assert conflict.returncode == 1
 
 
-def test_three_workers_share_a_run_and_one_may_die(
+def test_workers_complete_a_run_when_one_of_them_dies(
     pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
 ) -> None:
     run_id = pipeline.start(pipeline.add_source(repository.url))
@@ -118,95 +118,92 @@ def test_three_workers_share_a_run_and_one_may_die(
     assert holders[0][0] >= 2
 
 
-def test_a_worker_asked_to_end_finishes_its_step_and_ends(pipeline: Pipeline, repository: Repository) -> None:
-    pipeline.start(pipeline.add_source(repository.url))
-    worker = run_job(pipeline)
+def test_worker_exits_after_sigterm_and_leaves_the_remaining_steps(pipeline: Pipeline, repository: Repository) -> None:
+    run_id = pipeline.start(pipeline.add_source(repository.url))
+    worker = run_job(pipeline, FETCH_BATCH="1")
     wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
     worker.send_signal(signal.SIGTERM)
     worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert pipeline.rows("select count(*) from steps where state = 'running'") == [(0,)]
+    assert pipeline.read(run_id).state == "running"
 
 
-def collected(
+def run_worker(
     pipeline: Pipeline, source: Source, *, index: int = 0, run: object = None, **environment: str
 ) -> tuple[int, str]:
-    """Run a worker of the execution `headwater-x1` to its end; returns its exit code and what it said."""
+    """Run a worker of the execution `headwater-x1` to its end. Return its exit code and output."""
     variables = {"CLOUD_RUN_EXECUTION": "headwater-x1", "JOB_IDLE_S": "1", **environment}
     arguments = [f"--source={source.id}", *([f"--run={run}"] if run else [])]
     job = run_job(pipeline, "collect", *arguments, index=index, count=4, **variables)
-    said = job.communicate(timeout=60)[0]
-    return job.returncode, said
+    output = job.communicate(timeout=60)[0]
+    return job.returncode, output
 
 
-def test_workers_of_one_execution_share_a_run_and_late_ones_start_no_other(
+def test_late_workers_of_an_execution_start_no_second_run(
     pipeline: Pipeline, repository: Repository, expected: tuple[list[object], ...]
 ) -> None:
     source = pipeline.add_source(repository.url)
     with ThreadPoolExecutor(3) as pool:
-        ended = list(pool.map(lambda index: collected(pipeline, source, index=index, JOB_IDLE_S="20"), range(3)))
+        results = list(pool.map(lambda index: run_worker(pipeline, source, index=index, JOB_IDLE_S="20"), range(3)))
         late = [
-            pool.submit(collected, pipeline, source, index=3),
-            pool.submit(collected, pipeline, source, CLOUD_RUN_TASK_ATTEMPT="1"),
-            pool.submit(collected, pipeline, source, run=pipeline.rows("select id from runs")[0][0]),
+            pool.submit(run_worker, pipeline, source, index=3),
+            pool.submit(run_worker, pipeline, source, CLOUD_RUN_TASK_ATTEMPT="1"),
+            pool.submit(run_worker, pipeline, source, run=pipeline.rows("select id from runs")[0][0]),
         ]
-    assert [code for code, _ in ended] == [0, 0, 0], ended
-    assert ["succeeded: 200 added" in said for _, said in ended] == [True, False, False]
-    assert [one.result()[0] for one in late] == [0, 0, 0]
-    assert ["succeeded: 200 added" in one.result()[1] for one in late] == [False, True, True]
+    assert [code for code, _ in results] == [0, 0, 0], results
+    assert ["succeeded: 200 added" in output for _, output in results] == [True, False, False]
+    assert [worker.result()[0] for worker in late] == [0, 0, 0]
+    assert ["succeeded: 200 added" in worker.result()[1] for worker in late] == [False, True, True]
     assert pipeline.rows("select trigger, engine, execution from runs") == [("job", "job", "headwater-x1")]
     assert pipeline.contents() == expected
 
 
-def test_an_execution_works_on_the_run_that_worker_0_finds_open(pipeline: Pipeline, repository: Repository) -> None:
+def test_execution_works_on_the_open_run(pipeline: Pipeline, repository: Repository) -> None:
     source = pipeline.add_source(repository.url)
     run_id = pipeline.start(source)
     for index in (0, 1):
-        code, said = collected(pipeline, source, index=index)
-        assert (code, str(run_id) in said) == (0, True)
+        code, output = run_worker(pipeline, source, index=index)
+        assert (code, str(run_id) in output) == (0, True)
     assert pipeline.rows("select id, execution from runs") == [(run_id, "headwater-x1")]
 
 
-def test_only_worker_0_starts_a_run_and_the_others_wait_for_it_a_while(
-    pipeline: Pipeline, repository: Repository
-) -> None:
-    code, said = collected(pipeline, pipeline.add_source(repository.url), index=2)
-    assert (code, "no run to work on" in said) == (0, True)
+def test_other_workers_wait_for_worker_0_to_start_the_run(pipeline: Pipeline, repository: Repository) -> None:
+    code, output = run_worker(pipeline, pipeline.add_source(repository.url), index=2)
+    assert (code, "no run to work on" in output) == (0, True)
     assert pipeline.rows("select 1 from runs") == []
 
 
-def test_a_worker_ends_when_nothing_becomes_due(pipeline: Pipeline, repository: Repository) -> None:
+def test_worker_exits_when_no_step_becomes_due(pipeline: Pipeline, repository: Repository) -> None:
     source = pipeline.add_source(repository.url)
     run_id = pipeline.start(source)
     pipeline.rows("update steps set not_before = now() + interval '1 hour' returning id")
-    helper = run_job(pipeline, index=1, JOB_IDLE_S="0.5")
-    assert "nothing due: 0 steps" in helper.communicate(timeout=30)[0]
-    assert helper.returncode == 0
-    code, said = collected(pipeline, source, JOB_IDLE_S="0.5")
-    assert (code, "nothing due: the run stays open" in said) == (1, True), "there is no queue to go on with it"
-    code, said = collected(pipeline, source, JOB_IDLE_S="0.5", COLLECTION_URL="http://127.0.0.1:9")
-    assert (code, "tickets continue it" in said) == (0, True)
+    drainer = run_job(pipeline, index=1, JOB_IDLE_S="0.5")
+    assert "nothing due: 0 steps" in drainer.communicate(timeout=30)[0]
+    assert drainer.returncode == 0
+    code, output = run_worker(pipeline, source, JOB_IDLE_S="0.5")
+    assert (code, "nothing due: the run stays open" in output) == (1, True), "no queue can continue it"
+    code, output = run_worker(pipeline, source, JOB_IDLE_S="0.5", COLLECTION_URL="http://127.0.0.1:9")
+    assert (code, "tickets continue it" in output) == (0, True)
     assert pipeline.read(run_id).state == "running"
 
 
-def test_a_run_that_fails_fails_its_command(pipeline: Pipeline, tmp_path: Path) -> None:
-    repository = Repository(tmp_path / "gone")
+def test_command_fails_when_its_run_fails(pipeline: Pipeline, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n"})
     source = pipeline.add_source(repository.url)
-    shutil.rmtree(tmp_path / "gone")
-    code, said = collected(pipeline, source, MAX_ATTEMPTS="1")
-    assert (code, "failed: 0 added" in said) == (1, True)
+    shutil.rmtree(tmp_path / "repository")
+    code, output = run_worker(pipeline, source, MAX_ATTEMPTS="1")
+    assert (code, "failed: 0 added" in output) == (1, True)
 
 
-def test_a_step_that_outlasts_its_worker_is_given_back_and_another_takes_it_at_once(
-    pipeline: Pipeline, repository: Repository
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        pipeline.start(pipeline.add_source(f"http://127.0.0.1:{deaf.getsockname()[1]}/docs"))
+def test_step_interrupted_by_sigterm_is_released_at_once(pipeline: Pipeline, repository: Repository) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        pipeline.start(pipeline.add_source(f"http://127.0.0.1:{silent_server.getsockname()[1]}/docs"))
         worker = run_job(pipeline, LEASE_S="60", FETCH_PRIVATE="true")
         wait_until(lambda: pipeline.rows("select 1 from steps where state = 'running'"))
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=10)  # Cloud Run kills what takes longer
+        worker.communicate(timeout=10)  # Cloud Run kills workers after ten seconds
     assert worker.returncode == 0
     assert pipeline.rows("select state, attempt, lost from steps") == [("ready", 0, 0)]
     config = "jsonb_set(config, '{url}', to_jsonb(cast(:url as text)))"
@@ -215,20 +212,20 @@ def test_a_step_that_outlasts_its_worker_is_given_back_and_another_takes_it_at_o
     assert pipeline.rows("select state from runs") == [("succeeded",)]
 
 
-def has_asked(pipeline: Pipeline, worker: "subprocess.Popen[str]") -> bool:
-    """Tell whether a worker has had more than one answer of the database: it outlives only what it has seen."""
+def has_used_the_database(pipeline: Pipeline, worker: "subprocess.Popen[str]") -> bool:
+    """Return whether a worker has made more than one query. It does not retry its first one."""
     ports = [connection.laddr.port for connection in psutil.Process(worker.pid).net_connections("tcp")]
-    asked = "select 1 from pg_stat_activity where client_port = any(:ports) and query_start > backend_start + '1 s'"
-    return bool(pipeline.rows(asked, ports=ports))
+    queries = "select 1 from pg_stat_activity where client_port = any(:ports) and query_start > backend_start + '1 s'"
+    return bool(pipeline.rows(queries, ports=ports))
 
 
 @pytest.mark.direct
-def test_workers_outlive_a_restart_of_postgres(
+def test_workers_survive_a_restart_of_postgres(
     repository: Repository, expected: tuple[list[object], ...], free_port: Callable[[], int]
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
         Path(folder).chmod(0o755)
-        # Durable: stopped at once, a server that isn't forgets commits whose success it has already told.
+        # With fsync: without it, an immediate stop loses commits that were reported as successful.
         cluster = Cluster(Path(folder) / "pg", free_port())
         with running_server(cluster):
             make_template(cluster)
@@ -238,12 +235,12 @@ def test_workers_outlive_a_restart_of_postgres(
             due = "update steps set not_before = now() + cast(:wait as interval) returning id"
             pipeline.rows(due, wait="1 hour")
             workers = [run_job(pipeline, index=index, LEASE_S="60") for index in range(2)]
-            wait_until(lambda: all(has_asked(pipeline, worker) for worker in workers))
+            wait_until(lambda: all(has_used_the_database(pipeline, worker) for worker in workers))
             pipeline.rows(due, wait="0")
             wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
         with running_server(cluster):
-            said = [worker.communicate(timeout=60)[0] for worker in workers]
-            assert [worker.returncode for worker in workers] == [0, 0], said
+            outputs = [worker.communicate(timeout=60)[0] for worker in workers]
+            assert [worker.returncode for worker in workers] == [0, 0], outputs
             assert pipeline.read(run_id).state == "succeeded"
             assert pipeline.contents() == expected
             assert pipeline.rows("select max(lost), max(attempt) from steps") == [(0, 0)]
@@ -251,7 +248,7 @@ def test_workers_outlive_a_restart_of_postgres(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["collect", "--source", "00000000-0000-4000-8000-000000000009"], 1, "Source not found"),
         (["collect", "--source", "x"], 2, "invalid UUID"),
@@ -259,9 +256,9 @@ def test_workers_outlive_a_restart_of_postgres(
         (["nonsense"], 2, "invalid choice"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong(
-    pipeline: Pipeline, arguments: list[str], code: int, told: str
+def test_invalid_command_line_is_rejected_with_the_reason(
+    pipeline: Pipeline, arguments: list[str], code: int, message: str
 ) -> None:
     job = run_job(pipeline, *arguments)
     output = job.communicate(timeout=30)[0]
-    assert (job.returncode, told in output) == (code, True), output
+    assert (job.returncode, message in output) == (code, True), output

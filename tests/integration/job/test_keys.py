@@ -1,4 +1,4 @@
-"""The command line about who may call, on a real database, and once as a process."""
+"""The commands `keys` and `owner` of the job."""
 
 import argparse
 import os
@@ -37,41 +37,42 @@ def run(settings: Settings, *arguments: str) -> None:
     assert options.run(settings, options) == 0
 
 
-def refusal(settings: Settings, *arguments: str) -> str:
-    with pytest.raises(HeadwaterError) as refused:
+def error_of(settings: Settings, *arguments: str) -> str:
+    """Return the message of the command's error."""
+    with pytest.raises(HeadwaterError) as caught:
         run(settings, *arguments)
-    return refused.value.message
+    return caught.value.message
 
 
-def test_the_first_owners_key_makes_the_workspace(settings: Settings, capsys: Captured) -> None:
-    assert "keys create --role owner" in refusal(settings, "keys", "create")
+def test_first_owner_key_creates_the_workspace(settings: Settings, capsys: Captured) -> None:
+    assert "keys create --role owner" in error_of(settings, "keys", "create")
     run(settings, "keys", "create", "--role", "owner", "--name", "deploy")
-    told = capsys.readouterr()
-    key = told.out.strip()
+    captured = capsys.readouterr()
+    key = captured.out.strip()
     assert is_well_formed(key)
-    assert '"deploy"' in told.err
-    assert key not in told.err
-    [(stored, role, maker)] = rows(settings, "select hash, role, created_by from api_keys")
-    assert (stored, role, maker) == (hash_key(key), "owner", "deployment")
+    assert '"deploy"' in captured.err
+    assert key not in captured.err
+    [(stored, role, created_by)] = rows(settings, "select hash, role, created_by from api_keys")
+    assert (stored, role, created_by) == (hash_key(key), "owner", "deployment")
     assert rows(settings, "select id, name from workspaces") == [(settings.local_workspace_id, "main")]
 
 
-def test_a_deployment_may_store_the_same_hash_again(settings: Settings, capsys: Captured) -> None:
+def test_same_hash_can_be_stored_again_unless_revoked(settings: Settings, capsys: Captured) -> None:
     key = make_key()
     for _ in range(2):
         run(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "already stored" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "already stored" in captured.err
     [(key_id, stored)] = rows(settings, "select id, hash from api_keys")
     assert stored == hash_key(key)
     run(settings, "keys", "revoke", str(key_id))
-    assert "was revoked" in refusal(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
+    assert "was revoked" in error_of(settings, "keys", "create", "--role", "owner", "--hash", hash_key(key).hex())
 
 
-def test_on_cloud_run_no_key_is_written_to_the_logs(database: FreshDatabase, capsys: Captured) -> None:
+def test_key_is_not_printed_on_cloud_run(database: FreshDatabase, capsys: Captured) -> None:
     settings = jwt_settings(database, FakeIssuer("EdDSA"), cloud_run_job="headwater")
-    assert "--hash" in refusal(settings, "keys", "create", "--role", "owner")
+    assert "--hash" in error_of(settings, "keys", "create", "--role", "owner")
     assert rows(settings, "select 1 from workspaces") == []
     run(settings, "keys", "create", "--role", "owner", "--hash", "ab" * 32)
 
@@ -90,34 +91,34 @@ def test_keys_are_listed_and_revoked(settings: Settings, capsys: Captured) -> No
     capsys.readouterr()
     run(settings, "keys", "list", "--workspace", str(settings.local_workspace_id))
     assert capsys.readouterr().out.count("revoked 20") == 1
-    assert "keys list" in refusal(settings, "keys", "revoke", str(uuid.uuid4()))
+    assert "keys list" in error_of(settings, "keys", "revoke", str(uuid.uuid4()))
 
 
-def test_with_several_workspaces_one_must_be_named(settings: Settings, database: FreshDatabase) -> None:
-    opened = Database(database.url, 1)
-    first, second = (add_workspace(opened, uuid.uuid4()) for _ in range(2))
-    opened.close()
-    told = refusal(settings, "keys", "create")
-    assert str(first) in told
-    assert str(second) in told
+def test_workspace_must_be_named_if_there_are_several(settings: Settings, database: FreshDatabase) -> None:
+    db = Database(database.url, 1)
+    first, second = (add_workspace(db, uuid.uuid4()) for _ in range(2))
+    db.close()
+    message = error_of(settings, "keys", "create")
+    assert str(first) in message
+    assert str(second) in message
     run(settings, "keys", "create", "--workspace", str(second))
     assert rows(settings, "select workspace_id from api_keys") == [(second,)]
-    assert "Workspace not found" in refusal(settings, "keys", "create", "--workspace", str(uuid.uuid4()))
-    assert "Workspace not found" in refusal(settings, "keys", "list", "--workspace", str(uuid.uuid4()))
+    assert "Workspace not found" in error_of(settings, "keys", "create", "--workspace", str(uuid.uuid4()))
+    assert "Workspace not found" in error_of(settings, "keys", "list", "--workspace", str(uuid.uuid4()))
 
 
-def test_somebody_is_made_an_owner_as_often_as_a_deployment_says_so(settings: Settings, capsys: Captured) -> None:
+def test_owner_command_can_be_repeated(settings: Settings, capsys: Captured) -> None:
     run(settings, "owner", "--subject", "ada", "--name", "Ada")
     run(settings, "owner", "--subject", "ada")
     run(settings, "owner", "--subject", "bob", "--workspace", str(settings.local_workspace_id))
     members = "select workspace_id, subject, role, name from members order by subject"
-    here = settings.local_workspace_id
-    assert rows(settings, members) == [(here, "ada", "owner", "Ada"), (here, "bob", "owner", None)]
+    workspace = settings.local_workspace_id
+    assert rows(settings, members) == [(workspace, "ada", "owner", "Ada"), (workspace, "bob", "owner", None)]
     assert "already" in capsys.readouterr().out
-    assert "sub" in refusal(settings, "owner", "--subject", "key:x")
+    assert "sub" in error_of(settings, "owner", "--subject", "key:x")
 
 
-def test_a_reader_becomes_an_owner(settings: Settings) -> None:
+def test_owner_command_promotes_a_member(settings: Settings) -> None:
     run(settings, "owner", "--subject", "ada")
     add = "insert into members (workspace_id, subject, role, name) values (:w, 'bob', 'reader', 'Bob')"
     rows(settings, add, w=settings.local_workspace_id)
@@ -126,7 +127,7 @@ def test_a_reader_becomes_an_owner(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["keys"], "required"),
         (["keys", "create", "--role", "king"], "invalid choice"),
@@ -137,18 +138,18 @@ def test_a_reader_becomes_an_owner(settings: Settings) -> None:
         (["owner"], "--subject"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong(
-    settings: Settings, capsys: Captured, arguments: list[str], told: str
+def test_invalid_command_line_is_rejected_with_the_reason(
+    settings: Settings, capsys: Captured, arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         run(settings, *arguments)
-    assert ended.value.code == 2
+    assert exited.value.code == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert "hw_secret" not in error
 
 
-def test_a_process_tells_the_key_and_nothing_else_on_its_output(settings: Settings) -> None:
+def test_process_prints_only_the_key_on_stdout(settings: Settings) -> None:
     environment = {
         **os.environ,
         "DATABASE_URL": settings.database_url,
@@ -162,8 +163,8 @@ def test_a_process_tells_the_key_and_nothing_else_on_its_output(settings: Settin
         command = [sys.executable, "-m", "functions.job", *arguments]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    made = job("keys", "create", "--role", "owner")
-    assert made.returncode == 0, made.stderr
-    assert is_well_formed(made.stdout.strip())
-    refused = job("keys", "create", "--workspace", str(uuid.uuid4()))
-    assert (refused.returncode, refused.stderr[:26]) == (1, "error: Workspace not found")
+    created = job("keys", "create", "--role", "owner")
+    assert created.returncode == 0, created.stderr
+    assert is_well_formed(created.stdout.strip())
+    failed = job("keys", "create", "--workspace", str(uuid.uuid4()))
+    assert (failed.returncode, failed.stderr[:26]) == (1, "error: Workspace not found")
