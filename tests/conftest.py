@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests.harness import ports
+from tests.harness import ports, supabase
 from tests.harness.databases import FreshDatabase, fresh_database, make_template
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 
@@ -28,11 +28,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let every test that has a database reach it through a pooler; `scripts/test` runs them once more that way."""
     parser.addoption("--through-pgbouncer", action="store_true", help="only tests with a database, through PgBouncer")
+    parser.addoption("--as-supabase", action="store_true", help="only tests with a database, set up as by Supabase")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what knows no database, or more of it than a client does, when it is to be reached through a pooler."""
-    if not config.getoption("--through-pgbouncer"):
+    if not config.getoption("--through-pgbouncer") and not config.getoption("--as-supabase"):
         return
     pooled = {"database", "module_database"}
     chosen = [
@@ -53,12 +54,16 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One private cluster for the whole session; gone afterwards, even when pytest is killed."""
+    as_supabase = request.config.getoption("--as-supabase")
+    superuser = supabase.SUPERUSER if as_supabase else "postgres"
     with (
         tempfile.TemporaryDirectory(prefix="headwater-test-") as folder,
-        temporary_cluster(Path(folder) / "pg", ports.free_port(), sockets=True) as cluster,
+        temporary_cluster(Path(folder) / "pg", ports.free_port(), sockets=True, superuser=superuser) as cluster,
     ):
+        if as_supabase:
+            supabase.set_up(cluster)
         yield cluster
 
 

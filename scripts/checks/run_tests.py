@@ -1,7 +1,8 @@
 """Run the tests: the command behind `scripts/test`.
 
-pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time, and then the tests
-with a database run again through PgBouncer in transaction mode. If arguments select Python tests, only those run.
+pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time. Then the tests with a
+database run again through PgBouncer in transaction mode, and some of them on a database set up as by Supabase. If
+arguments select Python tests, only those run.
 """
 
 import argparse
@@ -22,6 +23,17 @@ MAX_WORKERS = 8
 # A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
 
+# Tests of what depends on the owner's rights and on pgvector's schema.
+_AS_SUPABASE = [
+    f"tests/integration/{path}"
+    for path in (
+        "chat/retrieval",
+        "collection/pipeline/test_collect.py",
+        "headwater/database",
+        "headwater/embedding/test_vector_index.py",
+    )
+]
+
 
 def main() -> None:
     """Install the tools that tests need and run the tests. Exits with 1 if one failed."""
@@ -37,6 +49,10 @@ def main() -> None:
         if everything and system_tools.program("pgbouncer"):
             print("test: running the tests with a database again, through PgBouncer", flush=True)
             passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], options.reports)
+        if everything:
+            print("test: running tests with a database again, set up as by Supabase", flush=True)
+            supabase = [*arguments, "--as-supabase", *_AS_SUPABASE]
+            passed &= _pytest("supabase", supabase, options.reports)
         if edge is not None:
             passed &= edge.wait() == 0
             output.seek(0)

@@ -82,10 +82,14 @@ class Cluster:
     """One Postgres server, with its files in `folder/data` and `folder/password`.
 
     `durable=False` turns off fsync, for tests. With `sockets`, the server also listens on a Unix socket in `folder`.
+    `superuser` is created with the cluster.
     """
 
-    def __init__(self, folder: Path, port: int, *, durable: bool = True, sockets: bool = False) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, durable: bool = True, sockets: bool = False, superuser: str = "postgres"
+    ) -> None:
         self.folder = folder.absolute()
+        self.superuser = superuser
         self.port = port
         self.durable = durable
         self.sockets = sockets
@@ -98,7 +102,7 @@ class Cluster:
 
     @property
     def password(self) -> str:
-        """The password of the role `postgres`, created with the cluster."""
+        """The superuser's password."""
         return (self.folder / "password").read_text()
 
     def url(self, database: str = "postgres", *, role: str = "postgres", password: str | None = None) -> str:
@@ -106,13 +110,13 @@ class Cluster:
         return f"postgresql+pg8000://{role}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> pg8000.dbapi.Connection:
-        """Connect as the role `postgres`."""
+        """Connect as the superuser."""
         return pg8000.dbapi.connect(
-            "postgres", host="127.0.0.1", port=self.port, password=self.password, database=database, timeout=10
+            self.superuser, host="127.0.0.1", port=self.port, password=self.password, database=database, timeout=10
         )
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
-        """Run statements outside of a transaction, as the role `postgres`."""
+        """Run statements outside of a transaction, as the superuser."""
         with closing(self.connect(database)) as connection:
             connection.autocommit = True
             for statement in statements:
@@ -189,7 +193,7 @@ class Cluster:
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
         self._change_owner(password)
-        command: list[str | Path] = [self._programs / "initdb", "-D", incomplete, "-U", "postgres"]
+        command: list[str | Path] = [self._programs / "initdb", "-D", incomplete, "-U", self.superuser]
         command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
@@ -276,9 +280,11 @@ def _dynamic_memory() -> dict[str, str]:
 
 
 @contextmanager
-def temporary_cluster(folder: Path, port: int, *, sockets: bool = False, durable: bool = False) -> Iterator[Cluster]:
+def temporary_cluster(
+    folder: Path, port: int, *, sockets: bool = False, durable: bool = False, superuser: str = "postgres"
+) -> Iterator[Cluster]:
     """Run a cluster until the block or this process ends, and remove it. For tests and benchmarks."""
-    cluster = Cluster(folder, port, durable=durable, sockets=sockets)
+    cluster = Cluster(folder, port, durable=durable, sockets=sockets, superuser=superuser)
     cluster.prepare()
     log = cluster.folder / "log"
     with OrphanKiller() as orphan_killer, log.open("wb") as output:

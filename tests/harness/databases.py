@@ -32,7 +32,7 @@ def describe(cluster: Cluster, name: str) -> FreshDatabase:
 
 def make_template(cluster: Cluster) -> None:
     """Create and migrate the template of all test databases."""
-    cluster.execute(f"create database {TEMPLATE}")
+    cluster.execute(f"create database {TEMPLATE} owner postgres")
     template = describe(cluster, TEMPLATE)
     upgrade(template.admin_url, template.url)
 
@@ -41,7 +41,7 @@ def make_template(cluster: Cluster) -> None:
 def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
     """Copy the template. Drops the copy at the end, with its connections."""
     name = f"test_{next(_numbers)}"
-    cluster.execute(f"create database {name} template {TEMPLATE}")
+    cluster.execute(f"create database {name} template {TEMPLATE} owner postgres")
     yield describe(cluster, name)
     cluster.execute(f"drop database {name} with (force)")
 

@@ -18,6 +18,7 @@ from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding import vector_index
 from headwater.embedding.constant import ConstantEmbedder
+from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, rows, settings_for
 
@@ -82,15 +83,12 @@ def nearest(numbers: range, n: int) -> list[int]:
 
 
 def test_build_indexes_skips_unneeded_and_rebuilds_invalid_indexes(
-    settings: Settings,
+    settings: Settings, module_database: FreshDatabase, postgres: Cluster
 ) -> None:
     assert vector_index.build_indexes(settings, exact_vectors=MANY) == []
     assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
     assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == []
-    engine = sa.create_engine(settings.database_admin_url)
-    with engine.begin() as tx:
-        tx.execute(_INTERRUPT)
-    engine.dispose()
+    postgres.execute(_INTERRUPT, database=module_database.name)
     assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
     assert rows(
         settings, "select indisvalid from pg_index where indexrelid = to_regclass('ix_vectors_1_embedding')"
@@ -138,9 +136,9 @@ _FILL = sa.text("""
     select 1, :w, input_hash, embedding from new_vectors
 """)
 
-_INTERRUPT = sa.text("""
+_INTERRUPT = """
     update pg_index set indisvalid = false
     where indexrelid = cast('headwater.ix_vectors_1_embedding' as regclass)
-""")
+"""
 
 _IS_VALID = "select indisvalid from pg_index where indexrelid = cast('ix_vectors_1_embedding' as regclass)"
