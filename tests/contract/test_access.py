@@ -58,7 +58,7 @@ class World:
     """Ids of Ada's resources, by the path's prefix."""
 
     def call(
-        self, name: str, route: Route, authorization: str | None, *, known: bool, **headers: str
+        self, name: str, route: Route, authorization: str | None, *, existing: bool, **headers: str
     ) -> httpx.Response:
         """Call a route with a valid body, and with Ada's ids or unknown ones."""
         all_headers = {"Authorization": authorization} | headers if authorization is not None else headers
@@ -66,7 +66,7 @@ class World:
         for prefix, known_id in self.ids.items():
             if path.startswith(prefix) and "<" in path:
                 before, after = path[: path.index("<")], path[path.index(">") + 1 :]
-                path = before + (known_id if known else UNKNOWN) + after
+                path = before + (known_id if existing else UNKNOWN) + after
         assert "<" not in path, "a new kind of id: add it to `_fill`"
         body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
         query = "?q=what+is+the+secret" if path == "/api/search" else ""
@@ -211,7 +211,7 @@ def bad_tokens(issuer: FakeIssuer) -> dict[str, str]:
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
 def test_route_rejects_requests_without_a_token(world: World, name: str, route: Route) -> None:
     for authorization in (None, "", "Basic YWRhOmFkYQ=="):
-        response = world.call(name, route, authorization, known=True)
+        response = world.call(name, route, authorization, existing=True)
         assert_problem(response, 401)
         assert response.headers["WWW-Authenticate"] == "Bearer"
         assert SECRET not in response.text
@@ -221,7 +221,7 @@ def test_route_rejects_requests_without_a_token(world: World, name: str, route: 
 def test_route_rejects_invalid_tokens_and_changes_nothing(world: World, name: str, route: Route) -> None:
     before = contents(world)
     for kind, token in bad_tokens(world.issuer).items():
-        response = world.call(name, route, f"Bearer {token}".rstrip(), known=True)
+        response = world.call(name, route, f"Bearer {token}".rstrip(), existing=True)
         assert response.status_code == 401, kind
         assert_problem(response, 401)
         assert SECRET not in response.text, kind
@@ -232,17 +232,17 @@ def test_route_rejects_invalid_tokens_and_changes_nothing(world: World, name: st
 def test_user_of_another_workspace_sees_and_changes_nothing(world: World, name: str, route: Route) -> None:
     before = contents(world)
     eve = world.token("eve")
-    response = world.call(name, route, eve, known=True)
+    response = world.call(name, route, eve, existing=True)
     assert SECRET not in response.text
     assert str(world.workspace_id) not in response.text
     if "<" in route.path and not route.streams:
         assert_problem(response, 404)
-        unknown = world.call(name, route, eve, known=False)
+        unknown = world.call(name, route, eve, existing=False)
         known_id = next(id_ for prefix, id_ in world.ids.items() if route.path.startswith(prefix))
         assert _without(response, known_id) == _without(unknown, UNKNOWN)
     else:
         assert response.status_code < 500
-    in_workspace = world.call(name, route, eve, known=True, **{"X-Workspace": str(world.workspace_id)})
+    in_workspace = world.call(name, route, eve, existing=True, **{"X-Workspace": str(world.workspace_id)})
     assert_problem(in_workspace, 403)
     assert SECRET not in in_workspace.text
     assert contents(world) == before
@@ -261,7 +261,7 @@ def test_route_requires_its_role(world: World, name: str, route: Route, role: st
     assert route.access in ROLES
     is_allowed = ROLES.index(role) >= ROLES.index(route.access)
     for authorization in (world.token(role), f"Bearer {add_key(world, role)}"):
-        response = world.call(name, route, authorization, known=not is_allowed)
+        response = world.call(name, route, authorization, existing=not is_allowed)
         if is_allowed:
             assert response.status_code < 500, response.text
             assert response.status_code not in (401, 403), response.text
@@ -273,7 +273,7 @@ def test_route_requires_its_role(world: World, name: str, route: Route, role: st
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
 def test_key_for_another_function_is_rejected(world: World, name: str, route: Route) -> None:
     others = sorted({"chat", "collection", "embedding"} - {name})
-    response = world.call(name, route, f"Bearer {add_key(world, 'owner', others)}", known=True)
+    response = world.call(name, route, f"Bearer {add_key(world, 'owner', others)}", existing=True)
     if route.any_scope:
         assert response.json()["scopes"] == others
     else:
@@ -327,7 +327,7 @@ def test_internal_route_accepts_only_googles_tokens(world: World, name: str, pat
 
 def test_google_headers_give_no_access_to_api_routes(world: World) -> None:
     for name, route in ROUTES:
-        assert_problem(world.call(name, route, None, known=True, **FORGED), 401)
+        assert_problem(world.call(name, route, None, existing=True, **FORGED), 401)
 
 
 def test_public_routes_contain_only_status_and_service(world: World) -> None:

@@ -52,15 +52,15 @@ def provider() -> Iterator[FakeProvider]:
 def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
     """A workspace owned by the token's subject."""
     register_model(module_database.admin_url, "all-MiniLM-L6-v2", 384)
-    made = ChatApp(module_database)
-    made.add_document("guide.md", "Install the compass with pip.", title="Guide")
-    made.rows(
+    app = ChatApp(module_database)
+    app.add_document("guide.md", "Install the compass with pip.", title="Guide")
+    app.rows(
         "insert into members (workspace_id, subject, role) values (:w, :s, 'owner')",
         w=WORKSPACE,
         s=good_claims()["sub"],
     )
-    yield made
-    made.database.close()
+    yield app
+    app.database.close()
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ settings = read_settings({**os.environ, "DATABASE_URL": "unused"})
 print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).starts(["Install the compass."])[0]))
 """
     collection = images["collection"]
-    done = subprocess.run(
+    completed = subprocess.run(
         ["/usr/bin/env", "python", "-c", program],
         cwd=collection.app,
         env=collection.environment({}),
@@ -260,5 +260,5 @@ print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).starts(["Instal
         text=True,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("4\n", "")
+    assert (completed.stdout, completed.stderr) == ("4\n", "")
     assert not list(collection.app.rglob("weights.bin"))

@@ -62,15 +62,15 @@ def run(*command: Path | str, path: str = "/usr/bin:/bin") -> "subprocess.Comple
 
 
 def set_up(root: Path) -> str:
-    done = run(BASE_PYTHON, root / "scripts" / "setup.py", "packages")
-    assert done.returncode == 0, done.stderr
+    completed = run(BASE_PYTHON, root / "scripts" / "setup.py", "packages")
+    assert completed.returncode == 0, completed.stderr
     assert run(root / ".venv" / "bin" / "python", "-m", "pip", "--version").returncode == 0
-    return done.stdout
+    return completed.stdout
 
 
 def test_each_stage_runs_once_and_again_when_its_inputs_change(ready: ReadyCheckout, tmp_path: Path) -> None:
-    done = re.findall(r"^setup: (.+) … [\d.]+ s, done$", ready.output, re.MULTILINE)
-    assert done == ["environment", "packages"]
+    stages = re.findall(r"^setup: (.+) … [\d.]+ s, done$", ready.output, re.MULTILINE)
+    assert stages == ["environment", "packages"]
     assert set_up(ready.root) == ""
     (ready.root / "scripts" / "requirements.txt").write_text("# still nothing\n")
     assert set_up(ready.root).startswith("setup: packages")

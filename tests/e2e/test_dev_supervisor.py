@@ -83,8 +83,10 @@ def test_env_file_can_be_sourced_by_a_shell(own_stack: RunningStack) -> None:
     file = own_stack.data / "env"
     assert file.stat().st_mode & 0o077 == 0
     command = f". {shlex.quote(str(file))} && exec .venv/bin/python -m functions.job migrate"
-    done = subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert "embedding model constant" in done.stdout
+    completed = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "embedding model constant" in completed.stdout
 
 
 def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) -> None:
@@ -93,30 +95,30 @@ def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) 
 
 
 def test_second_start_on_the_same_data_fails(own_stack: RunningStack) -> None:
-    done = dev("--data", own_stack.data, "--port", str(free_port()))
-    assert done.returncode != 0
-    assert f"Headwater is already running on {own_stack.data} (process {own_stack.supervisor.pid})" in done.stderr
+    completed = dev("--data", own_stack.data, "--port", str(free_port()))
+    assert completed.returncode != 0
+    assert f"Headwater is already running on {own_stack.data} (process {own_stack.supervisor.pid})" in completed.stderr
     assert responds(own_stack, "chat", "/ready")
 
 
 def test_port_in_use_is_named(own_stack: RunningStack) -> None:
     with temporary_data() as data:
-        done = dev("--data", data, "--port", str(own_stack.base_port - 1))
-    assert done.returncode != 0
-    assert f"Ports {own_stack.base_port} (chat), {own_stack.base_port + 1} (collection)" in done.stderr
-    assert "are in use. Stop the other process or run `scripts/dev --port 9000`." in done.stderr
+        completed = dev("--data", data, "--port", str(own_stack.base_port - 1))
+    assert completed.returncode != 0
+    assert f"Ports {own_stack.base_port} (chat), {own_stack.base_port + 1} (collection)" in completed.stderr
+    assert "are in use. Stop the other process or run `scripts/dev --port 9000`." in completed.stderr
 
 
 def test_invalid_settings_are_named_before_the_start() -> None:
     with temporary_data() as data:
         data.mkdir()
         (data / ".env").write_text("LOG_LEVEL=loud\nAUTH_MODE=everyone\n")
-        done = dev("--data", data, "--port", str(free_port(in_a_row=6)))
-    assert done.returncode == 1
-    assert done.stderr.startswith("scripts/dev: Missing or invalid settings:\n")
-    assert "LOG_LEVEL: 'loud'" in done.stderr
-    assert "AUTH_MODE: 'everyone'" in done.stderr
-    assert "|" not in done.stdout
+        completed = dev("--data", data, "--port", str(free_port(in_a_row=6)))
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("scripts/dev: Missing or invalid settings:\n")
+    assert "LOG_LEVEL: 'loud'" in completed.stderr
+    assert "AUTH_MODE: 'everyone'" in completed.stderr
+    assert "|" not in completed.stdout
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -156,7 +158,7 @@ def test_next_start_ends_orphans_of_a_killed_supervisor_and_watcher() -> None:
             assert have_ended(family)
 
 
-def test_start_after_a_kill_keeps_the_data_and_does_not_add_the_first_source_again() -> None:
+def test_start_after_a_kill_keeps_data_and_adds_no_first_source() -> None:
     arguments = ("--embedding-model", "constant", "--verbose")
     with temporary_data() as data:
         with running_stack(data, *arguments, first_source=True) as stack:
@@ -179,8 +181,8 @@ def test_start_after_a_kill_keeps_the_data_and_does_not_add_the_first_source_aga
 
 
 def sources(stack: RunningStack) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(stack.get("edge", "/api/sources"))["sources"]
-    return found
+    listed: list[dict[str, Any]] = json.loads(stack.get("edge", "/api/sources"))["sources"]
+    return listed
 
 
 def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:

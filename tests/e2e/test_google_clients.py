@@ -49,9 +49,9 @@ def last_run(stack: RunningStack, source_id: str) -> dict[str, Any]:
 def gcloud(stack: RunningStack, *arguments: str) -> str:
     """Run the real gcloud against the stack, through scripts/gcloud-local."""
     command = [str(ROOT / "scripts" / "gcloud-local"), "--data", str(stack.data), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 @pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")

@@ -166,7 +166,7 @@ def assert_problem(response: httpx.Response, status: int) -> None:
     assert set(response.json()) == {"type", "title", "status", "detail", "request_id"}
 
 
-def test_worker_rejects_invalid_tokens_on_every_route_without_calling_a_function(edge: Edge) -> None:
+def test_worker_rejects_invalid_tokens_without_calling_a_function(edge: Edge) -> None:
     tokens = {"no token": None, **invalid_tokens(edge.issuer)}
     responses = [edge.request(route.method, path_of(route), token) for _, route in ROUTES for token in tokens.values()]
     for response in responses:

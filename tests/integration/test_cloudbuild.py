@@ -60,24 +60,24 @@ def before(step: str) -> set[str]:
 
 @needs_gcloud
 def test_gcloud_accepts_the_build_configuration() -> None:
-    done = parse(ROOT / "cloudbuild.yaml")
-    assert done.returncode == 0, done.stderr
-    assert [step["id"] for step in json.loads(done.stdout)["steps"]] == PIPELINE
+    completed = parse(ROOT / "cloudbuild.yaml")
+    assert completed.returncode == 0, completed.stderr
+    assert [step["id"] for step in json.loads(completed.stdout)["steps"]] == PIPELINE
 
 
 @needs_gcloud
 def test_gcloud_rejects_an_unknown_key(tmp_path: Path) -> None:
     broken = tmp_path / "cloudbuild.yaml"
     broken.write_text((ROOT / "cloudbuild.yaml").read_text().replace("steps:", "stepz:"))
-    done = parse(broken)
-    assert done.returncode != 0
-    assert "stepz" in done.stderr
+    completed = parse(broken)
+    assert completed.returncode != 0
+    assert "stepz" in completed.stderr
 
 
 def test_images_wait_for_checks_and_tests_and_no_step_may_fail() -> None:
     assert before("test") == {"check"}
     assert all(before(step) >= {"check", "test"} for step in PIPELINE[2:])
-    assert [step for step, made in steps().items() if made.keys() & {"allowFailure", "allowExitCodes"}] == []
+    assert [step for step, fields in steps().items() if fields.keys() & {"allowFailure", "allowExitCodes"}] == []
 
 
 def test_images_are_built_concurrently() -> None:
@@ -122,15 +122,18 @@ def test_scripts_called_by_steps_exist_and_are_shell() -> None:
 def test_steps_other_than_images_do_nothing_without_an_environment(step: str) -> None:
     script = steps()[step]["script"]
     nothing = {"PATH": "/nowhere", "_ENVIRONMENT": "", "_TAG": "t1"}
-    done = subprocess.run(["/bin/sh", "-c", script], env=nothing, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    completed = subprocess.run(["/bin/sh", "-c", script], env=nothing, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
 
 
 def test_release_requires_a_tag() -> None:
     script = steps()["check"]["script"]
     unnamed = {"PATH": "/nowhere", "_ENVIRONMENT": "production", "_TAG": "latest"}
-    done = subprocess.run(["/bin/sh", "-c", script], env=unnamed, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "_TAG is required for a release, such as --substitutions=_TAG=v1\n")
+    completed = subprocess.run(["/bin/sh", "-c", script], env=unnamed, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (
+        1,
+        "_TAG is required for a release, such as --substitutions=_TAG=v1\n",
+    )
 
 
 def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
@@ -139,8 +142,8 @@ def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
     (folder / "docker").chmod(0o755)
     command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    return done.returncode, (folder / "calls").read_text().splitlines()
+    completed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    return completed.returncode, (folder / "calls").read_text().splitlines()
 
 
 def test_image_uses_the_latest_as_cache_and_is_pushed_with_both_tags(tmp_path: Path) -> None:
@@ -163,26 +166,26 @@ def test_failed_first_build_is_not_pushed(tmp_path: Path) -> None:
 def test_docker_accepts_the_build_flags() -> None:
     environment = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "nowhere/docker.sock" in done.stderr
-    assert "unknown" not in done.stderr
+    completed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode != 0
+    assert "nowhere/docker.sock" in completed.stderr
+    assert "unknown" not in completed.stderr
 
 
 @needs_gcloud
 def test_upload_contains_all_sources_and_no_build_products(tmp_path: Path) -> None:
     environment = os.environ | {"CLOUDSDK_CONFIG": str(tmp_path)}
     command = ["gcloud", "meta", "list-files-for-upload", str(ROOT)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    uploaded = set(done.stdout.splitlines())
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    uploaded = set(completed.stdout.splitlines())
     tops = {path.split("/")[0] for path in uploaded}
     assert tops >= {*(name.split("/")[0] for name in SOURCES), "tests", "edge", "docs", "bench", "localcloud", ".ci"}
     assert {"cloudbuild.yaml", ".dockerignore", "scripts/check", "scripts/test", "scripts/deploy"} <= uploaded
-    made = re.compile(
+    generated = re.compile(
         r"(^|/)(\.git|\.venv|\.headwater|\.env|node_modules|dist|\.wrangler|__pycache__|\.\w+_cache)(/|$)"
     )
-    assert [path for path in uploaded if made.search(path)] == []
+    assert [path for path in uploaded if generated.search(path)] == []
     assert sum((ROOT / path).stat().st_size for path in uploaded) < 20_000_000
     # The part of it that is the images' build context.
     patterns = (ROOT / ".dockerignore").read_text().splitlines()

@@ -30,7 +30,7 @@ def test_image_contains_its_function_and_packages_and_runs_as_headwater(target: 
     stage = stages()[target]
     assert stage.base == "base"
     assert stage.user == "headwater"
-    assert ("model" in {source for source, _, _ in stage.copies}) is True
+    assert "model" in {source for source, _, _ in stage.copies}
     packages = stages()[f"{target}-packages"]
     assert packages.copies == [("", [f"functions/{target}/requirements.txt"], "./")]
     assert "--no-deps" in packages.runs[0]

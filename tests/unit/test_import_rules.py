@@ -113,7 +113,7 @@ def imported_names(source: str, package: str) -> set[str]:
 
 
 def read_imports(root: Path) -> Imports:
-    """Read the imports of every module of the packages below `root`, migrations left out."""
+    """Read the imports of every module of the packages below `root`, except migrations."""
     imports: Imports = {}
     for package, folder in PACKAGES.items():
         for path in sorted((root / folder).rglob("*.py")):
@@ -145,9 +145,9 @@ def module_graph(imports: Imports) -> Imports:
     """For each module, the modules of ours that it imports: `from a import b` is a.b where that is a module."""
     graph: Imports = {}
     for module, names in imports.items():
-        found = {name if name in imports else name.rpartition(".")[0] for name in names}
-        submodules = {name for name in found if any(is_within(other, name) and other != name for other in found)}
-        graph[module] = {name for name in found - submodules if name in imports and name != module}
+        targets = {name if name in imports else name.rpartition(".")[0] for name in names}
+        submodules = {name for name in targets if any(is_within(other, name) and other != name for other in targets)}
+        graph[module] = {name for name in targets - submodules if name in imports and name != module}
     return graph
 
 
@@ -164,20 +164,20 @@ def room_graph(graph: Imports) -> Imports:
     return rooms
 
 
-def circles(graph: Mapping[str, set[str]]) -> list[str]:
+def find_circles(graph: Mapping[str, set[str]]) -> list[str]:
     """One circle of imports through each node that is in one, shortest first: `a → b → a`."""
-    found = []
+    circles = []
     for start in sorted(graph):
-        paths, seen = [[start]], {start}
+        paths, visited = [[start]], {start}
         while paths:
             path = paths.pop(0)
             if start in graph.get(path[-1], ()):
-                found.append(" → ".join([*path, start]))
+                circles.append(" → ".join([*path, start]))
                 break
-            for name in sorted(graph.get(path[-1], set()) - seen):
-                seen.add(name)
+            for name in sorted(graph.get(path[-1], set()) - visited):
+                visited.add(name)
                 paths.append([*path, name])
-    return sorted(found, key=len)
+    return sorted(circles, key=len)
 
 
 def crowded_folders(root: Path) -> dict[str, int]:
@@ -197,11 +197,11 @@ def test_imports_follow_the_rules() -> None:
 
 
 def test_no_module_is_in_an_import_circle() -> None:
-    assert circles(module_graph(read_imports(ROOT))) == []
+    assert find_circles(module_graph(read_imports(ROOT))) == []
 
 
 def test_no_room_is_in_an_import_circle() -> None:
-    assert circles(room_graph(module_graph(read_imports(ROOT)))) == []
+    assert find_circles(room_graph(module_graph(read_imports(ROOT)))) == []
 
 
 def test_no_folder_is_crowded() -> None:
@@ -252,8 +252,10 @@ def test_circles_are_reported(tmp_path: Path) -> None:
     write_module(tmp_path, "functions.chat.c.three", "import functions.chat.a.one")
     write_module(tmp_path, "functions.chat.c.four", "from functions.chat.a import one")
     graph = module_graph(read_imports(tmp_path))
-    assert len(circles(graph)) == 3
-    assert "functions.chat.a → functions.chat.b → functions.chat.c → functions.chat.a" in circles(room_graph(graph))
+    assert len(find_circles(graph)) == 3
+    assert "functions.chat.a → functions.chat.b → functions.chat.c → functions.chat.a" in find_circles(
+        room_graph(graph)
+    )
 
 
 def test_room_circle_without_module_circle_is_reported(tmp_path: Path) -> None:
@@ -261,8 +263,8 @@ def test_room_circle_without_module_circle_is_reported(tmp_path: Path) -> None:
     write_module(tmp_path, "functions.chat.b.two", "")
     write_module(tmp_path, "functions.chat.b.other", "from functions.chat.a import one")
     graph = module_graph(read_imports(tmp_path))
-    assert circles(graph) == []
-    assert len(circles(room_graph(graph))) == 2
+    assert find_circles(graph) == []
+    assert len(find_circles(room_graph(graph))) == 2
 
 
 def test_crowded_folder_is_reported(tmp_path: Path) -> None:
@@ -300,8 +302,8 @@ def test_only_extensions_resolve_entry_points() -> None:
 def loaded_by(program: str) -> set[str]:
     """Modules that a fresh interpreter has loaded after a program."""
     program += "\nimport sys; print('loaded', *sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(done.stdout.rpartition("loaded ")[2].split())
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(completed.stdout.rpartition("loaded ")[2].split())
 
 
 def test_importing_the_library_loads_nothing_heavy() -> None:

@@ -43,7 +43,7 @@ def test_package_adds_a_kind_of_source_and_another_a_parser(tmp_path: Path) -> N
         (package / "__init__.py").touch()
         (package / f"{module}.py").write_text(example + end)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "shared")])}
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", "-c", USE], env=environment, check=True, capture_output=True, text=True, timeout=60
     )
-    assert json.loads(done.stdout) == [["git", "hello"], "Ada", "3.1"]
+    assert json.loads(completed.stdout) == [["git", "hello"], "Ada", "3.1"]

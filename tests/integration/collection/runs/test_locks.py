@@ -31,8 +31,8 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as made:
-        yield made
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
 
 
 def restore(db: Database, source_id: uuid.UUID, key: str) -> uuid.UUID:

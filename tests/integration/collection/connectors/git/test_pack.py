@@ -84,8 +84,8 @@ def blobs(pack: bytes, *, max_object_bytes: int = 1_000, max_total_bytes: int = 
 
 def test_whole_objects_are_unpacked_with_their_sha() -> None:
     one, two = b"one", bytes(900)
-    found = blobs(sealed(packed(BLOB, one), packed(TREE, b""), packed(BLOB, two), packed(BLOB, b"")))
-    assert {sha: unpacked.content for sha, unpacked in found.items()} == {
+    unpacked_blobs = blobs(sealed(packed(BLOB, one), packed(TREE, b""), packed(BLOB, two), packed(BLOB, b"")))
+    assert {sha: unpacked.content for sha, unpacked in unpacked_blobs.items()} == {
         sha_of(one): one,
         sha_of(two): two,
         sha_of(b""): b"",
@@ -98,26 +98,26 @@ def test_deltas_resolve_by_offset_and_by_sha_in_any_order() -> None:
     by_sha = packed(REF_DELTA, insert(4, b"by sha"), bytes.fromhex(sha_of(b"base")))
     second_delta = packed(REF_DELTA, insert(6, b"twice"), bytes.fromhex(sha_of(b"by sha")))
     for order in ((base, by_offset, by_sha, second_delta), (second_delta, by_sha, base, by_offset)):
-        found = blobs(sealed(*order))
-        assert {unpacked.content for unpacked in found.values()} == {b"base", b"offset", b"by sha", b"twice"}
+        unpacked_blobs = blobs(sealed(*order))
+        assert {unpacked.content for unpacked in unpacked_blobs.values()} == {b"base", b"offset", b"by sha", b"twice"}
 
 
 def test_object_over_the_limit_has_a_sha_and_size_but_no_content() -> None:
     large = bytes(100_000)
-    found = blobs(sealed(packed(BLOB, large), packed(BLOB, b"small")))
-    assert found[sha_of(large)] == UnpackedObject(BLOB, sha_of(large), 100_000, None)
-    assert found[sha_of(b"small")].content == b"small"
+    unpacked_blobs = blobs(sealed(packed(BLOB, large), packed(BLOB, b"small")))
+    assert unpacked_blobs[sha_of(large)] == UnpackedObject(BLOB, sha_of(large), 100_000, None)
+    assert unpacked_blobs[sha_of(b"small")].content == b"small"
 
 
 def test_large_object_is_hashed_in_little_memory() -> None:
     pack = sealed(packed(BLOB, bytes(50_000_000)))
     tracemalloc.start()
     try:
-        found = blobs(pack, max_total_bytes=60_000_000)
+        unpacked_blobs = blobs(pack, max_total_bytes=60_000_000)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-    assert [unpacked.size for unpacked in found.values()] == [50_000_000]
+    assert [unpacked.size for unpacked in unpacked_blobs.values()] == [50_000_000]
 
 
 def test_large_delta_is_skipped_in_little_memory() -> None:
@@ -126,11 +126,11 @@ def test_large_delta_is_skipped_in_little_memory() -> None:
     pack = sealed(base, large)
     tracemalloc.start()
     try:
-        found = blobs(pack, max_total_bytes=60_000_000)
+        unpacked_blobs = blobs(pack, max_total_bytes=60_000_000)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-    assert [unpacked.content for unpacked in found.values()] == [b"base"]
+    assert [unpacked.content for unpacked in unpacked_blobs.values()] == [b"base"]
     with pytest.raises(PackTooLarge):
         blobs(pack, max_total_bytes=40_000_000)
 
@@ -182,8 +182,8 @@ def test_deltas_that_double_in_size_are_rejected() -> None:
         size *= 2
     with pytest.raises(PackTooLarge):
         blobs(sealed(*objects), max_object_bytes=10_000_000)
-    found = blobs(sealed(*objects), max_object_bytes=500, max_total_bytes=100_000_000)
-    assert sorted(unpacked.size for unpacked in found.values()) == [100, 200, 400]
+    unpacked_blobs = blobs(sealed(*objects), max_object_bytes=500, max_total_bytes=100_000_000)
+    assert sorted(unpacked.size for unpacked in unpacked_blobs.values()) == [100, 200, 400]
 
 
 def test_repeated_objects_are_unpacked_once_each() -> None:
