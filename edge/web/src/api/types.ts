@@ -32,10 +32,10 @@ export type SourceKind = Schemas["SourceKind"];
 export type NewSource = Optional<Schemas["NewSource"], "token" | "schedule" | "time_zone">;
 /** Omitted fields stay as they are; `schedule: null` removes the schedule. */
 export type SourceChanges = Schemas["SourceChanges"];
-export type Source = Omit<Schemas["Source"], "last_run"> & { last_run: RunSummary | null };
+export type Source = Schemas["Source"];
 
-export type RunSummary = Omit<Schemas["RunSummary"], "error"> & { error: Problem | null };
-export type Run = Omit<Schemas["Run"], "error"> & { error: Problem | null };
+export type RunSummary = Schemas["RunSummary"];
+export type Run = Schemas["Run"];
 export type RunKind = RunSummary["kind"];
 export type RunState = RunSummary["state"];
 export type Counts = Schemas["Counts"];

@@ -68,7 +68,8 @@ it("summarizes the outcome of a run", () => {
   expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { added: 2, failed: 1 }))).toBe("2 to add, 1 failed");
   expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { unchanged: 9 }))).toBe("no changes");
   expect(outcomeText(makeRun())).toBe("listing documents");
-  const error = { title: "Not reachable", detail: "The host does not answer." };
+  const problem = { type: "urn:headwater:upstream-error", status: 502, request_id: null };
+  const error = { ...problem, title: "Not reachable", detail: "The host does not answer." };
   expect(outcomeText(makeRun({ state: "failed", error }))).toBe("Not reachable");
   expect(outcomeText(makeRun({ state: "cancelled" }))).toBe("ended while listing");
 });
