@@ -1,5 +1,6 @@
 """Extensions that are installed with pip: collected by the function and the job, without a change to our code."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,33 @@ from tests.harness.pipeline import Repository
 
 EXAMPLE = ROOT / "examples" / "extension-hello"
 BROKEN = ROOT / "tests" / "data" / "extension-broken"
+
+USE_TOOLS = """
+import json, uuid
+from headwater.errors import UnprocessableContent
+from headwater.extensions.tools import open_tool, tool_names
+from headwater.tools import ToolContext
+
+context = ToolContext(
+    workspace_id=uuid.UUID(int=1),
+    caller="ada",
+    settings={"greeting": "Welcome"},
+    blob_url="memory:///",
+    blob_prefix="tools",
+    allow_private=False,
+)
+tool = open_tool("greet")
+output = {
+    "names": tool_names(),
+    "schema": list(tool.describe().arguments_schema["properties"]),
+    "result": tool.run(context, {"name": "Ada"}),
+}
+try:
+    open_tool("translate")
+except UnprocessableContent as error:
+    output["unknown"] = error.message
+print(json.dumps(output))
+"""
 
 
 def install(project: Path, site: Path, scratch: Path) -> None:
@@ -121,6 +149,18 @@ def test_example_is_collected_by_its_connector_and_parser(stack: Stack) -> None:
     assert (ada["media_type"], ada["front_matter"]) == ("application/x-hello", {"format": "hello"})
     again = stack.collect(source_id)
     assert (again["state"], again["counts"]["unchanged"]) == ("succeeded", 2)
+
+
+def test_example_tool_is_found_by_its_name_and_runs(site: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", USE_TOOLS]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert json.loads(output) == {
+        "names": ["greet"],
+        "schema": ["name"],
+        "result": {"greeting": "Welcome, Ada!"},
+        "unknown": "The tool 'translate' isn't installed. Install the package that adds it.",
+    }
 
 
 def test_config_that_the_extension_refuses_is_not_saved(stack: Stack) -> None:
