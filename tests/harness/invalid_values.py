@@ -68,7 +68,7 @@ def invalid_query(kind: types.Type) -> list[str]:
             case types.NoneType() | types.StrType():
                 pass
             case _:
-                raise NotImplementedError(f"query parameters of type {member}")
+                raise AssertionError(f"Add invalid values for query parameters of type {member}.")
     return [] if is_free_text(kind) else values
 
 
@@ -78,7 +78,7 @@ def _members(kind: types.Type) -> tuple[types.Type, ...]:
 
 def _json_kinds(kind: types.Type) -> frozenset[str]:
     if type(kind) not in _KINDS:
-        raise NotImplementedError(f"fields of type {kind}")
+        raise AssertionError(f"Add the JSON kind of fields of type {kind} to _KINDS.")
     return _KINDS[type(kind)]
 
 

@@ -13,6 +13,7 @@ on the last Sundays of March (02:00 becomes 03:00) and October (03:00 becomes 02
 import datetime as dt
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -111,9 +112,8 @@ def _read(cron: str, start: dt.datetime) -> "CronSim":
 
 def _zone(name: str) -> ZoneInfo:
     """Return a time zone by name. Raises UnprocessableContent if there is none."""
-    try:
+    # ZoneInfo raises these for an unknown zone, the name of a folder, and a name that is too long.
+    with suppress(OSError, KeyError, ValueError):
         if _ZONE.fullmatch(name):
             return ZoneInfo(name)
-    except (OSError, KeyError, ValueError):  # no such zone, the name of a folder, or a name that is too long
-        pass
     raise UnprocessableContent(f"time_zone: there is no time zone {name[:100]!r}. Enter a name such as Europe/Berlin.")
