@@ -1,4 +1,4 @@
-"""Fakes, written by hand: passages, and a server on loopback that streams as OpenAI's and Anthropic's APIs do."""
+"""A fake chat provider on loopback that streams answers as OpenAI's and Anthropic's APIs do, and fake passages."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from functions.chat.retrieval.search import Passage
 
 
 def fake_passage(text: str, **changes: Any) -> Passage:
-    """Make a passage that is a whole document."""
+    """Return a passage that is a whole document."""
     values: dict[str, Any] = {
         "document_id": uuid.UUID(int=1),
         "key": "install.md",
@@ -33,10 +33,10 @@ def fake_passage(text: str, **changes: Any) -> Passage:
 
 @dataclass
 class FakeProvider:
-    """What the server answers next, and what it was asked.
+    """The next answer, and the requests so far.
 
-    `wait` holds everything after `wait_after` pieces back until it is set. `ends` says how a stream is over: `well`,
-    `early` (closed properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
+    Everything after `wait_after` pieces waits until `wait` is set. `ends` is how a stream ends: `well`, `early` (closed
+    properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
     """
 
     url: str = ""
@@ -94,6 +94,8 @@ class FakeProvider:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Each answer ends its connection: clients of finished tests then leave no open sockets to the garbage collector."""
+
     protocol_version = "HTTP/1.1"
     provider: FakeProvider
 
@@ -105,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse()
             return
         self.send_response(200)
+        self.send_header("Connection", "close")
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -112,7 +115,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(name, data)
         if self.provider.ends != "broken":
             self.wfile.write(b"0\r\n\r\n")
-        self.close_connection = True
 
     def _send(self, name: str | None, data: dict[str, Any] | str) -> None:
         encoded = data if isinstance(data, str) else json.dumps({"type": name, **data} if name else data)
@@ -124,14 +126,15 @@ class _Handler(BaseHTTPRequestHandler):
         error = {"type": "error", "message": "secret words of the provider", "code": "fake"}
         body = json.dumps({"type": "error", "error": error}).encode()
         self.send_response(self.provider.status)
+        self.send_header("Connection", "close")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Retry-After-Ms", "1")  # so that the clients' own retries take no time
+        self.send_header("Retry-After-Ms", "1")  # the clients retry at once
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

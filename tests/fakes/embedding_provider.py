@@ -1,6 +1,6 @@
-"""A server on loopback that embeds by OpenAI's protocol, fails as providers do, and counts what it was sent.
+"""A fake embedding provider on loopback: OpenAI's protocol, with configurable failures.
 
-Texts get vectors drawn from their hash, so that equal texts have equal vectors whoever asks, and when.
+Vectors are derived from the hashes of the texts: equal texts have equal vectors.
 """
 
 import base64
@@ -16,12 +16,12 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 Answer = int | Literal["ok", "close", "half", "hang"]
-"""An HTTP status; `close` ends the connection unanswered, `half` in the middle of the answer, `hang` never answers."""
+"""An HTTP status; `close`: end the connection unanswered, `half`: in the middle of the answer, `hang`: never answer."""
 
 
 @dataclass
 class EmbeddingProvider:
-    """What the server answers next (`ok` once `answers` is used up), and what it was asked."""
+    """The next answers (`ok` after the last of `answers`), and the requests so far."""
 
     dim: int
     url: str = ""
@@ -34,7 +34,7 @@ class EmbeddingProvider:
     over: threading.Event = field(default_factory=threading.Event)
 
     def take(self, key: str, request: dict[str, Any]) -> Answer:
-        """Write a request down, and say how it is to be answered."""
+        """Record a request and return how to answer it."""
         with self.lock:
             self.batches.append(request["input"])
             self.keys.append(key)
@@ -42,15 +42,15 @@ class EmbeddingProvider:
             return next(self.answers, "ok")
 
     def leave(self) -> None:
-        """Learn that a request has been dealt with, well or not."""
+        """Called after each request, answered or not."""
 
     def vectors(self, request: dict[str, Any]) -> bytes:
-        """Answer well."""
+        """Return the body of a successful answer."""
         as_base64 = request.get("encoding_format") == "base64"
         data = []
         for index, text in enumerate(request["input"]):
-            drawn = np.frombuffer(hashlib.shake_256(text.encode()).digest(self.dim), np.uint8)
-            vector = drawn.astype("<f4") - np.float32(127.5)
+            digest = np.frombuffer(hashlib.shake_256(text.encode()).digest(self.dim), np.uint8)
+            vector = digest.astype("<f4") - np.float32(127.5)
             embedding = base64.b64encode(vector.tobytes()).decode() if as_base64 else vector.tolist()
             data.append({"object": "embedding", "index": index, "embedding": embedding})
         usage = {"prompt_tokens": 1, "total_tokens": 1}
@@ -61,21 +61,23 @@ P = TypeVar("P", bound=EmbeddingProvider)
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Each answer ends its connection: clients of finished tests then leave no open sockets to the garbage collector."""
+
     protocol_version = "HTTP/1.1"
     provider: EmbeddingProvider
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # whoever asked is gone
+        with suppress(ConnectionError):  # the client is gone
             super().handle()
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:
-            self._deal_with(request)
+            self._respond(request)
         finally:
             self.provider.leave()
 
-    def _deal_with(self, request: dict[str, Any]) -> None:
+    def _respond(self, request: dict[str, Any]) -> None:
         answer = self.provider.take(self.headers.get("Authorization", ""), request)
         if answer == "hang":
             self.provider.over.wait(60)
@@ -89,16 +91,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, *, whole: bool = True) -> None:
         self.send_response(status)
+        self.send_header("Connection", "close")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if status == 429:
             self.send_header("Retry-After", str(self.provider.retry_after_s))
         self.end_headers()
         self.wfile.write(body if whole else body[: len(body) // 2])
-        self.close_connection = not whole
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
