@@ -94,7 +94,7 @@ class FakeProvider:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Each answer ends its connection: clients of finished tests then leave no open sockets to the garbage collector."""
+    """Closes each connection after its answer, so that clients keep no sockets that outlive a test."""
 
     protocol_version = "HTTP/1.1"
     provider: FakeProvider
