@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings` speaks OpenAI's shape and refuses what it can't answer in full."""
+"""`POST /v1/embeddings`: OpenAI's request and response, and the errors of requests that are not supported."""
 
 import base64
 from pathlib import Path
@@ -15,24 +15,24 @@ from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserErr
 EMBEDDER = load_embedder("constant", Path("no-model-files-needed"))
 
 
-def ask(**members: Any) -> EmbeddingsResponse:
-    """Ask as a client does: from JSON."""
+def post(**members: Any) -> EmbeddingsResponse:
+    """Decode a request from JSON and answer it."""
     body = msgspec.json.encode({"model": "constant"} | members)
     return create_embeddings(msgspec.json.decode(body, type=EmbeddingsRequest), EMBEDDER)
 
 
 def refusal(**members: Any) -> UserError:
-    """Ask for what is refused, and return the error."""
+    """Return the error of a request that must fail."""
     with pytest.raises(UserError) as raised:
-        ask(**members)
+        post(**members)
     return raised.value
 
 
 def test_vectors_are_returned_as_floats_or_base64() -> None:
     texts = ["one", "two words", "drei"]
     expected = EMBEDDER.embed_documents(texts)
-    numbers = ask(input=texts, user="somebody").data
-    encoded = ask(input=texts, encoding_format="base64").data
+    numbers = post(input=texts, user="ada").data
+    encoded = post(input=texts, encoding_format="base64").data
     assert [item.index for item in numbers] == [item.index for item in encoded] == [0, 1, 2]
     np.testing.assert_array_equal(np.array([item.embedding for item in numbers], np.float32), expected)
     decoded = [np.frombuffer(base64.b64decode(str(item.embedding)), "<f4") for item in encoded]
@@ -40,10 +40,10 @@ def test_vectors_are_returned_as_floats_or_base64() -> None:
 
 
 def test_response_has_exactly_the_fields_of_openai() -> None:
-    answered = msgspec.to_builtins(ask(input="one"))
-    vector = answered["data"][0].pop("embedding")
+    response = msgspec.to_builtins(post(input="one"))
+    vector = response["data"][0].pop("embedding")
     assert np.linalg.norm(vector) == pytest.approx(1)
-    assert answered == {
+    assert response == {
         "object": "list",
         "data": [{"object": "embedding", "index": 0}],
         "model": "constant",
@@ -52,11 +52,11 @@ def test_response_has_exactly_the_fields_of_openai() -> None:
 
 
 def test_single_text_equals_a_list_of_one() -> None:
-    assert ask(input="one") == ask(input=["one"])
+    assert post(input="one") == post(input=["one"])
 
 
 def test_dimensions_must_equal_those_of_the_model() -> None:
-    assert len(ask(input="one", dimensions=384).data) == 1
+    assert len(post(input="one", dimensions=384).data) == 1
     error = refusal(input="one", dimensions=256)
     assert isinstance(error, BadRequest)
     assert error.message == "dimensions: constant has 384 dimensions, not 256."
@@ -82,13 +82,13 @@ def test_empty_text_error_names_its_index() -> None:
 
 
 def test_number_of_texts_is_limited() -> None:
-    assert len(ask(input=["one"] * MAX_INPUTS).data) == 2048
+    assert len(post(input=["one"] * MAX_INPUTS).data) == 2048
     assert refusal(input=["one"] * (MAX_INPUTS + 1)).message == "input: send 1 to 2048 texts, not 2049."
     assert refusal(input=[]).message == "input: send 1 to 2048 texts, not 0."
 
 
 def test_too_long_text_is_rejected_not_truncated() -> None:
-    assert ask(input=["one", "word " * 254]).usage.prompt_tokens == 255
+    assert post(input=["one", "word " * 254]).usage.prompt_tokens == 255
     error = refusal(input=["one", "word " * 255])
     assert isinstance(error, BadRequest)
     assert error.message == "input[1]: the text has 255 tokens. The maximum of constant is 254."
@@ -96,4 +96,4 @@ def test_too_long_text_is_rejected_not_truncated() -> None:
 
 def test_unknown_encoding_format_is_rejected() -> None:
     with pytest.raises(msgspec.ValidationError, match="encoding_format"):
-        ask(input="one", encoding_format="int8")
+        post(input="one", encoding_format="int8")

@@ -1,4 +1,4 @@
-"""The pump: groups of pieces, signs of life in between, errors passed on."""
+"""Batches of streamed tokens: order, size, empty batches during silence, errors and the time limit."""
 
 import threading
 from collections.abc import Iterator
@@ -15,33 +15,33 @@ def test_batches_keep_all_tokens_in_order() -> None:
 
 
 def test_batches_join_tokens_up_to_a_size() -> None:
-    groups = [group for group in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if group]
-    assert len(groups) < 100
-    assert all(len(group) < 330 for group in groups)
+    batches = [batch for batch in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if batch]
+    assert len(batches) < 100
+    assert all(len(batch) < 330 for batch in batches)
 
 
 def test_silence_yields_empty_batches_until_the_next_token() -> None:
-    go_on = threading.Event()
+    resume = threading.Event()
 
     def pieces() -> Iterator[str]:
-        go_on.wait(30)
+        resume.wait(30)
         yield "late"
 
-    groups = batch_tokens(pieces(), timeout_s=30, silence_s=0.01)
-    assert [next(groups), next(groups)] == ["", ""]
-    go_on.set()
-    assert "".join(groups) == "late"
+    batches = batch_tokens(pieces(), timeout_s=30, silence_s=0.01)
+    assert [next(batches), next(batches)] == ["", ""]
+    resume.set()
+    assert "".join(batches) == "late"
 
 
 def test_error_follows_the_tokens_before_it() -> None:
     def pieces() -> Iterator[str]:
-        yield "said"
+        yield "first"
         raise UpstreamError("broken")
 
-    groups = batch_tokens(pieces(), timeout_s=30)
-    assert next(groups) == "said"
+    batches = batch_tokens(pieces(), timeout_s=30)
+    assert next(batches) == "first"
     with pytest.raises(UpstreamError, match="broken"):
-        next(groups)
+        next(batches)
 
 
 def test_slow_model_exceeds_chat_timeout_s() -> None:
@@ -57,19 +57,19 @@ def test_slow_model_exceeds_chat_timeout_s() -> None:
 
 
 def test_closing_stops_reading_from_the_model() -> None:
-    taken: list[int] = []
-    at_end = threading.Event()
+    produced: list[int] = []
+    ended = threading.Event()
 
     def pieces() -> Iterator[str]:
         try:
             for n in range(1_000_000):
-                taken.append(n)
+                produced.append(n)
                 yield "x"
         finally:
-            at_end.set()
+            ended.set()
 
-    groups = batch_tokens(pieces(), timeout_s=30)
-    next(groups)
-    groups.close()
-    assert at_end.wait(30)
-    assert len(taken) < 1_000_000
+    batches = batch_tokens(pieces(), timeout_s=30)
+    next(batches)
+    batches.close()
+    assert ended.wait(30)
+    assert len(produced) < 1_000_000

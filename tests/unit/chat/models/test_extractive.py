@@ -1,4 +1,4 @@
-"""The extractive model: quotations word for word, chosen by a score that can be worked out by hand."""
+"""The extractive model: verbatim quotes, and the score that selects them."""
 
 import re
 from math import log
@@ -15,7 +15,7 @@ from functions.chat.retrieval.search import Passage
 from tests.fakes.chat_provider import fake_passage
 
 
-def quoted(question: str, *passages: Passage) -> list[tuple[int, str]]:
+def quoted_texts(question: str, *passages: Passage) -> list[tuple[int, str]]:
     return [(q.n, passages[q.n - 1].text[q.start : q.end]) for q in choose_quotes(question, passages)]
 
 
@@ -25,7 +25,7 @@ def answer(question: str, *passages: Passage) -> str:
 
 def test_score_matches_the_docstring_example() -> None:
     text = "Install it with pip on any system. It needs Python 3.11 or newer, nothing else."
-    assert quoted("install headwater", fake_passage(text)) == [(1, "Install it with pip on any system.")]
+    assert quoted_texts("install headwater", fake_passage(text)) == [(1, "Install it with pip on any system.")]
     [quote] = choose_quotes("install headwater", [fake_passage(text)])
     assert quote.score == pytest.approx(1.0)
 
@@ -50,18 +50,18 @@ def test_long_sentence_scores_lower() -> None:
 
 def test_quotes_are_limited_to_five_and_three_per_passage() -> None:
     many = " ".join(f"The cache number {n} is kept there." for n in range(9))
-    quotes = quoted("cache", *[fake_passage(many.replace("kept", verb)) for verb in ("kept", "held", "put")])
+    quotes = quoted_texts("cache", *[fake_passage(many.replace("kept", verb)) for verb in ("kept", "stored", "put")])
     assert [n for n, _ in quotes] == [1, 1, 1, 2, 2]
 
 
 def test_repeated_sentence_is_quoted_once() -> None:
     text = "The cache is kept on disk."
-    assert quoted("cache", fake_passage(text), fake_passage(text)) == [(1, text)]
+    assert quoted_texts("cache", fake_passage(text), fake_passage(text)) == [(1, text)]
 
 
 def test_passages_without_shared_words_give_first_sentences() -> None:
     passages = [fake_passage(f"Nothing in common with it, number {n}. And more of the same.") for n in range(4)]
-    assert quoted("zebra", *passages) == [(n, f"Nothing in common with it, number {n - 1}.") for n in (1, 2, 3)]
+    assert quoted_texts("zebra", *passages) == [(n, f"Nothing in common with it, number {n - 1}.") for n in (1, 2, 3)]
 
 
 def test_answer_names_chat_model_and_cites_each_quote() -> None:
@@ -103,17 +103,16 @@ def test_sentences_are_found_in_markdown(text: str, expected: list[str]) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "It says so, as [3] has shown before.",
-        "It is done as follows:",
+        "The cache is small, as [3] has measured.",
+        "The cache is cleared as follows:",
         "[A link to the cache and no more](cache.md)",
         '"short": "${env.INCLUDE};${env.ROOT}\\\\x",',
         "Too short.",
     ],
 )
 def test_misleading_sentence_is_not_quoted(text: str) -> None:
-    assert text not in [
-        span for _, span in quoted("says code done short", fake_passage(f"{text} The cache is not code."))
-    ]
+    passage = fake_passage(f"{text}\n\nThe cache is not code.")
+    assert quoted_texts(f"{text} code", passage) == [(1, "The cache is not code.")]
 
 
 def test_terms_are_stemmed_words() -> None:
@@ -125,9 +124,9 @@ def test_terms_are_stemmed_words() -> None:
 @given(st.lists(st.text(alphabet="ab .!?\n`[]()>#-|1", max_size=120), min_size=1, max_size=4), st.text(max_size=20))
 def test_quotes_are_verbatim_with_valid_citations(texts: list[str], question: str) -> None:
     passages = [fake_passage(text) for text in texts]
-    for n, text in quoted(question, *passages):
+    for n, text in quoted_texts(question, *passages):
         assert text in texts[n - 1]
-    said = answer(question, *passages)
+    text = answer(question, *passages)
     citations = CitationFilter(range(1, len(passages) + 1))
-    assert citations.feed(said) + citations.finish() == said
-    assert citations.cited == {int(n) for n in re.findall(r"\[(\d+)\]\n\n", said)} != set()
+    assert citations.feed(text) + citations.finish() == text
+    assert citations.cited == {int(n) for n in re.findall(r"\[(\d+)\]\n\n", text)} != set()

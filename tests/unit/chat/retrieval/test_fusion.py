@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion, as the paper has it."""
+"""Reciprocal rank fusion, as defined in the paper."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The parts of the UI message stream, byte by byte, and the message that they make."""
+"""The AI SDK's UI message stream: the bytes of its parts, and the message that they form."""
 
 import json
 
@@ -46,7 +46,7 @@ def data(*parts: Part) -> list[str]:
 
 def test_parts_have_exactly_the_fields_of_the_protocol() -> None:
     text: list[Part] = [TextStart(), TextDelta(delta="a"), TextEnd()]
-    assert [json.loads(one) for one in data(Start("m"), MODEL, *text, Finish(), ErrorPart("Wait."), Abort())] == [
+    assert [json.loads(line) for line in data(Start("m"), MODEL, *text, Finish(), ErrorPart("Wait."), Abort())] == [
         {"type": "start", "messageId": "m"},
         {"type": "data-model", "data": {"name": "extractive", "configured": False}},
         {"type": "text-start", "id": "t1"},
@@ -91,7 +91,7 @@ def test_sse_writes_any_text_on_one_line() -> None:
 def test_fold_builds_the_message_of_a_client() -> None:
     events = data(Start("m"), MODEL, SOURCE, TextStart(), TextDelta(delta="Run "), TextDelta(delta="pip."), TextEnd())
     assert fold([*events, encode(Finish()), DONE]) == [MODEL, SOURCE, TextPart(text="Run pip.")]
-    assert json.loads(encode(MODEL)) in [json.loads(one) for one in events]
+    assert json.loads(encode(MODEL)) in [json.loads(event) for event in events]
 
 
 def test_fold_accepts_an_incomplete_stream() -> None:
@@ -107,8 +107,7 @@ def test_closing_events_end_an_open_text() -> None:
 
 def test_abort_and_failure_events_end_with_done() -> None:
     assert abort_events(7) == [Event(8, encode(Abort())), Event(9, DONE)]
-    ended = failure_events(ErrorPart("Ask again."))
-    assert ended == [Event(0, encode(ErrorPart("Ask again."))), Event(0, DONE)]
+    assert failure_events(ErrorPart("Ask again.")) == [Event(0, encode(ErrorPart("Ask again."))), Event(0, DONE)]
 
 
 def test_events_outside_the_log_have_no_id() -> None:
@@ -116,6 +115,6 @@ def test_events_outside_the_log_have_no_id() -> None:
 
 
 def test_unexpected_error_text_is_not_shown() -> None:
-    said = error_part(ValueError("secret"), "request-1").error_text
-    assert "secret" not in said
-    assert "request-1" in said
+    text = error_part(ValueError("secret"), "request-1").error_text
+    assert "secret" not in text
+    assert "request-1" in text
