@@ -1,4 +1,4 @@
-"""Fixtures for every kind of test: a Postgres for the session, a migrated database for one test or one module."""
+"""Fixtures of all tests: a Postgres cluster for the session, a migrated database per test or per module."""
 
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -12,50 +12,66 @@ from tests.harness import ports, supabase
 from tests.harness.databases import FreshDatabase, fresh_database, make_template
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 
-# No example is failed for being slow: machines are busy.
+# Examples have no deadline: machines may be busy.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let a report with any output travel from the process that ran the test: lone surrogates can't be sent."""
+    """Replace lone surrogates in a test's output, which xdist can't send to the main process."""
     report = yield
     report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
     return report
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Show the content of dicts, lists, bytes and errors in test ids, instead of `changes0`; long values are cut."""
+    if isinstance(val, str) and 0 < len(val) <= _MAX_ID_CHARS:
+        return None
+    if isinstance(val, dict):
+        text = ",".join(f"{key}={value!r}" for key, value in val.items())
+    elif isinstance(val, str | bytes | list | tuple | set | Exception):
+        text = repr(val)
+    else:
+        return None
+    return None if " at 0x" in text else ascii(text)[1:-1][:_MAX_ID_CHARS]
+
+
+_MAX_ID_CHARS = 60
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let every test that has a database reach it through a pooler; `scripts/test` runs them once more that way."""
+    """Add the option with which `scripts/test` runs the database tests again, through a connection pooler."""
     parser.addoption("--through-pgbouncer", action="store_true", help="only tests with a database, through PgBouncer")
     parser.addoption("--as-supabase", action="store_true", help="only tests with a database, set up as by Supabase")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what knows no database, or more of it than a client does, when it is to be reached through a pooler."""
+    """With --through-pgbouncer or --as-supabase, select the tests that use a database and are not marked `direct`."""
     if not config.getoption("--through-pgbouncer") and not config.getoption("--as-supabase"):
         return
-    pooled = {"database", "module_database"}
-    chosen = [
+    fixtures = {"database", "module_database"}
+    selected = [
         item
         for item in items
         if isinstance(item, pytest.Function)
-        and not pooled.isdisjoint(item.fixturenames)
+        and not fixtures.isdisjoint(item.fixturenames)
         and item.get_closest_marker("direct") is None
     ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = chosen
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(selected)])
+    items[:] = selected
 
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Find a port of 127.0.0.1 that nothing listens on now."""
+    """Return the function that finds a free port of 127.0.0.1."""
     return ports.free_port
 
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """One private cluster for the whole session; gone afterwards, even when pytest is killed."""
+    """A Postgres cluster for the session; removed at its end, even if pytest is killed."""
     as_supabase = request.config.getoption("--as-supabase")
     superuser = supabase.SUPERUSER if as_supabase else "postgres"
     with (
@@ -69,35 +85,35 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres: Cluster) -> Cluster:
-    """The session's cluster, with the template that fresh databases are copies of."""
+    """The session's cluster, with the migrated template that fresh databases are copied from."""
     make_template(postgres)
     return postgres
 
 
 @pytest.fixture(scope="session")
 def bouncer(postgres: Cluster) -> Iterator[Bouncer]:
-    """PgBouncer in transaction mode before the session's cluster, with few connections and each in its turn."""
-    with running_bouncer(postgres, ports.free_port()) as made:
-        yield made
+    """PgBouncer in transaction mode in front of the session's cluster."""
+    with running_bouncer(postgres, ports.free_port()) as bouncer:
+        yield bouncer
 
 
 @pytest.fixture(scope="session")
 def pooler(request: pytest.FixtureRequest) -> Bouncer | None:
-    """What lies between the tests and their databases: nothing, unless `--through-pgbouncer` is given."""
-    through = request.config.getoption("--through-pgbouncer")
-    found: Bouncer | None = request.getfixturevalue("bouncer") if through else None
-    return found
+    """The pooler in front of the databases; None without `--through-pgbouncer`."""
+    is_pooled = request.config.getoption("--through-pgbouncer")
+    bouncer: Bouncer | None = request.getfixturevalue("bouncer") if is_pooled else None
+    return bouncer
 
 
 @pytest.fixture
 def database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
     """A fresh migrated database for one test."""
-    with fresh_database(migrated_postgres) as made:
-        yield pooler.before(made) if pooler else made
+    with fresh_database(migrated_postgres) as database:
+        yield pooler.before(database) if pooler else database
 
 
 @pytest.fixture(scope="module")
 def module_database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
-    """A migrated database that the tests of one module share."""
-    with fresh_database(migrated_postgres) as made:
-        yield pooler.before(made) if pooler else made
+    """A fresh migrated database for the tests of one module."""
+    with fresh_database(migrated_postgres) as database:
+        yield pooler.before(database) if pooler else database
