@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 
 from functions.collection.chunking.chunk import CHUNKER_VERSION
 from functions.collection.connectors.media_types import media_type
-from functions.collection.parsers.registry import choose, file_extension, parser_version, parser_versions
+from functions.collection.parsers.choose import choose, file_extension, parser_version, parser_versions
 from headwater.connectors import Entry
 
 

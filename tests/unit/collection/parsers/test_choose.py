@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parsers.registry import BuiltInParser, choose
+from functions.collection.parsers.choose import BuiltInParser, choose
 
 
 @pytest.mark.parametrize(
