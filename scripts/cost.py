@@ -24,7 +24,7 @@ MIN_BILLED_S = 0.1  # Cloud Run's minimum for a request
 class Line:
     """One cost in dollars: `ours` with Headwater, `theirs` with an always-on container."""
 
-    what: str
+    name: str
     amount: str
     ours: float
     theirs: float
@@ -42,13 +42,16 @@ class Costs:
         """A month without questions or changes."""
         assumed = self.assumed
         ticks = assumed["hours"] * TICKS_PER_HOUR
-        woken = self.measured["start_cpu_s"]["collection"] + self.measured["tick_cpu_s"]["collection"]
+        tick_cpu_s = self.measured["start_cpu_s"]["collection"] + self.measured["tick_cpu_s"]["collection"]
         secrets = assumed["secret_versions"] * self.prices["secret_manager"]["version_month"]
         images = assumed["image_gb"] * self.prices["artifact_registry"]["gb_month"]
         worker, database = self.prices["cloudflare_workers"]["paid_month"], self.prices["supabase"]["pro_month"]
         return [
             Line(
-                "compute", f"{ticks:,} ticks of {woken:.2f} CPU s", self._service(woken * ticks, ticks), self._always()
+                "compute",
+                f"{ticks:,} ticks of {tick_cpu_s:.2f} CPU s",
+                self._service(tick_cpu_s * ticks, ticks),
+                self._always_on(),
             ),
             Line("schedule", "1 job", self.prices["cloud_scheduler"]["job_month"], 0.0),
             Line(
@@ -91,7 +94,10 @@ class Costs:
         worker = answers * self.prices["cloudflare_workers"]["request"]
         return [
             Line(
-                "compute: chat", f"{billed:,.0f} s billed, {used:,.0f} CPU s used", self._billed(billed, answers), 0.0
+                "compute: chat",
+                f"{billed:,.0f} s billed, {used:,.0f} CPU s used",
+                self._service_billed(billed, answers),
+                0.0,
             ),
             Line("Worker", f"{answers:,} requests", worker, worker),
             Line("model tokens", f"{read:,.0f} read, {written:,} written", tokens, tokens),
@@ -107,15 +113,15 @@ class Costs:
 
     def _service(self, cpu_s: float, requests: float) -> float:
         """Price processor time in a service. The vCPU is billed longer than it is used."""
-        return self._billed(cpu_s * self.assumed["vcpu_s_per_cpu_s"], requests)
+        return self._service_billed(cpu_s * self.assumed["vcpu_s_per_cpu_s"], requests)
 
-    def _billed(self, seconds: float, requests: float) -> float:
+    def _service_billed(self, seconds: float, requests: float) -> float:
         run: dict[str, float] = self.prices["cloud_run"]
         gib: float = self.assumed["service_gib"]
         billed = max(seconds, requests * MIN_BILLED_S)
         return billed * (run["service_vcpu_s"] + gib * run["service_gib_s"]) + requests * run["request"]
 
-    def _always(self) -> float:
+    def _always_on(self) -> float:
         """Price a container that runs all month."""
         run: dict[str, float] = self.prices["cloud_run"]
         assumed: dict[str, float] = self.assumed
@@ -133,7 +139,7 @@ def dollars(amount: float) -> str:
 def table(lines: list[Line]) -> str:
     """Format lines as a Markdown table with their sums."""
     rows = ["| | amount | Headwater | always-on container |", "|---|---|---:|---:|"]
-    rows += [f"| {line.what} | {line.amount} | {dollars(line.ours)} | {dollars(line.theirs)} |" for line in lines]
+    rows += [f"| {line.name} | {line.amount} | {dollars(line.ours)} | {dollars(line.theirs)} |" for line in lines]
     ours, theirs = sum(line.ours for line in lines), sum(line.theirs for line in lines)
     return "\n".join([*rows, f"| **total** | | **{dollars(ours)}** | **{dollars(theirs)}** |"])
 

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path)
     options, arguments = parser.parse_known_args()
     system_tools.install()
-    everything = not selected(arguments)
+    everything = not selecting_arguments(arguments)
     with TemporaryFile() as output:
         edge = _start_edge(output, options.reports) if everything else None
         arguments = [*distribution(arguments, os.cpu_count() or 1), *arguments]
@@ -60,7 +60,7 @@ def main() -> None:
     sys.exit(not passed)
 
 
-def selected(arguments: Sequence[str]) -> list[str]:
+def selecting_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that select tests: paths, and values of options such as `-k`."""
     return [argument for argument in arguments if not argument.startswith("-")]
 
@@ -70,7 +70,7 @@ def distribution(arguments: Sequence[str], cores: int) -> list[str]:
 
     The tests of a file run in one process, since they share expensive fixtures. Files start in collection order.
     """
-    small = any(not (ROOT / argument).is_dir() for argument in selected(arguments))
+    small = any(not (ROOT / argument).is_dir() for argument in selecting_arguments(arguments))
     is_explicit = any(argument.startswith(("-n", "--numprocesses", "--dist")) for argument in arguments)
     if small or is_explicit or not _INTERACTIVE.isdisjoint(arguments):
         return []

@@ -22,7 +22,7 @@ def exit_codes(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
             print(error, file=sys.stderr)
             return 2
         except DeploymentError as error:
-            print(f"\nfailed: {error.what}\nnext:   {error.next_step}", file=sys.stderr)
+            print(f"\nfailed: {error.problem}\nnext:   {error.next_step}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("\ninterrupted: run the same command again to continue", file=sys.stderr)

@@ -44,7 +44,7 @@ def main() -> None:
             for line in threads.map(lambda each: _test(each[0], each[1], google), services):
                 print(line)
     except DeploymentError as error:
-        sys.exit(f"smoke: {error.what}\nnext: {error.next_step}")
+        sys.exit(f"smoke: {error.problem}\nnext: {error.next_step}")
 
 
 def _test(name: str, service: Json | None, google: GoogleCloud) -> str:

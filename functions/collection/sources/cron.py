@@ -77,11 +77,11 @@ def min_interval_s(cron: str) -> float:
     """
     fields = _read(cron, dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
     minutes = sorted(hour * 60 + minute for hour in fields.hours for minute in fields.minutes)
-    least = min((b - a for a, b in pairwise(minutes)), default=_DAY_MINUTES)
+    shortest = min((b - a for a, b in pairwise(minutes)), default=_DAY_MINUTES)
     overnight = minutes[0] + _DAY_MINUTES - minutes[-1]
-    if overnight < least and _has_consecutive_days(fields):
-        least = overnight
-    return least * 60.0
+    if overnight < shortest and _has_consecutive_days(fields):
+        shortest = overnight
+    return shortest * 60.0
 
 
 def _has_consecutive_days(fields: "CronSim") -> bool:

@@ -68,11 +68,11 @@ _ADVICE = (
 
 
 class DeploymentError(Exception):
-    """The deployment failed. `what`: what happened; `next_step`: what the user can do about it."""
+    """The deployment failed. `next_step`: what the user can do about the `problem`."""
 
-    def __init__(self, what: str, next_step: str = _DEFAULT_ADVICE) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, problem: str, next_step: str = _DEFAULT_ADVICE) -> None:
+        super().__init__(problem)
+        self.problem = problem
         self.next_step = next_step
 
     @classmethod

@@ -61,7 +61,7 @@ class Values:
     def _make(self, name: str) -> str:
         is_generated = name in _URLS and bool(self._installation.cloudsql_instance)
         if not is_generated and (given := self._environ.get(f"{PREFIX}{name}")):
-            return _checked(name, given)
+            return _check_value(name, given)
         generated: dict[str, Callable[[], str]] = {
             "SECRET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "DATABASE_OWNER_FLAGS": lambda: json.dumps({"--password": self.get("DATABASE_OWNER_PASSWORD")}),
@@ -79,7 +79,7 @@ class Values:
             generated["DATABASE_ADMIN_URL"] = lambda: self._socket_url(DATABASE_OWNER, self.get(password))
         if name in generated:
             return generated[name]()
-        return _checked(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "))
+        return _check_value(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "))
 
     def _database_url(self) -> str:
         """Return the URL of the role `app` with a new password, which migrations set for that role."""
@@ -116,7 +116,7 @@ def app_url(admin_url: str, password: str) -> str:
     return urlunsplit((parts.scheme, authority, parts.path, query, ""))
 
 
-def _checked(name: str, value: str) -> str:
+def _check_value(name: str, value: str) -> str:
     """Strip and return a value. Raises DeploymentError if it can't work."""
     value = value.strip()
     problem = ""

@@ -117,8 +117,8 @@ def _channel(installation: Installation, state: CloudState) -> str:
     """Return the name of the owner's channel, '' if there is none, a placeholder if channels have not been read."""
     if state.channels is None:
         return "CHANNEL" if installation.owner else ""
-    mine = [each for each in state.channels if each.get("labels", {}).get("email_address") == installation.owner]
-    return str(mine[0]["name"]) if mine else ""
+    by_address = {each.get("labels", {}).get("email_address"): each["name"] for each in reversed(state.channels)}
+    return str(by_address.get(installation.owner, ""))
 
 
 def _is_new(channel: str, recipients: Sequence[str]) -> bool:
@@ -134,7 +134,7 @@ def _filters(policy: Json) -> set[str]:
 
 def _amount(budget: Json) -> str:
     """Format a budget's amount as in deploy.toml: `50`, `0.5`, `12.25`."""
-    money = budget.get("amount", {}).get("specifiedAmount", {})
-    cents = round(int(money.get("nanos", 0)) / 1e7)
-    units = str(money.get("units", "0"))
+    amount = budget.get("amount", {}).get("specifiedAmount", {})
+    cents = round(int(amount.get("nanos", 0)) / 1e7)
+    units = str(amount.get("units", "0"))
     return f"{units}.{cents:02d}".rstrip("0").rstrip(".") if cents else units

@@ -27,7 +27,7 @@ def costs() -> Costs:
 
 
 def ours(lines: Any) -> dict[str, float]:
-    return {line.what: line.ours for line in lines}
+    return {line.name: line.ours for line in lines}
 
 
 def test_idle_month_pays_for_four_ticks_an_hour(costs: Costs) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.checks.run_tests import MAX_WORKERS, distribution, selected
+from scripts.checks.run_tests import MAX_WORKERS, distribution, selecting_arguments
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])
@@ -28,5 +28,5 @@ def test_files_debuggers_and_explicit_options_run_in_one_process(arguments: list
 
 
 def test_options_alone_select_nothing() -> None:
-    assert selected(["-rs", "--durations=20"]) == []
-    assert selected(["-k", "once"]) == ["once"]
+    assert selecting_arguments(["-rs", "--durations=20"]) == []
+    assert selecting_arguments(["-k", "once"]) == ["once"]
