@@ -17,6 +17,8 @@ import pytest
 
 from functions.collection.sources.sources import Source
 from headwater.database.migrations import register_model
+from headwater.database.transactions import ALL_WORKSPACES
+from headwater.queue import ledger
 from scripts.local.postgres import Cluster
 from tests.harness.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
 from tests.harness.paths import ROOT
@@ -159,11 +161,12 @@ def test_late_workers_of_an_execution_start_no_second_run(
     assert pipeline.contents() == expected
 
 
-def test_execution_works_on_the_open_run(pipeline: Pipeline, repository: Repository) -> None:
+@pytest.mark.parametrize("is_named", [False, True])
+def test_execution_works_on_the_open_run(pipeline: Pipeline, repository: Repository, is_named: bool) -> None:
     source = pipeline.add_source(repository.url)
     run_id = pipeline.start(source)
     for index in (0, 1):
-        code, output = run_worker(pipeline, source, index=index)
+        code, output = run_worker(pipeline, source, index=index, run=run_id if is_named else None)
         assert (code, str(run_id) in output) == (0, True)
     assert pipeline.rows("select id, execution from runs") == [(run_id, "headwater-x1")]
 
@@ -188,6 +191,15 @@ def test_worker_exits_when_no_step_becomes_due(pipeline: Pipeline, repository: R
     assert pipeline.read(run_id).state == "running"
 
 
+def test_worker_0_waits_for_a_step_that_another_worker_holds(pipeline: Pipeline, repository: Repository) -> None:
+    source = pipeline.add_source(repository.url)
+    pipeline.start(source)
+    with pipeline.database.transaction(ALL_WORKSPACES) as tx:
+        assert ledger.claim(tx, "collection", ["list"], "another worker", 6)
+    code, output = run_worker(pipeline, source, JOB_IDLE_S="0.5")
+    assert (code, "succeeded: 200 added" in output) == (0, True), output
+
+
 def test_command_fails_when_its_run_fails(pipeline: Pipeline, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n"})
@@ -210,6 +222,18 @@ def test_step_interrupted_by_sigterm_is_released_at_once(pipeline: Pipeline, rep
     pipeline.rows(f"update sources set config = {config} returning id", url=repository.url)
     assert "nothing open" in run_job(pipeline).communicate(timeout=60)[0]
     assert pipeline.rows("select state from runs") == [("succeeded",)]
+
+
+@pytest.mark.parametrize(("index", "code"), [(0, 1), (1, 0)])
+def test_collect_interrupted_by_sigterm_fails_for_worker_0_only(pipeline: Pipeline, index: int, code: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        source = pipeline.add_source(f"http://127.0.0.1:{silent_server.getsockname()[1]}/docs")
+        arguments = ("collect", f"--source={source.id}", f"--run={pipeline.start(source)}")
+        worker = run_job(pipeline, *arguments, index=index, LEASE_S="60", FETCH_PRIVATE="true")
+        wait_until(lambda: pipeline.rows("select 1 from steps where state = 'running'"))
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
+    assert worker.returncode == code
 
 
 def has_used_the_database(pipeline: Pipeline, worker: "subprocess.Popen[str]") -> bool:
