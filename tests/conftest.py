@@ -31,11 +31,19 @@ def pytest_make_parametrize_id(val: object) -> str | None:
         return None
     if isinstance(val, dict):
         text = ",".join(f"{key}={value!r}" for key, value in val.items())
-    elif isinstance(val, str | bytes | list | tuple | set | Exception):
+    elif isinstance(val, str | bytes | list | tuple | Exception):
         text = repr(val)
     else:
         return None
-    return None if " at 0x" in text else ascii(text)[1:-1][:_MAX_ID_CHARS]
+    # Every process of a parallel run must make the same ids: no addresses, no sets.
+    is_stable = " at 0x" not in text and not _has_set(val)
+    return ascii(text)[1:-1][:_MAX_ID_CHARS] if is_stable else None
+
+
+def _has_set(val: object) -> bool:
+    if isinstance(val, dict):
+        return any(map(_has_set, val.values()))
+    return any(map(_has_set, val)) if isinstance(val, list | tuple) else isinstance(val, set | frozenset)
 
 
 _MAX_ID_CHARS = 60
