@@ -1,4 +1,4 @@
-"""Settings: read once, wrong ones all told at once, each documented."""
+"""Settings: types, validation, and the page that documents them."""
 
 from dataclasses import fields
 
@@ -9,31 +9,33 @@ from headwater.errors import ConfigError
 from tests.harness.paths import ROOT
 
 DOCS = ROOT / "docs" / "settings.md"
-LEAST = {"DATABASE_URL": "postgresql+pg8000://app@localhost/x"}
+REQUIRED = {"DATABASE_URL": "postgresql+pg8000://app@localhost/x"}
 
 
 def test_error_lists_every_missing_or_invalid_setting() -> None:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         read_settings({"FETCH_PRIVATE": "perhaps", "MAX_ATTEMPTS": "-1", "LOCAL_WORKSPACE_ID": "x"})
     for name in ("DATABASE_URL", "FETCH_PRIVATE", "MAX_ATTEMPTS", "LOCAL_WORKSPACE_ID"):
-        assert name in told.value.message
+        assert name in raised.value.message
 
 
 def test_values_are_parsed_by_type() -> None:
-    settings = read_settings({**LEAST, "CORS_ORIGINS": "https://a.example, https://b.example", "FETCH_PRIVATE": "yes"})
+    settings = read_settings(
+        {**REQUIRED, "CORS_ORIGINS": "https://a.example, https://b.example", "FETCH_PRIVATE": "yes"}
+    )
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert settings.fetch_private is True
     assert settings.chat_model == "extractive"
 
 
 def test_empty_value_means_unset() -> None:
-    assert read_settings({**LEAST, "LEASE_S": ""}).lease_s == Settings(database_url="x").lease_s
+    assert read_settings({**REQUIRED, "LEASE_S": ""}).lease_s == Settings(database_url="x").lease_s
 
 
 @pytest.mark.parametrize("name", ["K_SERVICE", "CLOUD_RUN_JOB"])
 def test_local_mode_is_rejected_on_cloud_run(name: str) -> None:
     with pytest.raises(ConfigError, match="AUTH_MODE"):
-        read_settings({**LEAST, name: "x"})
+        read_settings({**REQUIRED, name: "x"})
 
 
 JWT = {"AUTH_MODE": "jwt", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "a", "AUTH_SECRET": "s" * 32}
@@ -41,8 +43,8 @@ JWT = {"AUTH_MODE": "jwt", "AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIEN
 
 def test_jwt_mode_accepts_a_secret_published_keys_or_both() -> None:
     keys = {"AUTH_JWKS_URL": "https://issuer.example/.well-known/jwks.json"}
-    for change in ({}, keys, {**keys, "AUTH_SECRET": ""}, {"AUTH_JWKS_URL": "http://localhost:8000/jwks"}):
-        assert read_settings({**LEAST, **JWT, **change}).auth_mode == "jwt"
+    for changes in ({}, keys, {**keys, "AUTH_SECRET": ""}, {"AUTH_JWKS_URL": "http://localhost:8000/jwks"}):
+        assert read_settings({**REQUIRED, **JWT, **changes}).auth_mode == "jwt"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,12 @@ def test_jwt_mode_accepts_a_secret_published_keys_or_both() -> None:
 )
 def test_insecure_token_settings_are_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
-        read_settings({**LEAST, **JWT, name: value})
+        read_settings({**REQUIRED, **JWT, name: value})
 
 
 def test_worker_budget_above_dispatch_deadline_is_rejected() -> None:
     with pytest.raises(ConfigError, match="WORKER_BUDGET_S"):
-        read_settings({**LEAST, "WORKER_BUDGET_S": "700"})
+        read_settings({**REQUIRED, "WORKER_BUDGET_S": "700"})
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_worker_budget_above_dispatch_deadline_is_rejected() -> None:
 )
 def test_unusable_value_is_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
-        read_settings({**LEAST, name: value})
+        read_settings({**REQUIRED, name: value})
 
 
 @pytest.mark.parametrize("spec", fields(Settings), ids=lambda spec: spec.name)

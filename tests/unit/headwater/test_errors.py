@@ -1,4 +1,4 @@
-"""The error tree and its one shape."""
+"""The tree of errors, and their problem documents."""
 
 import pytest
 
@@ -6,21 +6,21 @@ from headwater import errors
 
 
 def every_error() -> list[type[errors.HeadwaterError]]:
-    found, waiting = [], [errors.HeadwaterError]
-    while waiting:
-        kind = waiting.pop()
-        found.append(kind)
-        waiting += kind.__subclasses__()
-    return found
+    classes, unvisited = [], [errors.HeadwaterError]
+    while unvisited:
+        error = unvisited.pop()
+        classes.append(error)
+        unvisited += error.__subclasses__()
+    return classes
 
 
 @pytest.mark.parametrize("kind", every_error())
 def test_problem_has_the_status_of_its_error(kind: type[errors.HeadwaterError]) -> None:
     error = errors.MethodNotAllowed("m", ["GET"]) if kind is errors.MethodNotAllowed else kind("what to do")
-    described = errors.problem(error, "r1")
-    assert described["status"] == kind.status
-    assert described["request_id"] == "r1"
-    assert {"type", "title", "status", "detail"} <= described.keys()
+    problem = errors.problem(error, "r1")
+    assert problem["status"] == kind.status
+    assert problem["request_id"] == "r1"
+    assert {"type", "title", "status", "detail"} <= problem.keys()
 
 
 def test_unexpected_error_text_is_not_shown() -> None:

@@ -1,4 +1,4 @@
-"""Which addresses are talked to. No socket is opened here: `lookup` stands for the resolver."""
+"""Which addresses outbound requests may use. `lookup` replaces the resolver; no socket is opened."""
 
 import socket
 from typing import Any

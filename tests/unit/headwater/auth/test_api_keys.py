@@ -1,4 +1,4 @@
-"""The form of API keys, which the Worker checks by the same rule."""
+"""The format of API keys; the Worker checks the same format."""
 
 import hashlib
 

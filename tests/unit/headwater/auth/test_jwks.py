@@ -1,4 +1,4 @@
-"""An issuer's keys: kept, renewed when they rotate, and served on while the issuer is down. The issuer is real."""
+"""The cache of an issuer's public keys: refresh, rotation, outages and invalid key sets."""
 
 import json
 import threading
@@ -23,8 +23,8 @@ class Clock:
 
 @pytest.fixture
 def issuer() -> Iterator[FakeIssuer]:
-    with fake_issuer() as made:
-        yield made
+    with fake_issuer() as issuer:
+        yield issuer
 
 
 def test_keys_are_fetched_on_first_use_and_every_ten_minutes(issuer: FakeIssuer) -> None:
@@ -48,10 +48,10 @@ def test_unknown_key_ids_refetch_keys_once_per_cooldown(issuer: FakeIssuer) -> N
     assert jwks.find("ES256", "key-1")
     assert issuer.asked == 2
     for n in range(20):
-        assert jwks.find("ES256", f"made-up-{n}") is None
+        assert jwks.find("ES256", f"unknown-{n}") is None
     assert issuer.asked == 2
     clock.now += MISS_COOLDOWN_S
-    assert jwks.find("ES256", "made-up") is None
+    assert jwks.find("ES256", "unknown") is None
     assert issuer.asked == 3
 
 
@@ -78,14 +78,14 @@ def test_cached_keys_are_used_for_a_day_while_the_issuer_is_down(issuer: FakeIss
     assert jwks.find("ES256", "key-0")
     assert issuer.asked == 3
     with pytest.raises(UpstreamError):
-        jwks.find("ES256", "perhaps a new one")
+        jwks.find("ES256", "unknown")
     clock.now += MAX_STALE_S
     with pytest.raises(UpstreamError):
         jwks.find("ES256", "key-0")
     issuer.status = 200
     clock.now += MISS_COOLDOWN_S
     with pytest.raises(UpstreamError):
-        jwks.find("ES256", "key-0")  # asked a moment ago
+        jwks.find("ES256", "key-0")  # in the cooldown
     clock.now += FAILURE_COOLDOWN_S
     assert jwks.find("ES256", "key-0")
 
@@ -121,12 +121,12 @@ def test_concurrent_requests_fetch_once_and_use_cached_keys_meanwhile(issuer: Fa
     issuer.wait = threading.Event()
     clock.now += MAX_AGE_S + 1
     with ThreadPoolExecutor(1) as pool:
-        renewing = pool.submit(jwks.find, "ES256", "key-0")
+        refresh = pool.submit(jwks.find, "ES256", "key-0")
         wait_until(lambda: issuer.asked == 2)
-        assert jwks.find("ES256", "key-0")  # while the other thread still waits for the issuer
-        assert not renewing.done()
+        assert jwks.find("ES256", "key-0")  # while the other thread waits for the issuer
+        assert not refresh.done()
         issuer.wait.set()
-        assert renewing.result()
+        assert refresh.result()
 
 
 def test_token_without_key_id_matches_only_a_single_key(issuer: FakeIssuer) -> None:
@@ -137,20 +137,20 @@ def test_token_without_key_id_matches_only_a_single_key(issuer: FakeIssuer) -> N
 
 
 def test_read_keys_skips_unsupported_keys() -> None:
-    good = public_jwk(private_key("ES256", 0)) | {"kid": "good"}
-    passed_over = [
+    supported = public_jwk(private_key("ES256", 0)) | {"kid": "supported"}
+    unsupported = [
         {"kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA", "kid": "a"},
-        {**good, "alg": "HS256", "kid": "b"},
-        {**good, "alg": "ES384", "kid": "c"},
-        {**good, "use": "enc", "kid": "d"},
-        {**good, "crv": "P-384", "kid": "e"},
-        {**good, "crv": ["P-256"], "kid": "f"},
-        {**good, "x": "AAAA", "kid": "g"},
-        {**good, "kid": 7},
+        {**supported, "alg": "HS256", "kid": "b"},
+        {**supported, "alg": "ES384", "kid": "c"},
+        {**supported, "use": "enc", "kid": "d"},
+        {**supported, "crv": "P-384", "kid": "e"},
+        {**supported, "crv": ["P-256"], "kid": "f"},
+        {**supported, "x": "AAAA", "kid": "g"},
+        {**supported, "kid": 7},
         {},
         "key",
     ]
-    assert [key.kid for key in read_keys(json.dumps({"keys": [*passed_over, good]}).encode())] == ["good"]
+    assert [key.kid for key in read_keys(json.dumps({"keys": [*unsupported, supported]}).encode())] == ["supported"]
 
 
 def test_read_keys_drops_private_parts() -> None:

@@ -1,4 +1,4 @@
-"""Database URLs as providers give them: what is connected to, and what is refused."""
+"""Database URLs of hosting providers: connection arguments, TLS, and errors for invalid URLs."""
 
 import ssl
 from pathlib import Path
@@ -10,10 +10,10 @@ from headwater.database.url import connect_arguments, tls_context
 from headwater.errors import ConfigError
 
 
-def place(url: str) -> Any:
-    """Give the user, and the host and port or the socket."""
-    found = connect_arguments(url)
-    return found["user"], found.get("unix_sock") or (found["host"], found["port"])
+def user_and_address(url: str) -> Any:
+    """Return the user, and the socket or host and port."""
+    arguments = connect_arguments(url)
+    return arguments["user"], arguments.get("unix_sock") or (arguments["host"], arguments["port"])
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def place(url: str) -> Any:
     ],
 )
 def test_url_selects_host_or_socket(url: str, expected: Any) -> None:
-    assert place(url) == expected
+    assert user_and_address(url) == expected
     assert connect_arguments(url)["password"] == "s"
 
 
 def test_percent_encoded_password_is_decoded() -> None:
-    for written in ("a%40b:c", "a@b:c".replace("@", "%40")):
-        assert connect_arguments(f"postgresql://app:{written}@db.example.com/db")["password"] == "a@b:c"
+    for encoded in ("a%40b:c", "a%40b%3Ac", "%61%40%62%3a%63"):
+        assert connect_arguments(f"postgresql://app:{encoded}@db.example.com/db")["password"] == "a@b:c"
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_percent_encoded_password_is_decoded() -> None:
     ],
 )
 def test_invalid_url_is_rejected_without_revealing_the_password(url: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason) as refused:
+    with pytest.raises(ConfigError, match=reason) as raised:
         connect_arguments(url)
-    assert "secret" not in str(refused.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_invalid_root_certificate_is_rejected(tmp_path: Path) -> None:

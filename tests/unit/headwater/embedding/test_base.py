@@ -1,4 +1,4 @@
-"""What gets embedded, the constant model, and the choice between models."""
+"""The embedding input, the constant model, the choice of a model, and batches by length."""
 
 import hashlib
 from itertools import pairwise
@@ -102,7 +102,7 @@ def test_constant_tokens_cover_all_but_whitespace(text: str) -> None:
 
 
 def _tokens(tokenizer: Tokenizer, text: str) -> list[str]:
-    """Cut a text where its tokens start, after what stands before the first; spaces belong to none."""
+    """Split a text at the starts of its tokens, without the spaces after them. Only spaces precede the first."""
     starts = tokenizer.starts([text])[0]
     assert not text[: starts[0] if starts else None].strip()
     return [text[start:end].rstrip() for start, end in pairwise([*starts, len(text)])]

@@ -1,6 +1,7 @@
-"""The models of a process: each is loaded once, however many ask."""
+"""The models of a process: each is loaded once."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,35 +17,43 @@ SETTINGS = Settings(database_url="unused")
 
 
 def test_concurrent_requests_load_a_model_once() -> None:
-    load = Embedders(SETTINGS)
-    together = threading.Barrier(8)
+    loads: list[str] = []
 
-    def ask(_: int) -> int:
-        together.wait(30)
+    class Slow(Embedders):
+        def _load(self, name: str) -> Embedder:
+            loads.append(name)
+            time.sleep(0.05)  # long enough for the other threads to arrive
+            return super()._load(name)
+
+    load, barrier = Slow(SETTINGS), threading.Barrier(8)
+
+    def request(_: int) -> int:
+        barrier.wait(30)
         return id(load("constant"))
 
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(ask, range(8)))) == 1
+        assert len(set(pool.map(request, range(8)))) == 1
+    assert loads == ["constant"]
 
 
 def test_missing_model_is_an_error_on_each_request(tmp_path: Path) -> None:
     load = Embedders(replace(SETTINGS, model_dir=tmp_path))
-    load.warm("all-MiniLM-L6-v2")  # says so in the log, and leaves the error to whoever needs it
+    load.warm("all-MiniLM-L6-v2")  # only logs the error
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"python -m headwater\.embedding\.export_minilm"):
             load("all-MiniLM-L6-v2")
 
 
 def test_process_exit_waits_for_a_loading_model() -> None:
-    over = threading.Event()
+    loaded = threading.Event()
 
     class Slow(Embedders):
         def __call__(self, name: str) -> Embedder:
-            over.wait(30)
+            loaded.wait(30)
             return load_embedder(name, Path("unused"))
 
     Slow(SETTINGS).warm("constant")
     warming = next(thread for thread in threading.enumerate() if thread.name == "warm")
-    over.set()
+    loaded.set()
     warming.join()
     assert not warming.daemon

@@ -1,4 +1,4 @@
-"""The retry decision, with the worked numbers of its docstring."""
+"""The retry decision, and the numbers in its docstrings."""
 
 import pytest
 from hypothesis import given
@@ -50,8 +50,8 @@ def test_last_attempt_gives_up_and_names_the_attempts() -> None:
 
 
 def test_unexpected_error_gets_fewer_attempts() -> None:
-    tried = [decide(ValueError(), attempt=n, max_attempts=3, max_upstream_attempts=5, random=0.5) for n in range(3)]
-    assert [type(decision) for decision in tried] == [Retry, Retry, GiveUp]
+    decisions = [decide(ValueError(), attempt=n, max_attempts=3, max_upstream_attempts=5, random=0.5) for n in range(3)]
+    assert [type(decision) for decision in decisions] == [Retry, Retry, GiveUp]
 
 
 def test_unexpected_error_text_is_not_shown() -> None:

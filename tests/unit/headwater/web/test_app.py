@@ -1,4 +1,4 @@
-"""The HTTP shell, on routes of its own."""
+"""The HTTP shell, with routes of this test."""
 
 import json
 from typing import Any
@@ -47,12 +47,7 @@ ROUTES = [
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
-    Route(
-        "GET",
-        "/api/version",
-        lambda call: Reply(status=304, etag="7") if call.has_version("7") else Reply({}, etag="7"),
-        "V",
-    ),
+    Route("GET", "/api/version", versioned, "V"),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
 ]
@@ -71,10 +66,10 @@ def client(**changes: Any) -> FlaskClient:
 def problem_of(response: Any, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.data
     assert response.content_type == "application/problem+json"
-    described: dict[str, Any] = json.loads(response.data)
-    assert described["status"] == status
-    assert described["request_id"] == response.headers["X-Request-Id"]
-    return described
+    problem: dict[str, Any] = json.loads(response.data)
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    return problem
 
 
 def test_body_is_decoded_and_the_result_encoded() -> None:
@@ -97,8 +92,8 @@ def test_body_is_decoded_and_the_result_encoded() -> None:
     ],
 )
 def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
-    described = problem_of(client().post("/api/greetings", data=body), status)
-    assert described["detail"].startswith("Invalid body: " if status == 422 else "The body ")
+    problem = problem_of(client().post("/api/greetings", data=body), status)
+    assert problem["detail"].startswith("Invalid body: " if status == 422 else "The body ")
 
 
 def test_unknown_path_is_404_and_wrong_method_405() -> None:
@@ -137,17 +132,17 @@ def test_unchanged_result_is_304() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
+    ("if_none_match", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
 )
-def test_has_version_compares_if_none_match(theirs: str, status: int) -> None:
-    response = client().get("/api/version", headers={"If-None-Match": theirs})
+def test_has_version_compares_if_none_match(if_none_match: str, status: int) -> None:
+    response = client().get("/api/version", headers={"If-None-Match": if_none_match})
     assert (response.status_code, response.headers["ETag"]) == (status, '"7"')
 
 
 def test_request_id_is_kept_if_valid_else_generated() -> None:
     assert client().get(THING, headers={"X-Request-Id": "abcdef-123456"}).headers["X-Request-Id"] == "abcdef-123456"
-    made = client().get(THING, headers={"X-Request-Id": "<script>alert(1)</script>"}).headers["X-Request-Id"]
-    assert len(made) == 32
+    generated = client().get(THING, headers={"X-Request-Id": "<script>alert(1)</script>"}).headers["X-Request-Id"]
+    assert len(generated) == 32
 
 
 def test_only_configured_origins_are_allowed() -> None:

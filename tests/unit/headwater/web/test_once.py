@@ -1,4 +1,4 @@
-"""Building an app once, whoever comes first."""
+"""`once`: the first requests share one app."""
 
 import threading
 import time
@@ -13,15 +13,15 @@ def test_concurrent_requests_build_one_app() -> None:
 
     @once
     def app() -> App:
-        time.sleep(0.05)
+        time.sleep(0.05)  # long enough for the other threads to arrive
         built.append(App("test", Settings(database_url="x"), [], unopened_database()))
         return built[-1]
 
-    got: list[App] = []
-    threads = [threading.Thread(target=lambda: got.append(app())) for _ in range(8)]
+    returned: list[App] = []
+    threads = [threading.Thread(target=lambda: returned.append(app())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(built) == 1
-    assert set(map(id, got)) == {id(built[0])}
+    assert set(map(id, returned)) == {id(built[0])}

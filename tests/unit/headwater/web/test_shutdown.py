@@ -1,4 +1,4 @@
-"""How near its end a process is, with a clock of the test's own."""
+"""The time that a process has left after a signal, on a manual clock."""
 
 import signal
 
@@ -9,7 +9,7 @@ from headwater.web.shutdown import FINISH_S, Lifetime
 
 @pytest.fixture
 def now() -> list[float]:
-    """The clock: its first element is the time."""
+    """A manual clock: the first element is the time."""
     return [100.0]
 
 
