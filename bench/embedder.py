@@ -25,7 +25,7 @@ from headwater.embedding.registry import load_embedder, load_tokenizer
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 PARAGRAPH = """A queue hands each of its tasks to a worker at least once. The worker answers with success, or the queue
-tries again after a pause that doubles until it reaches its limit; so whatever the worker does must bear being done
+tries again after a pause that doubles until it reaches its limit; so every step of the worker must be safe to run
 twice. Write down what was decided before acting on it, give every action a name, and let the second attempt find the
 first. """
 

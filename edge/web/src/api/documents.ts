@@ -1,4 +1,4 @@
-/** Documents, manual uploads, and removals that wait for approval. */
+/** Documents, manual uploads and withheld removals. */
 
 import { call, checked, withSignal, readJson, send } from "./call";
 import { startRun } from "./runs";
@@ -68,7 +68,7 @@ export function acceptRemovals(sourceId: string, runId: string): Promise<string>
   return startRun(`${removalsPath(sourceId)}/accept`, { run_id: runId });
 }
 
-/** Reject the removals that run `runId` withheld: the documents are kept. */
+/** Refuse the removals that run `runId` withheld: the documents are kept. */
 export async function refuseRemovals(sourceId: string, runId: string): Promise<void> {
   await send("POST", `${removalsPath(sourceId)}/refuse`, { run_id: runId });
 }
