@@ -57,13 +57,13 @@ export async function addDocument(sourceId: string, document: NewDocument): Prom
   return added.run_id;
 }
 
-/** List documents that are missing from a source's last listing and wait for approval to be removed. */
+/** List the documents of a source whose removal is withheld. */
 export function readRemovals(sourceId: string, after: string | null, signal?: AbortSignal): Promise<RemovalPage> {
   const query = after === null ? "" : `?${new URLSearchParams({ after }).toString()}`;
   return readJson(`${removalsPath(sourceId)}${query}`, signal);
 }
 
-/** Approve the removals that run `runId` withheld. Returns the ID of the run that removes them. */
+/** Accept the removals that run `runId` withheld. Returns the ID of the run that removes them. */
 export function acceptRemovals(sourceId: string, runId: string): Promise<string> {
   return startRun(`${removalsPath(sourceId)}/accept`, { run_id: runId });
 }
