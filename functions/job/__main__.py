@@ -114,7 +114,12 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
         print(f"migrated down to {options.down_to}")
         return 0
     dim = model_dim(settings.embedding_model, settings)
-    upgrade(settings.database_admin_url, settings.database_url, settings.database_root_certificate)
+    upgrade(
+        settings.database_admin_url,
+        settings.database_url,
+        settings.database_root_certificate,
+        role=settings.database_role,
+    )
     register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
     print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")

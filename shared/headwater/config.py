@@ -28,7 +28,10 @@ def _setting(help_text: str, default: Any = MISSING, unit: str = "") -> Any:
 class Settings:
     """All settings, named like their environment variables in lower case."""
 
-    database_url: str = _setting("Postgres URL with the role `app`: `postgresql+pg8000://app:…@host/db`.")
+    database_url: str = _setting("Postgres URL with the role DATABASE_ROLE: `postgresql+pg8000://app:…@host/db`.")
+    database_role: str = _setting(
+        "The role of the functions, which `migrate` creates. Installations on one server need different names.", "app"
+    )
     database_admin_url: str = _setting(
         "Postgres URL with the owner, for migrations and index builds. Not a transaction-mode pooler.", ""
     )

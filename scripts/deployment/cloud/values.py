@@ -61,7 +61,7 @@ class Values:
     def _make(self, name: str) -> str:
         is_generated = name in _URLS and bool(self._installation.cloudsql_instance)
         if not is_generated and (given := self._environ.get(f"{PREFIX}{name}")):
-            return _check_value(name, given)
+            return _check_value(name, given, self._role)
         generated: dict[str, Callable[[], str]] = {
             "SECRET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "DATABASE_OWNER_FLAGS": lambda: json.dumps({"--password": self.get("DATABASE_OWNER_PASSWORD")}),
@@ -79,14 +79,18 @@ class Values:
             generated["DATABASE_ADMIN_URL"] = lambda: self._socket_url(DATABASE_OWNER, self.get(password))
         if name in generated:
             return generated[name]()
-        return _check_value(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "))
+        return _check_value(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "), self._role)
 
     def _database_url(self) -> str:
-        """Return the URL of the role `app` with a new password, which migrations set for that role."""
+        """Return the URL of the functions' role with a new password, which migrations set for that role."""
         password = secrets.token_urlsafe(32)
         if self._installation.cloudsql_instance:
-            return self._socket_url("app", password)
-        return app_url(self.get("DATABASE_ADMIN_URL"), password)
+            return self._socket_url(self._role, password)
+        return app_url(self.get("DATABASE_ADMIN_URL"), password, self._role)
+
+    @property
+    def _role(self) -> str:
+        return dict(self._installation.settings).get("DATABASE_ROLE", "app")
 
     def _worker_secrets(self) -> str:
         """Return the Worker's secrets, as far as they are known, in the format of `wrangler secret bulk`."""
@@ -100,8 +104,8 @@ class Values:
         return f"postgresql+pg8000://{user}:{password}@/{DATABASE_NAME}?unix_sock={quote(socket, safe='/')}"
 
 
-def app_url(admin_url: str, password: str) -> str:
-    """Derive the URL of the role `app` from the owner's.
+def app_url(admin_url: str, password: str, role: str = "app") -> str:
+    """Derive the URL of the functions' role from the owner's.
 
     Supabase's pooler expects the project in the user name and serves its transaction mode on another port:
     `postgres.ref@aws-0-eu.pooler.supabase.com:5432` gives `app.ref@aws-0-eu.pooler.supabase.com:6543`.
@@ -111,12 +115,12 @@ def app_url(admin_url: str, password: str) -> str:
     pooled = (parts.hostname or "").endswith(".pooler.supabase.com")
     port = 6543 if pooled else parts.port
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    authority = f"app{dot}{reference}:{quote(password, safe='')}@{host}" + (f":{port}" if port else "")
+    authority = f"{role}{dot}{reference}:{quote(password, safe='')}@{host}" + (f":{port}" if port else "")
     query = parts.query or "sslmode=require"
     return urlunsplit((parts.scheme, authority, parts.path, query, ""))
 
 
-def _check_value(name: str, value: str) -> str:
+def _check_value(name: str, value: str, role: str) -> str:
     """Strip and return a value. Raises DeploymentError if it can't work."""
     value = value.strip()
     problem = ""
@@ -125,26 +129,26 @@ def _check_value(name: str, value: str) -> str:
     elif name == "AUTH_SECRET" and len(value.encode()) < 32:
         problem = "the secret is shorter than 32 bytes"
     elif name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
-        problem = _url_problem(name, value)
+        problem = _url_problem(name, value, role)
     if problem:
         raise DeploymentError(f"{name}: {problem}", f"run again and enter {_HINTS.get(name, 'another value')}")
     return value
 
 
-def _url_problem(name: str, value: str) -> str:
+def _url_problem(name: str, value: str, role: str) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
         return f"not a valid URL ({error})"
-    is_app, is_admin = (parts.username or "").partition(".")[0] == "app", name == "DATABASE_ADMIN_URL"
+    is_app, is_admin = (parts.username or "").partition(".")[0] == role, name == "DATABASE_ADMIN_URL"
     problems = {
         "not the URL of a Postgres database": not (
             parts.scheme.startswith("postgres") and parts.hostname and len(parts.path) > 1
         ),
         "the database is on this machine, which Cloud Run can't reach": parts.hostname
         in ("127.0.0.1", "localhost", "::1"),
-        "the functions must connect as the role app, which migrations create": not (is_admin or is_app),
+        f"the functions must connect as the role {role}, which migrations create": not (is_admin or is_app),
         "migrations must connect as the database's owner, with its password": is_admin
         and (is_app or not parts.password),
         "port 6543 is the pooler's transaction mode; migrations need session mode on port 5432": is_admin

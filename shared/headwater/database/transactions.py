@@ -54,7 +54,7 @@ class Database:
 
     @classmethod
     def from_settings(cls, settings: Settings, pool_size: int | None = None) -> "Database":
-        """Open the database of the settings, as the role `app`."""
+        """Open the database of the settings, as the functions' role."""
         size = settings.database_pool_size if pool_size is None else pool_size
         return cls(settings.database_url, size, root_certificate=settings.database_root_certificate)
 
@@ -101,7 +101,8 @@ class Database:
             role = tx.execute(sa.text("select rolsuper or rolbypassrls from pg_roles where rolname = current_user"))
             if role.scalar_one():
                 raise NotReady(
-                    "The database role bypasses row-level security. Connect as the role `app` (DATABASE_URL)."
+                    "The database role bypasses row-level security. DATABASE_URL must connect as the role that "
+                    "`migrate` creates (DATABASE_ROLE)."
                 )
             if tx.execute(sa.text("select to_regclass('headwater.alembic_version') is null")).scalar_one():
                 raise NotReady("The database has no schema yet. Run `python -m functions.job migrate`.")

@@ -3,13 +3,22 @@
 `python -m functions.job migrate` runs them as the owner (`DATABASE_ADMIN_URL`) before the functions start.
 """
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headwater.database.role import (
+    DEFAULT,
+    can_log_in,
+    check_name,
+    copy_rights,
+    ensure_role,
+    ensure_usage,
+    grant_to,
+    set_password,
+)
 from headwater.database.transactions import owner_transaction, set_search_path
 from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError
@@ -18,25 +27,31 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 
-def upgrade(admin_url: str, app_url: str, root_certificate: str = "") -> None:
-    """Migrate the schema to `transactions.REVISION` and enable the login of the role in `app_url`.
+def upgrade(admin_url: str, app_url: str, root_certificate: str = "", *, role: str = DEFAULT) -> None:
+    """Migrate the schema to `transactions.REVISION` and enable the login of `role`, the role in `app_url`.
 
-    Idempotent and safe to run concurrently. Raises ConfigError if a URL is unsuitable.
+    The role's password is set only if it can't log in. Idempotent and safe to run concurrently. Raises ConfigError if a
+    URL is unsuitable.
     """
     from alembic import command
 
     app = connect_arguments(app_url, root_certificate)
-    # Supabase's poolers need the project in the user name: app.abcdefghijklmnopqrst.
-    if str(app["user"]).partition(".")[0] != "app":
-        raise ConfigError("DATABASE_URL must connect as the role `app`.")
+    check_name(role, str(app["user"]))
+    if connect_arguments(admin_url, root_certificate)["user"] == app["user"]:
+        raise ConfigError(f"DATABASE_ADMIN_URL connects as the role `{role}`. Use the role that owns the database.")
+    password = "" if can_log_in(app_url, root_certificate) else str(app["password"] or "")
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(_LOCK)
         vector_schema = _ensure_vector(tx)
         set_search_path(tx)
         tx.execute(sa.text("create schema if not exists headwater"))
-        _ensure_role(tx, app["password"] or "")
-        _ensure_usage(tx, vector_schema)
+        ensure_role(tx, role)
+        if password:
+            set_password(tx, role, password)
+        ensure_usage(tx, role, vector_schema)
+        grant_to(tx, role)
         command.upgrade(_alembic(tx), "head")
+        copy_rights(tx, role)
 
 
 def downgrade(admin_url: str, revision: str, root_certificate: str = "") -> None:
@@ -82,39 +97,6 @@ def _ensure_vector(tx: Connection) -> str:
         schema = "extensions" if tx.execute(_CAN_USE_EXTENSIONS).scalar_one() else "public"
         tx.execute(sa.text(f"create extension vector schema {schema}"))
     return str(schema)
-
-
-def _ensure_usage(tx: Connection, schema: str) -> None:
-    """Let the role `app` use the types and operators in pgvector's schema.
-
-    Raises ConfigError if the owner can't grant it.
-    """
-    usage = sa.text("select has_schema_privilege('app', :schema, 'usage')")
-    if tx.execute(usage, {"schema": schema}).scalar_one():
-        return
-    grant = f"grant usage on schema {_quoted_name(tx, schema)} to app"
-    with suppress(sa.exc.ProgrammingError), tx.begin_nested():
-        tx.exec_driver_sql(grant)
-    if not tx.execute(usage, {"schema": schema}).scalar_one():
-        raise ConfigError(
-            f"The role `app` can't use the schema `{schema}`, which contains pgvector, and the role of "
-            f"DATABASE_ADMIN_URL can't grant it. Run `{grant}` as the owner of that schema, then migrate again."
-        )
-
-
-def _quoted_name(tx: Connection, name: str) -> str:
-    """Quote a name for SQL where necessary."""
-    return str(tx.dialect.identifier_preparer.quote(name))
-
-
-def _ensure_role(tx: Connection, password: str) -> None:
-    """Create the functions' role, which owns no tables and can't bypass row-level security."""
-    if not tx.execute(sa.text("select 1 from pg_roles where rolname = 'app'")).scalar():
-        tx.execute(sa.text("create role app login"))
-    if password:
-        quoted = password.replace("'", "''")
-        tx.exec_driver_sql(f"alter role app with login password '{quoted}'")
-    tx.execute(sa.text("grant usage on schema headwater to app"))
 
 
 def _alembic(tx: Connection) -> "Config":

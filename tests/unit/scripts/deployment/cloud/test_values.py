@@ -17,6 +17,7 @@ def test_app_url_is_derived_from_the_owners_url() -> None:
         "postgresql://app.ref:p%2Fw@aws-0-eu.pooler.supabase.com:6543/postgres?sslmode=require"
     )
     direct = "postgresql+pg8000://owner:x@db.example.com/hw?sslmode=verify-full"
+    assert app_url(ADMIN_URL, "pw", "two").startswith("postgresql://two.ref:pw@")
     assert app_url(direct, "pw") == "postgresql+pg8000://app:pw@db.example.com/hw?sslmode=verify-full"
 
 
@@ -36,6 +37,12 @@ def test_invalid_value_is_rejected_before_it_is_stored(name: str, value: str, me
     installation = replace(SUPABASE, auth=Auth(issuer="https://i.example", audience="a"))
     with pytest.raises(DeploymentError, match=message):
         Values(installation, {f"DEPLOY_{name}": value}, prompt=lambda question: value).get(name)
+
+
+def test_role_of_the_settings_is_in_the_functions_url() -> None:
+    installation = replace(SUPABASE, settings=(("DATABASE_ROLE", "two"),))
+    values = Values(installation, {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL}, prompt=lambda question: "")
+    assert values.get("DATABASE_URL").startswith("postgresql://two.ref:")
 
 
 def test_environment_variable_without_the_prefix_is_ignored() -> None:
