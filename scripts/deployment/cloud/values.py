@@ -79,7 +79,8 @@ class Values:
             generated["DATABASE_ADMIN_URL"] = lambda: self._socket_url(DATABASE_OWNER, self.get(password))
         if name in generated:
             return generated[name]()
-        return _check_value(name, self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): "), self._role)
+        given = self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): ")
+        return _check_value(name, given, self._role)
 
     def _database_url(self) -> str:
         """Return the URL of the functions' role with a new password, which migrations set for that role."""

@@ -93,7 +93,7 @@ def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
     return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-@pytest.mark.parametrize("revision", ["0003", "0002", "0001"])
+@pytest.mark.parametrize("revision", ["0004", "0003", "0002", "0001"])
 def test_migration_can_be_repeated_after_a_downgrade(database: FreshDatabase, postgres: Cluster, revision: str) -> None:
     before = sorted(structure(postgres, database))
     made = Database(database.url, 1)

@@ -15,7 +15,7 @@ import pytest
 from functions.chat.retrieval.search import Search
 from functions.collection.sources import sources
 from headwater.database.migrations import upgrade
-from headwater.database.transactions import NotReady
+from headwater.database.transactions import NotReady, owner_transaction
 from headwater.embedding.constant import ConstantEmbedder
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, describe
@@ -73,6 +73,21 @@ def test_upgraded_database_keeps_its_data_and_works(earlier: FreshDatabase, tmp_
         search.check()
         assert search(WORKSPACE, "What stores water?", 1)[0].key == "tanks.md"
         check_next_collects(pipeline, Repository(tmp_path / "repository"))
+
+
+def test_upgrade_repairs_databases_of_an_early_migration(earlier: FreshDatabase) -> None:
+    definition = "select pg_get_functiondef('headwater.refresh_statistics'::regproc)"
+    with owner_transaction(earlier.admin_url) as tx:
+        complete = tx.exec_driver_sql(definition).scalar_one()
+        early = complete.replace("analyze (skip_locked) ", "analyze ")
+        assert early != complete
+        tx.exec_driver_sql(early)
+        tx.exec_driver_sql("drop index headwater.ix_documents_live")
+    upgrade(earlier.admin_url, earlier.url)
+    with owner_transaction(earlier.admin_url) as tx:
+        assert tx.exec_driver_sql(definition).scalar_one() == complete
+        index = tx.exec_driver_sql("select indexdef from pg_indexes where indexname = 'ix_documents_live'").scalar_one()
+        assert index.endswith("documents USING btree (workspace_id, key, id) WHERE (deleted_at IS NULL)")
 
 
 def check_next_collects(pipeline: Pipeline, repository: Repository) -> None:
