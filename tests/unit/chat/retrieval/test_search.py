@@ -1,0 +1,23 @@
+"""Search without a database: query syntax, and which passages are relevant."""
+
+import pytest
+
+from functions.chat.retrieval.search import any_term_query, halfvec, is_relevant
+from tests.fakes.chat_provider import fake_passage
+
+
+def test_any_term_query_quotes_terms() -> None:
+    assert any_term_query(["it's", "b", r"c\d"]) == r"'it''s' | 'b' | 'c\\d'"
+    assert any_term_query([]) == ""
+
+
+def test_halfvec_matches_the_syntax_of_pgvector() -> None:
+    assert halfvec([0.1, -0.25, 1e-9]) == "[0.1,-0.25,1e-09]"
+
+
+@pytest.mark.parametrize(
+    ("similarity", "overlap", "relevant"),
+    [(0.3, 0.0, True), (0.29, 0.5, False), (None, 0.6, True), (None, 0.5, False), (0.1, 1.0, True)],
+)
+def test_passage_is_relevant_by_similarity_or_overlap(similarity: float | None, overlap: float, relevant: bool) -> None:
+    assert is_relevant(fake_passage("text", similarity=similarity, overlap=overlap)) is relevant
