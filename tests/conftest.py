@@ -117,11 +117,11 @@ def pooler(request: pytest.FixtureRequest) -> Bouncer | None:
 def database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
     """A fresh migrated database for one test."""
     with fresh_database(migrated_postgres) as database:
-        yield pooler.before(database) if pooler else database
+        yield pooler.pool(database) if pooler else database
 
 
 @pytest.fixture(scope="module")
 def module_database(migrated_postgres: Cluster, pooler: Bouncer | None) -> Iterator[FreshDatabase]:
     """A fresh migrated database for the tests of one module."""
     with fresh_database(migrated_postgres) as database:
-        yield pooler.before(database) if pooler else database
+        yield pooler.pool(database) if pooler else database

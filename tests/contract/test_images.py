@@ -21,7 +21,7 @@ from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, good_claims
-from tests.harness.chat_app import ChatApp, event_types, parse_events
+from tests.harness.chat_app import ChatApp, event_types, parse_events, second_instance
 from tests.harness.databases import FreshDatabase
 from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, read_output
 from tests.harness.support import WORKSPACE, add_run
@@ -52,15 +52,14 @@ def provider() -> Iterator[FakeProvider]:
 def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
     """A workspace owned by the token's subject."""
     register_model(module_database.admin_url, "all-MiniLM-L6-v2", 384)
-    app = ChatApp(module_database)
-    app.add_document("guide.md", "Install the compass with pip.", title="Guide")
-    app.rows(
-        "insert into members (workspace_id, subject, role) values (:w, :s, 'owner')",
-        w=WORKSPACE,
-        s=good_claims()["sub"],
-    )
-    yield app
-    app.database.close()
+    with second_instance(module_database) as app:
+        app.add_document("guide.md", "Install the compass with pip.", title="Guide")
+        app.rows(
+            "insert into members (workspace_id, subject, role) values (:w, :s, 'owner')",
+            w=WORKSPACE,
+            s=good_claims()["sub"],
+        )
+        yield app
 
 
 @pytest.fixture(scope="module")

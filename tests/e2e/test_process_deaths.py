@@ -16,7 +16,7 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from scripts.local.stack import read_dotenv
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
@@ -50,7 +50,7 @@ def quick_stack() -> Iterator[RunningStack]:
 @pytest.fixture(scope="module")
 def expected_contents(module_database: FreshDatabase, repository: Repository) -> Iterator[tuple[list[Any], ...]]:
     """The database's contents after a collect without kills."""
-    with opened(module_database) as pipeline:
+    with running_pipeline(module_database) as pipeline:
         assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
         yield pipeline.contents()
 

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.cloudflare import WORKERS, NoWorker, Worker, envelope, refusal
 from tests.fakes.google_apis import DEPLOYER, PROJECT, ROUTES, AlreadyExists, NotFound, Request
-from tests.harness.certificates import authority
+from tests.harness.certificates import create_authority
 
 APIS = ["artifactregistry", "cloudbilling", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "iam"]
 APIS += [
@@ -66,7 +66,7 @@ class Google:
         self._lock = threading.RLock()
         self._serial = 0
         self._certificates = tempfile.TemporaryDirectory()
-        self._authority = authority(Path(self._certificates.name), "google")
+        self._authority = create_authority(Path(self._certificates.name), "google")
         self._tls = self._authority.certify(_TUNNELLED)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True

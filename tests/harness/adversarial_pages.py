@@ -1,4 +1,4 @@
-"""Pages that are made to stall a parser: each is some 100,000 to 500,000 characters of the same trap."""
+"""Pages that make a parser with quadratic algorithms stall: 100,000 to 500,000 characters of one construct each."""
 
 _BLOCKS = {
     "one line": "word " * 100_000,

@@ -1,4 +1,4 @@
-"""Certificates for tests: a certificate authority of one's own flows in, servers' TLS contexts flow out."""
+"""Certificate authorities and server certificates for tests of TLS."""
 
 import ssl
 from dataclasses import dataclass
@@ -13,33 +13,33 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Authority:
-    """Who certifies servers; `root` is a file of its own certificate, as PEM."""
+    """A certificate authority. `root`: a PEM file with its certificate."""
 
     root: Path
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     def certify(self, host: str) -> ssl.SSLContext:
-        """Give what a server of that name speaks TLS with."""
+        """Return the TLS context of a server with a certificate for `host`."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        made = _certificate(host, key, self.certificate.subject).add_extension(names, critical=False)
+        builder = _certificate(host, key, self.certificate.subject).add_extension(names, critical=False)
         file = self.root.with_name(f"{host}.pem")
-        file.write_bytes(made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + _pem(key))
+        file.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + _pem(key))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
 
 
-def authority(folder: Path, name: str) -> Authority:
-    """Make a certificate authority whose files lie in a folder."""
+def create_authority(folder: Path, name: str) -> Authority:
+    """Create a certificate authority with its files in a folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     basic = x509.BasicConstraints(ca=True, path_length=None)
-    made = _certificate(name, key, subject).add_extension(basic, critical=True).sign(key, hashes.SHA256())
+    certificate = _certificate(name, key, subject).add_extension(basic, critical=True).sign(key, hashes.SHA256())
     root = folder / f"{name}.pem"
-    root.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    return Authority(root, made, key)
+    root.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return Authority(root, certificate, key)
 
 
 def _certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name) -> x509.CertificateBuilder:

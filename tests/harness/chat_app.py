@@ -12,13 +12,14 @@ from werkzeug.test import TestResponse
 
 from functions.chat.conversations.routes import routes
 from functions.chat.retrieval.search import halfvec
+from headwater.config import Settings
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder, embedding_input, input_hash
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.app import App
 from headwater.web.shutdown import Lifetime
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, settings_for
 
 
@@ -34,15 +35,13 @@ class ChatApp:
 
     def __init__(
         self,
-        database: FreshDatabase,
-        *,
-        embedder: Callable[[str], Embedder] = lambda name: ConstantEmbedder(),
-        workspace_id: uuid.UUID = WORKSPACE,
-        **changes: Any,
+        database: Database,
+        settings: Settings,
+        embedder: Callable[[str], Embedder],
     ) -> None:
-        self.settings = settings_for(database, local_workspace_id=workspace_id, **changes)
-        self.database = Database(database.url, 4)
-        self.workspace_id = workspace_id
+        self.settings = settings
+        self.database = database
+        self.workspace_id = settings.local_workspace_id
         self.lifetime = Lifetime()
         served = routes(self.database, self.settings, embedder, self.lifetime)
         app = App("chat", self.settings, served, self.database)
@@ -150,16 +149,22 @@ class ChatApp:
 def running_chat_app(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
     """Run an app on a fresh database whose active model is `constant`."""
     register_model(database.admin_url, "constant", 384)
-    with second_instance(database, **changes) as made:
-        yield made
+    with second_instance(database, **changes) as app:
+        yield app
 
 
 @contextmanager
-def second_instance(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
+def second_instance(
+    database: FreshDatabase,
+    *,
+    embedder: Callable[[str], Embedder] = lambda name: ConstantEmbedder(),
+    workspace_id: uuid.UUID = WORKSPACE,
+    **changes: Any,
+) -> Iterator[ChatApp]:
     """Run another instance on a database that is set up."""
-    made = ChatApp(database, **changes)
-    yield made
-    made.database.close()
+    settings = settings_for(database, local_workspace_id=workspace_id, **changes)
+    with connected(database.url, 4) as connected_database:
+        yield ChatApp(connected_database, settings, embedder)
 
 
 def parse_events(stream: bytes) -> list[StreamEvent]:

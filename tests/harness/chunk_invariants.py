@@ -1,4 +1,4 @@
-"""What is promised of every page's chunks, whichever model they are for."""
+"""Invariants of every page's chunks, for any model."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from headwater.embedding.base import Tokenizer, embedding_input
 
 
 def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokenizer) -> None:
-    """Assert that chunks are in order, fit the model, tell the truth of themselves, and leave no block out."""
+    """Assert that chunks are in order, fit the model, have the right counts and hashes, and cover every block."""
     text = parsed.text
     inputs = [embedding_input(parsed.title, piece.heading_path, text[piece.start : piece.end]) for piece in chunks]
     counts = [len(tokens) for tokens in tokenizer.starts(inputs)]
@@ -26,7 +26,7 @@ def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokeniz
         covered[piece.start : piece.end] = b"\1" * (piece.end - piece.start)
         position = piece.end
     for block in parsed.blocks:
-        left_out = covered.find(0, block.start, block.end)
-        while left_out >= 0:
-            assert text[left_out].isspace()
-            left_out = covered.find(0, left_out + 1, block.end)
+        uncovered = covered.find(0, block.start, block.end)
+        while uncovered >= 0:
+            assert text[uncovered].isspace()
+            uncovered = covered.find(0, uncovered + 1, block.end)

@@ -1,7 +1,7 @@
-"""The documentation set that the project carries, of a made-up product, and questions that it answers.
+"""The test corpus: documentation of a fictitious product, and questions about it.
 
-`FILES` are its Markdown and MDX pages by key; in `QUESTIONS` each has the keys of the pages that answer it, and words
-that stand in all of them.
+`FILES`: its Markdown and MDX pages by key. `QUESTIONS`: each with the keys of the pages that answer it, and words that
+all of these pages contain.
 """
 
 import json
@@ -15,7 +15,7 @@ FILES = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sorted
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A question, where its answer stands, and words of the answer."""
+    """A question, the keys of the pages that answer it, and words of the answer."""
 
     question: str
     keys: list[str]

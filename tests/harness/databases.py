@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
+from sqlalchemy.pool import QueuePool
+
 from headwater.database.migrations import upgrade
+from headwater.database.transactions import Database
 from scripts.local.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"
@@ -44,6 +47,29 @@ def fresh_database(cluster: Cluster) -> Iterator[FreshDatabase]:
     cluster.execute(f"create database {name} template {TEMPLATE} owner postgres")
     yield describe(cluster, name)
     cluster.execute(f"drop database {name} with (force)")
+
+
+@contextmanager
+def connected(url: str, pool_size: int = 1) -> Iterator[Database]:
+    """Open a database. At the end, wait for transactions on other threads, then close it.
+
+    A connection that a thread returns after that would stay open until it is garbage, and its ResourceWarning would
+    fail another test.
+    """
+    database = Database(url, pool_size)
+    try:
+        yield database
+    finally:
+        deadline = time.monotonic() + 10
+        while _is_in_use(database) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        database.close()
+
+
+def _is_in_use(database: Database) -> bool:
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout() > 0
 
 
 @contextmanager

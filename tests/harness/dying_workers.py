@@ -1,4 +1,4 @@
-"""Workers that die: every step of every open run is begun again and again, by one that gets a little further."""
+"""Workers that die: run every step of every open run several times, killed at a later point each time."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +16,11 @@ from tests.harness.pipeline import Pipeline
 
 
 class Killed(BaseException):
-    """Ends a worker as SIGKILL does: nothing that catches errors sees it."""
+    """Ends a worker as SIGKILL does: no `except Exception` catches it."""
 
 
 class Interrupted:
-    """A handler that calls something at one point of its step."""
+    """A handler that calls `interrupt` at one point of its step."""
 
     def __init__(self, handler: Handler, point: str, interrupt: Callable[[], None]) -> None:
         self.handler, self.point, self.interrupt = handler, point, interrupt
@@ -49,25 +49,25 @@ class Interrupted:
 
 
 def die_everywhere(pipeline: Pipeline) -> None:
-    """Drain with a worker that dies at each point of each step in turn, until every run has ended."""
+    """Drain the queues with workers that die at each point of each step in turn, until every run has ended."""
 
     def kill() -> None:
         raise Killed
 
     points = ("gather", "compute", "computed", "apply", "commit")
-    while any(_due(pipeline, queue) for queue in QUEUES):
+    while any(_has_ready_steps(pipeline, queue) for queue in QUEUES):
         for queue in QUEUES:
-            for point in points if _due(pipeline, queue) else ():
+            for point in points if _has_ready_steps(pipeline, queue) else ():
                 try:
                     pipeline.step(queue, partial(Interrupted, point=point, interrupt=kill))
-                    raise AssertionError("nothing died")
+                    raise AssertionError(f"the worker did not die at {point}")
                 except Killed:
                     with pipeline.database.transaction(ALL_WORKSPACES) as tx:
                         ledger.release(tx, "test")
                         ledger.fan_in(tx)
 
 
-def _due(pipeline: Pipeline, queue: str) -> bool:
+def _has_ready_steps(pipeline: Pipeline, queue: str) -> bool:
     statement = sa.text("select exists (select 1 from steps where queue = :queue and state = 'ready')")
     with pipeline.database.transaction(ALL_WORKSPACES) as tx:
         return bool(tx.execute(statement, {"queue": queue}).scalar_one())

@@ -1,9 +1,9 @@
-"""A Git server on loopback for tests: `git http-backend` behind Python's HTTP server, with counted bytes.
+"""A Git server on loopback: `git http-backend` behind Python's HTTP server. Counts requests and bytes.
 
     with serve(folder, partial=True) as server:
         url = f"{server.url}/project.git"
 
-`folder` holds repositories, bare or not. `partial` turns on partial clone, `token` asks for Basic auth.
+`folder` has repositories, bare or not. `partial` enables partial clone, `token` requires Basic authentication.
 """
 
 import base64
@@ -23,14 +23,14 @@ GIT = shutil.which("git")
 
 @dataclass(frozen=True)
 class Symlink:
-    """A file that is a symbolic link."""
+    """A symbolic link."""
 
     target: str
 
 
 @dataclass(frozen=True)
 class Submodule:
-    """A folder that is another repository's commit."""
+    """A submodule at a commit."""
 
     sha: str
 
@@ -41,18 +41,18 @@ File = bytes | Symlink | Submodule | None
 
 @dataclass
 class Server:
-    """A running server: what it sent, and what came in. `answer` may take over a request and then returns True."""
+    """A running server and its requests. `answer` may handle a request itself and then returns True."""
 
     url: str
     token: str | None = None
-    """Whom it serves from now on; None is everybody."""
+    """The token that it requires; None requires none."""
     bytes_sent: int = 0
     requests: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     answer: Callable[[BaseHTTPRequestHandler], bool] | None = None
 
     def reset(self) -> None:
-        """Forget what was counted."""
+        """Reset the counters."""
         self.bytes_sent = 0
         self.requests.clear()
         self.authorizations.clear()
@@ -68,7 +68,7 @@ def serve(repos_dir: Path, *, partial: bool, token: str | None = None, protocol_
         root, partial_clone, v2 = repos_dir, partial, protocol_v2
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listener.daemon_threads = False  # closing waits for what is still being sent
+    listener.daemon_threads = False  # closing waits for answers in progress
     running.url = f"http://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -92,19 +92,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def do_POST(self) -> None:
-        """Answer the other ones."""
+        """Answer the other requests of a fetch."""
         self._respond()
 
     def log_message(self, *args: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
     def _respond(self) -> None:
-        state, sent = self.server_state, self.headers.get("Authorization")
+        state, authorization = self.server_state, self.headers.get("Authorization")
         state.requests.append(f"{self.command} {self.path}")
-        state.authorizations.append(sent)
+        state.authorizations.append(authorization)
         if state.answer and state.answer(self):
             return
-        if self.server_state.token and _password(sent) != self.server_state.token:
+        if state.token and _password(authorization) != state.token:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.end_headers()
@@ -112,14 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._run_backend()
 
     def _run_backend(self) -> None:
-        """Run Git's own CGI program and pass on what it says."""
+        """Run Git's CGI program and forward its output."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         process = subprocess.Popen(
             [GIT or "git", "http-backend"],
             env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # it complains of clients that end a transfer
+            stderr=subprocess.DEVNULL,  # it complains about clients that disconnect
             bufsize=0,
         )
         assert process.stdin
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
                 while chunk := os.read(process.stdout.fileno(), 65_536):
                     self.wfile.write(chunk)
                     self.server_state.bytes_sent += len(chunk)
-            except ConnectionError:  # the client had enough
+            except ConnectionError:  # the client has disconnected
                 process.kill()
 
     def _environment(self) -> dict[str, str]:
@@ -165,10 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
 def git_environment(config: dict[str, str] | None = None) -> dict[str, str]:
     """Build an environment in which Git behaves the same on every machine."""
     pairs = {"init.defaultBranch": "main", "user.name": "Test", "user.email": "test@example.org", **(config or {})}
-    given = {
-        f"GIT_CONFIG_{what}_{i}": v
-        for i, p in enumerate(pairs.items())
-        for what, v in zip(("KEY", "VALUE"), p, strict=True)
+    variables = {
+        f"GIT_CONFIG_{part}_{n}": text
+        for n, pair in enumerate(pairs.items())
+        for part, text in zip(("KEY", "VALUE"), pair, strict=True)
     }
     return {
         "PATH": os.environ["PATH"],
@@ -177,12 +177,12 @@ def git_environment(config: dict[str, str] | None = None) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_COUNT": str(len(pairs)),
-        **given,
+        **variables,
     }
 
 
 def git(*args: str | Path, cwd: Path | None = None, stdin: bytes = b"") -> str:
-    """Run Git and return what it prints; raises when it fails."""
+    """Run Git and return its output; raises an error if it fails."""
     done = subprocess.run(
         [GIT or "git", *args], cwd=cwd, env=git_environment(), input=stdin, check=True, capture_output=True, timeout=120
     )
@@ -190,7 +190,7 @@ def git(*args: str | Path, cwd: Path | None = None, stdin: bytes = b"") -> str:
 
 
 def make_repository(folder: Path, files: Mapping[Name, File], *, object_format: str = "sha1") -> Path:
-    """Make a bare repository with one commit on `main`, or none without files."""
+    """Create a bare repository with one commit on `main`, or without commits if `files` is empty."""
     git("init", "--quiet", "--bare", f"--object-format={object_format}", folder)
     if files:
         commit(folder, files)
@@ -198,7 +198,7 @@ def make_repository(folder: Path, files: Mapping[Name, File], *, object_format: 
 
 
 def commit(repository: Path, files: Mapping[Name, File], *, branch: str = "main") -> str:
-    """Add a commit that writes these files (None deletes one) to what the branch holds; returns its SHA."""
+    """Commit changes to a branch: writes files, or deletes those with None. Returns the commit's SHA."""
     ref = f"refs/heads/{branch}"
     lines = [b"commit " + ref.encode(), b"committer Test <test@example.org> 1700000000 +0000", b"data 1\nx"]
     if git("for-each-ref", ref, cwd=repository):

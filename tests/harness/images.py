@@ -134,15 +134,15 @@ class Image:
         """Return the image's files without bytecode."""
         return {path for path, _ in self._before if not path.endswith(".pyc")}
 
-    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return a container's environment: the image's variables and the given ones. HOME is not set."""
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return a container's environment: the image's and `variables`. HOME is not set."""
         own = self.stage.environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
-        made = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
-        return {"TMPDIR": str(self.temporary)} | made | dict(given)
+        image_variables = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
+        return {"TMPDIR": str(self.temporary)} | image_variables | dict(variables)
 
     @contextmanager
     def started(
-        self, given: Mapping[str, str], *arguments: str
+        self, variables: Mapping[str, str], *arguments: str
     ) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
         """Run a container until the block ends; yields its process and output. Asserts that it writes only to /tmp."""
         command = [*self.stage.command, *arguments]
@@ -152,7 +152,7 @@ class Image:
             process = subprocess.Popen(
                 [program, *command[1:]],
                 cwd=self.app,
-                env=self.environment(given),
+                env=self.environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.web.app import App, Route
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, FakeIssuer
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import settings_for
 
 
@@ -89,6 +89,5 @@ def running_jwt_app(
     **changes: Any,
 ) -> Iterator[JwtApp]:
     """Run an app with the routes that `routes` makes for its database."""
-    database = Database(fresh.url, 8)
-    yield JwtApp(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes(database))
-    database.close()
+    with connected(fresh.url, 8) as database:
+        yield JwtApp(jwt_settings(fresh, issuer, **changes), database, issuer, service, routes(database))

@@ -1,7 +1,7 @@
-"""A real PgBouncer before the tests' Postgres, as providers put one there: a cluster flows in, pooled URLs flow out.
+"""Run a real PgBouncer in front of the tests' Postgres, as hosting providers do.
 
-A name with a project in it, as Supabase's poolers want it (`app.abc`), logs in as the role that it begins with. Each
-transaction gets the server connection that rested longest, so whatever is left on one is found by somebody else.
+User names with a project, as for Supabase's pooler (`app.abc`), log in as the role before the dot. Each transaction
+gets the server connection that has been idle longest, so state left on a connection reaches another client.
 """
 
 import os
@@ -50,13 +50,13 @@ class Bouncer:
     port: int
 
     def through(self, url: str, username: str | None = None) -> str:
-        """Give the URL of the same database behind it, under another name if one is given."""
+        """Return the URL of the same database behind PgBouncer, optionally with another user name."""
         parsed = sa.make_url(url).set(port=self.port)
         parsed = parsed if username is None else parsed.set(username=username)
         return parsed.render_as_string(hide_password=False)
 
-    def before(self, database: FreshDatabase) -> FreshDatabase:
-        """Put it before a database for its clients; the owner goes directly."""
+    def pool(self, database: FreshDatabase) -> FreshDatabase:
+        """Return a database whose `url` goes through PgBouncer; `admin_url` stays direct."""
         return replace(database, url=self.through(database.url))
 
 
@@ -64,9 +64,9 @@ class Bouncer:
 def running_bouncer(
     cluster: Cluster, port: int, *, mode: str = "transaction", log_in_as: tuple[str, str] | None = None
 ) -> Iterator[Bouncer]:
-    """Run PgBouncer until the block ends; skips the test where there is none.
+    """Run PgBouncer until the block ends; skips the test if it is not installed.
 
-    With `log_in_as`, a role and its password, that is who it is to Postgres, whoever its client is.
+    `log_in_as`: the role and password of all connections to Postgres, for any client.
     """
     program = system_tools.program("pgbouncer")
     if program is None:

@@ -1,4 +1,4 @@
-"""A collection without its processes: the real steps on a real database, each in an empty TMPDIR."""
+"""Collect in process: the real steps on a real database, each with an empty temporary folder."""
 
 import os
 import subprocess
@@ -26,26 +26,25 @@ from headwater.embedding.registry import Embedders
 from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler, Worker
 from headwater.web.shutdown import Lifetime
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, settings_for
 
 
 class NoWaker:
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
-        """The pipeline drains by itself."""
+        """Do nothing: the pipeline drains the queues itself."""
 
 
 class Pipeline:
-    """Collect sources of one workspace."""
+    """Collects the sources of one workspace."""
 
     def __init__(self, database: FreshDatabase, workspace_id: uuid.UUID = WORKSPACE, **changes: Any) -> None:
         self.settings: Settings = settings_for(database, **changes)
-        self.database = Database(database.url, 3)
+        self.closing = ExitStack()
+        self.database: Database = self.closing.enter_context(connected(database.url, 3))
         self.workspace_id = workspace_id
         self.start_job: Callable[[uuid.UUID], None] | None = None
         self.opener: SourceOpener | None = None
-        self.closing = ExitStack()
-        self.closing.callback(self.database.close)
 
     def add_source(self, url: str, **config: Any) -> Source:
         new = NewSource("git", "docs", kind_for_new_source("git").normalise({"url": url, **config}))
@@ -57,10 +56,10 @@ class Pipeline:
             return start_run(tx, self.workspace_id, source.id, "job")[0]
 
     def drain(self, stop: Callable[[], bool] = lambda: False, queues: Sequence[str] = QUEUES) -> None:
-        """Run every due step; each step in a temporary folder of its own, as if on a machine of its own."""
-        ran = 1
-        while ran and not stop():
-            ran = sum(self.step(queue) for queue in queues)
+        """Run every due step, each with an empty temporary folder, as if on another machine."""
+        steps = 1
+        while steps and not stop():
+            steps = sum(self.step(queue) for queue in queues)
 
     def collect(self, source: Source) -> Run:
         """Collect a source to its end."""
@@ -69,7 +68,7 @@ class Pipeline:
         return self.read(run_id)
 
     def finish(self, started: Mapping[str, Any]) -> Run:
-        """Drain until nothing is due; returns the run that an answer named."""
+        """Drain until no step is due. Returns the run that a response has started."""
         self.drain()
         return self.read(uuid.UUID(started["run_id"]))
 
@@ -91,7 +90,7 @@ class Pipeline:
             left join documents t on t.id = l.target_document_id order by 1, 2""")
 
     def contents(self) -> tuple[list[Any], ...]:
-        """Everything a collect leaves behind, without ids and times: equal for equal sources."""
+        """Return all stored content without ids and times: equal for equal sources."""
         documents = "select key, title, text, fingerprint, deleted_at is null, error from documents order by key"
         chunks = """select d.key, ordinal, start_offset, end_offset, heading_path, input_hash, token_count,
             lexemes::text from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
@@ -102,20 +101,20 @@ class Pipeline:
         return tuple(self.rows(statement) for statement in (documents, chunks, vectors, relations))
 
     def step(self, queue: str, change: Callable[[Handler], Handler] = lambda handler: handler) -> int:
-        """Run the next due step of a queue, by handlers that `change` may have changed; returns how many there were."""
-        known = {
+        """Run the next due step of a queue, with handlers wrapped by `change`. Returns the number of steps: 0 or 1."""
+        handlers = {
             **collection_handlers(self.settings, self.start_job, self.opener),
             **embedding_handlers(Embedders(self.settings)),
         }
-        kinds = {kind: change(handler) for kind, handler in known.items()}
+        kinds = {kind: change(handler) for kind, handler in handlers.items()}
         worker = Worker(self.database, self.settings, kinds, waker=NoWaker(), holder="test", lifetime=Lifetime())
         with _empty_tmpdir():
             return worker.drain(queue, stop=iter((False, True)).__next__)
 
 
 @contextmanager
-def opened(database: FreshDatabase, **changes: Any) -> Iterator[Pipeline]:
-    """Give a pipeline on a fresh database whose active model is the settings' own."""
+def running_pipeline(database: FreshDatabase, **changes: Any) -> Iterator[Pipeline]:
+    """Open a pipeline on a fresh database whose active model is that of the settings."""
     pipeline = Pipeline(database, **changes)
     register_model(database.admin_url, pipeline.settings.embedding_model, 384)
     with pipeline.closing:
@@ -163,6 +162,6 @@ class Repository:
         return self.git("rev-parse", "HEAD").strip()
 
     def git(self, *arguments: str) -> str:
-        who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "safe.directory=*"]
-        command = ["git", *who, "-C", str(self.folder), *arguments]
+        options = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "safe.directory=*"]
+        command = ["git", *options, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,7 +1,7 @@
-"""Free ports of 127.0.0.1 for servers that tests start, safe while other tests start theirs.
+"""Find free ports of 127.0.0.1 for the servers of parallel tests.
 
-They lie below what systems give to outgoing connections, and are drawn at random: between a look and a server's start
-nobody else takes them.
+Ports are random and below the range of outgoing connections, so that no other process takes one before the server
+starts.
 """
 
 import random
@@ -12,7 +12,7 @@ _random = random.SystemRandom()
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nothing listens on a port."""
+    """Return whether nothing listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """Find a port that nothing listens on, the first of so many."""
+    """Return a free port, the first of `in_a_row` free ports."""
     while True:
         first = _random.randrange(_FIRST, _LAST)
         if all(map(is_free, range(first, first + in_a_row))):

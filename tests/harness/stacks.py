@@ -40,12 +40,12 @@ class RunningStack:
     @property
     def ports(self) -> dict[str, int]:
         """Each service's port, by name."""
-        return dict(self._known()["ports"])
+        return dict(self._processes()["ports"])
 
     @property
     def pids(self) -> dict[str, int]:
         """Each service's current process id, by name, and that of `supervisor`."""
-        return dict(self._known()["pids"])
+        return dict(self._processes()["pids"])
 
     def family(self) -> list[psutil.Process]:
         """Return all descendants of the supervisor."""
@@ -67,9 +67,9 @@ class RunningStack:
         lines = (self.data / "logs" / f"{part}.log").read_text(errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def _known(self) -> dict[str, dict[str, int]]:
-        known: dict[str, dict[str, int]] = json.loads((self.data / "processes.json").read_text())
-        return known
+    def _processes(self) -> dict[str, dict[str, int]]:
+        processes: dict[str, dict[str, int]] = json.loads((self.data / "processes.json").read_text())
+        return processes
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
@@ -116,10 +116,10 @@ def running_stack(
 def _wait_until_ready(stack: RunningStack, begins_at: int) -> None:
     line = f"ready {stack.url}\n".encode()
     deadline = time.monotonic() + START_TIMEOUT_S
-    while line not in (said := stack.log.read_bytes()[begins_at:]):
+    while line not in (output := stack.log.read_bytes()[begins_at:]):
         late = time.monotonic() > deadline
         if late or stack.supervisor.poll() is not None:
             raise AssertionError(
-                f"the stack {'is not ready in time' if late else 'ended'}:\n{said[-4000:].decode(errors='replace')}"
+                f"the stack {'is not ready in time' if late else 'ended'}:\n{output[-4000:].decode(errors='replace')}"
             )
         time.sleep(0.1)

@@ -1,6 +1,6 @@
-"""What lies between a client and Postgres: a proxy that counts round trips, speaks TLS, breaks and falls silent.
+"""A proxy between a client and Postgres that counts round trips, adds TLS and breaks connections.
 
-with between(cluster.port) as proxy:
+with running_proxy(cluster.port) as proxy:
     database = Database(proxy.through(url))
     …
     proxy.cut()
@@ -18,31 +18,31 @@ _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 
 class Proxy:
-    """Hands on what client and server say; `turns` counts how often the client spoke after the server did."""
+    """Forwards data. `round_trips`: how often the client sent data after the server did."""
 
     def __init__(self, server_port: int, certificate: ssl.SSLContext | None) -> None:
-        self.turns = 0
+        self.round_trips = 0
         self._server_port, self._certificate = server_port, certificate
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._sockets: set[socket.socket] = set()
-        self._client_spoke_last = False
+        self._client_sent_last = False
         self._pumps = [threading.Thread(target=self._accept)]
         self._pumps[0].start()
 
     def through(self, url: str, host: str = "127.0.0.1", **query: str) -> str:
-        """Give the URL of the same database behind the proxy."""
+        """Return the URL of the same database behind the proxy."""
         parsed = sa.make_url(url).set(host=host, port=self.port)
         return parsed.update_query_dict(query).render_as_string(hide_password=False)
 
     def cut(self) -> None:
-        """Break every connection that there is now, as a restart of either side does."""
-        for one in tuple(self._sockets):
+        """Break all current connections, as a restart of client or server does."""
+        for connection in tuple(self._sockets):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Break everything and listen no more."""
+        """Break all connections and stop listening."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -59,33 +59,33 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.create_connection(("127.0.0.1", self._server_port)) as server:
-            talking = client
+            stream = client
             if self._certificate is not None and client.recv(8) == _SSL_REQUEST:
                 client.sendall(b"S")
-                talking = self._certificate.wrap_socket(client, server_side=True)
-            with talking:
-                self._sockets |= {talking, server}
-                back = threading.Thread(target=self._pump, args=(server, talking))
+                stream = self._certificate.wrap_socket(client, server_side=True)
+            with stream:
+                self._sockets |= {stream, server}
+                back = threading.Thread(target=self._pump, args=(server, stream))
                 back.start()
-                self._pump(talking, server)
+                self._pump(stream, server)
                 back.join()
-                self._sockets -= {talking, server}
+                self._sockets -= {stream, server}
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         is_server = source.getpeername()[1] == self._server_port
         with suppress(OSError):
-            while said := source.recv(65536):
-                self.turns += not is_server and not self._client_spoke_last
-                self._client_spoke_last = not is_server
-                sink.sendall(said)
-        for one in (source, sink):
+            while data := source.recv(65536):
+                self.round_trips += not is_server and not self._client_sent_last
+                self._client_sent_last = not is_server
+                sink.sendall(data)
+        for connection in (source, sink):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def between(server_port: int, certificate: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """Run a proxy in front of a server; with a certificate it speaks TLS with the client."""
+def running_proxy(server_port: int, certificate: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy in front of a server. With a certificate, its clients use TLS."""
     proxy = Proxy(server_port, certificate)
     try:
         yield proxy

@@ -8,7 +8,7 @@ import pytest
 from headwater.database.transactions import Database
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.support import add_workspace
 
 
@@ -22,7 +22,7 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         yield pipeline
 
 

@@ -22,7 +22,7 @@ from headwater.queue import ledger
 from scripts.local.postgres import Cluster
 from tests.harness.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
 from tests.harness.paths import ROOT
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
 from tests.harness.support import OTHER_WORKSPACE
 
@@ -34,7 +34,7 @@ SMALL_STEPS: dict[str, Any] = {"lease_s": 3, "fetch_batch": 8, "embed_batch": 16
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
     # Not the default workspace, so that the job has to find the source's.
-    with opened(database, workspace_id=OTHER_WORKSPACE, **SMALL_STEPS) as pipeline:
+    with running_pipeline(database, workspace_id=OTHER_WORKSPACE, **SMALL_STEPS) as pipeline:
         yield pipeline
 
 

@@ -28,7 +28,7 @@ from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase, fresh_database
 from tests.harness.function_server import serve_function
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
 from tests.harness.support import queue_settings
 
@@ -59,7 +59,7 @@ def collected_by_tickets(
     with ExitStack() as stack:
         cloud = stack.enter_context(localcloud(folder))
         cloud_settings = {**queue_settings(cloud.url), **urls, "watchdog_s": 2.0}
-        pipeline = stack.enter_context(opened(database, **cloud_settings))
+        pipeline = stack.enter_context(running_pipeline(database, **cloud_settings))
         create_all(pipeline.settings)
         environment = variables(
             database, {name.upper(): str(value) for name, value in cloud_settings.items()} | dict(settings)
@@ -112,7 +112,7 @@ def compare(
         seconds = {"tickets": time.perf_counter() - started}
         environment = variables(databases[1], settings)
         cloud = stack.enter_context(localcloud(folder / "job", "--image", IMAGE, environment=environment))
-        job = stack.enter_context(opened(databases[1], **queue_settings(cloud.url), job_name="headwater"))
+        job = stack.enter_context(running_pipeline(databases[1], **queue_settings(cloud.url), job_name="headwater"))
         create_all(job.settings)
         started = time.perf_counter()
         execution = collect_by_job_with_deaths(cloud, job, job.add_source(url))

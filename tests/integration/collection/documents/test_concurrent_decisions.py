@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -22,7 +22,7 @@ PAGES = {f"d{n:02}.md": f"# Page {n}\n\nSee [next](d{n + 1:02}.md).\n" for n in 
 def test_concurrent_requests_succeed_or_conflict_and_every_run_ends(database: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write(dict(PAGES))
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         source = pipeline.add_source(repository.url)
         pipeline.collect(source)
         repository.write(dict.fromkeys(list(PAGES)[10:]))

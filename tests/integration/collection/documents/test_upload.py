@@ -8,7 +8,7 @@ import pytest
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import Interrupted, die_everywhere
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -187,7 +187,7 @@ def test_invalid_upload_is_rejected_with_the_reason(database: FreshDatabase) -> 
         ({"key": "a" * 1001}, 422, "key"),
         ({"unknown": 1}, 422, "unknown"),
     ]
-    with opened(database, max_file_bytes=2000) as pipeline:
+    with running_pipeline(database, max_file_bytes=2000) as pipeline:
         source = pipeline.add_source("https://git.example/a/b")
         for change, status, word in invalid:
             body = {"key": "a.md", "text": "Text.", **change}

@@ -17,7 +17,7 @@ from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import Interrupted
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -166,7 +166,7 @@ def test_removal_of_most_documents_is_withheld(pipeline: Pipeline, repository: R
 
 def test_cancelled_run_stops_and_the_next_one_completes_it(database: FreshDatabase, repository: Repository) -> None:
     repository.write(SMALL)
-    with opened(database, fetch_batch=1, embed_batch=1) as pipeline:
+    with running_pipeline(database, fetch_batch=1, embed_batch=1) as pipeline:
         source = pipeline.add_source(repository.url)
         pipeline.collect(source)
         expected = pipeline.contents()
@@ -190,7 +190,7 @@ def test_cancelled_run_stops_and_the_next_one_completes_it(database: FreshDataba
 
 def test_next_run_resolves_links_of_a_cancelled_run(database: FreshDatabase, repository: Repository) -> None:
     repository.write(SMALL)
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         source = pipeline.add_source(repository.url)
         pipeline.collect(source)
         expected = pipeline.contents()
@@ -279,7 +279,7 @@ def test_invalid_files_fail_or_warn_and_the_rest_is_collected(pipeline: Pipeline
 def test_batch_over_the_size_limit_is_split_into_steps(database: FreshDatabase, repository: Repository) -> None:
     large = {f"{name}.md": f"# {name}\n\n" + f"A line of {name}.\n" * 30 for name in "abc"}
     repository.write({**large, "small.md": "# Small\n\nShort.\n", "binary.md": b"\x00\x01" * 300})
-    with opened(database, fetch_batch=8, fetch_batch_bytes=1_000) as pipeline:
+    with running_pipeline(database, fetch_batch=8, fetch_batch_bytes=1_000) as pipeline:
         run = pipeline.collect(pipeline.add_source(repository.url))
         assert (run.state, run.counts.added, [failure.key for failure in run.failures]) == ("partial", 4, ["binary.md"])
         assert pipeline.rows("select state, count(*) from run_items group by 1 order by 1") == [

@@ -18,7 +18,7 @@ from headwater.database.transactions import ALL_WORKSPACES
 from headwater.errors import Conflict
 from headwater.queue import ledger
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def strict(database: FreshDatabase) -> Iterator[Pipeline]:
     """A pipeline that rejects two of the files."""
-    with opened(database, max_file_bytes=STRICT, fetch_batch=2) as pipeline:
+    with running_pipeline(database, max_file_bytes=STRICT, fetch_batch=2) as pipeline:
         yield pipeline
 
 

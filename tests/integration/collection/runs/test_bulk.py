@@ -26,7 +26,7 @@ from scripts.local.cloud_resources import create_all
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
 from tests.harness.support import closing_client, queue_settings
 
@@ -55,7 +55,7 @@ def idle_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def pipeline(database: FreshDatabase, idle_cloud: Cloud) -> Iterator[Pipeline]:
-    with opened(database, **BULK, **queue_settings(idle_cloud.url), run_endpoint=idle_cloud.url) as pipeline:
+    with running_pipeline(database, **BULK, **queue_settings(idle_cloud.url), run_endpoint=idle_cloud.url) as pipeline:
         create_all(pipeline.settings)
         for queue in QUEUES:
             idle_cloud.client.pause_queue(name=f"{LOCATION}/queues/{queue}")
@@ -105,7 +105,7 @@ def test_large_run_is_completed_by_the_job(database: FreshDatabase, repository: 
     image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
     with (
         localcloud(tmp_path, "--image", image, environment=environment | {"RUN_ENDPOINT": "http://here"}) as cloud,
-        opened(database, **BULK, **queue_settings(cloud.url), run_endpoint=cloud.url) as pipeline,
+        running_pipeline(database, **BULK, **queue_settings(cloud.url), run_endpoint=cloud.url) as pipeline,
     ):
         create_all(pipeline.settings)
         run_id = list_source(pipeline, repository, job_starter(pipeline))

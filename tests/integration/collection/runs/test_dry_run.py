@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -68,7 +68,7 @@ def test_dry_run_counts_withheld_removals_and_stores_none(
 def test_large_dry_run_stays_with_tickets(database: FreshDatabase, repository: Repository) -> None:
     repository.write(SMALL)
     job_runs: list[uuid.UUID] = []
-    with opened(database, bulk_threshold=1, job_name="headwater") as pipeline:
+    with running_pipeline(database, bulk_threshold=1, job_name="headwater") as pipeline:
         pipeline.start_job = job_runs.append
         source = pipeline.add_source(repository.url)
         client = CollectionClient(pipeline.database, pipeline.settings)

@@ -17,7 +17,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import opened
+from tests.harness.pipeline import running_pipeline
 from tests.harness.stacks import wait_until
 from tests.harness.support import WORKSPACE, add_run, add_source, add_workspace
 
@@ -132,7 +132,7 @@ def test_delete_source_waits_for_a_step_before_it_locks_the_source(db: Database,
 def test_finish_waits_for_an_item_that_is_being_added_to_its_run(
     database: FreshDatabase, db: Database, pool: ThreadPoolExecutor
 ) -> None:
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         source = pipeline.add_source("https://git.example/a/b")
         run_id = restore(db, source.id, "a.md")
         assert pipeline.step("collection") == 1, "finish"

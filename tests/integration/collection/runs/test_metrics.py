@@ -16,7 +16,7 @@ from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Repository, opened
+from tests.harness.pipeline import Repository, running_pipeline
 from tests.harness.support import WORKSPACE, add_run
 
 
@@ -171,7 +171,7 @@ def test_run_version_changes_without_a_change_of_its_steps(db: Database) -> None
 def test_run_is_304_until_it_changes(database: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n\ntext\n", "b.md": "# B\n\nmore\n"})
-    with opened(database, fetch_batch=1) as pipeline:
+    with running_pipeline(database, fetch_batch=1) as pipeline:
         client = CollectionClient(pipeline.database, pipeline.settings).client
         run_id = pipeline.start(pipeline.add_source(repository.url))
         etags = [""]

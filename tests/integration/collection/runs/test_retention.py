@@ -15,7 +15,7 @@ from headwater.blobs import open_blobs
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, settings_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
@@ -116,7 +116,7 @@ def test_large_run_is_deleted_in_parts(db: Database, database: FreshDatabase) ->
 def test_old_tombstones_are_deleted_in_every_workspace(database: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({f"{name}.md": f"# {name}\n\ntext, see [a](a.md)\n" for name in "abcd"})
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         add_workspace(pipeline.database, OTHER_WORKSPACE)
         pipelines = [pipeline, Pipeline(database, OTHER_WORKSPACE)]
         collected = [(each, each.add_source(repository.url)) for each in pipelines]
@@ -164,7 +164,7 @@ class Staging:
 def staging(database: FreshDatabase, tmp_path: Path) -> Iterator[Staging]:
     repository = Repository(tmp_path / "repository")
     repository.write({"a.md": "# A\n\ntext\n"})
-    with opened(database, blob_url=(tmp_path / "blobs").as_uri()) as pipeline:
+    with running_pipeline(database, blob_url=(tmp_path / "blobs").as_uri()) as pipeline:
         yield Staging(pipeline, pipeline.add_source(repository.url))
 
 

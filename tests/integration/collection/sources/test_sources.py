@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.git_server import serve
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -23,7 +23,7 @@ PAGES: dict[str, str | bytes | None] = {
 
 @pytest.fixture
 def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
-    with opened(database, secret_key=Fernet.generate_key().decode(), fetch_private=True) as pipeline:
+    with running_pipeline(database, secret_key=Fernet.generate_key().decode(), fetch_private=True) as pipeline:
         yield pipeline
 
 

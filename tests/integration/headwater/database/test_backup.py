@@ -14,7 +14,7 @@ from headwater.database.migrations import downgrade, upgrade
 from headwater.database.transactions import ALL_WORKSPACES, REVISION, Database, NotReady
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness.databases import FreshDatabase, describe
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.ports import free_port
 from tests.harness.support import OTHER_WORKSPACE, add_run, add_workspace
 
@@ -49,7 +49,7 @@ def collected(database: FreshDatabase, tmp_path: Path) -> Iterator[Pipeline]:
     """A database with a collected source in one workspace, and a run in another."""
     repository = Repository(tmp_path / "repository")
     repository.write({f"d{n}.md": f"# Document {n}\n\nWater rises to mark {n}.\n" for n in range(12)})
-    with opened(database) as pipeline:
+    with running_pipeline(database) as pipeline:
         assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
         add_workspace(pipeline.database, OTHER_WORKSPACE)
         add_run(pipeline.database, OTHER_WORKSPACE)

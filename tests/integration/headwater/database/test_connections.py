@@ -19,7 +19,7 @@ from headwater.errors import DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, add_workspace
-from tests.harness.tcp_proxy import Proxy, between
+from tests.harness.tcp_proxy import Proxy, running_proxy
 
 pytestmark = pytest.mark.direct
 
@@ -28,7 +28,7 @@ ONE = sa.text("select :n + 0")
 
 @pytest.fixture
 def proxy(postgres: Cluster) -> Iterator[Proxy]:
-    with between(postgres.port) as made:
+    with running_proxy(postgres.port) as made:
         yield made
 
 
@@ -46,11 +46,11 @@ def ask(db: Database, n: int = 1) -> int:
 
 
 def turns(proxy: Proxy, db: Database, statements: int) -> int:
-    before = proxy.turns
+    before = proxy.round_trips
     with db.transaction(ALL_WORKSPACES) as tx:
         for n in range(statements):
             assert tx.execute(ONE, {"n": n}).scalar_one() == n
-    return proxy.turns - before
+    return proxy.round_trips - before
 
 
 def test_transaction_costs_one_round_trip_more_than_its_statements(proxy: Proxy, db: Database) -> None:
@@ -60,7 +60,7 @@ def test_transaction_costs_one_round_trip_more_than_its_statements(proxy: Proxy,
 
 def test_rollback_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
     ask(db)
-    before = proxy.turns
+    before = proxy.round_trips
 
     def give_up() -> None:
         with db.transaction(ALL_WORKSPACES) as tx:
@@ -69,7 +69,7 @@ def test_rollback_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
 
     with pytest.raises(ZeroDivisionError):
         give_up()
-    assert proxy.turns - before == 2
+    assert proxy.round_trips - before == 2
 
 
 def use_all(db: Database) -> list[int]:

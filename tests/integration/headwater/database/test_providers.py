@@ -20,12 +20,12 @@ from headwater.embedding.constant import ConstantEmbedder
 from headwater.embedding.vector_index import build_indexes
 from headwater.errors import ConfigError, DatabaseUnavailable
 from scripts.local.postgres import Cluster
-from tests.harness.certificates import Authority, authority
+from tests.harness.certificates import Authority, create_authority
 from tests.harness.databases import APP_PASSWORD, FreshDatabase
 from tests.harness.pgbouncer import PROJECT, running_bouncer
 from tests.harness.ports import free_port
 from tests.harness.support import WORKSPACE, add_workspace
-from tests.harness.tcp_proxy import between
+from tests.harness.tcp_proxy import running_proxy
 
 pytestmark = pytest.mark.direct
 
@@ -74,11 +74,11 @@ def test_missing_socket_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("certificates"), "trusted")
+    return create_authority(tmp_path_factory.mktemp("certificates"), "trusted")
 
 
 def encrypted(postgres: Cluster, database: FreshDatabase, certificate: ssl.SSLContext | None, **query: str) -> str:
-    with between(postgres.port, certificate) as proxy:
+    with running_proxy(postgres.port, certificate) as proxy:
         root = query.pop("setting", "")
         return who(proxy.through(database.url, "localhost", **query), root)
 
@@ -106,7 +106,7 @@ def test_encrypted_connection_is_reused_and_replaced_if_broken(
             pid: int = tx.execute(sa.text("select pg_backend_pid() + :n"), {"n": 0}).scalar_one()
         return pid
 
-    with between(postgres.port, trusted.certify("localhost")) as proxy:
+    with running_proxy(postgres.port, trusted.certify("localhost")) as proxy:
         url = proxy.through(module_database.url, "localhost", sslmode="verify-full", sslrootcert=str(trusted.root))
         database = Database(url, 1)
         first = {server(database) for _ in range(4)}
@@ -130,7 +130,7 @@ def test_wrong_host_name_is_rejected_only_if_names_are_verified(
 def test_certificate_of_an_unknown_authority_is_rejected(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority, tmp_path: Path
 ) -> None:
-    server, root = authority(tmp_path, "stranger").certify("localhost"), str(trusted.root)
+    server, root = create_authority(tmp_path, "stranger").certify("localhost"), str(trusted.root)
     for query in (
         {"sslmode": "verify-full", "sslrootcert": root},
         {"sslmode": "verify-ca", "sslrootcert": root},

@@ -14,7 +14,7 @@ from headwater.database.transactions import Database, create_engine, owner_trans
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness import supabase
 from tests.harness.databases import FreshDatabase, fresh_database, make_template
-from tests.harness.pipeline import Repository, opened
+from tests.harness.pipeline import Repository, running_pipeline
 from tests.harness.ports import free_port
 from tests.harness.support import WORKSPACE, add_workspace
 
@@ -54,7 +54,7 @@ def test_migration_ran_without_superuser_rights(at_supabase: FreshDatabase) -> N
 def test_collected_documents_have_vectors(at_supabase: FreshDatabase, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
     repository.write({"pumps.md": "# Pumps\n\nA pump lifts water.\n"})
-    with opened(at_supabase) as pipeline:
+    with running_pipeline(at_supabase) as pipeline:
         add_workspace(pipeline.database)
         assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
         assert pipeline.rows("select count(*) from vectors") == [(1,)]
@@ -68,7 +68,9 @@ def refused(tx: sa.Connection, statement: str) -> bool:
 
 @pytest.mark.parametrize("role", supabase.API_ROLES)
 def test_api_roles_have_no_access(cluster: Cluster, at_supabase: FreshDatabase, role: str) -> None:
-    with opened(at_supabase) as pipeline:  # with a partition of `vectors`, which is created after the migration
+    with running_pipeline(
+        at_supabase
+    ) as pipeline:  # with a partition of `vectors`, which is created after the migration
         add_workspace(pipeline.database)
     engine = create_engine(cluster.url(at_supabase.name, role="authenticator"))
     with engine.begin() as tx:

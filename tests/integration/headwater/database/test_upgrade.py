@@ -20,7 +20,7 @@ from headwater.embedding.constant import ConstantEmbedder
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, describe
 from tests.harness.paths import DATA
-from tests.harness.pipeline import Pipeline, Repository, opened
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.support import WORKSPACE
 
 pytestmark = [
@@ -64,7 +64,7 @@ def test_upgraded_database_keeps_its_data_and_works(earlier: FreshDatabase, tmp_
     with pipeline.closing, pytest.raises(NotReady, match="at revision 0003"):
         pipeline.database.check_ready()
     upgrade(earlier.admin_url, earlier.url)
-    with opened(earlier) as pipeline:
+    with running_pipeline(earlier) as pipeline:
         pipeline.database.check_ready()
         assert pipeline.rows("select key from documents where deleted_at is not null") == [("old.md",)]
         assert pipeline.rows("select count(*) from vectors") == [(4,)]
