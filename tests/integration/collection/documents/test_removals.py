@@ -81,14 +81,15 @@ def test_restored_document_stays_until_the_source_lists_it_again(pipeline: Pipel
 
 
 def test_uploaded_documents_do_not_count_towards_withholding(pipeline: Pipeline, repository: Repository) -> None:
-    repository.write(dict(PAGES))
+    pages: dict[str, str | bytes | None] = {f"d{n:02}.md": f"# Page {n}\n\ntext of page {n}\n" for n in range(45)}
+    repository.write(pages)
     source = pipeline.add_source(repository.url)
     pipeline.collect(source)
-    pipeline.rows("update documents set held = 'added' where key < 'd08' returning 1")
-    repository.write(dict.fromkeys(list(PAGES)[:28]))  # 20 of the source's 22 documents
+    pipeline.rows("update documents set held = 'added' where key < 'd15' returning 1")
+    repository.write(dict.fromkeys(list(pages)[:35]))  # 20 of the source's 30 documents; with the uploads, 20 of 45
     run = pipeline.collect(source)
     assert (run.pending_removals, run.counts.removed) == (20, 0)
-    assert len(pipeline.live_keys()) == 30
+    assert len(pipeline.live_keys()) == 45
 
 
 def test_file_with_the_key_of_an_upload_is_skipped_with_a_warning(pipeline: Pipeline, repository: Repository) -> None:
