@@ -113,7 +113,7 @@ class RunWorker:
                 print(f"{item.action:8}{item.key}{f': {item.warning}' if item.warning else ''}")
 
     def _has_running_step(self) -> bool:
-        """Return whether any worker has a step of the run."""
+        """Return whether a worker has a step of the run. If it has died, the step is due once its lease expires."""
         with self.worker.database.transaction(self.workspace_id) as tx:
             return bool(tx.execute(_HAS_RUNNING_STEP, {"run_id": self.run_id}).scalar())
 
@@ -131,6 +131,4 @@ _WORKSPACE_OF_SOURCE = sa.text("select workspace_of_source(:id)")
 
 _ITEMS = sa.text("select action, key, warning from run_items where run_id = :run_id order by action, key")
 
-_HAS_RUNNING_STEP = sa.text("""
-    select exists (select 1 from steps where run_id = :run_id and state = 'running' and lease_until > now())
-""")
+_HAS_RUNNING_STEP = sa.text("select exists (select 1 from steps where run_id = :run_id and state = 'running')")

@@ -75,7 +75,10 @@ class JobWorker:
         return "stopped by a signal"
 
     def _run_batch(self) -> int:
-        """Run due steps for `_BATCH_S`. If none is due, repair what other workers left. Returns the number of steps."""
+        """Run due steps for `_BATCH_S`. If none is due, make those due that other workers left.
+
+        Returns the number of steps that ran or became due.
+        """
         before = self.steps_run
         until = time.monotonic() + _BATCH_S
         if self._may_hold_step:  # the last batch ended in an outage of the database, perhaps in the middle of a step
@@ -85,11 +88,10 @@ class JobWorker:
         for queue in QUEUES:
             self.steps_run += self.worker.drain(queue, stop=lambda: time.monotonic() > until)
         self._may_hold_step = False
-        if self.steps_run == before:
-            with self.database.transaction(ALL_WORKSPACES) as tx:
-                ledger.take_back(tx)
-                ledger.fan_in(tx)
-        return self.steps_run - before
+        if self.steps_run > before:
+            return self.steps_run - before
+        with self.database.transaction(ALL_WORKSPACES) as tx:
+            return ledger.take_back(tx) + int(ledger.fan_in(tx))
 
 
 def end_on_signals(exit_code: int) -> Lifetime:
