@@ -1,4 +1,4 @@
-"""Backups and migrations undone, as `docs/operations.md` tells to do them, with Postgres's own programs."""
+"""Backup, restore and downgrade as described in `docs/operations.md`, with Postgres's own programs."""
 
 import os
 import shutil
@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.database.migrations import downgrade, upgrade
-from headwater.database.transactions import ALL_WORKSPACES, REVISION, Database, NotReady
+from headwater.database.transactions import ALL_WORKSPACES, REVISION, NotReady
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests.harness.databases import FreshDatabase, describe
+from tests.harness.databases import FreshDatabase, connected, describe
+from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.ports import free_port
 from tests.harness.support import OTHER_WORKSPACE, add_run, add_workspace
@@ -23,21 +24,23 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
 ]
 
+VERSIONS = ROOT / "shared" / "headwater" / "database" / "migrations" / "versions"
+EARLIER_REVISIONS = sorted(path.name.partition("_")[0] for path in VERSIONS.glob("*.py"))[:-1]
+
 
 def run(cluster: Cluster, program: str, database: str, *arguments: str) -> str:
-    """Run one of Postgres's client programs on a database, as the owner."""
+    """Run one of Postgres's client programs on a database as the owner, and return its output."""
     environment = os.environ | {"PGPASSWORD": cluster.password}
-    place = ["--host=127.0.0.1", f"--port={cluster.port}", "--username=postgres", f"--dbname={database}"]
-    done = subprocess.run(
-        [cluster.program(program), *place, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
+    server = ["--host=127.0.0.1", f"--port={cluster.port}", "--username=postgres", f"--dbname={database}"]
+    command = [cluster.program(program), *server, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Cluster]:
-    """Another server, which has never heard of us."""
+    """Another server, without our roles and databases."""
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
         Path(folder).chmod(0o755)
         with temporary_cluster(Path(folder) / "pg", free_port()) as cluster:
@@ -57,7 +60,7 @@ def collected(database: FreshDatabase, tmp_path: Path) -> Iterator[Pipeline]:
 
 
 def restore(cluster: Cluster, dump: Path) -> FreshDatabase:
-    """Do what the page says."""
+    """Restore a dump with the commands of the page."""
     cluster.execute("create database restored")
     run(cluster, "psql", "restored", "--command=create role app login", "--command=create extension vector")
     run(cluster, "pg_restore", "restored", "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
@@ -88,22 +91,21 @@ def test_restored_backup_has_all_rows_and_row_level_security(
 
 
 def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
-    """Give the whole schema as statements, which psql's own lines of a random key are none of."""
+    """Return the schema as lines of SQL, without psql's lines with a random key."""
     dump = run(cluster, "pg_dump", database.name, "--schema-only", "--schema=headwater")
     return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-@pytest.mark.parametrize("revision", ["0004", "0003", "0002", "0001"])
+@pytest.mark.parametrize("revision", EARLIER_REVISIONS)
 def test_migration_can_be_repeated_after_a_downgrade(database: FreshDatabase, postgres: Cluster, revision: str) -> None:
     before = sorted(structure(postgres, database))
-    made = Database(database.url, 1)
-    add_run(made, add_workspace(made))
-    downgrade(database.admin_url, revision)
-    with pytest.raises(NotReady, match=f"at revision {revision}; {REVISION} is required"):
-        made.check_ready()
-    upgrade(database.admin_url, database.url)
-    made.check_ready()
-    with made.transaction(ALL_WORKSPACES) as tx:
-        assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
+    with connected(database.url) as db:
+        add_run(db, add_workspace(db))
+        downgrade(database.admin_url, revision)
+        with pytest.raises(NotReady, match=f"at revision {revision}; {REVISION} is required"):
+            db.check_ready()
+        upgrade(database.admin_url, database.url)
+        db.check_ready()
+        with db.transaction(ALL_WORKSPACES) as tx:
+            assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
     assert sorted(structure(postgres, database)) == before
-    made.close()

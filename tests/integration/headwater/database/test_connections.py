@@ -1,4 +1,4 @@
-"""Connections to the database: what a transaction costs on them, and how they break without anybody noticing."""
+"""Database connections: round trips of a transaction, and recovery of broken connections."""
 
 import io
 import json
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable
 from scripts.local.postgres import Cluster
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, add_workspace
 from tests.harness.tcp_proxy import Proxy, running_proxy
 
@@ -28,24 +28,24 @@ ONE = sa.text("select :n + 0")
 
 @pytest.fixture
 def proxy(postgres: Cluster) -> Iterator[Proxy]:
-    with running_proxy(postgres.port) as made:
-        yield made
+    with running_proxy(postgres.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def db(module_database: FreshDatabase, proxy: Proxy) -> Iterator[Database]:
-    made = Database(proxy.through(module_database.url), 4)
-    yield made
-    made.close()
+    with connected(proxy.through(module_database.url), 4) as db:
+        yield db
 
 
-def ask(db: Database, n: int = 1) -> int:
+def query(db: Database, n: int = 1) -> int:
+    """Run one transaction with one statement. Returns `n` from the database."""
     with db.transaction(ALL_WORKSPACES) as tx:
-        answer: int = tx.execute(ONE, {"n": n}).scalar_one()
-    return answer
+        result: int = tx.execute(ONE, {"n": n}).scalar_one()
+    return result
 
 
-def turns(proxy: Proxy, db: Database, statements: int) -> int:
+def round_trips(proxy: Proxy, db: Database, statements: int) -> int:
     before = proxy.round_trips
     with db.transaction(ALL_WORKSPACES) as tx:
         for n in range(statements):
@@ -54,60 +54,60 @@ def turns(proxy: Proxy, db: Database, statements: int) -> int:
 
 
 def test_transaction_costs_one_round_trip_more_than_its_statements(proxy: Proxy, db: Database) -> None:
-    ask(db)
-    assert [turns(proxy, db, statements) for statements in (0, 1, 3)] == [0, 2, 4]
+    query(db)
+    assert [round_trips(proxy, db, statements) for statements in (0, 1, 3)] == [0, 2, 4]
 
 
 def test_rollback_costs_one_round_trip(proxy: Proxy, db: Database) -> None:
-    ask(db)
+    query(db)
     before = proxy.round_trips
 
-    def give_up() -> None:
+    def roll_back() -> None:
         with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(ONE, {"n": 1})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        give_up()
+        roll_back()
     assert proxy.round_trips - before == 2
 
 
 def use_all(db: Database) -> list[int]:
-    """Run four transactions at once, each on a connection of its own; tell the servers' process ids."""
-    together = Barrier(4, timeout=60)
+    """Run four transactions at once, each on its own connection. Returns the backends' process ids."""
+    barrier = Barrier(4, timeout=60)
 
-    def one(_: int) -> int:
+    def transact(_: int) -> int:
         with db.transaction(ALL_WORKSPACES) as tx:
-            together.wait()
+            barrier.wait()
             pid: int = tx.execute(sa.text("select pg_backend_pid()")).scalar_one()
         return pid
 
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(one, range(4)))
+        return list(pool.map(transact, range(4)))
 
 
 def test_broken_idle_connections_are_replaced(proxy: Proxy, db: Database) -> None:
     before = use_all(db)
     proxy.cut()
-    assert ask(db, 7) == 7
+    assert query(db, 7) == 7
     assert set(use_all(db)).isdisjoint(before)
 
 
 def test_terminated_connections_are_replaced(postgres: Cluster, module_database: FreshDatabase, db: Database) -> None:
     for pid in use_all(db):
         postgres.execute(f"select pg_terminate_backend({pid})")
-    assert ask(db, 7) == 7
+    assert query(db, 7) == 7
 
 
 def test_terminated_first_statement_is_not_repeated(
     postgres: Cluster, module_database: FreshDatabase, db: Database
 ) -> None:
-    postgres.execute("create sequence runs_of_it", "grant all on runs_of_it to app", database=module_database.name)
-    end = sa.text("select nextval('runs_of_it'), pg_terminate_backend(pg_backend_pid()), :n + 0")
+    postgres.execute("create sequence executions", "grant all on executions to app", database=module_database.name)
+    terminate = sa.text("select nextval('executions'), pg_terminate_backend(pg_backend_pid()), :n + 0")
     with pytest.raises(DatabaseUnavailable), db.transaction(ALL_WORKSPACES) as tx:
-        tx.execute(end, {"n": 1})
+        tx.execute(terminate, {"n": 1})
     with db.transaction(ALL_WORKSPACES) as tx:
-        assert tx.execute(sa.text("select last_value from runs_of_it")).scalar_one() == 1
+        assert tx.execute(sa.text("select last_value from executions")).scalar_one() == 1
 
 
 def test_multiple_statements_in_one_call_begin_a_transaction(db: Database) -> None:
@@ -118,37 +118,37 @@ def test_multiple_statements_in_one_call_begin_a_transaction(db: Database) -> No
 
 
 def test_connection_lost_in_a_transaction_is_database_unavailable(proxy: Proxy, db: Database) -> None:
-    def lose() -> None:
+    def lose_connection() -> None:
         with db.transaction(WORKSPACE) as tx:
             tx.execute(sa.text("insert into workspaces (id, name) values (:id, 'lost')"), {"id": WORKSPACE})
             proxy.cut()
             tx.execute(ONE, {"n": 1})
 
     with pytest.raises(DatabaseUnavailable):
-        lose()
+        lose_connection()
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select count(*) from workspaces")).scalar_one() == 0
 
 
 def test_connection_lost_before_commit_is_database_unavailable(proxy: Proxy, db: Database) -> None:
-    def lose() -> None:
+    def lose_connection() -> None:
         with db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(ONE, {"n": 1})
             proxy.cut()
 
     with pytest.raises(DatabaseUnavailable):
-        lose()
-    assert ask(db, 7) == 7
+        lose_connection()
+    assert query(db, 7) == 7
 
 
 def test_unreachable_database_is_database_unavailable(proxy: Proxy, db: Database) -> None:
-    ask(db)
+    query(db)
     proxy.close()
     with pytest.raises(DatabaseUnavailable):
-        ask(db)
+        query(db)
 
 
-def test_idle_transaction_is_terminated_after_one_minute(db: Database) -> None:
+def test_idle_transaction_timeout_is_one_minute(db: Database) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         assert tx.execute(sa.text("show idle_in_transaction_session_timeout")).scalar_one() == "1min"
 
@@ -185,17 +185,17 @@ def test_transaction_rejects_a_scope_that_is_no_uuid(db: Database) -> None:
 )
 def test_values_round_trip(db: Database, kind: str, value: Any) -> None:
     statement = sa.text(f"select cast(:value as {kind}), '100 %', :n + 0")
-    given = json.dumps(value) if isinstance(value, dict) else value
+    parameter = json.dumps(value) if isinstance(value, dict) else value
     for n in range(2):
         with db.transaction(ALL_WORKSPACES) as tx:
-            assert tuple(tx.execute(statement, {"value": given, "n": n}).one()) == (value, "100 %", n)
+            assert tuple(tx.execute(statement, {"value": parameter, "n": n}).one()) == (value, "100 %", n)
 
 
 def test_connection_is_usable_after_a_failed_statement(db: Database) -> None:
     for n in range(3):
         with pytest.raises(sa.exc.ProgrammingError), db.transaction(ALL_WORKSPACES) as tx:
             tx.execute(sa.text("select 1 / :n"), {"n": 0})
-        assert ask(db, n) == n
+        assert query(db, n) == n
 
 
 def test_duplicate_workspace_is_an_integrity_error(db: Database) -> None:
@@ -223,4 +223,4 @@ def test_connection_is_usable_after_a_failed_copy(db: Database) -> None:
     for n in range(3):
         with pytest.raises(pg8000.ProgrammingError, match="integer"), db.transaction(ALL_WORKSPACES) as tx:
             copy(tx, "1\tone\n" * 1000 + "no number\ttwo\n" + "3\tthree\n" * 1000)
-        assert ask(db, n) == n
+        assert query(db, n) == n

@@ -1,4 +1,4 @@
-"""Rows that are copied into a temporary table, as they come back out of it."""
+"""COPY into a temporary table: values, blocks and errors."""
 
 import uuid
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from functions.embedding.embed import encode_copy_rows
 from headwater.database import copy
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, add_source, add_workspace
 
 COLUMNS = "n integer, t text, b bytea, a text[], u uuid"
@@ -24,9 +24,8 @@ ROWS = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXT, st.binary(), st.l
 
 @pytest.fixture(scope="module")
 def db(module_database: FreshDatabase) -> Iterator[Database]:
-    made = Database(module_database.url, 1)
-    yield made
-    made.close()
+    with connected(module_database.url) as db:
+        yield db
 
 
 @given(ROWS)
@@ -59,18 +58,18 @@ def test_copied_vectors_are_rounded_to_float16(db: Database) -> None:
         copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", encode_copy_rows(hashes, vectors))
         stored = tx.execute(sa.text("select hash, cast(v as text) as v from new_vectors order by hash")).all()
     assert [bytes(row.hash) for row in stored] == hashes
-    written = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])
-    assert np.allclose(written, vectors.astype(np.float16).astype(float), rtol=1e-3)
+    rounded = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])
+    assert np.allclose(rounded, vectors.astype(np.float16).astype(float), rtol=1e-3)
 
 
 def test_app_role_can_refresh_planner_statistics(db: Database) -> None:
-    source_id, known = add_source(db, add_workspace(db)), []
+    source_id, estimates = add_source(db, add_workspace(db)), []
     with db.transaction(WORKSPACE) as tx:
-        for key in ("one", "two"):  # the second fits into the page that the first lies in
+        for key in ("one", "two"):  # both fit into the same page
             tx.execute(_ADD, {"workspace_id": WORKSPACE, "source_id": source_id, "key": key})
             tx.execute(sa.text("select refresh_statistics()"))
-            known.append(tx.execute(_KNOWN).scalar_one())
-    assert known == [1, 1]
+            estimates.append(tx.execute(_ESTIMATE).scalar_one())
+    assert estimates == [1, 1]
 
 
 _ADD = sa.text("""
@@ -78,4 +77,4 @@ _ADD = sa.text("""
     values (:workspace_id, :source_id, :key, '', '', 'text/markdown', '')
 """)
 
-_KNOWN = sa.text("select reltuples from pg_class where oid = cast('documents' as regclass)")
+_ESTIMATE = sa.text("select reltuples from pg_class where oid = cast('documents' as regclass)")

@@ -1,4 +1,4 @@
-"""Postgres as providers have it: sockets, TLS, owners that aren't superusers, and poolers' names for roles."""
+"""Postgres at hosting providers: sockets, TLS, owners without superuser rights, pgvector's schema, and poolers."""
 
 import ssl
 import tempfile
@@ -21,7 +21,7 @@ from headwater.embedding.vector_index import build_indexes
 from headwater.errors import ConfigError, DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.harness.certificates import Authority, create_authority
-from tests.harness.databases import APP_PASSWORD, FreshDatabase
+from tests.harness.databases import APP_PASSWORD, FreshDatabase, connected
 from tests.harness.pgbouncer import PROJECT, running_bouncer
 from tests.harness.ports import free_port
 from tests.harness.support import WORKSPACE, add_workspace
@@ -34,8 +34,8 @@ _ADD_VECTOR = sa.text("insert into vectors select 1, :workspace, '\\x01', cast(a
 PASSWORD = "100%'s \\ of it"
 
 
-def who(url: str, root_certificate: str = "") -> str:
-    """Connect, and tell as whom."""
+def current_user(url: str, root_certificate: str = "") -> str:
+    """Connect and return the name of the database user."""
     database = Database(url, 1, root_certificate=root_certificate)
     try:
         with database.transaction(ALL_WORKSPACES) as tx:
@@ -53,23 +53,24 @@ def empty_database(cluster: Cluster, name: str, owner: str = "postgres") -> Iter
 
 
 def test_socket_is_found_in_its_folder(postgres: Cluster, module_database: FreshDatabase) -> None:
-    place = f"{postgres.folder.resolve()}"
-    assert who(f"postgresql://app:{APP_PASSWORD}@:{postgres.port}/{module_database.name}?host={place}") == "app"
+    folder = postgres.folder.resolve()
+    url = f"postgresql://app:{APP_PASSWORD}@:{postgres.port}/{module_database.name}?host={folder}"
+    assert current_user(url) == "app"
 
 
 def test_socket_is_found_where_cloud_run_mounts_it(postgres: Cluster, module_database: FreshDatabase) -> None:
-    # A socket's path has at most 107 characters, fewer than a test's own folder may need.
+    # The path of a socket is limited to 107 characters; pytest's folders can be longer.
     with tempfile.TemporaryDirectory() as folder:
         mounted = Path(folder) / "project:region:instance"
         mounted.mkdir()
         (mounted / f"{SOCKET}5432").symlink_to(postgres.folder.resolve() / f"{SOCKET}{postgres.port}")
         url = f"postgresql://app:{APP_PASSWORD}@/{module_database.name}"
-        assert who(f"{url}?host={mounted}") == who(f"{url}?unix_sock={mounted}/{SOCKET}5432") == "app"
+        assert current_user(f"{url}?host={mounted}") == current_user(f"{url}?unix_sock={mounted}/{SOCKET}5432") == "app"
 
 
 def test_missing_socket_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match=f"{tmp_path}/nothing/{SOCKET}5432"):
-        who(f"postgresql://app:x@/db?host={tmp_path}/nothing")
+        current_user(f"postgresql://app:x@/db?host={tmp_path}/nothing")
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +78,11 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return create_authority(tmp_path_factory.mktemp("certificates"), "trusted")
 
 
-def encrypted(postgres: Cluster, database: FreshDatabase, certificate: ssl.SSLContext | None, **query: str) -> str:
+def user_over_tls(postgres: Cluster, database: FreshDatabase, certificate: ssl.SSLContext | None, **query: str) -> str:
+    """Connect through a proxy with a certificate. `setting`: the root certificate of the settings, not of the URL."""
     with running_proxy(postgres.port, certificate) as proxy:
         root = query.pop("setting", "")
-        return who(proxy.through(database.url, "localhost", **query), root)
+        return current_user(proxy.through(database.url, "localhost", **query), root)
 
 
 def test_certificate_is_verified_with_the_root_of_url_or_setting(
@@ -95,13 +97,13 @@ def test_certificate_is_verified_with_the_root_of_url_or_setting(
         {"sslmode": "require"},
         {},
     ):
-        assert encrypted(postgres, module_database, server, **query) == "app"
+        assert user_over_tls(postgres, module_database, server, **query) == "app"
 
 
 def test_encrypted_connection_is_reused_and_replaced_if_broken(
     postgres: Cluster, module_database: FreshDatabase, trusted: Authority
 ) -> None:
-    def server(database: Database) -> int:
+    def backend_pid(database: Database) -> int:
         with database.transaction(ALL_WORKSPACES) as tx:
             pid: int = tx.execute(sa.text("select pg_backend_pid() + :n"), {"n": 0}).scalar_one()
         return pid
@@ -109,9 +111,9 @@ def test_encrypted_connection_is_reused_and_replaced_if_broken(
     with running_proxy(postgres.port, trusted.certify("localhost")) as proxy:
         url = proxy.through(module_database.url, "localhost", sslmode="verify-full", sslrootcert=str(trusted.root))
         database = Database(url, 1)
-        first = {server(database) for _ in range(4)}
+        first = {backend_pid(database) for _ in range(4)}
         proxy.cut()
-        second = {server(database) for _ in range(4)}
+        second = {backend_pid(database) for _ in range(4)}
         database.close()
     assert (len(first), len(second), len(first | second)) == (1, 1, 2)
 
@@ -121,10 +123,10 @@ def test_wrong_host_name_is_rejected_only_if_names_are_verified(
 ) -> None:
     server, root = trusted.certify("elsewhere.example.com"), str(trusted.root)
     with pytest.raises(DatabaseUnavailable, match="can't be verified: Hostname mismatch"):
-        encrypted(postgres, module_database, server, sslmode="verify-full", sslrootcert=root)
+        user_over_tls(postgres, module_database, server, sslmode="verify-full", sslrootcert=root)
     with pytest.raises(DatabaseUnavailable, match="Hostname mismatch"):
-        encrypted(postgres, module_database, server, setting=root)
-    assert encrypted(postgres, module_database, server, sslmode="verify-ca", sslrootcert=root) == "app"
+        user_over_tls(postgres, module_database, server, setting=root)
+    assert user_over_tls(postgres, module_database, server, sslmode="verify-ca", sslrootcert=root) == "app"
 
 
 def test_certificate_of_an_unknown_authority_is_rejected(
@@ -138,13 +140,13 @@ def test_certificate_of_an_unknown_authority_is_rejected(
         {"sslmode": "verify-full", "sslrootcert": "system"},
     ):
         with pytest.raises(DatabaseUnavailable, match=r"can't be verified.*DATABASE_ROOT_CERTIFICATE"):
-            encrypted(postgres, module_database, server, **query)
+            user_over_tls(postgres, module_database, server, **query)
 
 
 def test_server_without_tls_is_rejected_if_tls_is_required(postgres: Cluster, module_database: FreshDatabase) -> None:
     with pytest.raises(DatabaseUnavailable, match="refuses SSL"):
-        encrypted(postgres, module_database, None, sslmode="require")
-    assert encrypted(postgres, module_database, None, sslmode="disable") == "app"
+        user_over_tls(postgres, module_database, None, sslmode="require")
+    assert user_over_tls(postgres, module_database, None, sslmode="disable") == "app"
 
 
 def embedder(_: str) -> ConstantEmbedder:
@@ -158,17 +160,10 @@ def owned_database(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
     cluster.execute(f"create role owner login createrole password '{quoted}'")
     cluster.execute("grant app to owner with admin option", "alter role owner set statement_timeout = '7s'")
     with empty_database(cluster, "owned", "owner") as name:
-        written = PASSWORD.replace("%", "%25").replace("'", "%27").replace("\\", "%5C").replace(" ", "%20")
-        app_url, admin_url = (cluster.url(name, role=role, password=written) for role in ("app", "owner"))
+        encoded = PASSWORD.replace("%", "%25").replace("'", "%27").replace("\\", "%5C").replace(" ", "%20")
+        app_url, admin_url = (cluster.url(name, role=role, password=encoded) for role in ("app", "owner"))
         yield name, app_url, admin_url
     cluster.execute("drop owned by owner", "drop role owner")
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Database]:
-    database = Database(url, 1)
-    yield database
-    database.close()
 
 
 def test_migration_needs_no_superuser_and_has_no_timeout(migrated_postgres: Cluster) -> None:
@@ -180,7 +175,7 @@ def test_migration_needs_no_superuser_and_has_no_timeout(migrated_postgres: Clus
         with owner_transaction(admin_url) as tx:
             assert tx.execute(sa.text("show statement_timeout")).scalar_one() == "0"
             assert not tx.execute(sa.text("select rolsuper from pg_roles where rolname = current_user")).scalar_one()
-        with opened(app_url) as app:
+        with connected(app_url) as app:
             app.check_ready()
 
 
@@ -197,7 +192,7 @@ def test_migration_grants_the_use_of_pgvector_in_any_schema(migrated_postgres: C
         )
         upgrade(admin_url, app_url)
         register_model(admin_url, "constant", 384)
-        with opened(app_url) as app:
+        with connected(app_url) as app:
             app.check_ready()
             check_embedding(app, embedder)
             Search(app, embedder).check()
@@ -209,7 +204,7 @@ def test_migration_grants_the_use_of_pgvector_in_any_schema(migrated_postgres: C
 
 
 def test_self_test_fails_without_a_model(database: FreshDatabase) -> None:
-    with opened(database.url) as app:
+    with connected(database.url) as app:
         for check in (Search(app, embedder).check, partial(check_embedding, app, embedder)):
             with pytest.raises(NotReady, match="No embedding model is registered"):
                 check()
@@ -224,7 +219,7 @@ def test_migration_names_the_missing_right_on_pgvectors_schema(migrated_postgres
             upgrade(admin_url, app_url)
         cluster.execute("grant usage on schema extensions to app", database=name)
         upgrade(admin_url, app_url)
-        with opened(app_url) as app:
+        with connected(app_url) as app:
             app.check_ready()
 
 
@@ -234,7 +229,7 @@ def test_migration_creates_pgvector_in_supabases_schema(migrated_postgres: Clust
         cluster.execute("create schema extensions", database=name)
         app_url = cluster.url(name, role="app", password=APP_PASSWORD)
         upgrade(cluster.url(name), app_url)
-        with opened(app_url) as app:
+        with connected(app_url) as app:
             app.check_ready()
             with app.transaction(ALL_WORKSPACES) as tx:
                 assert tx.execute(sa.text("show search_path")).scalar_one() == "headwater, extensions"
@@ -243,7 +238,7 @@ def test_migration_creates_pgvector_in_supabases_schema(migrated_postgres: Clust
 def test_check_ready_notices_that_pgvector_was_moved_or_closed(
     migrated_postgres: Cluster, database: FreshDatabase
 ) -> None:
-    with opened(database.url) as app:
+    with connected(database.url) as app:
         app.check_ready()
         migrated_postgres.execute(
             "create schema elsewhere", "alter extension vector set schema elsewhere", database=database.name
@@ -264,7 +259,7 @@ def test_pooler_with_project_names_serves_app_and_migrations(migrated_postgres: 
     ):
         url = transactions.through(cluster.url(name, role="app", password=APP_PASSWORD), f"app.{PROJECT}")
         upgrade(sessions.through(cluster.url(name), f"postgres.{PROJECT}"), url)
-        assert who(url) == "app"
+        assert current_user(url) == "app"
 
 
 def test_pooled_connection_from_before_the_migration_finds_the_schema(migrated_postgres: Cluster) -> None:
