@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from functions.collection.chunking.split import Range, TokenizedText
-from functions.collection.parsers.markdown.blocks import trimmed
+from functions.collection.parsers.markdown.structure import trimmed
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
 from headwater.parsers import Block

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from functions.collection.parsers.markdown.blocks import trimmed
+from functions.collection.parsers.markdown.structure import trimmed
 from headwater.parsers import BlockKind
 
 MAX_CHARS = 4_000

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from functions.collection.parsers.choose import choose
-from functions.collection.parsers.markdown.parser import read_structure
+from functions.collection.parsers.markdown.structure import read_structure
 from headwater.errors import PermanentError
 from headwater.extensions.discovery import Extension
 from headwater.extensions.process import ExtensionProcess

@@ -1,177 +1,112 @@
-"""What MDX adds to Markdown: a page's text flows in; the same text without its JavaScript and JSX flows out.
-
-Called by `parse`. What is left out is replaced by spaces, so that every offset stays valid: the page is stored as it
-was written, while blocks, headings and links are read from the blanked text. What stands between tags stays, and so
-does code. Tags whose attributes hold sentences (a table of properties, say) are told apart, to be blocks of their own.
-
-One pass with a stack of what is open, as a lexer has it; whatever is never closed is prose.
-"""
+"""Turn MDX into Markdown that CommonMark reads in the same way: without JavaScript, JSX, HTML and indented code."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from operator import itemgetter
 from typing import NamedTuple
 
-from functions.collection.parsers.markdown.inline import after_code
+from functions.collection.parsers.markdown.commonmark import LESS_THAN, REMOVED
+from functions.collection.parsers.markdown.jsx import find_jsx
 
-_SPECIAL = re.compile(
-    r"""
-      ^(?P<esm>import|export)\b
-    | ^[ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])[ \t]++)*+(?P<fence>```++(?!.*`)|~~~++)
-    | (?P<blank>\n[ \t]*+(?=\n))
-    | (?P<comment><!--)
-    | (?P<tag></?(?:[A-Za-z](?!\w*+://)[\w.:-]*+|(?=>)))
-    | (?P<escape>\\) | (?P<code>`) | (?P<brace>[{}]) | (?P<within>[>"'])
-    """,
-    re.MULTILINE | re.VERBOSE,
-)
-_ESM = re.compile(
-    r"import[ \t]*+(?:[\"'{*]|type\b|[\w$]++[ \t]*+(?:,|from\b))"
-    r"|export[ \t]++(?:default|const|let|var|function|async|class|type|interface|\*|\{)"
-)
-_ESM_TOKEN = re.compile(
-    r"""(?P<blank>\n[ \t]*+(?=\n|\Z)) | [(\[{] | [)\]}]
-    | "(?:[^"\\\n]|\\.)*+" | '(?:[^'\\\n]|\\.)*+' | `(?:[^`\\]|\\.)*+` | //[^\n]*+ | /\*(?:[^*]|\*(?!/))*+\*/""",
-    re.VERBOSE | re.DOTALL,
-)
-# A quoted text that opens with a capital and has five words or more.
+# A string that begins with a capital letter and has at least five words.
 _SENTENCE = re.compile(r"""["'`]\s*+[A-Z](?:[^\s"`]++\s++){4}[^\s"`]""")
 _NOT_NEWLINE = re.compile(r"[^\n]")
+# Where HTML could begin, but not the target of a link.
+_LESS_THAN = re.compile(r"<(?=[A-Za-z/!?])(?!https?:|mailto:)(?<!\]\(<)(?<!\]:<)(?<!\]: <)", re.IGNORECASE)
+_MARKERS = re.compile(r"(?:(?:[-+*]|\d{1,9}[.)])(?:[ \t]++|$)){0,32}+")
+_MARKER = re.compile(r"\S++[ \t]*+")
+_FENCE = re.compile(r"`{3,}+(?!.*`)|~{3,}+")
 
 
-class _Open(NamedTuple):
-    """A tag or an expression that has begun; an expression that begins its line or is in a tag may hold blank lines."""
+class Mdx(NamedTuple):
+    """An MDX page.
 
-    sign: str
-    start: int
-    flow: bool
-
-
-def blank_jsx(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Replace imports, exports, tags, expressions and comments by spaces; the length and every line break stay.
-
-    The second result are the outermost ranges of those that hold sentences, in order.
+    markdown: The page as Markdown. Lines have less indentation; `original` converts offsets.
+    visible: The page with spaces in place of JavaScript and JSX; it has the same length.
+    components: The ranges of tags with sentences in their attributes, such as tables of properties.
+    cuts: Offsets in `markdown` before which indentation was removed, and the number of characters removed up to there.
     """
+
+    markdown: str
+    visible: str
+    components: list[tuple[int, int]]
+    cuts: list[tuple[int, int]]
+
+    def original(self, offset: int) -> int:
+        """Convert an offset in `markdown` to an offset in the page."""
+        count = bisect_right(self.cuts, offset, key=itemgetter(0))
+        return offset + (self.cuts[count - 1][1] if count else 0)
+
+
+def read_mdx(text: str) -> Mdx:
+    """Turn MDX into Markdown."""
     pieces: list[str] = []
-    prose: list[tuple[int, int]] = []
-    done = 0
-    for start, end in sorted(_Lexer(text).ranges(), key=lambda found: (found[0], -found[1])):
-        if start >= done:
-            if text[start] == "<" and _SENTENCE.search(text, start, end):
-                prose.append((start, end))
-            pieces += (text[done:start], _NOT_NEWLINE.sub(" ", text[start:end]))
-            done = end
-    return "".join([*pieces, text[done:]]), prose
+    components: list[tuple[int, int]] = []
+    position = 0
+    for start, end in find_jsx(text):
+        if text[start] == "<" and _SENTENCE.search(text, start, end):
+            components.append((start, end))
+        pieces += (text[position:start], _NOT_NEWLINE.sub(REMOVED, text[start:end]))
+        position = end
+    blanked = "".join([*pieces, text[position:]])
+    markdown, cuts = _unindent(_LESS_THAN.sub(LESS_THAN, blanked))
+    return Mdx(markdown, blanked.replace(REMOVED, " "), components, cuts)
 
 
-class _Lexer:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.found: list[tuple[int, int]] = []
-        self.open: list[_Open] = []
-        self.unclosed_ticks: set[int] = set()
-        self.esm_may_span_blank_lines = True
-        self.comment_may_close = True
-
-    def ranges(self) -> list[tuple[int, int]]:
-        """Find what is no prose, as ranges in no order; they may lie within one another."""
-        # Each takes a token and returns where to go on.
-        tokens: dict[str | None, Callable[[re.Match[str]], int]] = {
-            "esm": self.esm,
-            "fence": self.fence,
-            "blank": self.blank,
-            "comment": self.comment,
-            "tag": self.tag,
-            "escape": lambda match: match.end() + 1,
-            "code": lambda match: after_code(self.text, match.start(), len(self.text), self.unclosed_ticks),
-            "brace": self.brace,
-            "within": self.within,
-        }
-        position = 0
-        while match := _SPECIAL.search(self.text, position):
-            position = max(tokens[match.lastgroup](match), match.start() + 1)
-        return self.found
-
-    def in_tag(self) -> bool:
-        return bool(self.open) and self.open[-1].sign == "<"
-
-    def blank(self, match: re.Match[str]) -> int:
-        if self.open and (self.in_tag() or not self.open[-1].flow):
-            self.open.clear()
-        return match.end()
-
-    def tag(self, match: re.Match[str]) -> int:
-        self.begin("<", match.start())
-        return match.end()
-
-    def brace(self, match: re.Match[str]) -> int:
-        if match[0] == "{":
-            self.begin("{", match.start())
+def _unindent(markdown: str) -> tuple[str, list[tuple[int, int]]]:
+    """Remove indentation that would make code of a line, and all of a line without text; returns also `Mdx.cuts`."""
+    lines: list[str] = []
+    cuts: list[tuple[int, int]] = []
+    nesting = _Nesting()
+    position = removed = 0
+    for line in markdown.split("\n"):
+        content = line.lstrip(" \t")
+        if not content.strip(f" \t{REMOVED}"):
+            content = kept = ""
         else:
-            while self.in_tag():
-                self.open.pop()
-            self.close(match.end())
-        return match.end()
+            kept = nesting.unindent(line, content)
+        if len(kept) != len(line):
+            removed += len(line) - len(kept)
+            cuts.append((position + len(kept) - len(content), removed))
+        lines.append(kept)
+        position += len(kept) + 1
+    return "\n".join(lines), cuts
 
-    def within(self, match: re.Match[str]) -> int:
-        """What means something only within a tag: its end, and values in quotes (closed in the same paragraph)."""
-        if not self.in_tag():
-            return match.end()
-        if match[0] == ">":
-            self.close(match.end())
-            return match.end()
-        closing = self.text.find(match[0], match.end())
-        return closing + 1 if closing >= 0 and "\n\n" not in self.text[match.end() : closing] else match.end()
 
-    def begin(self, sign: str, at: int) -> None:
-        within = self.open[-1] if self.open else None
-        flow = within.flow or within.sign == "<" if within else self.begins_line(at)
-        self.open.append(_Open(sign, at, flow))
+class _Nesting:
+    """The list items and the code block that are open at a line."""
 
-    def begins_line(self, at: int) -> bool:
-        before = self.text[max(0, at - 80) : at]
-        return not before.rpartition("\n")[2].strip()
+    def __init__(self) -> None:
+        self.items = [(0, 0)]  # the columns where their contents begin, before and after the removal of indentation
+        self.fence = ""
+        self.cut = 0
 
-    def close(self, end: int) -> None:
-        if self.open:
-            self.found.append((self.open.pop().start, end))
+    def unindent(self, line: str, content: str) -> str:
+        """Return the line, indented by at most three columns relative to its container unless it is in a code block."""
+        column = _columns(line[: len(line) - len(content)])
+        if column < self.items[-1][0]:
+            self.fence = ""
+        if self.fence:
+            if content.startswith(self.fence) and not content.strip(self.fence[0] + " \t"):
+                self.fence = ""
+        else:
+            while column < self.items[-1][0]:
+                self.items.pop()
+            before, after = self.items[-1]
+            self.cut = before - after + max(0, column - before - 3)
+            self.open(column, content)
+        return " " * (column - self.cut) + content if self.cut else line
 
-    def fence(self, match: re.Match[str]) -> int:
-        """Skip a block of code; what was open before it was prose."""
-        self.open.clear()
-        fence = match["fence"]
-        closing = re.compile(rf"^[ \t>]*+{fence}{fence[0]}*+[ \t]*$", re.MULTILINE).search(self.text, match.end())
-        return closing.end() if closing else len(self.text)
+    def open(self, column: int, content: str) -> None:
+        """Open the list items and the code block that begin on a line."""
+        markers = _MARKERS.match(content)
+        text_start = markers.end() if markers else 0
+        for marker in _MARKER.finditer(content, 0, text_start):
+            end = column + _columns(content[: marker.end()])
+            self.items.append((end, end - self.cut))
+        fence = _FENCE.match(content, text_start)
+        self.fence = fence[0] if fence else ""
 
-    def comment(self, match: re.Match[str]) -> int:
-        closing = self.text.find("-->", match.end()) if self.comment_may_close else -1
-        self.comment_may_close = closing >= 0
-        if closing < 0:
-            return match.end()
-        self.found.append((match.start(), closing + 3))
-        return closing + 3
 
-    def esm(self, match: re.Match[str]) -> int:
-        """Take imports and exports: up to a blank line, or past it while a bracket is open."""
-        text, at = self.text, match.start()
-        opens_paragraph = at < 2 or text[at - 2] == "\n"
-        if self.open or not opens_paragraph or not _ESM.match(text, at):
-            return match.end()
-        depth = 0
-        first_blank = None
-        for token in _ESM_TOKEN.finditer(text, at):
-            if token["blank"] is not None:
-                first_blank = token.start() if first_blank is None else first_blank
-                if depth <= 0 or not self.esm_may_span_blank_lines:
-                    return self.esm_until(at, token.start())
-            elif token[0] in "([{":
-                depth += 1
-            elif token[0] in ")]}":
-                depth -= 1
-        if depth > 0 and first_blank is not None:
-            self.esm_may_span_blank_lines = False
-            return self.esm_until(at, first_blank)
-        return self.esm_until(at, len(text))
-
-    def esm_until(self, at: int, end: int) -> int:
-        self.found.append((at, end))
-        return end
+def _columns(text: str) -> int:
+    return len(text.expandtabs(4))
