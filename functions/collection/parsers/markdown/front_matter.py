@@ -1,7 +1,4 @@
-"""YAML front matter: the decoded text of a page flows in; its metadata and where the body starts flow out.
-
-Called by `parse`. The metadata is safe to store as JSON and bounded in size, whatever the page's author wrote.
-"""
+"""Read YAML front matter as values that JSON can store, of limited size and depth. Pure."""
 
 import base64
 import datetime
@@ -11,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 MAX_YAML_CHARS = 262_144
-# What the values may grow to once aliases are expanded: one for each value and one for each of its characters.
 MAX_SIZE = 2 * MAX_YAML_CHARS
+"""Limit of values plus their characters, with aliases expanded."""
 MAX_DEPTH = 20
-# The loaders recurse once per level, the C one on the C stack: what nests deeper never reaches them.
 MAX_NESTING = 100
+"""Deeper YAML isn't loaded: PyYAML recurses once per level, and its C loader would overflow the stack."""
 
 _OPENING = re.compile(r"---[ \t]*\n")
 _CLOSING = re.compile(r"^---[ \t]*$", re.MULTILINE)
@@ -23,13 +20,13 @@ _FIRST_KEY = re.compile(r"\s*(?:#[^\n]*\n\s*)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
 _INLINE_NESTING = re.compile(rf"(?:[-?:][ \t]++|[\[{{]\s*+){{{MAX_NESTING}}}")
 _BRACKET = re.compile(r"[\[\]{}]")
 _TOO_BIG = "it nests too deep or expands to too many values"
-# What PyYAML's constructors let slip when a value doesn't suit its tag, as in `!!bool maybe` or `2024-13-45`.
-_UNTAGGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# PyYAML raises these for a value that doesn't fit its tag, such as `!!bool maybe` or `2024-13-45`.
+_VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 
 
 class FrontMatter(NamedTuple):
-    """What stood above the body: `values` are JSON-safe, `body_start` is an offset in the text read."""
+    """The values, which JSON can store, and the offset in the text where the body starts."""
 
     values: dict[str, Any]
     body_start: int
@@ -37,17 +34,17 @@ class FrontMatter(NamedTuple):
 
 
 class _Unreadable(Exception):
-    """The block can't become metadata; the message says why."""
+    """The front matter can't be read; the message is the reason."""
 
 
 def read_front_matter(text: str) -> FrontMatter:
-    """Read the `---` block at the top of a page.
+    """Read the block between `---` lines at the start of a page.
 
-    A block that isn't a mapping, nor looks like a broken one, is a page that opens with a thematic break: its body
-    starts at 0. A mapping that can't be read is left out of the body. Both are named in the warning.
+    A block that neither is a mapping nor looks like an invalid one follows a thematic break: the body starts at 0. An
+    invalid mapping isn't part of the body. Both have a warning.
     """
     opening = _OPENING.match(text)
-    # The opening line's own end counts as the start of the closing one's: `---\n---` is an empty block.
+    # The closing line may follow at once: `---\n---` is an empty block.
     closing = opening and _CLOSING.search(text, opening.end(), opening.end() + MAX_YAML_CHARS)
     if not opening or not closing:
         return FrontMatter({}, 0, None)
@@ -67,23 +64,23 @@ def read_front_matter(text: str) -> FrontMatter:
 
 
 def _load(source: str) -> Any:
-    import yaml  # only pages with front matter need it
+    import yaml  # only needed for pages with front matter
 
     if _nests_too_deep(source):
         raise _Unreadable(_TOO_BIG)
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Safe().convert(yaml.load(source, loader))  # noqa: S506 (a safe loader in either form)
+        return _Converter().convert(yaml.load(source, loader))  # noqa: S506 (both loaders are safe)
     except yaml.MarkedYAMLError as error:
         # The block's first line is the file's second.
         line = f" on line {error.problem_mark.line + 2}" if error.problem_mark else ""
         raise _Unreadable(f"{error.problem}{line}") from error
-    except (yaml.YAMLError, *_UNTAGGED) as error:
+    except (yaml.YAMLError, *_VALUE_ERRORS) as error:
         raise _Unreadable(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
 def _nests_too_deep(source: str) -> bool:
-    """Tell cheaply, before any parser recurses; brackets inside quotes count too, which only errs to the safe side."""
+    """Estimate the nesting without recursion. Brackets in strings count, so the estimate may be too high."""
     if source.count("[") + source.count("{") > MAX_NESTING:
         depth = 0
         for bracket in _BRACKET.findall(source):
@@ -93,8 +90,8 @@ def _nests_too_deep(source: str) -> bool:
     return _INLINE_NESTING.search(source) is not None
 
 
-class _Safe:
-    """Turns what YAML can hold into what JSON can, counting as it goes."""
+class _Converter:
+    """Converts YAML's values to JSON's and counts their size."""
 
     def __init__(self) -> None:
         self.size = 0

@@ -1,4 +1,4 @@
-"""Front matter: whatever stands there becomes JSON of bounded size, or a warning."""
+"""Front matter: YAML becomes JSON of limited size, or a warning."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def values(source: str) -> dict[str, Any]:
     return read.values
 
 
-def test_front_matter_is_what_json_can_hold() -> None:
+def test_yaml_values_become_json() -> None:
     assert values(
         "title: A\nday: 2025-03-14\nat: 2025-03-14T10:00:00Z\nn: .nan\nbig: 99999999999999999999\n"
         '7: one\nyes: [true, null, 1.5]\nset: !!set {a}\nbytes: !!binary aGk=\nnul: "a\\0b"\nnested: {a: {b: c}}'
@@ -46,18 +46,18 @@ def test_aliases_are_expanded() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Text", "---", "---\nno end", "--- \ntitle: x\n----\n", " ---\na: b\n---\n"])
-def test_a_page_without_front_matter_is_all_body(text: str) -> None:
+def test_page_without_front_matter_is_all_body(text: str) -> None:
     assert read_front_matter(text) == ({}, 0, None)
 
 
 @pytest.mark.parametrize("text", ["---\n---\nBody", "---\n# only a comment\n---\nBody"])
-def test_an_empty_block_is_front_matter(text: str) -> None:
+def test_block_without_values_is_front_matter(text: str) -> None:
     read = read_front_matter(text)
     assert (read.values, text[read.body_start :], read.warning) == ({}, "Body", None)
 
 
 @pytest.mark.parametrize("source", ["Just a paragraph.", "- a\n- list", "42", "*Broken* [prose", "@not yaml"])
-def test_a_page_that_opens_with_a_rule_keeps_what_follows(source: str) -> None:
+def test_page_that_begins_with_a_thematic_break_is_all_body(source: str) -> None:
     read = read_front_matter(f"---\n\n{source}\n\n---\nBody")
     assert read.values == {}
     assert read.body_start == 0
@@ -81,7 +81,7 @@ def test_a_page_that_opens_with_a_rule_keeps_what_follows(source: str) -> None:
         ("a: " + "9" * 9000, "Exceeds the limit"),
     ],
 )
-def test_broken_yaml_is_left_out_and_named(source: str, reason: str) -> None:
+def test_invalid_yaml_is_ignored_with_a_warning(source: str, reason: str) -> None:
     text = f"---\n{source}\n---\nBody"
     read = read_front_matter(text)
     assert (read.values, text[read.body_start :]) == ({}, "Body")
@@ -103,9 +103,9 @@ def test_broken_yaml_is_left_out_and_named(source: str, reason: str) -> None:
         "? " * 5000,
         "a: " + "[" * 60 + "]" * 60,
     ],
-    ids=["laughs", "echo", "list in itself", "mapping in itself", "[", "{", "-", "?", "deep"],
+    ids=["billion laughs", "echo", "recursive list", "recursive mapping", "[", "{", "-", "?", "deep"],
 )
-def test_what_would_blow_up_is_ignored(source: str) -> None:
+def test_deep_or_expanding_yaml_is_ignored(source: str) -> None:
     read = read_front_matter(f"---\n{source}\n---\nBody")
     assert (read.values, read.warning) == (
         {},
@@ -114,12 +114,12 @@ def test_what_would_blow_up_is_ignored(source: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("front matter") and name.endswith(".md")])
-def test_traps_for_the_yaml_parser_end(name: str) -> None:
+def test_adversarial_front_matter_has_no_values(name: str) -> None:
     assert read_front_matter(PAGES[name]).values == {}
 
 
 @given(st.text(alphabet="ab:-[]{}&*!?|>'\"#%@`,. \n\t0é\0", max_size=60))
-def test_any_text_is_front_matter_or_not_but_never_an_error(source: str) -> None:
+def test_front_matter_of_any_text_is_json(source: str) -> None:
     text = f"---\n{source}\n---\nBody"
     read = read_front_matter(text)
     json.dumps(read.values, allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""Links of a page: what counts as one, and where it is written."""
+"""Links in Markdown: which markup is a link, its target and its range."""
 
 import pytest
 
@@ -24,9 +24,13 @@ def links(text: str) -> list[tuple[str, str, str]]:
         ("[![image](i.png)](b.md)", "b.md"),
         ("[two\nlines](b.md)", "b.md"),
         ("<https://a.example/b_c?d>", "https://a.example/b_c?d"),
+        ("<mailto:a@b.example>", "mailto:a@b.example"),
+        ("<a@b.example>", "mailto:a@b.example"),
+        ("[日本 🦠](é.md#ü)", "é.md#ü"),
+        ("[^top](#top)", "#top"),
     ],
 )
-def test_a_link_is_found_with_its_target(text: str, target: str) -> None:
+def test_link_has_its_target_and_range(text: str, target: str) -> None:
     assert links(f"before {text} after") == [("link", target, text)]
 
 
@@ -39,15 +43,15 @@ def test_a_link_is_found_with_its_target(text: str, target: str) -> None:
         ("[[#Here]]", "#Here"),
     ],
 )
-def test_a_wikilink_is_found_without_its_label(text: str, target: str) -> None:
+def test_wikilink_has_its_target_without_the_label(text: str, target: str) -> None:
     assert links(f"before {text} after") == [("wikilink", target, text)]
 
 
-def test_a_wikilinks_label_in_a_table_may_have_an_escaped_bar() -> None:
+def test_wikilink_in_a_table_may_escape_the_bar() -> None:
     assert links("| a |\n| - |\n| [[Page\\|Label]] |") == [("wikilink", "Page", "[[Page\\|Label]]")]
 
 
-def test_links_by_reference_lead_where_the_first_definition_says() -> None:
+def test_reference_link_uses_the_first_definition() -> None:
     text = "[a][One] and [b][] and [c] but not [d]\n\n[one]: 1.md 'T'\n[ONE]: 2.md\n[B]: <3 b.md>\n> [c]: 4.md\n"
     assert links(text) == [("link", "1.md", "[a][One]"), ("link", "3 b.md", "[b][]"), ("link", "4.md", "[c]")]
 
@@ -56,6 +60,7 @@ def test_links_by_reference_lead_where_the_first_definition_says() -> None:
     "text",
     [
         "![image](i.png)",
+        "![image [a](b)](i.png)",
         "![[embedded]]",
         "`[a](b)`",
         "`` ` [a](b) ``",
@@ -72,18 +77,32 @@ def test_links_by_reference_lead_where_the_first_definition_says() -> None:
         "<!-- [a](b) -->",
     ],
 )
-def test_what_is_no_link_is_not_found(text: str) -> None:
+def test_other_markup_is_not_a_link(text: str) -> None:
     assert links(text) == []
 
 
-def test_a_link_within_brackets_counts() -> None:
+def test_links_in_brackets_are_found() -> None:
     assert links("[see [a](b) and [[c]]]") == [("link", "b", "[a](b)"), ("wikilink", "c", "[[c]]")]
 
 
-def test_brackets_around_a_linked_number_are_no_wikilink() -> None:
-    assert links("[[1]](a.md)") == [("link", "a.md", "[[1]](a.md)")]
+def test_link_with_brackets_in_its_text_is_not_a_wikilink() -> None:
+    assert links("[[1]](a.md) [[2]]") == [("link", "a.md", "[[1]](a.md)"), ("wikilink", "2", "[[2]]")]
+
+
+def test_collapsed_reference_before_a_colon_is_a_link() -> None:
+    assert links("[a][]: text\n\n[a]: b.md") == [("link", "b.md", "[a][]")]
+
+
+def test_link_in_a_heading_is_found() -> None:
+    assert links("# [a](b.md) ![c [d](e)](f)") == [("link", "b.md", "[a](b.md)")]
+
+
+def test_code_in_a_table_ends_at_a_bar() -> None:
+    """As on GitHub; only `\\|` does not separate cells."""
+    text = "| a |\n| - |\n| [`b|c`](d) |\n| [`e\\|f`](g) |"
+    assert links(text) == [("link", "g", "[`e\\|f`](g)")]
 
 
 @pytest.mark.parametrize("text", ["- a ` b\n- [c](d) ` e", "| a ` |\n| - |\n| [c](d) ` |", "a ` b\n\n[c](d) ` e"])
-def test_a_lone_backtick_reaches_no_further_than_its_paragraph(text: str) -> None:
+def test_unclosed_backtick_ends_with_its_paragraph(text: str) -> None:
     assert [target for _, target, _ in links(text)] == ["d"]
