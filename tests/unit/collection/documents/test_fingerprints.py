@@ -1,4 +1,4 @@
-"""Stored fingerprints: those of Markdown never change; each names the version of its parser."""
+"""Stored fingerprints: the source's, with the versions of parser and chunker."""
 
 import pytest
 
@@ -14,8 +14,8 @@ from headwater.connectors import Entry
 @pytest.mark.parametrize(
     "key", ["a.md", "a.mdx", "a.MD", "notes.txt", "a.rst", "data.json", "Makefile", "a.pdf", "a.bin"]
 )
-def test_fingerprints_of_built_in_formats_are_those_of_earlier_releases(key: str) -> None:
-    assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.1.1"
+def test_fingerprint_of_built_in_formats_has_the_markdown_version(key: str) -> None:
+    assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.2.1"
 
 
 def test_source_fingerprint_is_what_the_connector_gave() -> None:
@@ -24,9 +24,9 @@ def test_source_fingerprint_is_what_the_connector_gave() -> None:
 
 
 def test_versions_are_replaced_by_those_of_this_process() -> None:
-    assert with_current_versions("7f3a.0.0") == "7f3a.1.1"
+    assert with_current_versions("7f3a.0.0") == "7f3a.2.1"
     assert with_current_versions("7f3a.gone_pdf-1_2.0") == "7f3a.gone_pdf-1_2.1"
 
 
 def test_suffixes_are_those_of_the_installed_parsers() -> None:
-    assert current_suffixes() == [".1.1"]
+    assert current_suffixes() == [".2.1"]
