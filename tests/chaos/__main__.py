@@ -1,10 +1,10 @@
-"""`scripts/chaos`: how many schedules, from which seed, flows in; a line for each and a summary flow out.
+"""Run chaos schedules: `scripts/chaos` prints a line for each and a summary.
 
     scripts/chaos --schedules 500                    seeds 1 to 500
-    scripts/chaos --first 17 --schedules 1           one again
+    scripts/chaos --first 17 --schedules 1           seed 17 again
 
-Exits with 1 when a schedule came to something else than an undisturbed one; its seed, its plan and the difference are
-printed, and the log of its world is kept.
+Exits with 1 if a schedule's result differs from an undisturbed one. Its seed, its plan and the difference are printed,
+and the log of its stack is kept.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tests.chaos.world import running_world
 
 @dataclass
 class Tally:
-    """What all schedules came to, told as they end."""
+    """The results of all schedules, printed as they end."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -32,7 +32,7 @@ class Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, outcome: Outcome, log: Path, verbose: bool) -> None:
-        """Count a schedule and print its line; more of one that differs."""
+        """Count a schedule and print its line, with details if its result differs."""
         with self.lock:
             self.outcomes.append(outcome)
             self.faults.update(outcome.inflicted)
@@ -49,7 +49,7 @@ class Tally:
                 print(f"  log: {log}\n  again: scripts/chaos --first {outcome.plan.seed} --schedules 1", flush=True)
 
     def summary(self, seconds: float) -> str:
-        """Tell what all came to."""
+        """Print the totals of all schedules."""
         wrong = [outcome.plan.seed for outcome in self.outcomes if outcome.differences]
         names = ("sent", "sent_again", "starved")
         sent, again, starved = (sum(getattr(one, name) for one in self.outcomes) for name in names)
@@ -63,7 +63,7 @@ class Tally:
 
 
 def main() -> int:
-    """Run schedules in several worlds at once."""
+    """Run schedules in several stacks at once."""
     parser = argparse.ArgumentParser(prog="scripts/chaos", description="Collect while everything goes wrong.")
     parser.add_argument("--schedules", type=int, default=12, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default: %(default)s)")

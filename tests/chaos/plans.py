@@ -1,8 +1,7 @@
-"""Plans of what goes wrong: a seed and the extent of an undisturbed schedule flow in, the same plan flows out. Pure.
+"""Plans of faults, drawn from a seed and the size of an undisturbed schedule. Pure.
 
-Moments are counted in what has happened (steps done, calls of the provider) rather than in seconds wherever that hits
-a narrow window: a step's commit is held open while its process is killed, a provider's call is unanswered or has just
-been answered. Printed, a plan reads as a line for each fault.
+Faults that need a narrow window are timed by steps done or provider calls, not by seconds: a step's commit is held open
+while its process is killed; a call is unanswered, or has just been answered. A plan prints a line for each fault.
 """
 
 import random
@@ -41,7 +40,7 @@ _SECONDS, _TICKETS = 5.0, 30
 
 @dataclass(frozen=True)
 class Extent:
-    """How much an undisturbed schedule comes to: the same whenever it is measured, on the same corpus."""
+    """The size of an undisturbed schedule. Equal for every measurement on the same corpus."""
 
     steps: int
     calls: int
@@ -49,17 +48,17 @@ class Extent:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a fault comes: after so many seconds, steps or calls.
+    """When a fault happens: after a number of seconds, steps or calls.
 
-    `done`: soon after that many steps; `commit`: while the step's commit is held open; `call`: while the provider is at
-    it; `answer`: right after it has answered.
+    `done`: soon after that many steps; `commit`: while the step's commit is held open; `call`: before the
+    provider answers; `answer`: right after it has answered.
     """
 
     when: When
     number: float
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe it in words."""
         if self.when == "seconds":
             return f"after {self.number:.1f} s"
         what = {"done": "after step", "commit": "in the commit of step", "call": "in call", "answer": "after call"}
@@ -68,7 +67,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong: `seconds` is how long it lasts, 0 for what is over at once."""
+    """One fault. `seconds` is its duration, 0 for an instant one."""
 
     moment: Moment
     kind: Kind
@@ -77,11 +76,11 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """Name it for counting."""
+        """The fault's name in totals."""
         return f"{self.kind} {self.target}" if self.kind in ("kill", "freeze") else self.kind
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe it in words."""
         words = {"refuse": f"Postgres refuses writes (53100): {self.target}", "purge": f"purge queue {self.target}"}
         words["disconnect"] = "break every connection to Postgres"
         for_s = f" for {self.seconds:.1f} s" if self.seconds else ""
@@ -90,7 +89,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Plan:
-    """What goes wrong in one schedule; `answers` are the provider's by call, `fates` those of tickets as created."""
+    """The faults of one schedule. `answers` are the provider's by call, `fates` the tickets' in order of creation."""
 
     seed: int
     engine: Engine
@@ -100,11 +99,11 @@ class Plan:
 
     @property
     def needs_ticks(self) -> bool:
-        """Tell whether even the watchdog goes, so that only Cloud Scheduler's tick can heal."""
+        """Return True if even the watchdog is lost, so that only Cloud Scheduler's tick can repair the run."""
         return any(fault.kind == "purge" for fault in self.faults)
 
     def __str__(self) -> str:
-        """Say it in words, a line for each fault."""
+        """Describe it in words."""
         lines = [f"seed {self.seed}: revisions {', '.join(map(str, REVISIONS[self.engine]))} by {self.engine}"]
         lines += [f"  {fault}" for fault in self.faults]
         if self.answers:
@@ -116,12 +115,12 @@ class Plan:
 
 
 def engine_of(seed: int) -> Engine:
-    """Say which engine a seed's schedule has: four of nine by tickets, three bulk, two draining."""
+    """Return the engine of a seed's schedule: four of nine by tickets, three bulk, two draining."""
     return _ENGINES[seed % len(_ENGINES)]
 
 
 def plan_of(seed: int, extent: Extent, lease_s: float) -> Plan:
-    """Draw a schedule's plan; at least one thing goes wrong in each."""
+    """Draw the plan of a seed. It has at least one fault."""
     engine = engine_of(seed)
     rng = random.Random(f"plan {seed}")
     faults = [_fault(rng, engine, extent, lease_s) for _ in range(rng.choices((0, 1, 2, 3, 4), (1, 4, 4, 3, 1))[0])]

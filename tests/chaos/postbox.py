@@ -1,9 +1,9 @@
-"""The postbox: what the functions ask of localcloud flows in, and on to it; planned tickets meet their fates here.
+"""A proxy in front of localcloud that loses, doubles, delays and refuses tickets by plan.
 
 lost         answered as if it were created
 doubled      created twice, under two names
-late         due later than asked for, so that others overtake it
-unanswered   created, and the connection ends without an answer
+late         due later than requested, so that others overtake it
+unanswered   created, and the connection closes without an answer
 refused      503, nothing is created
 """
 
@@ -23,7 +23,7 @@ from tests.chaos.plans import Fate
 
 @dataclass
 class Postbox:
-    """What is between the functions and localcloud; tickets are counted from 1 in each schedule."""
+    """A proxy between the functions and localcloud. Tickets are counted from 1 in each schedule."""
 
     cloud_port: int
     url: str = ""
@@ -32,12 +32,12 @@ class Postbox:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, fates: Mapping[int, tuple[Fate, float]]) -> None:
-        """Count from 1 again, with these fates."""
+        """Start counting from 1, with these fates."""
         with self.lock:
             self.fates, self.tickets = fates, 0
 
     def next_fate(self) -> tuple[Fate | None, float]:
-        """Say what happens to the next ticket."""
+        """Return what happens to the next ticket."""
         with self.lock:
             self.tickets += 1
             return self.fates.get(self.tickets, (None, 0.0))
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_DELETE = do_PATCH = do_POST
 
     def _pass_on(self, body: bytes) -> tuple[int, bytes] | None:
-        """Ask localcloud; None when it doesn't answer."""
+        """Forward a request to localcloud. Returns None if it does not answer."""
         cloud = http.client.HTTPConnection("127.0.0.1", self.postbox.cloud_port, timeout=30)
         try:
             cloud.request(self.command, self.path, body, {"Content-Type": "application/json"})
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer[1])
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _is_watchdog(body: bytes) -> bool:
@@ -117,7 +117,7 @@ def _postponed(body: bytes, late_s: float) -> bytes:
 
 @contextmanager
 def postbox(cloud_port: int) -> Iterator[Postbox]:
-    """Run a postbox before localcloud until the block ends."""
+    """Run a postbox in front of localcloud."""
     box = Postbox(cloud_port)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"postbox": box}))
     server.daemon_threads = True

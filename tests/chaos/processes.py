@@ -1,6 +1,6 @@
-"""Processes that die and come back: descriptions of `scripts/local/stack.py` flow in, running processes flow out.
+"""Processes that are restarted when they end, as Cloud Run and a supervisor would.
 
-Whatever ends is started again at once, as Cloud Run and a supervisor would, until it is let end, or we do.
+Their commands come from `scripts/local/stack.py`.
 """
 
 import os
@@ -20,7 +20,7 @@ _PAUSE_S = 0.1
 
 
 class Kept:
-    """A process that is kept running."""
+    """A process that is restarted whenever it ends."""
 
     def __init__(self, service: Service, orphan_killer: OrphanKiller, log: Path) -> None:
         self.service = service
@@ -33,11 +33,11 @@ class Kept:
         self._thread.start()
 
     def family(self) -> list[psutil.Process]:
-        """Find the process and all that it has started."""
+        """Return the process and its descendants."""
         return family_of(self.pid)
 
     def let_end(self) -> dict[int, signal.Signals]:
-        """Start it no more; returns the process that is to be ended, with its signal."""
+        """Stop restarting the process, and return it."""
         self._over.set()
         send(signal.SIGCONT, self.family())
         return {self.pid: self.service.stop_signal}
@@ -65,7 +65,7 @@ class Kept:
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """Find a process and all that it has started; none when it has ended."""
+    """Return a process and its descendants; none if it has ended."""
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -73,7 +73,7 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def job_workers(cloud_pid: int) -> list[psutil.Process]:
-    """Find the job workers that run below localcloud, in the order of their ids."""
+    """Return the job workers below localcloud, ordered by process id."""
     found = []
     for process in family_of(cloud_pid):
         with suppress(psutil.NoSuchProcess):
@@ -83,7 +83,7 @@ def job_workers(cloud_pid: int) -> list[psutil.Process]:
 
 
 def send(number: signal.Signals, processes: Sequence[psutil.Process]) -> None:
-    """Send a signal to each that still lives."""
+    """Send a signal to each process that is still alive."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)

@@ -1,6 +1,6 @@
-"""The embedding provider as a witness: requests flow in; what was sent, when, and what came of it flows out.
+"""A fake embedding provider that fails by plan and records every call.
 
-It holds the calls that a plan aims at, so that a kill meets them unanswered.
+It delays the calls that a plan targets, so that a kill happens before the answer.
 """
 
 import threading
@@ -17,7 +17,7 @@ HOLD_S = 0.4
 
 @dataclass
 class StreamEvent:
-    """One call: when it came, its texts, how it is answered and when that was done (0: not yet)."""
+    """One call: when it arrived, its texts, how it is answered, and when the answer was sent (0: not yet)."""
 
     at: float
     texts: list[str]
@@ -27,7 +27,7 @@ class StreamEvent:
 
 @dataclass
 class Witness(EmbeddingProvider):
-    """A provider that answers by a plan and writes down every call; begins anew with each schedule."""
+    """A provider that answers by plan and records every call. Reset for each schedule."""
 
     calls: list[StreamEvent] = field(default_factory=list)
     planned: Mapping[int, Answer] = field(default_factory=dict)
@@ -35,13 +35,13 @@ class Witness(EmbeddingProvider):
     _open: dict[int, StreamEvent] = field(default_factory=dict)
 
     def begin(self, planned: Mapping[int, Answer], held: frozenset[int]) -> None:
-        """Forget what was sent; answer the calls to come, counted from 1, as planned."""
+        """Forget all calls. Answers the next ones, counted from 1, as planned."""
         with self.lock:
             self.calls, self.planned, self.held = [], planned, held
             self.batches.clear()
 
     def take(self, key: str, request: dict[str, Any]) -> Answer:
-        """Write a call down, and say how it is to be answered."""
+        """Record a call and return how to answer it."""
         with self.lock:
             number = len(self.calls) + 1
             sent = StreamEvent(time.time(), list(request["input"]), self.planned.get(number, "ok"))
@@ -53,17 +53,17 @@ class Witness(EmbeddingProvider):
         return sent.answer
 
     def leave(self) -> None:
-        """Note that a call has been answered, or that nobody took the answer."""
+        """Record that a call was answered, or that its client disconnected."""
         with self.lock:
             if sent := self._open.pop(threading.get_ident(), None):
                 sent.over_at = time.time()
 
     def answered(self) -> int:
-        """Count the calls that are over."""
+        """Count the calls that have ended."""
         with self.lock:
             return sum(bool(sent.over_at) for sent in self.calls)
 
     def is_quiet(self) -> bool:
-        """Tell whether no call is under way, but for those that are never answered."""
+        """Return True if no call is open, except those that are never answered."""
         with self.lock:
             return all(sent.over_at or sent.answer == "hang" for sent in self.calls)

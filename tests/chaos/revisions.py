@@ -1,7 +1,4 @@
-"""The corpus: the project's own Markdown, in two versions as documentation sites keep them, in three revisions.
-
-A folder flows in; a Git repository flows out, with the commit of each revision.
-"""
+"""The corpus: the project's own Markdown in two versions, as a Git repository with three revisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +13,22 @@ _OWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 @dataclass(frozen=True)
 class Revisions:
-    """The repository; more than `bulk` documents change only when it is first collected at its second revision."""
+    """The repository. More than `bulk` documents change only if its second revision is the first to be collected."""
 
     repository: Repository
     commits: Sequence[str]
     bulk: int
 
     def check_out(self, number: int) -> None:
-        """Make a revision the branch's head."""
+        """Make a revision the head of the branch."""
         self.repository.git("update-ref", "refs/heads/main", self.commits[number])
 
 
 def make_revisions(folder: Path) -> Revisions:
-    """Make the repository and its three commits.
+    """Create the repository with three commits.
 
-    The first has most of the files, the second all of one version and the first pages of the other, with edits,
-    renames and removals; the third changes a few things and takes back a removal.
+    The first has most files. The second has all of one version and the first pages of the other, with edits, renames
+    and removals. The third changes a few files and restores a removed one.
     """
     pages = {f"product/{key}": content for key, content in FILES.items()}
     pages |= {f"project/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in _OWN}
@@ -63,6 +60,6 @@ def make_revisions(folder: Path) -> Revisions:
 
 
 def _newer(page: bytes) -> bytes:
-    """Change every second paragraph, so that half of the texts are those of the other version."""
+    """Change every second paragraph, so that half of the texts equal those of the other version."""
     paragraphs = page.split(b"\n\n")
     return b"\n\n".join(part + b" (v2)" if n % 4 == 1 else part for n, part in enumerate(paragraphs))

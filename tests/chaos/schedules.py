@@ -1,6 +1,6 @@
-"""A schedule: a plan flows in, the corpus is collected while it is carried out, what came of it flows out.
+"""A schedule: collect the corpus while a plan's faults happen, and compare the result.
 
-It is held against an undisturbed schedule of the same kind, on the same stack.
+The expected result is that of an undisturbed schedule of the same kind, on the same stack.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ THAW_S = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a schedule came to: what really went wrong, by name, and `differences`, which nothing should make.
+    """The result of a schedule: the faults that happened, by name, and `differences`, which must be empty.
 
-    Of the texts that were sent again, `starved` were because the machine was too busy to keep a lease or a time-out.
+    Of the texts that were sent again, `starved` were because the machine was too busy for a lease or a time-out.
     """
 
     plan: Plan
@@ -43,13 +43,13 @@ class Outcome:
 
 @dataclass
 class Judge:
-    """Runs schedules in one world and knows what undisturbed ones come to."""
+    """Runs schedules in one stack and compares them with undisturbed ones."""
 
     world: World
     undisturbed: dict[Engine, tuple[dict[str, Rows], Extent]] = field(default_factory=dict)
 
     def run(self, seed: int) -> Outcome:
-        """Run a seed's schedule."""
+        """Run the schedule of a seed."""
         engine = engine_of(seed)
         if engine not in self.undisturbed:
             self.undisturbed[engine] = self._measure(engine)
@@ -94,14 +94,14 @@ class Judge:
 
 
 def _inflicted(world: World, plan: Plan, disturbances: Sequence[Disturbance]) -> list[str]:
-    """Name what went wrong: of a plan, what the schedule was long enough for."""
+    """Name the faults that happened: those for which the schedule was long enough."""
     answers = [f"provider {answer}" for n, answer in (plan.answers or {}).items() if n <= len(world.witness.calls)]
     fates = [f"ticket {fate}" for n, (fate, _) in (plan.fates or {}).items() if n <= world.postbox.tickets]
     return [*(one.fault.name for one in disturbances), *answers, *fates]
 
 
 def _collect(world: World, source_id: str, *, drain: bool) -> bool:
-    """Collect the source as a person would who tries again until it is accepted; tells whether the run ended."""
+    """Collect the source, retrying until the request is accepted. Returns whether the run ended."""
     before: list[tuple[str, str]] = []
     world.until(lambda: before.extend(world.storage.runs()))
     give_up_at = time.monotonic() + LIMIT_S
@@ -121,7 +121,7 @@ def _collect(world: World, source_id: str, *, drain: bool) -> bool:
 
 
 def _settles(world: World) -> bool:
-    """Wait a little for what a run that has ended left to be committed; tells whether nothing is open then."""
+    """Wait a little for commits that an ended run has left. Returns True if nothing is open then."""
     time.sleep(0.5)
     return world.storage.open_work() == (0, 0)
 
@@ -134,7 +134,7 @@ def _open_steps(world: World) -> Rows:
 
 
 def compare(expected: Mapping[str, Rows], found: Mapping[str, Rows]) -> list[str]:
-    """Tell what differs, a few rows of each table."""
+    """Return the differences, a few rows per table."""
     differences = []
     for table, rows in expected.items():
         if rows == found[table]:
@@ -150,12 +150,11 @@ def compare(expected: Mapping[str, Rows], found: Mapping[str, Rows]) -> list[str
 def sent_again(
     calls: Sequence[StreamEvent], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance], retried: Set[str]
 ) -> tuple[int, int, list[str]]:
-    """Count the texts that the provider was sent more than once, and tell those that nothing explains.
+    """Count the texts that the provider received more than once, and return those without an explanation.
 
-    What was sent before explains it when it wasn't answered well, or was in flight when something was disturbed: sent
-    before that ended, and sent again after it began. A text that has been stored is sent again by nobody but who was
-    frozen then. Where the ledger says that a step was tried again with nothing disturbed, the machine was too busy: the
-    second number counts these.
+    A repetition is explained if the first call was not answered well, or was open during a disturbance: sent before its
+    end, and repeated after its start. A stored text is only repeated by a process that was frozen with it. Repetitions
+    that the ledger records as retries without a disturbance are due to a busy machine: the second number counts these.
     """
     sends: dict[str, list[StreamEvent]] = {}
     for call in calls:

@@ -1,8 +1,8 @@
-"""The schedule's database, seen by its owner: what went in flows out; writes are refused and commits held from here.
+"""The schedule's database, seen by its owner: read results, refuse writes, hold commits open.
 
-Nothing of the product knows of the schema `chaos`. Statement-level triggers raise 53100 while their table's name is in
-`chaos.full_disks`; a deferred trigger counts the steps that are done, right before the commit, and holds those that are
-in `chaos.held`; `vectors.stored_at` is when a text's vector was written.
+The product does not know the schema `chaos`. Statement-level triggers raise 53100 for the tables in `chaos.full_disks`.
+A deferred trigger counts finished steps right before their commit, and holds those in `chaos.held`. `vectors.stored_at`
+is the time at which a text's vector was written.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Storage:
-    """A database that its owner looks into; connections are opened when wanted, since the server comes and goes."""
+    """A database seen by its owner. Connects when needed, since the server is restarted."""
 
     def __init__(self, cluster: Cluster, database: str) -> None:
         self.cluster = cluster
@@ -29,7 +29,7 @@ class Storage:
         self._local = threading.local()
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Rows:
-        """Run one statement on this thread's connection; raises OSError or pg8000's errors when that fails."""
+        """Run one statement on this thread's connection. Raises OSError or pg8000's errors."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self.cluster.connect(self.database)
@@ -51,13 +51,13 @@ class Storage:
                 connection.close()
 
     def prepare(self) -> None:
-        """Make what chaos needs in the database."""
+        """Create the schema `chaos`."""
         self.cluster.execute(*_PREPARE, database=self.database)
         for table in TABLES:
             self.cluster.execute(_REFUSE.format(table=table), database=self.database)
 
     def clear(self) -> None:
-        """Take away all that a schedule left, and begin to count anew."""
+        """Delete all rows of a schedule and reset the counters."""
         self.rows("truncate headwater.sources, headwater.vectors, headwater.tickets, headwater.providers cascade")
         self.rows("truncate chaos.full_disks, chaos.held")
         self.rows("alter sequence chaos.done restart")
@@ -68,7 +68,7 @@ class Storage:
             self.rows("insert into chaos.held values (%s, %s)", (number, HOLD_S))
 
     def done(self) -> int:
-        """Count the steps that were done, up to those that are about to commit."""
+        """Count the finished steps, including those about to commit."""
         return int(self.rows("select case when is_called then last_value else 0 end from chaos.done")[0][0])
 
     def fill(self, tables: Sequence[str]) -> None:
@@ -77,29 +77,29 @@ class Storage:
             self.rows("insert into chaos.full_disks values (%s) on conflict do nothing", (table,))
 
     def free(self) -> None:
-        """Take writes again."""
+        """Accept writes again."""
         self.rows("delete from chaos.full_disks")
 
     def open_work(self) -> tuple[int, int]:
-        """Count the open runs and the open steps."""
+        """Count open runs and steps."""
         runs = "select count(*) from headwater.runs where state = 'running'"
         steps = "select count(*) from headwater.steps where state in ('ready', 'running')"
         found = self.rows(f"select ({runs}), ({steps})")[0]
         return int(found[0]), int(found[1])
 
     def runs(self) -> list[tuple[str, str]]:
-        """List the runs' ids and states, the oldest first."""
+        """Return the runs' ids and states, oldest first."""
         return [
             (str(id_), state) for id_, state in self.rows("select id, state from headwater.runs order by created_at")
         ]
 
     def stored_at(self) -> dict[str, float]:
-        """Tell when each vector was stored, by its text's hash (hex)."""
+        """Return when each vector was stored, by its text's hash (hex)."""
         found = self.rows("select encode(input_hash, 'hex'), extract(epoch from stored_at) from headwater.vectors")
         return {hash_: float(at) for hash_, at in found}
 
     def retried(self) -> set[str]:
-        """List the hashes (hex) whose steps failed, or lost a lease, by the ledger's own account."""
+        """Return the hashes (hex) whose steps failed or lost a lease, according to the ledger."""
         return {
             str(row[0])
             for row in self.rows("""
@@ -111,13 +111,13 @@ class Storage:
         }
 
     def contents(self) -> dict[str, Rows]:
-        """Read everything that a schedule leaves, without ids and times: equal for equal schedules."""
+        """Return everything that a schedule leaves, without ids and times: equal for equal schedules."""
         return {name: self.rows(statement) for name, statement in _CONTENTS.items()}
 
 
 @contextlib.contextmanager
 def while_it_lasts() -> Iterator[None]:
-    """Pass over what goes wrong because the server is away."""
+    """Ignore errors while the server is down."""
     with contextlib.suppress(OSError, pg8000.dbapi.Error):
         yield
 

@@ -1,6 +1,6 @@
-"""A dozen schedules in which processes die and freeze, tickets get lost, and provider and database fail.
+"""A dozen chaos schedules: processes die and freeze, tickets get lost, provider and database fail.
 
-More, and any by its seed, with `scripts/chaos`; what is and isn't covered is in `docs/reliability.md`.
+`scripts/chaos` runs more of them. docs/reliability.md says what is covered.
 """
 
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: make
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[Judge]:
-    """One world for all schedules."""
+    """One stack for all schedules."""
     with running_world() as world:
         yield Judge(world)
 

@@ -1,6 +1,6 @@
-"""The torment of a schedule: a plan's faults flow in, each waits for its moment on a thread and is inflicted.
+"""Inflict a plan's faults: each waits for its moment on a thread of its own.
 
-What was disturbed, and from when to when, flows out: it is what texts that were sent twice are held against.
+Records what was disturbed, and when, to explain texts that were sent twice.
 """
 
 import random
@@ -24,7 +24,7 @@ _LOOK_S = 0.01
 
 @dataclass(frozen=True)
 class Disturbance:
-    """When something was not as it should be, in seconds since the epoch."""
+    """A time span in which a fault was active, in seconds since the epoch."""
 
     fault: Fault
     began: float
@@ -33,7 +33,7 @@ class Disturbance:
 
 @dataclass
 class Torment:
-    """The faults of one schedule, and what has come of them."""
+    """The faults of one schedule, and what became of them."""
 
     world: World
     plan: Plan
@@ -63,7 +63,7 @@ class Torment:
             self.world.storage.forget()
 
     def _has_come(self, moment: Moment) -> bool:
-        """Wait for a moment; False when the schedule was over before."""
+        """Wait for a moment. Returns False if the schedule ends before."""
         if moment.when == "seconds":
             return not self.over.wait(moment.number)
         counters: dict[str, Callable[[], int]] = {
@@ -104,7 +104,7 @@ class Torment:
                     self.world.purge(fault.target)
 
     def _victims(self, fault: Fault) -> list[psutil.Process] | None:
-        """Find whom a fault is for; None when the schedule was over before there was anybody."""
+        """Return the processes that a fault is for, or None if the schedule ends before there are any."""
         if fault.kind not in ("kill", "freeze"):
             return []
         while not (victims := self._find(fault)):
@@ -113,7 +113,7 @@ class Torment:
         return victims
 
     def _find(self, fault: Fault) -> list[psutil.Process]:
-        """Find one process, or all of one that is a family."""
+        """Return one process, or a process with its descendants."""
         rng = random.Random(f"{self.plan.seed} {fault}")
         match fault.target:
             case "job":
@@ -149,7 +149,7 @@ def _is_backend(process: psutil.Process) -> bool:
 
 @contextmanager
 def tormented(world: World, plan: Plan) -> Iterator[Torment]:
-    """Inflict a plan's faults while the block runs; whatever is frozen or full when it ends is so no more."""
+    """Inflict a plan's faults. At the end, frozen processes continue and tables accept writes again."""
     torment = Torment(world, plan)
     threads = torment.begin()
     try:

@@ -1,8 +1,8 @@
-"""The world that goes wrong: a folder flows in; the stack on the corpus flows out, with all that torments it.
+"""A whole stack under faults, started once for many schedules.
 
 Postgres, localcloud, the functions `collection` and `embedding` and the job run as `scripts/dev` runs them, with leases
-and a watchdog so short that healing takes seconds. The embedding model is a provider of our own, the functions reach
-localcloud through the postbox, and what dies is started again. Started once, for many schedules.
+and a watchdog so short that repairs take seconds. The embedding model is the fake provider, the functions reach
+localcloud through the postbox, and processes that die are restarted.
 """
 
 import http.client
@@ -56,7 +56,7 @@ _SETTINGS = {
 
 
 class World:
-    """One running stack with its corpus, its provider and its postbox."""
+    """A running stack with its corpus, provider and postbox."""
 
     def __init__(
         self, stack: Stack, revisions: Revisions, witness: Witness, orphan_killer: OrphanKiller, log: Path
@@ -72,9 +72,9 @@ class World:
         self._orphan_killer = orphan_killer
 
     def start(self, box: Postbox) -> None:
-        """Start everything, in the order in which `scripts/dev` does."""
+        """Start everything in the order of `scripts/dev`."""
         self.postbox = box
-        # What was committed is with the operating system: that the disk has it matters to whoever loses power only.
+        # No fsync: committed data is with the operating system, which survives a killed process.
         Cluster(self.stack.cluster.folder, self.stack.cluster.port, durable=False).prepare()
         services = self.stack.services()
         unsynced = (*services["postgres"].command, "--fsync=off", "--full_page_writes=off")
@@ -99,7 +99,7 @@ class World:
             wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
 
     def close(self) -> None:
-        """End all but Postgres, then Postgres."""
+        """Stop everything, Postgres last."""
         self.storage.forget()
         postgres = self.kept.pop("postgres").let_end() if "postgres" in self.kept else {}
         terminate({pid: number for kept in self.kept.values() for pid, number in kept.let_end().items()}, STOP_S)
@@ -107,7 +107,7 @@ class World:
         self.stack.cluster.destroy()
 
     def begin(self, plan: Plan) -> None:
-        """Make a clean slate for a schedule: nothing of the last one runs, waits or is stored."""
+        """Reset for a schedule: nothing of the last one runs, waits or is stored."""
         self.witness.begin({}, frozenset())
         self.postbox.begin({})
         wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
@@ -129,32 +129,32 @@ class World:
         self.storage.hold([int(fault.moment.number) for fault in plan.faults if fault.moment.when == "commit"])
 
     def has_postgres(self) -> bool:
-        """Tell whether Postgres takes connections."""
+        """Return True if Postgres accepts connections."""
         return self.stack.cluster.is_ready(self.kept["postgres"].pid)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the collection function; raises OSError while it doesn't answer, or answers with an error."""
+        """Call the collection function. Raises OSError if it does not answer, or answers with an error."""
         return _ask(f"{self.stack.url('collection')}{path}", method, body)
 
     def cloud(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask localcloud; raises OSError."""
+        """Call localcloud. Raises OSError."""
         return _ask(f"{self.stack.url('localcloud')}{path}", method, {} if body is None else body)
 
     def tick(self) -> None:
-        """Have localcloud's scheduler run the tick now, instead of every quarter of an hour."""
+        """Run the tick now."""
         self.cloud("POST", f"/v1/{_RESOURCES}/jobs/headwater-tick:run")
 
     def purge(self, queue: str) -> None:
-        """Have localcloud forget every ticket of a queue."""
+        """Purge a queue in localcloud."""
         self.purged_at = time.monotonic()
         self.cloud("POST", f"/v2/{_RESOURCES}/queues/{queue}:purge")
 
     def drain(self) -> None:
-        """Have localcloud run the job with two workers, which drain the ledger."""
+        """Run the job with two workers, which drain the ledger."""
         self.cloud("POST", f"/v2/{_RESOURCES}/jobs/headwater:run", {"overrides": {"taskCount": 2}})
 
     def until(self, attempt: Callable[[], object], timeout_s: float = START_S) -> None:
-        """Attempt something until Postgres and everything else that it needs is back."""
+        """Retry something until Postgres and its other dependencies are back."""
         done = False
 
         def tried() -> bool:
@@ -196,7 +196,7 @@ def _ask(url: str, method: str, body: Any) -> Any:
 
 @contextmanager
 def running_world(keep_log: Path | None = None) -> Iterator[World]:
-    """Run a world until the block ends; all it prints is in `keep_log`, or goes with it."""
+    """Run a stack. Its output is in `keep_log`, or is discarded."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headwater-chaos-")))
         folder.chmod(0o755)

@@ -108,7 +108,7 @@ def signed_by_hmac(claims: dict[str, Any], secret: bytes, kid: str) -> str:
 
 
 def public_forms(key: Any) -> list[bytes]:
-    """Write the public half of a key in each form that somebody could take for a secret."""
+    """Write the public half of a key in each form that could be mistaken for a shared secret."""
     public, info = key.public_key(), serialization.PublicFormat.SubjectPublicKeyInfo
     encoded = [public.public_bytes(form, info) for form in (serialization.Encoding.PEM, serialization.Encoding.DER)]
     return [*encoded, json.dumps(public_jwk(key)).encode()]
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._tell_keys()
 
     def _sign_in(self, asked: dict[str, str]) -> None:
-        """Ask for a name; whoever gave one goes back with a token in the fragment."""
+        """Show a form for a name; a submitted name is redirected back with a token in the fragment."""
         given = asked.pop("name", None)
         content = b"" if given else _page(asked).encode()
         self.send_response(302 if given else 200)

@@ -184,7 +184,7 @@ def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
 
 
 def begun(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
-    """Begin an answer that nobody writes yet."""
+    """Start an answer without a writer."""
     with chat.database.transaction(WORKSPACE) as tx:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
 

@@ -117,10 +117,10 @@ def test_search_returns_at_most_k_distinct_spans(chat: ChatApp) -> None:
 
 
 def test_search_without_vectors_loads_no_model(database: FreshDatabase) -> None:
-    def nobody(name: str) -> ConstantEmbedder:
+    def unexpected_embedder(name: str) -> ConstantEmbedder:
         raise AssertionError("No embedder is needed yet.")
 
-    with running_chat_app(database, embedder=nobody) as chat:
+    with running_chat_app(database, embedder=unexpected_embedder) as chat:
         chat.add_document("a.md", "A cat.", vectors=())
         assert keys(chat.search(q="cat")) == ["a.md"]
         assert chat.search(q="dog") == []

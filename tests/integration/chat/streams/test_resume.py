@@ -126,7 +126,7 @@ def test_missed_end_is_replayed_after_the_answer_is_complete(
 
 
 def test_resume_without_an_open_answer_is_204(chat: ChatApp, provider: FakeProvider) -> None:
-    assert resume(chat).status_code == 204  # a conversation that nobody knows
+    assert resume(chat).status_code == 204  # unknown conversation
     finish(provider)
     chat.ask("c1", QUESTION)
     assert resume(chat).status_code == 204
@@ -168,7 +168,7 @@ def test_stop_after_the_end_changes_nothing(chat: ChatApp, provider: FakeProvide
 def test_follower_interrupts_the_answer_of_a_dead_writer(
     chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
 ) -> None:
-    writer = chat.post("c1", QUESTION)  # nobody reads on: as good as dead
+    writer = chat.post("c1", QUESTION)  # the client stops reading, which blocks the writer
     kill_writer(chat)
     events = parse_events(resume(elsewhere).data)
     assert event_types(events)[-2:] == ["error", "[DONE]"]

@@ -195,4 +195,4 @@ def _wait_for_a_lock(db: Database) -> None:
             if tx.execute(waiting).scalar():
                 return
         time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
+    raise AssertionError("no transaction waits for a lock")

@@ -59,7 +59,7 @@ def test_failure_says_whether_to_retry(
     with pytest.raises(kind, match=words) as raised:
         model.embed_documents(["secret words"])
     assert "secret" not in str(raised.value)
-    assert len(provider.batches) == 1  # nobody but the ledger tries again
+    assert len(provider.batches) == 1  # only the ledger retries
     assert model.embed_documents(["secret words"]).shape == (1, 8)
 
 

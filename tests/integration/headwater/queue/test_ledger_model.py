@@ -31,7 +31,7 @@ class Modelled:
 
 
 class Ledger(RuleBasedStateMachine):
-    """Workers that claim, renew, finish, fail, lose leases and come back late; a watchdog; somebody who cancels."""
+    """Workers that claim, renew, finish, fail, lose leases and come back late; a watchdog; a user who cancels."""
 
     db: Database
     claims = Bundle("claims")
