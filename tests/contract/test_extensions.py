@@ -1,4 +1,4 @@
-"""Extensions that are installed with pip: collected by the function and the job, without a change to our code."""
+"""Extensions installed with pip: used by the function and the job; broken ones affect no others."""
 
 import json
 import os
@@ -163,7 +163,7 @@ def test_example_tool_is_found_by_its_name_and_runs(site: Path) -> None:
     }
 
 
-def test_config_that_the_extension_refuses_is_not_saved(stack: Stack) -> None:
+def test_config_rejected_by_the_extension_is_not_saved(stack: Stack) -> None:
     for config, reason in (({"names": []}, "at least one name"), ({"name": ["Ada"]}, "unknown field `name`")):
         response = stack.client.post("/api/sources", json={"kind": "hello", "name": "x", "config": config})
         assert response.status_code == 422
@@ -177,7 +177,7 @@ def test_config_that_the_extension_refuses_is_not_saved(stack: Stack) -> None:
         ("hangs", "The extension headwater-broken (hangs) did not finish 'list' within 5 s and was stopped."),
     ],
 )
-def test_run_names_the_connector_that_raises_or_hangs_and_others_are_collected(
+def test_failing_connector_is_named_and_other_sources_are_collected(
     stack: Stack, git_source: str, kind: str, reason: str
 ) -> None:
     run = stack.collect(stack.add(kind, {}))
@@ -186,7 +186,7 @@ def test_run_names_the_connector_that_raises_or_hangs_and_others_are_collected(
     assert stack.collect(git_source)["state"] == "succeeded"
 
 
-def test_parser_that_raises_or_hangs_fails_its_files_only(stack: Stack) -> None:
+def test_failing_parser_fails_only_its_files(stack: Stack) -> None:
     source_id = stack.add("raises", {"contents": ["fine", "raises", "hangs", "good"]})
     run = stack.collect(source_id)
     assert (run["state"], run["counts"]["added"], run["counts"]["failed"]) == ("partial", 2, 2)
@@ -197,14 +197,14 @@ def test_parser_that_raises_or_hangs_fails_its_files_only(stack: Stack) -> None:
     assert titles["fine.broken"] == "fine"
 
 
-def test_file_type_of_a_built_in_parser_stays_its_own_with_a_warning(stack: Stack, git_source: str) -> None:
+def test_extension_cannot_replace_a_built_in_parser(stack: Stack, git_source: str) -> None:
     run = stack.collect(git_source)
     assert run["counts"]["added"] == 1
     [warning] = run["warnings"]
     assert warning["reason"] == "the extension headwater-broken was not used: .md has a built-in parser"
 
 
-def test_extension_that_was_uninstalled_fails_its_runs_and_nothing_else(
+def test_uninstalled_extension_fails_only_its_own_runs(
     stack: Stack, settings: dict[str, str], free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     repository = Repository(tmp_path / "repository")
@@ -224,7 +224,7 @@ def test_extension_that_was_uninstalled_fails_its_runs_and_nothing_else(
         assert client.patch(f"/api/sources/{hello}", json={"name": uuid.uuid4().hex}).status_code == 200
 
 
-def test_two_extensions_of_one_name_are_both_unused(
+def test_extensions_with_the_same_name_are_both_unavailable(
     settings: dict[str, str], site: Path, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     clone = tmp_path / "clone"

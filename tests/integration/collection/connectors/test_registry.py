@@ -1,4 +1,4 @@
-"""A kind of source or a file format that is built in is one more package: nothing else has to change."""
+"""Built-in kinds of source and parsers: adding a package is enough."""
 
 import json
 import os
@@ -31,7 +31,7 @@ print(json.dumps([kinds, document.title, stored_fingerprint(listing.entries[0]).
 """
 
 
-def test_package_adds_a_kind_of_source_and_another_a_parser(tmp_path: Path) -> None:
+def test_new_packages_add_a_kind_of_source_and_a_parser(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
     example = (ROOT / "examples" / "extension-hello" / "headwater_hello.py").read_text()
     for room, module, end in (

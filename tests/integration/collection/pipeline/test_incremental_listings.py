@@ -1,4 +1,4 @@
-"""Listings that are windows or increments: what they lack stays, and no entry is lost between two cursors."""
+"""Listings that are windows or increments: missing documents stay, and no entry is lost between cursors."""
 
 from functools import partial
 

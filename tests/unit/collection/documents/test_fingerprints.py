@@ -18,12 +18,12 @@ def test_fingerprint_of_built_in_formats_has_the_markdown_version(key: str) -> N
     assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.2.1"
 
 
-def test_source_fingerprint_is_what_the_connector_gave() -> None:
+def test_source_fingerprint_has_no_versions() -> None:
     assert source_fingerprint("7f3a.1.2") == "7f3a"
     assert source_fingerprint("by-hand-7f.3a.acme_pdf-1_2.1") == "by-hand-7f.3a"
 
 
-def test_versions_are_replaced_by_those_of_this_process() -> None:
+def test_versions_are_replaced_by_the_current_ones() -> None:
     assert with_current_versions("7f3a.0.0") == "7f3a.2.1"
     assert with_current_versions("7f3a.gone_pdf-1_2.0") == "7f3a.gone_pdf-1_2.1"
 
