@@ -20,7 +20,7 @@ from scripts.deployment import rollback
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, with_fresh_token
 from scripts.deployment.cloud.runner import Runner
-from scripts.deployment.cloud.values import Values
+from scripts.deployment.cloud.values import SKIP_CHECK, Values
 from scripts.deployment.exit_codes import exit_codes
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plan:
         _print_all(from_nothing(installation, options.stages))
         return 0
-    return _diff(installation, options.stages) if options.diff else _deploy(installation, options.stages)
+    if options.diff:
+        return _diff(installation, options.stages)
+    return _deploy(installation, options.stages, check_database=not options.skip_database_check)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -64,6 +66,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"run these stages only: {', '.join(NAMES)}")
     parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="run all stages but these")
     parser.add_argument("--tag", help="image tag; default: a hash of the images' source files")
+    parser.add_argument(
+        SKIP_CHECK, action="store_true", help="store the database's URL without trying it, if only Cloud Run reaches it"
+    )
     parser.add_argument("--file", metavar="FILE", help="configuration file; default: deploy.toml")
     for name in _FLAGS:
         parser.add_argument(f"--{name}", help=f"override `{name}` of deploy.toml")
@@ -102,13 +107,14 @@ def _diff(installation: Installation, names: Sequence[str]) -> int:
     return 0
 
 
-def _deploy(installation: Installation, names: Sequence[str]) -> int:
+def _deploy(installation: Installation, names: Sequence[str], *, check_database: bool) -> int:
     """Read, plan and run stage by stage."""
     environment = f" ({installation.environment})" if installation.environment else ""
     _report(f"{installation.project}{environment}, {installation.region}, release {installation.tag}")
     started, count = time.monotonic(), 0
     google, state = _read_project(installation)
-    runner = Runner(Values(installation), _report)
+    values = Values(installation) if check_database else Values(installation, connection_problem=lambda *_: "")
+    runner = Runner(values, _report)
     for number, stage in enumerate(STAGES, 1):
         if stage.name not in names:
             continue

@@ -36,7 +36,7 @@ class Settings:
         "Postgres URL with the owner, for migrations and index builds. Not a transaction-mode pooler.", ""
     )
     database_root_certificate: str = _setting(
-        "Root certificate of the database: PEM text or a file. `sslrootcert` in a URL takes precedence.",
+        "Root certificate of the database's server: PEM text or a file. `sslrootcert` in a URL takes precedence.",
         "",
     )
     database_pool_size: int = _setting(

@@ -15,10 +15,14 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from headwater.auth.api_keys import hash_key, make_key
+from scripts.deployment.cloud.database_url import connection_problem, syntax_problem
 from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.plan.installation import DATABASE_NAME, DATABASE_OWNER, Installation
 
 PREFIX = "DEPLOY_"
+
+SKIP_CHECK = "--skip-database-check"
+"""The flag of scripts/deploy that stores the owner's URL without a connection to the database."""
 
 _HINTS = {
     "DATABASE_ADMIN_URL": "URL of the database's owner, in session mode: postgresql://postgres.REF:…@HOST:5432/postgres",
@@ -40,8 +44,10 @@ class Values:
         installation: Installation,
         environ: Mapping[str, str] = os.environ,
         prompt: Callable[[str], str] | None = None,
+        connection_problem: Callable[[str, str], str] = connection_problem,
     ) -> None:
         self._installation = installation
+        self._connection_problem = connection_problem
         self._environ = environ
         self._prompt = prompt or (getpass.getpass if sys.stdin.isatty() else _no_terminal)
         self._values: dict[str, str] = {}
@@ -61,7 +67,7 @@ class Values:
     def _make(self, name: str) -> str:
         is_generated = name in _URLS and bool(self._installation.cloudsql_instance)
         if not is_generated and (given := self._environ.get(f"{PREFIX}{name}")):
-            return _check_value(name, given, self._role)
+            return self._check(name, given)
         generated: dict[str, Callable[[], str]] = {
             "SECRET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "DATABASE_OWNER_FLAGS": lambda: json.dumps({"--password": self.get("DATABASE_OWNER_PASSWORD")}),
@@ -80,7 +86,22 @@ class Values:
         if name in generated:
             return generated[name]()
         given = self._prompt(f"{name} ({_HINTS.get(name, 'stored in Secret Manager')}): ")
-        return _check_value(name, given, self._role)
+        return self._check(name, given)
+
+    def _check(self, name: str, text: str) -> str:
+        """Check a value that was given, and strip it. Raises DeploymentError if it can't work.
+
+        Only the owner can log in yet: migrations create the other role.
+        """
+        value = _check_value(name, text, self._role)
+        if name == "DATABASE_ADMIN_URL":
+            root = dict(self._installation.settings).get("DATABASE_ROOT_CERTIFICATE", "")
+            if problem := self._connection_problem(value, root):
+                raise DeploymentError(
+                    f"{name}: {problem}",
+                    f"correct it and run again (if only Google Cloud reaches the database: {SKIP_CHECK})",
+                )
+        return value
 
     def _database_url(self) -> str:
         """Return the URL of the functions' role with a new password, which migrations set for that role."""
@@ -117,8 +138,7 @@ def app_url(admin_url: str, password: str, role: str = "app") -> str:
     port = 6543 if pooled else parts.port
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     authority = f"{role}{dot}{reference}:{quote(password, safe='')}@{host}" + (f":{port}" if port else "")
-    query = parts.query or "sslmode=require"
-    return urlunsplit((parts.scheme, authority, parts.path, query, ""))
+    return urlunsplit((parts.scheme, authority, parts.path, parts.query, ""))
 
 
 def _check_value(name: str, value: str, role: str) -> str:
@@ -137,6 +157,8 @@ def _check_value(name: str, value: str, role: str) -> str:
 
 
 def _url_problem(name: str, value: str, role: str) -> str:
+    if problem := syntax_problem(value):
+        return problem
     try:
         parts = urlsplit(value)
         port = parts.port

@@ -7,7 +7,7 @@ environment override those at the top level, and flags override both. deploy.tom
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,22 @@ def read_installation(path: Path, environment: str, flags: Mapping[str, str]) ->
         document = {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    return build_installation(document, environment, flags, where=str(path))
+    installation = build_installation(document, environment, flags, where=str(path))
+    return replace(installation, settings=_read_certificate(installation.settings, path.parent))
+
+
+def _read_certificate(settings: tuple[tuple[str, str], ...], folder: Path) -> tuple[tuple[str, str], ...]:
+    """Replace a file's name in DATABASE_ROOT_CERTIFICATE, relative to deploy.toml, by its text: containers lack it."""
+
+    def read(name: str, value: str) -> str:
+        if name != "DATABASE_ROOT_CERTIFICATE" or value == "system" or "-----BEGIN" in value:
+            return value
+        try:
+            return (folder / value).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"settings.{name}: {folder / value} can't be read: {error}") from error
+
+    return tuple((name, read(name, value)) for name, value in settings)
 
 
 def build_installation(

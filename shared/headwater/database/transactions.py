@@ -196,15 +196,16 @@ def _translate_driver_errors() -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise DatabaseUnavailable(
-            f"The database's certificate can't be verified: {error.verify_message}. Check `sslmode` and `sslrootcert` "
-            "in the URL, or DATABASE_ROOT_CERTIFICATE."
+            f"The database's certificate can't be verified: {error.verify_message}. Set DATABASE_ROOT_CERTIFICATE to "
+            "the root certificate of the database's provider (at Supabase: Project settings, Database, SSL "
+            "configuration), or correct `sslmode` and `sslrootcert` in the URL."
         ) from error
     except OSError as error:
         raise DatabaseUnavailable(
             f"The connection to the database was lost: {error}. Try again in a moment."
         ) from error
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise DatabaseUnavailable(f"The database can't be reached: {_short(error)}. Try again in a moment.") from error
+        raise DatabaseUnavailable(f"The database can't be reached: {_short(error)}. {_advice(error)}") from error
     except sa.exc.TimeoutError as error:
         raise DatabaseUnavailable("All database connections are in use. Try again in a moment.") from error
     except sa.exc.DBAPIError as error:
@@ -221,6 +222,13 @@ def _translate_driver_errors() -> Iterator[None]:
                 f"The database refused the connection: {_short(error)}. Try again in a moment."
             ) from error
         raise
+
+
+def _advice(error: sa.exc.DBAPIError) -> str:
+    """Return what to do about a connection that failed."""
+    if "refuses SSL" in str(error):
+        return "Enable TLS at the server, or add `sslmode=disable` to the URL if the network between is private."
+    return "Try again in a moment."
 
 
 def create_engine(url: str, root_certificate: str = "", **pool: Any) -> Engine:

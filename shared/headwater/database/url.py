@@ -2,7 +2,8 @@
 
 Accepts SQLAlchemy's and libpq's forms: `postgresql://user:password@host:port/database`, a socket's folder as
 `?host=/cloudsql/project:region:instance` or the socket itself as `?unix_sock=…/.s.PGSQL.5432`, `?sslmode=` and
-`?sslrootcert=`. Unknown parameters are errors, since ignoring one could disable a security setting.
+`?sslrootcert=`. Unknown parameters are errors, since ignoring one could disable a security setting. Connections to
+other machines use TLS and verify the certificate, unless `sslmode` says otherwise.
 """
 
 import ssl
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 
 import sqlalchemy as sa
 
+from headwater.config import LOOPBACK_HOSTS
 from headwater.errors import ConfigError
 
 SOCKET = ".s.PGSQL."
@@ -30,6 +32,11 @@ def connect_arguments(url: str, root_certificate: str = "") -> dict[str, Any]:
         raise ConfigError("Invalid database URL. Expected postgresql://user:password@host:5432/database.") from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigError(f"Unsupported database URL {parsed.drivername}://…; only postgresql:// is supported.")
+    if "channel_binding" in parsed.query:
+        raise ConfigError(
+            "Remove the parameter `channel_binding` from the database URL: it can't be required here. "
+            "`sslmode=verify-full`, the default, authenticates the server."
+        )
     if unknown := sorted(parsed.query.keys() - _PARAMETERS):
         raise ConfigError(
             f"Unknown parameter `{unknown[0]}` in a database URL. Supported: {', '.join(sorted(_PARAMETERS))}."
@@ -37,6 +44,8 @@ def connect_arguments(url: str, root_certificate: str = "") -> dict[str, Any]:
     query = {name: str(value) for name, value in parsed.query.items()}
     arguments: dict[str, Any] = {"user": parsed.username, "password": parsed.password, "database": parsed.database}
     host = query.get("host") or unquote(parsed.host or "") or "localhost"
+    if "@" in host:
+        raise ConfigError("The password in a database URL contains `@`. Write it as `%40`.")
     port = parsed.port or 5432
     socket = query.get("unix_sock", host if host.startswith("/") else "")
     if socket:
@@ -44,7 +53,7 @@ def connect_arguments(url: str, root_certificate: str = "") -> dict[str, Any]:
         arguments["unix_sock"] = socket if name.startswith(SOCKET) else f"{socket}/{SOCKET}{port}"
         return arguments | {"ssl_context": False}
     root = query.get("sslrootcert") or root_certificate
-    mode = query.get("sslmode") or ("verify-full" if root else "prefer")
+    mode = query.get("sslmode") or ("verify-full" if root or host not in LOOPBACK_HOSTS else "prefer")
     return arguments | {"host": host, "port": port, "ssl_context": tls_context(mode, root)}
 
 

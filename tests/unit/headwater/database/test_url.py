@@ -49,6 +49,8 @@ def test_percent_encoded_password_is_decoded() -> None:
         ("secret", "Invalid database URL"),
         ("mysql://app:secret@db.example.com/db", "only postgresql"),
         ("postgresql://app:secret@db.example.com/db?options=-csearch_path%3Dx", "`options`"),
+        ("postgresql://app:secret@db.example.com/db?channel_binding=require", "Remove the parameter `channel_binding`"),
+        ("postgresql://app:a@secret@db.example.com/db", "contains `@`. Write it as `%40`"),
         ("postgresql://app:secret@db.example.com/db?sslmode=maybe", "sslmode 'maybe'"),
         ("postgresql://app:secret@db.example.com/db?sslrootcert=/nowhere/ca.pem&sslmode=verify-ca", "/nowhere/ca.pem"),
     ],
@@ -73,6 +75,18 @@ def test_tls_context_follows_sslmode() -> None:
     assert all(isinstance(context, ssl.SSLContext) for context in contexts)
     verified = [(c.verify_mode.name, c.check_hostname) for c in contexts if isinstance(c, ssl.SSLContext)]
     assert verified == [("CERT_NONE", False), ("CERT_REQUIRED", False), ("CERT_REQUIRED", True)]
+
+
+@pytest.mark.parametrize("host", ["db.example.com", "10.0.0.5", "postgres", "[2001:db8::1]"])
+def test_connections_to_other_machines_verify_certificate_and_host_by_default(host: str) -> None:
+    context = connect_arguments(f"postgresql://app:s@{host}/db")["ssl_context"]
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert connect_arguments(f"postgresql://app:s@{host}/db?sslmode=disable")["ssl_context"] is False
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_connections_to_this_machine_need_no_tls(host: str) -> None:
+    assert connect_arguments(f"postgresql://app:s@{host}/db")["ssl_context"] is None
 
 
 def test_unix_socket_disables_tls() -> None:

@@ -42,7 +42,8 @@ class FakeProcesses:
 
 
 def new_values() -> Values:
-    return Values(SUPABASE, {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL}, prompt=lambda question: "")
+    environ = {"DEPLOY_DATABASE_ADMIN_URL": ADMIN_URL}
+    return Values(SUPABASE, environ, prompt=lambda question: "", connection_problem=lambda *_: "")
 
 
 texts = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=32, max_size=60)
@@ -59,7 +60,7 @@ def test_secrets_never_occur_in_arguments_or_reports(secret: str, password: str,
     processes = FakeProcesses(lambda command: ProcessResult(0, key, "") if command.stdout else OK)
     environ = {"DEPLOY_GROQ_API_KEY": secret, "DEPLOY_AUTH_SECRET": secret}
     environ["DEPLOY_DATABASE_ADMIN_URL"] = ADMIN_URL.replace(":pw@", f":{password}@")
-    values = Values(installation, environ, prompt=lambda question: "")
+    values = Values(installation, environ, prompt=lambda question: "", connection_problem=lambda *_: "")
     for _, commands in from_nothing(installation, NAMES):
         processes.runner(values).run(commands)
     secrets = {secret, password, *(stdin for _, stdin in processes.started if stdin)}

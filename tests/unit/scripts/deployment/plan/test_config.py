@@ -35,6 +35,16 @@ def test_example_file_is_valid_in_both_environments() -> None:
     assert staging.project != production.project
 
 
+def test_root_certificate_is_read_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    file.write_text('[settings]\nDATABASE_ROOT_CERTIFICATE = "ca.crt"')
+    with pytest.raises(ConfigurationError, match=r"DATABASE_ROOT_CERTIFICATE: .*/ca\.crt can't be read"):
+        read_installation(file, "", FLAGS)
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    settings = (("DATABASE_ROOT_CERTIFICATE", "-----BEGIN CERTIFICATE-----"),)
+    assert read_installation(file, "", FLAGS).settings == settings
+
+
 def test_environment_overrides_top_level_and_flags_override_both() -> None:
     document = {
         **FLAGS,
