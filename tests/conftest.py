@@ -56,7 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --through-pgbouncer or --as-supabase, select the tests that use a database and are not marked `direct`."""
+    """Start long files first. With --through-pgbouncer or --as-supabase, select the tests with a database.
+
+    Tests that are marked `direct` are left out of these selections.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if not config.getoption("--through-pgbouncer") and not config.getoption("--as-supabase"):
         return
     fixtures = {"database", "module_database"}

@@ -1,8 +1,8 @@
 """Run the tests: the command behind `scripts/test`.
 
 pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time. Then the tests with a
-database run again through PgBouncer in transaction mode, and some of them on a database set up as by Supabase. If
-arguments select Python tests, only those run.
+database run again through PgBouncer in transaction mode, and at the same time some of them on a database set up as by
+Supabase. If arguments select Python tests, only those run.
 """
 
 import argparse
@@ -10,10 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
@@ -35,28 +34,47 @@ _AS_SUPABASE = [
 ]
 
 
+class Background:
+    """A command that runs while others do. Its output is printed at its end."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._output = TemporaryFile()  # noqa: SIM115 - finish() closes it
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=self._output, stderr=subprocess.STDOUT
+        )
+
+    def finish(self) -> bool:
+        """Wait for the end and print the output. Returns whether the command succeeded."""
+        status = self._process.wait()
+        with self._output as output:
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+        sys.stdout.flush()
+        return status == 0
+
+
 def main() -> None:
     """Install the tools that tests need and run the tests. Exits with 1 if one failed."""
     parser = argparse.ArgumentParser(prog="scripts/test", add_help=False, allow_abbrev=False)
     parser.add_argument("--reports", type=Path)
     options, arguments = parser.parse_known_args()
     system_tools.install()
-    everything = not selecting_arguments(arguments)
-    with TemporaryFile() as output:
-        edge = _start_edge(output, options.reports) if everything else None
-        arguments = [*distribution(arguments, os.cpu_count() or 1), *arguments]
-        passed = _pytest("python", arguments, options.reports)
-        if everything and system_tools.program("pgbouncer"):
-            print("test: running the tests with a database again, through PgBouncer", flush=True)
-            passed &= _pytest("pgbouncer", [*arguments, "--through-pgbouncer", "tests/integration"], options.reports)
-        if everything:
-            print("test: running tests with a database again, set up as by Supabase", flush=True)
-            supabase = [*arguments, "--as-supabase", *_AS_SUPABASE]
-            passed &= _pytest("supabase", supabase, options.reports)
-        if edge is not None:
-            passed &= edge.wait() == 0
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout.buffer)
+    python = [*distribution(arguments, os.cpu_count() or 1), *arguments]
+    if selecting_arguments(arguments):
+        sys.exit(not _run(pytest_command("python", python, options.reports)))
+    edge = Background(*edge_command(options.reports))
+    passed = _run(pytest_command("python", python, options.reports))
+    supabase = Background(
+        pytest_command("supabase", [*arguments, "--as-supabase", *_AS_SUPABASE], options.reports), ROOT
+    )
+    if system_tools.program("pgbouncer"):
+        print("test: running the tests with a database again, through PgBouncer", flush=True)
+        pgbouncer = [*python, "--through-pgbouncer", "tests/integration"]
+        passed &= _run(pytest_command("pgbouncer", pgbouncer, options.reports))
+    print("test: some tests with a database again, set up as by Supabase", flush=True)
+    passed &= supabase.finish()
+    print("test: the web app and the Worker", flush=True)
+    passed &= edge.finish()
     sys.exit(not passed)
 
 
@@ -77,18 +95,23 @@ def distribution(arguments: Sequence[str], cores: int) -> list[str]:
     return [f"--numprocesses={min(cores + 1, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
 
 
-def _pytest(name: str, arguments: Sequence[str], reports: Path | None) -> bool:
+def pytest_command(name: str, arguments: Sequence[str], reports: Path | None) -> list[str]:
+    """Return the command of a pytest run, whose JUnit report has the name `name`."""
     report = [] if reports is None else [f"--junit-xml={reports / name}.xml"]
-    command = [sys.executable, "-m", "pytest", *report, *arguments]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    return [sys.executable, "-m", "pytest", *report, *arguments]
 
 
-def _start_edge(output: IO[bytes], reports: Path | None) -> "subprocess.Popen[bytes]":
+def edge_command(reports: Path | None) -> tuple[list[str], Path, dict[str, str]]:
+    """Return the command of vitest, its folder and its environment."""
     report = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={reports}/edge.xml"] if reports else []
     command, environment = npm_command("test", "--", *report)
     if browser := system_tools.program("chromium"):
         environment["CHROMIUM"] = browser
-    return subprocess.Popen(command, cwd=ROOT / "edge", env=environment, stdout=output, stderr=subprocess.STDOUT)
+    return command, ROOT / "edge", environment
+
+
+def _run(command: Sequence[str]) -> bool:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 if __name__ == "__main__":

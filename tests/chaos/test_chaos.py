@@ -11,7 +11,10 @@ import pytest
 from tests.chaos.schedules import Judge
 from tests.chaos.world import running_world
 
-pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
+    pytest.mark.long,
+]
 
 
 @pytest.fixture(scope="module")

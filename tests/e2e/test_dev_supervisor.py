@@ -18,6 +18,8 @@ from tests.harness.paths import ROOT
 from tests.harness.ports import free_port, is_free
 from tests.harness.stacks import FUNCTIONS, RunningStack, running_stack, temporary_data, wait_until
 
+pytestmark = pytest.mark.long
+
 PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 
 

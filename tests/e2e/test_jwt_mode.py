@@ -37,7 +37,10 @@ from tests.harness.browser import browse, needs_browser
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import FUNCTIONS, RunningStack, running_stack, temporary_data, wait_until
 
-pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
+    pytest.mark.long,
+]
 
 SECRET = "it's a $ECRET of 32 bytes or more"
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes if route.access != "google"]

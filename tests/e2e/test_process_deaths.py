@@ -19,7 +19,10 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
-pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it"),
+    pytest.mark.long,
+]
 
 DOCUMENTS = 240
 

@@ -30,7 +30,10 @@ from tests.harness.databases import APP_PASSWORD
 from tests.harness.localcloud import Cloud, Gcloud, localcloud
 from tests.harness.paths import ROOT
 
-pytestmark = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
+pytestmark = [
+    pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed"),
+    pytest.mark.long,
+]
 
 DOMAIN = "ask.example.com"
 KILLED_AFTER = (9, 31, 64)
