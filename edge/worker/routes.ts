@@ -19,7 +19,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
 ];
 
 /** Paths of APIs: of the public ones, and of the functions' internal ones, which can't be reached from outside. */
-const API = /^\/(?:api|v1|tasks|cron|heartbeat|ready)(?:\/|$)/;
+const API = /^\/(?:api|v1|tasks|cron|heartbeat|ready|self-test)(?:\/|$)/;
 
 /** Find the target of `pathname`. An unknown path of an API has none; any other path may be a file of the web app. */
 export function targetOf(pathname: string): Target {
