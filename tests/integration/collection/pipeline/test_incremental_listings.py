@@ -10,6 +10,7 @@ from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
 from functions.collection.sources.sources import NewSource, Source, SourceChanges
 from tests.fakes.feed import Feed, FeedOpener
+from tests.harness.collection_app import CollectionClient
 from tests.harness.dying_workers import Interrupted, Killed, die_everywhere
 from tests.harness.pipeline import Pipeline
 
@@ -28,10 +29,6 @@ def source(pipeline: Pipeline) -> Source:
         return sources.create_source(tx, pipeline.workspace_id, new, pipeline.settings)
 
 
-def live_keys(pipeline: Pipeline) -> list[str]:
-    return [key for (key,) in pipeline.rows("select key from documents where deleted_at is null order by key")]
-
-
 def stored_cursor(pipeline: Pipeline) -> str | None:
     [(cursor,)] = pipeline.rows("select cursor ->> 'value' from sources")
     return None if cursor is None else str(cursor)
@@ -48,7 +45,7 @@ def test_documents_that_leave_the_window_stay(pipeline: Pipeline, feed: Feed, so
     feed.publish("3.md")
     run = pipeline.collect(source)
     assert (run.state, run.counts.listed, run.counts.added, run.counts.removed) == ("succeeded", 1, 1, 0)
-    assert live_keys(pipeline) == ["1.md", "2.md", "3.md"]
+    assert pipeline.live_keys() == ["1.md", "2.md", "3.md"]
 
 
 def test_each_listing_gets_the_cursor_of_the_one_before(pipeline: Pipeline, feed: Feed, source: Source) -> None:
@@ -64,7 +61,7 @@ def test_only_documents_that_the_listing_names_are_removed(pipeline: Pipeline, f
     pipeline.collect(source)
     feed.removed = ["2.md", "unknown.md"]
     assert pipeline.collect(source).counts.removed == 1
-    assert live_keys(pipeline) == ["1.md", "3.md"]
+    assert pipeline.live_keys() == ["1.md", "3.md"]
 
 
 def test_withheld_removals_wait_while_increments_do_not_mention_them(
@@ -74,7 +71,7 @@ def test_withheld_removals_wait_while_increments_do_not_mention_them(
     feed.publish(*keys)
     pipeline.collect(source)
     feed.removed = keys[:20]
-    assert (pipeline.collect(source).state, len(live_keys(pipeline))) == ("partial", 30)
+    assert (pipeline.collect(source).state, len(pipeline.live_keys())) == ("partial", 30)
     feed.removed = []
     pipeline.collect(source)
     assert pipeline.rows("select pending_removals from sources") == [(keys[:20],)]
@@ -88,7 +85,7 @@ def test_workers_that_die_lose_and_skip_no_entry(pipeline: Pipeline, feed: Feed,
         feed.publish(*posts)
         pipeline.start(source)
         die_everywhere(pipeline)
-    assert live_keys(pipeline) == ["1.md", "2.md", "3.md"]
+    assert pipeline.live_keys() == ["1.md", "2.md", "3.md"]
     assert set(feed.cursors) == {None, "2"}
     assert stored_cursor(pipeline) == "3"
 
@@ -116,7 +113,7 @@ def test_cursor_waits_for_entries_that_could_not_be_fetched(pipeline: Pipeline, 
     feed.unreachable = set()
     run = pipeline.collect(source)
     assert (run.state, run.counts.added, run.counts.unchanged) == ("succeeded", 1, 1)
-    assert (live_keys(pipeline), stored_cursor(pipeline)) == (["1.md", "2.md"], "2")
+    assert (pipeline.live_keys(), stored_cursor(pipeline)) == (["1.md", "2.md"], "2")
 
 
 def test_retry_of_the_failed_entries_moves_the_cursor(pipeline: Pipeline, feed: Feed, source: Source) -> None:
@@ -127,7 +124,7 @@ def test_retry_of_the_failed_entries_moves_the_cursor(pipeline: Pipeline, feed: 
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         retry_run(tx, pipeline.workspace_id, failed.id, pipeline.settings)
     pipeline.drain()
-    assert (live_keys(pipeline), stored_cursor(pipeline)) == (["1.md", "2.md"], "2")
+    assert (pipeline.live_keys(), stored_cursor(pipeline)) == (["1.md", "2.md"], "2")
 
 
 def test_files_that_cannot_be_parsed_do_not_hold_up_the_cursor(pipeline: Pipeline, feed: Feed, source: Source) -> None:
@@ -146,7 +143,7 @@ def test_cancelled_run_leaves_the_cursor(pipeline: Pipeline, feed: Feed, source:
         cancel_run(tx, run_id)
     assert stored_cursor(pipeline) is None
     pipeline.collect(source)
-    assert live_keys(pipeline) == ["1.md"]
+    assert pipeline.live_keys() == ["1.md"]
 
 
 def test_dry_run_leaves_the_cursor(pipeline: Pipeline, feed: Feed, source: Source) -> None:
@@ -154,7 +151,7 @@ def test_dry_run_leaves_the_cursor(pipeline: Pipeline, feed: Feed, source: Sourc
     with pipeline.database.transaction(pipeline.workspace_id) as tx:
         start_run(tx, pipeline.workspace_id, source.id, "api", dry_run=True)
     pipeline.drain()
-    assert (live_keys(pipeline), stored_cursor(pipeline)) == ([], None)
+    assert (pipeline.live_keys(), stored_cursor(pipeline)) == ([], None)
 
 
 def test_changed_config_resets_the_cursor_and_an_equal_one_does_not(
@@ -176,3 +173,19 @@ def test_newer_parser_lists_from_the_start(pipeline: Pipeline, feed: Feed, sourc
     run = pipeline.collect(source)
     assert (feed.cursors, run.counts.changed) == ([None, None], 1)
     assert pipeline.rows("select fingerprint from documents") == [("1.md-v1.2.1",)]
+
+
+def test_deleting_an_upload_lists_from_the_start(
+    pipeline: Pipeline, client: CollectionClient, feed: Feed, source: Source
+) -> None:
+    added = client.put(f"/api/sources/{source.id}/documents", {"key": "1.md", "text": "Uploaded."})
+    pipeline.drain()
+    feed.publish("1.md", "2.md")
+    pipeline.collect(source)
+    assert pipeline.rows("select held from documents order by key") == [("added",), (None,)]
+    assert stored_cursor(pipeline) == "2"
+    client.delete(f"/api/documents/{added['document_id']}")
+    pipeline.drain()
+    assert pipeline.collect(source).counts.added == 1
+    assert feed.cursors == [None, None]
+    assert pipeline.rows("select key, held from documents order by key") == [("1.md", None), ("2.md", None)]
