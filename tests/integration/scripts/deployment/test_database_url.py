@@ -6,21 +6,21 @@ import pytest
 
 from scripts.deployment.cloud.database_url import connection_problem
 from scripts.local.postgres import Cluster
-from tests.harness.certificates import authority
-from tests.harness.tcp_proxy import between
+from tests.harness.certificates import create_authority
+from tests.harness.tcp_proxy import running_proxy
 
 
 def test_url_that_works_has_no_problem(postgres: Cluster, tmp_path: Path) -> None:
-    trusted = authority(tmp_path, "trusted")
+    trusted = create_authority(tmp_path, "trusted")
     assert connection_problem(postgres.url()) == ""
-    with between(postgres.port, trusted.certify("localhost")) as proxy:
+    with running_proxy(postgres.port, trusted.certify("localhost")) as proxy:
         url = proxy.through(postgres.url(), "localhost", sslmode="verify-full")
         assert connection_problem(url, trusted.root.read_text()) == ""
         assert "Set DATABASE_ROOT_CERTIFICATE" in connection_problem(url)
 
 
 def test_problem_says_what_to_change(postgres: Cluster) -> None:
-    with between(postgres.port, None) as proxy:
+    with running_proxy(postgres.port, None) as proxy:
         plain = proxy.through(postgres.url(), "localhost", sslmode="verify-full")
         assert "add `sslmode=disable`" in connection_problem(plain)
     assert "password authentication failed" in connection_problem(postgres.url(password="wrong"))
