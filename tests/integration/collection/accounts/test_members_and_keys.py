@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions.collection.accounts.keys import NewApiKey, create_key
+from functions.collection.accounts.members import remove_member
 from functions.collection.accounts.routes import AccountRoutes
 from headwater.auth.api_keys import hash_key, is_well_formed
 from headwater.auth.callers import Caller
@@ -16,6 +17,7 @@ from headwater.errors import Forbidden
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
 from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.stacks import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,25 @@ def test_removed_member_cannot_create_a_key(app: JwtApp, ada: FlaskClient) -> No
     call(ada, "DELETE", "/api/members/bob", 204)  # after Bob's request was authorised
     with pytest.raises(Forbidden, match="just changed"), app.database.transaction(bob.workspace_id) as tx:
         create_key(tx, bob, NewApiKey("late"))
+
+
+def test_key_creation_waits_for_a_concurrent_removal(app: JwtApp, ada: FlaskClient) -> None:
+    call(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
+    bob = Caller(uuid.UUID(call(ada, "GET", "/api/me", 200)["workspace_id"]), "bob", "owner")
+
+    def create() -> None:
+        with app.database.transaction(bob.workspace_id) as tx:
+            create_key(tx, bob, NewApiKey("late"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with app.database.transaction(bob.workspace_id) as tx:
+            remove_member(tx, bob.workspace_id, "bob")
+            creation = pool.submit(create)
+            blocked = "select count(*) from pg_locks where not granted"
+            wait_until(lambda: creation.done() or app.rows(blocked) != [(0,)])
+        with pytest.raises(Forbidden, match="just changed"):
+            creation.result(30)
+    assert app.rows("select count(*) from api_keys") == [(0,)]
 
 
 def test_key_creates_only_keys_within_its_scopes_and_expiry(app: JwtApp, ada: FlaskClient) -> None:
