@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -54,7 +55,14 @@ def entries(*keys: str) -> list[Entry]:
 
 
 def children() -> list[psutil.Process]:
-    return list(psutil.Process().children(recursive=True))
+    """Processes of extensions. The test's own process has others too, such as its Postgres."""
+    return [process for process in psutil.Process().children(recursive=True) if is_extension(process)]
+
+
+def is_extension(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it may end meanwhile; a zombie counts as ended
+        return "headwater.extensions.child" in process.cmdline()
+    return False
 
 
 @pytest.mark.parametrize(
