@@ -9,7 +9,6 @@ from importlib import import_module
 import msgspec
 
 import functions.collection.parsers as built_in
-from functions.collection.parsers.markdown import parser as markdown
 from headwater.extensions import discovery
 from headwater.extensions.discovery import Extension
 from headwater.parsers import Parser
@@ -53,6 +52,8 @@ def parser_version(choice: ParserChoice) -> str:
 
     Documents that no parser reads count as Markdown's: once a parser for them is installed, they have changed.
     """
+    from functions.collection.parsers.markdown import parser as markdown
+
     match choice.parser:
         case Extension(package=package, version=version):
             return f"{_escape_separators(package)}-{_escape_separators(version)}"

@@ -1,15 +1,22 @@
 """Read the blocks and links of Markdown and MDX. Blocks are flat, and each has the headings above it. Pure."""
 
-from functions.collection.parsers.markdown.commonmark import Span, Structure, parse_markdown
-from functions.collection.parsers.markdown.mdx import read_mdx
+from typing import TYPE_CHECKING
+
 from headwater.parsers import Block, BlockKind, Link
+
+if TYPE_CHECKING:
+    from functions.collection.parsers.markdown.commonmark import Span, Structure
 
 _SHORTEST_DEFINITION = len("[a]:b")
 
 
 def read_structure(text: str, *, mdx: bool = False) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
     """Read the blocks and links of Markdown text, each in order."""
+    from functions.collection.parsers.markdown.commonmark import parse_markdown
+
     if mdx:
+        from functions.collection.parsers.markdown.mdx import read_mdx
+
         page = read_mdx(text)
         structure = parse_markdown(page.markdown, page.original)
         blocks = _add_components(_flatten(page.visible, structure), page.components)
@@ -28,7 +35,7 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _flatten(text: str, structure: Structure) -> list[Block]:
+def _flatten(text: str, structure: "Structure") -> list[Block]:
     """Cut lists and quotes around the code and tables in them, and add the text between blocks: link definitions."""
     blocks: list[Block] = []
     path: tuple[str, ...] = ()
