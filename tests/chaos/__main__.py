@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.schedules import Judge, Outcome
+from tests.chaos.schedules import Outcome, ScheduleRunner
 from tests.chaos.world import running_world
 
 
@@ -35,9 +35,9 @@ class Tally:
         """Count a schedule and print its line, with details if its result differs."""
         with self.lock:
             self.outcomes.append(outcome)
-            self.faults.update(outcome.inflicted)
+            self.faults.update(outcome.injected)
             word = "DIFFERS" if outcome.differences else "ok"
-            faults = f"{len(outcome.inflicted)} faults"
+            faults = f"{len(outcome.injected)} faults"
             texts = f"{outcome.sent} texts sent, {outcome.sent_again} again"
             print(
                 f"{word} {outcome.plan.seed} {outcome.plan.engine} {outcome.seconds:.1f} s, {faults}, {texts}",
@@ -88,10 +88,10 @@ def main() -> int:
 def _run(seeds: Iterator[int], tally: Tally, log: Path, verbose: bool) -> None:
     try:
         with running_world(log) as world:
-            judge = Judge(world)
+            runner = ScheduleRunner(world)
             while (seed := _next(seeds, tally.lock)) is not None:
-                tally.add(judge.run(seed), log, verbose)
-    except Exception:  # noqa: BLE001 - the boundary of a thread: the others go on, and the exit code tells
+                tally.add(runner.run(seed), log, verbose)
+    except Exception:  # noqa: BLE001 - the boundary of a thread: the other worlds continue, and the exit code is 1
         tally.broken.append(f"a world broke; its log is {log}:\n{traceback.format_exc()}")
 
 

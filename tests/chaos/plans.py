@@ -148,7 +148,7 @@ def _fault(rng: random.Random, engine: Engine, extent: Extent, lease_s: float) -
     most = extent.steps if when in ("done", "commit") else extent.calls
     if when == "seconds":
         number = rng.uniform(0, _SECONDS)
-    else:  # the first are few and decide much, as do the last
+    else:  # the first and the last are rare and decisive
         number = float(rng.choice((rng.randint(1, most), rng.randint(1, most), 1, 2, most - 1, most)))
     seconds = 0.0
     if kind == "freeze":

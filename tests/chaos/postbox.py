@@ -54,23 +54,23 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.path.partition("?")[0].endswith("/tasks"):
-            return self._answer(self._pass_on(body))
+            return self._answer(self._forward(body))
         fate, late_s = self.postbox.next_fate()
         if fate == "lost" and not _is_watchdog(body):
             return self._answer((200, json.dumps(json.loads(body)["task"]).encode()))
         if fate == "refused":
             return self._answer((503, b'{"error": {"code": 503, "status": "UNAVAILABLE", "message": "not now"}}'))
         if fate == "doubled":
-            self._pass_on(_renamed(body))
-        answer = self._pass_on(_postponed(body, late_s) if fate == "late" else body)
+            self._forward(_renamed(body))
+        answer = self._forward(_postponed(body, late_s) if fate == "late" else body)
         return self._answer(None if fate == "unanswered" else answer)
 
     def do_GET(self) -> None:
-        self._answer(self._pass_on(b""))
+        self._answer(self._forward(b""))
 
     do_DELETE = do_PATCH = do_POST
 
-    def _pass_on(self, body: bytes) -> tuple[int, bytes] | None:
+    def _forward(self, body: bytes) -> tuple[int, bytes] | None:
         """Forward a request to localcloud. Returns None if it does not answer."""
         cloud = http.client.HTTPConnection("127.0.0.1", self.postbox.cloud_port, timeout=30)
         try:

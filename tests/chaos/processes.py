@@ -19,7 +19,7 @@ from scripts.local.stack import Service
 _PAUSE_S = 0.1
 
 
-class Kept:
+class RestartingProcess:
     """A process that is restarted whenever it ends."""
 
     def __init__(self, service: Service, orphan_killer: OrphanKiller, log: Path) -> None:
@@ -28,22 +28,22 @@ class Kept:
         self.starts = 0
         self._orphan_killer = orphan_killer
         self._log = log
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=service.name, daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._restart, name=service.name, daemon=True)
         self._thread.start()
 
     def family(self) -> list[psutil.Process]:
         """Return the process and its descendants."""
         return family_of(self.pid)
 
-    def let_end(self) -> dict[int, signal.Signals]:
-        """Stop restarting the process, and return it."""
-        self._over.set()
+    def stop_restarting(self) -> dict[int, signal.Signals]:
+        """Stop restarting the process. Returns its id with the signal that stops it."""
+        self._stopped.set()
         send(signal.SIGCONT, self.family())
         return {self.pid: self.service.stop_signal}
 
-    def _keep(self) -> None:
-        while not self._over.is_set():
+    def _restart(self) -> None:
+        while not self._stopped.is_set():
             with self._log.open("ab") as output:
                 process = subprocess.Popen(
                     self.service.command,
@@ -59,9 +59,9 @@ class Kept:
             self.starts += 1
             process.wait()
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it left behind holds its port
+                os.killpg(process.pid, signal.SIGKILL)  # its children may hold its port
             self._orphan_killer.forget(process.pid)
-            self._over.wait(_PAUSE_S)
+            self._stopped.wait(_PAUSE_S)
 
 
 def family_of(pid: int) -> list[psutil.Process]:

@@ -12,27 +12,27 @@ from typing import Any
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider
 
 HOLD_S = 0.4
-"""How long a call is held that a fault is aimed at."""
+"""How long a call that a fault targets is delayed."""
 
 
 @dataclass
-class StreamEvent:
+class Call:
     """One call: when it arrived, its texts, how it is answered, and when the answer was sent (0: not yet)."""
 
     at: float
     texts: list[str]
     answer: Answer
-    over_at: float = 0.0
+    ended_at: float = 0.0
 
 
 @dataclass
-class Witness(EmbeddingProvider):
+class RecordingProvider(EmbeddingProvider):
     """A provider that answers by plan and records every call. Reset for each schedule."""
 
-    calls: list[StreamEvent] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     planned: Mapping[int, Answer] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
-    _open: dict[int, StreamEvent] = field(default_factory=dict)
+    _open: dict[int, Call] = field(default_factory=dict)
 
     def begin(self, planned: Mapping[int, Answer], held: frozenset[int]) -> None:
         """Forget all calls. Answers the next ones, counted from 1, as planned."""
@@ -44,7 +44,7 @@ class Witness(EmbeddingProvider):
         """Record a call and return how to answer it."""
         with self.lock:
             number = len(self.calls) + 1
-            sent = StreamEvent(time.time(), list(request["input"]), self.planned.get(number, "ok"))
+            sent = Call(time.time(), list(request["input"]), self.planned.get(number, "ok"))
             self.calls.append(sent)
             self._open[threading.get_ident()] = sent
             is_held = number in self.held
@@ -56,14 +56,14 @@ class Witness(EmbeddingProvider):
         """Record that a call was answered, or that its client disconnected."""
         with self.lock:
             if sent := self._open.pop(threading.get_ident(), None):
-                sent.over_at = time.time()
+                sent.ended_at = time.time()
 
     def answered(self) -> int:
         """Count the calls that have ended."""
         with self.lock:
-            return sum(bool(sent.over_at) for sent in self.calls)
+            return sum(bool(sent.ended_at) for sent in self.calls)
 
     def is_quiet(self) -> bool:
         """Return True if no call is open, except those that are never answered."""
         with self.lock:
-            return all(sent.over_at or sent.answer == "hang" for sent in self.calls)
+            return all(sent.ended_at or sent.answer == "hang" for sent in self.calls)

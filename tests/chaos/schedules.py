@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tests.chaos.faults import Disturbance, injected_faults
 from tests.chaos.plans import REVISIONS, Engine, Extent, Plan, engine_of, plan_of
-from tests.chaos.provider import StreamEvent
-from tests.chaos.storage import Rows, while_it_lasts
-from tests.chaos.torment import Disturbance, tormented
+from tests.chaos.provider import Call
+from tests.chaos.storage import Rows, outages_ignored
 from tests.chaos.world import LEASE_S, World
 
 LIMIT_S = 240.0
-"""How long one run may take: a hundred times what it takes undisturbed, for machines that are busy."""
+"""The longest time of a run: a hundred times its time without faults, for busy machines."""
 
 GRACE_S = 1.0
-"""How long after a fault what it has hit may still send what it had in hand."""
+"""How long after a fault its target may still send texts that it had claimed."""
 
 THAW_S = 10.0
-"""The same for what was frozen: it may only then begin to import the client, which takes seconds on a busy machine."""
+"""The same for frozen processes: they may import the client only then, which takes seconds on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Outcome:
 
     plan: Plan
     seconds: float
-    inflicted: Sequence[str]
+    injected: Sequence[str]
     sent: int
     sent_again: int
     starved: int
@@ -42,7 +42,7 @@ class Outcome:
 
 
 @dataclass
-class Judge:
+class ScheduleRunner:
     """Runs schedules in one stack and compares them with undisturbed ones."""
 
     world: World
@@ -59,7 +59,7 @@ class Judge:
     def _measure(self, engine: Engine) -> tuple[dict[str, Rows], Extent]:
         outcome = self._run(Plan(0, engine), None)
         assert not outcome.differences, "\n".join(outcome.differences)
-        extent = Extent(self.world.storage.done(), len(self.world.witness.calls))
+        extent = Extent(self.world.storage.done(), len(self.world.provider.calls))
         return self.world.storage.contents(), extent
 
     def _run(self, plan: Plan, expected: dict[str, Rows] | None) -> Outcome:
@@ -70,7 +70,7 @@ class Judge:
         began = time.monotonic()
         differences = []
         retried: set[str] = set()
-        with tormented(world, plan) as torment:
+        with injected_faults(world, plan) as injector:
             for revision in REVISIONS[plan.engine]:
                 world.revisions.check_out(revision)
                 if not _collect(world, source["id"], drain=plan.engine == "drain"):
@@ -78,7 +78,7 @@ class Judge:
                     break
                 world.until(lambda: retried.update(world.storage.retried()))
         seconds = time.monotonic() - began
-        differences += torment.errors
+        differences += injector.errors
         found: dict[str, Rows] = {}
         world.until(lambda: found.update(world.storage.contents()))
         if world.storage.open_work() != (0, 0):
@@ -86,16 +86,17 @@ class Judge:
         if expected is not None:
             differences += compare(expected, found)
         again, starved, unexplained = sent_again(
-            world.witness.calls, world.storage.stored_at(), torment.disturbances, retried
+            world.provider.calls, world.storage.stored_at(), injector.disturbances, retried
         )
         differences += unexplained
-        sent = sum(len(call.texts) for call in world.witness.calls)
-        return Outcome(plan, seconds, _inflicted(world, plan, torment.disturbances), sent, again, starved, differences)
+        sent = sum(len(call.texts) for call in world.provider.calls)
+        faults = _fault_names(world, plan, injector.disturbances)
+        return Outcome(plan, seconds, faults, sent, again, starved, differences)
 
 
-def _inflicted(world: World, plan: Plan, disturbances: Sequence[Disturbance]) -> list[str]:
+def _fault_names(world: World, plan: Plan, disturbances: Sequence[Disturbance]) -> list[str]:
     """Name the faults that happened: those for which the schedule was long enough."""
-    answers = [f"provider {answer}" for n, answer in (plan.answers or {}).items() if n <= len(world.witness.calls)]
+    answers = [f"provider {answer}" for n, answer in (plan.answers or {}).items() if n <= len(world.provider.calls)]
     fates = [f"ticket {fate}" for n, (fate, _) in (plan.fates or {}).items() if n <= world.postbox.tickets]
     return [*(one.fault.name for one in disturbances), *answers, *fates]
 
@@ -107,7 +108,7 @@ def _collect(world: World, source_id: str, *, drain: bool) -> bool:
     give_up_at = time.monotonic() + LIMIT_S
     is_drained = not drain
     while time.monotonic() < give_up_at:
-        with while_it_lasts():
+        with outages_ignored():
             new = [run for run in world.storage.runs() if run[0] not in dict(before)]
             if not new:
                 world.call("POST", f"/api/sources/{source_id}/collect")
@@ -148,7 +149,7 @@ def compare(expected: Mapping[str, Rows], found: Mapping[str, Rows]) -> list[str
 
 
 def sent_again(
-    calls: Sequence[StreamEvent], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance], retried: Set[str]
+    calls: Sequence[Call], stored_at: Mapping[str, float], disturbances: Sequence[Disturbance], retried: Set[str]
 ) -> tuple[int, int, list[str]]:
     """Count the texts that the provider received more than once, and return those without an explanation.
 
@@ -156,7 +157,7 @@ def sent_again(
     end, and repeated after its start. A stored text is only repeated by a process that was frozen with it. Repetitions
     that the ledger records as retries without a disturbance are due to a busy machine: the second number counts these.
     """
-    sends: dict[str, list[StreamEvent]] = {}
+    sends: dict[str, list[Call]] = {}
     for call in calls:
         for text in call.texts:
             sends.setdefault(hashlib.sha256(text.encode()).hexdigest(), []).append(call)
@@ -175,7 +176,7 @@ def sent_again(
     return again, starved, unexplained[:5]
 
 
-def _explains(first: StreamEvent, second: StreamEvent, stored: float, disturbances: Sequence[Disturbance]) -> bool:
+def _explains(first: Call, second: Call, stored: float, disturbances: Sequence[Disturbance]) -> bool:
     freezes = [one for one in disturbances if one.fault.kind == "freeze"]
     if second.at > stored:
         return any(one.began <= second.at <= one.ended + THAW_S for one in freezes)

@@ -116,8 +116,8 @@ class Storage:
 
 
 @contextlib.contextmanager
-def while_it_lasts() -> Iterator[None]:
-    """Ignore errors while the server is down."""
+def outages_ignored() -> Iterator[None]:
+    """Ignore database errors while the server is down."""
     with contextlib.suppress(OSError, pg8000.dbapi.Error):
         yield
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.schedules import Judge
+from tests.chaos.schedules import ScheduleRunner
 from tests.chaos.world import running_world
 
 pytestmark = [
@@ -18,13 +18,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
+def runner() -> Iterator[ScheduleRunner]:
     """One stack for all schedules."""
     with running_world() as world:
-        yield Judge(world)
+        yield ScheduleRunner(world)
 
 
 @pytest.mark.parametrize("seed", range(1, 13))
-def test_corpus_is_the_same_as_without_faults(judge: Judge, seed: int) -> None:
-    outcome = judge.run(seed)
+def test_corpus_is_the_same_as_without_faults(runner: ScheduleRunner, seed: int) -> None:
+    outcome = runner.run(seed)
     assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)

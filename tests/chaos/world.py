@@ -24,10 +24,10 @@ from scripts.local.postgres import Cluster
 from scripts.local.stack import DATABASE, Service, Stack
 from tests.chaos.plans import Plan
 from tests.chaos.postbox import Postbox, postbox
-from tests.chaos.processes import Kept, job_workers, send
-from tests.chaos.provider import Witness
+from tests.chaos.processes import RestartingProcess, job_workers, send
+from tests.chaos.provider import RecordingProvider
 from tests.chaos.revisions import Revisions, make_revisions
-from tests.chaos.storage import Storage, while_it_lasts
+from tests.chaos.storage import Storage, outages_ignored
 from tests.fakes.embedding_provider import embedding_provider
 from tests.harness.ports import free_port
 from tests.harness.stacks import PORTS, wait_until
@@ -59,13 +59,13 @@ class World:
     """A running stack with its corpus, provider and postbox."""
 
     def __init__(
-        self, stack: Stack, revisions: Revisions, witness: Witness, orphan_killer: OrphanKiller, log: Path
+        self, stack: Stack, revisions: Revisions, provider: RecordingProvider, orphan_killer: OrphanKiller, log: Path
     ) -> None:
         self.stack = stack
         self.revisions = revisions
-        self.witness = witness
+        self.provider = provider
         self.storage = Storage(stack.cluster, DATABASE)
-        self.kept: dict[str, Kept] = {}
+        self.processes: dict[str, RestartingProcess] = {}
         self.postbox: Postbox
         self.log = log
         self.purged_at = 0.0
@@ -82,18 +82,18 @@ class World:
         own = {"TASKS_ENDPOINT": box.url}
         for name in ("localcloud", "collection", "embedding"):
             services[name] = replace(services[name], environment={**services[name].environment, **own})
-        self._keep(services["postgres"])
+        self._start(services["postgres"])
         wait_until(self.has_postgres, START_S)
         self.stack.cluster.execute(f"create database {DATABASE}")
         self._once(services["localcloud"], "functions.job", "migrate")
         self.storage.prepare()
         for name in ("localcloud", "collection", "embedding"):
-            self._keep(services[name])
+            self._start(services[name])
         wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
         self._once(
             replace(services["localcloud"], environment=self.stack.environment()), "scripts.local.cloud_resources"
         )
-        # A quarter of an hour that happens to begin would heal what is to heal by itself.
+        # A scheduled tick would repair what the watchdog has to repair.
         self.cloud("POST", f"/v1/{_RESOURCES}/jobs/headwater-tick:pause")
         for name in ("collection", "embedding"):
             wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
@@ -101,28 +101,29 @@ class World:
     def close(self) -> None:
         """Stop everything, Postgres last."""
         self.storage.forget()
-        postgres = self.kept.pop("postgres").let_end() if "postgres" in self.kept else {}
-        terminate({pid: number for kept in self.kept.values() for pid, number in kept.let_end().items()}, STOP_S)
+        postgres = self.processes.pop("postgres").stop_restarting() if "postgres" in self.processes else {}
+        signals = [one.stop_restarting() for one in self.processes.values()]
+        terminate({pid: number for each in signals for pid, number in each.items()}, STOP_S)
         terminate(postgres, STOP_S)
         self.stack.cluster.destroy()
 
     def begin(self, plan: Plan) -> None:
         """Reset for a schedule: nothing of the last one runs, waits or is stored."""
-        self.witness.begin({}, frozenset())
+        self.provider.begin({}, frozenset())
         self.postbox.begin({})
         wait_until(lambda: self._answers("localcloud", "/heartbeat"), START_S)
-        # A watchdog that was purged is taken for one that is on its way until its time has come.
+        # The functions believe that a purged watchdog ticket is still scheduled, until its time.
         time.sleep(max(0.0, self.purged_at + WATCHDOG_S - time.monotonic()))
         give_up_at = time.monotonic() + 10
-        while workers := job_workers(self.kept["localcloud"].pid):
+        while workers := job_workers(self.processes["localcloud"].pid):
             if time.monotonic() > give_up_at:
                 send(signal.SIGKILL, workers)
             time.sleep(0.05)
-        wait_until(self.witness.is_quiet, START_S)
+        wait_until(self.provider.is_quiet, START_S)
         self.until(self.storage.clear)
         for name in ("collection", "embedding"):
             wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
-        self.witness.begin(
+        self.provider.begin(
             plan.answers or {}, frozenset(int(f.moment.number) for f in plan.faults if f.moment.when == "call")
         )
         self.postbox.begin(plan.fates or {})
@@ -130,7 +131,7 @@ class World:
 
     def has_postgres(self) -> bool:
         """Return True if Postgres accepts connections."""
-        return self.stack.cluster.is_ready(self.kept["postgres"].pid)
+        return self.stack.cluster.is_ready(self.processes["postgres"].pid)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the collection function. Raises OSError if it does not answer, or answers with an error."""
@@ -159,15 +160,15 @@ class World:
 
         def tried() -> bool:
             nonlocal done
-            with while_it_lasts():
+            with outages_ignored():
                 attempt()
                 done = True
             return done
 
         wait_until(tried, timeout_s)
 
-    def _keep(self, service: Service) -> None:
-        self.kept[service.name] = Kept(service, self._orphan_killer, self.log)
+    def _start(self, service: Service) -> None:
+        self.processes[service.name] = RestartingProcess(service, self._orphan_killer, self.log)
 
     def _once(self, like: Service, *module: str) -> None:
         environment = {**like.environment, "LOG_LEVEL": "WARNING"}
@@ -203,12 +204,12 @@ def running_world(keep_log: Path | None = None) -> Iterator[World]:
         data = folder / "data"
         data.mkdir()
         revisions = make_revisions(folder / "repository")
-        witness = stack.enter_context(embedding_provider(Witness(dim=8)))
-        given = {"EMBEDDING_BASE_URL": f"{witness.url}/v1", "BULK_THRESHOLD": str(revisions.bulk)}
+        provider = stack.enter_context(embedding_provider(RecordingProvider(dim=8)))
+        given = {"EMBEDDING_BASE_URL": f"{provider.url}/v1", "BULK_THRESHOLD": str(revisions.bulk)}
         described = Stack(data, free_port(in_a_row=PORTS), _SETTINGS | given)
         box = stack.enter_context(postbox(described.port("localcloud")))
         orphan_killer = stack.enter_context(OrphanKiller())
-        world = World(described, revisions, witness, orphan_killer, keep_log or folder / "log")
+        world = World(described, revisions, provider, orphan_killer, keep_log or folder / "log")
         stack.callback(world.close)
         world.start(box)
         yield world

@@ -1,6 +1,6 @@
-"""Inflict a plan's faults: each waits for its moment on a thread of its own.
+"""Inject a plan's faults: each waits for its moment on a thread of its own.
 
-Records what was disturbed, and when, to explain texts that were sent twice.
+Records when each fault was active, to explain texts that were sent twice.
 """
 
 import random
@@ -15,11 +15,11 @@ import psutil
 
 from tests.chaos.plans import Fault, Moment, Plan
 from tests.chaos.processes import job_workers, send
-from tests.chaos.storage import TABLES, while_it_lasts
+from tests.chaos.storage import TABLES, outages_ignored
 from tests.chaos.world import World
 
 TICK_S = 3.0
-_LOOK_S = 0.01
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Disturbance:
 
 
 @dataclass
-class Torment:
-    """The faults of one schedule, and what became of them."""
+class FaultInjector:
+    """Injects the faults of one schedule and records them."""
 
     world: World
     plan: Plan
@@ -43,43 +43,43 @@ class Torment:
 
     def begin(self) -> list[threading.Thread]:
         """Start a thread for each fault."""
-        threads = [threading.Thread(target=self._suffer, args=(fault,)) for fault in self.plan.faults]
+        threads = [threading.Thread(target=self._run_fault, args=(fault,)) for fault in self.plan.faults]
         if self.plan.needs_ticks:
             threads.append(threading.Thread(target=self._tick))
         for thread in threads:
             thread.start()
         return threads
 
-    def _suffer(self, fault: Fault) -> None:
+    def _run_fault(self, fault: Fault) -> None:
         try:
-            victims = self._victims(fault) if self._has_come(fault.moment) else None
+            victims = self._victims(fault) if self._wait_for(fault.moment) else None
             if victims is not None:
                 began = time.time()
-                self._inflict(fault, victims)
+                self._inject(fault, victims)
                 self.disturbances.append(Disturbance(fault, began, time.time()))
-        except Exception as error:  # noqa: BLE001 - a fault that can't be inflicted must fail the schedule, not its thread
+        except Exception as error:  # noqa: BLE001 - a fault that can't be injected must fail the schedule, not its thread
             self.errors.append(f"{fault}: {error!r}")
         finally:
             self.world.storage.forget()
 
-    def _has_come(self, moment: Moment) -> bool:
+    def _wait_for(self, moment: Moment) -> bool:
         """Wait for a moment. Returns False if the schedule ends before."""
         if moment.when == "seconds":
             return not self.over.wait(moment.number)
         counters: dict[str, Callable[[], int]] = {
             "done": self.world.storage.done,
             "commit": self.world.storage.done,
-            "call": lambda: len(self.world.witness.calls),
-            "answer": self.world.witness.answered,
+            "call": lambda: len(self.world.provider.calls),
+            "answer": self.world.provider.answered,
         }
         while not self.over.is_set():
-            with while_it_lasts():
+            with outages_ignored():
                 if counters[moment.when]() >= moment.number:
                     return True
-            self.over.wait(_LOOK_S)
+            self.over.wait(_POLL_S)
         return False
 
-    def _inflict(self, fault: Fault, victims: list[psutil.Process]) -> None:
+    def _inject(self, fault: Fault, victims: list[psutil.Process]) -> None:
         match fault.kind:
             case "kill":
                 send(signal.SIGKILL, victims)
@@ -90,7 +90,7 @@ class Torment:
                 self.over.wait(fault.seconds)
                 send(signal.SIGCONT, victims)
             case "disconnect":
-                with while_it_lasts():
+                with outages_ignored():
                     self.world.storage.rows(
                         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'"
                     )
@@ -104,11 +104,11 @@ class Torment:
                     self.world.purge(fault.target)
 
     def _victims(self, fault: Fault) -> list[psutil.Process] | None:
-        """Return the processes that a fault is for, or None if the schedule ends before there are any."""
+        """Return the processes that a fault targets, or None if the schedule ends before there are any."""
         if fault.kind not in ("kill", "freeze"):
             return []
         while not (victims := self._find(fault)):
-            if self.over.wait(_LOOK_S):
+            if self.over.wait(_POLL_S):
                 return None
         return victims
 
@@ -117,21 +117,21 @@ class Torment:
         rng = random.Random(f"{self.plan.seed} {fault}")
         match fault.target:
             case "job":
-                found = job_workers(self.world.kept["localcloud"].pid)
+                found = job_workers(self.world.processes["localcloud"].pid)
                 return rng.sample(found, min(1, len(found)))
             case "backend":
-                found = [process for process in self.world.kept["postgres"].family() if _is_backend(process)]
+                found = [process for process in self.world.processes["postgres"].family() if _is_backend(process)]
                 return rng.sample(found, min(1, len(found)))
             case "localcloud":
-                return self.world.kept["localcloud"].family()[:1]
+                return self.world.processes["localcloud"].family()[:1]
             case "postgres" if fault.kind == "kill":
-                return self.world.kept["postgres"].family()[:1]  # its backends find out, and end
+                return self.world.processes["postgres"].family()[:1]  # its backends end by themselves
             case name:
-                return self.world.kept[name].family()
+                return self.world.processes[name].family()
 
     def _wait_for_postgres(self) -> None:
-        while not self.over.wait(_LOOK_S):
-            with while_it_lasts():
+        while not self.over.wait(_POLL_S):
+            with outages_ignored():
                 self.world.storage.rows("select 1")
                 return
 
@@ -148,13 +148,13 @@ def _is_backend(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def tormented(world: World, plan: Plan) -> Iterator[Torment]:
-    """Inflict a plan's faults. At the end, frozen processes continue and tables accept writes again."""
-    torment = Torment(world, plan)
-    threads = torment.begin()
+def injected_faults(world: World, plan: Plan) -> Iterator[FaultInjector]:
+    """Inject a plan's faults. At the end, frozen processes continue and tables accept writes again."""
+    injector = FaultInjector(world, plan)
+    threads = injector.begin()
     try:
-        yield torment
+        yield injector
     finally:
-        torment.over.set()
+        injector.over.set()
         for thread in threads:
             thread.join()
