@@ -1,6 +1,6 @@
-"""An issuer of tokens on loopback: signs with keys of its own, publishes them as a JWKS, rotates, and can be down.
+"""A token issuer on loopback with a JWKS, key rotation and failures.
 
-It has a page for people, too, who sign in there by their name alone.
+Its sign-in page asks only for a name.
 """
 
 import base64
@@ -26,7 +26,7 @@ AUDIENCE = "authenticated"
 
 
 class FakeIssuer:
-    """Signs with the newest of its keys; publishes all of them."""
+    """Signs with its newest key and publishes all keys."""
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
@@ -34,43 +34,43 @@ class FakeIssuer:
         self.asked = 0
         self.status = 200
         self.content: bytes | None = None
-        """What is published instead of the keys."""
+        """The body of the answer, instead of the keys."""
         self.leads_to = ""
-        """Where who asks for the keys is sent instead, with a `status` of 302."""
+        """The target of a redirect, with a `status` of 302."""
         self.wait: threading.Event | None = None
-        """Holds answers back until it is set."""
+        """Delays answers until it is set."""
         self.keys: dict[str, Any] = {}
         self.rotate()
 
     def rotate(self, *, keep: bool = True) -> None:
-        """Sign with a new key from now on; without `keep` the older ones aren't published any more."""
+        """Sign with a new key. Without `keep`, stop publishing the older ones."""
         number = len(self.keys)
         if not keep:
             self.keys.clear()
         self.keys[f"key-{number}"] = private_key(self.algorithm, number)
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
-        """Sign claims as they are."""
+        """Sign claims without changes."""
         kid, key = list(self.keys.items())[-1]
         given = {name: value for name, value in ({"kid": kid} | header).items() if value is not None}
         return jwt.encode(claims, key, self.algorithm, headers=given)
 
     def token(self, subject: str = "ada", **changes: Any) -> str:
-        """Make a token that is right but for the changes; None leaves a claim out."""
+        """Make a valid token with these changes. None removes a claim."""
         return self.sign(good_claims(subject, **changes))
 
     @property
     def sign_in_url(self) -> str:
-        """The template of the page for people."""
+        """The URL template of the sign-in page."""
         return f"{self.url.rpartition('/.well-known')[0]}/authorize?redirect_to={{redirect}}&state={{state}}"
 
     def key_set(self) -> dict[str, Any]:
-        """Describe the public keys."""
+        """Return the JWKS."""
         return {"keys": [{**public_jwk(key), "kid": kid, "use": "sig"} for kid, key in self.keys.items()]}
 
 
 def good_claims(subject: str = "ada", **changes: Any) -> dict[str, Any]:
-    """Make claims that are right but for the changes; None leaves a claim out."""
+    """Make valid claims with these changes. None removes a claim."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600} | changes
     return {name: value for name, value in claims.items() if value is not None}
@@ -78,14 +78,14 @@ def good_claims(subject: str = "ada", **changes: Any) -> dict[str, Any]:
 
 @cache
 def private_key(algorithm: str, number: int) -> Any:
-    """Make a key, the same for the same number: RSA keys take a while."""
+    """Make the key of a number once, because RSA keys are slow to make."""
     if algorithm == "RS256":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else ed25519.Ed25519PrivateKey.generate()
 
 
 def public_jwk(key: Any) -> dict[str, Any]:
-    """Describe the public half of a key."""
+    """Return the public key as a JWK."""
     public = key.public_key()
     if isinstance(key, rsa.RSAPrivateKey):
         return RSAAlgorithm.to_jwk(public, as_dict=True)
@@ -95,20 +95,20 @@ def public_jwk(key: Any) -> dict[str, Any]:
 
 
 def unsigned(claims: dict[str, Any], signature: str = "", **header: Any) -> str:
-    """Compose a token without a signature, or with one that is none."""
+    """Compose a token without a valid signature."""
     parts = [json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"} | header, claims)]
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), signature])
 
 
 def signed_by_hmac(claims: dict[str, Any], secret: bytes, kid: str) -> str:
-    """Compose a token by HS256 with anything for a secret, such as a public key, which pyjwt itself refuses."""
+    """Compose an HS256 token with any secret, such as a public key, which pyjwt refuses."""
     signed = unsigned(claims, alg="HS256", kid=kid).removesuffix(".")
     mac = hmac.digest(secret, signed.encode(), "sha256")
     return f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 
 
 def public_forms(key: Any) -> list[bytes]:
-    """Write the public half of a key in each form that could be mistaken for a shared secret."""
+    """Return the public key in each form that could be mistaken for a shared secret."""
     public, info = key.public_key(), serialization.PublicFormat.SubjectPublicKeyInfo
     encoded = [public.public_bytes(form, info) for form in (serialization.Encoding.PEM, serialization.Encoding.DER)]
     return [*encoded, json.dumps(public_jwk(key)).encode()]
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _page(asked: dict[str, str]) -> str:

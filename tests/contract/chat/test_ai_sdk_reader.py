@@ -1,4 +1,4 @@
-"""The stream as the AI SDK's own client reads it: the npm package `ai`, unmodified, under the packaged Node."""
+"""The AI SDK's own client reads the stream: the npm package `ai`, unmodified, under the packaged Node."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs edge/node_modules: `npm ci` in edge/ brings the package `ai`",
 )
 
-# What `useChat` does: the same transport, the same check of every chunk, the same making of a message.
+# Does what `useChat` does: its transport, its validation of each chunk, its assembly of a message.
 READER = """
 import { DefaultChatTransport, readUIMessageStream } from "ai";
 const [url, verb, chatId, text] = process.argv.slice(1);
@@ -78,7 +78,7 @@ def start_reader(chat: httpx.Client, verb: str, chat_id: str, text: str = "") ->
 
 
 def is_open(reader: "subprocess.Popen[str]") -> bool:
-    """Wait until the answer's stream has begun; false when there is none."""
+    """Wait for the start of the answer's stream. Returns False if there is none."""
     assert reader.stdout
     return reader.stdout.readline() == "open\n"
 

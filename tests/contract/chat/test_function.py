@@ -1,4 +1,4 @@
-"""The chat function as functions-framework serves it: streams that aren't held back, limits, and a light start."""
+"""The chat function under functions-framework: unbuffered streams, limits, and light imports."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def body(conversation_id: str, text: str = QUESTION, message_id: str = "m1") -> 
 
 
 def until(chunks: Iterator[bytes], part: str) -> list[StreamEvent]:
-    """Read on until an event of this type has come."""
+    """Read up to an event of this type."""
     stream = b""
     for chunk in chunks:
         stream += chunk

@@ -34,7 +34,7 @@ def test_delete_prefix_removes_only_keys_below_it(blobs: Blobs) -> None:
     blobs.delete_prefix("never")
 
 
-def test_put_all_and_get_all_stream_many_blobs(blobs: Blobs) -> None:
+def test_put_all_and_get_all_keep_many_blobs_in_order(blobs: Blobs) -> None:
     made = 0
 
     def items() -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
-"""Answers on a real database: what is streamed, stored and read again, when all is well and when it isn't."""
+"""Answers on a real database: the streamed events, the stored messages, and failures."""
 
+import json
 import threading
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from functions.chat.answers.compose import NOTHING_FOUND
 from functions.chat.conversations.conversations import ask
 from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart, fold
+from functions.chat.streams.ui_message_stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart
 from functions.chat.streams.writer import Writer
 from headwater.auth.callers import Caller
 from scripts.local.postgres import Cluster
@@ -42,7 +43,7 @@ def language_model(provider: FakeProvider) -> dict[str, Any]:
 
 @pytest.fixture
 def model_chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
-    """A chat with a language model, which is the fake provider's."""
+    """A chat app with the fake provider's language model."""
     with running_chat_app(database, **language_model(provider)) as made:
         made.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
         yield made
@@ -113,7 +114,7 @@ def test_citations_are_filtered_across_token_boundaries(model_chat: ChatApp, pro
 def test_follow_up_question_includes_the_conversation(model_chat: ChatApp, provider: FakeProvider) -> None:
     model_chat.ask("c1", "How do I install the compass?", "m1")
     events = model_chat.ask("c1", "And why is that?", "m2")
-    assert event_types(events) == WHOLE  # found by way of the question before
+    assert event_types(events) == WHOLE  # the search includes the previous question
     roles = [(m["role"], m["content"][:30]) for m in provider.requests[1]["messages"]]
     assert roles[1:3] == [("user", "How do I install the compass?"), ("assistant", "Yes.")]
     assert provider.requests[1]["messages"][-1]["content"].endswith("Question: And why is that?")
@@ -163,7 +164,7 @@ def test_missing_api_key_is_reported_before_storing_anything(database: FreshData
 
 
 def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
-    writer = Writer(chat.database, begun(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
+    writer = Writer(chat.database, begin_answer(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
 
     def parts() -> Generator[list[Part], None, None]:
         yield [Start("m")]
@@ -183,7 +184,7 @@ def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
     ]
 
 
-def begun(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
+def begin_answer(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
     """Start an answer without a writer."""
     with chat.database.transaction(WORKSPACE) as tx:
         return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
@@ -195,7 +196,7 @@ def test_concurrent_question_in_a_conversation_is_409(model_chat: ChatApp, provi
     second = model_chat.post("c1", "And now?", "m2")
     assert second.status_code == 409
     assert "or stop it" in second.get_json()["detail"]
-    assert model_chat.post("c2", "And now?", "m2").status_code == 200  # another conversation is free
+    assert model_chat.post("c2", "And now?", "m2").status_code == 200  # other conversations are not affected
     provider.wait.set()
     assert event_types(parse_events(first.data)) == WHOLE
     assert [message["role"] for message in model_chat.messages("c1")] == ["user", "assistant"]
@@ -219,7 +220,7 @@ def test_repeated_question_replaces_the_later_messages(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1", trigger="regenerate-message", messageId="x")
     question, _ = chat.messages("c1")
     assert question["parts"][0]["text"] == "How do I install the compass?"
-    chat.ask("c1", "Where does the needle point?", question["id"])  # edited, under the id that we gave
+    chat.ask("c1", "Where does the needle point?", question["id"])  # edited, with the id of the server
     edited, _ = chat.messages("c1")
     assert edited["parts"][0]["text"] == "Where does the needle point?"
 
@@ -277,7 +278,7 @@ def test_lost_database_ends_the_stream_with_an_error(
     events = parse_events(b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
     assert event_types(events)[-2:] == ["error", "[DONE]"]
     postgres.execute(f"alter database {database.name} allow_connections true")
-    assert len(model_chat.messages("c1")) == 1  # still open, until its lease has run out
+    assert len(model_chat.messages("c1")) == 1  # the answer stays open until its lease expires
 
 
 def test_events_of_earlier_answers_are_deleted(chat: ChatApp) -> None:
@@ -287,10 +288,11 @@ def test_events_of_earlier_answers_are_deleted(chat: ChatApp) -> None:
 
 
 def test_message_log_contains_the_sent_events(chat: ChatApp) -> None:
-    chat.ask("c1", "How do I install the compass?")
+    sent = chat.ask("c1", "How do I install the compass?")
     with chat.database.transaction(WORKSPACE) as tx:
         answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")
         assert answer is not None
-        data = [event.data for event in message_log.read(tx, answer)]
+        logged = [(event.seq, json.loads(event.data)) for event in message_log.read(tx, answer)]
     assert not is_open
-    assert len(fold(data)) == 3
+    assert logged == [(event.id, event.part) for event in sent if event.id]
+    assert len(logged) > 3

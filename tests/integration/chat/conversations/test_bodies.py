@@ -1,4 +1,4 @@
-"""Whatever is posted, chat answers it with a stream or says what is wrong."""
+"""Any body posted to chat gets a stream or a problem, never a server error."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Conversations are their asker's alone: other members, and other keys, find nothing and break nothing."""
+"""Conversations are private: other members and other keys can neither read nor change them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -56,14 +56,14 @@ def read(client: FlaskClient) -> dict[str, Any]:
     return told
 
 
-def listed(client: FlaskClient) -> list[tuple[str, str]]:
+def list_conversations(client: FlaskClient) -> list[tuple[str, str]]:
     return [(one["id"], one["title"]) for one in client.get("/api/conversations").get_json()["conversations"]]
 
 
 def test_conversation_is_hidden_from_other_members(app: JwtApp, workspace: str) -> None:
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
-    assert listed(ada) == [("c1", "Where is the treasure?")]
+    assert list_conversations(ada) == [("c1", "Where is the treasure?")]
     [(stored,)] = app.rows("select id from conversations", scope=workspace)
     assert stored != "c1"
     for name in ("c1", stored):
@@ -72,7 +72,7 @@ def test_conversation_is_hidden_from_other_members(app: JwtApp, workspace: str) 
         assert bob.post(f"/api/chat/{name}/stop").status_code == 404
         response = bob.get(f"/api/chat/{name}/stream", headers={"Last-Event-ID": "1"})
         assert (response.status_code, response.data) == (204, b"")
-    assert listed(bob) == []
+    assert list_conversations(bob) == []
     assert len(read(ada)["messages"]) == 2
 
 
@@ -80,9 +80,9 @@ def test_members_can_use_the_same_conversation_id(app: JwtApp, workspace: str) -
     ada, bob = app.person("ada"), app.person("bob")
     ask(ada, "Where is the treasure?")
     ask(bob, "What is for lunch?")
-    ask(bob, "And what for dinner?")  # his question again, in other words: answered anew
-    assert listed(ada) == [("c1", "Where is the treasure?")]
-    assert listed(bob) == [("c1", "What is for lunch?")]
+    ask(bob, "And what for dinner?")  # the same message id with another text is a new question
+    assert list_conversations(ada) == [("c1", "Where is the treasure?")]
+    assert list_conversations(bob) == [("c1", "What is for lunch?")]
     assert read(ada)["messages"][0]["parts"][0]["text"] == "Where is the treasure?"
     assert read(bob)["messages"][0]["parts"][0]["text"] == "And what for dinner?"
     assert bob.delete("/api/conversations/c1").status_code == 204
@@ -101,9 +101,9 @@ def test_message_of_another_member_cannot_be_replaced(app: JwtApp, workspace: st
 def test_each_key_has_its_own_conversations(app: JwtApp, workspace: str) -> None:
     first, second = (app.by(app.add_key(workspace, "reader")) for _ in range(2))
     ask(first, "Where is the treasure?")
-    assert listed(first) == [("c1", "Where is the treasure?")]
-    assert listed(second) == []
-    assert listed(app.person("ada")) == []
+    assert list_conversations(first) == [("c1", "Where is the treasure?")]
+    assert list_conversations(second) == []
+    assert list_conversations(app.person("ada")) == []
 
 
 def test_conversations_of_the_local_caller_stay_separate(app: JwtApp, workspace: str) -> None:
@@ -111,6 +111,6 @@ def test_conversations_of_the_local_caller_stay_separate(app: JwtApp, workspace:
         "insert into conversations (workspace_id, id, title) values (:w, 'c1', 'Old')", scope=workspace, w=workspace
     )
     ada = app.person("ada")
-    assert listed(ada) == []
+    assert list_conversations(ada) == []
     ask(ada, "Where is the treasure?")
     assert app.rows("select title from conversations where subject = 'local'", scope=workspace) == [("Old",)]

@@ -1,4 +1,4 @@
-"""Language models by way of LangChain's real clients, over loopback, in the providers' own wire protocols."""
+"""Language models: LangChain's real clients against a loopback server that speaks the providers' protocols."""
 
 from collections.abc import Iterator
 from typing import Any

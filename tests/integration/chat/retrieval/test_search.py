@@ -1,4 +1,4 @@
-"""Search on a real database: what is found, in which order, and what never is."""
+"""Search on a real database: hits, their order, and documents that must not be found."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from tests.harness.support import OTHER_WORKSPACE, WORKSPACE
 
 
 def axis(n: int, other: int | None = None, cosine: float = 1.0) -> list[float]:
-    """Make a unit vector along axis n, or one with this cosine to it that leans towards another."""
+    """Make a unit vector along axis n, or one with this cosine to it in the plane of n and `other`."""
     vector = [0.0] * 384
     vector[n] = cosine
     if other is not None:
@@ -26,8 +26,8 @@ def axis(n: int, other: int | None = None, cosine: float = 1.0) -> list[float]:
     return vector
 
 
-class Pointing(ConstantEmbedder):
-    """Every question points along the first axis."""
+class FirstAxisEmbedder(ConstantEmbedder):
+    """Embeds every question as the first axis."""
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         return np.array(axis(0), np.float32)
@@ -35,7 +35,7 @@ class Pointing(ConstantEmbedder):
 
 @pytest.fixture
 def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database, embedder=lambda name: Pointing()) as made:
+    with running_chat_app(database, embedder=lambda name: FirstAxisEmbedder()) as made:
         yield made
 
 
@@ -88,7 +88,7 @@ def test_removed_and_foreign_documents_are_not_found(chat: ChatApp, database: Fr
     chat.add_document("mine.md", "A secret cat.")
     chat.add_document("removed.md", "A removed cat.")
     chat.rows("update documents set deleted_at = now() where key = 'removed.md'")
-    with second_instance(database, workspace_id=OTHER_WORKSPACE, embedder=lambda name: Pointing()) as other:
+    with second_instance(database, workspace_id=OTHER_WORKSPACE, embedder=lambda name: FirstAxisEmbedder()) as other:
         other.add_document("theirs.md", "Their cat.", vectors=[axis(0)])
         assert keys(chat.search(q="cat")) == ["mine.md"]
         assert keys(other.search(q="cat")) == ["theirs.md"]
@@ -154,7 +154,9 @@ def test_nearest_chunks_are_found_in_order(chat: ChatApp) -> None:
 def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
     chat.add_document("near.md", "The cat sat.", vectors=[axis(0, 1, 0.75)])
     chat.add_document("bare.md", "The cat sat on a mat.", vectors=())
-    found = Search(chat.database, lambda name: Pointing())(WORKSPACE, "Where has the cat gone, and the mat?", 10)
+    found = Search(chat.database, lambda name: FirstAxisEmbedder())(
+        WORKSPACE, "Where has the cat gone, and the mat?", 10
+    )
     by_key = {passage.key: passage for passage in found}
     assert by_key["near.md"].similarity == pytest.approx(0.75, abs=1e-3)
     assert by_key["bare.md"].similarity is None
@@ -191,7 +193,7 @@ def test_invalid_query_is_a_problem(chat: ChatApp, query: dict[str, object]) -> 
 )
 def test_unusual_question_does_not_fail(chat: ChatApp, question: str) -> None:
     chat.add_document("a.md", "A cat and a dog.")
-    assert keys(chat.search(q=question)) == ["a.md"]  # by the vector, whatever the words are
+    assert keys(chat.search(q=question)) == ["a.md"]  # found by its vector
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

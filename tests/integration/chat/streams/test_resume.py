@@ -1,4 +1,4 @@
-"""Coming back to an answer, on any instance: replayed, continued, stopped, or found dead."""
+"""Resuming an answer on any instance: replay, continuation, stop, and dead writers."""
 
 import json
 import threading
@@ -10,7 +10,6 @@ from werkzeug.test import TestResponse
 from functions.chat.streams import message_log
 from functions.chat.streams.replay import SHUT_DOWN, replay
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
-from headwater.errors import DatabaseUnavailable
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import (
     ChatApp,
@@ -22,14 +21,14 @@ from tests.harness.chat_app import (
     text_of,
 )
 from tests.harness.databases import FreshDatabase
-from tests.harness.support import WORKSPACE
+from tests.harness.support import WORKSPACE, unopened_database
 
 QUESTION = "How do I install the compass?"
 
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    """A model that says one word, and the rest when `wait` is set."""
+    """A model that sends one word, and the rest once `wait` is set."""
     with fake_provider() as provider:
         provider.pieces = ["Hello ", "world [1]."]
         provider.wait, provider.wait_after = threading.Event(), 1
@@ -44,14 +43,14 @@ def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
 
 
 @pytest.fixture
-def elsewhere(chat: ChatApp, database: FreshDatabase) -> Iterator[ChatApp]:
+def second_app(chat: ChatApp, database: FreshDatabase) -> Iterator[ChatApp]:
     """Another instance of the same function."""
     with second_instance(database) as other:
         yield other
 
 
-class Reading:
-    """A response that is being read on a thread."""
+class BackgroundReader:
+    """Reads a response on a thread."""
 
     def __init__(self, response: TestResponse) -> None:
         assert response.status_code == 200, response.data
@@ -68,13 +67,13 @@ class Reading:
                 self._grew.notify_all()
 
     def until(self, part: str) -> list[StreamEvent]:
-        """Wait until an event of this type has come."""
+        """Wait for an event of this type."""
         with self._grew:
             assert self._grew.wait_for(lambda: part in event_types(parse_events(self.stream)), 30), self.stream
         return parse_events(self.stream)
 
     def all(self) -> list[StreamEvent]:
-        """Wait for the end."""
+        """Wait for the end and return all events."""
         self._thread.join(30)
         return parse_events(self.stream)
 
@@ -90,16 +89,16 @@ def finish(provider: FakeProvider) -> None:
 
 
 def kill_writer(chat: ChatApp) -> None:
-    """Let the lease of the answer that is being written run out."""
+    """Expire the lease of the running answer."""
     chat.rows("update messages set alive_until = now() - interval '1 second' where state = 'streaming'")
 
 
-def test_answer_is_replayed_and_followed_on_another_instance(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
+def test_answer_is_replayed_and_followed_on_ansecond_app(
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider
 ) -> None:
-    first = Reading(chat.post("c1", QUESTION))
+    first = BackgroundReader(chat.post("c1", QUESTION))
     first.until("text-delta")
-    second = Reading(resume(elsewhere))
+    second = BackgroundReader(resume(second_app))
     assert text_of(second.until("text-delta")) == "Hello"
     finish(provider)
     assert second.all() == first.all()
@@ -107,22 +106,22 @@ def test_answer_is_replayed_and_followed_on_another_instance(
     assert event_types(second.all())[-2:] == ["finish", "[DONE]"]
 
 
-def test_replay_continues_after_last_event_id(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
-    first = Reading(chat.post("c1", QUESTION))
+def test_replay_continues_after_last_event_id(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
+    first = BackgroundReader(chat.post("c1", QUESTION))
     seen = first.until("text-delta")
-    second = Reading(resume(elsewhere, str(seen[1].id)))
+    second = BackgroundReader(resume(second_app, str(seen[1].id)))
     finish(provider)
     assert second.all() == first.all()[2:]
 
 
 def test_missed_end_is_replayed_after_the_answer_is_complete(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider
 ) -> None:
     finish(provider)
     events = chat.ask("c1", QUESTION)
-    assert parse_events(resume(elsewhere, "3").data) == events[3:]
-    assert resume(elsewhere, str(len(events))).status_code == 204
-    assert resume(elsewhere).status_code == 204
+    assert parse_events(resume(second_app, "3").data) == events[3:]
+    assert resume(second_app, str(len(events))).status_code == 204
+    assert resume(second_app).status_code == 204
 
 
 def test_resume_without_an_open_answer_is_204(chat: ChatApp, provider: FakeProvider) -> None:
@@ -134,20 +133,20 @@ def test_resume_without_an_open_answer_is_204(chat: ChatApp, provider: FakeProvi
 
 @pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2"])
 def test_invalid_last_event_id_replays_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
-    first = Reading(chat.post("c1", QUESTION))
+    first = BackgroundReader(chat.post("c1", QUESTION))
     first.until("text-delta")
-    again = Reading(resume(chat, odd))
+    again = BackgroundReader(resume(chat, odd))
     finish(provider)
     assert again.all() == first.all()
 
 
-def test_stop_ends_all_streams_and_keeps_the_text(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
-    writer = Reading(chat.post("c1", QUESTION))
+def test_stop_ends_all_streams_and_keeps_the_text(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
+    writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
-    follower = Reading(resume(elsewhere))
-    response = elsewhere.client.post("/api/chat/c1/stop")
+    follower = BackgroundReader(resume(second_app))
+    response = second_app.client.post("/api/chat/c1/stop")
     assert (response.status_code, response.get_json()) == (202, {"stopped": True})
-    # The model is still silent: the writer notices all the same.
+    # The writer notices although the model is silent.
     assert event_types(writer.all())[-4:] == ["text-delta", "text-end", "abort", "[DONE]"]
     assert follower.all() == writer.all()
     answer = chat.messages("c1")[1]
@@ -166,69 +165,71 @@ def test_stop_after_the_end_changes_nothing(chat: ChatApp, provider: FakeProvide
 
 
 def test_follower_interrupts_the_answer_of_a_dead_writer(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider
 ) -> None:
     writer = chat.post("c1", QUESTION)  # the client stops reading, which blocks the writer
     kill_writer(chat)
-    events = parse_events(resume(elsewhere).data)
+    events = parse_events(resume(second_app).data)
     assert event_types(events)[-2:] == ["error", "[DONE]"]
     assert "Ask again" in events[-2].part["errorText"]
-    assert elsewhere.messages("c1")[1]["metadata"]["state"] == "interrupted"
-    # Should it come back to life, it ends as the others saw it end.
+    assert second_app.messages("c1")[1]["metadata"]["state"] == "interrupted"
+    # If the writer continues, it reports the same end as the followers.
     finish(provider)
     assert parse_events(writer.data) == events
 
 
 def test_answer_that_outlasts_its_process_is_interrupted(
-    chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider
 ) -> None:
-    writer = Reading(chat.post("c1", QUESTION))
+    writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
     chat.lifetime.end(finish_s=0.0)
-    # The model is still silent: the writer notices all the same.
+    # The writer notices although the model is silent.
     assert event_types(writer.all())[-4:] == ["text-delta", "text-end", "error", "[DONE]"]
     assert "Ask again" in writer.all()[-2].part["errorText"]
-    answer = elsewhere.messages("c1")[1]
+    answer = second_app.messages("c1")[1]
     assert (answer["metadata"]["state"], answer["parts"][-1]["text"]) == ("interrupted", "Hello")
     finish(provider)
-    assert event_types(elsewhere.ask("c1", QUESTION, trigger="regenerate-message"))[-2:] == ["finish", "[DONE]"]
-    assert [message["metadata"]["state"] for message in elsewhere.messages("c1")] == ["complete", "complete"]
+    assert event_types(second_app.ask("c1", QUESTION, trigger="regenerate-message"))[-2:] == ["finish", "[DONE]"]
+    assert [message["metadata"]["state"] for message in second_app.messages("c1")] == ["complete", "complete"]
 
 
 def test_answer_can_finish_while_its_process_ends(chat: ChatApp, provider: FakeProvider) -> None:
-    writer = Reading(chat.post("c1", QUESTION))
+    writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
     chat.lifetime.end()
     finish(provider)
     assert event_types(writer.all())[-2:] == ["finish", "[DONE]"]
 
 
-def test_follower_can_continue_on_another_instance(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
-    writer = Reading(chat.post("c1", QUESTION))
+def test_follower_can_continue_on_ansecond_app(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
+    writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
-    follower = Reading(resume(elsewhere))
+    follower = BackgroundReader(resume(second_app))
     seen = [event for event in follower.until("text-delta") if event.id]
-    elsewhere.lifetime.end(finish_s=0.0)
+    second_app.lifetime.end(finish_s=0.0)
     told = follower.all()[len(seen) :]
     assert [(event.id, event.part) for event in told] == [(0, json.loads(encode(SHUT_DOWN))), (0, DONE)]
     finish(provider)
-    rest = Reading(resume(chat, str(seen[-1].id)))
+    rest = BackgroundReader(resume(chat, str(seen[-1].id)))
     assert seen + rest.all() == writer.all()
 
 
-def test_dead_writer_does_not_block_the_conversation(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
+def test_dead_writer_does_not_block_the_conversation(
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider
+) -> None:
     chat.post("c1", QUESTION)
     kill_writer(chat)
     finish(provider)
     with chat.database.transaction(WORKSPACE) as tx:
         assert message_log.find_running(tx, WORKSPACE, "c1") is None
     assert event_types(chat.ask("c1", QUESTION, "m2"))[-1] == "[DONE]"
-    states = [message["metadata"]["state"] for message in elsewhere.messages("c1")]
+    states = [message["metadata"]["state"] for message in second_app.messages("c1")]
     assert states == ["complete", "interrupted", "complete", "complete"]
 
 
 def test_unfinished_answer_is_not_among_the_messages(chat: ChatApp, provider: FakeProvider) -> None:
-    reading = Reading(chat.post("c1", QUESTION))
+    reading = BackgroundReader(chat.post("c1", QUESTION))
     reading.until("text-delta")
     assert [message["role"] for message in chat.messages("c1")] == ["user"]
     finish(provider)
@@ -236,18 +237,18 @@ def test_unfinished_answer_is_not_among_the_messages(chat: ChatApp, provider: Fa
     assert [message["role"] for message in chat.messages("c1")] == ["user", "assistant"]
 
 
-def test_deleting_a_conversation_ends_its_streams(chat: ChatApp, elsewhere: ChatApp, provider: FakeProvider) -> None:
-    writer = Reading(chat.post("c1", QUESTION))
+def test_deleting_a_conversation_ends_its_streams(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
+    writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
-    follower = Reading(resume(elsewhere))
+    follower = BackgroundReader(resume(second_app))
     follower.until("text-delta")
-    assert elsewhere.client.delete("/api/conversations/c1").status_code == 204
+    assert second_app.client.delete("/api/conversations/c1").status_code == 204
     assert event_types(writer.all())[-2:] == event_types(follower.all())[-2:] == ["abort", "[DONE]"]
     assert chat.rows("select count(*) from message_events") == [(0,)]
 
 
 def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) -> None:
-    reading = Reading(chat.post("c1", QUESTION))
+    reading = BackgroundReader(chat.post("c1", QUESTION))
     reading.until("text-delta")
     with chat.database.transaction(WORKSPACE) as tx:
         answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
@@ -260,12 +261,8 @@ def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) ->
 
 
 def test_follower_reports_a_lost_database(chat: ChatApp) -> None:
-    class Gone:
-        def transaction(self, scope: object) -> None:
-            raise DatabaseUnavailable("The database doesn't answer. Try again shortly.")
-
     answer = message_log.AnswerKey(WORKSPACE, "c1", WORKSPACE)
-    following = replay(Gone(), answer, after=4, request_id="r", lifetime=chat.lifetime)  # type: ignore[arg-type]
+    following = replay(unopened_database(), answer, after=4, request_id="r", lifetime=chat.lifetime)
     events = parse_events(b"".join(following))
     assert [event.id for event in events] == [0, 0]
     assert events[0].part == {"type": "error", "errorText": "The database doesn't answer. Try again shortly."}

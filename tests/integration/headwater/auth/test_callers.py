@@ -1,4 +1,4 @@
-"""From a token or a key to a caller, on a real database: workspaces made once, roles, scopes, states of keys."""
+"""Callers of tokens and API keys on a real database: workspaces, roles, scopes, and states of keys."""
 
 import uuid
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.jwt_app import JwtApp, running_jwt_app
 
 
-def who(call: Call) -> dict[str, Any]:
+def describe_caller(call: Call) -> dict[str, Any]:
     caller = call.caller
     return {"workspace": caller.workspace_id, "subject": caller.subject, "role": caller.role}
 
 
 def routes(_: Database) -> list[Route]:
     return [
-        Route("GET", "/api/read", who, "Read"),
-        Route("POST", "/api/edit", who, "Edit", access="editor"),
-        Route("POST", "/api/own", who, "Own", access="owner"),
-        Route("GET", "/api/any", who, "Any key", any_scope=True),
+        Route("GET", "/api/read", describe_caller, "Read"),
+        Route("POST", "/api/edit", describe_caller, "Edit", access="editor"),
+        Route("POST", "/api/own", describe_caller, "Own", access="owner"),
+        Route("GET", "/api/any", describe_caller, "Any key", any_scope=True),
     ]
 
 
@@ -43,82 +43,82 @@ def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
         yield made
 
 
-def told(client: FlaskClient, path: str = "/api/read", status: int = 200, method: str = "GET") -> Any:
+def read_json(client: FlaskClient, path: str = "/api/read", status: int = 200, method: str = "GET") -> Any:
     response = client.open(path, method=method)
     assert response.status_code == status, response.data
     return response.get_json()
 
 
 def test_first_sign_in_creates_a_workspace(app: JwtApp) -> None:
-    ada = told(app.by(app.issuer.token("ada", name="Ada Lovelace")))
+    ada = read_json(app.by(app.issuer.token("ada", name="Ada Lovelace")))
     assert (ada["subject"], ada["role"]) == ("ada", "owner")
-    assert told(app.person("ada")) == ada
-    assert told(app.person("eve"))["workspace"] != ada["workspace"]
+    assert read_json(app.person("ada")) == ada
+    assert read_json(app.person("eve"))["workspace"] != ada["workspace"]
     assert app.rows("select name from workspaces where id = :w", w=ada["workspace"]) == [("Ada Lovelace",)]
 
 
 def test_concurrent_first_requests_create_one_workspace(app: JwtApp) -> None:
     clients = [app.person("ada") for _ in range(16)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(told, clients))
+        answers = list(pool.map(read_json, clients))
     assert len({answer["workspace"] for answer in answers}) == 1
     assert app.rows("select count(*) from workspaces") == [(1,)]
     assert app.rows("select subject, role from members") == [("ada", "owner")]
 
 
 def test_removed_member_gets_a_new_workspace(app: JwtApp) -> None:
-    first = told(app.person("ada"))["workspace"]
+    first = read_json(app.person("ada"))["workspace"]
     app.add_member(first, "bob", "owner")
     app.rows("delete from members where subject = 'ada'", scope=first)
     with ThreadPoolExecutor(4) as pool:
-        seconds = {answer["workspace"] for answer in pool.map(told, [app.person("ada") for _ in range(4)])}
+        seconds = {answer["workspace"] for answer in pool.map(read_json, [app.person("ada") for _ in range(4)])}
     assert len(seconds) == 1
     assert first not in seconds
-    assert "aren't a member" in told(app.person("ada", X_Workspace=first), status=403)["detail"]
+    assert "aren't a member" in read_json(app.person("ada", X_Workspace=first), status=403)["detail"]
 
 
-def test_invited_sign_up_tells_strangers_what_to_do(database: FreshDatabase, issuer: FakeIssuer) -> None:
+def test_invited_sign_up_explains_how_to_join(database: FreshDatabase, issuer: FakeIssuer) -> None:
     with running_jwt_app(database, issuer, "chat", routes, sign_up="invited") as app:
-        detail = told(app.person("ada"), status=403)["detail"]
+        detail = read_json(app.person("ada"), status=403)["detail"]
         assert "POST /api/members" in detail
         assert "'ada'" in detail
         assert app.rows("select count(*) from workspaces") == [(0,)]
 
 
 def test_member_selects_a_workspace_by_header(app: JwtApp) -> None:
-    own, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
+    own, other = read_json(app.person("ada"))["workspace"], read_json(app.person("bob"))["workspace"]
     app.add_member(other, "ada", "reader")
-    assert told(app.person("ada"))["workspace"] == own
-    chosen = told(app.person("ada", X_Workspace=other))
+    assert read_json(app.person("ada"))["workspace"] == own
+    chosen = read_json(app.person("ada", X_Workspace=other))
     assert (chosen["workspace"], chosen["role"]) == (other, "reader")
-    missing = told(app.person("bob", X_Workspace=own), status=403)
-    unknown = told(app.person("bob", X_Workspace=str(uuid.UUID(int=9))), status=403)
+    missing = read_json(app.person("bob", X_Workspace=own), status=403)
+    unknown = read_json(app.person("bob", X_Workspace=str(uuid.UUID(int=9))), status=403)
     assert missing["detail"].replace(own, "W") == unknown["detail"].replace(str(uuid.UUID(int=9)), "W")
-    told(app.person("ada", X_Workspace="mine"), status=400)
+    read_json(app.person("ada", X_Workspace="mine"), status=400)
 
 
 @pytest.mark.parametrize(("role", "may"), [("reader", 1), ("editor", 2), ("owner", 3)])
 def test_role_includes_the_permissions_of_lower_roles(app: JwtApp, role: str, may: int) -> None:
-    workspace = told(app.by(app.issuer.token("ada", name="Ada")))["workspace"]
+    workspace = read_json(app.by(app.issuer.token("ada", name="Ada")))["workspace"]
     app.add_member(workspace, "bob", role)
     key = app.add_key(workspace, role)
-    asked = [("/api/read", "GET"), ("/api/edit", "POST"), ("/api/own", "POST")]
-    for n, (path, method) in enumerate(asked):
+    executed = [("/api/read", "GET"), ("/api/edit", "POST"), ("/api/own", "POST")]
+    for n, (path, method) in enumerate(executed):
         for client in (app.person("bob"), app.by(key)):
-            answer = told(client, path, 200 if n < may else 403, method)
+            answer = read_json(client, path, 200 if n < may else 403, method)
             needed = ("reader", "editor", "owner")[n]
             assert n < may or f"requires the role {needed}" in answer["detail"]
-        assert n < may or "Ada" in told(app.person("bob"), path, 403, method)["detail"]
+        assert n < may or "Ada" in read_json(app.person("bob"), path, 403, method)["detail"]
 
 
 def test_key_is_limited_to_its_workspace(app: JwtApp) -> None:
-    workspace, other = told(app.person("ada"))["workspace"], told(app.person("bob"))["workspace"]
+    workspace, other = read_json(app.person("ada"))["workspace"], read_json(app.person("bob"))["workspace"]
     key = app.add_key(workspace, "editor")
-    answer = told(app.by(key))
+    answer = read_json(app.by(key))
     assert (answer["workspace"], answer["role"]) == (workspace, "editor")
     assert answer["subject"].startswith("key:")
-    assert told(app.by(key, X_Workspace=workspace)) == answer
-    told(app.by(key, X_Workspace=other), status=403)
+    assert read_json(app.by(key, X_Workspace=workspace)) == answer
+    read_json(app.by(key, X_Workspace=other), status=403)
 
 
 @pytest.mark.parametrize(
@@ -134,35 +134,35 @@ def test_key_is_limited_to_its_workspace(app: JwtApp) -> None:
 def test_key_is_limited_by_expiry_revocation_and_scopes(
     app: JwtApp, changes: dict[str, Any], status: int, words: str
 ) -> None:
-    key = app.add_key(told(app.person("ada"))["workspace"], **changes)
-    assert words in told(app.by(key), status=status).get("detail", "")
-    assert ("scopes" not in changes) or told(app.by(key), "/api/any")
+    key = app.add_key(read_json(app.person("ada"))["workspace"], **changes)
+    assert words in read_json(app.by(key), status=status).get("detail", "")
+    assert ("scopes" not in changes) or read_json(app.by(key), "/api/any")
 
 
 def test_unknown_key_is_rejected(app: JwtApp) -> None:
-    assert "valid API key" in told(app.by(make_key()), status=401)["detail"]
+    assert "valid API key" in read_json(app.by(make_key()), status=401)["detail"]
 
 
 def test_malformed_key_is_rejected_without_the_database(issuer: FakeIssuer) -> None:
     nowhere = FreshDatabase("none", *(["postgresql+pg8000://app@127.0.0.1:9/none"] * 2))
     with running_jwt_app(nowhere, issuer, "chat", routes) as app:
         key = make_key()
-        told(app.by(key), status=503)
-        told(app.by(key[:-1] + ("a" if key[-1] != "a" else "b")), status=401)
-        told(app.person("ada"), status=503)
-        told(app.by(app.issuer.token("ada") + "x"), status=401)
+        read_json(app.by(key), status=503)
+        read_json(app.by(key[:-1] + ("a" if key[-1] != "a" else "b")), status=401)
+        read_json(app.person("ada"), status=503)
+        read_json(app.by(app.issuer.token("ada") + "x"), status=401)
 
 
 def test_key_use_is_recorded_once_a_minute(app: JwtApp) -> None:
-    key = app.add_key(told(app.person("ada"))["workspace"])
+    key = app.add_key(read_json(app.person("ada"))["workspace"])
     used = "select last_used_at from api_keys"
     assert app.rows(used) == [(None,)]
-    told(app.by(key))
+    read_json(app.by(key))
     [(first,)] = app.rows(used)
-    told(app.by(key))
+    read_json(app.by(key))
     assert app.rows(used) == [(first,)]
     app.rows("update api_keys set last_used_at = last_used_at - interval '61 s'")
-    told(app.by(key))
+    read_json(app.by(key))
     assert app.rows(used)[0][0] > first
 
 
@@ -174,13 +174,13 @@ def test_request_without_a_token_is_401(app: JwtApp) -> None:
 
 @pytest.mark.parametrize("with_key", [False, True])
 def test_caller_is_found_by_one_indexed_query(app: JwtApp, with_key: bool) -> None:
-    workspace = told(app.person("ada"))["workspace"]
+    workspace = read_json(app.person("ada"))["workspace"]
     client = app.by(app.add_key(workspace)) if with_key else app.person("ada")
-    told(client)
-    asked: list[tuple[str, Any]] = []
-    sa.event.listen(app.database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
-    told(client)
-    [(statement, values)] = asked
+    read_json(client)
+    executed: list[tuple[str, Any]] = []
+    sa.event.listen(app.database.engine, "before_cursor_execute", lambda *given: executed.append((given[2], given[3])))
+    read_json(client)
+    [(statement, values)] = executed
     with app.database.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("set local enable_seqscan = off"))
         plan = str(tx.exec_driver_sql(f"explain {statement}", values).all())

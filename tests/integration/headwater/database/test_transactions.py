@@ -129,21 +129,6 @@ def test_source_can_be_deleted_while_steps_are_claimed_and_applied(db: Database)
         deleted.result(30)
 
 
-def test_take_back_skips_locked_steps(db: Database) -> None:
-    run_id = add_run(db)
-    with db.transaction(WORKSPACE) as tx:
-        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", "a")])
-    with db.transaction(ALL_WORKSPACES) as tx:
-        step = ledger.claim(tx, "collection", ["fetch"], "test", 0)
-    assert step is not None
-    with db.transaction(WORKSPACE) as tx:
-        ledger.lock(tx, step)  # a worker that is writing what it computed
-        with db.transaction(ALL_WORKSPACES) as other:
-            other.execute(sa.text("set local lock_timeout = '2s'"))
-            assert ledger.take_back(other) == 0
-        ledger.complete(tx, step, {})
-
-
 def test_start_run_succeeds_while_runs_end_concurrently(db: Database) -> None:
     source_id = source_of(db, add_run(db))
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""The builder of the model's folder: made once, whole, the same every time, and only from the right weights."""
+"""The builder of the model's folder: complete, reproducible, and only from the expected weights."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The real model, built from the published weights, against vectors that sentence-transformers computed."""
+"""The real model, built from the published weights, against vectors of sentence-transformers."""
 
 import json
 import os

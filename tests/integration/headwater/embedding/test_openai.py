@@ -1,4 +1,4 @@
-"""Hosted embedding models: LangChain's own class against a server on loopback that speaks OpenAI's protocol."""
+"""Hosted embedding models: LangChain's class against a loopback server that speaks OpenAI's protocol."""
 
 from collections.abc import Iterator
 from typing import Any

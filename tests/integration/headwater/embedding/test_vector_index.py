@@ -1,4 +1,4 @@
-"""The index of vectors: when it is built, that search uses it under row-level security, and what it finds."""
+"""The vector index: when it is built, its use under row-level security, and its recall."""
 
 import hashlib
 import uuid
@@ -28,15 +28,15 @@ Matrix = NDArray[np.float32]
 
 @cache
 def vectors() -> Matrix:
-    """As texts' vectors are: of 384 numbers, which follow from a few dozen; rounded as they are stored."""
+    """Make vectors like those of texts: 384 numbers of a few dozen dimensions, rounded to float16."""
     rng = np.random.default_rng(4)
     made = rng.standard_normal((MANY + FEW_MORE + 20, 24)) @ rng.standard_normal((24, 384))
     unit: Matrix = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
     return unit
 
 
-class Asked(ConstantEmbedder):
-    """A question is the number of the vector it points to."""
+class NumberEmbedder(ConstantEmbedder):
+    """Embeds the question "n" as the n-th vector."""
 
     def embed_query(self, text: str) -> Matrix:
         vector: Matrix = vectors()[int(text)]
@@ -62,7 +62,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
-    """Store one document, of which the n-th character is a chunk with the n-th of these vectors."""
+    """Store a document whose n-th character is a chunk with the n-th of these vectors."""
     source_id = add_source(database, add_workspace(database, workspace_id))
     hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
     with database.transaction(workspace_id) as tx:
@@ -97,10 +97,14 @@ def test_build_indexes_skips_unneeded_and_rebuilds_invalid_indexes(
 
 def test_large_workspace_is_searched_by_the_index(settings: Settings, database: Database) -> None:
     vector_index.build_indexes(settings, exact_vectors=MANY - 1)
-    search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
+    search = Search(database, lambda name: NumberEmbedder(), exact_limit=MANY - 1)
     questions = range(MANY + FEW_MORE, MANY + FEW_MORE + 20)
+    executed: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *given: executed.append(given[2]))
     shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
     assert np.mean(shares) > 0.95
+    indexed = indexed_statement(384).compile(dialect=database.engine.dialect).string
+    assert executed.count(indexed) == len(questions)
     values = {
         "workspace_id": WORKSPACE,
         "source_id": None,
@@ -116,7 +120,7 @@ def test_large_workspace_is_searched_by_the_index(settings: Settings, database: 
 
 def test_small_workspace_is_scanned_exactly(settings: Settings, database: Database) -> None:
     vector_index.build_indexes(settings, exact_vectors=MANY - 1)
-    search = Search(database, lambda name: Asked(), exact_limit=MANY - 1)
+    search = Search(database, lambda name: NumberEmbedder(), exact_limit=MANY - 1)
     small = range(MANY, MANY + FEW_MORE)
     for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 5):
         assert found(search, OTHER_WORKSPACE, n) == nearest(small, n)

@@ -1,4 +1,4 @@
-"""What a claim costs doesn't grow with what has been done, counted in pages that Postgres touches, not in time."""
+"""The cost of a claim does not grow with finished steps. Cost is the number of pages that Postgres reads."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 
 def pages(db: Database, statement: sa.TextClause, **values: object) -> int:
-    """Count the pages that a statement reads; what it changes is undone."""
+    """Count the pages that a statement reads. Its changes are rolled back."""
     explained = sa.text(f"explain (analyze, buffers, format json) {statement.text}")
     with db.engine.connect() as tx:
         tx.exec_driver_sql("select set_config('search_path', 'headwater, public', true)")
@@ -54,7 +54,7 @@ def costs(db: Database, run_id: object) -> dict[str, int]:
 def test_page_reads_do_not_grow_with_finished_steps(
     migrated_postgres: Cluster, database: FreshDatabase, db: Database
 ) -> None:
-    """With the planner told of them, and not: both plans go by the indexes of what is open alone."""
+    """With current and with stale statistics, plans use the indexes of open steps only."""
     run_id = add_run(db)
     with db.transaction(WORKSPACE) as tx:
         ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "fetch", f"open {n}") for n in range(100)])

@@ -1,4 +1,4 @@
-"""The ledger beside a small model of it: whatever is done in whatever order, both tell the same."""
+"""The ledger compared with a model of it, under random operations in random order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ OPEN = {"ready", "running"}
 
 
 @dataclass(frozen=True)
-class Modelled:
-    """A step as the model has it; `expired` tells that its holder gave no sign of life for too long."""
+class ModelStep:
+    """A step of the model. `expired`: its lease has expired."""
 
     state: str = "ready"
     attempt: int = 0
@@ -31,7 +31,7 @@ class Modelled:
 
 
 class Ledger(RuleBasedStateMachine):
-    """Workers that claim, renew, finish, fail, lose leases and come back late; a watchdog; a user who cancels."""
+    """Workers that claim, renew, finish, fail and lose leases; the watchdog; a user who cancels."""
 
     db: Database
     claims = Bundle("claims")
@@ -39,11 +39,11 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.run_id = add_run(self.db)
-        self.steps: dict[str, Modelled] = {}
+        self.steps: dict[str, ModelStep] = {}
         self.names = iter(f"s{n:04}" for n in range(10_000))
 
     def _transact(self, work: Callable[[Connection], None]) -> bool:
-        """Run a worker's writes; returns whether it still held its step."""
+        """Run a worker's writes. Returns False if it had lost the lease."""
         try:
             with self.db.transaction(WORKSPACE) as tx:
                 work(tx)
@@ -61,8 +61,8 @@ class Ledger(RuleBasedStateMachine):
         with self.db.transaction(WORKSPACE) as tx:
             new = [NewStep("collection", "fetch", key) for key in keys]
             ledger.add_steps(tx, self.run_id, WORKSPACE, new)
-            ledger.add_steps(tx, self.run_id, WORKSPACE, new)  # the same again changes nothing
-        self.steps |= {key: Modelled() for key in keys}
+            ledger.add_steps(tx, self.run_id, WORKSPACE, new)  # adding a step again changes nothing
+        self.steps |= {key: ModelStep() for key in keys}
 
     @rule(target=claims)
     def claim(self) -> "Step | object":
@@ -89,7 +89,7 @@ class Ledger(RuleBasedStateMachine):
         assert self._transact(work) == self._holds(step)
         if self._holds(step):
             self.steps[step.key] = replace(self.steps[step.key], state="done")
-            self.steps |= {new.key: Modelled() for new in then}
+            self.steps |= {new.key: ModelStep() for new in then}
 
     @rule(step=claims)
     def try_again(self, step: Step) -> None:
@@ -129,7 +129,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(step=claims)
     def let_expire(self, step: Step) -> None:
-        """Time passes, and the holder gives no sign of life."""
+        """Expire the lease of a running step."""
         if self._holds(step):
             with self.db.transaction(ALL_WORKSPACES) as tx:
                 overdue = sa.text("update steps set lease_until = now() - interval '1 s' where id = :id")
@@ -161,7 +161,7 @@ class Ledger(RuleBasedStateMachine):
                 self.steps[key] = replace(modelled, state="cancelled")
 
     @invariant()
-    def both_tell_the_same(self) -> None:
+    def ledger_equals_model(self) -> None:
         statement = sa.text("select key, state, attempt, lost, fence from steps where run_id = :id and kind = 'fetch'")
         with self.db.transaction(ALL_WORKSPACES) as tx:
             told = {row.key: tuple(row)[1:] for row in tx.execute(statement, {"id": self.run_id})}

@@ -1,4 +1,4 @@
-"""What may follow what: the database refuses every transition that the ledger's diagram doesn't have."""
+"""The database refuses every state transition that is not in the ledger's diagram."""
 
 from collections.abc import Iterator
 
@@ -31,8 +31,8 @@ def db(module_database: FreshDatabase) -> Iterator[Database]:
     made.close()
 
 
-def changes(db: Database, table: str, insert: str, before: str, after: str) -> bool:
-    """Tell whether a row that has just been made may go from one state to another; nothing of it is kept."""
+def is_allowed(db: Database, table: str, insert: str, before: str, after: str) -> bool:
+    """Return True if a new row may change from one state to another. Rolls back."""
     set_state = {
         "steps": "state = :state, lease_until = case when :state = 'running' then now() end",
         "runs": "state = :state, finished_at = case when :state <> 'running' then now() end",
@@ -44,7 +44,7 @@ def changes(db: Database, table: str, insert: str, before: str, after: str) -> b
             tx.execute(sa.text(insert), {"run_id": run_id, "w": WORKSPACE, "state": before})
             where = "id = :run_id" if table == "runs" else "run_id = :run_id"
             tx.execute(sa.text(f"update {table} set {set_state} where {where}"), {"run_id": run_id, "state": after})
-    except ProgrammingError as error:  # pg8000's name for every refusal but that of a unique key
+    except ProgrammingError as error:  # pg8000 raises it for all violations except unique keys
         return f"can't go from {before} to {after}" not in str(error)
     return True
 
@@ -55,7 +55,7 @@ def test_step_allows_only_the_transitions_of_the_diagram(db: Database, before: s
         insert into steps (run_id, workspace_id, queue, kind, key, state, lease_until)
         values (:run_id, :w, 'collection', 'fetch', 'a', :state, case when :state = 'running' then now() end)
     """
-    may = {after for after in STEP - {before} if changes(db, "steps", insert, before, after)}
+    may = {after for after in STEP - {before} if is_allowed(db, "steps", insert, before, after)}
     assert may == {after for start, after in STEP_MAY if start == before}
 
 
@@ -65,7 +65,7 @@ def test_run_ends_once(db: Database, before: str) -> None:
         update runs set state = :state, finished_at = case when :state <> 'running' then now() end
         where id = :run_id and workspace_id = :w
     """
-    may = {after for after in RUN - {before} if changes(db, "runs", insert, before, after)}
+    may = {after for after in RUN - {before} if is_allowed(db, "runs", insert, before, after)}
     assert may == (RUN - {before} if before == "running" else set())
 
 
@@ -74,5 +74,5 @@ def test_item_ends_once(db: Database, before: str) -> None:
     insert = """
         insert into run_items (run_id, workspace_id, key, action, state) values (:run_id, :w, 'a', 'added', :state)
     """
-    may = {after for after in ITEM - {before} if changes(db, "run_items", insert, before, after)}
+    may = {after for after in ITEM - {before} if is_allowed(db, "run_items", insert, before, after)}
     assert may == (ITEM - {before} if before == "pending" else set())

@@ -1,4 +1,4 @@
-"""Tickets against localcloud and a real Postgres: how many are sent, and what the watchdog heals."""
+"""Tickets against localcloud and a real Postgres: their number, and the watchdog's repairs."""
 
 import socket
 import time
@@ -73,7 +73,7 @@ def test_outstanding_watchdogs_are_limited(cloud: Cloud, db: Database, tickets: 
     assert 1 <= sent(cloud) <= 2
     add_steps(db, 1)
     for _ in range(10):
-        tickets.watch()  # such as a ticket that is delivered again and again
+        tickets.watch()  # as a ticket that is delivered repeatedly does
     due = tickets.settings.max_tickets
     assert sent(cloud) <= 2 + due
 
@@ -105,7 +105,7 @@ def test_wake_arms_another_watchdog_if_the_last_is_overdue(cloud: Cloud, db: Dat
     settings = settings_for(database, **(queue_settings(cloud.url) | {"watchdog_s": 1}))
     with closing_client(Tickets(db, settings)) as tickets:
         tickets.arm_watchdog()
-        time.sleep(1.1)  # such as a process that was frozen before the commit
+        time.sleep(1.1)  # as a process does that is frozen before the commit
         add_steps(db, 1)
         tickets.wake(["collection"])
     assert sent(cloud) == 3

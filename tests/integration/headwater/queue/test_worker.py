@@ -1,5 +1,6 @@
-"""The worker against a real Postgres: a step's effect is exactly once, whatever fails around it."""
+"""The worker against a real Postgres: a step takes effect exactly once, despite failures."""
 
+import datetime as dt
 import logging
 import random
 import threading
@@ -17,11 +18,12 @@ from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, StepResult, Worker
 from headwater.web.shutdown import Lifetime
 from tests.harness.databases import FreshDatabase
+from tests.harness.stacks import wait_until
 from tests.harness.support import WORKSPACE, add_run, add_workspace, settings_for
 
 
-class Recorded:
-    """A handler whose `compute` is given, and that remembers what was applied and given up."""
+class RecordingHandler:
+    """A handler with a given `compute` that records applied and given-up steps."""
 
     def __init__(self, compute: Callable[[Step], Any] = lambda step: step.key, then: Sequence[NewStep] = ()) -> None:
         self.compute_step = compute
@@ -47,7 +49,7 @@ class Recorded:
         return [NewStep("collection", "fetch", item, {}, step.provider) for item in items]
 
 
-class Woken:
+class RecordingWaker:
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], bool]] = []
 
@@ -67,9 +69,14 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 
 def work(
-    db: Database, database: FreshDatabase, handler: Recorded, *, lifetime: Lifetime | None = None, **changes: Any
-) -> Woken:
-    woken, settings, lifetime = Woken(), settings_for(database, **changes), lifetime or Lifetime()
+    db: Database,
+    database: FreshDatabase,
+    handler: RecordingHandler,
+    *,
+    lifetime: Lifetime | None = None,
+    **changes: Any,
+) -> RecordingWaker:
+    woken, settings, lifetime = RecordingWaker(), settings_for(database, **changes), lifetime or Lifetime()
     worker = Worker(db, settings, {"fetch": handler}, waker=woken, holder="test", lifetime=lifetime)
     worker.drain("collection", stop=lambda: False)
     return woken
@@ -81,7 +88,7 @@ def states(db: Database) -> dict[str, str]:
 
 
 def test_next_steps_are_added_and_their_queues_woken(db: Database, database: FreshDatabase) -> None:
-    handler = Recorded(then=[NewStep("collection", "fetch", "b"), NewStep("embedding", "embed", "c")])
+    handler = RecordingHandler(then=[NewStep("collection", "fetch", "b"), NewStep("embedding", "embed", "c")])
     woken = work(db, database, handler)
     assert handler.applied == ["a", "b"]
     assert states(db) == {"fetcha": "done", "fetchb": "done", "embedc": "ready"}
@@ -91,7 +98,7 @@ def test_next_steps_are_added_and_their_queues_woken(db: Database, database: Fre
 def test_log_explains_the_duration_of_each_step(
     db: Database, database: FreshDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried = Recorded(UpstreamBusyOnce())
+    tried = RecordingHandler(UpstreamBusyOnce())
     with db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("update steps set not_before = now() - interval '90 s', provider = 'git example.org'"))
     with caplog.at_level(logging.INFO):
@@ -110,7 +117,7 @@ def test_log_explains_the_duration_of_each_step(
 
 
 class UpstreamBusyOnce:
-    """Computes the second time."""
+    """Fails at the first call and succeeds at the second."""
 
     def __init__(self) -> None:
         self.is_busy = True
@@ -123,7 +130,7 @@ class UpstreamBusyOnce:
 
 
 def test_last_step_wakes_the_queue_of_finish(db: Database, database: FreshDatabase) -> None:
-    woken = work(db, database, Recorded())
+    woken = work(db, database, RecordingHandler())
     assert states(db) == {"fetcha": "done", "finish0": "ready"}
     assert woken.calls == [(["collection"], False)]
 
@@ -132,7 +139,7 @@ def test_upstream_error_delays_the_step(db: Database, database: FreshDatabase) -
     def busy(_: Step) -> None:
         raise UpstreamError("busy", 60)
 
-    handler = Recorded(busy)
+    handler = RecordingHandler(busy)
     woken = work(db, database, handler)
     assert (states(db), handler.applied, handler.given_up) == ({"fetcha": "ready"}, [], [])
     assert woken.calls == [(["collection"], True)]
@@ -142,14 +149,14 @@ def test_permanent_error_is_recorded_and_the_run_continues(db: Database, databas
     def refuse(_: Step) -> None:
         raise PermanentError("too large")
 
-    handler = Recorded(refuse)
+    handler = RecordingHandler(refuse)
     work(db, database, handler)
     assert handler.given_up == ["too large"]
     assert states(db) == {"fetcha": "failed", "finish0": "ready"}
 
 
 def test_crash_in_apply_is_rolled_back(db: Database, database: FreshDatabase) -> None:
-    class Crashing(Recorded):
+    class Crashing(RecordingHandler):
         def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
             tx.execute(sa.text("update sources set name = 'half-written'"))
             raise ValueError("crash")
@@ -165,27 +172,30 @@ def test_result_is_dropped_after_the_lease_is_lost(db: Database, database: Fresh
             tx.execute(sa.text("update steps set fence = fence + 1"))
         return step.key
 
-    handler = Recorded(lose_the_lease)
+    handler = RecordingHandler(lose_the_lease)
     work(db, database, handler)
     assert handler.applied == []
     assert states(db) == {"fetcha": "running"}
 
 
 def test_lease_is_renewed_during_long_work(db: Database, database: FreshDatabase) -> None:
-    taken_back: list[int] = []
+    def until_renewed_twice(step: Step) -> str:
+        leases: set[dt.datetime] = set()
 
-    def slow(step: Step) -> str:
-        over = threading.Event()
-        for _ in range(8):
-            over.wait(0.2)
-            with db.transaction(ALL_WORKSPACES) as tx:
-                taken_back.append(ledger.take_back(tx))
+        def is_renewed_twice() -> bool:
+            leases.add(lease_until())
+            return len(leases) > 2
+
+        wait_until(is_renewed_twice)
         return step.key
 
-    handler = Recorded(slow)
-    work(db, database, handler, lease_s=0.9)
+    def lease_until() -> dt.datetime:
+        with db.transaction(ALL_WORKSPACES) as tx:
+            return tx.execute(sa.text("select lease_until from steps where key = 'a'")).scalar_one()
+
+    handler = RecordingHandler(until_renewed_twice)
+    work(db, database, handler, lease_s=3)
     assert handler.applied == ["a"]
-    assert set(taken_back) == {0}
 
 
 def test_ending_process_finishes_its_step_and_claims_no_other(db: Database, database: FreshDatabase) -> None:
@@ -195,7 +205,7 @@ def test_ending_process_finishes_its_step_and_claims_no_other(db: Database, data
         lifetime.end()
         return step.key
 
-    handler = Recorded(end, then=[NewStep("collection", "fetch", "b")])
+    handler = RecordingHandler(end, then=[NewStep("collection", "fetch", "b")])
     work(db, database, handler, lifetime=lifetime)
     assert handler.applied == ["a"]
     assert states(db) == {"fetcha": "done", "fetchb": "ready"}
@@ -205,7 +215,7 @@ def test_step_that_outlasts_its_process_is_given_back(db: Database, database: Fr
     lifetime = Lifetime()
     given_back = threading.Event()
 
-    class Waking(Woken):
+    class Waking(RecordingWaker):
         def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
             super().wake(queues, delay_s)
             given_back.set()
@@ -215,7 +225,7 @@ def test_step_that_outlasts_its_process_is_given_back(db: Database, database: Fr
         assert given_back.wait(30)
         return step.key
 
-    handler, woken = Recorded(outlast), Waking()
+    handler, woken = RecordingHandler(outlast), Waking()
     worker = Worker(db, settings_for(database), {"fetch": handler}, waker=woken, holder="test", lifetime=lifetime)
     worker.drain("collection", stop=lambda: False)
     assert handler.applied == []
@@ -237,13 +247,13 @@ def test_step_that_outlasts_its_process_is_given_back(db: Database, database: Fr
 def test_database_error_is_retried_like_an_upstream_error(
     db: Database, database: FreshDatabase, sqlstate: str, told: str
 ) -> None:
-    class Refused(Recorded):
+    class Refused(RecordingHandler):
         def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
             tx.exec_driver_sql(f"do $$ begin raise 'No space left on device' using errcode = '{sqlstate}'; end $$")
             return StepResult()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(random, "random", lambda: 0.0)  # each attempt is due at once
+        patch.setattr(random, "random", lambda: 0.0)  # without a delay before the next attempt
         work(db, database, handler := Refused(), max_upstream_attempts=3)
     assert handler.given_up == [f"{told} Gave up after 3 attempts."]
     with db.transaction(ALL_WORKSPACES) as tx:
@@ -253,7 +263,7 @@ def test_database_error_is_retried_like_an_upstream_error(
 def test_step_is_given_up_after_many_lost_leases(db: Database, database: FreshDatabase) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("update steps set lost = :n"), {"n": MAX_LOST_LEASES})
-    handler = Recorded()
+    handler = RecordingHandler()
     work(db, database, handler)
     assert handler.applied == []
     assert "workers stopped" in handler.given_up[0]
@@ -263,29 +273,29 @@ def test_unstorable_characters_of_a_reason_are_replaced(db: Database, database: 
     def refuse(_: Step) -> None:
         raise PermanentError("the server said \0 and \ud800")
 
-    handler = Recorded(refuse)
+    handler = RecordingHandler(refuse)
     work(db, database, handler)
     assert handler.given_up == ["the server said \ufffd and \ufffd"]
     assert states(db) == {"fetcha": "failed", "finish0": "ready"}
 
 
 def test_unexpected_error_with_unstorable_text_is_retried(db: Database, database: FreshDatabase) -> None:
-    def stumble(_: Step) -> None:
+    def raise_unstorable(_: Step) -> None:
         raise ValueError("bad bytes: \0\udcff")
 
-    work(db, database, Recorded(stumble))
+    work(db, database, RecordingHandler(raise_unstorable))
     assert states(db) == {"fetcha": "ready"}
 
 
-def with_items(db: Database, lost: int) -> None:
-    """Make the one step a batch of two items over which so many workers died."""
+def make_batch(db: Database, lost: int) -> None:
+    """Make the step a batch of two items with this number of lost leases."""
     with db.transaction(ALL_WORKSPACES) as tx:
         tx.execute(sa.text("""update steps set payload = '{"items": ["x", "y"]}', lost = :lost"""), {"lost": lost})
 
 
 def test_batch_is_split_after_lost_leases(db: Database, database: FreshDatabase) -> None:
-    with_items(db, SPLIT_AFTER)
-    handler = Recorded()
+    make_batch(db, SPLIT_AFTER)
+    handler = RecordingHandler()
     woken = work(db, database, handler)
     assert handler.applied == ["x", "y"]
     assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "done", "finish0": "ready"}
@@ -293,13 +303,13 @@ def test_batch_is_split_after_lost_leases(db: Database, database: FreshDatabase)
 
 
 def test_failing_batch_is_split_and_one_item_fails(db: Database, database: FreshDatabase) -> None:
-    def choke(step: Step) -> str:
+    def fail_on_one(step: Step) -> str:
         if step.key in ("a", "y"):
             raise PermanentError(f"{step.key} can't be read")
         return step.key
 
-    with_items(db, 0)
-    handler = Recorded(choke)
+    make_batch(db, 0)
+    handler = RecordingHandler(fail_on_one)
     work(db, database, handler)
     assert (handler.applied, handler.given_up) == (["x"], ["y can't be read"])
     assert states(db) == {"fetcha": "done", "fetchx": "done", "fetchy": "failed", "finish0": "ready"}
@@ -312,12 +322,12 @@ def test_systemic_error_ends_all_similar_steps(db: Database, database: FreshData
         asked.append(step.key)
         raise SystemicError("the key is refused")
 
-    with_items(db, 0)
+    make_batch(db, 0)
     with db.transaction(WORKSPACE) as tx:
         run_id = tx.execute(sa.text("select id from runs")).scalar_one()
         others = [NewStep("collection", "fetch", key) for key in ("b", "c")]
         ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("embedding", "embed", "d")])
-    handler = Recorded(refuse)
+    handler = RecordingHandler(refuse)
     work(db, database, handler)
     assert (asked, handler.given_up) == (["a"], ["the key is refused"])
     assert states(db) == {"fetcha": "failed", "fetchb": "cancelled", "fetchc": "cancelled", "embedd": "ready"}
@@ -337,7 +347,7 @@ def test_retry_after_delays_all_steps_of_the_provider(db: Database, database: Fr
         tx.execute(sa.text("update steps set provider = 'git example.org'"))
         others = [NewStep("collection", "fetch", key, provider="git example.org") for key in ("b", "c")]
         ledger.add_steps(tx, run_id, WORKSPACE, [*others, NewStep("collection", "fetch", "d")])
-    handler = Recorded(busy)
+    handler = RecordingHandler(busy)
     work(db, database, handler)
     assert (asked, handler.applied) == (["a", "d"], ["d"])
     with db.transaction(ALL_WORKSPACES) as tx:
