@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, running_chat_app
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import serve_function
 from tests.harness.paths import EDGE
 
 pytestmark = pytest.mark.skipif(
@@ -56,19 +55,6 @@ def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
     with running_chat_app(module_database) as made:
         made.add_document("guide.md", "Install the compass with pip. It points north.", title="Guide", headings=["A"])
         yield made
-
-
-@pytest.fixture(scope="module")
-def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
-    environment = {
-        "DATABASE_URL": library.settings.database_url,
-        "EMBEDDING_MODEL": "constant",
-        "CHAT_MODEL": "openai:fake",
-        "OPENAI_BASE_URL": f"{provider.url}/v1",
-        "THREADS": "8",
-    }
-    with serve_function("chat", free_port(), environment) as client:
-        yield client
 
 
 def start_reader(chat: httpx.Client, verb: str, chat_id: str, text: str = "") -> "subprocess.Popen[str]":

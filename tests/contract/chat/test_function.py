@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,7 +12,6 @@ import pytest
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, StreamEvent, event_types, parse_events, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import serve_function
 from tests.harness.paths import ROOT
 
 QUESTION = "How do I install the compass?"
@@ -29,19 +28,6 @@ def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
     with running_chat_app(module_database) as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
-
-
-@pytest.fixture(scope="module")
-def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int]) -> Iterator[httpx.Client]:
-    environment = {
-        "DATABASE_URL": library.settings.database_url,
-        "EMBEDDING_MODEL": "constant",
-        "CHAT_MODEL": "openai:fake",
-        "OPENAI_BASE_URL": f"{provider.url}/v1",
-        "THREADS": "8",
-    }
-    with serve_function("chat", free_port(), environment) as client:
-        yield client
 
 
 def body(conversation_id: str, text: str = QUESTION, message_id: str = "m1") -> dict[str, Any]:

@@ -191,7 +191,8 @@ def test_lease_is_renewed_during_long_work(db: Database, database: FreshDatabase
 
     def lease_until() -> dt.datetime:
         with db.transaction(ALL_WORKSPACES) as tx:
-            return tx.execute(sa.text("select lease_until from steps where key = 'a'")).scalar_one()
+            until: dt.datetime = tx.execute(sa.text("select lease_until from steps where key = 'a'")).scalar_one()
+        return until
 
     handler = RecordingHandler(until_renewed_twice)
     work(db, database, handler, lease_s=3)
