@@ -11,7 +11,7 @@ from functions.chat.answers.compose import NOTHING_FOUND
 from functions.chat.conversations.conversations import ask
 from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import KEEP_ALIVE, Part, Start, TextDelta, TextStart
+from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, Part, Start, TextDelta, TextStart
 from functions.chat.streams.writer import Writer
 from headwater.auth.callers import Caller
 from scripts.local.postgres import Cluster
@@ -292,7 +292,9 @@ def test_message_log_contains_the_sent_events(chat: ChatApp) -> None:
     with chat.database.transaction(WORKSPACE) as tx:
         answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")
         assert answer is not None
-        logged = [(event.seq, json.loads(event.data)) for event in message_log.read(tx, answer)]
+        logged = message_log.read(tx, answer)
     assert not is_open
-    assert logged == [(event.id, event.part) for event in sent if event.id]
-    assert len(logged) > 3
+    assert [event.seq for event in logged] == [event.id for event in sent if event.id]
+    parts = [event.part for event in sent if event.id]
+    assert [json.loads(event.data) for event in logged[:-1]] == parts[:-1]
+    assert logged[-1].data == parts[-1] == DONE
