@@ -3,7 +3,8 @@
     scripts/deploy [ENVIRONMENT]             create or update everything that differs from the configuration
     scripts/deploy [ENVIRONMENT] --plan      print every command for a deployment from nothing; works offline
     scripts/deploy [ENVIRONMENT] --diff      print the commands that a deployment would run now
-    scripts/deploy [ENVIRONMENT] --to NAME   roll back to a revision, or to the release with an image tag
+    scripts/deploy [ENVIRONMENT] --rollback  roll back to the release before the current one
+    scripts/deploy [ENVIRONMENT] --to NAME   roll back to a release or to a revision
 
 The configuration is deploy.toml (docs/deploy.example.toml); flags override it. Interrupted deployments can be
 repeated: completed work is skipped.
@@ -24,10 +25,11 @@ from scripts.deployment.cloud.values import SKIP_CHECK, Values
 from scripts.deployment.exit_codes import exit_codes
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command
-from scripts.deployment.plan.config import read_installation
+from scripts.deployment.plan.config import ConfigurationError, read_installation
 from scripts.deployment.plan.installation import Installation
+from scripts.deployment.plan.validation import release_problem
 from scripts.deployment.resources import foundations, identity
-from scripts.deployment.resources.images import content_tag
+from scripts.deployment.resources.images import content_tag, newest_migration
 from scripts.deployment.stages import NAMES, STAGES, WORKER, from_nothing
 
 _FLAGS = ("project", "region", "domain", "database", "owner")
@@ -39,9 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
     installation = read_installation(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
-    installation = replace(installation, tag=options.tag or content_tag(programs.ROOT))
-    if options.to:
-        return rollback.roll_back(installation, options.to, only_print=options.plan or options.diff)
+    tag = options.tag or content_tag(programs.ROOT)
+    if problem := release_problem(tag):
+        raise ConfigurationError(problem)
+    installation = replace(installation, tag=tag, schema=newest_migration(programs.ROOT))
+    if options.rollback or options.to:
+        name = options.to or rollback.PREVIOUS
+        return rollback.roll_back(installation, name, only_print=options.plan or options.diff)
     if options.plan:
         _print_all(from_nothing(installation, options.stages))
         return 0
@@ -62,10 +68,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--plan", action="store_true", help="print all commands for a deployment from nothing; change nothing"
     )
     mode.add_argument("--diff", action="store_true", help="print the commands that would run now; change nothing")
-    parser.add_argument("--to", metavar="NAME", help="roll back to a revision's name or a release's image tag")
+    back = parser.add_mutually_exclusive_group()
+    back.add_argument("--rollback", action="store_true", help="roll back to the release before the current one")
+    back.add_argument("--to", metavar="NAME", help="roll back to a release, or to the revision with this name")
     parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"run these stages only: {', '.join(NAMES)}")
     parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="run all stages but these")
-    parser.add_argument("--tag", help="image tag; default: a hash of the images' source files")
+    parser.add_argument(
+        "--tag", help="name of the release and tag of its images; default: a hash of the images' source files"
+    )
     parser.add_argument(
         SKIP_CHECK, action="store_true", help="store the database's URL without trying it, if only Cloud Run reaches it"
     )

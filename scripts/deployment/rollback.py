@@ -1,11 +1,12 @@
-"""Roll back: send traffic to an earlier revision, or to all revisions of an earlier release.
+"""Roll back: send traffic to an earlier revision, or to all parts of an earlier release.
 
-A revision's name rolls back one service. A release's image tag rolls back all three services, with the settings of
-that release, and the job's image. The job keeps its current settings, since Cloud Run keeps no revisions of a job. The
-database schema stays: the previous release works with it (expand/contract migrations).
+A release is a label: Cloud Run names a revision's image by digest, never by tag. A release returns with its settings:
+one revision of each service. The job gets the release's image and keeps its settings, since Cloud Run keeps no
+revisions of a job. The database schema stays. The revisions are smoke-tested before they get traffic. Plans are pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,76 +14,197 @@ from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, read_concurrently
 from scripts.deployment.cloud.runner import Runner
 from scripts.deployment.cloud.values import Values
-from scripts.deployment.plan.cloud_state import Json
+from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud
-from scripts.deployment.plan.installation import FUNCTIONS, Installation
-from scripts.deployment.resources.job import JOB
-from scripts.deployment.resources.services import service_name
+from scripts.deployment.plan.installation import FUNCTIONS, RELEASE_LABEL, SCHEMA_LABEL, Installation
+from scripts.deployment.resources.containers import label_of
+from scripts.deployment.resources.images import read_images
+from scripts.deployment.resources.job import JOB, read_job
+from scripts.deployment.resources.services import CANDIDATE, read_services, service_name, shares, smoke_test
+
+PREVIOUS = ""
+"""Instead of a name: the newest complete release before the one that serves."""
+
+_SERVICES = tuple(map(service_name, FUNCTIONS))
+_SERVICE_LABEL = "serving.knative.dev/service"
 
 
 def roll_back(installation: Installation, name: str, *, only_print: bool) -> int:
     """Roll back, or print the commands for it. Raises DeploymentError if the revision or release is not available."""
     google = connect(installation.project)
-    commands = plan(installation, name, *read_concurrently([partial(_revisions, google, installation)]))
-    if only_print:
-        print(*(command.line() for command in commands), sep="\n")
-    else:
-        Runner(Values(installation), partial(print, flush=True)).run(commands)
+    state = _read(google, installation)
+    revisions = find_target(state, name)
+    groups = plan(installation, state, revisions)
+    for note in notes(state, revisions):
+        print(note, flush=True)
+    runner = Runner(Values(installation), partial(print, flush=True))
+    for group in groups:
+        if only_print:
+            print(*(command.line() for command in group), sep="\n")
+        else:
+            runner.run(group)
     return 0
 
 
-def plan(installation: Installation, name: str, revisions: Sequence[Json]) -> list[Command]:
-    """Return the commands for a rollback.
+def _read(google: GoogleCloud, installation: Installation) -> CloudState:
+    path = f"/apis/serving.knative.dev/v1/namespaces/{installation.project}/revisions"
+    read = partial(google.get, f"{installation.region}-run", path, limit=500)
+    state = read_images(google, installation, read_job(google, installation, CloudState()))
+    revisions, services = read_concurrently([read, partial(read_services, google, installation, state)])
+    return replace(state, services=services.services, revisions=tuple((revisions or {}).get("items", [])))
 
-    Raises DeploymentError unless a ready revision has this name, or every service has a ready revision of this release.
+
+def find_target(state: CloudState, name: str) -> list[Json]:
+    """Return the revisions to send traffic to: one by its name, or those of a release.
+
+    Raises DeploymentError if there is none, the release lacks a ready revision of a service, or an image was deleted.
     """
-    ready = [each for each in revisions if _is_ready(each)]
-    revision = next((each for each in ready if each["metadata"]["name"] == name), None)
-    if revision:
-        return [_send_traffic(installation, _service(revision), name)]
-    release = {service: _of_release(ready, service, name) for service in map(service_name, FUNCTIONS)}
-    if not any(release.values()):
-        known = sorted({each["metadata"]["name"] for each in ready} | {_tag(each) for each in ready})
+    named = [each for each in _ready(state.revisions) if _name(each) == name]
+    found = named or _of_release(state, name or _previous_release(state))
+    lacking = [service for service in _SERVICES if service not in map(_service, found)]
+    if not found:
+        names = [*_releases(state), *sorted(map(_name, _ready(state.revisions)))]
         raise DeploymentError(
-            f"there is no ready revision or release named {name}", f"choose one of {', '.join(known) or 'none'}"
+            f"there is no ready revision or release named {name}", f"choose one of {', '.join(names) or 'none'}"
         )
-    if missing := [service for service, revision in release.items() if not revision]:
+    if lacking and not named:
         raise DeploymentError(
-            f"release {name} has no ready revision of {', '.join(missing)}; nothing was changed",
+            f"release {name} has no ready revision of {', '.join(lacking)}; nothing was changed",
             "choose another release, or roll back services one by one: scripts/deploy --to REVISION",
         )
-    commands = [_send_traffic(installation, service, revision) for service, revision in release.items()]
-    image = {"image": installation.image("job", name)}
-    return [*commands, gcloud("run", "jobs", "update", JOB, target="job", **_flags(installation), **image)]
+    _check_images(state, found)
+    return found
 
 
-def _of_release(ready: Sequence[Json], service: str, tag: str) -> str:
-    """Return the name of a service's newest revision of a release, '' if there is none."""
-    revisions = [each for each in ready if _service(each) == service and _tag(each) == tag]
-    newest = max(revisions, key=lambda each: str(each["metadata"]["creationTimestamp"]), default=None)
-    return str(newest["metadata"]["name"]) if newest else ""
+def plan(installation: Installation, state: CloudState, revisions: Sequence[Json]) -> list[list[Command]]:
+    """Return the commands in groups, to be run in order. Services that already serve the revision are left alone."""
+    targets = {_service(each): _name(each) for each in revisions}
+    moved = {name: target for name, target in targets.items() if _shares(state, name) != {target: 100}}
+    words, flags = ("run", "services", "update-traffic"), _flags(installation)
+    tag = [
+        gcloud(*words, name, target=name, **flags, update_tags=f"{CANDIDATE}={target}")
+        for name, target in moved.items()
+    ]
+    send = [
+        gcloud(*words, name, target=name, **flags, to_revisions=f"{target}=100", remove_tags=CANDIDATE)
+        for name, target in moved.items()
+    ]
+    job = _job(installation, state, revisions) if len(targets) == len(_SERVICES) else []
+    groups = [tag, [smoke_test(installation, list(moved))] if moved else [], [*send, *job]]
+    return [group for group in groups if group]
 
 
-def _send_traffic(installation: Installation, service: str, revision: str) -> Command:
-    words = ("run", "services", "update-traffic", service)
-    return gcloud(*words, target=service, **_flags(installation), to_revisions=f"{revision}=100")
+def notes(state: CloudState, revisions: Sequence[Json]) -> list[str]:
+    """Say what is rolled back, and what stays."""
+    names = ", ".join(map(_name, revisions))
+    lines = [f"rolling back to release {_release(revisions[0]) or 'without a name'}: {names}"]
+    schema, newest = label_of(revisions[0]["metadata"], SCHEMA_LABEL), _newest_schema(state)
+    if schema < newest:
+        lines.append(
+            f"the database stays at schema {newest}; this release was built for {schema or 'an earlier one'}. "
+            "Earlier code runs on a later schema (docs/operations.md, Undo a migration); the smoke test checks it"
+        )
+    return lines
+
+
+def _job(installation: Installation, state: CloudState, revisions: Sequence[Json]) -> list[Command]:
+    """Return the command that gives the job the image of the revisions' release."""
+    release, schema = (label_of(revisions[0]["metadata"], name) for name in (RELEASE_LABEL, SCHEMA_LABEL))
+    image = state.images.get(installation.image("job", release))
+    if image is None:
+        raise DeploymentError(
+            f"the job's image of release {release} was deleted; nothing was changed", _rebuild(release)
+        )
+    template = (state.job or {}).get("spec", {}).get("template", {})
+    if label_of(template.get("metadata", {}), RELEASE_LABEL) == release:
+        return []
+    labels = f"{RELEASE_LABEL}={release},{SCHEMA_LABEL}={schema}"
+    words = ("run", "jobs", "update", JOB)
+    return [gcloud(*words, target="job", **_flags(installation), image=image, update_labels=labels)]
+
+
+def _previous_release(state: CloudState) -> str:
+    """Return the newest complete release before the newest one that has traffic."""
+    releases = _releases(state)
+    serving = {_release(each) for each in state.revisions if _shares(state, _service(each)).get(_name(each))}
+    newest = next((number for number, release in enumerate(releases) if release in serving), -1)
+    complete = [each for each in releases[newest + 1 :] if len(_of_release(state, each)) == len(_SERVICES)]
+    if not complete:
+        raise DeploymentError(
+            f"there is no complete release before {releases[newest] if releases else 'this one'}",
+            "roll back services one by one: scripts/deploy --to REVISION",
+        )
+    return complete[0]
+
+
+def _releases(state: CloudState) -> list[str]:
+    """Return the releases that have ready revisions, the newest first."""
+    newest: dict[str, str] = {}
+    for each in _ready(state.revisions):
+        if release := _release(each):
+            newest[release] = max(newest.get(release, ""), _created(each))
+    return sorted(newest, key=lambda release: newest[release], reverse=True)
+
+
+def _of_release(state: CloudState, release: str) -> list[Json]:
+    """Return each service's newest ready revision of a release."""
+    found = []
+    for service in _SERVICES:
+        ready = [each for each in _ready(state.revisions) if (_service(each), _release(each)) == (service, release)]
+        found += sorted(ready, key=_created)[-1:]
+    return found
+
+
+def _check_images(state: CloudState, revisions: Sequence[Json]) -> None:
+    """Raise DeploymentError if the image of a revision was deleted: Cloud Run can't start instances of it."""
+    repositories = {each.partition("@")[0] for each in state.digests}
+    for each in revisions:
+        image = each.get("status", {}).get("imageDigest") or each["spec"]["containers"][0]["image"]
+        if image.partition("@")[0] in repositories and image not in state.digests:
+            raise DeploymentError(
+                f"the image of {_name(each)} was deleted; nothing was changed", _rebuild(_release(each) or "RELEASE")
+            )
+
+
+def _rebuild(release: str) -> str:
+    return (
+        "choose a newer release, or check out the commit of this one and deploy it: "
+        f"scripts/deploy --tag={release} (images older than 30 days are deleted, except the newest ten)"
+    )
 
 
 def _flags(installation: Installation) -> dict[str, Any]:
     return {"project": installation.project, "region": installation.region}
 
 
-def _revisions(google: GoogleCloud, installation: Installation) -> Sequence[Json]:
-    path = f"/apis/serving.knative.dev/v1/namespaces/{installation.project}/revisions"
-    return list((google.get(f"{installation.region}-run", path, limit=500) or {}).get("items", []))
+def _shares(state: CloudState, service: str) -> dict[str, int]:
+    return shares(state.services.get(service, {}))
+
+
+def _newest_schema(state: CloudState) -> str:
+    """Return the newest schema of a release that was deployed, as far as revisions and executions show."""
+    resources = [*state.revisions, *state.executions]
+    return max((label_of(each["metadata"], SCHEMA_LABEL) for each in resources), default="")
+
+
+def _ready(revisions: Iterable[Json]) -> list[Json]:
+    return [each for each in revisions if _is_ready(each)]
+
+
+def _name(revision: Json) -> str:
+    return str(revision["metadata"]["name"])
 
 
 def _service(revision: Json) -> str:
-    return str(revision["metadata"].get("labels", {}).get("serving.knative.dev/service", ""))
+    return label_of(revision["metadata"], _SERVICE_LABEL)
 
 
-def _tag(revision: Json) -> str:
-    return str(revision["spec"]["containers"][0]["image"].rpartition(":")[2])
+def _release(revision: Json) -> str:
+    return label_of(revision["metadata"], RELEASE_LABEL)
+
+
+def _created(revision: Json) -> str:
+    return str(revision["metadata"]["creationTimestamp"])
 
 
 def _is_ready(revision: Json) -> bool:

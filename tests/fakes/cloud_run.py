@@ -1,5 +1,6 @@
 """Fake Cloud Run services: the status of a service and its newest revision after a deployment. Pure."""
 
+import copy
 from typing import Any
 
 
@@ -28,12 +29,15 @@ def deployed(service: dict[str, Any], existing: dict[str, Any] | None, url: str)
     return {**service, "metadata": metadata, "spec": {**service["spec"], "traffic": shares}, "status": status}
 
 
-def newest_revision(service: dict[str, Any]) -> dict[str, Any]:
-    """Return the revision of a service's current template, ready."""
+def newest_revision(service: dict[str, Any], digest: str) -> dict[str, Any]:
+    """Return the revision of a service's current template, ready. It names its image by digest, as Google's do."""
+    template = service["spec"]["template"]
+    spec = copy.deepcopy(template["spec"])
+    spec["containers"][0]["image"] = digest
     metadata = {
         "name": service["status"]["latestCreatedRevisionName"],
-        "labels": {"serving.knative.dev/service": service["metadata"]["name"]},
+        "labels": template["metadata"].get("labels", {}) | {"serving.knative.dev/service": service["metadata"]["name"]},
         "creationTimestamp": f"2026-11-25T10:00:{service['metadata']['generation']:02d}Z",
     }
-    status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    return {"metadata": metadata, "spec": service["spec"]["template"]["spec"], "status": status}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "imageDigest": digest}
+    return {"metadata": metadata, "spec": spec, "status": status}

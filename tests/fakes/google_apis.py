@@ -255,8 +255,11 @@ def build(google: "Google", request: Request, place: str) -> Any:
     tag = request.body["substitutions"]["_TAG"]
     repository = f"{REGION}-docker.pkg.dev/{PROJECT}/headwater"
     folder = f"artifactregistry/v1/projects/{PROJECT}/locations/{REGION}/repositories/headwater/dockerImages"
+    images = [each for path, each in google.resources.items() if path.startswith(f"{folder}/")]
+    for each in images:  # a tag names one image
+        each["tags"] = [other for other in each["tags"] if other != tag]
     for target in ("chat", "collection", "embedding", "job"):
-        name = f"{target}@sha256:{google.serial()}"
+        name = f"{target}@sha256:{int(google.serial()):064x}"
         google.resources[f"{folder}/{name}"] = {"uri": f"{repository}/{name}", "tags": [tag]}
     done = {**request.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
     google.resources["build"] = done
@@ -281,12 +284,24 @@ def service(google: "Google", request: Request, name: str) -> Any:
 def deploy_service(google: "Google", request: Request, *_: str) -> Any:
     google.record(request)
     name = request.body["metadata"]["name"]
+    digest = pinned(google, request.body["spec"]["template"]["spec"]["containers"][0]["image"])
     existing = google.resources.get(f"service/{name}")
     service = deployed(request.body, existing, f"{google.url}/services/{name}")
     google.resources[f"service/{name}"] = service
-    revision = newest_revision(service)
+    revision = newest_revision(service, digest)
     google.resources.setdefault(f"revision/{revision['metadata']['name']}", revision)
     return service
+
+
+def pinned(google: "Google", image: str) -> str:
+    """Return the digest reference of a pushed image. Raises NotFound for other images."""
+    repository, _, tag = image.rpartition(":")
+    for path, each in google.resources.items():
+        if "/dockerImages/" in path:
+            uri = str(each["uri"])
+            if uri == image or (uri.partition("@")[0] == repository and tag in each["tags"]):
+                return uri
+    raise NotFound
 
 
 def revisions(google: "Google", request: Request) -> Any:

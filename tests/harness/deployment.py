@@ -9,7 +9,12 @@ from scripts.deployment.resources.secrets import secrets
 from scripts.deployment.stages import NAMES, from_nothing
 
 SUPABASE = Installation(
-    project="acme-headwater", region="europe-west1", domain="ask.example.com", database="supabase", tag="t1"
+    project="acme-headwater",
+    region="europe-west1",
+    domain="ask.example.com",
+    database="supabase",
+    tag="t1",
+    schema="0005",
 )
 CLOUDSQL = replace(SUPABASE, database="cloudsql", owner="owner@example.com", limits=Limits(budget="50EUR"))
 VERSIONS = {secret.name: "1" for secret in secrets(SUPABASE)}

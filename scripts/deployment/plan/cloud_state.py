@@ -22,7 +22,12 @@ class CloudState:
     accounts: frozenset[str] = frozenset()
     access: frozenset[Binding] = frozenset()
     repository: Json | None = None
-    images: frozenset[str] = frozenset()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The digest reference (`REPOSITORY/chat@sha256:…`) of each tag reference (`REPOSITORY/chat:TAG`)."""
+
+    digests: frozenset[str] = frozenset()
+    """The digest references of all images in the repository, including those whose tag names a newer image."""
+
     bucket: Json | None = None
     sql_instance: Json | None = None
     sql_databases: frozenset[str] = frozenset()
@@ -34,6 +39,7 @@ class CloudState:
     job: Json | None = None
     executions: tuple[Json, ...] = ()
     services: Mapping[str, Json] = field(default_factory=dict)
+    revisions: tuple[Json, ...] = ()
     queues: Mapping[str, Json] = field(default_factory=dict)
     schedule: Json | None = None
     channels: tuple[Json, ...] | None = None

@@ -21,7 +21,7 @@ class ConfigurationError(Exception):
 
 
 _SECTIONS = {"auth": Auth, "limits": Limits, "cloudsql": CloudSql}
-_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity")
+_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool")
 
 # Set by scripts/deploy or by Cloud Run, or only for local development: not allowed in [settings].
 _RESERVED = set(

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 FUNCTIONS = ("chat", "collection", "embedding")
 DATABASES = ("supabase", "cloudsql", "postgres")
 
+RELEASE_LABEL, SCHEMA_LABEL = "release", "schema"
+"""Labels of services, revisions, the job and its executions: their release, and the newest migration in it."""
+
 PIPELINE = "pipeline"
 """The service account that a Cloud Build pipeline deploys as."""
 
@@ -62,7 +65,15 @@ class Installation:
     environment: str = ""
     owner: str = ""
     tag: str = "TAG"
+    """The release: the tag of its images, and the label of all that runs them."""
+
+    schema: str = "0000"
+    """The newest migration that the release contains."""
+
     worker_identity: str = "auto"
+    build_pool: str = ""
+    """A private worker pool of Cloud Build: `projects/PROJECT/locations/REGION/workerPools/NAME`."""
+
     pipeline: bool = False
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)

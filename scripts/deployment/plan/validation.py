@@ -9,6 +9,8 @@ _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _DOMAIN = re.compile(r"(?!-)([a-z0-9-]{1,63}\.)+[a-z]{2,63}")
 _BUDGET = re.compile(r"[1-9][0-9]*(\.[0-9]{1,2})?([A-Z]{3})?")
+_POOL = re.compile(r"projects/[^/]+/locations/[^/]+/workerPools/[^/]+")
+_RELEASE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -30,11 +32,25 @@ def validate(installation: Installation) -> list[str]:
         problems.append(f"database: {installation.database!r} is not one of {', '.join(DATABASES)}")
     if installation.worker_identity not in ("auto", "key", "federation"):
         problems.append(f"worker_identity: {installation.worker_identity!r} is not one of auto, key, federation")
+    if installation.build_pool and not _POOL.fullmatch(installation.build_pool):
+        problems.append(
+            f"build_pool: {installation.build_pool!r} is not projects/PROJECT/locations/REGION/workerPools/NAME"
+        )
     if installation.owner and not re.fullmatch(r"[^@\s,=]+@[^@\s,=]+", installation.owner):
         problems.append(f"owner: {installation.owner!r} is not an e-mail address")
     if installation.limits.budget and not _BUDGET.fullmatch(installation.limits.budget):
         problems.append(f"limits.budget: {installation.limits.budget!r} is not an amount per month, such as 50EUR")
     return problems + _validate_auth(installation.auth) + ([] if problems else _validate_limits(installation))
+
+
+def release_problem(tag: str) -> str:
+    """Return why a release can't have this name, '' if it can: it is an image's tag and a label of Google Cloud."""
+    if _RELEASE.fullmatch(tag):
+        return ""
+    return (
+        f"--tag: {tag!r} can't name a release. Use up to 63 lower-case letters, digits, hyphens and underscores, such "
+        "as v12 or a commit's hash"
+    )
 
 
 def _validate_auth(auth: Auth) -> list[str]:

@@ -1,12 +1,11 @@
 """Container settings of services and the job: as desired, and as read from Cloud Run's JSON for comparison. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import pairs
-from scripts.deployment.plan.installation import Installation
+from scripts.deployment.plan.installation import RELEASE_LABEL, SCHEMA_LABEL, Installation
 from scripts.deployment.plan.settings import MEMORY_GIB, variables
 from scripts.deployment.resources.secrets import references
 
@@ -18,6 +17,7 @@ class Container:
     """Settings that the containers of services and the job have in common."""
 
     image: str
+    labels: tuple[tuple[str, str], ...]
     account: str
     cpu: str
     memory: str
@@ -29,6 +29,7 @@ class Container:
         """Return the flags for `gcloud run deploy` and `gcloud run jobs deploy`."""
         return {
             "image": self.image,
+            "labels": pairs(dict(self.labels)),
             "service_account": self.account,
             "cpu": self.cpu,
             "memory": self.memory,
@@ -39,9 +40,14 @@ class Container:
 
 
 def desired_container(reader: str, installation: Installation, state: CloudState) -> Container:
-    """Return the desired container of a function or of the `job`."""
+    """Return the desired container of a function or of the `job`.
+
+    The image is named by its digest, as Cloud Run stores it in revisions, once it has been pushed.
+    """
+    tagged = installation.image(reader, installation.tag)
     return Container(
-        image=installation.image(reader, installation.tag),
+        image=state.images.get(tagged, tagged),
+        labels=((RELEASE_LABEL, installation.tag), (SCHEMA_LABEL, installation.schema)),
         account=installation.account(reader),
         cpu=_CPU[reader],
         memory=f"{MEMORY_GIB[reader]}Gi",
@@ -51,21 +57,27 @@ def desired_container(reader: str, installation: Installation, state: CloudState
     )
 
 
-def read_container(spec: Json, annotations: Mapping[str, str]) -> Container:
-    """Read a container from a Cloud Run spec and the annotations of its template."""
+def read_container(spec: Json, metadata: Json) -> Container:
+    """Read a container from a Cloud Run spec, and the metadata of its template, revision or execution."""
     container = spec["containers"][0]
     entries = container.get("env", [])
     sources = {entry["name"]: entry.get("valueFrom", {}).get("secretKeyRef") for entry in entries}
     limits = container.get("resources", {}).get("limits", {})
     return Container(
         image=container.get("image", ""),
+        labels=tuple((name, label_of(metadata, name)) for name in (RELEASE_LABEL, SCHEMA_LABEL)),
         account=spec.get("serviceAccountName", ""),
         cpu=_cores(limits.get("cpu", "")),
         memory=limits.get("memory", ""),
-        cloudsql=annotations.get("run.googleapis.com/cloudsql-instances", ""),
+        cloudsql=metadata.get("annotations", {}).get("run.googleapis.com/cloudsql-instances", ""),
         variables=tuple(sorted((each["name"], each.get("value", "")) for each in entries if not sources[each["name"]])),
         secrets=tuple(sorted((name, f"{key['name']}:{key['key']}") for name, key in sources.items() if key)),
     )
+
+
+def label_of(metadata: Json, name: str) -> str:
+    """Return a label of a resource, '' if it has none."""
+    return str(metadata.get("labels", {}).get(name, ""))
 
 
 def _cores(text: str) -> str:

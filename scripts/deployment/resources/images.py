@@ -15,6 +15,7 @@ from scripts.deployment.plan.commands import Command, gcloud, pairs
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
 
 TARGETS = (*FUNCTIONS, "job")
+MIGRATIONS = "shared/headwater/database/migrations/versions"
 SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "shared")
 """The Dockerfile and all that it copies."""
 
@@ -29,6 +30,11 @@ def content_tag(root: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def newest_migration(root: Path) -> str:
+    """Return the number of the newest migration, such as 0005."""
+    return max(path.name.partition("_")[0] for path in (root / MIGRATIONS).glob("[0-9]*_*.py"))
+
+
 def _files(root: Path) -> Iterator[Path]:
     for name in SOURCES:
         paths = [root / name] if (root / name).is_file() else sorted((root / name).rglob("*"))
@@ -36,13 +42,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def read_images(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
-    """Read the tagged images in the repository."""
+    """Read the tagged images in the repository, with their digests."""
     path = f"/v1/projects/{installation.project}/locations/{installation.region}/repositories/headwater/dockerImages"
-    listed = google.all("artifactregistry", path, "dockerImages", pageSize=1000)
-    return replace(
-        state,
-        images=frozenset(f"{each['uri'].partition('@')[0]}:{tag}" for each in listed for tag in each.get("tags", [])),
-    )
+    listed = list(google.all("artifactregistry", path, "dockerImages", pageSize=1000))
+    images = {f"{each['uri'].partition('@')[0]}:{tag}": each["uri"] for each in listed for tag in each.get("tags", [])}
+    return replace(state, images=images, digests=frozenset(each["uri"] for each in listed))
 
 
 def plan_images(installation: Installation, state: CloudState) -> list[Command]:
@@ -57,6 +61,8 @@ def plan_images(installation: Installation, state: CloudState) -> list[Command]:
             ".",
             target="images",
             project=installation.project,
+            region=_build_region(installation),
+            worker_pool=installation.build_pool or None,
             config="cloudbuild.yaml",
             service_account=build,
             gcs_source_staging_dir=f"gs://{installation.bucket}/source",
@@ -64,3 +70,8 @@ def plan_images(installation: Installation, state: CloudState) -> list[Command]:
             minutes="5 to 15",
         )
     ]
+
+
+def _build_region(installation: Installation) -> str:
+    """Return the region of the private pool, or else of the installation: sources and logs stay there."""
+    return installation.build_pool.split("/")[3] if installation.build_pool else installation.region

@@ -37,7 +37,7 @@ def read_job(google: GoogleCloud, installation: Installation, state: CloudState)
 
 
 def plan_job(installation: Installation, state: CloudState) -> list[Command]:
-    """Deploy the job if it differs. Then migrate, unless this image already migrated this database for this model."""
+    """Deploy the job if it differs. Then migrate, unless this release already migrated this database for this model."""
     common: dict[str, Any] = {"target": f"job/{JOB}", "project": installation.project, "region": installation.region}
     commands = []
     if state.job is None or not is_current(installation, state, state.job):
@@ -64,33 +64,35 @@ def is_current(installation: Installation, state: CloudState, job: Json) -> bool
     template = job["spec"]["template"]
     task = template["spec"]["template"]["spec"]
     return (
-        read_container(task, template["metadata"].get("annotations", {}))
-        == desired_container("job", installation, state)
+        read_container(task, template["metadata"]) == desired_container("job", installation, state)
         and int(task.get("maxRetries", 3)) == _MAX_RETRIES
         and int(task.get("timeoutSeconds", 600)) == _TASK_TIMEOUT_S
     )
 
 
 def has_migrated(installation: Installation, state: CloudState) -> bool:
-    """Return whether this image migrated this database, and the latest migration registered the embedding model.
+    """Return whether this release migrated this database, and the latest migration registered the embedding model.
 
     A downgrade (`migrate` with arguments) invalidates earlier migrations, even if it failed.
     """
     desired, migrated = desired_container("job", installation, state), list[Container]()
     for execution in sorted(state.executions, key=lambda execution: str(execution["metadata"]["creationTimestamp"])):
         task = execution["spec"]["template"]["spec"]
-        container, arguments = read_container(task, {}), list(task["containers"][0].get("args", []))
+        container, arguments = read_container(task, execution["metadata"]), list(task["containers"][0].get("args", []))
         if arguments[:1] != ["migrate"] or _database(container) != _database(desired):
             continue
         if len(arguments) > 1:
             migrated.clear()
         elif int(execution.get("status", {}).get("succeededCount", 0)) > 0:
             migrated.append(container)
-    return any(each.image == desired.image for each in migrated) and _model(migrated[-1]) == _model(desired)
+    has_run = any((each.labels, each.image) == (desired.labels, desired.image) for each in migrated)
+    return has_run and _model(migrated[-1]) == _model(desired)
 
 
 def _database(container: Container) -> list[str | None]:
-    return [dict(container.secrets).get(name) for name in ("DATABASE_URL", "DATABASE_ADMIN_URL")]
+    """Return what identifies the database and the role of its functions."""
+    urls = [dict(container.secrets).get(name) for name in ("DATABASE_URL", "DATABASE_ADMIN_URL")]
+    return [*urls, dict(container.variables).get("DATABASE_ROLE")]
 
 
 def _model(container: Container) -> list[str | None]:

@@ -3,7 +3,8 @@
 A service is deployed only if one of its settings differs from the desired one.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -49,7 +50,8 @@ def plan_services(installation: Installation, state: CloudState) -> list[Command
 
     The new revision gets no traffic yet, unless the service never had a ready revision.
     """
-    commands = []
+    # Public access first: `run deploy --no-allow-unauthenticated` removes it too, and removing it twice fails.
+    commands = _close(installation, state)
     for function in FUNCTIONS:
         existing = state.services.get(service_name(function))
         if (
@@ -59,7 +61,7 @@ def plan_services(installation: Installation, state: CloudState) -> list[Command
         ):
             continue
         commands.append(_deploy(function, installation, state, has_served=bool(_newest_ready(existing))))
-    return commands + missing(installation, _bindings(installation), state.access) + _close(installation, state)
+    return commands + missing(installation, _bindings(installation), state.access)
 
 
 def plan_release(installation: Installation, state: CloudState) -> list[Command]:
@@ -75,27 +77,36 @@ def plan_release(installation: Installation, state: CloudState) -> list[Command]
         for name in unreleased
         if name in state.services and not _candidate(state.services[name])
     ]
-    flags = (f"--project={installation.project}", f"--region={installation.region}")
-    smoke = Command(
-        program="python3", arguments=("-m", "scripts.deployment.smoke", *flags, *unreleased), target="release"
-    )
     return [
         *tag,
-        smoke,
+        smoke_test(installation, unreleased),
         *(gcloud(*words, name, **common, to_latest=True, remove_tags=CANDIDATE) for name in unreleased),
     ]
 
 
+def smoke_test(installation: Installation, names: Sequence[str]) -> Command:
+    """Return the command that tests the candidate revisions of services."""
+    flags = (f"--project={installation.project}", f"--region={installation.region}")
+    arguments = ("-m", "scripts.deployment.smoke", *flags, *names)
+    return Command(program="python3", arguments=arguments, target="release")
+
+
 def is_released(service: Json) -> bool:
     """Return whether a service's newest revision has all traffic and no candidate tag."""
-    shares = [each.get("revisionName") for each in _traffic(service) if each.get("percent")]
-    return shares == [_newest(service)] and not _candidate(service)
+    return shares(service) == {_newest(service): 100} and not _candidate(service)
+
+
+def shares(service: Json) -> dict[str, int]:
+    """Return the percentage of each revision that gets traffic."""
+    found: Counter[str] = Counter()
+    for each in _traffic(service):
+        found[str(each.get("revisionName"))] += int(each.get("percent", 0))
+    return {revision: percent for revision, percent in found.items() if percent}
 
 
 def candidate_url(service: Json) -> str:
-    """Return the URL of the untested revision, '' if there is none."""
-    candidate = _candidate(service)
-    return str(candidate.get("url", "")) if candidate else ""
+    """Return the URL of the revision with the candidate tag, '' if there is none."""
+    return next((str(each.get("url", "")) for each in _traffic(service) if each.get("tag") == CANDIDATE), "")
 
 
 def _candidate(service: Json) -> Json | None:
@@ -158,7 +169,7 @@ def _settings(service: Json) -> Mapping[str, Any]:
     annotations, spec = template["metadata"].get("annotations", {}), template["spec"]
     probe = spec["containers"][0].get("startupProbe", {})
     return {
-        "container": read_container(spec, annotations),
+        "container": read_container(spec, template["metadata"]),
         "concurrency": spec.get("containerConcurrency"),
         "timeout_s": spec.get("timeoutSeconds"),
         "max_instances": int(annotations.get(f"{_SCALING}/maxScale", 0)),

@@ -113,6 +113,18 @@ class Deployment:
             if suffix in path
         }
 
+    def releases(self) -> dict[str, str]:
+        """Return the release that has all traffic of each service, and the release of the job."""
+        resources = self.google.resources
+        services = [each for path, each in resources.items() if path.startswith("service/")]
+        found = {"job": dict(self.cloud.jobs.get_job(name=f"{PLACE}/jobs/headwater").template.labels)["release"]}
+        for service in services:
+            [share] = service["status"]["traffic"]
+            revision = resources[f"revision/{share['revisionName']}"]
+            assert "@sha256:" in revision["spec"]["containers"][0]["image"]
+            found[service["metadata"]["name"]] = revision["metadata"]["labels"]["release"]
+        return found
+
     def lose(self, *kinds: str) -> None:
         """Delete the project's resources of these kinds, and the job with its executions."""
         self.google.resources = {
@@ -299,13 +311,38 @@ def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(
     assert deployment.google.writes == before
 
 
+def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) -> None:
+    first = deployment.releases()["headwater-chat"]
+    for tag in ("v1", "v2"):
+        stages = "--only=images,job,services,release"
+        assert deployment.run("--database=cloudsql", f"--tag={tag}", stages) == 0, deployment.output[-1]
+        assert set(deployment.releases().values()) == {tag}
+    for release in ("v1", first):
+        deployment.google.probed.clear()
+        assert deployment.run("--database=cloudsql", "--rollback") == 0, deployment.output[-1]
+        assert set(deployment.releases().values()) == {release}
+        assert set(deployment.google.probed) == {"headwater-chat", "headwater-collection", "headwater-embedding"}
+    assert deployment.releases().keys() == {"headwater-chat", "headwater-collection", "headwater-embedding", "job"}
+
+
+def test_release_whose_image_was_deleted_is_not_rolled_back_to(deployment: Deployment) -> None:
+    resources = deployment.google.resources
+    image = next(path for path, each in resources.items() if "/dockerImages/chat" in path and "v1" in each["tags"])
+    deleted, before = resources.pop(image), list(deployment.google.writes)
+    assert deployment.run("--database=cloudsql", "--to=v1") == 1
+    assert "was deleted; nothing was changed" in deployment.output[-1]
+    assert deployment.google.writes == before
+    resources[image] = deleted
+
+
 def test_rollback_to_a_revision_and_removal_of_public_access(deployment: Deployment) -> None:
-    serving = deployment.google.resources["service/headwater-chat"]["status"]["traffic"][0]["revisionName"]
-    revisions = {path.partition("/")[2] for path in deployment.google.resources if path.startswith("revision/")}
-    [before] = {name for name in revisions if name.startswith("headwater-chat-")} - {serving}
-    assert deployment.run("--database=cloudsql", "--to", before) == 0, deployment.output[-1]
-    service = deployment.google.resources["service/headwater-chat"]
-    assert [(share["revisionName"], share["percent"]) for share in service["status"]["traffic"]] == [(before, 100)]
+    revisions = [
+        each["metadata"]
+        for path, each in deployment.google.resources.items()
+        if path.startswith("revision/headwater-chat") and each["metadata"]["labels"]["release"] == "v1"
+    ]
+    assert deployment.run("--database=cloudsql", "--to", revisions[0]["name"]) == 0, deployment.output[-1]
+    assert deployment.releases()["headwater-chat"] == "v1"
     [policy] = [each for path, each in deployment.google.policies.items() if path.endswith("services/headwater-chat")]
     policy["bindings"].append({"role": "roles/run.invoker", "members": ["allUsers"]})
     assert deployment.run("--database=cloudsql", "--only=services") == 0, deployment.output[-1]

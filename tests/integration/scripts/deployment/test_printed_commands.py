@@ -69,18 +69,11 @@ def lines_for_changes() -> list[str]:
     stages = [stage for stage in STAGES if stage.name not in ("job", "services")]
     planned = [command for stage in stages for command in stage.plan(INSTALLATION, existing)]
     revisions = [
-        {
-            "metadata": {
-                "name": f"{name}-00001-abc",
-                "labels": {"serving.knative.dev/service": name},
-                "creationTimestamp": "",
-            },
-            "spec": {"containers": [{"image": "x:t0"}]},
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-        }
+        {"metadata": {"name": f"{name}-00001-abc", "labels": {"serving.knative.dev/service": name, "release": "t0"}}}
         for name in names
     ]
-    planned += rollback.plan(INSTALLATION, "t0", revisions)
+    built = replace(existing, images={INSTALLATION.image("job", "t0"): "eu/job@sha256:0"})
+    planned += [command for group in rollback.plan(INSTALLATION, built, revisions) for command in group]
     without_recipients = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
     planned += alarms.plan_alarms(INSTALLATION, replace(existing, policies=(without_recipients,)))
     running = replace(existing, queues={name: {} for name in QUEUES}, job={}, worker_version="t")

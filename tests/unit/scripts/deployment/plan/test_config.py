@@ -8,7 +8,7 @@ import pytest
 
 from scripts.deployment.plan.config import ConfigurationError, build_installation, read_installation
 from scripts.deployment.plan.installation import Limits
-from scripts.deployment.plan.validation import connections_needed, validate
+from scripts.deployment.plan.validation import connections_needed, release_problem, validate
 from tests.harness.paths import ROOT
 
 FLAGS = {"project": "acme-headwater", "region": "europe-west1", "domain": "ask.example.com", "database": "supabase"}
@@ -142,3 +142,19 @@ def test_file_that_is_not_toml_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text("region = europe")
     with pytest.raises(ConfigurationError, match=r"deploy\.toml is not valid TOML"):
         read_installation(tmp_path / "deploy.toml", "", FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_valid"),
+    [
+        ("v12", True),
+        ("3f2a91c0d4e7", True),
+        ("v1.2", False),
+        ("V1", False),
+        ("-v1", False),
+        ("", False),
+        ("x" * 64, False),
+    ],
+)
+def test_release_name_is_valid_as_a_tag_and_as_a_label(tag: str, is_valid: bool) -> None:
+    assert (release_problem(tag) == "") is is_valid

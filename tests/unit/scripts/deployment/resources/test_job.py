@@ -14,7 +14,14 @@ OLDER_IMAGE = SUPABASE.image("job", "t0")
 
 
 def execution(
-    image: str, version: str, args: list[str], succeeded: int = 1, *, model: str = "", at: str = "2026-01-01T00:00:00Z"
+    image: str,
+    version: str,
+    args: list[str],
+    succeeded: int = 1,
+    *,
+    model: str = "",
+    role: str = "",
+    at: str = "2026-01-01T00:00:00Z",
 ) -> Json:
     """Return an execution of the job in the form of its API. `version`: of the database's secrets."""
     names = ("DATABASE_URL", "DATABASE_ADMIN_URL")
@@ -25,10 +32,12 @@ def execution(
         }
         for name in names
     ]
-    environment += [{"name": "EMBEDDING_MODEL", "value": model}] if model else []
+    variables = {"EMBEDDING_MODEL": model, "DATABASE_ROLE": role}
+    environment += [{"name": name, "value": value} for name, value in variables.items() if value]
     container = {"image": image, "args": args, "env": environment}
     spec = {"template": {"spec": {"containers": [container]}}}
-    return {"metadata": {"creationTimestamp": at}, "spec": spec, "status": {"succeededCount": succeeded}}
+    metadata = {"creationTimestamp": at, "labels": {"release": image.rpartition(":")[2], "schema": "0005"}}
+    return {"metadata": metadata, "spec": spec, "status": {"succeededCount": succeeded}}
 
 
 def plans_migration(installation: Installation, *executions: Json) -> bool:
@@ -47,8 +56,26 @@ def plans_migration(installation: Installation, *executions: Json) -> bool:
     ],
     ids=["succeeded", "failed", "other image", "other database", "other command"],
 )
-def test_migration_runs_once_per_image_and_database(earlier: Json, is_planned: bool) -> None:
+def test_migration_runs_once_per_release_and_database(earlier: Json, is_planned: bool) -> None:
     assert plans_migration(SUPABASE, earlier) is is_planned
+
+
+def test_image_that_was_rebuilt_under_the_same_tag_migrates_again() -> None:
+    ran, rebuilt = (IMAGE.replace(":t1", f"@sha256:{digit * 64}") for digit in "12")
+    earlier = execution(IMAGE, "1", ["migrate"])
+    earlier["spec"]["template"]["spec"]["containers"][0]["image"] = ran
+
+    def is_planned(digest: str) -> bool:
+        state = CloudState(versions=VERSIONS, executions=(earlier,), images={IMAGE: digest})
+        return any("--args=migrate" in line for line in lines(job.plan_job(SUPABASE, state)))
+
+    assert (is_planned(ran), is_planned(rebuilt)) == (False, True)
+
+
+def test_change_of_the_database_role_migrates_again() -> None:
+    renamed = replace(SUPABASE, settings=(("DATABASE_ROLE", "two"),))
+    assert plans_migration(renamed, execution(IMAGE, "1", ["migrate"]))
+    assert not plans_migration(renamed, execution(IMAGE, "1", ["migrate"], role="two"))
 
 
 def test_change_of_the_embedding_model_migrates_again_in_both_directions() -> None:

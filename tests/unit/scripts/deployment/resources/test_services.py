@@ -30,6 +30,7 @@ def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
         "startupProbe": {"httpGet": {"path": "/heartbeat"}},
         **changes,
     }
+    labels = dict(part.split("=") for part in flag(command, "labels").split(","))
     annotations = {
         "autoscaling.knative.dev/maxScale": flag(command, "max-instances"),
         "run.googleapis.com/startup-cpu-boost": "true",
@@ -43,7 +44,7 @@ def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
     traffic = [{"revisionName": f"{name}-00001-abc", "percent": 100, "latestRevision": True}]
     return {
         "metadata": {"name": name, "annotations": {"run.googleapis.com/ingress": "all"}},
-        "spec": {"template": {"metadata": {"annotations": annotations}, "spec": spec}},
+        "spec": {"template": {"metadata": {"annotations": annotations, "labels": labels}, "spec": spec}},
         "status": {
             "latestCreatedRevisionName": f"{name}-00001-abc",
             "latestReadyRevisionName": f"{name}-00001-abc",
@@ -88,6 +89,14 @@ def test_public_access_is_removed_and_other_grants_stay() -> None:
     )
 
 
+def test_public_access_is_removed_before_a_deployment_which_removes_it_too() -> None:
+    state = released(image="another/image:1")
+    everyone = Binding("service/headwater-chat", "roles/run.invoker", "allUsers")
+    planned = services.plan_services(SUPABASE, replace(state, access=state.access | {everyone}))
+    assert [command.arguments[2] for command in planned] == ["remove-iam-policy-binding", "headwater-chat"]
+    assert len({command.target for command in planned}) == 1
+
+
 def test_changed_service_is_deployed_without_traffic() -> None:
     [command] = services.plan_services(SUPABASE, released(image="another/image:1"))
     assert command.arguments[:3] == ("run", "deploy", "headwater-chat")
@@ -105,6 +114,14 @@ def test_changed_service_is_deployed_without_traffic() -> None:
 )
 def test_changed_installation_deploys_the_affected_services(installation: Installation, count: int) -> None:
     assert len(services.plan_services(installation, released())) == count
+
+
+def test_services_name_their_images_by_digest_once_they_are_pushed() -> None:
+    digests = {SUPABASE.image(each, "t1"): f"{SUPABASE.image(each, 't1')[:-3]}@sha256:{'1' * 64}" for each in FUNCTIONS}
+    state = replace(released(), images=digests)
+    deployed = services.plan_services(SUPABASE, state)
+    assert [flag(command, "image") for command in deployed] == list(digests.values())
+    assert {flag(command, "labels") for command in deployed} == {"release=t1,schema=0005"}
 
 
 def test_new_version_of_a_secret_deploys_its_readers() -> None:
