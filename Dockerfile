@@ -1,7 +1,9 @@
 # The four images, one per target: chat, collection, embedding, job. Each contains the library, its own function, its own
 # locked packages as bytecode and the model files it reads. No build tools or installers; nothing is downloaded at start.
 #   docker build --target chat --tag headwater-chat .
-ARG PYTHON=python:3.11-slim-bookworm
+# The base is pinned by digest, so the same sources give the same image. Update it monthly, since it contains Debian's and
+# Python's security fixes: docker buildx imagetools inspect python:3.11-slim-bookworm
+ARG PYTHON=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 # Packages are installed into a virtual environment, which the images copy. Bytecode is compiled with unchecked hashes, so
 # a start doesn't compare it with its source.

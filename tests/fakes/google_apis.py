@@ -191,6 +191,11 @@ def create_key(google: "Google", request: Request, account: str) -> Any:
     }
 
 
+def remove_key(google: "Google", request: Request, account: str, key: str) -> Any:
+    remove(google, request, f"iam/v1/projects/{PROJECT}/serviceAccounts/{account}/keys/{key}")
+    return {}
+
+
 def add_version(google: "Google", request: Request, path: str) -> Any:
     google.record(request)
     versions = google.resources.setdefault(f"{path}#versions", [])
@@ -321,10 +326,6 @@ def probe(google: "Google", request: Request, name: str, path: str) -> Any:
     return {"status": "ok"}
 
 
-def key_policy(google: "Google", request: Request, constraint: str) -> Any:
-    return {"spec": {"rules": [{"enforce": google.keys_forbidden}]}}
-
-
 _COLLECTIONS = {"serviceAccounts", "keys", "secrets", "repositories", "dockerImages", "databases", "users"}
 _COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets"}
 _IAM = r"(iam/v1/projects/[^/]+/(?:serviceAccounts|locations/global/workloadIdentityPools).*)"
@@ -341,9 +342,9 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"serviceusage/v1/projects/[^/]+/services:batchEnable", enable),
     ("GET", r"serviceusage/v1/projects/[^/]+/services", enabled),
     ("GET", r"serviceusage/v1/projects/[^/]+/services/([^/]+)", one_api),
-    ("GET", r"orgpolicy/v2/projects/[^/]+/policies/([^/:]+):getEffectivePolicy", key_policy),
     ("POST", r"(iam/v1/projects/[^/]+/serviceAccounts)", create_account),
     ("POST", r"iam/v1/projects/-/serviceAccounts/([^/]+)/keys", create_key),
+    ("DELETE", r"iam/v1/projects/-/serviceAccounts/([^/]+)/keys/([^/]+)", remove_key),
     ("DELETE", r"iam/v1/projects/-/serviceAccounts/([^/]+)", remove_account),
     ("POST", r"iamcredentials/v1/projects/-/serviceAccounts/([^/:]+):generateIdToken", own_identity),
     ("POST", r"(iam/v1/projects/[^/]+/locations/global/.*)", operation(create)),

@@ -35,7 +35,6 @@ APIS += [
     "iamcredentials",
     "logging",
     "monitoring",
-    "orgpolicy",
     "run",
     "secretmanager",
     "serviceusage",
@@ -57,7 +56,6 @@ class Google:
         self.on_write: Callable[[str], None] = lambda write: None
         self.worker = Worker()
         self.probed: dict[str, list[str]] = {}
-        self.keys_forbidden = False
         self.gives_identity_tokens = True
         self.access_tokens_live_s = 3600
         self.access_tokens_given = 0

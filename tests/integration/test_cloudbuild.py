@@ -136,13 +136,14 @@ def test_release_requires_a_tag() -> None:
     )
 
 
-def build_image(folder: Path, docker: str) -> tuple[int, list[str]]:
+def build_image(folder: Path, docker: str, checkout: Path = ROOT) -> tuple[int, list[str]]:
     """Run image.sh with a shell script as docker; returns its exit code and the docker command lines."""
+    (folder / "calls").touch()
     (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >>{folder}/calls\n{docker}\n')
     (folder / "docker").chmod(0o755)
     command = ["sh", str(ROOT / "scripts" / "deployment" / "resources" / "image.sh"), "chat", "eu/p/headwater", "t1"]
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-    completed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    completed = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, check=False)
     return completed.returncode, (folder / "calls").read_text().splitlines()
 
 
@@ -153,6 +154,27 @@ def test_image_uses_the_latest_as_cache_and_is_pushed_with_both_tags(tmp_path: P
     assert "--cache-from=eu/p/headwater/chat:latest" in calls[1].split()
     assert "--build-arg=BUILDKIT_INLINE_CACHE=1" in calls[1].split()
     assert [line.split()[1] for line in calls[2:]] == ["eu/p/headwater/chat:t1", "eu/p/headwater/chat:latest"]
+
+
+@pytest.mark.parametrize(
+    ("base", "is_built"),
+    [
+        ("python:3.11-slim-bookworm@sha256:" + "0" * 64, True),
+        ("python:3.11-slim-bookworm", False),
+        ("python:3.11-slim-bookworm@sha256:0123", False),
+    ],
+)
+def test_image_is_built_only_from_a_base_that_is_pinned_by_digest(tmp_path: Path, base: str, is_built: bool) -> None:
+    (tmp_path / "Dockerfile").write_text(f"ARG PYTHON={base}\nFROM ${{PYTHON}} AS chat\n")
+    code, calls = build_image(tmp_path, "", tmp_path)
+    assert (code == 0, calls != []) == (is_built, is_built)
+
+
+def test_every_stage_is_based_on_the_pinned_base_or_on_another_stage() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    bases = re.findall(r"^FROM (\S+) AS (\S+)$", text, flags=re.MULTILINE)
+    assert {base for base, _ in bases} <= {"${PYTHON}", *(name for _, name in bases)}
+    assert len(bases) == len(re.findall(r"^FROM ", text, flags=re.MULTILINE)) > 5
 
 
 def test_failed_first_build_is_not_pushed(tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ describe("googleIdToken with workload identity federation", () => {
     expect(await account.counts()).toEqual({ token: 0, sts: 1, iam: 2 });
   });
 
+  it("is used by a Worker that also has a service account key", async () => {
+    const account = await ServiceAccount.start(inject("google"));
+    const both = { ...(await account.keyVariables()), ...(await account.federationVariables()) };
+    expect(decodeJwt((await token(both)) ?? "").aud).toBe(CHAT);
+    expect(await account.counts()).toEqual({ token: 0, sts: 1, iam: 1 });
+    await token({ ...both, GOOGLE_WORKLOAD_PROVIDER: "" });
+    expect(await account.counts()).toMatchObject({ token: 1 });
+  });
+
   it("throws a 503 if the provider has another issuer", async () => {
     const account = await ServiceAccount.start(inject("google"), { issuer: "https://other.example.com" });
     expect((await problemOf(await account.federationVariables())).problem.detail).toContain("returned 400");

@@ -14,7 +14,9 @@ const accessTokens = new Map<string, RefreshingValue<string>>();
 
 /** Return an ID token for `audience` (a function's URL); null if no credential is set. Throws a 503 ProblemError. */
 export async function googleIdToken(audience: string, env: Env, ctx: ExecutionContext): Promise<string | null> {
-  const key = nonEmpty(env.GOOGLE_SERVICE_ACCOUNT_KEY);
+  // A Worker that switched to federation still has the key's secret: the variables say which of them counts.
+  const federates = nonEmpty(env.WORKLOAD_KEY) !== undefined && nonEmpty(env.GOOGLE_WORKLOAD_PROVIDER) !== undefined;
+  const key = federates ? undefined : nonEmpty(env.GOOGLE_SERVICE_ACCOUNT_KEY);
   const credential = key ?? nonEmpty(env.WORKLOAD_KEY);
   if (credential === undefined) return null;
   const load = (fetchCtx: ExecutionContext): Promise<Expiring<string>> =>

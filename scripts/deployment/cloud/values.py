@@ -93,7 +93,7 @@ class Values:
 
         Only the owner can log in yet: migrations create the other role.
         """
-        value = _check_value(name, text, self._role)
+        value = _check_value(name, text, self._installation.role)
         if name == "DATABASE_ADMIN_URL":
             root = dict(self._installation.settings).get("DATABASE_ROOT_CERTIFICATE", "")
             if problem := self._connection_problem(value, root):
@@ -107,12 +107,8 @@ class Values:
         """Return the URL of the functions' role with a new password, which migrations set for that role."""
         password = secrets.token_urlsafe(32)
         if self._installation.cloudsql_instance:
-            return self._socket_url(self._role, password)
-        return app_url(self.get("DATABASE_ADMIN_URL"), password, self._role)
-
-    @property
-    def _role(self) -> str:
-        return dict(self._installation.settings).get("DATABASE_ROLE", "app")
+            return self._socket_url(self._installation.role, password)
+        return app_url(self.get("DATABASE_ADMIN_URL"), password, self._installation.role)
 
     def _worker_secrets(self) -> str:
         """Return the Worker's secrets, as far as they are known, in the format of `wrangler secret bulk`."""

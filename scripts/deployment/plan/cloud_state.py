@@ -47,9 +47,6 @@ class CloudState:
 
     policies: tuple[Json, ...] = ()
     budgets: tuple[Json, ...] = ()
-    keys_forbidden: bool = False
-    """Whether an organisation policy forbids service account keys."""
-
     worker_keys: tuple[str, ...] = ()
     """IDs of the keys of the Worker's service account."""
 

@@ -81,6 +81,11 @@ class Installation:
     settings: tuple[tuple[str, str], ...] = ()
 
     @property
+    def role(self) -> str:
+        """The database role of the functions."""
+        return dict(self.settings).get("DATABASE_ROLE", "app")
+
+    @property
     def worker_name(self) -> str:
         """The Worker's name. Environments may share a Cloudflare account, so all but production add a suffix."""
         return "headwater" if self.environment in ("", "production") else f"headwater-{self.environment}"

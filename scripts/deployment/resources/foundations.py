@@ -23,7 +23,7 @@ CLEANUP_FILE = "scripts/deployment/resources/image-cleanup.json"
 _CLEANUP_POLICIES = {"keep-the-newest", "delete-old"}
 
 _APIS: tuple[str, ...] = ("artifactregistry", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "cloudtasks")
-_APIS += ("iam", "iamcredentials", "logging", "monitoring", "orgpolicy", "run", "secretmanager", "storage", "sts")
+_APIS += ("iam", "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts")
 
 
 def apis(installation: Installation) -> list[str]:

@@ -1,15 +1,14 @@
-"""How the Worker authenticates to Google: by a service account key, or by workload identity federation.
+"""How the Worker authenticates to Google: by workload identity federation, or by a service account key.
 
-The key is stored as a secret of the Worker. Where the organisation forbids service account keys, which is the default
-for new organisations, the Worker signs assertions with its own key, whose public half is uploaded to Google.
-`worker_identity = "auto"` chooses by the organisation's policy. Plans are pure.
+With federation the Worker signs assertions with a key of its own, whose public half is uploaded to Google. A service
+account key, which new organisations forbid, is created only if `worker_identity = "key"` asks for it; a Worker that has
+one keeps it with `auto`. Plans are pure.
 """
 
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.cloud.read_access import read_access
 from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
 from scripts.deployment.plan.access import Binding, missing
@@ -21,14 +20,14 @@ POOL = PROVIDER = "headwater"
 SUBJECT = "headwater-worker"
 """The `sub` claim of the Worker's assertions."""
 
-_KEY_CONSTRAINTS = ("iam.disableServiceAccountKeyCreation", "iam.managed.disableServiceAccountKeyCreation")
+_KEY = "GOOGLE_SERVICE_ACCOUNT_KEY"
+"""The Worker's secret that contains a service account key."""
 
 
 def uses_federation(installation: Installation, state: CloudState) -> bool:
     """Return whether the Worker authenticates by federation rather than by a key."""
-    return installation.worker_identity == "federation" or (
-        installation.worker_identity == "auto" and state.keys_forbidden
-    )
+    has_key = _KEY in state.worker_secrets and "WORKLOAD_KEY" not in state.worker_secrets
+    return installation.worker_identity == "federation" or (installation.worker_identity == "auto" and not has_key)
 
 
 def describe(installation: Installation, state: CloudState) -> str:
@@ -37,21 +36,20 @@ def describe(installation: Installation, state: CloudState) -> str:
     method = "workload identity federation" if federation else "a service account key"
     why = "set in deploy.toml"
     if installation.worker_identity == "auto":
-        why = f"the organisation's policy {'forbids' if state.keys_forbidden else 'allows'} service account keys"
+        why = "the default" if federation else 'which it already has; to replace it: worker_identity = "federation"'
     return f"the Worker authenticates to Google by {method} ({why})"
 
 
 def read_identity(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
-    """Read the organisation's policy, the account's keys and the identity pool."""
+    """Read the account's keys and the identity pool."""
     account = f"/v1/projects/{installation.project}/serviceAccounts/{installation.account('worker')}"
     pool = f"/v1/projects/{installation.project}/locations/global/workloadIdentityPools/{POOL}"
-    keys, identity_pool, provider, policies, *forbidden = read_concurrently(
+    keys, identity_pool, provider, policies = read_concurrently(
         [
             partial(google.get, "iam", f"{account}/keys", keyTypes="USER_MANAGED"),
             partial(google.get, "iam", pool),
             partial(google.get, "iam", f"{pool}/providers/{PROVIDER}"),
             partial(read_access, google, installation, _bindings(installation, state)),
-            *(partial(_is_enforced, google, installation, constraint) for constraint in _KEY_CONSTRAINTS),
         ]
     )
     return replace(
@@ -60,7 +58,6 @@ def read_identity(google: GoogleCloud, installation: Installation, state: CloudS
         pool=identity_pool,
         provider=provider,
         access=policies,
-        keys_forbidden=any(forbidden),
     )
 
 
@@ -81,18 +78,21 @@ def variables(installation: Installation, state: CloudState) -> dict[str, str]:
 
 
 def _key(installation: Installation, state: CloudState) -> list[Command]:
-    """Only the Worker uses keys of this account: if it has none, existing keys are leftovers and are deleted."""
-    if "GOOGLE_SERVICE_ACCOUNT_KEY" in state.worker_secrets:
+    """Create a key. Only the Worker uses keys of this account: if it has none, existing keys are leftovers."""
+    if _KEY in state.worker_secrets:
         return []
-    keys = ("iam", "service-accounts", "keys")
-    flags: dict[str, Any] = {
-        "target": "worker",
-        "project": installation.project,
-        "iam_account": installation.account("worker"),
-    }
+    words = ("iam", "service-accounts", "keys", "create", "-")
+    account = installation.account("worker")
+    create = gcloud(*words, target="worker", project=installation.project, iam_account=account, stdout=_KEY)
+    return [*delete_keys(installation, state), create]
+
+
+def delete_keys(installation: Installation, state: CloudState) -> list[Command]:
+    """Delete the keys of the Worker's service account, which nothing else uses."""
+    words, account = ("iam", "service-accounts", "keys", "delete"), installation.account("worker")
     return [
-        *(gcloud(*keys, "delete", key, **flags) for key in state.worker_keys),
-        gcloud(*keys, "create", "-", **flags, stdout="GOOGLE_SERVICE_ACCOUNT_KEY"),
+        gcloud(*words, key, target="worker", project=installation.project, iam_account=account)
+        for key in state.worker_keys
     ]
 
 
@@ -100,6 +100,7 @@ def _federation(installation: Installation, state: CloudState) -> list[Command]:
     """Create the pool and provider. A new key pair is generated if the Worker or Google lacks its half."""
     pool = ("iam", "workload-identity-pools")
     common: dict[str, Any] = {"target": "worker", "project": installation.project, "location": "global"}
+    issuer = f"https://{installation.domain}"
     commands = []
     if state.pool is None:
         commands.append(gcloud(*pool, "create", POOL, **common, display_name="Headwater"))
@@ -114,12 +115,15 @@ def _federation(installation: Installation, state: CloudState) -> list[Command]:
                 PROVIDER,
                 **common,
                 workload_identity_pool=POOL,
-                issuer_uri=f"https://{installation.domain}",
+                issuer_uri=issuer,
                 attribute_mapping="google.subject=assertion.sub",
                 jwk_json_path="-",
                 stdin="WORKLOAD_JWKS",
             )
         )
+    elif state.provider.get("oidc", {}).get("issuerUri", issuer) != issuer:  # the domain has changed
+        words = (*pool, "providers", "update-oidc", PROVIDER)
+        commands.append(gcloud(*words, **common, workload_identity_pool=POOL, issuer_uri=issuer))
     grants = missing(installation, _bindings(installation, state), state.access)
     return commands + [replace(command, target="worker") for command in grants]
 
@@ -132,14 +136,3 @@ def _bindings(installation: Installation, state: CloudState) -> list[Binding]:
 
 def _pool_name(state: CloudState) -> str:
     return f"projects/{state.project_number}/locations/global/workloadIdentityPools/{POOL}"
-
-
-def _is_enforced(google: GoogleCloud, installation: Installation, constraint: str) -> bool:
-    """Return whether a constraint applies; False if the caller may not read policies. Creating a key fails then."""
-    try:
-        policy = google.get(
-            "orgpolicy", f"/v2/projects/{installation.project}/policies/{constraint}:getEffectivePolicy"
-        )
-    except DeploymentError:
-        return False
-    return any(rule.get("enforce") for rule in (policy or {}).get("spec", {}).get("rules", []))

@@ -7,6 +7,7 @@ version, so a new version (`gcloud secrets versions add`) takes effect with the 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from scripts.deployment.cloud.read_access import read_access
 from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
@@ -20,6 +21,9 @@ PREFIX = "headwater-"
 
 OWNER_LABEL = "owner-key"
 """Label of the secret that outlives all other resources: the first owner's key exists."""
+
+_ROLE_LABEL = "role"
+"""Label of `headwater-database-url`: the role that it connects as, unless that is `app`."""
 
 _PROVIDERS = {
     "anthropic": "ANTHROPIC_API_KEY",
@@ -108,7 +112,22 @@ def plan_secrets(installation: Installation, state: CloudState) -> list[Command]
         each for each in secrets(installation) if each.name not in state.versions and each.setting != already_written
     ]
     commands = [write(installation, state, secret) for secret in missing_values]
-    return commands + missing(installation, _bindings(installation), state.access)
+    return commands + _role(installation, state) + missing(installation, _bindings(installation), state.access)
+
+
+def _role(installation: Installation, state: CloudState) -> list[Command]:
+    """Write the functions' URL again if the role was renamed: a label of the secret records the role."""
+    name = Secret("DATABASE_URL", ()).name
+    if state.secrets.get(name, {}).get("labels", {}).get(_ROLE_LABEL, "app") == installation.role:
+        return []
+    common: dict[str, Any] = {"target": f"secret/{name}", "project": installation.project}
+    commands = [gcloud("secrets", "update", name, **common, update_labels=f"{_ROLE_LABEL}={installation.role}")]
+    if name in state.versions:
+        commands.insert(0, gcloud("secrets", "versions", "add", name, **common, data_file="-", stdin="DATABASE_URL"))
+        if not installation.cloudsql_instance:
+            words, admin = ("secrets", "versions", "access", "latest"), Secret("DATABASE_ADMIN_URL", ())
+            commands.insert(0, gcloud(*words, **common, secret=admin.name, stdout=admin.setting))
+    return commands
 
 
 def write(installation: Installation, state: CloudState, secret: Secret) -> Command:

@@ -55,10 +55,11 @@ def plan_worker(installation: Installation, state: CloudState) -> list[Command]:
     has_new_secrets = any(command.stdout for command in commands)
     if has_new_secrets:
         commands.append(_wrangler(installation, "secret", "bulk", stdin="WORKER_SECRETS"))
+    retired = identity.delete_keys(installation, state) if identity.uses_federation(installation, state) else []
     if has_new_secrets or not is_current:
         flags = [part for each in variables.items() for part in ("--var", ":".join(each))]
         commands.append(_wrangler(installation, "deploy", f"--domain={installation.domain}", f"--tag={tag}", *flags))
-    return commands
+    return commands + retired
 
 
 def delete_worker(installation: Installation) -> Command:

@@ -113,6 +113,12 @@ class Deployment:
             if suffix in path
         }
 
+    def keys(self) -> list[str]:
+        """Return the keys of the Worker's service account."""
+        return [
+            path for path in self.google.resources if "/serviceAccounts/headwater-worker" in path and "/keys/" in path
+        ]
+
     def releases(self) -> dict[str, str]:
         """Return the release that has all traffic of each service, and the release of the job."""
         resources = self.google.resources
@@ -234,9 +240,7 @@ def test_services_are_closed_and_smoke_tested_before_traffic(deployment: Deploym
 
 def test_output_contains_no_secret(deployment: Deployment) -> None:
     secrets = [value for each in deployment.secrets().values() for value in each]
-    secrets += [
-        json.loads(value)["private_key"] for value in [deployment.google.worker.secrets["GOOGLE_SERVICE_ACCOUNT_KEY"]]
-    ]
+    secrets.append(json.loads(deployment.google.worker.secrets["WORKLOAD_KEY"])["d"])
     assert len(secrets) >= 5
     output = "".join(deployment.output)
     assert [value for value in secrets if value in output] == []
@@ -249,8 +253,18 @@ def test_worker_gets_its_domain_variables_and_secrets(deployment: Deployment) ->
     assert variables["AUTH_MODE"] == "jwt"
     assert variables["CHAT_URL"] == f"https://headwater-chat-{NUMBER}.{REGION}.run.app"
     assert worker.secrets["AUTH_SECRET"] == deployment.secrets()["auth-secret"][-1]
-    assert set(worker.secrets) == {"AUTH_SECRET", "GOOGLE_SERVICE_ACCOUNT_KEY"}
-    assert "by a service account key (the organisation's policy allows service account keys)" in deployment.output[-2]
+    assert set(worker.secrets) == {"AUTH_SECRET", "WORKLOAD_KEY"}
+    assert "by workload identity federation (the default)" in deployment.output[-2]
+
+
+def test_google_verifies_the_workers_assertions_and_no_service_account_key_exists(deployment: Deployment) -> None:
+    private = json.loads(deployment.google.worker.secrets["WORKLOAD_KEY"])
+    pool = f"iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/headwater"
+    provider = deployment.google.resources[f"{pool}/providers/headwater"]
+    [public] = json.loads(provider["oidc"]["jwksJson"])["keys"]
+    assert (public["kid"], public["x"], "d" in public) == (private["kid"], private["x"], False)
+    assert provider["oidc"]["issuerUri"] == f"https://{DOMAIN}"
+    assert deployment.keys() == []
 
 
 def test_owner_is_notified_of_failed_runs_and_of_the_budget(deployment: Deployment) -> None:
@@ -274,19 +288,19 @@ def test_expiring_access_token_is_renewed_before_each_stage(deployment: Deployme
     assert deployment.google.access_tokens_given - before == 3
 
 
-def test_worker_uses_federation_if_keys_are_forbidden(deployment: Deployment) -> None:
-    deployment.google.keys_forbidden = True
-    assert deployment.run("--only=worker") == 0, deployment.output[-1]
-    private = json.loads(deployment.google.worker.secrets["WORKLOAD_KEY"])
-    pool = f"iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/headwater"
-    provider = deployment.google.resources[f"{pool}/providers/headwater"]
-    [public] = json.loads(provider["oidc"]["jwksJson"])["keys"]
-    assert (public["kid"], public["x"], "d" in public) == (private["kid"], private["x"], False)
-    assert "federation (the organisation's policy forbids service account keys)" in deployment.output[-1]
-    assert private["d"] not in "".join(deployment.output)
-    before = list(deployment.google.writes)
-    assert deployment.run("--only=worker") == 0
-    assert deployment.google.writes == before
+def test_worker_changes_from_federation_to_a_key_and_back(deployment: Deployment) -> None:
+    def run(worker_identity: str) -> str:
+        (deployment.folder / "deploy.toml").write_text(f'worker_identity = "{worker_identity}"\n{CONFIGURATION}')
+        assert deployment.run("--only=worker") == 0, deployment.output[-1]
+        [variables] = [each["text"] for each in deployment.google.worker.bindings if "PROVIDER" in each["name"]] or [""]
+        return str(variables)
+
+    assert run("key") == ""
+    assert len(deployment.keys()) == 1
+    key = json.loads(deployment.google.worker.secrets["GOOGLE_SERVICE_ACCOUNT_KEY"])["private_key"]
+    assert key not in deployment.output[-1]
+    assert run("auto").endswith("workloadIdentityPools/headwater/providers/headwater")
+    assert deployment.keys() == []
 
 
 def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(

@@ -80,8 +80,8 @@ def lines_for_changes() -> list[str]:
     planned += [command for group in plan_undeploy(INSTALLATION, running, with_data=True) for command in group]
     with_pipeline = from_nothing(replace(INSTALLATION, pipeline=True), ["accounts", "secrets", "pipeline"])
     planned += [command for _, commands in with_pipeline for command in commands]
-    with_federation = replace(INSTALLATION, worker_identity="federation")
-    planned += dict(from_nothing(with_federation, ["worker"]))["worker"]
+    with_key = replace(INSTALLATION, worker_identity="key")
+    planned += dict(from_nothing(with_key, ["worker"]))["worker"]
     return [command.line() for command in planned]
 
 
@@ -118,7 +118,7 @@ def test_gcloud_accepts_all_planned_and_documented_commands(tmp_path: Path) -> N
 
 def test_plan_works_without_gcloud_and_prints_only_commands(tmp_path: Path) -> None:
     lines = printed("--database", "supabase", folder=tmp_path)
-    assert {line.partition(" ")[0] for line in lines} == {"gcloud", "wrangler", "python3"}
+    assert {line.partition(" ")[0] for line in lines} == {"gcloud", "node", "wrangler", "python3"}
 
 
 def test_plan_needs_only_the_standard_library(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ texts = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=32
 def test_secrets_never_occur_in_arguments_or_reports(secret: str, password: str, database: str, issuer: str) -> None:
     auth = Auth(issuer=f"https://{issuer}.example", audience="a") if issuer else Auth()
     installation = replace(SUPABASE, database=database, auth=auth, settings=(("CHAT_MODEL", "groq:m"),))
-    key = json.dumps({"private_key": secret})
+    key = json.dumps({"private": {"d": secret}, "public": {"keys": []}})
     processes = FakeProcesses(lambda command: ProcessResult(0, key, "") if command.stdout else OK)
     environ = {"DEPLOY_GROQ_API_KEY": secret, "DEPLOY_AUTH_SECRET": secret}
     environ["DEPLOY_DATABASE_ADMIN_URL"] = ADMIN_URL.replace(":pw@", f":{password}@")

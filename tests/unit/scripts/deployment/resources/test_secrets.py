@@ -39,3 +39,33 @@ def test_secrets_without_a_version_get_one() -> None:
         "gcloud secrets versions add headwater-secret-key",
         "gcloud secrets create headwater-auth-secret",
     ]
+
+
+def test_renamed_role_gets_a_new_url_derived_from_the_owners() -> None:
+    def planned(role: str, label: str) -> list[str]:
+        state = CloudState(
+            secrets={"headwater-database-url": {"labels": {"role": label}} if label else {}},
+            versions={each.name: "1" for each in secrets(SUPABASE)},
+        )
+        renamed = replace(SUPABASE, settings=(("DATABASE_ROLE", role),))
+        return [line for line in lines(plan_secrets(renamed, state)) if " add-iam-policy-binding " not in line]
+
+    assert planned("app", "") == planned("two", "two") == []
+    read, write, label = planned("two", "")
+    assert (
+        read == "gcloud secrets versions access latest --project=acme-headwater --secret=headwater-database-admin-url"
+    )
+    assert write.startswith("gcloud secrets versions add headwater-database-url ")
+    assert label == "gcloud secrets update headwater-database-url --project=acme-headwater --update-labels=role=two"
+
+
+def test_role_is_recorded_when_the_url_is_created() -> None:
+    renamed = replace(SUPABASE, settings=(("DATABASE_ROLE", "two"),))
+    planned = [line for line in lines(plan_secrets(renamed, CloudState())) if " headwater-database-url " in line]
+    assert [line.split()[2] for line in planned[:2]] == ["create", "update"]
+
+
+def test_renamed_role_on_cloud_sql_needs_no_url_of_the_owner() -> None:
+    renamed = replace(SUPABASE, database="cloudsql", settings=(("DATABASE_ROLE", "two"),))
+    state = CloudState(secrets={"headwater-database-url": {}}, versions={"headwater-database-url": "1"})
+    assert not any("versions access" in line for line in lines(plan_secrets(renamed, state)))
