@@ -47,10 +47,11 @@ def difference(before: Mapping[str, float], after: Mapping[str, float], per: flo
     return {part: round(max(0.0, after[part] - before[part]) / per, 6) for part in before}
 
 
-def request_json(url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-    """Send a request and read the whole response, parsed if it is JSON."""
+def request_json(stack: RunningStack, path: str, body: Any = None, part: str = "edge") -> Any:
+    """Send a request to a part of the stack and read the whole response, parsed if it is JSON."""
     content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json", **(headers or {})})
+    url = f"http://127.0.0.1:{stack.ports[part]}{path}"
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"} | stack.authorization)
     with urllib.request.urlopen(request, timeout=600) as response:
         text = response.read()
         return json.loads(text) if "json" in response.headers["Content-Type"] else text
@@ -58,8 +59,8 @@ def request_json(url: str, body: Any = None, headers: Mapping[str, str] | None =
 
 def collect(stack: RunningStack, source_id: str) -> dict[str, Any]:
     """Collect a source and wait for the end; returns the run."""
-    run_id = request_json(f"{stack.url}/api/sources/{source_id}/collect", {})["run_id"]
-    while (run := request_json(f"{stack.url}/api/runs/{run_id}"))["state"] == "running":
+    run_id = request_json(stack, f"/api/sources/{source_id}/collect", {})["run_id"]
+    while (run := request_json(stack, f"/api/runs/{run_id}"))["state"] == "running":
         time.sleep(1)
     if run["state"] != "succeeded":
         raise SystemExit(f"the collect ended {run['state']}: {run['error'] or run['failures'][:3]}")
@@ -69,7 +70,7 @@ def collect(stack: RunningStack, source_id: str) -> dict[str, Any]:
 def measure_pages(stack: RunningStack, repository: str) -> dict[str, Any]:
     """Collect everything, then once more without a change."""
     source = {"kind": "git", "name": "cost", "config": {"url": repository}}
-    source_id = request_json(f"{stack.url}/api/sources", source)["id"]
+    source_id = request_json(stack, "/api/sources", source)["id"]
     start = cpu_seconds(stack)
     run = collect(stack, source_id)
     end = cpu_seconds(stack)
@@ -92,7 +93,7 @@ def measure_answers(stack: RunningStack, provider: FakeProvider) -> dict[str, An
     for n in range(ANSWERS):
         parts = [{"type": "text", "text": questions[n % len(questions)]}]
         message = {"id": uuid.uuid4().hex, "role": "user", "parts": parts}
-        request_json(f"{stack.url}/api/chat", {"id": uuid.uuid4().hex, "messages": [message]})
+        request_json(stack, "/api/chat", {"id": uuid.uuid4().hex, "messages": [message]})
     used = difference(start, cpu_seconds(stack), ANSWERS)
     prompts = [sum(len(message["content"]) for message in request["messages"]) for request in provider.requests]
     return {"cpu_s_per_answer": used, "prompt_characters": round(sum(prompts) / len(prompts))}
@@ -101,9 +102,8 @@ def measure_answers(stack: RunningStack, provider: FakeProvider) -> dict[str, An
 def measure_ticks(stack: RunningStack) -> dict[str, float]:
     """Trigger the schedule, whose ticks find nothing due."""
     start = cpu_seconds(stack)
-    job = f"http://127.0.0.1:{stack.ports['localcloud']}/v1/projects/local/locations/local/jobs/headwater-tick:run"
     for _ in range(TICKS):
-        request_json(job, {})
+        request_json(stack, "/v1/projects/local/locations/local/jobs/headwater-tick:run", {}, "localcloud")
         time.sleep(0.2)
     return difference(start, cpu_seconds(stack), TICKS)
 

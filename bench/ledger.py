@@ -226,10 +226,10 @@ def family_cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def serving(url: str, cloud: Cloud, port: int, settings: dict[str, Any]) -> "Iterator[subprocess.Popen[bytes]]":
+def serving(url: str, port: int, settings: dict[str, Any]) -> "Iterator[subprocess.Popen[bytes]]":
     """Serve the function as in the images, until the block ends."""
     variables = {name.upper(): str(value) for name, value in settings.items()}
-    variables |= {"GOOGLE_JWKS_URL": f"{cloud.url}/oauth2/v3/certs", "AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
+    variables |= {"AUTH_MODE": "local", "LOG_LEVEL": "WARNING"}
     application = f"functions_framework:create_app('empty', {str(Path(__file__))!r})"
     command = [
         sys.executable,
@@ -277,13 +277,13 @@ def main() -> None:
         bench = Bench(cluster, options.steps, options.workers)
         peer = measure_best("plain queue", bench.by_peer, options.rounds)
         job = measure_best(f"{options.workers} job workers", bench.by_job, options.rounds)
-        with localcloud(Path(folder) / "cloud") as cloud:
+        with localcloud(Path(folder) / "cloud", "--sign-tokens") as cloud:
             for queue in QUEUES:
                 cloud.create_queue(queue)
             port = free_port()
             settings = {**queue_settings(cloud.url), "collection_url": f"http://127.0.0.1:{port}"}
             tickets = Tickets(bench.database, Settings(database_url=bench.url, **settings))
-            with serving(bench.url, cloud, port, settings) as function:
+            with serving(bench.url, port, settings) as function:
                 measure_best("tickets", lambda: bench.by_tickets(cloud, function, tickets), options.rounds)
         bench.add_finished(options.finished)
         again = measure_best(f"job workers, {options.finished:,} finished", bench.by_job, options.rounds)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.checks.system_tools import program
-from scripts.local.first_source import QUESTION, add_first_source
+from scripts.local.first_source import QUESTION, Api, add_first_source
 from scripts.local.stack import HOST, OFFSETS, ROOT
 from scripts.setup import node
 
@@ -27,8 +27,8 @@ class ScreenshotError(Exception):
 
 
 @contextmanager
-def temporary_stack(folder: Path) -> Iterator[str]:
-    """Run a stack with the built-in models and an empty workspace; yields the app's URL."""
+def temporary_stack(folder: Path) -> Iterator[Api]:
+    """Run a stack with the built-in models and an empty workspace; yields its API."""
     command = [sys.executable, "-m", "scripts.local.dev", "--empty", f"--port={_free_ports()}", f"--data={folder}"]
     command += ["--model=extractive", "--embedding-model=all-MiniLM-L6-v2"]
     with subprocess.Popen(
@@ -39,7 +39,8 @@ def temporary_stack(folder: Path) -> Iterator[str]:
             url = next((line.split()[1] for line in lines if line.startswith("ready ")), None)
             if url is None:
                 raise ScreenshotError("The stack doesn't start. Its lines above say why.")
-            yield url
+            base, _, token = url.partition("/#token=")
+            yield Api(base, token)
         finally:
             stack.send_signal(signal.SIGINT)
             stack.communicate(timeout=STOP_TIMEOUT_S)
@@ -77,11 +78,11 @@ def short_path(folder: Path) -> Iterator[Path]:
         link.unlink()
 
 
-def take(browser: str, url: str, folder: Path) -> None:
+def take(browser: str, api: Api, folder: Path) -> None:
     """Take the screenshots of a running stack whose first source is collected."""
     script = ROOT / "edge" / "scripts" / "screenshots.mjs"
-    environment = os.environ | {"CHROMIUM": browser}
-    if subprocess.run([node(), script, url, folder, QUESTION], env=environment, check=False).returncode:
+    environment = os.environ | {"CHROMIUM": browser, "LOCAL_TOKEN": api.token}
+    if subprocess.run([node(), script, api.url, folder, QUESTION], env=environment, check=False).returncode:
         raise ScreenshotError("The screenshots could not be taken. The lines above say why.")
     for name in NAMES:
         size = (folder / f"{name}.png").stat().st_size
@@ -97,10 +98,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-screenshots-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # if we are root, Postgres runs as another user
-        with temporary_stack(folder / "data") as url, short_path(folder) as checkout:
-            asyncio.run(add_first_source(url, checkout, say=print))
+        with temporary_stack(folder / "data") as api, short_path(folder) as checkout:
+            asyncio.run(add_first_source(api, checkout, say=print))
             IMAGES.mkdir(exist_ok=True)
-            take(browser, url, IMAGES)
+            take(browser, api, IMAGES)
     print(*(f"{(IMAGES / name).relative_to(ROOT)}.png" for name in NAMES), sep="\n")
 
 

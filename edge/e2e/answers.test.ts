@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { CHROMIUM, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
-import { startWrangler, type Wrangler } from "../tests/wrangler";
+import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
 
 const COMPLETE = /one two three four five six seven eight nine ten/;
 
@@ -31,7 +31,7 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     chat.questions.length = 0;
     chat.isPaused = true;
     page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, []);
-    await page.goto(wrangler.url);
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
   });
 
   afterEach(async () => {

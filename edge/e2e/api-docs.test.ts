@@ -5,7 +5,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { CHROMIUM, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
-import { startWrangler, type Wrangler } from "../tests/wrangler";
+import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
 
 describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   const errors: string[] = [];
@@ -45,7 +45,10 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
     expect(await page.locator(".opblock-tag").count()).toBeGreaterThan(5);
   });
 
-  it("sends a request and shows the response", async () => {
+  it("sends a request with the token of the app and shows the response", async () => {
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.getByRole("textbox", { name: "Question" }).waitFor();
+    await page.goto(`${wrangler.url}/api/docs`);
     const operation = await expand("Conversations", "listConversations");
     await operation.getByRole("button", { name: "Execute" }).click();
     const response = operation.locator(".live-responses-table");
@@ -71,8 +74,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   });
 
   it("has loaded nothing from other origins, and has reported no errors", () => {
-    // The fake function answers GET /api/sources with 404, which the browser reports.
-    expect(errors.filter((error) => !error.includes("404"))).toEqual([]);
+    // The Worker rejects the API key with 401, which the browser reports.
+    expect(errors.filter((error) => !error.includes("401"))).toEqual([]);
     expect([...origins]).toEqual([wrangler.url]);
   });
 });

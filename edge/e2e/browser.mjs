@@ -36,8 +36,11 @@ export function launch() {
   return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
 }
 
+/** The token of local mode, from the environment; null where users sign in. */
+export const LOCAL_TOKEN = process.env["LOCAL_TOKEN"] ?? null;
+
 /**
- * Open a page in a new context. Console errors (exceptions, CSP violations, failed loads) are added to `errors`.
+ * Open a page in a new context, with the local token if there is one. Console errors (exceptions, CSP violations, failed loads) are added to `errors`.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {Appearance} appearance
@@ -46,6 +49,11 @@ export function launch() {
  */
 export async function open(browser, appearance, errors) {
   const context = await browser.newContext({ ...appearance, reducedMotion: "reduce" });
+  if (LOCAL_TOKEN !== null) {
+    await context.addInitScript((token) => {
+      localStorage.setItem("headwater:local-token", token);
+    }, LOCAL_TOKEN);
+  }
   const page = await context.newPage();
   page.setDefaultTimeout(60_000); // for busy machines
   page.on("pageerror", (error) => errors.push(`error: ${error.message}`));

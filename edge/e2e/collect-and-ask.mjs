@@ -16,6 +16,7 @@ import {
   inBrowser,
   isWithinView,
   APPEARANCES,
+  LOCAL_TOKEN,
 } from "./browser.mjs";
 import { checkRunPage } from "./run-page.mjs";
 import { setSchedule } from "./schedule-form.mjs";
@@ -117,7 +118,8 @@ async function openCitation(page) {
 /** Read citation `n` of the open conversation from the API. @param {Page} page @param {string} n */
 async function readCitation(page, n) {
   const id = page.url().split("/").at(-1);
-  const response = await page.request.get(`${base}/api/conversations/${id}`);
+  const headers = { authorization: `Bearer ${LOCAL_TOKEN}` };
+  const response = await page.request.get(`${base}/api/conversations/${id}`, { headers });
   /** @type {unknown} */
   const stored = await response.json();
   const { messages } = /** @type {{ messages: { parts: Part[] }[] }} */ (stored);

@@ -2,7 +2,7 @@
 // Manage documents and runs in a real browser: reject and accept removals, restore a document, do a dry run, inspect and
 // retry failures, upload a document, pause a source, cancel a run. First, a reader views the same pages.
 //
-//   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER
+//   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN
 //
 // The owner has the sources `kept` and `gone`, whose last listings lacked 25 of 30 documents, and `broken`, with one failed
 // document and one, new.md, that was added after the last run. CLOUD_URL is Cloud Tasks: its queue is paused to keep a run
@@ -14,9 +14,9 @@ import { checkAppearances, expect, expectNoButtons, expectVisibleFocus, inBrowse
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const [base = "", cloud = "", folder = "", owner = "", reader = ""] = process.argv.slice(2);
-if (reader === "") {
-  console.error("usage: manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER");
+const [base = "", cloud = "", folder = "", owner = "", reader = "", cloudToken = ""] = process.argv.slice(2);
+if (cloudToken === "") {
+  console.error("usage: manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN");
   process.exit(2);
 }
 
@@ -187,7 +187,8 @@ async function cancel(page, failed) {
 /** @param {"pause" | "resume"} verb */
 async function queue(verb) {
   const path = `/v2/projects/local/locations/local/queues/collection:${verb}`;
-  const response = await fetch(cloud + path, { method: "POST" });
+  const headers = { authorization: `Bearer ${cloudToken}` };
+  const response = await fetch(cloud + path, { method: "POST", headers });
   expect(response.ok, `${verb} returned ${response.status} ${await response.text()}`);
 }
 

@@ -3,7 +3,7 @@
 //
 //   node scripts/screenshots.mjs BASE_URL FOLDER QUESTION
 //
-// Writes FOLDER/sources.png and FOLDER/chat.png. CHROMIUM names the browser.
+// Writes FOLDER/sources.png and FOLDER/chat.png. CHROMIUM names the browser, LOCAL_TOKEN is the stack's token.
 
 import { join } from "node:path";
 import { ask } from "../e2e/actions.mjs";

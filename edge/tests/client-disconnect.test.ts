@@ -11,7 +11,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { TestServer } from "../worker/testing/fixtures";
 import { startUpstream } from "../worker/testing/upstream";
-import { freePort } from "./wrangler";
+import { freePort, LOCAL_TOKEN } from "./wrangler";
 
 const EDGE = resolve(import.meta.dirname, "..");
 /** The runtime's program, which wrangler depends on. */
@@ -41,7 +41,8 @@ afterAll(async () => {
 });
 
 it("completes an answer when the client disconnects before the function responds", async () => {
-  const client = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST" }).end("{}");
+  const headers = { authorization: `Bearer ${LOCAL_TOKEN}` };
+  const client = request(`${url}/api/chat?stream=early&late=1000&of=early`, { method: "POST", headers }).end("{}");
   await expect.poll(() => readUpstream("/counted?of=early")).toEqual({ count: 1 });
   // A reset: on a plain end of the connection workerd still expects to send the response.
   client.socket?.resetAndDestroy();
@@ -78,7 +79,11 @@ const config :Workerd.Config = (
 const edge :Workerd.Worker = (
   modules = [(name = "index.js", esModule = embed "index.js")],
   compatibilityDate = "${date}",
-  bindings = [(name = "AUTH_MODE", text = "local"), (name = "CHAT_URL", text = "${upstream.url}")]
+  bindings = [
+    (name = "AUTH_MODE", text = "local"),
+    (name = "LOCAL_TOKEN", text = "${LOCAL_TOKEN}"),
+    (name = "CHAT_URL", text = "${upstream.url}"),
+  ]
 );
 `;
 }

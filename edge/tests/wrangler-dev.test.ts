@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseRoute, type Route } from "../web/src/routing/route";
 import { startUpstream } from "../worker/testing/upstream";
-import { startWrangler, type Wrangler } from "./wrangler";
+import { LOCAL_TOKEN, startWrangler, type Wrangler } from "./wrangler";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
@@ -21,6 +21,7 @@ const PATHS = {
   run: ["/runs/r1", "/runs/a%2Fb"],
   workspace: ["/workspace", "/workspace/"],
 } satisfies Record<Exclude<Route["page"], "missing">, string[]>;
+const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 const NAVIGATION = { accept: "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-mode": "navigate" };
 
 let assets: string;
@@ -138,8 +139,17 @@ describe("the assets layer", () => {
 });
 
 describe("a function behind the Worker", () => {
+  it("gets no request without the token", async () => {
+    const count = async (): Promise<unknown> => (await fetch(`${upstream.url}/counted?of=refused`)).json();
+    const response = await fetch(`${edge.url}/api/sources?of=refused`);
+    expect(response.status).toBe(401);
+    expect(await count()).toEqual({ count: 0 });
+    await fetch(`${edge.url}/api/sources?of=refused`, { headers: AUTHORIZATION });
+    expect(await count()).toEqual({ count: 1 });
+  });
+
   it("receives the public host and the origin", async () => {
-    const response = await fetch(`${edge.url}/api/sources`, { headers: { origin: edge.url } });
+    const response = await fetch(`${edge.url}/api/sources`, { headers: { origin: edge.url, ...AUTHORIZATION } });
     const { headers } = (await response.json()) as { headers: Record<string, string> };
     expect(headers).toMatchObject({ origin: edge.url, "x-forwarded-host": new URL(edge.url).host });
   });
@@ -161,10 +171,10 @@ describe("a function behind the Worker", () => {
   });
 
   function postQuestion(name: string, signal: AbortSignal | null = null): Promise<Response> {
-    return fetch(`${edge.url}/api/chat?stream=${name}`, { method: "POST", signal });
+    return fetch(`${edge.url}/api/chat?stream=${name}`, { method: "POST", signal, headers: AUTHORIZATION });
   }
 
   async function progressOf(name: string): Promise<unknown> {
-    return (await fetch(`${edge.url}/api/chat?stream=${name}`)).json();
+    return (await fetch(`${edge.url}/api/chat?stream=${name}`, { headers: AUTHORIZATION })).json();
   }
 });

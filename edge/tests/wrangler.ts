@@ -20,6 +20,9 @@ const QUIET = {
   WRANGLER_WRITE_LOGS: "false",
 };
 
+/** The token that the API requires, unless the variables set another AUTH_MODE. */
+export const LOCAL_TOKEN = "the-token-of-the-user-of-this-machine";
+
 export interface Wrangler {
   url: string;
   close: () => Promise<void>;
@@ -40,7 +43,7 @@ export async function startWrangler(
   const secretFile = join(state, "secrets.env");
   await writeFile(
     secretFile,
-    Object.entries(secrets)
+    Object.entries({ LOCAL_TOKEN, ...secrets })
       .map(([name, value]) => `${name}='${value}'\n`)
       .join(""),
   );

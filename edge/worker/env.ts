@@ -6,6 +6,8 @@ export interface Env {
   readonly VERSION: string;
   /** `local` (this machine only) or `jwt`. With any other value every API request is a 503. */
   readonly AUTH_MODE: string;
+  /** Secret that every API request must send with `AUTH_MODE=local`. */
+  readonly LOCAL_TOKEN?: string;
   /** Required claims of a user's token: `iss`, and at least one of these as `aud` (comma-separated). */
   readonly AUTH_ISSUER?: string;
   readonly AUTH_AUDIENCE?: string;

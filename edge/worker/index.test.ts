@@ -2,20 +2,30 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { describe, expect, inject, it } from "vitest";
 import packageJson from "../package.json";
 import worker from "./index";
-import { fetchWorker, LOCAL, UNREACHABLE, readProblem, testEnv, type EchoedRequest } from "./testing/fetch-worker";
+import {
+  bearer,
+  fetchWorker,
+  LOCAL,
+  LOCAL_TOKEN,
+  UNREACHABLE,
+  readProblem,
+  requestCount,
+  testEnv,
+  type EchoedRequest,
+} from "./testing/fetch-worker";
 
 describe("a request to a function", () => {
   it("keeps its method, query, body, Authorization and Origin", async () => {
     const response = await fetchWorker("/api/sources?dry=1&q=%C3%A9", {
       method: "POST",
       body: '{"kind":"git"}',
-      headers: { origin: LOCAL, authorization: "Bearer hw_1", "x-request-id": "request-1" },
+      headers: { origin: LOCAL, authorization: `Bearer ${LOCAL_TOKEN}`, "x-request-id": "request-1" },
     });
     const echo = await response.json<EchoedRequest>();
     expect(echo).toMatchObject({ method: "POST", url: "/api/sources?dry=1&q=%C3%A9", body: '{"kind":"git"}' });
     expect(echo.headers).toMatchObject({
       origin: LOCAL,
-      authorization: "Bearer hw_1",
+      authorization: `Bearer ${LOCAL_TOKEN}`,
       "x-request-id": "request-1",
       "x-forwarded-host": "127.0.0.1:8787",
     });
@@ -69,6 +79,7 @@ describe("a streamed response", () => {
     const ctx = createExecutionContext();
     const request = new Request<unknown, IncomingRequestCfProperties>(`${LOCAL}/api/chat?stream=${name}`, {
       method: "POST",
+      ...bearer(LOCAL_TOKEN),
     });
     const response = await worker.fetch(request, testEnv(), ctx);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -106,6 +117,24 @@ describe("local mode", () => {
     const response = await fetchWorker("http://evil.example/api/sources");
     expect(response.status).toBe(403);
     await readProblem(response);
+  });
+
+  it.each(["", LOCAL_TOKEN, `Basic ${btoa(`local:${LOCAL_TOKEN}`)}`, `Bearer ${LOCAL_TOKEN}x`, "Bearer hw_1"])(
+    "rejects a request with the Authorization header %j before it reaches a function",
+    async (authorization) => {
+      const of = crypto.randomUUID();
+      const response = await fetchWorker(`/api/sources?of=${of}`, { headers: { authorization } });
+      expect(response.status).toBe(401);
+      expect(response.headers.get("www-authenticate")).toContain("Bearer");
+      await readProblem(response);
+      expect(await requestCount(of)).toBe(0);
+    },
+  );
+
+  it("accepts no request without LOCAL_TOKEN", async () => {
+    const response = await fetchWorker("/api/sources", {}, { LOCAL_TOKEN: "" });
+    expect(response.status).toBe(503);
+    expect((await readProblem(response))["detail"]).toContain("AUTH_MODE=local requires LOCAL_TOKEN");
   });
 
   it("is the only mode that checks the host", async () => {

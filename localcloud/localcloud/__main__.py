@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from localcloud.event_log import emit
+from localcloud.private_files import PrivateFileError, load_or_create_token
 from localcloud.rest.discovery import Discovery
 from localcloud.rest.router import Route, Router
 from localcloud.rest.server import Server
@@ -27,9 +28,10 @@ from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
 def main() -> None:
     """Parse the command line and serve. Exits with 1 and one line on stderr if it cannot start."""
     arguments = _parser().parse_args()
+    os.umask(0o077)  # all files, also those of jobs, are private to the user
     try:
         asyncio.run(_serve(arguments, read_images(arguments.image)))
-    except (ImageError, StoreError) as error:
+    except (ImageError, StoreError, PrivateFileError) as error:
         sys.exit(f"localcloud: {error}")
     except OSError as error:  # the port is in use, or the address is not one of this machine
         sys.exit(f"localcloud: {error.strerror or error}")
@@ -40,12 +42,18 @@ def _parser() -> argparse.ArgumentParser:
         "localcloud", description="Cloud Tasks, Cloud Run jobs and Cloud Scheduler on a local port."
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; there is no authentication (default: %(default)s)"
+        "--host", default="127.0.0.1", help="address to listen on; connections have no TLS (default: %(default)s)"
     )
     parser.add_argument(
         "--port", type=int, default=8791, help="port to listen on, 0 for a free one (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, required=True, help="folder for all state; created if missing")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token that clients must send; created if missing (default: token in the data folder)",
+    )
     parser.add_argument(
         "--min-dispatch-deadline",
         type=float,
@@ -84,6 +92,7 @@ async def _serve(arguments: argparse.Namespace, images: Images) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    token = load_or_create_token(arguments.token_file or arguments.data / "token")
     store = open_store(arguments.data, [TASKS_SCHEMA, RUN_SCHEMA, SCHEDULER_SCHEMA])
     outbound = Outbound()
     signing = (
@@ -96,12 +105,12 @@ async def _serve(arguments: argparse.Namespace, images: Images) -> None:
         CloudRunJobs(store, arguments.data, images, grace_s=arguments.termination_grace),
         CloudScheduler(store, scheduler_sender),
     )
-    heartbeat = Route("GET", "/heartbeat", "heartbeat", lambda _: {"status": "ok"})
+    heartbeat = Route("GET", "/heartbeat", "heartbeat", lambda _: {"status": "ok"}, public=True)
     routes = [heartbeat, *Discovery(arguments.location).routes, *(route for each in services for route in each.routes)]
     routes += signing.routes if signing else []
     router = Router(routes)
     scheduler_sender.router = router
-    server = Server(router)
+    server = Server(router, token)
     port = await server.bind(arguments.host, arguments.port)
     for service in services:
         service.start()

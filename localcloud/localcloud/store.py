@@ -63,7 +63,8 @@ def open_store(folder: Path, schemas: Iterable[str]) -> Store:
     """
     path = folder / "localcloud.db"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
         connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
         connection.execute("pragma locking_mode = exclusive")
         connection.execute("pragma journal_mode = wal")

@@ -10,12 +10,11 @@ seconds and without end.
 from datetime import timedelta
 from typing import Any
 
-from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import Conflict
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2, scheduler_v1, tasks_v2
 
 from headwater.config import Settings, get_settings
+from headwater.google_clients import connection
 from headwater.queue.tickets import QUEUES
 from scripts.local.stack import JOB_IMAGE
 
@@ -28,15 +27,11 @@ def main() -> None:
 def create_all(settings: Settings) -> None:
     """Create or update the queues, the job and the schedule of these settings."""
     location = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}"
-    connection: dict[str, Any] = {
-        "transport": "rest",
-        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        "client_options": ClientOptions(api_endpoint=settings.tasks_endpoint),
-    }
-    _create_queues(tasks_v2.CloudTasksClient(**connection), location)
+    localcloud = connection(settings, settings.tasks_endpoint)
+    _create_queues(tasks_v2.CloudTasksClient(**localcloud), location)
     if settings.job_name:
-        _create_job(run_v2.JobsClient(**connection), location, settings.job_name)
-    _create_schedule(scheduler_v1.CloudSchedulerClient(**connection), location, settings)
+        _create_job(run_v2.JobsClient(**localcloud), location, settings.job_name)
+    _create_schedule(scheduler_v1.CloudSchedulerClient(**localcloud), location, settings)
 
 
 def _create_queues(client: Any, location: str) -> None:

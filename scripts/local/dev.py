@@ -25,7 +25,7 @@ import psutil
 
 from headwater.config import read_settings
 from headwater.errors import ConfigError
-from scripts.local.first_source import add_first_source
+from scripts.local.first_source import Api, add_first_source
 from scripts.local.logs import Logs
 from scripts.local.orphan_killer import OrphanKiller, terminate
 from scripts.local.postgres import PostgresError
@@ -117,7 +117,8 @@ class StackSupervisor:
         if not marker.exists():
             return
         if not self._empty and self._stack.environment()["AUTH_MODE"] == "local":
-            await add_first_source(self._stack.url("edge"), ROOT, say=lambda line: self._logs.report("dev", line))
+            api = Api(self._stack.url("edge"), self._stack.token)
+            await add_first_source(api, ROOT, say=lambda line: self._logs.report("dev", line))
         marker.unlink()
 
     async def _stop(self) -> None:
@@ -142,14 +143,22 @@ class StackSupervisor:
 
 def ready_message(stack: Stack) -> str:
     """Return what is printed once every service is ready."""
-    app, password = stack.url("edge"), _short(stack.cluster.folder / "password")
+    password = _short(stack.cluster.folder / "password")
     rows = {
-        "App": app,
-        "API": f"{app}/api/docs",
+        "API": f"{stack.url('edge')}/api/docs (token in {_short(stack.token_file)})",
         "Database": f"postgresql://postgres@{HOST}:{stack.port('postgres')}/{DATABASE} (password in {password})",
         "Logs": f"{_short(stack.logs)}/",
     }
-    return "\n".join([f"ready {app}", *(f"  {name:<10}{value}" for name, value in rows.items())])
+    return "\n".join([f"ready {stack.app_url}", *(f"  {name:<10}{value}" for name, value in rows.items())])
+
+
+def link_to_running(data: Path) -> str:
+    """Return the web app's URL of the stack that runs on a data folder. Raises StackError if there is none."""
+    try:
+        processes = json.loads((data / "processes.json").read_text())
+    except FileNotFoundError:
+        raise StackError(f"Headwater isn't running on {data}. Start it, or name its folder with --data.") from None
+    return Stack(data, processes["ports"]["edge"], {}).app_url
 
 
 def _short(path: Path) -> str:
@@ -258,11 +267,15 @@ def main() -> None:
     parser.add_argument("--embedding-model", metavar="NAME")
     parser.add_argument("--empty", action="store_true")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--link", action="store_true")
     options = parser.parse_args()
     overrides = {"CHAT_MODEL": options.model, "EMBEDDING_MODEL": options.embedding_model}
     stack = Stack(options.data.resolve(), options.port, {name: value for name, value in overrides.items() if value})
     try:
-        supervise(stack, empty=options.empty, verbose=options.verbose)
+        if options.link:
+            print(link_to_running(stack.data))
+        else:
+            supervise(stack, empty=options.empty, verbose=options.verbose)
     except (StackError, PostgresError, ConfigError) as error:
         sys.exit(f"scripts/dev: {error}")
     except KeyboardInterrupt:

@@ -41,16 +41,19 @@ def main() -> None:
     if gcloud is None:
         sys.exit("gcloud-local: gcloud is not installed. See https://cloud.google.com/sdk/docs/install")
     data = Path(options.get("--data") or Path(__file__).resolve().parents[2] / ".headwater").absolute()
+    token_file = Path(options.get("--token-file") or data / "token").absolute()
     endpoint = options.get("--endpoint") or os.environ.get("HEADWATER_LOCALCLOUD") or stack_endpoint(data)
     if not answers(endpoint):
         sys.exit(f"gcloud-local: localcloud doesn't answer at {endpoint}. Start it with scripts/dev.")
-    os.execve(gcloud, [gcloud, *arguments], environment(endpoint, data / "gcloud"))
+    if not token_file.exists():
+        sys.exit(f"gcloud-local: {token_file} is missing. Name the file with localcloud's token: --token-file FILE")
+    os.execve(gcloud, [gcloud, *arguments], environment(endpoint, token_file, data / "gcloud"))
 
 
 def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
     """Split the command line into our options and gcloud's arguments."""
     options: dict[str, str] = {}
-    while words and words[0].partition("=")[0] in ("--endpoint", "--data"):
+    while words and words[0].partition("=")[0] in ("--endpoint", "--data", "--token-file"):
         name, equals, value = words.pop(0).partition("=")
         if not equals and not words:
             sys.exit(f"gcloud-local: {name} needs a value")
@@ -77,13 +80,13 @@ def answers(endpoint: str) -> bool:
         return False
 
 
-def environment(endpoint: str, config: Path) -> dict[str, str]:
+def environment(endpoint: str, token_file: Path, config: Path) -> dict[str, str]:
     """Return the caller's environment with gcloud configured for localcloud."""
     proxy = urlsplit(endpoint)
     inherited = {name: value for name, value in os.environ.items() if is_inherited(name)}
     properties = {
         "CONFIG": str(config),
-        "AUTH_DISABLE_CREDENTIALS": "true",
+        "AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CORE_PROJECT": "local",
         "CORE_DISABLE_PROMPTS": "true",
         "CORE_DISABLE_USAGE_REPORTING": "true",

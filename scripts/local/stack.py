@@ -36,7 +36,7 @@ _NOT_INHERITED |= {"CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_
 
 # The Worker checks callers with the functions' settings and passes SIGN_IN_URL to the web app.
 _WORKER_VARIABLES = ("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "SIGN_IN_URL", "CORS_ORIGINS")
-_WORKER_SECRETS = ("AUTH_SECRET",)
+_WORKER_SECRETS = ("AUTH_SECRET", "LOCAL_TOKEN")
 
 # wrangler makes no network requests at start and sends no telemetry.
 _QUIET_WRANGLER = {
@@ -103,6 +103,24 @@ class Stack:
         return self.data / "logs"
 
     @property
+    def token(self) -> str:
+        """The token that the API with `AUTH_MODE=local` and localcloud accept, created at the first start."""
+        if not self.token_file.exists():
+            write_private_file(self.token_file, secrets.token_urlsafe(32))
+        return self.token_file.read_text().strip()
+
+    @property
+    def token_file(self) -> Path:
+        """The file with the token."""
+        return self.data / "token"
+
+    @property
+    def app_url(self) -> str:
+        """The web app's URL. With `AUTH_MODE=local` it contains the token, in the fragment, which no server gets."""
+        is_local = self.environment()["AUTH_MODE"] == "local"
+        return f"{self.url('edge')}/#token={self.token}" if is_local else self.url("edge")
+
+    @property
     def first_start_marker(self) -> Path:
         """A file that exists from the creation of the database until the first source was added or left out."""
         return self.data / "first-start"
@@ -115,6 +133,7 @@ class Stack:
             "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
             "GOOGLE_CLOUD_PROJECT": "local",
             "CLOUD_REGION": "local",
+            "LOCAL_TOKEN": self.token,
             "TASKS_ENDPOINT": self.url("localcloud"),
             "RUN_ENDPOINT": self.url("localcloud"),
             "JOB_NAME": "headwater",
@@ -173,9 +192,7 @@ def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("localcloud")
     image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
     options = ["--host", HOST, "--port", str(port), "--data", str(stack.data / "cloud"), "--image", image]
-    if environment["AUTH_MODE"] != "local":
-        # With AUTH_MODE=jwt the functions verify the signature of Google's tokens.
-        options += ["--sign-tokens"]
+    options += ["--token-file", str(stack.token_file), "--sign-tokens"]
     return Service(
         name="localcloud",
         port=port,

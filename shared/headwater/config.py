@@ -48,6 +48,9 @@ class Settings:
     auth_audience: tuple[str, ...] = _setting("The accepted `aud` values of tokens, separated by commas.", ())
     auth_jwks_url: str = _setting("URL of the issuer's keys (JWKS), for ES256, RS256 and EdDSA tokens.", "")
     auth_secret: str = _setting("Secret shared with the issuer, at least 32 bytes, for HS256 tokens.", "")
+    local_token: str = _setting(
+        "Token of this machine's user. `AUTH_MODE=local` accepts only requests that send it, as localcloud does.", ""
+    )
     sign_up: str = _setting("`open` (every valid token gets a workspace) or `invited` (members only).", "open")
     local_workspace_id: UUID = _setting(
         "The workspace used with `AUTH_MODE=local`.", UUID("00000000-0000-4000-8000-000000000001")
@@ -211,6 +214,8 @@ def _find_auth_problems(settings: Settings) -> list[str]:
         ]
         if not settings.auth_jwks_url and not settings.auth_secret:
             problems.append("AUTH_JWKS_URL or AUTH_SECRET: AUTH_MODE=jwt requires one of them to verify tokens")
+    if settings.local_token and len(settings.local_token) < 32:
+        problems.append("LOCAL_TOKEN: must have at least 32 characters; shorter tokens can be guessed")
     if settings.auth_secret and len(settings.auth_secret.encode()) < 32:
         problems.append("AUTH_SECRET: must have at least 32 bytes (RFC 7518, 3.2); shorter secrets can be guessed")
     for name in ("auth_jwks_url", "google_jwks_url"):

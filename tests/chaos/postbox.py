@@ -74,7 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Forward a request to localcloud. Returns None if it does not answer."""
         cloud = http.client.HTTPConnection("127.0.0.1", self.postbox.cloud_port, timeout=30)
         try:
-            cloud.request(self.command, self.path, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "Authorization": self.headers["Authorization"]}
+            cloud.request(self.command, self.path, body, headers)
             answer = cloud.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException):

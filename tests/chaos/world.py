@@ -135,11 +135,11 @@ class World:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the collection function. Raises OSError if it does not answer, or answers with an error."""
-        return _ask(f"{self.stack.url('collection')}{path}", method, body)
+        return self._ask("collection", method, path, body)
 
     def cloud(self, method: str, path: str, body: Any = None) -> Any:
         """Call localcloud. Raises OSError."""
-        return _ask(f"{self.stack.url('localcloud')}{path}", method, {} if body is None else body)
+        return self._ask("localcloud", method, path, {} if body is None else body)
 
     def tick(self) -> None:
         """Run the tick now."""
@@ -178,21 +178,22 @@ class World:
 
     def _answers(self, name: str, path: str) -> bool:
         try:
-            _ask(f"{self.stack.url(name)}{path}", "GET", None)
+            self._ask(name, "GET", path)
         except OSError:
             return False
         return True
 
-
-def _ask(url: str, method: str, body: Any) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            content = answer.read()
-        return json.loads(content) if content else None
-    except (ValueError, http.client.HTTPException) as error:  # it died while it answered
-        raise OSError(f"{url} answers badly: {error}") from error
+    def _ask(self, name: str, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        url = f"{self.stack.url(name)}{path}"
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.stack.token}"}
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                content = answer.read()
+            return json.loads(content) if content else None
+        except (ValueError, http.client.HTTPException) as error:  # it died while it answered
+            raise OSError(f"{url} answers badly: {error}") from error
 
 
 @contextmanager

@@ -20,4 +20,5 @@ pytestmark = [
 def test_user_collects_a_repository_and_opens_a_citation(stack: RunningStack, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "larder")
     repository.write(FILES)
-    browse("collect-and-ask", tmp_path, stack.url, repository.url, QUESTIONS[0].question, screenshots=4)
+    question = QUESTIONS[0].question
+    browse("collect-and-ask", tmp_path, stack.url, repository.url, question, screenshots=4, token=stack.token)

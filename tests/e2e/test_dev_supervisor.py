@@ -56,10 +56,9 @@ def test_every_part_responds_once_ready_is_printed(own_stack: RunningStack) -> N
 
 def test_ready_is_followed_by_addresses(own_stack: RunningStack) -> None:
     lines = own_stack.log.read_text().partition("ready ")[2].splitlines()
-    assert lines[:5] == [
-        own_stack.url,
-        f"  App       {own_stack.url}",
-        f"  API       {own_stack.url}/api/docs",
+    assert lines[:4] == [
+        f"{own_stack.url}/#token={own_stack.token}",
+        f"  API       {own_stack.url}/api/docs (token in {own_stack.data}/token)",
         f"  Database  postgresql://postgres@127.0.0.1:{own_stack.ports['postgres']}/headwater"
         f" (password in {own_stack.data}/pg/password)",
         f"  Logs      {own_stack.data}/logs/",
@@ -92,7 +91,7 @@ def test_env_file_can_be_sourced_by_a_shell(own_stack: RunningStack) -> None:
 
 
 def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) -> None:
-    for name in ("env", "secrets.json", "pg/password"):
+    for name in ("env", "secrets.json", "token", "worker-secrets.env", "pg/password"):
         assert (own_stack.data / name).stat().st_mode & 0o077 == 0, name
 
 
@@ -168,7 +167,8 @@ def test_start_after_a_kill_keeps_data_and_adds_no_first_source() -> None:
             [source] = sources(stack)
             assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
             assert b"collection | request service=collection" in stack.log.read_bytes()
-            request = urllib.request.Request(f"{stack.url}/api/sources/{source['id']}", method="DELETE")
+            url = f"{stack.url}/api/sources/{source['id']}"
+            request = urllib.request.Request(url, headers=stack.authorization, method="DELETE")
             urllib.request.urlopen(request, timeout=30).close()
             secrets = (data / "secrets.json").read_text()
             family = stack.family()

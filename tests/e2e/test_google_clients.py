@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2, scheduler_v1, tasks_v2
+from google.oauth2.credentials import Credentials
 
 from tests.harness.corpus import FILES
 from tests.harness.localcloud import Gcloud
@@ -29,7 +29,8 @@ def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
     """Call the collection function."""
     data = None if body is None else json.dumps(body).encode()
     url = f"http://127.0.0.1:{stack.ports['collection']}{path}"
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json"} | stack.authorization
+    request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.loads(response.read())
 
@@ -82,7 +83,7 @@ def connection_to(stack: RunningStack) -> dict[str, Any]:
     """Return the arguments that connect one of Google's clients to the stack's localcloud."""
     return {
         "transport": "rest",
-        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        "credentials": Credentials(stack.token),  # type: ignore[no-untyped-call]
         "client_options": ClientOptions(api_endpoint=f"http://127.0.0.1:{stack.ports['localcloud']}"),
     }
 

@@ -304,7 +304,7 @@ def test_owner_manages_documents_and_runs_in_the_web_app(edge: Edge, tmp_path: P
     repository.write({"new.md": "# New\n"})
 
     cloud = f"http://127.0.0.1:{edge.stack.ports['localcloud']}"
-    browse("manage-documents", tmp_path, edge.stack.url, cloud, "nora", "otto", screenshots=20)
+    browse("manage-documents", tmp_path, edge.stack.url, cloud, "nora", "otto", edge.stack.token, screenshots=20)
     stored = {name: edge.request("GET", f"/api/sources/{ids[name]}", nora).json()["documents"] for name in ids}
     assert stored == {"kept": 30, "gone": 6, "broken": 3}
     assert edge.collect(nora, ids["broken"])["counts"]["added"] == 1

@@ -61,7 +61,8 @@ def expected_contents(module_database: FreshDatabase, repository: Repository) ->
 def call(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     url = f"http://127.0.0.1:{stack.ports['collection']}{path}"
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json"} | stack.authorization
+    request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as response:
         content = response.read()
     return json.loads(content) if content else None

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.fakes.cloudflare import WORKERS, NoWorker, Worker, envelope, refusal
 from tests.fakes.google_apis import DEPLOYER, PROJECT, ROUTES, AlreadyExists, NotFound, Request
 from tests.harness.certificates import create_authority
+from tests.harness.local_token import AUTHORIZATION
 
 APIS = ["artifactregistry", "cloudbilling", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "iam"]
 APIS += [
@@ -168,7 +169,8 @@ class Google:
         query = "&".join(f"{name}={quote(value)}" for name, value in request.query.items())
         url = f"http://{request.api}.local{request.path}" + (f"?{query}" if query else "")
         data = json.dumps(request.body).encode() if request.body is not None else None
-        forwarded = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=request.verb)
+        headers = {"Content-Type": "application/json"} | AUTHORIZATION
+        forwarded = urllib.request.Request(url, data, headers, method=request.verb)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": self.localcloud}))
         try:
             with opener.open(forwarded, timeout=60) as response:

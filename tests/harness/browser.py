@@ -16,16 +16,20 @@ SCREENSHOTS = ROOT / "tests" / "e2e" / "screenshots"
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs chromium: drives it")
 
 
-def browse(script: str, home: Path, base: str, other: str, *arguments: str, screenshots: int) -> None:
+def browse(
+    script: str, home: Path, base: str, other: str, *arguments: str, screenshots: int, token: str | None = None
+) -> None:
     """Run a browser script against the app at `base`. It must succeed and save at least `screenshots` screenshots.
 
-    `other` is a second URL that the script needs, such as the repository to collect.
+    `other` is a second URL that the script needs, such as the repository to collect. `token`: that of local mode.
     """
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "CHROMIUM": str(BROWSER)}
+    environment |= {} if token is None else {"LOCAL_TOKEN": token}
     folder = SCREENSHOTS / script
     shutil.rmtree(folder, ignore_errors=True)
     done = subprocess.run(
         [str(NODE), str(ROOT / "edge" / "e2e" / f"{script}.mjs"), base, other, str(folder), *arguments],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "CHROMIUM": str(BROWSER)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=480,

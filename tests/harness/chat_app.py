@@ -49,6 +49,7 @@ class ChatApp:
         methods = ["GET", "POST", "DELETE", "PUT"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
         self.client = server.test_client()
+        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {settings.local_token}"
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         """Run one statement in the workspace and return its rows as tuples."""

@@ -38,6 +38,7 @@ class CollectionClient:
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
         self.server = server
         self.client = server.test_client()
+        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {settings.local_token}"
 
     def get(self, path: str, status: int = 200) -> Any:
         return self._answer(self.client.get(path), status)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.harness.local_token import AUTHORIZATION, LOCAL_TOKEN
 from tests.harness.paths import ROOT
 
 
@@ -18,19 +19,21 @@ from tests.harness.paths import ROOT
 def serve_function(
     name: str, port: int, environment: Mapping[str, str], log: Path | None = None
 ) -> Iterator[httpx.Client]:
-    """Serve a function. Yields a client with its base URL; its output goes to `log`."""
+    """Serve a function. Yields a client with its base URL and, in local mode, its token; its output goes to `log`."""
     source = ROOT / "functions" / name / "main.py"
     options = ["--source", str(source), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") if log else tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "functions_framework", *options],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, "LOCAL_TOKEN": LOCAL_TOKEN, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+            headers = AUTHORIZATION if environment.get("AUTH_MODE", "local") == "local" else {}
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
                 _wait(client, process)
                 yield client
         finally:

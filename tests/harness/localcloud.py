@@ -26,10 +26,11 @@ from typing import Any
 import psutil
 import urllib3
 from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud.run_v2 import Execution, ExecutionsClient, JobsClient, TasksClient
 from google.cloud.tasks_v2 import CloudTasksClient
+from google.oauth2.credentials import Credentials
 
+from tests.harness.local_token import AUTHORIZATION, LOCAL_TOKEN
 from tests.harness.paths import ROOT
 
 LOCATION = "projects/demo/locations/here"
@@ -60,7 +61,20 @@ class Cloud:
     """A running localcloud, and the client libraries connected to it."""
 
     def __init__(self, data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "localcloud", "--port", "0", "--data", str(data), *arguments]
+        self.token_file = data.with_name(f"{data.name}-token")
+        self.token_file.touch(mode=0o600)
+        self.token_file.write_text(LOCAL_TOKEN)
+        command = [
+            sys.executable,
+            "-m",
+            "localcloud",
+            "--port",
+            "0",
+            "--data",
+            str(data),
+            *arguments,
+        ]
+        command += ["--token-file", str(self.token_file)]
         variables = {**os.environ, **(environment or {})}
         self.process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.events: list[dict[str, Any]] = []
@@ -78,7 +92,7 @@ class Cloud:
     def _connection(self) -> dict[str, Any]:
         return {
             "transport": "rest",
-            "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            "credentials": Credentials(LOCAL_TOKEN),  # type: ignore[no-untyped-call]
             "client_options": ClientOptions(api_endpoint=self.url),
         }
 
@@ -100,7 +114,7 @@ class Cloud:
 
     def rest(self, verb: str, path: str, body: Any = None, *, host: str | None = None) -> tuple[int, Any]:
         """Send a REST request; return status and JSON. `host`: the Host header."""
-        headers = {"Host": host} if host else {}
+        headers = AUTHORIZATION | ({"Host": host} if host else {})
         response = self._http.request(verb, self.url + path, json=body, headers=headers, retries=False)
         return response.status, response.json()
 
@@ -161,6 +175,7 @@ class Gcloud:
 
     def __init__(self, cloud: Cloud, data: Path) -> None:
         self._command = [str(ROOT / "scripts" / "gcloud-local"), "--endpoint", cloud.url, "--data", str(data)]
+        self._command += ["--token-file", str(cloud.token_file)]
 
     @staticmethod
     def is_missing() -> bool:

@@ -47,13 +47,24 @@ class RunningStack:
         """Each service's current process id, by name, and that of `supervisor`."""
         return dict(self._processes()["pids"])
 
+    @property
+    def token(self) -> str:
+        """The token that the API and localcloud require."""
+        return (self.data / "token").read_text()
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header with the token."""
+        return {"Authorization": f"Bearer {self.token}"}
+
     def family(self) -> list[psutil.Process]:
         """Return all descendants of the supervisor."""
         return list(psutil.Process(self.supervisor.pid).children(recursive=True))
 
     def get(self, part: str, path: str) -> bytes:
         """Return the body of `GET path` from one service."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[part]}{path}", timeout=30) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[part]}{path}", headers=self.authorization)
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
 
     def kill(self, part: str) -> None:
@@ -114,7 +125,7 @@ def running_stack(
 
 
 def _wait_until_ready(stack: RunningStack, begins_at: int) -> None:
-    line = f"ready {stack.url}\n".encode()
+    line = f"ready {stack.url}".encode()
     deadline = time.monotonic() + START_TIMEOUT_S
     while line not in (output := stack.log.read_bytes()[begins_at:]):
         late = time.monotonic() > deadline

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from tests.harness.databases import FreshDatabase
+from tests.harness.local_token import LOCAL_TOKEN
 
 WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000001")
 OTHER_WORKSPACE = uuid.UUID("00000000-0000-4000-8000-000000000002")
@@ -27,6 +28,7 @@ def settings_for(database: FreshDatabase, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "database_url": database.url,
         "database_admin_url": database.admin_url,
+        "local_token": LOCAL_TOKEN,
         "embedding_model": "constant",
         "fetch_file_urls": True,
         "fetch_private": True,
@@ -40,6 +42,8 @@ def queue_settings(cloud_url: str) -> dict[str, Any]:
         "google_cloud_project": "demo",
         "cloud_region": "here",
         "tasks_endpoint": cloud_url,
+        "google_jwks_url": f"{cloud_url}/oauth2/v3/certs",
+        "local_token": LOCAL_TOKEN,
         "watchdog_s": 3600,
         "invoker_service_account": "tasks@demo.iam.gserviceaccount.com",
         "collection_url": "http://127.0.0.1:9",

@@ -1,5 +1,6 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { takeLinkedToken } from "./session/local-token";
 import { finishSignIn } from "./sign-in/redirect";
 import { App } from "./shell/app";
 // Style sheets in cascade order: shared ones first.
@@ -17,6 +18,7 @@ import "./sources/sources.css";
 import "./sign-in/sign-in.css";
 import "./workspace/workspace.css";
 
+takeLinkedToken();
 finishSignIn();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

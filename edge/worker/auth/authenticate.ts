@@ -1,6 +1,6 @@
 /** Authenticate a request by its bearer token or API key. */
 
-import type { Env } from "../env";
+import { nonEmpty, type Env } from "../env";
 import { ProblemError } from "../http/problem";
 import { isWellFormed, looksLikeApiKey, sha256 } from "./api-key";
 import { InvalidToken, misconfigured, verifyToken } from "./verify-token";
@@ -25,13 +25,25 @@ export class Unauthorized extends ProblemError {
 
 /** Authenticate the caller. Throws Unauthorized, or a 503 ProblemError if sign-in is misconfigured or unavailable. */
 export async function authenticate(request: Request, env: Env): Promise<Caller> {
-  if (env.AUTH_MODE === "local") return { kind: "local" };
-  if (env.AUTH_MODE !== "jwt") throw misconfigured("AUTH_MODE must be `local` or `jwt`");
+  const isLocal = env.AUTH_MODE === "local";
+  if (!isLocal && env.AUTH_MODE !== "jwt") throw misconfigured("AUTH_MODE must be `local` or `jwt`");
   const header = request.headers.get("Authorization");
-  if (header === null) throw new Unauthorized("Send a token or an API key: `Authorization: Bearer …`.", false);
+  const advice = isLocal ? "Send the token in .headwater/token" : "Send a token or an API key";
+  if (header === null) throw new Unauthorized(`${advice}: \`Authorization: Bearer …\`.`, false);
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (token === undefined) throw invalid("The Authorization header must have the form `Bearer …`.");
+  if (isLocal) return authenticateLocal(token, env);
   return looksLikeApiKey(token) ? authenticateKey(token) : authenticateUser(token, env);
+}
+
+async function authenticateLocal(token: string, env: Env): Promise<Caller> {
+  const expected = nonEmpty(env.LOCAL_TOKEN);
+  if (expected === undefined) throw misconfigured("AUTH_MODE=local requires LOCAL_TOKEN");
+  // Of hashes, so that the time of the comparison says nothing about the token or its length.
+  if ((await sha256(token)) !== (await sha256(expected))) {
+    throw invalid("The token is not that of this installation. Send the one in .headwater/token.");
+  }
+  return { kind: "local" };
 }
 
 async function authenticateKey(key: string): Promise<Caller> {

@@ -7,6 +7,7 @@ import type { Env } from "../env";
 import worker from "../index";
 
 export const LOCAL = "http://127.0.0.1:8787";
+export const LOCAL_TOKEN = "the-token-of-the-user-of-this-machine";
 /** The discard port, on which nothing listens. */
 export const UNREACHABLE = "http://127.0.0.1:9";
 
@@ -29,15 +30,22 @@ export function testEnv(changes: Partial<Env> = {}): Env {
     CHAT_URL: `${upstream}/`,
     COLLECTION_URL: upstream,
     EMBEDDING_URL: upstream,
+    LOCAL_TOKEN,
     ...changes,
   };
 }
 
-/** Send a request and wait for the Worker's background work, unless the response is a stream. */
-export async function fetchWorker(path: string, init?: Init, changes?: Partial<Env>): Promise<Response> {
+/**
+ * Send a request and wait for the Worker's background work, unless the response is a stream. In local mode, a request
+ * without an Authorization header of its own has the local token.
+ */
+export async function fetchWorker(path: string, init: Init = {}, changes?: Partial<Env>): Promise<Response> {
   const ctx = createExecutionContext();
-  const request = new Request<unknown, IncomingRequestCfProperties>(new URL(path, LOCAL), init);
-  const response = await worker.fetch(request, testEnv(changes), ctx);
+  const env = testEnv(changes);
+  const headers = new Headers(init.headers);
+  if (env.AUTH_MODE === "local" && !headers.has("authorization")) headers.set("authorization", `Bearer ${LOCAL_TOKEN}`);
+  const request = new Request<unknown, IncomingRequestCfProperties>(new URL(path, LOCAL), { ...init, headers });
+  const response = await worker.fetch(request, env, ctx);
   if (response.headers.get("content-type") !== "text/event-stream") await waitOnExecutionContext(ctx);
   return response;
 }

@@ -16,6 +16,7 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
+from headwater.google_clients import connection
 from headwater.queue.tickets import QUEUES, Tickets
 
 if TYPE_CHECKING:
@@ -89,16 +90,7 @@ class JobStarter:
     def _client(self) -> "JobsClient":
         from google.cloud.run_v2 import JobsClient
 
-        if not self.settings.run_endpoint:
-            return JobsClient(transport="rest")
-        from google.api_core.client_options import ClientOptions
-        from google.auth.credentials import AnonymousCredentials
-
-        return JobsClient(
-            transport="rest",
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options=ClientOptions(api_endpoint=self.settings.run_endpoint),
-        )
+        return JobsClient(**connection(self.settings, self.settings.run_endpoint))
 
 
 def job_workers(documents: int, threshold: int, max_workers: int) -> int:

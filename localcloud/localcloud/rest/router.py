@@ -20,6 +20,7 @@ from localcloud.event_log import emit
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
@@ -55,12 +56,16 @@ Handler = Callable[[Call], JsonObject | Awaitable[JsonObject]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An API method. `template`: as in google.api.http. Without a handler, the method is answered with 501."""
+    """An API method. `template`: as in google.api.http. Without a handler, the method is answered with 501.
+
+    `public`: it needs no token.
+    """
 
     verb: str
     template: str
     name: str
     handler: Handler | None = None
+    public: bool = False
 
 
 class Router:
@@ -68,6 +73,14 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = [(route.verb, _compile(route.template), route) for route in routes]
+
+    def is_public(self, verb: str, target: str) -> bool:
+        """Return True if a request's method needs no token."""
+        path = target.partition("?")[0]
+        return any(
+            route.public and route_verb == verb and pattern.fullmatch(path)
+            for route_verb, pattern, route in self._routes
+        )
 
     async def answer(self, verb: str, target: str, body: bytes, host: str = "") -> tuple[int, bytes]:
         """Call a request's method; returns the HTTP status and JSON. Never raises.

@@ -1,10 +1,14 @@
 """The HTTP server: reads HTTP/1.1 requests from persistent connections and writes the router's answers.
 
+Except for public methods, requests must send the token: `Authorization: Bearer …`. Only the user of localcloud can read
+it, so neither other users of the machine nor web pages can call a method.
+
 All handlers run on one event loop without interleaving (the few that wait return an awaitable at the end), so state
 needs no locks. Dispatching runs in asyncio tasks of its own.
 """
 
 import asyncio
+import hmac
 import ipaddress
 import json
 from contextlib import suppress
@@ -20,10 +24,11 @@ MAX_BODY_BYTES = 10 * 1024 * 1024  # as Google limits REST requests
 
 
 class Server:
-    """Serves one router on one address."""
+    """Serves one router on one address, to clients that have the token."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, token: str) -> None:
         self._router = router
+        self._token = token
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -64,6 +69,7 @@ class Server:
             head = await read_head(reader)
             if head is None:
                 return False
+            self._check(head)
             if head.headers.get("expect", "").lower() == "100-continue":
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await _read_request(reader, head)
@@ -77,15 +83,32 @@ class Server:
         await writer.drain()
         return head.keeps_alive
 
+    def _check(self, head: Head) -> None:
+        """Raise ApiError unless a request is allowed."""
+        verb, target, _ = head.first_line
+        if "origin" in head.headers:
+            # Only browsers send Origin. Otherwise any web page could send requests into this machine's network.
+            raise ApiError("PERMISSION_DENIED", "localcloud rejects requests of web pages (with an Origin header).")
+        if target.startswith("/") and not _is_private(head.headers.get("host", "localhost")):
+            # DNS rebinding: a web page whose name resolves to this machine sends no Origin with GET.
+            raise ApiError("PERMISSION_DENIED", "localcloud accepts only private host names, such as localhost.")
+        if not self._router.is_public(verb, target):
+            check_token(head.headers.get("authorization", ""), self._token)
+
+
+def check_token(authorization: str, token: str) -> None:
+    """Raise ApiError unless an Authorization header has the token."""
+    scheme, _, sent = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), token.encode()):
+        raise ApiError(
+            "UNAUTHENTICATED",
+            "Request had invalid authentication credentials. Send localcloud's token, which is in the file `token` of "
+            "its data folder or in its --token-file: `Authorization: Bearer …`.",
+        )
+
 
 async def _read_request(reader: asyncio.StreamReader, head: Head) -> bytes:
-    """Return the body of an allowed request. Errors: ApiError, ProtocolError."""
-    if "origin" in head.headers:
-        # Only browsers send Origin. Otherwise any web page could send requests into this machine's network.
-        raise ApiError("PERMISSION_DENIED", "localcloud rejects requests of web pages (with an Origin header).")
-    if head.first_line[1].startswith("/") and not _is_private(head.headers.get("host", "localhost")):
-        # DNS rebinding: a web page whose name resolves to this machine sends no Origin with GET.
-        raise ApiError("PERMISSION_DENIED", "localcloud accepts only private host names, such as localhost.")
+    """Return a request's body. Errors: ApiError, ProtocolError."""
     too_large = ApiError("INVALID_ARGUMENT", f"Request payload size exceeds the limit: {MAX_BODY_BYTES} bytes.")
     if (body_length(head.headers) or 0) > MAX_BODY_BYTES:
         raise too_large
@@ -116,4 +139,6 @@ def _write_response(writer: asyncio.StreamWriter, status: int, payload: bytes, *
     headers = [("Content-Type", "application/json; charset=UTF-8"), ("Content-Length", str(len(payload)))]
     if not keep_alive:
         headers.append(("Connection", "close"))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", 'Bearer realm="localcloud"'))
     writer.write(write_head(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", headers) + payload)

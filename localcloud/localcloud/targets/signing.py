@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localcloud.private_files import write_private_file
 from localcloud.rest.router import Call, JsonObject, Route
 from localcloud.targets.id_tokens import KEY_ID, SIGNATURE
 from localcloud.targets.outbound import OutboundRequest, OutboundResponse
@@ -48,6 +49,11 @@ class Key:
         exponent = pow(EXPONENT, -1, (self.p - 1) * (self.q - 1))
         return pow(int.from_bytes(padded), exponent, self.modulus).to_bytes(_SIZE_BYTES)
 
+    def sign_token(self, token: str) -> str:
+        """Replace the marker in an ID token by a signature. Other tokens are returned unchanged."""
+        unsigned, marker, _ = token.partition(f".{SIGNATURE}")
+        return f"{unsigned}.{_base64url(self.sign(unsigned.encode()))}" if marker else token
+
 
 class SigningSender:
     """A sender that signs the ID tokens in requests, then passes them to another sender."""
@@ -55,29 +61,27 @@ class SigningSender:
     def __init__(self, sender: Sender, key: Key) -> None:
         self._sender = sender
         self._key = key
-        self.routes = [Route("GET", "/oauth2/v3/certs", "oauth2.certs", self._certs)]
+        self.routes = [Route("GET", "/oauth2/v3/certs", "oauth2.certs", self._certs, public=True)]
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         """Send a request and return the response. Errors: OSError (no response), ProtocolError (not HTTP)."""
-        headers = [(name, self._sign(value)) for name, value in request.headers]
+        headers = [(name, _signed(self._key, value)) for name, value in request.headers]
         return await self._sender.send(replace(request, headers=headers))
-
-    def _sign(self, value: str) -> str:
-        unsigned, marker, _ = value.partition(f".{SIGNATURE}")
-        if not marker or not unsigned.startswith("Bearer "):
-            return value
-        return f"{unsigned}.{_base64url(self._key.sign(unsigned.removeprefix('Bearer ').encode()))}"
 
     def _certs(self, _: Call) -> JsonObject:
         return {"keys": [self._key.public_jwk()]}
+
+
+def _signed(key: Key, header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return f"Bearer {key.sign_token(token)}" if scheme == "Bearer" else header
 
 
 def load_or_create_key(path: Path) -> Key:
     """Load the key at `path`, or create it, which takes about a second."""
     if not path.exists():
         key = generate_key()
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({"p": key.p, "q": key.q}))
+        write_private_file(path, json.dumps({"p": key.p, "q": key.q}))
     return Key(**json.loads(path.read_text()))
 
 

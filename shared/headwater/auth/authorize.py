@@ -1,22 +1,23 @@
 """Authenticate a request's caller and check its role.
 
-`AUTH_MODE=local` accepts requests from this machine only. Host and Origin are checked too, against DNS rebinding and
-requests by other sites' pages. `AUTH_MODE=jwt` requires a token or an API key. Calls from Google's services carry an ID
-token in either mode.
+`AUTH_MODE=local` accepts requests from this machine that send LOCAL_TOKEN, which other users of the machine and web
+pages can't read. Host and Origin are checked too, against DNS rebinding and requests by other sites' pages.
+`AUTH_MODE=jwt` requires a user's token or an API key. Calls from Google's services carry an ID token in either mode.
 """
 
+import hmac
 from typing import Literal
 from urllib.parse import urlsplit
 
 import flask
 
 from headwater.auth import callers
-from headwater.auth.bearer import Bearer
+from headwater.auth.bearer import Bearer, read_token
 from headwater.auth.callers import LOCAL, Caller, role_covers
 from headwater.auth.google_oidc import GoogleOidc
 from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.database.transactions import Database
-from headwater.errors import Forbidden
+from headwater.errors import Forbidden, Unauthorized
 
 Access = Literal["public", "reader", "editor", "owner", "google"]
 """Required access: none, at least that role, or a call from Google's services."""
@@ -40,8 +41,8 @@ class Auth:
             return None
         is_local = self.settings.auth_mode == "local"
         if access == "google":
-            if is_local and not self.settings.on_cloud_run:
-                self._check_local(request)
+            if is_local:
+                self._check_origin(request)
             self.google.check(request)
             return None
         caller = self._check_local(request) if is_local else self.bearer.check(request, any_scope=any_scope)
@@ -50,6 +51,16 @@ class Auth:
         return caller
 
     def _check_local(self, request: flask.Request) -> Caller:
+        self._check_origin(request)
+        token, expected = read_token(request, "Send the token in .headwater/token"), self.settings.local_token
+        if not expected:
+            raise Unauthorized("LOCAL_TOKEN is not set, so AUTH_MODE=local accepts no request. `scripts/dev` sets it.")
+        if not hmac.compare_digest(token.encode(), expected.encode()):
+            raise Unauthorized("The token is not that of this installation. Send the one in .headwater/token.")
+        return Caller(self.settings.local_workspace_id, LOCAL, "owner")
+
+    def _check_origin(self, request: flask.Request) -> None:
+        """Raise Forbidden unless the request comes from this machine, and from no page of another site."""
         if request.remote_addr not in {"127.0.0.1", "::1"}:
             raise Forbidden("AUTH_MODE=local serves this machine only. Set AUTH_MODE=jwt to serve others.")
         for name in ("Host", "X-Forwarded-Host"):
@@ -58,7 +69,6 @@ class Auth:
         origin = request.headers.get("Origin")
         if origin and origin not in self.settings.cors_origins and _hostname(origin) not in LOOPBACK_HOSTS:
             raise Forbidden(f"Requests from pages of {origin} are not allowed. Add it to CORS_ORIGINS to allow them.")
-        return Caller(self.settings.local_workspace_id, LOCAL, "owner")
 
     def _refusal(self, caller: Caller, needed: str) -> Forbidden:
         """Name the required role and who can grant it."""

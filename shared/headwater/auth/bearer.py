@@ -70,11 +70,11 @@ class Bearer:
         return caller
 
 
-def read_token(request: flask.Request) -> str:
+def read_token(request: flask.Request, advice: str = "Send a token or an API key") -> str:
     """Return the request's bearer token; raises Unauthorized without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("Send a token or an API key: `Authorization: Bearer …`.")
+        raise Unauthorized(f"{advice}: `Authorization: Bearer …`.")
     return token.strip()
 
 

@@ -23,6 +23,7 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
+from headwater.google_clients import connection
 from headwater.queue import ledger
 
 if TYPE_CHECKING:
@@ -158,16 +159,7 @@ class Tickets:
     def _client(self) -> "CloudTasksClient":
         from google.cloud.tasks_v2 import CloudTasksClient
 
-        if not self.settings.tasks_endpoint:
-            return CloudTasksClient(transport="rest")
-        from google.api_core.client_options import ClientOptions
-        from google.auth.credentials import AnonymousCredentials
-
-        return CloudTasksClient(
-            transport="rest",
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options=ClientOptions(api_endpoint=self.settings.tasks_endpoint),
-        )
+        return CloudTasksClient(**connection(self.settings, self.settings.tasks_endpoint))
 
 
 def watchdog_due(now: datetime, period_s: float) -> datetime:

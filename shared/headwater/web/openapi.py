@@ -22,7 +22,7 @@ _SECURITY = {
     "TokenOrApiKey": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token of the identity provider, or an API key `hw_…`. Not needed with `AUTH_MODE=local`.",
+        "description": "A token of the identity provider or an API key `hw_…`; with `AUTH_MODE=local`, LOCAL_TOKEN.",
     }
 }
 _PARAMETERS = {

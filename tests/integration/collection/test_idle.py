@@ -26,12 +26,14 @@ from localcloud.scheduler.sender import JobRequestSender
 from localcloud.store import open_store
 from localcloud.targets.id_tokens import id_token
 from localcloud.targets.outbound import Outbound
+from localcloud.targets.signing import SigningSender, generate_key
 from localcloud.tasks.api import CloudTasks, Limits
 from localcloud.tasks.records import SCHEMA as TASKS_SCHEMA
 from scripts.local.cloud_resources import create_all
 from tests.harness.clocks import ManualClock
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import serve_function
+from tests.harness.local_token import AUTHORIZATION, LOCAL_TOKEN
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import wait_until
 from tests.harness.support import queue_settings, settings_for
@@ -46,6 +48,7 @@ SETTINGS: tuple[str, ...] = (
     "cloud_region",
 )
 SETTINGS += ("invoker_service_account", "database_url", "embedding_model", "fetch_file_urls", "watchdog_s")
+SETTINGS += ("google_jwks_url",)
 """Settings that the functions get from the environment."""
 
 TICKS = ("10:15", "10:30", "10:45", "11:00")
@@ -57,6 +60,7 @@ class Cloud:
 
     def __init__(self, data: Path) -> None:
         self.clock = ManualClock()
+        self.key = generate_key()
         self.url = ""
         self._data = data
         self._loop = asyncio.new_event_loop()
@@ -81,10 +85,11 @@ class Cloud:
 
     async def _serve(self, ready: threading.Event) -> None:
         store, outbound = open_store(self._data, [TASKS_SCHEMA, SCHEDULER_SCHEMA]), Outbound()
-        targets = JobRequestSender(outbound)
-        services = CloudTasks(store, outbound, Limits()), CloudScheduler(store, targets, clock=self.clock)
-        targets.router = Router([route for service in services for route in service.routes])
-        server = Server(targets.router)
+        signing = SigningSender(outbound, self.key)
+        targets = JobRequestSender(signing)
+        services = CloudTasks(store, signing, Limits()), CloudScheduler(store, targets, clock=self.clock)
+        targets.router = Router([*signing.routes, *(route for service in services for route in service.routes)])
+        server = Server(targets.router, LOCAL_TOKEN)
         self.url = f"http://127.0.0.1:{await server.bind('127.0.0.1', 0)}"
         for service in services:
             service.start()
@@ -123,7 +128,8 @@ class Installation:
         tasks = []
         for queue in ("collection", "embedding"):
             path = f"/v2/projects/demo/locations/here/queues/{queue}/tasks"
-            tasks += httpx.get(self.cloud.url + path, trust_env=False).json().get("tasks", [])
+            response = httpx.get(self.cloud.url + path, headers=AUTHORIZATION, trust_env=False)
+            tasks += response.json().get("tasks", [])
         return [task["name"] for task in tasks]
 
 
@@ -181,7 +187,7 @@ def test_tick_delivered_ten_times_starts_one_run(
         )
     owner.close()
     url = installation.settings.collection_url
-    token = id_token(installation.settings.invoker_service_account, url, time.time())
+    token = installation.cloud.key.sign_token(id_token(installation.settings.invoker_service_account, url, time.time()))
     headers = {"Authorization": f"Bearer {token}", "X-CloudScheduler": "true"}
     with ThreadPoolExecutor(10) as pool:
         responses = list(pool.map(lambda _: installation.collection.post("/cron/tick", headers=headers), range(10)))

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import flask
@@ -24,7 +25,7 @@ from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.web.app import App
-from localcloud.targets.id_tokens import id_token
+from tests.fakes.token_issuer import fake_issuer
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud
 from tests.harness.stacks import wait_until
@@ -261,10 +262,14 @@ def test_tick_repairs_expired_leases_and_purges_expired_documents(
         assert ledger.claim(tx, "collection", ["list"], "dead", 0)
     job = JobStarter(db, tickets.settings, tickets)
     server = flask.Flask("collection")
-    app = App("collection", tickets.settings, [tick_route(db, tickets, job.watch)], db)
-    server.add_url_rule("/cron/tick", "tick", lambda: app(flask.request), methods=["POST"])
-    token = id_token(tickets.settings.invoker_service_account, tickets.settings.collection_url, time.time())
-    response = server.test_client().post("/cron/tick", headers={"Authorization": f"Bearer {token}"})
+    with fake_issuer("RS256") as google:
+        settings = replace(tickets.settings, google_jwks_url=google.url)
+        app = App("collection", settings, [tick_route(db, tickets, job.watch)], db)
+        server.add_url_rule("/cron/tick", "tick", lambda: app(flask.request), methods=["POST"])
+        claims = {"iss": "https://accounts.google.com", "aud": settings.collection_url, "exp": time.time() + 600}
+        claims |= {"email": settings.invoker_service_account, "email_verified": True}
+        headers = {"Authorization": f"Bearer {google.sign(claims)}"}
+        response = server.test_client().post("/cron/tick", headers=headers)
     assert response.json == {"started": [], "skipped": []}
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select state, lost from steps")).all() == [("ready", 1)]

@@ -57,7 +57,7 @@ def collected_by_tickets(
     """Collect a source by tickets. Yield a pipeline on its database."""
     urls = {"collection_url": f"http://127.0.0.1:{ports[0]}", "embedding_url": f"http://127.0.0.1:{ports[1]}"}
     with ExitStack() as stack:
-        cloud = stack.enter_context(localcloud(folder))
+        cloud = stack.enter_context(localcloud(folder, "--sign-tokens"))
         cloud_settings = {**queue_settings(cloud.url), **urls, "watchdog_s": 2.0}
         pipeline = stack.enter_context(running_pipeline(database, **cloud_settings))
         create_all(pipeline.settings)

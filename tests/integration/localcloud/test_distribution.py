@@ -82,7 +82,8 @@ def test_installed_module_serves_the_apis(binaries: Path, tmp_path: Path) -> Non
         assert process.stdout is not None
         url = f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
         try:
-            created = http.request("POST", f"{url}/v1/projects/p/locations/l/jobs", json=JOB)
+            headers = {"Authorization": f"Bearer {(tmp_path / 'data' / 'token').read_text()}"}
+            created = http.request("POST", f"{url}/v1/projects/p/locations/l/jobs", json=JOB, headers=headers)
             assert (created.status, created.json()["state"]) == (200, "ENABLED")
         finally:
             process.terminate()

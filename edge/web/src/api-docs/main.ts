@@ -1,5 +1,7 @@
 /** The page /api/docs: Swagger UI for /api/openapi.json. It loads nothing from other origins. */
 
+import { readInstallation } from "../api/accounts";
+import { savedToken } from "../session/local-token";
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle";
 import "swagger-ui-dist/swagger-ui.css";
 import "./api-docs.css";
@@ -9,7 +11,7 @@ const applyTheme = (): void => void document.documentElement.classList.toggle("d
 applyTheme();
 dark.addEventListener("change", applyTheme);
 
-SwaggerUI({
+const ui = SwaggerUI({
   dom_id: "#api-docs",
   url: "/api/openapi.json",
   deepLinking: true,
@@ -19,4 +21,12 @@ SwaggerUI({
   // Tokens are not stored, and the document is not sent to the validator of swagger.io.
   persistAuthorization: false,
   validatorUrl: null,
+  onComplete: () => void authorizeLocally(),
 });
+
+/** In local mode, send the token with which the app was opened in this browser. */
+async function authorizeLocally(): Promise<void> {
+  const token = savedToken();
+  const { authMode } = await readInstallation();
+  if (authMode === "local" && token !== null) ui.preauthorizeApiKey("TokenOrApiKey", token);
+}

@@ -9,6 +9,10 @@ declare module "swagger-ui-dist/swagger-ui-es-bundle" {
     tryItOutEnabled: boolean;
     persistAuthorization: boolean;
     validatorUrl: string | null;
+    onComplete: () => void;
   }
-  export default function SwaggerUI(options: Options): unknown;
+  interface Instance {
+    preauthorizeApiKey: (scheme: string, token: string) => void;
+  }
+  export default function SwaggerUI(options: Options): Instance;
 }

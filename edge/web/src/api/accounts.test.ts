@@ -8,7 +8,7 @@ afterEach(() => {
 it.each(["hw_abcd…", "hw_abcd efgh", "ключ", ""])("rejects %j without a request", async (token) => {
   const fetched = vi.fn();
   vi.stubGlobal("fetch", fetched);
-  await expect(checkToken(token)).rejects.toThrow("Copy the whole key");
+  await expect(checkToken(token)).rejects.toThrow("Copy the whole text");
   expect(fetched).not.toHaveBeenCalled();
 });
 

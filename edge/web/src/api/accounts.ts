@@ -14,8 +14,8 @@ export interface Installation {
 }
 
 const INVALID_KEY: Problem = {
-  title: "Invalid API key",
-  detail: "This isn't a valid API key. Copy the whole key and try again.",
+  title: "Invalid API key or token",
+  detail: "This isn't a valid API key or token. Copy the whole text and try again.",
 };
 
 export async function readInstallation(signal?: AbortSignal): Promise<Installation> {

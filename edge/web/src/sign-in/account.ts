@@ -5,7 +5,7 @@ import type { Me, Role } from "../api/types";
 
 export interface Account {
   me: Me;
-  /** False in local mode, which has no sign-in. */
+  /** False in local mode, which has a token but no users. */
   signsIn: boolean;
   /** Read the user again, after a change to their role or workspaces. */
   reload: () => void;

@@ -3,15 +3,16 @@ import { readInstallation, readMe, type Installation } from "../api/accounts";
 import type { Problem } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { AccountContext, LOCAL } from "./account";
+import { AccountContext } from "./account";
 import { chooseWorkspace, signOut, useSession, type Session } from "../session/session";
+import { LocalGate } from "./local-gate";
 import { SignInPage } from "./sign-in-page";
 
-/** Show the app after sign-in, or at once in local mode, which has none. */
+/** Show the app after sign-in; in local mode, to browsers that have its token. */
 export function Gate({ children }: { children: ReactNode }): ReactNode {
   const { value: installation, problem, reload } = useLoad(readInstallation);
   if (installation) {
-    if (installation.authMode === "local") return <AccountContext value={LOCAL}>{children}</AccountContext>;
+    if (installation.authMode === "local") return <LocalGate>{children}</LocalGate>;
     return <SignInRequired installation={installation}>{children}</SignInRequired>;
   }
   if (!problem) return null;

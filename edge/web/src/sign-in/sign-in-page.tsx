@@ -1,9 +1,8 @@
-import { useEffect, useId, useRef, useState, type ReactNode, type SubmitEvent } from "react";
-import { checkToken, type Installation } from "../api/accounts";
-import { problemOf } from "../api/problem";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { Installation } from "../api/accounts";
 import { useTitle } from "../routing/use-title";
 import { BrandMark } from "../ui/icons";
-import { Field } from "../ui/field";
+import { KeyForm } from "./key-form";
 import { startSignIn } from "./redirect";
 import { signIn, useSignedOut } from "../session/session";
 
@@ -46,56 +45,23 @@ export function SignInPage({ installation }: { installation: Installation }): Re
         {signInUrl ? (
           <details className="more">
             <summary>Sign in with an API key</summary>
-            <KeyForm />
+            <ApiKeyForm />
           </details>
         ) : (
-          <KeyForm />
+          <ApiKeyForm />
         )}
       </div>
     </main>
   );
 }
 
-/** Check an API key, then sign in with it. */
-function KeyForm(): ReactNode {
-  const formId = useId();
-  const [key, setKey] = useState("");
-  const [isBusy, setIsBusy] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
-
-  const check = (event: SubmitEvent): void => {
-    event.preventDefault();
-    const token = key.trim();
-    setIsBusy(true);
-    setProblem(null);
-    checkToken(token)
-      .then(
-        () => {
-          signIn(token);
-        },
-        (error: unknown) => {
-          setProblem(problemOf(error).detail);
-        },
-      )
-      .finally(() => {
-        setIsBusy(false);
-      });
-  };
-
+function ApiKeyForm(): ReactNode {
   return (
-    <form id={formId} className="key-form" onSubmit={check}>
-      <Field
-        label="API key"
-        hint="Starts with hw_. Owners create API keys on the Workspace page."
-        value={key}
-        onChange={setKey}
-        error={problem}
-        type="password"
-        required
-      />
-      <button type="submit" disabled={isBusy}>
-        {isBusy ? "Checking…" : "Sign in with API key"}
-      </button>
-    </form>
+    <KeyForm
+      label="API key"
+      hint="Starts with hw_. Owners create API keys on the Workspace page."
+      submit="Sign in with API key"
+      onAccepted={signIn}
+    />
   );
 }

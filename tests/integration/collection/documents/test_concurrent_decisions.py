@@ -62,13 +62,14 @@ def _send_concurrently(pipeline: Pipeline, requests: list[tuple[str, str, Any]])
             stop.wait(0.01)
 
     server = CollectionClient(pipeline.database, pipeline.settings).server  # shared by all threads, as in a function
+    headers = {"Authorization": f"Bearer {pipeline.settings.local_token}"}
 
     def send(request: tuple[str, str, Any]) -> int:
         method, path, body = request
         if path == "cancel":
             running = pipeline.rows("select id from runs where state = 'running'")
             path = f"/api/runs/{running[0][0] if running else uuid.uuid4()}/cancel"
-        status: int = server.test_client().open(path, method=method, json=body).status_code
+        status: int = server.test_client().open(path, method=method, json=body, headers=headers).status_code
         return 409 if "cancel" in path and status == 404 else status
 
     worker = threading.Thread(target=work)

@@ -13,6 +13,7 @@ from google.api_core import exceptions
 from google.cloud import tasks_v2
 
 from tests.fakes.http_target import Hit, Reply, Target, http_target
+from tests.harness.local_token import AUTHORIZATION
 from tests.harness.localcloud import LOCATION, PATIENCE_S, Cloud, localcloud, wait_until
 
 _queue_ids = (f"q{number}" for number in itertools.count())
@@ -360,6 +361,8 @@ def test_unsupported_features_are_rejected_by_name(cloud: Cloud, queue: str) -> 
 def test_heartbeat_is_answered_and_web_pages_are_rejected(cloud: Cloud) -> None:
     with urllib3.PoolManager() as http:
         assert http.request("GET", f"{cloud.url}/heartbeat").status == 200
-        assert http.request("GET", f"{cloud.url}/heartbeat", headers={"Origin": "https://web"}).status == 403
-        refused = http.request("POST", f"{cloud.url}/v2/{LOCATION}/queues", body=b"{nonsense")
+        for headers in ({"Origin": "https://web"}, {"Origin": "http://127.0.0.1:1"} | AUTHORIZATION):
+            assert http.request("GET", f"{cloud.url}/heartbeat", headers=headers).status == 403
+        url = f"{cloud.url}/v2/{LOCATION}/queues"
+        refused = http.request("POST", url, body=b"{nonsense", headers=AUTHORIZATION)
         assert (refused.status, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")

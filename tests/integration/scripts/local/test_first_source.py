@@ -3,14 +3,14 @@
 import asyncio
 from pathlib import Path
 
-from scripts.local.first_source import add_first_source
+from scripts.local.first_source import Api, add_first_source
 from tests.harness.ports import free_port
 
 
-def add(api: str, checkout: Path) -> list[str]:
+def add(url: str, checkout: Path) -> list[str]:
     """Return the lines that are reported."""
     lines: list[str] = []
-    asyncio.run(add_first_source(api, checkout, say=lines.append))
+    asyncio.run(add_first_source(Api(url, "token"), checkout, say=lines.append))
     return lines
 
 

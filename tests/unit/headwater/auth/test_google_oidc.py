@@ -119,11 +119,13 @@ def test_only_the_header_verified_by_cloud_run_is_trusted() -> None:
     check_token("user.token.signature", X_Serverless_Authorization=f"Bearer {unsigned_token()}")
 
 
-def test_local_mode_accepts_tickets_only_from_this_machine() -> None:
-    check_token(unsigned_token(), LOCAL)
+def test_local_mode_accepts_signed_tickets_from_this_machine_only(google: FakeIssuer) -> None:
+    signed = google.sign({"exp": time.time() + 600} | CLAIMS)
+    check_token(signed, LOCAL, jwks=google.url)
+    assert rejection(unsigned_token(), LOCAL, jwks=google.url) == 401, "other users of the machine can write the marker"
     check_token(unsigned_token(), Host="collection.example")
     for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
-        assert rejection(unsigned_token(), LOCAL, **headers) == 403
+        assert rejection(signed, LOCAL, jwks=google.url, **headers) == 403
 
 
 def test_signature_is_verified_outside_cloud_run(google: FakeIssuer) -> None:

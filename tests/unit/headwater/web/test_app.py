@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from headwater.config import Settings
 from headwater.errors import UpstreamError
 from headwater.web.app import MAX_BODY_BYTES, App, Call, Reply, Route
+from tests.harness.local_token import LOCAL_TOKEN
 from tests.harness.support import unopened_database
 
 
@@ -55,12 +56,15 @@ THING = "/api/things/00000000-0000-4000-8000-000000000000"
 
 
 def client(**changes: Any) -> FlaskClient:
-    settings = Settings(**({"database_url": "x", "cors_origins": ("https://app.example",)} | changes))
+    values = {"database_url": "x", "local_token": LOCAL_TOKEN, "cors_origins": ("https://app.example",)}
+    settings = Settings(**(values | changes))
     app = App("test", settings, ROUTES, unopened_database())
     server = flask.Flask("test")
     methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
-    return server.test_client()
+    client = server.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {LOCAL_TOKEN}"
+    return client
 
 
 def problem_of(response: Any, status: int) -> dict[str, Any]:
@@ -170,6 +174,29 @@ def test_local_mode_rejects_other_host_names(headers: dict[str, str]) -> None:
 
 def test_local_mode_rejects_other_peers() -> None:
     problem_of(client().get(THING, environ_base={"REMOTE_ADDR": "10.0.0.9"}), 403)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer x",
+        f"Basic {LOCAL_TOKEN}",
+        f"Bearer {LOCAL_TOKEN}x",
+        f"Bearer {LOCAL_TOKEN[:-1]}",
+        "Bearer \xff",
+    ],
+)
+def test_local_mode_requires_its_token(authorization: str) -> None:
+    problem = problem_of(client().get(THING, headers={"Authorization": authorization}), 401)
+    assert ".headwater/token" in problem["detail"]
+    assert client().get(THING, headers={"Authorization": f"bearer {LOCAL_TOKEN}"}).status_code == 200
+
+
+def test_local_mode_without_a_token_accepts_no_request() -> None:
+    for authorization in ("", "Bearer ", "Bearer x"):
+        problem_of(client(local_token="").get(THING, headers={"Authorization": authorization}), 401)
 
 
 @pytest.mark.parametrize("token", ["", "Bearer x", "Bearer a.b.c", "Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE"])

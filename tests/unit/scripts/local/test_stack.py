@@ -60,7 +60,7 @@ def test_worker_gets_auth_settings_and_its_secret_in_a_private_file(
     assert not any(secret in word for word in edge.command)
     file = stack.data / "worker-secrets.env"
     assert f"--env-file={file}" in edge.command
-    assert file.read_text() == "AUTH_SECRET=`it's \\$HOME, \\n and 32 bytes or more`\n"
+    assert file.read_text() == (f"AUTH_SECRET=`it's \\$HOME, \\n and 32 bytes or more`\nLOCAL_TOKEN='{stack.token}'\n")
     assert file.stat().st_mode & 0o077 == 0
 
 

@@ -1,0 +1,122 @@
+/** Opening the app in local mode, in a real browser: the printed link, other tabs, other links, pages of other ports. */
+
+import { existsSync } from "node:fs";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { listen, type TestServer } from "../worker/testing/fixtures";
+import { CHROMIUM, DESK, expectNoHorizontalScroll, launch, NARROW, open } from "./browser.mjs";
+import { ChatFunction } from "./chat-function";
+import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
+
+describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chromium)", () => {
+  let chat: ChatFunction;
+  let wrangler: Wrangler;
+  let otherPort: TestServer;
+  let browser: Browser;
+  let page: Page;
+  let context: BrowserContext;
+
+  beforeAll(async () => {
+    chat = new ChatFunction();
+    wrangler = await startWrangler(inject("app"), await chat.start());
+    otherPort = await listen((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Another app</title>");
+      return Promise.resolve();
+    });
+    browser = await launch();
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await otherPort.close();
+    await wrangler.close();
+    await chat.close();
+  });
+
+  beforeEach(async () => {
+    page = await open(browser, { viewport: DESK, colorScheme: "light" }, []);
+    context = page.context();
+  });
+
+  afterEach(() => context.close());
+
+  const expectOpen = (shown = page): Promise<void> => shown.getByRole("textbox", { name: "Question" }).waitFor();
+  const expectClosed = (): Promise<void> =>
+    page.getByRole("heading", { name: "Open the link from your terminal" }).waitFor();
+
+  it("by the link removes the token from the URL, and opens other tabs too", async () => {
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await expectOpen();
+    expect(page.url()).toBe(`${wrangler.url}/`);
+    expect(await page.evaluate(() => document.cookie)).toBe("");
+    const tab = await context.newPage();
+    await tab.goto(`${wrangler.url}/chat`);
+    await expectOpen(tab);
+    await tab.reload();
+    await expectOpen(tab);
+  });
+
+  it("without the link says where to find it, on a narrow screen too", async () => {
+    await page.goto(`${wrangler.url}/sources`);
+    await expectClosed();
+    await page.setViewportSize(NARROW);
+    await expectNoHorizontalScroll(page, "the page that asks for the link");
+    expect(await page.getByRole("main").innerText()).toContain("scripts/dev --link");
+    expect(chat.questions).toHaveLength(0);
+  });
+
+  it.each([LOCAL_TOKEN, `http://127.0.0.1:8787/#token=${LOCAL_TOKEN}`])(
+    "by pasting %s returns to the page",
+    async (text) => {
+      await page.goto(`${wrangler.url}/chat`);
+      await page.getByLabel("Link or token").fill("a wrong one");
+      await page.keyboard.press("Enter");
+      await page.getByText("Copy the whole text and try again.").waitFor();
+      await page.getByLabel("Link or token").fill("another-wrong-one");
+      await page.keyboard.press("Enter");
+      await page.getByText("The token is not that of this installation.").waitFor();
+      await page.getByLabel("Link or token").fill(text);
+      await page.keyboard.press("Enter");
+      await expectOpen();
+      expect(page.url()).toBe(`${wrangler.url}/chat`);
+    },
+  );
+
+  it("by a wrong link keeps the token that works", async () => {
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await expectOpen();
+    await page.goto("about:blank");
+    await page.goto(`${wrangler.url}/#token=of-an-attacker`);
+    await expectOpen();
+    await page.goto("about:blank");
+    await page.goto(wrangler.url);
+    await expectOpen();
+  });
+
+  it("asks for the new link when the token has changed", async () => {
+    await page.goto(wrangler.url);
+    await page.evaluate(() => {
+      localStorage.setItem("headwater:local-token", "of-a-deleted-data-folder");
+    });
+    await page.reload();
+    await expectClosed();
+    await page.getByText("The token is not that of this installation.").waitFor();
+    await page.goto("about:blank");
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await expectOpen();
+  });
+
+  it("leaves nothing to pages of other ports", async () => {
+    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await expectOpen();
+    await page.goto(otherPort.url);
+    const found = await page.evaluate(async (api) => {
+      const outcome = await fetch(`${api}/api/conversations`, { credentials: "include" }).then(
+        (response) => `read ${response.status}`,
+        () => "blocked",
+      );
+      return [Object.keys(localStorage), document.cookie, outcome];
+    }, wrangler.url);
+    expect(found).toEqual([[], "", "blocked"]);
+  });
+});
