@@ -35,18 +35,30 @@ def fake_passage(text: str, **changes: Any) -> Passage:
 class FakeProvider:
     """The next answer, and the requests so far.
 
-    Everything after `wait_after` pieces waits until `wait` is set. `ends` is how a stream ends: `well`, `early` (closed
-    properly, without the events that end an answer) or `broken` (the connection is cut in the middle).
+    Everything after `wait_after` pieces waits until `wait` is set. `ends` is how a stream ends: `well`, `done` (without
+    a `finish_reason`), `early` (closed properly, without the events that end an answer) or `broken` (the connection is
+    cut in the middle). `finish` is the provider's reason for an end that is `well`.
+
+    `error` is the error of an answer with a `status` other than 200, or an event after the pieces of a stream. `body`
+    is sent as JSON instead of a stream. `failures` is the number of answers with the error; later ones have none.
     """
 
     url: str = ""
     pieces: list[str] = field(default_factory=lambda: ["Yes", " [1]."])
     status: int = 200
     ends: str = "well"
+    finish: str = ""
+    error: dict[str, Any] | None = None
+    failures: int = 1_000
+    body: Any = None
     wait: threading.Event | None = None
     wait_after: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+
+    def fails(self) -> bool:
+        """Return True if this answer ends with the error."""
+        return self.error is not None and len(self.requests) <= self.failures
 
     def events(self, path: str) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
         """Yield the events of a stream, each with its name or None."""
@@ -68,8 +80,11 @@ class FakeProvider:
         yield None, chunk({"role": "assistant", "content": ""})
         for piece in self._pieces():
             yield None, chunk({"content": piece})
-        if self.ends == "well":
-            yield None, chunk({}, "stop")
+        if self.fails():
+            yield None, {"error": self.error}
+        elif self.ends == "well":
+            yield None, chunk({}, self.finish or "stop")
+        if self.ends in ("well", "done"):
             yield None, "[DONE]"
 
     def _anthropic(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
@@ -86,9 +101,11 @@ class FakeProvider:
         yield "content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}
         for piece in self._pieces():
             yield "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}}
-        if self.ends == "well":
+        if self.fails():
+            yield "error", {"error": self.error}
+        elif self.ends == "well":
             yield "content_block_stop", {"index": 0}
-            stop = {"stop_reason": "end_turn", "stop_sequence": None}
+            stop = {"stop_reason": self.finish or "end_turn", "stop_sequence": None}
             yield "message_delta", {"delta": stop, "usage": {"output_tokens": 2}}
             yield "message_stop", {}
 
@@ -104,7 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.provider.requests.append(json.loads(body))
         self.provider.keys.append(self.headers.get("Authorization") or self.headers.get("X-Api-Key") or "")
         if self.provider.status != 200:
-            self._refuse()
+            error = {"type": "error", "message": "secret words of the provider", "code": "fake"}
+            self._send_json(self.provider.status, {"type": "error", "error": self.provider.error or error})
+            return
+        if self.provider.body is not None:
+            self._send_json(200, self.provider.body)
             return
         self.send_response(200)
         self.send_header("Connection", "close")
@@ -122,10 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(event.encode()):x}\r\n{event}\r\n".encode())
         self.wfile.flush()
 
-    def _refuse(self) -> None:
-        error = {"type": "error", "message": "secret words of the provider", "code": "fake"}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        self.send_response(self.provider.status)
+    def _send_json(self, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
         self.send_header("Connection", "close")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -4,21 +4,26 @@ Stores and sends nothing; `streams.writer` does.
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.prompt import ChatModel, ModelInput, Turn, retrieval_query
+from functions.chat.answers.pieces import Finish, Piece, Thought, split_thoughts
+from functions.chat.answers.prompt import ChatModel, ModelInput, ModelMisconfigured, Turn, retrieval_query
 from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.retrieval.search import Passage, Search, is_relevant
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
     Citation,
+    FinishReason,
     ModelName,
     ModelPart,
     Part,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
     SourceMetadata,
     SourcePart,
     Start,
@@ -26,7 +31,8 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextStart,
 )
-from headwater.errors import UpstreamError
+from functions.chat.streams.writer import AnswerCut
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 
 PASSAGES = 8
 """Passages that a model is given, at most."""
@@ -35,6 +41,8 @@ NOTHING_FOUND = (
     "I couldn't find anything about this in your documents. "
     "Try the words that the documents would use, or add a source that covers it."
 )
+
+MODEL_UNAVAILABLE = "The language model can't be used at the moment. Tell an owner of this workspace."
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -45,6 +53,8 @@ class Question(msgspec.Struct, frozen=True):
     answer: AnswerKey
     text: str
     history: Sequence[Turn]
+    is_owner: bool
+    """Whether the caller is told which settings to change."""
 
 
 def compose(
@@ -52,8 +62,8 @@ def compose(
 ) -> Generator[list[Part], None, None]:
     """Yield the parts of an answer in groups. An empty group means that the model is still silent.
 
-    If no passage is relevant, the model is not called. Raises UpstreamError if the model takes longer than `timeout_s`
-    or returns nothing, and passes on every other error.
+    If no passage is relevant, the model is not called. Raises AnswerCut if the model stops early, UpstreamError if it
+    takes longer than `timeout_s` or returns no text, and passes on every other error.
     """
     yield [Start(str(question.answer.id)), ModelPart(ModelName(model.name, model.configured))]
     query = retrieval_query(question.text, question.history)
@@ -63,21 +73,82 @@ def compose(
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    pieces = model.answer(ModelInput(question.text, query, question.history, passages))
-    has_text = False
+    pieces = split_thoughts(model.answer(ModelInput(question.text, query, question.history, passages)))
+    parts = _AnswerParts(citations)
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
-        for text in _filter(groups, citations):
-            yield ([TextDelta(delta=text)] if has_text else [TextStart(), TextDelta(delta=text)]) if text else []
-            has_text = has_text or bool(text)
-    if not has_text:
-        raise UpstreamError("The model returned an empty answer. Try again.")
-    yield [TextEnd()]
+        try:
+            for group in groups:
+                yield [part for piece in group for part in parts.add(piece)]
+        except ModelMisconfigured as error:
+            raise error if question.is_owner else PermanentError(MODEL_UNAVAILABLE) from error
+    yield parts.end()
+    if not parts.has_text:
+        raise _no_text(parts.reason)
+    if parts.reason != "stop":
+        raise AnswerCut(parts.reason, _NOTICES[parts.reason])
 
 
-def _filter(groups: Iterable[str], citations: CitationFilter) -> Iterator[str]:
-    for group in groups:
-        yield citations.feed(_UNSTORABLE.sub("", group))
-    yield citations.finish()
+class _AnswerParts:
+    """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations."""
+
+    def __init__(self, citations: CitationFilter) -> None:
+        self.reason: FinishReason = "stop"
+        self._citations = citations
+        self.has_text = False
+        self._thoughts = 0
+        self._open_thoughts = ""
+
+    def add(self, piece: Piece) -> Iterator[Part]:
+        """Yield the parts of the next piece."""
+        match piece:
+            case Finish():
+                self.reason = piece.reason
+            case Thought():
+                if text := _UNSTORABLE.sub("", piece.text):
+                    yield from self._think(text)
+            case _:
+                yield from self._write(self._citations.feed(_UNSTORABLE.sub("", piece)))
+
+    def end(self) -> list[Part]:
+        """Return the last parts of the answer."""
+        last = [*self._write(self._citations.finish()), *self._end_thoughts()]
+        return [*last, TextEnd()] if self.has_text else last
+
+    def _think(self, text: str) -> Iterator[Part]:
+        if not self._open_thoughts:
+            self._thoughts += 1
+            self._open_thoughts = f"r{self._thoughts}"
+            yield ReasoningStart(id=self._open_thoughts)
+        yield ReasoningDelta(id=self._open_thoughts, delta=text)
+
+    def _write(self, text: str) -> Iterator[Part]:
+        if not text or not (self.has_text or text.strip()):
+            return
+        yield from self._end_thoughts()
+        if not self.has_text:
+            self.has_text = True
+            yield TextStart()
+        yield TextDelta(delta=text)
+
+    def _end_thoughts(self) -> Iterator[Part]:
+        if self._open_thoughts:
+            yield ReasoningEnd(id=self._open_thoughts)
+            self._open_thoughts = ""
+
+
+_NOTICES: Mapping[FinishReason, str] = {
+    "length": "The model stopped at its length limit, so this answer is incomplete. Ask for the rest, or ask for less.",
+    "content-filter": "The model's content filter stopped this answer, so it is incomplete. Ask in other words.",
+    "other": "The model stopped before this answer was complete. Ask again.",
+}
+
+
+def _no_text(reason: FinishReason) -> HeadwaterError:
+    if reason == "length":
+        return UpstreamError("The model reached its length limit before it wrote an answer. Ask a simpler question.")
+    if reason == "content-filter":
+        return PermanentError("The model's content filter refused to answer this question. Ask in other words.")
+    return UpstreamError("The model returned an empty answer. Try again.")
 
 
 def _source(n: int, passage: Passage) -> SourcePart:

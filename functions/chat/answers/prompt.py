@@ -6,7 +6,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from functions.chat.answers.pieces import Piece
 from functions.chat.retrieval.search import Passage
+from headwater.errors import PermanentError
 
 MAX_HISTORY_TURNS = 8
 MAX_HISTORY_CHARS = 8_000
@@ -40,6 +42,10 @@ class ModelInput(msgspec.Struct, frozen=True):
     passages: Sequence[Passage]
 
 
+class ModelMisconfigured(PermanentError):
+    """The model's settings or its account have to be changed. Only owners can do that."""
+
+
 class ChatModel(Protocol):
     """A model that answers a question from passages."""
 
@@ -53,8 +59,8 @@ class ChatModel(Protocol):
         """Whether this is a language model, not the extractive one."""
         ...
 
-    def answer(self, model_input: ModelInput) -> Iterator[str]:
-        """Yield the answer's text piece by piece, with unchecked citations."""
+    def answer(self, model_input: ModelInput) -> Iterator[Piece]:
+        """Yield the answer piece by piece, with unchecked citations, and `Finish` at its end."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Batch streamed tokens into groups, read on a separate thread.
+"""Batch the streamed pieces of an answer into groups, read on a separate thread.
 
 The thread lets the caller send keep-alives while the model is silent, and abandon a model that hangs.
 """
@@ -6,9 +6,12 @@ The thread lets the caller send keep-alives while the model is silent, and aband
 import contextvars
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from itertools import groupby
 from queue import Empty, SimpleQueue
+from typing import cast
 
+from functions.chat.answers.pieces import Piece, Thought
 from headwater.errors import UpstreamError
 
 
@@ -19,17 +22,18 @@ class _End:
         self.error = error
 
 
-_Queue = SimpleQueue[str | _End]
+_Queue = SimpleQueue[Piece | _End]
 
 
 def batch_tokens(
-    pieces: Iterable[str], *, timeout_s: float, silence_s: float = 1.0, group_s: float = 0.05, group_chars: int = 400
-) -> Generator[str, None, None]:
-    """Yield the pieces in groups, and '' whenever no piece has arrived for `silence_s`.
+    pieces: Iterable[Piece], *, timeout_s: float, silence_s: float = 1.0, group_s: float = 0.05, group_chars: int = 400
+) -> Generator[list[Piece], None, None]:
+    """Yield the pieces in groups, and an empty group whenever no piece has arrived for `silence_s`.
 
-    A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. An error
-    raised by `pieces` is raised here after the pieces before it. Raises UpstreamError if all of it takes longer than
-    `timeout_s`. After this generator is closed, the thread ends at its next piece.
+    A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. Adjacent
+    pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
+    before it. Raises UpstreamError if all of it takes longer than `timeout_s`. After this generator is closed, the
+    thread ends at its next piece.
     """
     queue: _Queue = SimpleQueue()
     closed = threading.Event()
@@ -50,7 +54,7 @@ def batch_tokens(
         closed.set()
 
 
-def _feed(pieces: Iterable[str], queue: _Queue, closed: threading.Event) -> None:
+def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event) -> None:
     error: BaseException | None = None
     try:
         for piece in pieces:
@@ -63,17 +67,30 @@ def _feed(pieces: Iterable[str], queue: _Queue, closed: threading.Event) -> None
         queue.put(_End(error))
 
 
-def _take_group(queue: _Queue, silence_s: float, group_s: float, group_chars: int) -> tuple[str, _End | None]:
+def _take_group(queue: _Queue, silence_s: float, group_s: float, group_chars: int) -> tuple[list[Piece], _End | None]:
     """Wait for a piece, then for the pieces right after it."""
-    group, wait_s, until = "", silence_s, 0.0
-    while len(group) < group_chars:
+    pieces: list[Piece] = []
+    chars, wait_s, until = 0, silence_s, 0.0
+    while chars < group_chars:
         try:
             piece = queue.get(timeout=wait_s) if wait_s > 0 else queue.get_nowait()
         except Empty:
             break
         if isinstance(piece, _End):
-            return group, piece
+            return list(_join(pieces)), piece
         until = until or time.monotonic() + group_s
         wait_s = until - time.monotonic()
-        group += piece
-    return group, None
+        pieces.append(piece)
+        chars += len(piece if isinstance(piece, str) else piece.text if isinstance(piece, Thought) else "")
+    return list(_join(pieces)), None
+
+
+def _join(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Join adjacent pieces of text, and adjacent thoughts."""
+    for kind, adjacent in groupby(pieces, type):
+        if kind is str:
+            yield "".join(cast(Iterator[str], adjacent))
+        elif kind is Thought:
+            yield Thought("".join(thought.text for thought in cast(Iterator[Thought], adjacent)))
+        else:
+            yield from adjacent

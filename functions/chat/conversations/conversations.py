@@ -40,9 +40,13 @@ class ConversationList(msgspec.Struct, frozen=True):
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
-    """How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three have partial text."""
+    """How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
 
-    state: Literal["complete", "stopped", "interrupted", "failed"]
+    `notice` explains an answer that was cut, interrupted or failed, and says what to do.
+    """
+
+    state: Literal["complete", "cut", "stopped", "interrupted", "failed"]
+    notice: str | None
     created_at: dt.datetime
 
 
@@ -139,7 +143,7 @@ def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> C
     messages = []
     for row in tx.execute(_MESSAGES, values):
         parts = msgspec.convert(row.parts, list[StoredPart])
-        messages.append(UIMessage(str(row.id), row.role, parts, MessageMetadata(row.state, row.created_at)))
+        messages.append(UIMessage(str(row.id), row.role, parts, MessageMetadata(row.state, row.notice, row.created_at)))
     return Conversation(conversation_id, title, messages)
 
 
@@ -189,7 +193,7 @@ _INSERT_QUESTION = sa.text("""
 """)
 
 _MESSAGES = sa.text(f"""
-    select id, role, parts, state, created_at from messages
+    select id, role, parts, state, notice, created_at from messages
     where {_IN_CONVERSATION} and state <> 'streaming' order by ordinal
 """)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import flask
 import msgspec
 
-from functions.chat.answers.compose import Question, compose
+from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
 from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList
@@ -22,7 +22,7 @@ from functions.chat.streams.writer import Writer
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
-from headwater.errors import UnprocessableContent
+from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
@@ -130,10 +130,16 @@ class Chat:
         request: ChatRequest = call.body
         conversation_id = check_conversation_id(request.id)
         message_id, question = read_question(request.messages, self.settings.max_question_chars)
-        model = self.model
+        is_owner = call.caller.role == "owner"
+        try:
+            model = self.model
+        except ConfigError as error:
+            raise error if is_owner else UpstreamError(MODEL_UNAVAILABLE) from error
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
-        groups = compose(Question(answer, question, history), self.search, model, self.settings.chat_timeout_s)
+        groups = compose(
+            Question(answer, question, history, is_owner), self.search, model, self.settings.chat_timeout_s
+        )
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
 

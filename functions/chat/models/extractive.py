@@ -12,6 +12,7 @@ from math import log
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.sentences import sentences
 from functions.chat.retrieval.search import Passage
@@ -43,7 +44,7 @@ class Extractive:
     name = "extractive"
     configured = False
 
-    def answer(self, model_input: ModelInput) -> Iterator[str]:
+    def answer(self, model_input: ModelInput) -> Iterator[Piece]:
         """Yield an introduction, then each quotation with its citation, in Markdown."""
         yield INTRODUCTION
         quotes = choose_quotes(model_input.query, model_input.passages)
@@ -52,6 +53,7 @@ class Extractive:
             yield _quoted(text, quote.n)
         if not quotes:
             yield _quoted_block(model_input.passages[0].text, 1)
+        yield Finish("stop")
 
 
 def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:

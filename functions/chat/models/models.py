@@ -6,16 +6,21 @@ URLs come from the settings only, never from the environment.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from functions.chat.answers.pieces import Finish, Piece, Thought
 from functions.chat.answers.prompt import ChatModel, ModelInput, build_messages
 from functions.chat.models.extractive import Extractive
+from functions.chat.models.provider_errors import DISPLAY_NAMES, is_in_stream, status_of, translate_error
+from functions.chat.models.stream_end import client_that_notes_done, done_was_sent
+from functions.chat.streams.ui_message_stream import FinishReason
 from headwater import logs
 from headwater.config import Settings
-from headwater.errors import ConfigError, HeadwaterError, PermanentError, UpstreamError
+from headwater.errors import ConfigError, UpstreamError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk
 
 MAX_RETRIES = 2
 """Retries by a provider's own client before the first token, on 429, 5xx and connection errors."""
@@ -52,64 +57,66 @@ class LanguageModel:
     def _client(self) -> "BaseChatModel":
         return _PROVIDERS[self.provider](self.settings, self.model)
 
-    def answer(self, model_input: ModelInput) -> Iterator[str]:
-        """Yield the answer piece by piece. Raises UpstreamError or PermanentError that say what to do."""
-        finished = False
-        try:
-            for chunk in self._client.stream([(turn.role, turn.text) for turn in build_messages(model_input)]):
-                finished = finished or not _FINISH_KEYS.isdisjoint(chunk.response_metadata)
-                if chunk.text:
-                    yield str(chunk.text)
-        except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
-            # The provider's message is not logged: it may quote the prompt.
-            kind = f"{type(error).__module__}.{type(error).__qualname__}"
-            logs.event("model.failed", severity=30, model=self.name, kind=kind, status=_status(error))
-            raise translate_error(error, self.provider, self.name) from None
-        if not finished:
+    def answer(self, model_input: ModelInput) -> Iterator[Piece]:
+        """Yield the answer piece by piece, then `Finish`. Raises UpstreamError or PermanentError that say what to do.
+
+        If the provider fails in the stream before the first piece, the question is sent once more.
+        """
+        messages = [(turn.role, turn.text) for turn in build_messages(model_input)]
+        reason, has_begun = "", False
+        for attempt in range(2):
+            try:
+                for chunk in self._client.stream(messages):
+                    reason = finish_reason(chunk.response_metadata) or reason
+                    for piece in _pieces(chunk):
+                        has_begun = True
+                        yield piece
+                break
+            except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
+                # The provider's message is not logged: it may quote the prompt.
+                kind = f"{type(error).__module__}.{type(error).__qualname__}"
+                logs.event("model.failed", severity=30, model=self.name, kind=kind, status=status_of(error))
+                if attempt or has_begun or not is_in_stream(error):
+                    raise translate_error(error, self.provider, self.name, self._base_url) from None
+        if reason in _FAILURES or not (reason or done_was_sent()):
             raise UpstreamError(
-                f"{_display_name(self.provider)} closed the connection before the answer was complete. Try again."
+                f"{DISPLAY_NAMES[self.provider]} ended the connection before the answer was complete. Try again."
             )
+        yield Finish(_REASONS.get(reason, "stop"))
+
+    @property
+    def _base_url(self) -> str:
+        return str(getattr(self.settings, f"{self.provider}_base_url", ""))
 
 
-_FINISH_KEYS = {"finish_reason", "stop_reason", "status"}
-"""Metadata keys that providers set on the last chunk; without one, the connection was cut."""
+def finish_reason(metadata: Mapping[str, Any]) -> str:
+    """Return why a provider ended an answer, in lower case, from a chunk's metadata; "" if the chunk is not the last.
 
-_DISPLAY_NAMES = {"anthropic": "Anthropic", "google_genai": "Google", "groq": "Groq", "openai": "OpenAI"}
-
-
-def _display_name(provider: str) -> str:
-    return _DISPLAY_NAMES[provider]
-
-
-def _status(error: Exception) -> int | None:
-    for name in ("status_code", "code"):
-        if isinstance(status := getattr(error, name, None), int):
-            return status
-    return None
+    OpenAI's responses API has `status: incomplete` with a reason in `incomplete_details`.
+    """
+    details = metadata.get("incomplete_details") or {}
+    names = ("finish_reason", "stop_reason", "status")
+    return str(details.get("reason") or next((metadata[name] for name in names if metadata.get(name)), "")).lower()
 
 
-def translate_error(error: Exception, provider: str, model: str) -> HeadwaterError:
-    """Translate a provider's error by its HTTP status. The provider's own message is not passed on."""
-    status = _status(error)
-    key = f"{provider.removesuffix('_genai')}_api_key".upper()
-    name = _display_name(provider)
-    refused = f"{name} rejected the API key in {key} for {model}. Set a key that may use this model."
-    errors: dict[int | None, HeadwaterError] = {
-        401: PermanentError(refused),
-        403: PermanentError(refused),
-        404: PermanentError(f"{name} has no model {model}. Correct CHAT_MODEL."),
-        429: UpstreamError(f"{name}'s rate limit or quota is reached. Try again in a minute."),
-        None: UpstreamError(f"The connection to {name} failed. Try again."),
-    }
-    if "timeout" in type(error).__name__.lower():
-        return UpstreamError(f"{name} did not answer in time. Try again, or raise CHAT_TIMEOUT_S.")
-    if status is None or status in errors:
-        return errors[status]
-    if status < 500:
-        return PermanentError(
-            f"{name} rejected the question (HTTP {status}). If this conversation is long, start a new one."
-        )
-    return UpstreamError(f"{name} is failing (HTTP {status}). Try again in a few minutes.")
+def _pieces(chunk: "AIMessageChunk") -> Iterator[Piece]:
+    """Yield a chunk's thoughts and text. A refusal's explanation is text, too."""
+    for block in chunk.content if isinstance(chunk.content, list) else ():
+        if isinstance(block, dict) and isinstance(thought := block.get("thinking"), str) and thought:
+            yield Thought(thought)
+    if text := str(chunk.text) or str(chunk.additional_kwargs.get("refusal") or ""):
+        yield text
+
+
+_FAILURES = {"error", "failed", "malformed_function_call"}
+_LENGTH = ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
+_FILTER = ("content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content", "spii")
+_REASONS: Mapping[str, FinishReason] = {
+    **dict.fromkeys(_LENGTH, "length"),
+    **dict.fromkeys(_FILTER, "content-filter"),
+    **dict.fromkeys(("pause_turn", "language", "other"), "other"),
+}
+"""Providers' reasons for ending an answer early. All others are complete answers."""
 
 
 def _openai(settings: Settings, model: str) -> "BaseChatModel":
@@ -123,6 +130,7 @@ def _openai(settings: Settings, model: str) -> "BaseChatModel":
         # Other servers have only chat completions; OpenAI prefers its responses API for some models.
         use_responses_api=False if settings.openai_base_url else None,
         stream_usage=False,
+        http_client=client_that_notes_done(settings.chat_timeout_s),
         timeout=settings.chat_timeout_s,
         max_retries=MAX_RETRIES,
     )

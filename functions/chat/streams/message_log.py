@@ -13,12 +13,21 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.streams.ui_message_stream import ErrorPart, Event, Part, closing_events, encode, fold
+from functions.chat.streams.ui_message_stream import (
+    CutMetadata,
+    ErrorPart,
+    Event,
+    FinishPart,
+    Part,
+    closing_events,
+    encode,
+    fold,
+)
 
 LEASE_S = 30
 """Seconds without a renewal after which a writer counts as dead. A client that does not read can block its writer."""
 
-Ending = Literal["complete", "stopped", "interrupted", "failed"]
+Ending = Literal["complete", "cut", "stopped", "interrupted", "failed"]
 
 INTERRUPTED = ErrorPart("This answer was interrupted and is incomplete. Ask again for a complete one.")
 
@@ -78,8 +87,18 @@ def end(tx: Connection, answer: AnswerKey, ending: Ending, last: Part) -> list[E
         raise AnswerEnded
     data = [event.data for event in read(tx, answer)]
     parts = msgspec.json.encode(fold(data)).decode()
-    tx.execute(_END, {**values, "state": ending, "parts": parts})
+    tx.execute(_END, {**values, "state": ending, "parts": parts, "notice": _notice(last)})
     return _insert_events(tx, answer, closing_events(data, last))
+
+
+def _notice(last: Part) -> str | None:
+    """Return the sentence that explains an answer's end, which is stored with it."""
+    match last:
+        case ErrorPart():
+            return last.error_text
+        case FinishPart(message_metadata=CutMetadata(notice=notice)):
+            return notice
+    return None
 
 
 def read(tx: Connection, answer: AnswerKey, after: int = 0) -> list[Event]:
@@ -136,7 +155,7 @@ _LOCK_EXPIRED = sa.text("""
 """)
 
 _END = sa.text("""
-    update messages set state = :state, parts = cast(:parts as jsonb), alive_until = null
+    update messages set state = :state, parts = cast(:parts as jsonb), notice = :notice, alive_until = null
     where workspace_id = :workspace_id and id = :id
 """)
 

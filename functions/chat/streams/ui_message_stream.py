@@ -25,6 +25,9 @@ DONE = "[DONE]"
 TEXT_ID = "t1"
 """An answer has one text part."""
 
+FinishReason = Literal["stop", "length", "content-filter", "other"]
+"""Ends of an answer that did not fail: complete, cut at the model's limit, by its filter, or for another reason."""
+
 
 class _Part(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
     pass
@@ -95,8 +98,37 @@ class TextEnd(_Part, frozen=True, tag="text-end"):
     id: str = TEXT_ID
 
 
-class Finish(_Part, frozen=True, tag="finish"):
-    """The answer is complete."""
+class ReasoningStart(_Part, frozen=True, tag="reasoning-start", kw_only=True):
+    """Start of some of the model's thoughts."""
+
+    id: str
+
+
+class ReasoningDelta(_Part, frozen=True, tag="reasoning-delta", kw_only=True):
+    """The next piece of thoughts."""
+
+    id: str
+    delta: str
+
+
+class ReasoningEnd(_Part, frozen=True, tag="reasoning-end", kw_only=True):
+    """End of thoughts."""
+
+    id: str
+
+
+class CutMetadata(msgspec.Struct, frozen=True):
+    """The metadata of an answer that the model cut, as `MessageMetadata` has them."""
+
+    notice: str
+    state: Literal["cut"] = "cut"
+
+
+class FinishPart(_Part, frozen=True, tag="finish", omit_defaults=True):
+    """The answer is complete, or the model cut it."""
+
+    finish_reason: FinishReason
+    message_metadata: CutMetadata | None = None
 
 
 class ErrorPart(_Part, frozen=True, tag="error"):
@@ -109,6 +141,14 @@ class Abort(_Part, frozen=True, tag="abort"):
     """The answer was stopped."""
 
 
+class ReasoningPart(_Part, frozen=True, tag="reasoning", kw_only=True):
+    """Thoughts in a stored message."""
+
+    id: str
+    text: str
+    state: Literal["streaming", "done"] = "done"
+
+
 class TextPart(_Part, frozen=True, tag="text"):
     """The text of a stored message."""
 
@@ -116,8 +156,21 @@ class TextPart(_Part, frozen=True, tag="text"):
     state: Literal["streaming", "done"] = "done"
 
 
-Part = Start | ModelPart | SourcePart | TextStart | TextDelta | TextEnd | Finish | ErrorPart | Abort
-StoredPart = TextPart | SourcePart | ModelPart
+Part = (
+    Start
+    | ModelPart
+    | SourcePart
+    | ReasoningStart
+    | ReasoningDelta
+    | ReasoningEnd
+    | TextStart
+    | TextDelta
+    | TextEnd
+    | FinishPart
+    | ErrorPart
+    | Abort
+)
+StoredPart = TextPart | ReasoningPart | SourcePart | ModelPart
 """The parts of a stored `UIMessage`."""
 
 
@@ -141,22 +194,37 @@ def sse(events: Iterable[Event]) -> bytes:
 
 def fold(data: Iterable[str]) -> list[StoredPart]:
     """Fold an answer's events into the parts of its message, as the AI SDK's reader does."""
-    parts: list[StoredPart] = []
-    text: list[str] = []
+    parts: list[StoredPart | None] = []
+    texts: dict[str, list[str]] = {}
+    places: dict[str, int] = {}
     for part in map(_decode, data):
         match part:
             case ModelPart() | SourcePart():
                 parts.append(part)
-            case TextDelta():
-                text.append(part.delta)
-    return [*parts, TextPart(text="".join(text))] if text else parts
+            case TextStart() | ReasoningStart():
+                places[part.id] = len(parts)
+                parts.append(None)
+                texts[part.id] = []
+            case TextDelta() | ReasoningDelta():
+                texts[part.id].append(part.delta)
+    for id_, place in places.items():
+        text = "".join(texts[id_])
+        parts[place] = TextPart(text) if id_ == TEXT_ID else ReasoningPart(id=id_, text=text)
+    return [part for part in parts if part is not None]
 
 
 def closing_events(data: Iterable[str], last: Part) -> list[str]:
-    """Return the events that end an answer after the given ones. Closes an open text first."""
-    kinds = [type(_decode(item)) for item in data]
-    is_open = kinds.count(TextStart) > kinds.count(TextEnd)
-    return [*([encode(TextEnd())] if is_open else []), encode(last), DONE]
+    """Return the events that end an answer after the given ones. Closes open text and thoughts first."""
+    still_open: dict[str, Part] = {}
+    for part in map(_decode, data):
+        match part:
+            case TextStart():
+                still_open[part.id] = TextEnd(part.id)
+            case ReasoningStart():
+                still_open[part.id] = ReasoningEnd(id=part.id)
+            case TextEnd() | ReasoningEnd():
+                still_open.pop(part.id, None)
+    return [*map(encode, still_open.values()), encode(last), DONE]
 
 
 def abort_events(after: int) -> list[Event]:

@@ -13,8 +13,10 @@ from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import (
     KEEP_ALIVE,
     KEEP_ALIVE_S,
+    CutMetadata,
     Event,
-    Finish,
+    FinishPart,
+    FinishReason,
     Part,
     abort_events,
     error_part,
@@ -24,6 +26,15 @@ from functions.chat.streams.ui_message_stream import (
 from headwater import errors, logs
 from headwater.database.transactions import Database
 from headwater.web.shutdown import Lifetime
+
+
+class AnswerCut(Exception):
+    """The model stopped before the answer was complete. `notice` says why, and what to do."""
+
+    def __init__(self, reason: FinishReason, notice: str) -> None:
+        super().__init__(notice)
+        self.reason: FinishReason = reason
+        self.notice = notice
 
 
 class Writer:
@@ -46,7 +57,7 @@ class Writer:
         self._sent = 0  # number of the last event sent to the client
 
     def write(self, groups: Generator[list[Part], None, None]) -> Iterator[bytes]:
-        """Store and yield groups of parts, then the end: complete, or failed if `groups` raises.
+        """Store and yield groups of parts, then the end: complete, cut if `groups` raises AnswerCut, else failed.
 
         If another request ends the answer first, its end is yielded. The answer ends as interrupted if the client
         disconnects (which closes this generator) or the instance shuts down.
@@ -58,9 +69,11 @@ class Writer:
             with closing(groups):
                 is_complete = yield from self._send(groups)
             if is_complete:
-                ending, last = "complete", Finish()
+                ending, last = "complete", FinishPart("stop")
         except message_log.AnswerEnded:
             ending = "stopped"
+        except AnswerCut as cut:
+            ending, last = "cut", FinishPart(cut.reason, CutMetadata(cut.notice))
         except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly
             ending, last = "failed", error_part(error, self.request_id)
             self._log("answer.failed", error=error, severity=30 if isinstance(error, errors.HeadwaterError) else 40)

@@ -1019,11 +1019,14 @@ export interface components {
         };
         /**
          * MessageMetadata
-         * @description How a message ended: `complete`, `stopped`, `interrupted` or `failed`; the last three have partial text.
+         * @description How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
+         *
+         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do.
          */
         MessageMetadata: {
             /** @enum {string} */
-            state: "complete" | "failed" | "interrupted" | "stopped";
+            state: "complete" | "cut" | "failed" | "interrupted" | "stopped";
+            notice: string | null;
             createdAt: string;
         };
         /**
@@ -1134,6 +1137,21 @@ export interface components {
         Reason: {
             key: string;
             reason: string;
+        };
+        /**
+         * ReasoningPart
+         * @description Thoughts in a stored message.
+         */
+        ReasoningPart: {
+            /** @enum {string} */
+            type: "reasoning";
+            id: string;
+            text: string;
+            /**
+             * @default done
+             * @enum {string}
+             */
+            state: "done" | "streaming";
         };
         /**
          * Removal
@@ -1389,7 +1407,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["SourcePart"] | components["schemas"]["ModelPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["ModelPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**

@@ -1,10 +1,11 @@
 import { memo, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { AnswerText } from "./answer-text";
-import { modelOf, passagesOf, sortPassages, textOf } from "./message-parts";
+import { modelOf, passagesOf, sortPassages, textOf, thoughtsOf } from "./message-parts";
 import { PassageList } from "./passage-list";
 
 const ENDINGS = {
+  cut: "This answer is incomplete.",
   stopped: "This answer was stopped.",
   interrupted: "This answer was interrupted.",
   failed: "This answer could not be completed.",
@@ -18,17 +19,26 @@ interface Props {
 /** An answer: its text, its citations and how it ended. */
 export const Answer = memo(function Answer({ message, isStreaming }: Props): ReactNode {
   const text = textOf(message);
+  const thoughts = thoughtsOf(message);
   const passages = passagesOf(message);
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
     <article className="answer" aria-label="Answer" aria-busy={isStreaming}>
-      {text === "" && isStreaming ? (
+      {thoughts !== "" && (
+        <details className="thoughts">
+          <summary>Thoughts</summary>
+          <p dir="auto">{thoughts}</p>
+        </details>
+      )}
+      {text === "" && isStreaming && thoughts !== "" ? (
+        <Waiting>Thinking…</Waiting>
+      ) : text === "" && isStreaming ? (
         <Waiting>Reading {passages.length === 1 ? "1 passage" : `${passages.length} passages`}…</Waiting>
       ) : (
         <AnswerText text={text} passages={passages} isStreaming={isStreaming} />
       )}
-      {state !== "complete" && <p className="note">{ENDINGS[state]}</p>}
+      {state !== "complete" && <p className="note">{message.metadata?.notice ?? ENDINGS[state]}</p>}
       {!isStreaming && cited.length > 0 && (
         <section className="cited">
           <h3 className="label">Sources</h3>

@@ -13,6 +13,11 @@ export function textOf(message: Message): string {
   return message.parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
 }
 
+/** The model's thoughts, which are shown folded. */
+export function thoughtsOf(message: Message): string {
+  return message.parts.flatMap((part) => (part.type === "reasoning" ? [part.text] : [])).join("\n\n");
+}
+
 export function passagesOf(message: Message): Passage[] {
   return message.parts.flatMap((part) => {
     if (part.type !== "source-document") return [];

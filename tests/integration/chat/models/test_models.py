@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import INSTRUCTIONS, ModelInput, Turn
 from functions.chat.models.models import load_model
 from headwater.config import Settings
@@ -26,14 +27,14 @@ def settings(provider: FakeProvider, model: str, **changes: Any) -> Settings:
     return Settings(database_url="unused", chat_model=model, **(urls | keys | changes))
 
 
-def answer(provider: FakeProvider, model: str) -> list[str]:
+def answer(provider: FakeProvider, model: str) -> list[Piece]:
     return list(load_model(settings(provider, model)).answer(ASKED))
 
 
 @pytest.mark.parametrize(("model", "key"), [("openai:fake", "key-o"), ("anthropic:fake", "key-a")])
 def test_answer_streams_token_by_token(provider: FakeProvider, model: str, key: str) -> None:
     provider.pieces = ["Run", " pip", " [1]."]
-    assert answer(provider, model) == ["Run", " pip", " [1]."]
+    assert answer(provider, model) == ["Run", " pip", " [1].", Finish("stop")]
     assert provider.keys == [f"Bearer {key}"]
     [asked] = provider.requests
     assert (asked["model"], asked["stream"]) == ("fake", True)
@@ -50,7 +51,7 @@ def test_openai_receives_instructions_history_and_passages(provider: FakeProvide
 
 def test_own_server_needs_no_key(provider: FakeProvider) -> None:
     model = load_model(settings(provider, "openai:llama3.2:3b", openai_api_key=""))
-    assert list(model.answer(ASKED)) == ["Yes", " [1]."]
+    assert list(model.answer(ASKED)) == ["Yes", " [1].", Finish("stop")]
     assert provider.requests[0]["model"] == "llama3.2:3b"
 
 
@@ -59,8 +60,8 @@ def test_own_server_needs_no_key(provider: FakeProvider) -> None:
     ("status", "kind", "advice", "tries"),
     [
         (401, PermanentError, "_API_KEY", 1),
-        (404, PermanentError, "CHAT_MODEL", 1),
-        (400, PermanentError, "start a new one", 1),
+        (404, PermanentError, "_BASE_URL", 1),
+        (400, PermanentError, "HTTP 400", 1),
         (429, UpstreamError, "Try again in a minute", 3),
         (500, UpstreamError, "Try again in a few minutes", 3),
     ],

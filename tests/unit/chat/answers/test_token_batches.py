@@ -1,23 +1,34 @@
 """Batches of streamed tokens: order, size, empty batches during silence, errors and the time limit."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
+from functions.chat.answers.pieces import Finish, Piece, Thought
 from functions.chat.answers.token_batches import batch_tokens
 from headwater.errors import UpstreamError
 
 
+def joined(batches: Iterable[list[Piece]]) -> str:
+    return "".join(piece for batch in batches for piece in batch if isinstance(piece, str))
+
+
 def test_batches_keep_all_tokens_in_order() -> None:
     pieces = [f"{n} " for n in range(500)]
-    assert "".join(batch_tokens(pieces, timeout_s=30)) == "".join(pieces)
+    assert joined(batch_tokens(pieces, timeout_s=30)) == "".join(pieces)
 
 
 def test_batches_join_tokens_up_to_a_size() -> None:
     batches = [batch for batch in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if batch]
     assert len(batches) < 100
-    assert all(len(batch) < 330 for batch in batches)
+    assert all(len(batch) == 1 and len(joined([batch])) < 330 for batch in batches)
+
+
+def test_batches_join_only_pieces_of_the_same_kind() -> None:
+    pieces: list[Piece] = [Thought("a"), Thought("b"), "c", "d", Thought("e"), Finish("stop")]
+    batches = list(batch_tokens(pieces, timeout_s=30, group_s=30))
+    assert batches == [[Thought("ab"), "cd", Thought("e"), Finish("stop")]]
 
 
 def test_silence_yields_empty_batches_until_the_next_token() -> None:
@@ -28,9 +39,9 @@ def test_silence_yields_empty_batches_until_the_next_token() -> None:
         yield "late"
 
     batches = batch_tokens(pieces(), timeout_s=30, silence_s=0.01)
-    assert [next(batches), next(batches)] == ["", ""]
+    assert [next(batches), next(batches)] == [[], []]
     resume.set()
-    assert "".join(batches) == "late"
+    assert joined(batches) == "late"
 
 
 def test_error_follows_the_tokens_before_it() -> None:
@@ -39,7 +50,7 @@ def test_error_follows_the_tokens_before_it() -> None:
         raise UpstreamError("broken")
 
     batches = batch_tokens(pieces(), timeout_s=30)
-    assert next(batches) == "first"
+    assert next(batches) == ["first"]
     with pytest.raises(UpstreamError, match="broken"):
         next(batches)
 

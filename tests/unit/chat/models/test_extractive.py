@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.pieces import Finish
 from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.sentences import sentences
 from functions.chat.models.extractive import INTRODUCTION, Extractive, choose_quotes, terms
@@ -20,7 +21,9 @@ def quoted_texts(question: str, *passages: Passage) -> list[tuple[int, str]]:
 
 
 def answer(question: str, *passages: Passage) -> str:
-    return "".join(Extractive().answer(ModelInput(question, question, [], passages)))
+    *text, last = Extractive().answer(ModelInput(question, question, [], passages))
+    assert last == Finish("stop")
+    return "".join(map(str, text))
 
 
 def test_score_matches_the_docstring_example() -> None:

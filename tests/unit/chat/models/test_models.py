@@ -1,10 +1,10 @@
-"""The choice of a language model by `CHAT_MODEL`, and the errors that users see."""
+"""The choice of a language model by `CHAT_MODEL`."""
 
 import pytest
 
-from functions.chat.models.models import LanguageModel, load_model, translate_error
+from functions.chat.models.models import LanguageModel, load_model
 from headwater.config import Settings
-from headwater.errors import ConfigError, PermanentError, UpstreamError
+from headwater.errors import ConfigError
 
 
 def settings(model: str, **changes: str) -> Settings:
@@ -36,27 +36,3 @@ def test_model_name_may_contain_colons() -> None:
     assert isinstance(model, LanguageModel)
     assert (model.name, model.model, model.configured) == ("openai:llama3.2:3b", "llama3.2:3b", True)
     assert not load_model(settings("extractive")).configured
-
-
-class ProviderError(Exception):
-    def __init__(self, status_code: int) -> None:
-        super().__init__("text of the provider")
-        self.status_code = status_code
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "words"),
-    [
-        (ProviderError(401), PermanentError, "GOOGLE_API_KEY"),
-        (ProviderError(429), UpstreamError, "Try again in a minute"),
-        (ProviderError(529), UpstreamError, "529"),
-        (ProviderError(422), PermanentError, "422"),
-        (TimeoutError(), UpstreamError, "CHAT_TIMEOUT_S"),
-        (OSError(), UpstreamError, "connection"),
-    ],
-)
-def test_provider_error_says_what_to_do(error: Exception, kind: type[Exception], words: str) -> None:
-    translated = translate_error(error, "google_genai", "google_genai:gemini")
-    assert type(translated) is kind
-    assert words in translated.message
-    assert "text of the provider" not in translated.message

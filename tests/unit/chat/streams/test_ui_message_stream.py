@@ -6,12 +6,17 @@ from functions.chat.streams.ui_message_stream import (
     DONE,
     Abort,
     Citation,
+    CutMetadata,
     ErrorPart,
     Event,
-    Finish,
+    FinishPart,
     ModelName,
     ModelPart,
     Part,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningPart,
+    ReasoningStart,
     SourceMetadata,
     SourcePart,
     Start,
@@ -46,13 +51,24 @@ def data(*parts: Part) -> list[str]:
 
 def test_parts_have_exactly_the_fields_of_the_protocol() -> None:
     text: list[Part] = [TextStart(), TextDelta(delta="a"), TextEnd()]
-    assert [json.loads(line) for line in data(Start("m"), MODEL, *text, Finish(), ErrorPart("Wait."), Abort())] == [
+    thoughts: list[Part] = [ReasoningStart(id="r1"), ReasoningDelta(id="r1", delta="b"), ReasoningEnd(id="r1")]
+    cut = FinishPart("length", CutMetadata("Too long."))
+    parts = [Start("m"), MODEL, *text, *thoughts, FinishPart("stop"), cut, ErrorPart("Wait."), Abort()]
+    assert [json.loads(line) for line in data(*parts)] == [
         {"type": "start", "messageId": "m"},
         {"type": "data-model", "data": {"name": "extractive", "configured": False}},
         {"type": "text-start", "id": "t1"},
         {"type": "text-delta", "id": "t1", "delta": "a"},
         {"type": "text-end", "id": "t1"},
-        {"type": "finish"},
+        {"type": "reasoning-start", "id": "r1"},
+        {"type": "reasoning-delta", "id": "r1", "delta": "b"},
+        {"type": "reasoning-end", "id": "r1"},
+        {"type": "finish", "finishReason": "stop"},
+        {
+            "type": "finish",
+            "finishReason": "length",
+            "messageMetadata": {"notice": "Too long.", "state": "cut"},
+        },
         {"type": "error", "errorText": "Wait."},
         {"type": "abort"},
     ]
@@ -90,7 +106,7 @@ def test_sse_writes_any_text_on_one_line() -> None:
 
 def test_fold_builds_the_message_of_a_client() -> None:
     events = data(Start("m"), MODEL, SOURCE, TextStart(), TextDelta(delta="Run "), TextDelta(delta="pip."), TextEnd())
-    assert fold([*events, encode(Finish()), DONE]) == [MODEL, SOURCE, TextPart(text="Run pip.")]
+    assert fold([*events, encode(FinishPart("stop")), DONE]) == [MODEL, SOURCE, TextPart(text="Run pip.")]
     assert json.loads(encode(MODEL)) in [json.loads(event) for event in events]
 
 
@@ -99,9 +115,18 @@ def test_fold_accepts_an_incomplete_stream() -> None:
     assert fold(data(Start("m"))) == []
 
 
-def test_closing_events_end_an_open_text() -> None:
+def test_fold_keeps_thoughts_in_the_order_of_their_start() -> None:
+    thoughts: list[Part] = [ReasoningStart(id="r1"), ReasoningDelta(id="r1", delta="a"), ReasoningEnd(id="r1")]
+    later: list[Part] = [ReasoningStart(id="r2"), ReasoningDelta(id="r2", delta="c"), ReasoningEnd(id="r2")]
+    events = data(*thoughts, TextStart(), TextDelta(delta="b"), *later, TextDelta(delta="d"), TextEnd())
+    assert fold(events) == [ReasoningPart(id="r1", text="a"), TextPart("bd"), ReasoningPart(id="r2", text="c")]
+
+
+def test_closing_events_end_open_text_and_thoughts() -> None:
+    assert closing_events(data(ReasoningStart(id="r1")), Abort()) == [*data(ReasoningEnd(id="r1"), Abort()), DONE]
     assert closing_events(data(Start("m"), TextStart()), Abort()) == [*data(TextEnd(), Abort()), DONE]
-    assert closing_events(data(Start("m"), TextStart(), TextEnd()), Finish()) == [*data(Finish()), DONE]
+    finish = FinishPart("stop")
+    assert closing_events(data(Start("m"), TextStart(), TextEnd()), finish) == [*data(finish), DONE]
     assert closing_events([], ErrorPart("Wait.")) == [*data(ErrorPart("Wait.")), DONE]
 
 

@@ -1,0 +1,37 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, it } from "vitest";
+import type { Message } from "../api/types";
+import { Answer } from "./answer";
+
+function text(parts: Message["parts"], metadata?: Message["metadata"], isStreaming = false): string {
+  return renderToStaticMarkup(
+    <Answer message={{ id: "m1", role: "assistant", parts, metadata }} isStreaming={isStreaming} />,
+  )
+    .replace(/<[^>]+>/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+const THOUGHTS = { type: "reasoning", id: "r1", text: "Is it oil?", state: "done" } as const;
+const TEXT = { type: "text", text: "Use oil." } as const;
+
+it("shows thoughts folded, before the text", () => {
+  expect(text([THOUGHTS, TEXT])).toBe("Thoughts Is it oil? Use oil.");
+  expect(
+    renderToStaticMarkup(<Answer message={{ id: "m", role: "assistant", parts: [THOUGHTS] }} isStreaming />),
+  ).toContain('<details class="thoughts"><summary>');
+});
+
+it("says that the model is thinking until the text begins", () => {
+  expect(text([THOUGHTS], undefined, true)).toContain("Thinking…");
+  expect(text([THOUGHTS, TEXT], undefined, true)).not.toContain("Thinking…");
+});
+
+it("says how an incomplete answer ended, and why if that is known", () => {
+  expect(text([TEXT], { state: "cut", notice: "The model stopped at its length limit." })).toBe(
+    "Use oil. The model stopped at its length limit.",
+  );
+  expect(text([TEXT], { state: "cut", notice: null })).toBe("Use oil. This answer is incomplete.");
+  expect(text([TEXT], { state: "stopped" })).toBe("Use oil. This answer was stopped.");
+  expect(text([TEXT], { state: "complete", notice: null })).toBe("Use oil.");
+});

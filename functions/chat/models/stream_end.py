@@ -1,0 +1,46 @@
+"""Note whether a stream of OpenAI's protocol ended with `[DONE]`, which its client does not report.
+
+Some servers send no `finish_reason`. Then `[DONE]` is the difference between a whole answer and a cut one.
+"""
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx2
+
+_DONE = b"[DONE]"
+_TAIL_BYTES = 64
+_last = threading.local()
+"""An answer is read on one thread. `tail`: the last bytes of the thread's last response."""
+
+
+def done_was_sent() -> bool:
+    """Return True if the last response on this thread ended with `[DONE]`."""
+    return _DONE in getattr(_last, "tail", b"")
+
+
+def client_that_notes_done(timeout_s: float) -> "httpx2.Client":
+    """Return an HTTP client for OpenAI's protocol."""
+    import httpx2
+    from openai import DefaultHttpxClient
+
+    class Noted(httpx2.SyncByteStream):
+        def __init__(self, stream: httpx2.SyncByteStream) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            _last.tail = b""
+            for data in self._stream:
+                _last.tail = (_last.tail + data)[-_TAIL_BYTES:]
+                yield data
+
+        def close(self) -> None:
+            self._stream.close()
+
+    def note(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        response.stream = Noted(response.stream)
+
+    return DefaultHttpxClient(timeout=timeout_s, event_hooks={"response": [note]})
