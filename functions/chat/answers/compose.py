@@ -11,7 +11,14 @@ import msgspec
 
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.pieces import Finish, Piece, Thought, split_thoughts
-from functions.chat.answers.prompt import ChatModel, ModelInput, ModelMisconfigured, Turn, retrieval_query
+from functions.chat.answers.prompt import (
+    ChatModel,
+    ModelInput,
+    ModelMisconfigured,
+    Turn,
+    last_question,
+    retrieval_query,
+)
 from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.retrieval.search import Passage, Search, is_relevant
 from functions.chat.streams.message_log import AnswerKey
@@ -62,13 +69,19 @@ def compose(
 ) -> Generator[list[Part], None, None]:
     """Yield the parts of an answer in groups. An empty group means that the model is still silent.
 
-    If no passage is relevant, the model is not called. Raises AnswerCut if the model stops early, UpstreamError if it
-    takes longer than `timeout_s` or returns no text, and passes on every other error.
+    If no passage is relevant, a language model is called only in a conversation, whose text may be enough ("Thanks!",
+    "Summarise that."). It then gets the passages of the previous question.
+
+    Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
+    passes on every other error.
     """
     yield [Start(str(question.answer.id)), ModelPart(ModelName(model.name, model.configured))]
     query = retrieval_query(question.text, question.history)
-    passages = [passage for passage in search(question.answer.workspace_id, query, PASSAGES) if is_relevant(passage)]
-    if not passages:
+    passages = _search(search, question, query)
+    is_follow_up = model.configured and bool(question.history)
+    if not passages and is_follow_up:
+        passages = _search(search, question, last_question(question.history))
+    if not passages and not is_follow_up:
         yield [TextStart(), TextDelta(delta=NOTHING_FOUND), TextEnd()]
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
@@ -86,6 +99,10 @@ def compose(
         raise _no_text(parts.reason)
     if parts.reason != "stop":
         raise AnswerCut(parts.reason, _NOTICES[parts.reason])
+
+
+def _search(search: Search, question: Question, query: str) -> list[Passage]:
+    return [passage for passage in search(question.answer.workspace_id, query, PASSAGES) if is_relevant(passage)]
 
 
 class _AnswerParts:

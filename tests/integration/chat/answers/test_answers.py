@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.chat.answers.compose import NOTHING_FOUND
+from functions.chat.answers.prompt import NO_PASSAGES
 from functions.chat.conversations.conversations import ask
 from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
@@ -118,6 +119,28 @@ def test_follow_up_question_includes_the_conversation(model_chat: ChatApp, provi
     roles = [(m["role"], m["content"][:30]) for m in provider.requests[1]["messages"]]
     assert roles[1:3] == [("user", "How do I install the compass?"), ("assistant", "Yes.")]
     assert provider.requests[1]["messages"][-1]["content"].endswith("Question: And why is that?")
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Thanks!", "Are you sure?", "Summarise your answer in one sentence.", "Kannst du das genauer erklären?", "谢谢"],
+)
+def test_message_about_the_answer_goes_to_the_model(model_chat: ChatApp, provider: FakeProvider, message: str) -> None:
+    model_chat.ask("c1", "How do I install the compass?", "m1")
+    events = model_chat.ask("c1", message, "m2")
+    assert event_types(events) == WHOLE
+    sent = [turn["content"] for turn in provider.requests[1]["messages"]]
+    assert sent[1:3] == ["How do I install the compass?", "Yes."]
+    assert GUIDE.strip() in sent[3]
+    assert sent[3].endswith(f"Question: {message}")
+
+
+def test_message_about_a_declined_answer_goes_to_the_model(model_chat: ChatApp, provider: FakeProvider) -> None:
+    model_chat.ask("c1", "Who won the football championship?", "m1")
+    provider.pieces = ["You are welcome [1]."]
+    events = model_chat.ask("c1", "Thanks anyway!", "m2")
+    assert text_of(events) == "You are welcome."
+    assert NO_PASSAGES in provider.requests[0]["messages"][-1]["content"]
 
 
 @pytest.mark.parametrize(
