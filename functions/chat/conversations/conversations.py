@@ -8,7 +8,7 @@ different conversation. Functions run in the caller's transaction.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -18,10 +18,9 @@ from functions.chat.answers.prompt import Turn
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import StoredPart, TextPart
 from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
-from headwater.errors import Conflict, NotFound
+from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 MAX_TITLE_CHARS = 80
-MAX_LISTED = 200
 
 
 class ConversationSummary(msgspec.Struct, frozen=True):
@@ -33,10 +32,18 @@ class ConversationSummary(msgspec.Struct, frozen=True):
     updated_at: dt.datetime
 
 
+class ConversationQuery(msgspec.Struct, frozen=True):
+    """A page of the conversations: the one after `after`, the previous page's `next`."""
+
+    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 200
+
+
 class ConversationList(msgspec.Struct, frozen=True):
-    """Conversations, most recently used first."""
+    """A page of conversations, most recently used first. `next` is the next page's `after`, null on the last page."""
 
     conversations: list[ConversationSummary]
+    next: str | None
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -129,10 +136,28 @@ def shorten(question: str) -> str:
     return (cut[: cut.rfind(" ")] if cut.rfind(" ") > MAX_TITLE_CHARS // 2 else cut[:-1]).rstrip(" ,.;:") + "…"
 
 
-def read_conversations(tx: Connection, caller: Caller) -> list[ConversationSummary]:
-    """Return the caller's conversations, most recently used first, at most 200."""
-    rows = tx.execute(_LIST, {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": MAX_LISTED})
-    return [ConversationSummary(**row._mapping) for row in rows]
+def read_conversations(tx: Connection, caller: Caller, query: ConversationQuery) -> ConversationList:
+    """Return a page of the caller's conversations. Raises UnprocessableContent if `after` is not a page's `next`.
+
+    A conversation that is used while its caller pages moves to the first page.
+    """
+    updated_at, row = _decode_cursor(query.after)
+    values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": query.limit + 1}
+    rows = list(tx.execute(_LIST, {**values, "updated_at": updated_at, "row": row}))
+    page = [ConversationSummary(row.client_id, row.title, row.created_at, row.updated_at) for row in rows]
+    if len(rows) <= query.limit:
+        return ConversationList(page, None)
+    last = rows[query.limit - 1]
+    return ConversationList(page[: query.limit], f"{last.updated_at.isoformat()}~{last.id}")
+
+
+def _decode_cursor(after: str) -> tuple[dt.datetime | None, str]:
+    """Return the time and stored id of the last conversation of the previous page."""
+    time, _, row = after.partition("~")
+    try:
+        return (dt.datetime.fromisoformat(time) if after else None), row
+    except ValueError as error:
+        raise UnprocessableContent("after is not the `next` of a page of conversations.") from error
 
 
 def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
@@ -199,8 +224,10 @@ _MESSAGES = sa.text(f"""
 
 # Rows from before callers were stored have no `client_id`; their `id` is the client's.
 _LIST = sa.text("""
-    select coalesce(client_id, id) as id, title, created_at, updated_at from conversations
-    where workspace_id = :workspace_id and subject = :subject order by updated_at desc, conversations.id limit :n
+    select id, coalesce(client_id, id) as client_id, title, created_at, updated_at from conversations
+    where workspace_id = :workspace_id and subject = :subject and (cast(:updated_at as timestamptz) is null
+      or updated_at < :updated_at or (updated_at = :updated_at and id > cast(:row as text)))
+    order by updated_at desc, id limit :n
 """)
 
 _OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"

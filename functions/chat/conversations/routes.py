@@ -12,7 +12,7 @@ import msgspec
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
 from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
-from functions.chat.conversations.conversations import Conversation, ConversationList
+from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
 from functions.chat.models.models import load_model
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams import message_log
@@ -106,7 +106,14 @@ class Chat:
             Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
             Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
-            Route("GET", "/api/conversations", self.list_conversations, "List conversations", returns=ConversationList),
+            Route(
+                "GET",
+                "/api/conversations",
+                self.list_conversations,
+                "List conversations",
+                query=ConversationQuery,
+                returns=ConversationList,
+            ),
             Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
             Route("DELETE", "/api/conversations/<id>", self.delete_conversation, "Delete a conversation", status=204),
         ]
@@ -173,7 +180,7 @@ class Chat:
     def list_conversations(self, call: Call) -> ConversationList:
         """List the caller's conversations, latest first. Conversations are private to the caller who started them."""
         with self.database.transaction(call.workspace_id) as tx:
-            return ConversationList(conversations.read_conversations(tx, call.caller))
+            return conversations.read_conversations(tx, call.caller, call.args)
 
     def get_conversation(self, call: Call) -> Conversation:
         """Get a conversation with its messages. An answer that is still being written is not included."""

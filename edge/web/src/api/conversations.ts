@@ -1,10 +1,10 @@
 /** Conversations. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
-import type { Conversation, ConversationSummary } from "./types";
+import type { Conversation, ConversationPage } from "./types";
 
-export async function listConversations(signal?: AbortSignal): Promise<ConversationSummary[]> {
-  return (await readJson<{ conversations: ConversationSummary[] }>("/api/conversations", signal)).conversations;
+export function listConversations(after: string | null, signal?: AbortSignal): Promise<ConversationPage> {
+  return readJson(`/api/conversations${after === null ? "" : `?after=${encodeURIComponent(after)}`}`, signal);
 }
 
 export function readConversation(id: string, signal?: AbortSignal): Promise<Conversation> {

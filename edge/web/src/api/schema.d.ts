@@ -736,10 +736,11 @@ export interface components {
         };
         /**
          * ConversationList
-         * @description Conversations, most recently used first.
+         * @description A page of conversations, most recently used first. `next` is the next page's `after`, null on the last page.
          */
         ConversationList: {
             conversations: components["schemas"]["ConversationSummary"][];
+            next: string | null;
         };
         /**
          * ConversationSummary
@@ -1545,7 +1546,10 @@ export interface operations {
     };
     listConversations: {
         parameters: {
-            query?: never;
+            query?: {
+                after?: string;
+                limit?: number;
+            };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */
                 "X-Workspace"?: components["parameters"]["Workspace"];

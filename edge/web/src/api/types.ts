@@ -65,6 +65,7 @@ export interface TextRange {
 }
 
 export type ConversationSummary = Schemas["ConversationSummary"];
+export type ConversationPage = Schemas["ConversationList"];
 export interface Conversation {
   id: string;
   title: string;

@@ -6,6 +6,7 @@ import { useTitle } from "../routing/use-title";
 import { ListIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
+import { usePages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
 import { createConversation, followUrl, type NewConversation } from "./new-conversation";
@@ -14,8 +15,8 @@ import type { Passage } from "./message-parts";
 
 /** The chat: the list of conversations, the open conversation, and the document of an opened citation. */
 export function ChatPage({ id }: { id: string | null }): ReactNode {
-  const list = useLoad(listConversations);
-  const { value: conversations, reload } = list;
+  const list = usePages(listConversations);
+  const { pages, reload } = list;
   const { current, isNew, reset } = useCurrentConversation(id);
   const [opened, setOpened] = useState<Passage | null>(null);
   const [listIsOpen, setListIsOpen] = useState(false);
@@ -31,7 +32,8 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
     reset();
     navigate("/");
   };
-  useTitle(conversations?.find((conversation) => conversation.id === id)?.title ?? null);
+  const open = pages?.flatMap((page) => page.conversations).find((conversation) => conversation.id === id);
+  useTitle(open?.title ?? null);
 
   return (
     <OpenPassage value={setOpened}>

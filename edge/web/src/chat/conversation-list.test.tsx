@@ -1,7 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
-import type { ConversationSummary } from "../api/types";
-import type { Loaded } from "../ui/use-load";
+import type { ConversationPage } from "../api/types";
+import type { Pages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
 
 const NOW = "2026-01-01T00:00:00Z";
@@ -9,22 +9,32 @@ const PROBLEM = { title: "Not reachable", detail: "The database does not answer.
 const NONE = "Your conversations appear here.";
 const nothing = (): void => undefined;
 
-function render(loaded: Partial<Loaded<ConversationSummary[]>>): string {
-  const list = { value: null, problem: null, reload: nothing, ...loaded };
+function render(loaded: Partial<Pages<ConversationPage>>): string {
+  const list = { pages: null, problem: null, reload: nothing, more: null, ...loaded };
   return renderToStaticMarkup(
     <ConversationList list={list} currentId="c1" onNew={nothing} onDeleted={nothing} onOpen={nothing} />,
   );
 }
 
 it("shows the empty state only after loading", () => {
-  expect(render({ value: [] })).toContain(NONE);
+  expect(render({ pages: [{ conversations: [], next: null }] })).toContain(NONE);
   expect(render({})).toContain("Loading…");
   expect(render({})).not.toContain(NONE);
 });
 
 it("shows a problem with a retry button above the loaded conversations", () => {
-  const value = [{ id: "c1", title: "On call", created_at: NOW, updated_at: NOW }];
+  const conversations = [{ id: "c1", title: "On call", created_at: NOW, updated_at: NOW }];
+  const pages = [{ conversations, next: null }];
   expect(render({ problem: PROBLEM })).toContain(PROBLEM.detail);
   expect(render({ problem: PROBLEM })).not.toContain(NONE);
-  expect(render({ problem: PROBLEM, value })).toMatch(/Try again.*On call/);
+  expect(render({ problem: PROBLEM, pages })).toMatch(/Try again.*On call/);
+});
+
+it("shows all loaded pages, and a button while there are more", () => {
+  const page = (id: string): ConversationPage => ({
+    conversations: [{ id, title: `Title ${id}`, created_at: NOW, updated_at: NOW }],
+    next: id,
+  });
+  expect(render({ pages: [page("a"), page("b")], more: nothing })).toMatch(/Title a.*Title b.*Show more/);
+  expect(render({ pages: [page("a")] })).not.toContain("Show more");
 });

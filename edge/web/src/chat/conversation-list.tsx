@@ -1,17 +1,18 @@
 import { useState, type ReactNode } from "react";
 import { deleteConversation } from "../api/conversations";
-import type { ConversationSummary } from "../api/types";
+import type { ConversationPage, ConversationSummary } from "../api/types";
 import { chatPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { BinIcon, PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
+import { MoreButton } from "../ui/more-button";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
-import type { Loaded } from "../ui/use-load";
+import type { Pages } from "../ui/use-pages";
 
 interface Props {
-  list: Loaded<ConversationSummary[]>;
+  list: Pages<ConversationPage>;
   currentId: string | null;
   onNew: () => void;
   onDeleted: (id: string) => void;
@@ -20,7 +21,8 @@ interface Props {
 }
 
 export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
-  const { value: conversations } = list;
+  const { pages, problem, reload, more } = list;
+  const conversations = pages?.flatMap((page) => page.conversations);
   const [deleting, setDeleting] = useState<ConversationSummary | null>(null);
   return (
     <>
@@ -28,7 +30,7 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
         <PlusIcon />
         New chat
       </button>
-      <LoadNote {...list} />
+      <LoadNote value={pages} problem={problem} reload={reload} />
       {conversations?.length === 0 && <p className="small muted hint">Your conversations appear here.</p>}
       <ul className="conversations">
         {conversations?.map((conversation) => (
@@ -53,6 +55,7 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
           </li>
         ))}
       </ul>
+      <MoreButton more={more} />
       {deleting && (
         <DeleteConversation
           conversation={deleting}

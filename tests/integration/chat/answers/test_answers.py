@@ -183,7 +183,7 @@ def test_missing_api_key_is_reported_before_storing_anything(database: FreshData
         response = chat.post("c1", "How?")
         assert response.status_code == 500
         assert "GROQ_API_KEY" in response.get_json()["detail"]
-        assert chat.client.get("/api/conversations").get_json() == {"conversations": []}
+        assert chat.client.get("/api/conversations").get_json()["conversations"] == []
 
 
 def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
@@ -274,10 +274,28 @@ def test_conversations_are_listed_by_last_question_and_deleted(chat: ChatApp) ->
     )
 
 
+def test_conversations_are_read_in_pages(chat: ChatApp) -> None:
+    names = [f"c{n}" for n in range(7)]
+    for name in names:
+        chat.ask(name, "Who won the football championship?")
+    chat.rows("update conversations set updated_at = '2026-01-01' where id in ('c1', 'c2', 'c3')")  # the same moment
+    listed: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = chat.client.get("/api/conversations", query_string={"limit": 2, "after": after}).get_json()
+        listed += [one["id"] for one in page["conversations"]]
+        after = page["next"]
+    assert listed == ["c6", "c5", "c4", "c0", "c1", "c2", "c3"]
+    assert chat.client.get("/api/conversations").get_json()["next"] is None
+    invalid = chat.client.get("/api/conversations?after=yesterday")
+    assert invalid.status_code == 422
+    assert "after" in invalid.get_json()["detail"]
+
+
 def test_conversations_of_other_workspaces_are_not_found(chat: ChatApp, database: FreshDatabase) -> None:
     chat.ask("c1", "How do I install the compass?")
     with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
-        assert other.client.get("/api/conversations").get_json() == {"conversations": []}
+        assert other.client.get("/api/conversations").get_json()["conversations"] == []
         assert other.client.get("/api/conversations/c1").status_code == 404
         assert other.client.get("/api/chat/c1/stream").status_code == 204
         assert other.client.post("/api/chat/c1/stop").status_code == 404
