@@ -82,6 +82,11 @@ class Settings:
     max_upstream_attempts: int = _setting(
         "Attempts of a step at upstream errors (a source, a model provider, a full database).", 12
     )
+    provider_patience_s: float = _setting(
+        "Time that a step waits in total for a provider that asks for pauses. If it asks for longer, the step fails.",
+        7200.0,
+        "s",
+    )
 
     tick_s: float = _setting(
         "Period of Cloud Scheduler's calls of `/cron/tick`, and the shortest interval of schedules.", 900.0, "s"

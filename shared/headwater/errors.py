@@ -114,10 +114,15 @@ class TooManyRequests(UserError):
     title = "Too many requests"
 
 
+MAX_RETRY_AFTER_S = 31_536_000.0
+"""A year. A service that asks for a longer pause asks for this one, so that times can be computed with it."""
+
+
 class UpstreamError(HeadwaterError):
     """A service we depend on failed; a retry may succeed.
 
-    `retry_after_s`: the seconds to wait that the service asked for, or None.
+    `retry_after_s`: the seconds to wait that the service asked for, at most `MAX_RETRY_AFTER_S`; None if it didn't ask,
+    or for no number of seconds.
     """
 
     status = 503
@@ -125,7 +130,8 @@ class UpstreamError(HeadwaterError):
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        is_valid = retry_after_s is not None and retry_after_s >= 0  # not for NaN
+        self.retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S) if is_valid else None
 
 
 class DatabaseUnavailable(UpstreamError):

@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         state.authorizations.append(authorization)
         if state.answer and state.answer(self):
             return
-        if state.token and _password(authorization) != state.token:
+        if state.token and password_of(authorization) != state.token:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.end_headers()
@@ -218,7 +218,8 @@ def commit(repository: Path, files: Mapping[Name, File], *, branch: str = "main"
     return git("rev-parse", ref, cwd=repository)
 
 
-def _password(header: str | None) -> str | None:
+def password_of(header: str | None) -> str | None:
+    """Return the password of a Basic `Authorization` header."""
     if not header or not header.startswith("Basic "):
         return None
     return base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")[2]

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,6 +24,7 @@ from headwater.connectors import (
 )
 from headwater.errors import HeadwaterError, UnprocessableContent
 from headwater.extensions import discovery
+from headwater.queue.providers import origin_of
 
 
 class SourceReader(Protocol):
@@ -155,12 +155,11 @@ def _describe_extension(kind: str) -> SourceKind | UnavailableKind:
         return UnavailableKind(kind, packages, error.message)
 
 
-def provider_of(kind: str, config: Mapping[str, Any]) -> str | None:
-    """Name the remote service that a source's steps call, such as `git github.com`; None for a source on this machine.
+def find_origin(kind: str, config: Mapping[str, Any]) -> str | None:
+    """Return the origin that a source's steps call, such as `https://github.com`; None for a source on this machine.
 
-    The server's name is in the config's `url` or `host`. Where the config has neither, the kind has one server.
+    The server is in the config's `url` or `host`. Where the config has neither, the kind has one server.
     """
     if "url" not in config and "host" not in config:
         return kind
-    host = urlsplit(str(config["url"]) if "url" in config else f"//{config['host']}").hostname
-    return f"{kind} {host}" if host else None
+    return origin_of(str(config["url"]) if "url" in config else f"{kind}://{config['host']}")

@@ -54,9 +54,13 @@ class JobStarter:
         """The watchdog: start missing executions, take over runs whose job makes no progress, check the tickets."""
         self.start()
         patience_s = self.settings.job_patience_s
-        notice = f"The job made no progress for {patience_s:g} seconds. Tickets work on the run instead."
+        values = {
+            "patience_s": patience_s,
+            "silent": f"The job made no progress for {patience_s:g} seconds. Tickets work on the run instead.",
+            "idle": "The run had to wait longer than the job does. Tickets continue it.",
+        }
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            silent = tx.execute(_TAKE_OVER_SILENT, {"patience_s": patience_s, "notice": notice}).all()
+            silent = tx.execute(_TAKE_OVER_SILENT, values).all()
         for run in silent:
             logs.event("job.silent", severity=30, run_id=run.id, execution=run.execution)
         self.tickets.watch()
@@ -116,10 +120,14 @@ _USE_TICKETS = sa.text("""
     update runs set engine = 'tickets', notice = :notice where id = :run_id and state = 'running' and engine = 'job'
 """)
 
-# Progress is a recent start of the job, a step with a valid lease, or a step claimed or finished recently.
+# Progress is a recent start of the job, a step with a valid lease, or a step claimed or finished recently. A job ends
+# by itself when no step has been due for a while, such as during a provider's pause.
 _TAKE_OVER_SILENT = sa.text("""
     with since as (select now() - make_interval(secs => cast(:patience_s as double precision)) as at)
-    update runs r set engine = 'tickets', notice = :notice from since
+    update runs r set engine = 'tickets', notice = case when exists (
+        select 1 from steps s where s.run_id = r.id and s.state = 'ready' and s.not_before <= now())
+        then :silent else :idle end
+    from since
     where r.state = 'running' and r.engine = 'job' and r.job_asked_at < since.at
       and not exists (
         select 1 from steps s where s.run_id = r.id and (s.state = 'running' and s.lease_until > now()

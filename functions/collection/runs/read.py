@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
+from functions.collection.runs.waiting import WAITING, Waiting, read_waiting
 from headwater.errors import NotFound
 
 Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
@@ -64,8 +65,9 @@ class RunSummary(msgspec.Struct, frozen=True):
     """One run of one source.
 
     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution`
-    once it is known. `notice` is set when the engine had to be changed. `total` is the number of documents, null until
-    the source is listed. `error` is a problem (RFC 9457).
+    once it is known. `notice` is set when the engine had to be changed. `waiting` is what an open run waits for, null
+    while it makes progress. `total` is the number of documents, null until the source is listed. `error` is a problem
+    (RFC 9457).
     """
 
     id: uuid.UUID
@@ -75,6 +77,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     engine: Engine
     execution: str | None
     notice: str | None
+    waiting: Waiting | None
     state: State
     snapshot: str | None
     total: int | None
@@ -162,7 +165,7 @@ def read_version(tx: Connection, run_id: uuid.UUID) -> str:
 
     It changes with everything that `read_run` returns, except for what depends on the clock.
     """
-    version: str | None = tx.execute(_VERSION, {"run_id": run_id}).scalar_one_or_none()
+    version: str | None = tx.execute(_VERSION, {"run_id": run_id, "ids": [str(run_id)]}).scalar_one_or_none()
     if version is None:
         raise run_not_found(run_id)
     return version
@@ -177,9 +180,14 @@ def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
     """Convert rows of runs. Open runs are counted in one statement; those deleted since are left out."""
     open_ids = [row.id for row in rows if row.counts is None]
     summed = _sum_counts(tx, open_ids) if open_ids else {}
+    waiting = read_waiting(tx, open_ids) if open_ids else {}
     stored = {row.id: msgspec.convert(row.counts, Counts) for row in rows if row.counts is not None}
     counts = stored | summed
-    return [RunSummary(**{**row._mapping, "counts": counts[row.id]}) for row in rows if row.id in counts]
+    return [
+        RunSummary(**{**row._mapping, "counts": counts[row.id], "waiting": waiting.get(row.id)})
+        for row in rows
+        if row.id in counts
+    ]
 
 
 def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
@@ -219,8 +227,8 @@ _COUNT = sa.text("""
 """)
 
 # Items change only when a step ends or the run itself changes.
-_VERSION = sa.text("""
-    select md5(concat(r.xmin, s)) from runs r cross join lateral (
+_VERSION = sa.text(f"""
+    select md5(concat(r.xmin, s, w)) from runs r left join ({WAITING}) w on true cross join lateral (
       select count(*), sum(fence), sum(attempt), sum(lost), count(*) filter (where state = 'ready'),
         count(*) filter (where state = 'running'), count(*) filter (where state = 'done'),
         count(*) filter (where state = 'failed')

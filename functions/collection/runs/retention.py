@@ -1,4 +1,4 @@
-"""Delete expired runs and purge documents removed long ago. Called by the tick.
+"""Delete expired runs and blocks of providers, and purge documents removed long ago. Called by the tick.
 
 A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
 a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.queue import ledger
 
 SWEEP_S = 10.0
 """Maximum duration of the sweep in one tick."""
@@ -29,6 +30,7 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
     """Delete expired runs and tombstones, for at most `for_s`. Returns the number of runs and of documents deleted."""
     until = time.monotonic() + for_s
     with database.transaction(ALL_WORKSPACES) as tx:
+        ledger.delete_expired_blocks(tx)
         expired = tx.execute(_EXPIRED_RUNS, {"days": settings.keep_runs_days, "limit": _RUNS}).all()
         workspaces = tx.execute(_WORKSPACES, {"days": settings.keep_deleted_days}).scalars().all()
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in expired)

@@ -8,12 +8,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import provider_of
+from functions.collection.connectors.registry import find_origin
 from functions.collection.runs.pause import check_not_paused
 from functions.collection.runs.read import Trigger
 from headwater.errors import Conflict, NotFound
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
+from headwater.queue.providers import provider_name
 
 
 class StartedRun(msgspec.Struct, frozen=True):
@@ -56,8 +57,9 @@ def start_run(
 
 def read_provider(tx: Connection, source_id: uuid.UUID) -> str | None:
     """Read the provider that the steps of a source's runs call. See `NewStep`."""
-    source = tx.execute(sa.text("select kind, config from sources where id = :id"), {"id": source_id}).one()
-    return provider_of(source.kind, source.config)
+    source = tx.execute(_PROVIDER, {"id": source_id}).one()
+    origin = find_origin(source.kind, source.config)
+    return provider_name(origin, source.credential) if origin else None
 
 
 def check_kind(tx: Connection, run_id: uuid.UUID, kinds: Sequence[str]) -> None:
@@ -74,6 +76,13 @@ def open_run_conflict(run_id: uuid.UUID, kind: str) -> Conflict:
         f"Wait until it ends, or cancel it with POST /api/runs/{run_id}/cancel."
     )
 
+
+# A token that was stored before `credential` counts as one that no other source has.
+_PROVIDER = sa.text("""
+    select kind, config, coalesce(credential, cast(case when token is null then workspace_id else id end as text))
+      as credential
+    from sources where id = :id
+""")
 
 # One statement, since an open run could end between a failed insert and a select.
 _START = sa.text("""

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.config import Settings
 from headwater.errors import SystemicError, UnprocessableContent
+from headwater.queue.providers import credential_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,17 @@ def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> C
     row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
     token = decrypt_token(row.token, settings) if row.token else None
     return Credentials(row.source_id, row.kind, row.config, token, row.snapshot)
+
+
+def store_token(token: str | None, workspace_id: uuid.UUID, settings: Settings) -> dict[str, Any]:
+    """Return the columns of a source that hold its token: the token itself, encrypted, and the hash that names it.
+
+    Raises UnprocessableContent if the installation has no `SECRET_KEY`.
+    """
+    if not token:
+        return {"token": None, "credential": None}
+    credential = credential_of(token, workspace_id, settings.secret_key)
+    return {"token": encrypt_token(token, settings), "credential": credential}
 
 
 def encrypt_token(token: str, settings: Settings) -> bytes:

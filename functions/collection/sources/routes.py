@@ -122,7 +122,10 @@ class SourceRoutes:
         if changes.config is not msgspec.UNSET or changes.token is not msgspec.UNSET:
             changes = self._check_changes(call, changes)
         with self.database.transaction(call.workspace_id) as tx:
-            return sources.change_source(tx, call.workspace_id, call.path["id"], changes, settings=self.settings)
+            source = sources.change_source(tx, call.workspace_id, call.path["id"], changes, settings=self.settings)
+        if changes.token is not msgspec.UNSET and source.last_run and source.last_run.state == "running":
+            self.tickets.wake(["collection"])
+        return source
 
     def _check_changes(self, call: Call, changes: SourceChanges) -> SourceChanges:
         """Connect to a source with its new config and token. Returns the changes with the config normalised."""

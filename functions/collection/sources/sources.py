@@ -14,7 +14,8 @@ from functions.collection.names import check_name
 from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.read import RunSummary, read_last_runs
-from functions.collection.sources.credentials import Credentials, decrypt_token, encrypt_token
+from functions.collection.runs.start import read_provider
+from functions.collection.sources.credentials import Credentials, decrypt_token, store_token
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.auth.callers import ensure_local_workspace
 from headwater.config import Settings
@@ -88,7 +89,7 @@ def create_source(tx: Connection, workspace_id: uuid.UUID, new: NewSource, setti
         "kind": new.kind,
         "name": new.name.strip(),
         "config": msgspec.json.encode(new.config).decode(),
-        "token": encrypt_token(new.token, settings) if new.token else None,
+        **store_token(new.token, workspace_id, settings),
     }
     ensure_local_workspace(tx, workspace_id)
     source_id: uuid.UUID = tx.execute(_INSERT, values).scalar_one()
@@ -135,8 +136,7 @@ def change_source(
         check_no_open_run(tx, source_id)
         tx.execute(_SET_CONFIG, {"id": source_id, "config": msgspec.json.encode(changes.config).decode()})
     if changes.token is not UNSET:
-        token = encrypt_token(changes.token, settings) if changes.token else None
-        tx.execute(sa.text("update sources set token = :token where id = :id"), {"id": source_id, "token": token})
+        _change_token(tx, workspace_id, source_id, changes.token, settings)
     if changes.name is not UNSET:
         check_name(changes.name)
         values = {"id": source_id, "name": changes.name.strip()}
@@ -145,6 +145,15 @@ def change_source(
         set_paused(tx, source_id, paused=changes.paused)
     _change_schedule(tx, workspace_id, source_id, changes, tick_s=settings.tick_s)
     return read_source(tx, workspace_id, source_id)
+
+
+def _change_token(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, token: str | None, settings: Settings
+) -> None:
+    """Store a new token. An open run no longer waits for a pause that the server asked for with the old one."""
+    old = read_provider(tx, source_id)
+    tx.execute(_SET_TOKEN, {"id": source_id, **store_token(token, workspace_id, settings)})
+    ledger.change_provider(tx, source_id, old, read_provider(tx, source_id))
 
 
 def _change_schedule(
@@ -206,8 +215,8 @@ def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) 
 
 
 _INSERT = sa.text("""
-    insert into sources (workspace_id, kind, name, config, token)
-    values (:workspace_id, :kind, :name, cast(:config as jsonb), :token) returning id
+    insert into sources (workspace_id, kind, name, config, token, credential)
+    values (:workspace_id, :kind, :name, cast(:config as jsonb), :token, :credential) returning id
 """)
 
 _SELECT = sa.text("""
@@ -230,5 +239,7 @@ _SET_CONFIG = sa.text("""
       cursor = case when config = cast(:config as jsonb) then cursor end
     where id = :id
 """)
+
+_SET_TOKEN = sa.text("update sources set token = :token, credential = :credential where id = :id")
 
 _OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")

@@ -22,11 +22,11 @@ from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, 
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration; `check_ready` requires it."""
 
 ALL_WORKSPACES: Literal["*"] = "*"
-"""Scope of transactions that span workspaces: they see runs, steps, members, API keys and schedules, nothing else."""
+"""Scope of transactions that span workspaces: they see runs, steps, providers, members, API keys and schedules."""
 
 Scope = uuid.UUID | Literal["*"]
 

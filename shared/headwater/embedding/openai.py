@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
+from headwater.queue.providers import origin_of, provider_name
+from headwater.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from headwater.embedding.base import Tokenizer
 
 PREFIX = "openai:"
+_OPENAI_URL = "https://api.openai.com/v1"
 DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """Vector lengths of OpenAI's models; source: OpenAI, "Vector embeddings"."""
 
@@ -37,6 +40,13 @@ def hosted_dim(name: str, settings: Settings) -> int:
     if not dim:
         raise ConfigError(f"EMBEDDING_DIM is missing. Set it to the length of the vectors of {name}.")
     return dim
+
+
+def hosted_provider(name: str, settings: Settings) -> str | None:
+    """Name the provider of a hosted model, which all workspaces use with one key. None for other models."""
+    if not is_hosted(name):
+        return None
+    return provider_name(origin_of(settings.embedding_base_url or _OPENAI_URL) or name)
 
 
 class HostedEmbedder:
@@ -58,7 +68,7 @@ class HostedEmbedder:
         return OpenAIEmbeddings(
             model=self.name.removeprefix(PREFIX),
             api_key=SecretStr(self._settings.openai_api_key or "none"),
-            base_url=self._settings.embedding_base_url or "https://api.openai.com/v1",
+            base_url=self._settings.embedding_base_url or _OPENAI_URL,
             check_embedding_ctx_length=False,  # chunks fit; the check would download a tokenizer
             timeout=self._settings.embedding_timeout_s,
             max_retries=0,
@@ -109,5 +119,5 @@ def translate_error(error: Exception, name: str) -> HeadwaterError:
 
 def _retry_after_s(error: Exception) -> float | None:
     """Return `Retry-After` in seconds, None without one."""
-    value = getattr(getattr(error, "response", None), "headers", {}).get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    return read_retry_after(headers.get("retry-after"))

@@ -23,8 +23,8 @@ from headwater.errors import LeaseLost
 class NewStep:
     """A step to add to a run; `payload` holds ids and keys, never a page's text.
 
-    `provider`: the remote service the step calls, such as `git github.com`; None if it calls none. Used to back off
-    from all of a provider's steps at once.
+    `provider`: the remote service the step calls (`headwater.queue.providers`), None if it calls none. All steps of a
+    provider wait when it asks for a pause.
     """
 
     queue: str
@@ -38,8 +38,8 @@ class NewStep:
 class Step:
     """A claimed step.
 
-    `waited_s`: seconds between due time and claim. `previous_run_is_open`: whether the run passed to `claim` still has
-    open steps.
+    `waited_s`: seconds between due time and claim. `failing_s`: seconds since the first failure, 0 without one.
+    `previous_run_is_open`: whether the run passed to `claim` still has open steps.
     """
 
     id: int
@@ -54,6 +54,7 @@ class Step:
     lost: int
     fence: int
     waited_s: float = 0.0
+    failing_s: float = 0.0
     previous_run_is_open: bool = False
 
 
@@ -109,9 +110,9 @@ def complete(
     add_steps(tx, step.run_id, step.workspace_id, next_steps)
 
 
-def retry(tx: Connection, step: Step, delay_s: float, error: str) -> None:
-    """Return a locked step to `ready`, due in `delay_s`, and count the failure."""
-    tx.execute(_RETRY, {"id": step.id, "delay_s": delay_s, "error": error})
+def retry(tx: Connection, step: Step, delay_s: float, error: str, max_attempts: int) -> None:
+    """Return a locked step to `ready`, due in `delay_s`, and count the failure, one of `max_attempts`."""
+    tx.execute(_RETRY, {"id": step.id, "delay_s": delay_s, "error": error, "max_attempts": max_attempts})
 
 
 def fail(tx: Connection, step: Step, error: str, trace: str = "") -> None:
@@ -137,15 +138,26 @@ def cancel(tx: Connection, run_id: uuid.UUID) -> None:
 def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
     """Delay all ready steps of a provider by `for_s`. Returns True if the provider was not blocked before.
 
-    Applies to all workspaces: needs a transaction with the scope ALL_WORKSPACES that holds no step lock (cancelling
-    locks several steps, so this could deadlock). Running steps continue; if the provider still asks to wait, the block
-    is extended.
+    Needs a transaction with the scope ALL_WORKSPACES that holds no step lock (cancelling locks several steps, so this
+    could deadlock). Running steps continue; if the provider still asks to wait, the block is extended. It is never
+    shortened: a step that succeeds may have been sent before. `reason` may be shown to every workspace that uses the
+    provider.
     """
     values = {"name": provider, "for_s": for_s, "reason": reason}
     was_blocked = tx.execute(_IS_BLOCKED, values).scalar_one()
     if tx.execute(_BLOCK, values).rowcount:
         tx.execute(_DELAY, values)
     return not was_blocked
+
+
+def change_provider(tx: Connection, source_id: uuid.UUID, old: str | None, new: str | None) -> None:
+    """Move the ready steps of a source's open run to another provider, as its credential has changed."""
+    tx.execute(_CHANGE_PROVIDER, {"source_id": source_id, "old": old, "new": new})
+
+
+def delete_expired_blocks(tx: Connection) -> None:
+    """Delete the blocks that have ended. Needs a transaction with the scope ALL_WORKSPACES."""
+    tx.execute(sa.text("delete from providers where blocked_until < now()"))
 
 
 def give_back(tx: Connection, step: Step) -> bool:
@@ -180,11 +192,21 @@ def has_open_runs(tx: Connection) -> bool:
     return bool(tx.execute(sa.text("select exists (select 1 from runs where state = 'running')")).scalar())
 
 
-_ADD = sa.text("""
+# Steps of a provider become due one after another when its block ends: within a tenth of the pause, at most a minute.
+_SPREAD = "random() * least(blocked_until - now(), interval '10 min') / 10"
+
+# `provider_block` sees the blocks of all workspaces, which row-level security hides.
+_ADD = sa.text(f"""
+    with new as (
+      select * from json_to_recordset(cast(:rows as json))
+        as r (queue text, kind text, key text, payload jsonb, provider text)
+    ), blocks as (
+      select provider, blocked_until from (select distinct provider from new) used cross join provider_block(provider)
+    )
     insert into steps (run_id, workspace_id, queue, kind, key, payload, provider, not_before)
     select cast(:run_id as uuid), cast(:workspace_id as uuid), queue, kind, key, payload, provider,
-      greatest(now(), (select blocked_until from providers p where p.name = r.provider))
-    from json_to_recordset(cast(:rows as json)) as r (queue text, kind text, key text, payload jsonb, provider text)
+      coalesce((select blocked_until + {_SPREAD} from blocks where blocks.provider = new.provider), now())
+    from new
     on conflict (run_id, kind, key) do nothing
 """)
 
@@ -215,6 +237,7 @@ CLAIM = sa.text("""
     from next where steps.id = next.id
     returning steps.id, run_id, workspace_id, queue, kind, key, payload, provider, attempt, lost, fence,
       extract(epoch from now() - steps.not_before)::float8 as waited_s,
+      coalesce(extract(epoch from now() - steps.first_failed_at), 0)::float8 as failing_s,
       exists (select 1 from steps o
               where o.run_id = cast(:previous_run as uuid) and o.is_open) as previous_run_is_open
 """)
@@ -235,8 +258,9 @@ _COMPLETE = sa.text("""
 
 _RETRY = sa.text("""
     update steps set state = 'ready', lease_until = null, attempt = attempt + 1, error = :error,
+      max_attempts = :max_attempts, first_failed_at = coalesce(first_failed_at, now()),
       not_before = greatest(now() + make_interval(secs => cast(:delay_s as double precision)),
-        (select blocked_until from providers p where p.name = steps.provider))
+        (select blocked_until from provider_block(steps.provider)))
     where id = :id
 """)
 
@@ -271,12 +295,23 @@ _BLOCK = sa.text("""
       where providers.blocked_until < excluded.blocked_until - interval '1 s'
 """)
 
-_DELAY = sa.text("""
-    update steps set not_before = waiting.blocked_until from (
-      select s.id, p.blocked_until from steps s join providers p on p.name = s.provider
+# SKIP LOCKED: a step that is claimed or cancelled concurrently isn't waited for.
+_DELAY = sa.text(f"""
+    update steps set not_before = waiting.due from (
+      select s.id, blocked_until + {_SPREAD} as due from steps s join providers p on p.name = s.provider
       where p.name = :name and s.state = 'ready' and s.not_before < p.blocked_until
       for update of s skip locked) waiting
     where steps.id = waiting.id
+""")
+
+# SKIP LOCKED: the caller holds the source, which steps that are being committed may wait for.
+_CHANGE_PROVIDER = sa.text("""
+    update steps set provider = :new,
+      not_before = coalesce((select blocked_until from provider_block(:new)), least(not_before, now()))
+    where id in (
+      select s.id from steps s join runs r on r.id = s.run_id
+      where r.source_id = :source_id and r.state = 'running' and s.state = 'ready' and s.provider = :old
+      for update of s skip locked)
 """)
 
 _GIVE_BACK = sa.text("""

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.engine import Connection
@@ -21,7 +22,8 @@ from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, Up
 from headwater.queue import ledger
 from headwater.queue.lease_renewal import LeaseRenewer
 from headwater.queue.ledger import NewStep, Step
-from headwater.queue.retry_policy import GiveUp, Retry, decide
+from headwater.queue.providers import server_of
+from headwater.queue.retry_policy import GiveUp, Limits, Retry, decide
 from headwater.web.shutdown import Lifetime
 
 MAX_LOST_LEASES = 5
@@ -95,6 +97,7 @@ class Worker:
         self.holder = holder
         self.lifetime = lifetime
         self._last_workspace = uuid.uuid4()
+        self._retry_limits = Limits(settings.max_attempts, settings.max_upstream_attempts, settings.provider_patience_s)
         self.leases = LeaseRenewer(database, settings.lease_s, lifetime, self._on_give_back)
 
     def drain(self, queue: str, stop: Callable[[], bool]) -> int:
@@ -191,32 +194,35 @@ class Worker:
     def _handle_failure(self, handler: Handler, step: Step, error: Exception) -> None:
         decision = decide(
             error,
+            self._retry_limits,
             attempt=step.attempt,
-            max_attempts=self.settings.max_attempts,
-            max_upstream_attempts=self.settings.max_upstream_attempts,
+            failing_s=step.failing_s,
+            server=server_of(step.provider) if step.provider else "The server",
+            now=datetime.now(UTC),
             random=random.random(),  # noqa: S311
         )
         logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **_log_fields(step))
         try:
             if isinstance(decision, Retry):
-                self._retry(step, error, decision)
+                self._retry(step, decision)
             elif decision.is_systemic or isinstance(error, UpstreamError) or not self._split(handler, step):
                 self._give_up(handler, step, decision)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
 
-    def _retry(self, step: Step, error: Exception, decision: Retry) -> None:
-        """Schedule a retry; a `Retry-After` delays all steps of the provider."""
-        retry_after_s = error.retry_after_s if isinstance(error, UpstreamError) else None
-        reason = replace_unstorable(str(error)[:500])
-        if retry_after_s and step.provider:
+    def _retry(self, step: Step, decision: Retry) -> None:
+        """Schedule a retry. A pause that the provider asks for delays its other steps too, but no longer than asked."""
+        reason = replace_unstorable(decision.reason[:500])
+        if decision.pause_s and step.provider:
             with self.database.transaction(ALL_WORKSPACES) as tx:
-                is_new = ledger.block(tx, step.provider, decision.delay_s, reason)
+                is_new = ledger.block(tx, step.provider, decision.pause_s, reason)
             if is_new:
-                logs.event("provider.blocked", severity=30, provider=step.provider, delay_s=round(decision.delay_s, 1))
+                pause_s = round(decision.pause_s, 1)
+                logs.event("provider.blocked", severity=30, provider=step.provider, pause_s=pause_s)
+            self.waker.wake([step.queue], decision.pause_s)
         with self.database.transaction(step.workspace_id) as tx:
             ledger.lock(tx, step)
-            ledger.retry(tx, step, decision.delay_s, reason)
+            ledger.retry(tx, step, decision.delay_s, reason, decision.max_attempts)
         self.waker.wake([step.queue], decision.delay_s)
 
     def _split(self, handler: Handler, step: Step) -> bool:

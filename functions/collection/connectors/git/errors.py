@@ -4,16 +4,15 @@ Messages contain the URL; `config` has refused URLs with a password.
 """
 
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 
 import urllib3.exceptions as http
 from dulwich.errors import GitProtocolError, HangupException
 from urllib3 import BaseHTTPResponse
 
 from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.retry_after import read_retry_after
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _NOT_AVAILABLE = ("not our ref", "not valid", "unadvertised object")  # servers' answers for objects they don't send
@@ -53,18 +52,6 @@ def check_response(response: BaseHTTPResponse, url: str, *, has_token: bool, is_
         raise SystemicError(f"{url} answered with HTTP {status}, which a Git server does not use. Check the URL.")
     if is_first and headers.get("Content-Type", "").partition(";")[0].strip() != _ADVERTISEMENT:
         raise SystemicError(f"{url} is not a Git repository. Enter the address that `git clone` takes.")
-
-
-def read_retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, which has seconds or a date (RFC 9110, 10.2.3); None if invalid."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 @contextmanager

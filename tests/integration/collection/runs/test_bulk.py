@@ -183,6 +183,17 @@ def test_watchdog_starts_the_job_after_the_function_died(
     assert count_tickets(idle_cloud) <= 2, "only watchdogs"
 
 
+def test_watchdog_names_a_wait_that_outlasts_the_job(pipeline: Pipeline, repository: Repository) -> None:
+    """A job ends by itself when no step is due. That isn't a fault of the job."""
+    starter = job_starter(pipeline, job_patience_s=100.0)
+    run_id = list_source(pipeline, repository, starter)
+    advance_time(pipeline, 110)
+    pipeline.rows("update steps set not_before = now() + interval '1 h' where state = 'ready' returning id")
+    starter.watch()
+    run = pipeline.read(run_id)
+    assert (run.engine, run.notice) == ("tickets", "The run had to wait longer than the job does. Tickets continue it.")
+
+
 def test_watchdog_hands_over_to_tickets_when_the_job_is_silent(
     pipeline: Pipeline, repository: Repository, idle_cloud: Cloud
 ) -> None:

@@ -83,7 +83,7 @@ def test_step_metrics_have_counts_and_durations_by_kind(db: Database) -> None:
         step = ledger.claim(tx, "embedding", ["embed"], "test", 30)
         assert step is not None
         ledger.lock(tx, step)
-        ledger.retry(tx, step, 0, "busy")
+        ledger.retry(tx, step, 0, "busy", 12)
     fetch, embed = read(db, run_id).steps
     assert (fetch.kind, fetch.done, fetch.ready, fetch.running) == ("fetch", 21, 1, 0)
     assert fetch.seconds == pytest.approx(231)

@@ -95,7 +95,7 @@ class Ledger(RuleBasedStateMachine):
     def try_again(self, step: Step) -> None:
         def work(tx: Connection) -> None:
             ledger.lock(tx, step)
-            ledger.retry(tx, step, 0.0, "busy")
+            ledger.retry(tx, step, 0.0, "busy", 12)
 
         assert self._transact(work) == self._holds(step)
         if self._holds(step):

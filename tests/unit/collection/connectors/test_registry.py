@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.collection.connectors.registry import describe_kinds, kind_for_new_source, kind_of_source, provider_of
+from functions.collection.connectors.registry import describe_kinds, find_origin, kind_for_new_source, kind_of_source
 from headwater.errors import UnprocessableContent
 
 
@@ -49,16 +49,16 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "config", "provider"),
+    ("kind", "config", "origin"),
     [
-        ("git", {"url": "https://github.com/o/r"}, "git github.com"),
+        ("git", {"url": "https://github.com/o/r"}, "https://github.com"),
         ("git", {"url": "file:///srv/r"}, None),
-        ("mail", {"host": "imap.example.com:993"}, "mail imap.example.com"),
+        ("mail", {"host": "imap.example.com:993"}, "mail://imap.example.com:993"),
         ("notion", {"database": "7f3a"}, "notion"),
     ],
 )
-def test_provider_is_the_server_that_the_config_names(kind: str, config: dict[str, Any], provider: str | None) -> None:
-    assert provider_of(kind, config) == provider
+def test_origin_is_the_server_that_the_config_names(kind: str, config: dict[str, Any], origin: str | None) -> None:
+    assert find_origin(kind, config) == origin
 
 
 def test_describing_connectors_loads_no_git_client() -> None:
