@@ -11,6 +11,7 @@ from headwater.database.copy import copy_binary
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
+from headwater.errors import PermanentError, SystemicError
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """The texts to embed, and the hash of each, by which its vector is stored."""
+    """The texts to embed. Of each also the hash, by which its vector is stored, and its place for readers."""
 
     model_id: int
     model: str
     hashes: Sequence[bytes]
     texts: Sequence[str]
+    places: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,28 @@ class Embed:
     def gather(self, tx: Connection, step: Step) -> Slice:
         """Read the texts of the slice's chunks that have no vector of the active model."""
         rows = _missing(tx, step)
-        documents = json_rows(list({row.document_id for row in rows}))
-        texts = {row.id: (row.title, row.text) for row in tx.execute(_TEXTS, {"ids": documents})} if rows else {}
+        ids = json_rows(list({row.document_id for row in rows}))
+        documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})} if rows else {}
         return Slice(
             rows[0].model_id if rows else 0,
             rows[0].model if rows else "",
             [bytes(row.input_hash) for row in rows],
-            [_input(row, *texts[row.document_id]) for row in rows],
+            [_input(row, documents[row.document_id]) for row in rows],
+            [_place(row, documents[row.document_id]) for row in rows],
         )
 
     def compute(self, gathered: Slice) -> Vectors:
-        """Embed the texts."""
-        vectors = self.embedder(gathered.model).embed_documents(gathered.texts) if gathered.texts else None
+        """Embed the texts. If the only one is refused, the error names its document."""
+        if not gathered.texts:
+            return Vectors(gathered.model_id, gathered.hashes, None)
+        try:
+            vectors = self.embedder(gathered.model).embed_documents(gathered.texts)
+        except SystemicError:
+            raise
+        except PermanentError as error:
+            if len(gathered.texts) > 1:
+                raise
+            raise PermanentError(f"{gathered.places[0]}: {error.message}") from None
         return Vectors(gathered.model_id, gathered.hashes, vectors)
 
     def apply(self, tx: Connection, step: Step, computed: Vectors) -> StepResult:
@@ -106,8 +118,14 @@ def _missing(tx: Connection, step: Step) -> Sequence[Any]:
     return tx.execute(_MISSING, {"ids": json_rows(step.payload.get("chunks", []))}).all()
 
 
-def _input(row: Any, title: str, text: str) -> str:
-    return embedding_input(title, row.heading_path, text[row.start_offset : row.end_offset])
+def _input(chunk: Any, document: Any) -> str:
+    return embedding_input(document.title, chunk.heading_path, document.text[chunk.start_offset : chunk.end_offset])
+
+
+def _place(chunk: Any, document: Any) -> str:
+    """Name a chunk by its document's key and its first line. Errors are logged, so they don't quote texts."""
+    line = document.text.count("\n", 0, chunk.start_offset) + 1
+    return f"{document.key}, from line {line:,}"
 
 
 def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
@@ -148,7 +166,7 @@ _MISSING = sa.text(f"""
     order by c.id
 """)
 
-_TEXTS = sa.text(f"select id, title, text from documents where id = {_IDS.format('uuid')}")
+_DOCUMENTS = sa.text(f"select id, key, title, text from documents where id = {_IDS.format('uuid')}")
 
 # Sorted, so that concurrent steps with the same texts wait for each other instead of deadlocking.
 _STORE = sa.text("""

@@ -130,8 +130,9 @@ class UpstreamError(HeadwaterError):
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        is_valid = retry_after_s is not None and retry_after_s >= 0  # not for NaN
-        self.retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S) if is_valid else None
+        self.retry_after_s = None
+        if retry_after_s is not None and retry_after_s >= 0:  # false for NaN
+            self.retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)
 
 
 class DatabaseUnavailable(UpstreamError):

@@ -27,6 +27,7 @@ class EmbeddingProvider:
     url: str = ""
     answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
     retry_after_s: int = 1
+    error_code: str | None = None
     batches: list[list[str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer in ("hang", "close"):
             self.close_connection = True
         elif isinstance(answer, int):
-            error = {"message": "secret words of the provider", "type": "fake"}
+            error = {"message": "secret words of the provider", "type": "fake", "code": self.provider.error_code}
             self._send(answer, json.dumps({"error": error}).encode())
         else:
             self._send(200, self.provider.vectors(request), whole=answer == "ok")

@@ -67,7 +67,7 @@ class Finish:
             slices = [*tx.execute(missing, {**values, "slice": self.settings.embed_batch})]
         if step.key == "0":
             tx.execute(_COUNT_REUSED, {**values, "not_reused": sum(piece.n for piece in slices)})
-        errors = {row.kind: row.error for row in tx.execute(_SELECT_FAILED_STEPS, values)}
+        errors = {row.kind: row for row in tx.execute(_SELECT_FAILED_STEPS, values)}
         if "embed" not in errors:
             provider = hosted_provider(model.name, self.settings)
             next_steps += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
@@ -90,13 +90,18 @@ class Finish:
             tx.execute(_REMOVE_DOCUMENTS, values)
         return [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
 
-    def _end(self, tx: Connection, step: Step, *, is_embedded: bool, errors: Mapping[str, str]) -> None:
+    def _end(self, tx: Connection, step: Step, *, is_embedded: bool, errors: Mapping[str, Any]) -> None:
         values = {"run_id": step.run_id}
         if is_embedded:  # texts that another source's run has embedded meanwhile count as reused
             tx.execute(_COUNT_REUSED, {**values, "not_reused": read_counts(tx, step.run_id).embedded})
         tx.execute(_UPDATE_SOURCE, {**values, "embedded": is_embedded})
         is_partial = bool(errors) or tx.execute(_IS_PARTIAL, values).scalar_one()
-        reasons = [f"{_GIVEN_UP[kind]}: {reason}" for kind, reason in errors.items()]
+        if "embed" in errors:
+            tx.execute(_WARN_OF_TEXTS, values)
+        reasons = [
+            f"{_GIVEN_UP[kind]}: {failed.error}" + (f" {failed.more:,} more failed." if failed.more else "")
+            for kind, failed in errors.items()
+        ]
         error = problem(PermanentError(" ".join(reasons))) if reasons else None
         end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
 
@@ -198,8 +203,21 @@ _COUNT_REUSED = sa.text("""
 """)
 
 _SELECT_FAILED_STEPS = sa.text("""
-    select distinct on (kind) kind, error from steps
+    select distinct on (kind) kind, error, count(*) over (partition by kind) - 1 as more from steps
     where run_id = :run_id and kind in ('embed', 'link') and state = 'failed' order by kind, id
+""")
+
+# The error of a step whose only text was refused names the document: the run shows it there too.
+_WARN_OF_TEXTS = sa.text("""
+    with refused as (
+      select d.key, string_agg(s.error, ' ' order by s.id) as reason
+      from steps s join chunks c on c.id = cast(s.payload -> 'chunks' ->> 0 as bigint)
+      join documents d on d.id = c.document_id
+      where s.run_id = :run_id and s.kind = 'embed' and s.state = 'failed' and starts_with(s.error, d.key || ', ')
+      group by d.key
+    )
+    update run_items i set warning = concat_ws('; ', i.warning, left(refused.reason, 2000)) from refused
+    where i.run_id = :run_id and i.key = refused.key
 """)
 
 # The cursor moves on once every entry of the listing is stored, if only with the error that its file has. Otherwise the

@@ -28,6 +28,10 @@ DIMS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-em
 DEFAULT_RETRY_AFTER_S = 5.0
 """Seconds to wait after a rate limit error without `Retry-After`."""
 
+_TOO_LONG = {"context_length_exceeded", "string_above_max_length", "max_tokens_per_request"}
+_POLICY = {"content_filter", "content_policy_violation"}
+"""Codes of errors; sources: OpenAI, "Error codes", and Azure OpenAI, "Content filtering"."""
+
 
 def is_hosted(name: str) -> bool:
     """Return True for the name of a hosted model."""
@@ -111,10 +115,22 @@ def translate_error(error: Exception, name: str) -> HeadwaterError:
             f"The rate limit or quota of {name} is reached.", _retry_after_s(error) or DEFAULT_RETRY_AFTER_S
         )
     if isinstance(status, int) and 400 <= status < 500 and status != 408:
-        return PermanentError(f"{name} rejects the texts (HTTP {status}).")
+        return PermanentError(f"{name} rejects the text (HTTP {status}). {_advice(error, status)}")
     if isinstance(status, int):
         return UpstreamError(f"{name} is unavailable (HTTP {status}).", _retry_after_s(error))
     return UpstreamError(f"Can't reach {name}: connection failed or timed out ({type(error).__name__}).")
+
+
+def _advice(error: Exception, status: int) -> str:
+    """Say why a text is rejected, and what to do. Only the error's code is used: its message may quote the text."""
+    code = str(getattr(error, "code", None) or "")
+    if status == 413 or code in _TOO_LONG:
+        reason = "It is longer than the model accepts."
+    elif code in _POLICY:
+        reason = "The provider's content policy forbids it."
+    else:
+        reason = "It may be too long, or against the provider's content policy."
+    return f"{reason} Change or divide this part of the document, or exclude the document."
 
 
 def _retry_after_s(error: Exception) -> float | None:

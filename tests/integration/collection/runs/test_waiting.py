@@ -248,6 +248,7 @@ def test_api_returns_what_a_run_waits_for(db: Database, database: FreshDatabase)
     block(db, SHARED, 600, "The provider is busy.")
     response = client.client.get(path, headers={"If-None-Match": etag})
     assert response.status_code == 200
+    assert response.json
     shown = response.json["waiting"]
     assert {key: shown[key] for key in ("kind", "server", "reason", "attempt")} == {
         "kind": "provider",

@@ -43,7 +43,7 @@ def test_texts_become_unit_vectors_in_order_by_one_request(provider: EmbeddingPr
     [
         (401, SystemicError, "OPENAI_API_KEY"),
         (404, SystemicError, "EMBEDDING_MODEL"),
-        (400, PermanentError, "rejects the texts"),
+        (400, PermanentError, "rejects the text"),
         (429, UpstreamError, "rate limit"),
         (500, UpstreamError, "HTTP 500"),
         ("close", UpstreamError, "APIConnectionError"),
@@ -61,6 +61,24 @@ def test_failure_says_whether_to_retry(
     assert "secret" not in str(raised.value)
     assert len(provider.batches) == 1  # only the ledger retries
     assert model.embed_documents(["secret words"]).shape == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (400, "context_length_exceeded", "longer than the model accepts"),
+        (413, None, "longer than the model accepts"),
+        (400, "content_filter", r"400\)\. The provider's content policy forbids it"),
+        (400, "invalid_request_error", "may be too long, or against the provider's content policy"),
+        (422, None, "may be too long, or against the provider's content policy"),
+    ],
+)
+def test_refusal_says_why_and_what_to_do(provider: EmbeddingProvider, answer: Answer, code: str, words: str) -> None:
+    provider.answers, provider.error_code = iter([answer]), code
+    with pytest.raises(PermanentError, match=words) as raised:
+        embedder(provider).embed_documents(["a"])
+    assert "document" in raised.value.message
+    assert "secret" not in raised.value.message
 
 
 def test_retry_after_is_passed_on(provider: EmbeddingProvider) -> None:

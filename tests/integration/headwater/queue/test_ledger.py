@@ -348,9 +348,10 @@ def test_block_and_other_changes_of_steps_do_not_deadlock(db: Database) -> None:
                 ledger.retry(tx, step, 0.0, "busy", 12)
 
     def cancel() -> None:
-        with db.transaction(WORKSPACE) as tx:
-            ledger.cancel(tx, run_ids.pop())
-        time.sleep(0.6)
+        for run_id in run_ids[1:]:
+            with db.transaction(WORKSPACE) as tx:
+                ledger.cancel(tx, run_id)
+            time.sleep(0.6)
 
     def move() -> None:
         with db.transaction(WORKSPACE) as tx:
@@ -360,7 +361,7 @@ def test_block_and_other_changes_of_steps_do_not_deadlock(db: Database) -> None:
 
     actions = [work, work, lambda: block(db, "x", 0.02), lambda: block(db, "y", 0.02), move]
     threads = [threading.Thread(target=repeat, args=(action,)) for action in actions]
-    threads.append(threading.Thread(target=lambda: [cancel() for _ in range(5)]))
+    threads.append(threading.Thread(target=cancel))
     for thread in threads:
         thread.start()
     for thread in threads:
