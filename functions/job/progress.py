@@ -1,20 +1,39 @@
 """Format a run's progress and result for the command line. Pure."""
 
 from functions.collection.runs.read import Run, RunSummary
+from functions.collection.runs.waiting import Waiting
 
 _MAX_FAILURES = 20
 
 
 def progress_line(run: RunSummary) -> str:
-    """Format the progress of an open run, such as `412 of 657 documents · 1,230 of 4,321 chunks embedded`."""
-    if run.total is None:
-        return "listing"
-    counts = run.counts
-    done = counts.added + counts.changed + counts.unchanged + counts.failed
-    line = f"{done:,} of {run.total:,} documents"
-    if counts.chunks:
-        line += f" · {counts.embedded + counts.reused:,} of {counts.chunks:,} chunks embedded"
-    return line
+    """Format the progress of an open run, such as `412 of 657 documents · 1,230 of 4,321 chunks embedded`.
+
+    If the run waits, the line says what for.
+    """
+    parts = ["listing"]
+    if run.total is not None:
+        counts = run.counts
+        done = counts.added + counts.changed + counts.unchanged + counts.failed
+        parts = [f"{done:,} of {run.total:,} documents"]
+        if counts.chunks:
+            parts.append(f"{counts.embedded + counts.reused:,} of {counts.chunks:,} chunks embedded")
+    if run.waiting is not None:
+        parts.append(waiting_text(run.waiting))
+    return " · ".join(parts)
+
+
+def waiting_text(waiting: Waiting) -> str:
+    """Format what a run waits for, such as `waiting for github.com until 14:05 UTC: …answered with HTTP 429.`"""
+    until = f" until {waiting.until:%H:%M} UTC" if waiting.until else ""
+    match waiting.kind:
+        case "provider":
+            return f"waiting for {waiting.server}{until}: {waiting.reason}"
+        case "retry":
+            limit = f" of {waiting.max_attempts}" if waiting.max_attempts else ""
+            return f"waiting for attempt {waiting.attempt}{limit}{until}: {waiting.reason}"
+        case _:
+            return f"waiting{until}: {waiting.reason}"
 
 
 def summary(run: Run) -> str:

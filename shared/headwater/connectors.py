@@ -133,7 +133,7 @@ class Connector(ABC, Generic[Config]):
     SystemicError when every other document would fail for the same reason. They limit their own network waits.
 
     A `url` or `host` in the config names the server. When it asks for a pause (UpstreamError with `retry_after_s`), the
-    pipeline pauses all sources of this kind on that server.
+    pipeline pauses the workspace's sources on that server with the same secret.
     """
 
     title: ClassVar[str]

@@ -66,7 +66,7 @@ class RunSummary(msgspec.Struct, frozen=True):
 
     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution`
     once it is known. `notice` is set when the engine had to be changed. `waiting` is what an open run waits for, null
-    while it makes progress. `total` is the number of documents, null until the source is listed. `error` is a problem
+    if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem
     (RFC 9457).
     """
 

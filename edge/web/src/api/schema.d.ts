@@ -1205,6 +1205,7 @@ export interface components {
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
+            waiting: components["schemas"]["Waiting"] | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
@@ -1232,7 +1233,7 @@ export interface components {
          * RunSummary
          * @description One run of one source.
          *
-         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` is set when the engine had to be changed. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
+         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` is set when the engine had to be changed. `waiting` is what an open run waits for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
          */
         RunSummary: {
             /** Format: uuid */
@@ -1247,6 +1248,7 @@ export interface components {
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
+            waiting: components["schemas"]["Waiting"] | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
@@ -1427,6 +1429,22 @@ export interface components {
         Usage: {
             prompt_tokens: number;
             total_tokens: number;
+        };
+        /**
+         * Waiting
+         * @description What an open run waits for, and the number of `steps` that wait for it. Other steps may be running.
+         *
+         *     `provider`: `server` has asked for a pause. `retry`: a step has failed and is tried again, as `attempt` of `max_attempts`; `reason` is the error. `job`: the job has not started yet. `queue`: the run's steps are due, but all workers are busy. `until` is when the wait ends, null if that is not known or has been reached.
+         */
+        Waiting: {
+            /** @enum {string} */
+            kind: "job" | "provider" | "queue" | "retry";
+            reason: string;
+            until: string | null;
+            server: string | null;
+            steps: number;
+            attempt: number | null;
+            max_attempts: number | null;
         };
     };
     responses: never;

@@ -38,6 +38,7 @@ export type RunSummary = Schemas["RunSummary"];
 export type Run = Schemas["Run"];
 export type RunKind = RunSummary["kind"];
 export type RunState = RunSummary["state"];
+export type Waiting = NonNullable<RunSummary["waiting"]>;
 export type Counts = Schemas["Counts"];
 export type Reason = Schemas["Reason"];
 export type FailureGroup = Schemas["FailureGroup"];

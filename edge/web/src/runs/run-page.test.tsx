@@ -7,6 +7,7 @@ import { makeRun } from "../testing/make-run";
 import { RunActions } from "./run-actions";
 import { RunFailures } from "./run-failures";
 import { RunSteps } from "./run-steps";
+import { RunWaiting } from "./run-waiting";
 
 /** Render to text, with spaces for tags. */
 function text(node: ReactNode): string {
@@ -59,6 +60,22 @@ it("shows the planned changes of a preview and the removals to approve", () => {
   const shown = text(<RunReport run={run} />);
   expect(shown).toContain("Preview complete Preview only. Nothing was changed.");
   expect(shown).toContain("to add 2 to change 0 to remove 0 unchanged 7 30 documents are no longer in the source");
+});
+
+it("says what a run waits for, and nothing if it does not wait", () => {
+  const waiting = {
+    kind: "provider" as const,
+    reason: "The rate limit is reached.",
+    until: "2026-01-01T00:05:00Z",
+    server: "api.openai.com",
+    steps: 3,
+    attempt: null,
+    max_attempts: null,
+  };
+  expect(text(<RunWaiting run={makeRun({ waiting })} />)).toMatch(
+    /^Waiting for api\.openai\.com until .+: The rate limit is reached\.$/,
+  );
+  expect(text(<RunWaiting run={makeRun()} />)).toBe("");
 });
 
 it.each([

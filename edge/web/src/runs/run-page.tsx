@@ -17,6 +17,7 @@ import { RunFacts } from "./run-facts";
 import { RunFailures } from "./run-failures";
 import { RunItems } from "./run-items";
 import { RunSteps } from "./run-steps";
+import { RunWaiting } from "./run-waiting";
 import { runTitle } from "./run-labels";
 
 /** One run: progress or outcome, failures, steps, documents and actions. */
@@ -59,7 +60,10 @@ function RunCard({ followed: { run, progress }, source, title, onChange }: CardP
       {run.state === "running" && (
         <div>
           <ProgressBar progress={progress} state={run.state} label={title} />
-          {run.seconds_left !== null && <p className="small muted">About {formatDuration(run.seconds_left)} left</p>}
+          <RunWaiting run={run} />
+          {run.seconds_left !== null && !run.waiting && (
+            <p className="small muted">About {formatDuration(run.seconds_left)} left</p>
+          )}
         </div>
       )}
       <RunReport run={run} />

@@ -9,6 +9,7 @@ import { progressOf } from "../runs/progress";
 import { ProgressBar } from "../runs/progress-bar";
 import { progressLabel } from "../runs/run-labels";
 import { RunReport } from "../runs/run-report";
+import { RunWaiting } from "../runs/run-waiting";
 import { useRun } from "../runs/use-run";
 import { useHasRole } from "../sign-in/account";
 import { ProblemNote } from "../ui/problem-note";
@@ -57,7 +58,10 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         </p>
       )}
       {run && progress && (
-        <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
+        <div>
+          <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
+          <RunWaiting run={run} />
+        </div>
       )}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
       {run && !isRunning && <RunReport run={run} />}

@@ -22,6 +22,7 @@ export function makeRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}
     engine: "tickets",
     execution: null,
     notice: null,
+    waiting: null,
     state: "running",
     snapshot: null,
     total: null,

@@ -1,6 +1,7 @@
 """The ledger against a real Postgres: claims, fences, leases, fairness, fan-in."""
 
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -241,12 +242,9 @@ def add_calls(db: Database, run_id: uuid.UUID, provider: str, *keys: str, worksp
 
 def waits(db: Database) -> list[float]:
     """Return for how many seconds each ready step waits, in the order of their ids."""
+    statement = sa.text("select extract(epoch from not_before - now())::float8 from steps order by id")
     with db.transaction(ALL_WORKSPACES) as tx:
-        return list(
-            tx.execute(
-                sa.text("select extract(epoch from not_before - now())::float8 from steps order by id")
-            ).scalars()
-        )
+        return list(tx.execute(statement).scalars())
 
 
 def test_claim_skips_blocked_providers(db: Database) -> None:
