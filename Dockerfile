@@ -52,8 +52,7 @@ ENV PATH=/venv/bin:${PATH} PYTHONPATH=/app/shared:/app PYTHONDONTWRITEBYTECODE=1
     MODEL_DIR=/app/models ORT_DISABLE_TELEMETRY=1
 WORKDIR /app
 
-# Layers that change least come first: packages, model, library, function. THREADS is the service's concurrency, read by
-# `headwater.web.gunicorn_config`.
+# Layers that change least come first: packages, model, library, function.
 FROM base AS chat
 COPY --from=chat-packages /venv /venv
 COPY --from=model /app/models models
@@ -62,7 +61,7 @@ COPY functions/__init__.py functions/
 COPY functions/chat functions/chat
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
-ENV PORT=8080 THREADS=8
+ENV PORT=8080
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('chat', 'functions/chat/main.py')"]
 
 # Counts tokens and never embeds, so it needs only the tokenizer.
@@ -74,7 +73,7 @@ COPY functions/__init__.py functions/
 COPY functions/collection functions/collection
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
-ENV PORT=8080 THREADS=8
+ENV PORT=8080
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('collection', 'functions/collection/main.py')"]
 
 FROM base AS embedding
@@ -85,7 +84,7 @@ COPY functions/__init__.py functions/
 COPY functions/embedding functions/embedding
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
-ENV PORT=8080 THREADS=4
+ENV PORT=8080
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('embedding', 'functions/embedding/main.py')"]
 
 # Runs the steps of collection and embedding. The container's arguments are the job's command.

@@ -11,8 +11,11 @@ from functions.chat.retrieval.search import Search
 from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import Embedders
+from headwater.web import gunicorn_worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
+
+gunicorn_worker.set_as_default()
 
 
 @once

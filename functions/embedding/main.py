@@ -17,8 +17,11 @@ from headwater.embedding.registry import Embedders
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
 from headwater.queue.worker import Worker
+from headwater.web import gunicorn_worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
+
+gunicorn_worker.set_as_default()
 
 
 @once

@@ -27,10 +27,10 @@ DATABASE = "headwater"
 HOST = "127.0.0.1"
 JOB_IMAGE = "headwater-job"
 OFFSETS = {"edge": 0, "chat": 1, "collection": 2, "embedding": 3, "localcloud": 4, "postgres": 5}
-THREADS = {"chat": 8, "collection": 8, "embedding": 4}
+FUNCTIONS = ("chat", "collection", "embedding")
 
 # Variables of Cloud Run, functions-framework and the calling shell that would change how our processes run.
-_NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "THREADS", "WORKERS"}
+_NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", "CLOUD_RUN_JOB", "WORKERS"}
 _NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "CLOUD_RUN_EXECUTION"}
 _NOT_INHERITED |= {"CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"}
 
@@ -166,7 +166,7 @@ class Stack:
         """Return every service by name, in start order."""
         environment = self.environment()
         services = [_postgres(self), _localcloud(self, environment)]
-        services += [_function(self, name, environment) for name in THREADS]
+        services += [_function(self, name, environment) for name in FUNCTIONS]
         services += [_edge(self, environment)]
         return {service.name: service for service in services}
 
@@ -212,7 +212,7 @@ def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Servic
         name=name,
         port=port,
         command=(sys.executable, "-m", "gunicorn", *options, app),
-        environment={**environment, "THREADS": str(THREADS[name])},
+        environment=environment,
         check_ready=http_check(port, "/ready"),
         popen={"cwd": ROOT},
     )
@@ -224,7 +224,7 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
     options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=info"]
     options += [f"--persist-to={stack.data / 'edge'}"]
-    options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in THREADS]
+    options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in FUNCTIONS]
     options += [f"--var={name}:{environment[name]}" for name in _WORKER_VARIABLES if environment.get(name)]
     # Secrets are passed in a file because all users of a machine can read command lines. The option is given even when
     # the file is empty; without it wrangler reads other .env files.

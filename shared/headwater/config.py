@@ -147,7 +147,10 @@ class Settings:
     chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
-    threads: int = _setting("Concurrent requests of an instance: the service's concurrency.", 8)
+    threads: int = _setting("Short requests that an instance handles concurrently.", 8)
+    long_requests: int = _setting(
+        "Streams of answers and drains of tickets that an instance handles concurrently. Others get a 503.", 64
+    )
     k_service: str = _setting("Set by Cloud Run in a service.", "")
     cloud_run_job: str = _setting("Set by Cloud Run in a job.", "")
     cloud_run_execution: str = _setting("Set by Cloud Run in a job: the name of the execution.", "")
@@ -181,7 +184,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
-_AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads"}
+_AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
 _AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days"}
 
 

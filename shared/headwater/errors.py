@@ -7,10 +7,14 @@ HeadwaterError
 │   ├── Forbidden               403
 │   ├── NotFound                404
 │   ├── MethodNotAllowed        405
+│   ├── RequestTimeout          408
 │   ├── Conflict                409
 │   ├── PayloadTooLarge         413
+│   ├── UriTooLong              414
 │   ├── UnprocessableContent    422
-│   └── TooManyRequests         429
+│   ├── TooManyRequests         429
+│   └── HeadersTooLarge         431
+├── ServerBusy                  503: this instance has no capacity left, or shuts down: retry
 ├── UpstreamError               a service we depend on failed, possibly for a while: retry
 │   └── DatabaseUnavailable
 │       └── DatabaseRefuses
@@ -86,6 +90,13 @@ class MethodNotAllowed(UserError):
         self.allowed = allowed
 
 
+class RequestTimeout(UserError):
+    """The caller sends the request too slowly."""
+
+    status = 408
+    title = "Request timeout"
+
+
 class Conflict(UserError):
     """The resource's state does not allow this now."""
 
@@ -100,6 +111,13 @@ class PayloadTooLarge(UserError):
     title = "Payload too large"
 
 
+class UriTooLong(UserError):
+    """The request line is too long."""
+
+    status = 414
+    title = "URL too long"
+
+
 class UnprocessableContent(UserError):
     """The request is well-formed, but its content is invalid."""
 
@@ -112,6 +130,21 @@ class TooManyRequests(UserError):
 
     status = 429
     title = "Too many requests"
+
+
+class HeadersTooLarge(UserError):
+    """The headers are too large or too many."""
+
+    status = 431
+    title = "Headers too large"
+
+
+class ServerBusy(HeadwaterError):
+    """This instance has no capacity left, or shuts down; a retry soon may succeed."""
+
+    status = 503
+    title = "Server busy"
+    retry_after_s = 2.0
 
 
 MAX_RETRY_AFTER_S = 31_536_000.0

@@ -2,9 +2,10 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,9 +36,11 @@ def fake_passage(text: str, **changes: Any) -> Passage:
 class FakeProvider:
     """The next answer, and the requests so far.
 
-    Everything after `wait_after` pieces waits until `wait` is set. `ends` is how a stream ends: `well`, `done` (without
-    a `finish_reason`), `early` (closed properly, without the events that end an answer) or `broken` (the connection is
-    cut in the middle). `finish` is the provider's reason for an end that is `well`.
+    Pieces are sent `piece_s` seconds apart. Everything after `wait_after` pieces waits until `wait` is set.
+
+    `ends` is how a stream ends: `well`, `done` (without a `finish_reason`), `early` (closed properly, without the
+    events that end an answer) or `broken` (the connection is cut in the middle). `finish` is the provider's reason for an
+    end that is `well`.
 
     `error` is the error of an answer with a `status` other than 200, or an event after the pieces of a stream. `body`
     is sent as JSON instead of a stream. `failures` is the number of answers with the error; later ones have none.
@@ -45,6 +48,7 @@ class FakeProvider:
 
     url: str = ""
     pieces: list[str] = field(default_factory=lambda: ["Yes", " [1]."])
+    piece_s: float = 0.0
     status: int = 200
     ends: str = "well"
     finish: str = ""
@@ -69,6 +73,7 @@ class FakeProvider:
             if n == self.wait_after and self.wait:
                 self.wait.wait(30)
             if piece:
+                time.sleep(self.piece_s)
                 yield piece
 
     def _openai(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
@@ -132,10 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for name, data in self.provider.events(self.path):
-            self._send(name, data)
-        if self.provider.ends != "broken":
-            self.wfile.write(b"0\r\n\r\n")
+        with suppress(BrokenPipeError, ConnectionResetError):  # the client has stopped the answer
+            for name, data in self.provider.events(self.path):
+                self._send(name, data)
+            if self.provider.ends != "broken":
+                self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, name: str | None, data: dict[str, Any] | str) -> None:
         encoded = data if isinstance(data, str) else json.dumps({"type": name, **data} if name else data)

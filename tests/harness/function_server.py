@@ -1,4 +1,4 @@
-"""Serve a function by functions-framework in a process of its own."""
+"""Serve a function in a process of its own: as functions-framework's command does, or as the images do."""
 
 import os
 import subprocess
@@ -17,14 +17,19 @@ from tests.harness.paths import ROOT
 
 @contextmanager
 def serve_function(
-    name: str, port: int, environment: Mapping[str, str], log: Path | None = None
+    name: str, port: int, environment: Mapping[str, str], log: Path | None = None, *, as_image: bool = False
 ) -> Iterator[httpx.Client]:
     """Serve a function. Yields a client with its base URL and, in local mode, its token; its output goes to `log`."""
-    source = ROOT / "functions" / name / "main.py"
-    options = ["--source", str(source), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
+    source = str(ROOT / "functions" / name / "main.py")
+    if as_image:
+        options = ["gunicorn", "--config=python:headwater.web.gunicorn_config", f"--bind=127.0.0.1:{port}"]
+        options += [f"functions_framework:create_app({name!r}, {source!r})"]
+    else:
+        options = ["functions_framework", "--source", source, "--target", name]
+        options += ["--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") if log else tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "functions_framework", *options],
+            [sys.executable, "-m", *options],
             cwd=ROOT,
             env={**os.environ, "LOCAL_TOKEN": LOCAL_TOKEN, **environment},
             stdout=output,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local.stack import THREADS
 from tests.harness.images import TARGETS, context, is_in_context, read_dockerfile, stages
 from tests.harness.paths import ROOT
 
@@ -57,10 +56,6 @@ def test_images_contain_no_installers() -> None:
     assert "ensurepip" in stages()["base"].runs[0]
     for target in TARGETS:
         assert [run for run in stages()[target].runs if "compileall" not in run] == []
-
-
-def test_threads_equal_those_of_the_local_stack() -> None:
-    assert {name: int(stages()[name].environment["THREADS"]) for name in SERVICES} == THREADS
 
 
 def test_build_context_contains_only_copied_files() -> None:

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from scripts.deployment.plan.installation import Installation
 
 THREADS = {"chat": 8, "collection": 8, "embedding": 4}
-"""Concurrent requests per instance: Cloud Run's `--concurrency` and the number of server threads."""
+"""Short requests that an instance handles concurrently."""
+
+STREAMS = 64
+"""Answers that an instance of `chat` streams concurrently."""
 
 MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4}
 """Memory of each container, in GiB. Files in /tmp count towards it."""
@@ -17,6 +20,16 @@ OWN_AUDIENCE = "headwater"
 """The `aud` claim of tokens that the installation issues itself."""
 
 _CHAT_ONLY = ("CHAT_", "OPENAI_BASE_URL", "ANTHROPIC_", "MAX_QUESTION_")
+
+
+def long_requests(function: str, installation: Installation) -> int:
+    """Return how many long requests an instance handles concurrently: answers; or tickets, a watchdog and the tick."""
+    return STREAMS if function == "chat" else installation.limits.tickets + 2
+
+
+def concurrency(function: str, installation: Installation) -> int:
+    """Return a service's `--concurrency`: short and long requests have threads of their own."""
+    return THREADS[function] + long_requests(function, installation)
 
 
 def service_url(function: str, installation: Installation, project_number: str) -> str:
@@ -44,6 +57,7 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
     }
     if reader != "job":
         common |= {"DATABASE_POOL_SIZE": str(installation.limits.pool_size), "THREADS": str(THREADS[reader])}
+        common |= {"LONG_REQUESTS": str(long_requests(reader, installation))}
     if reader == "chat":
         return common
     queues = {
@@ -66,5 +80,5 @@ def _max_repo_bytes(reader: str, installation: Installation) -> int:
 
     A job worker runs one step. All tickets may reach the same instance.
     """
-    concurrent_steps = 1 if reader == "job" else min(installation.limits.tickets, THREADS[reader])
+    concurrent_steps = 1 if reader == "job" else installation.limits.tickets
     return MEMORY_GIB[reader] * 1024**3 // (2 * concurrent_steps)

@@ -15,7 +15,7 @@ from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud, pairs
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
-from scripts.deployment.plan.settings import THREADS, TIMEOUTS_S
+from scripts.deployment.plan.settings import TIMEOUTS_S, concurrency
 from scripts.deployment.resources.containers import desired_container, read_container
 
 CANDIDATE = "candidate"
@@ -154,7 +154,7 @@ def _deploy(function: str, installation: Installation, state: CloudState, *, has
 def _desired_settings(function: str, installation: Installation, state: CloudState) -> Mapping[str, Any]:
     return {
         "container": desired_container(function, installation, state),
-        "concurrency": THREADS[function],
+        "concurrency": concurrency(function, installation),
         "timeout_s": TIMEOUTS_S[function],
         "max_instances": installation.instances(function),
         "boost": True,

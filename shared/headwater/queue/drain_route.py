@@ -28,4 +28,4 @@ def drain_route(worker: Worker, tickets: Tickets, queue: str, watch: Callable[[]
         tickets.acknowledge(ticket)
         return Reply({"steps": ran})
 
-    return Route("POST", "/tasks/drain", drain, "Drain a queue", body=Ticket, access="google")
+    return Route("POST", "/tasks/drain", drain, "Drain a queue", body=Ticket, access="google", is_long=True)

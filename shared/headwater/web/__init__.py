@@ -1,1 +1,1 @@
-"""The HTTP shell: app, OpenAPI, gunicorn's configuration, shutdown."""
+"""The HTTP shell: app, OpenAPI, gunicorn's worker and configuration, shutdown."""

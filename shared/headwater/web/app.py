@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,6 +25,7 @@ from headwater.auth.authorize import Access, Auth
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
+from headwater.web.long_requests import LongRequests
 
 MAX_BODY_BYTES = 1_000_000
 """Default limit of request bodies; enough for an embeddings request with 2,048 short texts."""
@@ -75,8 +77,10 @@ class Route:
     """A route: method, path (werkzeug's rule syntax), handler and a one-line summary for the API documentation.
 
     `query` and `body` are the structs to decode query string and JSON body into, None for none. `returns` is the struct
-    of the response with `status`; `streams` marks server-sent events. `any_scope` accepts API keys limited to other
-    functions. The handler's name and docstring are the operation's id and description in the OpenAPI document.
+    of the response with `status`; `streams` marks server-sent events. `is_long` marks other requests that take long;
+    they and streams have a limit of their own, so that they never keep out short requests. `any_scope` accepts API keys
+    limited to other functions. The handler's name and docstring are the operation's id and description in the OpenAPI
+    document.
     """
 
     method: str
@@ -87,6 +91,7 @@ class Route:
     body: Any = None
     returns: Any = None
     streams: bool = False
+    is_long: bool = False
     status: int = 200
     access: Access = "reader"
     any_scope: bool = False
@@ -119,6 +124,8 @@ class App:
         ]
         self._check_ready = database.check_ready
         self._self_test = self_test
+        self._short_requests = threading.BoundedSemaphore(settings.threads)
+        self._long_requests = LongRequests(settings.long_requests)
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         logs.configure(settings.log_level)
 
@@ -163,10 +170,27 @@ class App:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return flask.Response(status=204)
         route, path = self._match(request)
+        if route.streams or route.is_long:
+            return self._handle_long(route, self._decode(route, path, request, request_id))
+        with nullcontext() if route.access == "public" else self._short_requests:
+            call = self._decode(route, path, request, request_id)
+            return _respond(route.handle(call), route.status, request)
+
+    def _handle_long(self, route: Route, call: Call) -> flask.Response:
+        """Handle a request in a slot that is free again when the response ends."""
+        release = self._long_requests.enter(call.caller_or_none.workspace_id if call.caller_or_none else None)
+        try:
+            response = _respond(route.handle(call), route.status, call.request)
+        except BaseException:
+            release()
+            raise
+        response.call_on_close(release)
+        return response
+
+    def _decode(self, route: Route, path: Mapping[str, Any], request: flask.Request, request_id: str) -> Call:
         caller = self.auth.check(route.access, request, any_scope=route.any_scope)
         args, body = _decode_query(request, route.query), _decode_body(request, route.body, route.max_body_bytes)
-        call = Call(request, request_id, path, args, body, caller)
-        return _respond(route.handle(call), route.status, request)
+        return Call(request, request_id, path, args, body, caller)
 
     def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, Any]]:
         try:
@@ -216,7 +240,7 @@ def problem_response(error: BaseException, request_id: str) -> flask.Response:
         response.headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.UpstreamError) and error.retry_after_s is not None:
+    if isinstance(error, errors.UpstreamError | errors.ServerBusy) and error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     return response
 

@@ -4,20 +4,22 @@ Used by the images and by `scripts/dev`. gunicorn reads `PORT` itself; its comma
 """
 
 import gc
-import signal
 from typing import Any
 
 from headwater.config import get_settings
-from headwater.web.shutdown import FINISH_S, HAND_BACK_S, get_lifetime
+from headwater.web.gunicorn_worker import thread_count
+from headwater.web.shutdown import FINISH_S, HAND_BACK_S
 
+worker_class = "headwater.web.gunicorn_worker.BufferingWorker"
 # Import the function before binding the port, so that no request waits for the import.
 preload_app = True
 # Garbage collection finds nothing during the imports and takes an eighth of their time. `post_worker_init` enables it.
 gc.disable()
 # One process: its threads share the database connections and the embedding model.
 workers = 1
-threads = get_settings().threads
-# No worker time-out: streams are long, and the callers have time-outs.
+# Reads the settings, so that a function without a required one never listens.
+threads = thread_count(get_settings())
+# No worker time-out: streams are long. The worker has deadlines of its own, and so have the callers.
 timeout = 0
 # The default of 2 s closes idle connections that callers are about to reuse.
 keepalive = 620
@@ -26,20 +28,7 @@ graceful_timeout = round(FINISH_S + HAND_BACK_S)
 control_socket_disable = True
 
 
-def post_worker_init(worker: Any) -> None:
-    """Enable garbage collection, without the imported objects, and begin the graceful shutdown at SIGTERM.
-
-    gunicorn's own handler is called too; it stops accepting connections.
-    """
+def post_worker_init(_: Any) -> None:
+    """Enable garbage collection, without the imported objects."""
     gc.freeze()
     gc.enable()
-    stop_accepting = signal.getsignal(signal.SIGTERM)
-    finish_s = max(0.0, worker.cfg.graceful_timeout - HAND_BACK_S)
-
-    def end(signum: int, frame: Any) -> None:
-        get_lifetime().end(finish_s=finish_s)
-        if callable(stop_accepting):
-            stop_accepting(signum, frame)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.siginterrupt(signal.SIGTERM, False)

@@ -34,11 +34,14 @@ def test_senders_of_tickets_may_sign_them_as_the_invoker() -> None:
 
 
 def test_services_are_closed_and_their_concurrency_equals_their_threads() -> None:
+    long_requests = {"headwater-chat": 64, "headwater-collection": 4 + 2, "headwater-embedding": 4 + 2}
     deployed = [command for command in all_commands(SUPABASE) if command.arguments[:2] == ("run", "deploy")]
     assert len(deployed) == 3
     for command in deployed:
         assert "--no-allow-unauthenticated" in command.arguments
-        assert f"THREADS={flag(command, 'concurrency')}" in flag(command, "set-env-vars").split(",")
+        variables = dict(each.split("=", 1) for each in flag(command, "set-env-vars").split(","))
+        assert int(variables["LONG_REQUESTS"]) == long_requests[command.arguments[2]]
+        assert int(variables["THREADS"]) + int(variables["LONG_REQUESTS"]) == int(flag(command, "concurrency"))
 
 
 def test_dispatch_deadline_equals_the_request_timeout() -> None:

@@ -24,7 +24,7 @@ def test_concurrent_repositories_fit_into_half_of_the_memory(tickets: int) -> No
     gib = 1024**3
     memory = {name: desired_container(name, installation, STATE).memory for name in ("collection", "job")}
     assert memory == {"collection": "2Gi", "job": "4Gi"}
-    assert max_repo_bytes(installation) == {"collection": gib // min(tickets, 8), "job": 2 * gib}
+    assert max_repo_bytes(installation) == {"collection": gib // tickets, "job": 2 * gib}
 
 
 def test_configured_max_repo_bytes_overrides_the_computed_limit() -> None:
