@@ -39,8 +39,8 @@ class FakeProvider:
     Pieces are sent `piece_s` seconds apart. Everything after `wait_after` pieces waits until `wait` is set.
 
     `ends` is how a stream ends: `well`, `done` (without a `finish_reason`), `early` (closed properly, without the
-    events that end an answer) or `broken` (the connection is cut in the middle). `finish` is the provider's reason for an
-    end that is `well`.
+    events that end an answer) or `broken` (the connection is cut in the middle). `finish` is the provider's reason for
+    an end that is `well`.
 
     `error` is the error of an answer with a `status` other than 200, or an event after the pieces of a stream. `body`
     is sent as JSON instead of a stream. `failures` is the number of answers with the error; later ones have none.
