@@ -4,6 +4,7 @@ import remarkGfm from "remark-gfm";
 import remend from "remend";
 import { markdownComponents } from "../ui/markdown-components";
 import { rehypeCitations } from "./citations";
+import { keepTex } from "./tex";
 import { OpenPassage } from "./open-passage";
 import type { Passage } from "./message-parts";
 
@@ -30,9 +31,9 @@ export const AnswerText = memo(function AnswerText({ text, passages, isStreaming
   );
   return (
     <Passages value={passages}>
-      <div className={isStreaming ? "prose streaming" : "prose"}>
+      <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
         <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-          {isStreaming ? remend(text, { linkMode: "text-only" }) : text}
+          {keepTex(isStreaming ? remend(text, { linkMode: "text-only" }) : text)}
         </Markdown>
       </div>
     </Passages>
@@ -53,7 +54,9 @@ function CitationButton({ n }: { n: string }): ReactNode {
         open(passage);
       }}
     >
+      <span className="copied">[</span>
       {n}
+      <span className="copied">]</span>
     </button>
   );
 }

@@ -1,6 +1,6 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
-import { Composer } from "./composer";
+import { Composer, isComposing } from "./composer";
 
 const nothing = (): void => undefined;
 
@@ -11,4 +11,10 @@ it("disables the button when no question can be asked", () => {
     )?.[0] ?? "";
   expect(button(nothing)).toContain('aria-disabled="false"');
   expect(button(null)).toContain('aria-disabled="true"');
+});
+
+it("knows when Enter confirms a word of an input method", () => {
+  expect(isComposing({ isComposing: true, keyCode: 13 })).toBe(true);
+  expect(isComposing({ isComposing: false, keyCode: 229 })).toBe(true);
+  expect(isComposing({ isComposing: false, keyCode: 13 })).toBe(false);
 });

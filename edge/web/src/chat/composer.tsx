@@ -28,21 +28,23 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
         rows={1}
         value={text}
         autoFocus
+        dir="auto"
         placeholder="Ask a question…"
         onChange={(event) => {
           onChange(event.target.value);
         }}
         onKeyDown={(event) => {
-          // Enter confirms a word while an input method is composing.
-          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) ask(event);
+          if (event.key === "Enter" && !event.shiftKey && !isComposing(event.nativeEvent)) ask(event);
         }}
       />
+      {/* The keys make two elements: a click that stops an answer at its end must not send the draft. */}
       {isBusy ? (
-        <button type="button" className="round" aria-label="Stop answering" onClick={onStop}>
+        <button key="stop" type="button" className="round" aria-label="Stop answering" onClick={onStop}>
           <StopIcon />
         </button>
       ) : (
         <button
+          key="ask"
           type="submit"
           className="round primary"
           aria-label="Ask"
@@ -53,4 +55,9 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
       )}
     </form>
   );
+}
+
+/** Whether Enter confirms a word of an input method. Safari ends the composition before this event, whose code is 229. */
+export function isComposing(event: { isComposing: boolean; keyCode: number }): boolean {
+  return event.isComposing || event.keyCode === 229;
 }

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from "react";
+import { useRef, useState, type ReactNode } from "react";
 import { deleteConversation } from "../api/conversations";
 import type { ConversationPage, ConversationSummary } from "../api/types";
 import { chatPath } from "../routing/route";
@@ -23,10 +23,11 @@ interface Props {
 export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
   const { pages, problem, reload, more } = list;
   const conversations = pages?.flatMap((page) => page.conversations);
+  const newButton = useRef<HTMLButtonElement>(null);
   const [deleting, setDeleting] = useState<ConversationSummary | null>(null);
   return (
     <>
-      <button type="button" className="new" onClick={onNew}>
+      <button ref={newButton} type="button" className="new" onClick={onNew}>
         <PlusIcon />
         New chat
       </button>
@@ -40,7 +41,7 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
               aria-current={conversation.id === currentId ? "page" : undefined}
               onClick={onOpen}
             >
-              <span>{conversation.title}</span>
+              <span dir="auto">{conversation.title}</span>
             </Link>
             <button
               type="button"
@@ -62,6 +63,7 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
           onDone={() => {
             setDeleting(null);
             onDeleted(deleting.id);
+            newButton.current?.focus(); // the button that had the focus is gone
           }}
           onCancel={() => {
             setDeleting(null);

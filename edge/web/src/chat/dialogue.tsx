@@ -51,7 +51,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
           {messages.length === 0 && !problem && <EmptyChat />}
           {messages.map((message, index) =>
             message.role === "user" ? (
-              <p key={message.id} className="question">
+              <p key={message.id} className="question" dir="auto">
                 {textOf(message)}
               </p>
             ) : (
@@ -73,9 +73,12 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
           )}
           {problem && (
             <ProblemNote problem={problem}>
-              <button type="button" onClick={askAgain}>
-                Try again
-              </button>
+              {/* A question that was refused is in the question field again. */}
+              {(isUnanswered || last === undefined || problem.status === undefined) && (
+                <button type="button" onClick={askAgain}>
+                  Try again
+                </button>
+              )}
             </ProblemNote>
           )}
         </div>

@@ -20,7 +20,9 @@ export function PassageList({ passages, label }: { passages: readonly Passage[];
               {passage.n}
             </span>
             <span className="passage-where">
-              <span className="passage-title">{passage.title}</span>
+              <span className="passage-title" dir="auto">
+                {passage.title}
+              </span>
               <span className="small muted">{[...trail(passage), passage.key].join(" · ")}</span>
             </span>
           </button>

@@ -102,3 +102,19 @@ it("marks an answer that was stopped in another tab", async () => {
   await chat.sendMessage({ text: "Why then?" });
   expect(chat.lastMessage?.metadata).toBeUndefined();
 });
+
+it("returns a question that the API refuses to the question field", async () => {
+  const restored: [string, boolean][] = [];
+  const { chat } = createChat(
+    "c1",
+    [QUESTION, ANSWER],
+    (question, isFirst) => restored.push([question, isFirst]),
+    () => undefined,
+  );
+  const refusal = { title: "Too many requests", detail: "Try again in a minute.", status: 429 };
+  respondWith(Response.json(refusal, { status: 429 }));
+  await chat.sendMessage({ text: "And then?" });
+  expect(restored).toEqual([["And then?", false]]);
+  expect(chat.messages).toEqual([QUESTION, ANSWER]);
+  expect(chat.error?.message).toContain("Try again in a minute.");
+});

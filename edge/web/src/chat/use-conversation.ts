@@ -15,7 +15,7 @@ const RENDER_EVERY_MS = 50;
 type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
 type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
-/** Return an unsent question to the question field, because the session has expired. */
+/** Return a question to the question field, because the API refused it or the session has expired. */
 type RestoreQuestion = (question: string, isFirst: boolean) => void;
 
 export interface ConversationState {
@@ -33,7 +33,7 @@ export interface ConversationState {
  * Open conversation `id` with its `stored` messages (null if it is new).
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
- * ended meanwhile, the stored messages are read again. A question rejected because the token has expired is removed and
+ * ended meanwhile, the stored messages are read again. A question that the API refuses (a status of 4xx) is removed and
  * passed to the `restoreQuestion` of the first render.
  */
 export function useConversation(
@@ -81,26 +81,29 @@ function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["s
 /** Send only the last message, since the API stores the others, and report whether there was an answer to resume. */
 class Transport extends DefaultChatTransport<Message> {
   readonly #onReconnected: (isResumed: boolean) => void;
-  readonly #onUnauthorized: () => void;
+  readonly #onRefused: () => void;
   #isAsking = false;
   /** Whether an answer is being resumed, or the last attempt to do so failed. */
   isReconnecting = false;
 
-  constructor(on: { reconnected: (isResumed: boolean) => void; unauthorized: () => void }) {
+  constructor(on: { reconnected: (isResumed: boolean) => void; refused: () => void }) {
     super({
       fetch: async (input, init) => {
         const [isAsking, session] = [this.#isAsking, currentSession()];
+        let isRefused = false;
         try {
-          return await call(input, init);
+          const response = await call(input, init);
+          isRefused = response.status >= 400 && response.status < 500;
+          return response;
         } finally {
-          // This request got a 401, or another one did and the sign-in page aborted this one.
-          if (isAsking && session && currentSession() === null) this.#onUnauthorized();
+          // The session ended if this request got a 401, or another one did and the sign-in page aborted this one.
+          if (isAsking && (isRefused || (session && currentSession() === null))) this.#onRefused();
         }
       },
       prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }),
     });
     this.#onReconnected = on.reconnected;
-    this.#onUnauthorized = on.unauthorized;
+    this.#onRefused = on.refused;
   }
 
   override sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
@@ -142,7 +145,7 @@ export function createChat(
     reconnected: (isResumed) => {
       void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
     },
-    unauthorized: () => {
+    refused: () => {
       const question = chat.lastMessage;
       chat.messages = chat.messages.slice(0, -1);
       if (question) restoreQuestion(textOf(question), chat.messages.length === 0);

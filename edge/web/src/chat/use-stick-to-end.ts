@@ -14,8 +14,12 @@ export function useStickToEnd(turn: number): RefObject<HTMLDivElement | null> {
   useEffect(() => {
     const element = scroller.current;
     if (!element?.firstElementChild) return;
+    let previousTop = element.scrollTop;
+    // Text that grows faster than it is scrolled moves the end away; only scrolling up is the user's wish to stay.
     const updateIsAtEnd = (): void => {
-      isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+      if (element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX) isAtEnd.current = true;
+      else if (element.scrollTop < previousTop) isAtEnd.current = false;
+      previousTop = element.scrollTop;
     };
     const observer = new ResizeObserver(() => {
       if (isAtEnd.current) scrollToEnd(element);

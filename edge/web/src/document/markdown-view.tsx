@@ -33,7 +33,7 @@ export const MarkdownView = memo(function MarkdownView({ text, range, targets }:
     [text, range],
   );
   return (
-    <div className="prose">
+    <div className="prose" dir="auto">
       <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
         {text}
       </Markdown>

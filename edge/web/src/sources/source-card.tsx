@@ -1,4 +1,4 @@
-import { useId, useState, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { problemOf } from "../api/problem";
 import { collect } from "../api/runs";
 import type { Problem, Source, SourceKind } from "../api/types";
@@ -32,9 +32,13 @@ interface Props {
 /** A source: its settings, its latest run and its actions. */
 export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
+  const title = useRef<HTMLHeadingElement>(null);
   const { runId, start, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
   const mayEdit = useHasRole("editor");
+  useEffect(() => {
+    if (isNew) title.current?.focus(); // the form that had the focus is gone
+  }, [isNew]);
   const run = latestRun(followed?.run ?? null, source.last_run);
   const isGone = pollProblem?.status === 404;
   const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
@@ -43,7 +47,9 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
     <article className="card" aria-labelledby={titleId}>
       <header className="card-head">
         <div className="card-title">
-          <h2 id={titleId}>{source.name}</h2>
+          <h2 id={titleId} ref={title} tabIndex={isNew ? -1 : undefined} dir="auto">
+            {source.name}
+          </h2>
           <p className="small muted address">{describeSource(source, kind)}</p>
         </div>
         <p className="card-size">

@@ -16,6 +16,16 @@ export function MarkdownLink({ href = "", children }: { href?: string | undefine
 export const markdownComponents: Components = {
   a: ({ href, children }) => <MarkdownLink href={href}>{children}</MarkdownLink>,
   img: ({ alt }) => <span className="picture">{alt ? `Image: ${alt}` : "Image"}</span>,
+  // Task lists: the checkbox shows a state and can't be changed.
+  input: ({ checked }) => (
+    <input type="checkbox" checked={checked ?? false} disabled aria-label={checked ? "Done" : "Not done"} />
+  ),
+  // Long lines scroll, also by keyboard.
+  pre: ({ children }) => (
+    <pre tabIndex={0} role="region" aria-label="Code">
+      {children}
+    </pre>
+  ),
   table: ({ children }) => (
     <div className="wide" tabIndex={0} role="region" aria-label="Table">
       <table>{children}</table>
