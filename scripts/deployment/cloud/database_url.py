@@ -9,6 +9,8 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from scripts import setup
@@ -34,11 +36,11 @@ def syntax_problem(url: str) -> str:
     return "not a valid URL"
 
 
-def host_problem(url: str) -> str:
+def host_problem(url: str, resolve: Callable[[str, None], Sequence[tuple[Any, ...]]] = socket.getaddrinfo) -> str:
     """Return why Cloud Run can't reach the URL's host, '' if it may."""
     host = urlsplit(url).hostname or ""
     try:
-        families = {family for family, *_ in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        families = {family for family, *_ in resolve(host, None)}
     except (socket.gaierror, UnicodeError) as error:
         return f"the host {host} can't be resolved ({error})"
     if socket.AF_INET not in families:

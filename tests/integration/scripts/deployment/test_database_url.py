@@ -25,8 +25,7 @@ def test_problem_says_what_to_change(postgres: Cluster) -> None:
         assert "add `sslmode=disable`" in connection_problem(plain)
     assert "password authentication failed" in connection_problem(postgres.url(password="wrong"))
     assert "`channel_binding`" in connection_problem(f"{postgres.url()}?channel_binding=require")
-    for host in ("db.invalid", "x" * 64 + ".example.com"):
-        assert "can't be resolved" in connection_problem(f"postgresql://postgres:pw@{host}/postgres")
+    assert "can't be resolved" in connection_problem(f"postgresql://postgres:pw@{'x' * 64}.example.com/postgres")
 
 
 @pytest.mark.parametrize("address", ["[::1]", "[2001:db8::1]"])
