@@ -27,7 +27,7 @@ from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command
 from scripts.deployment.plan.config import ConfigurationError, read_installation
 from scripts.deployment.plan.installation import Installation
-from scripts.deployment.plan.validation import release_problem
+from scripts.deployment.plan.validation import canary_problems, release_problem
 from scripts.deployment.resources import foundations, identity
 from scripts.deployment.resources.images import content_tag, newest_migration
 from scripts.deployment.stages import NAMES, STAGES, WORKER, from_nothing
@@ -41,13 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
     installation = read_installation(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
+    if options.canary is not None:
+        installation = replace(installation, canary=replace(installation.canary, percent=options.canary))
+        if problems := canary_problems(installation.canary):
+            raise ConfigurationError("\n".join(problems))
     tag = options.tag or content_tag(programs.ROOT)
     if problem := release_problem(tag):
         raise ConfigurationError(problem)
     installation = replace(installation, tag=tag, schema=newest_migration(programs.ROOT))
     if options.rollback or options.to:
         name = options.to or rollback.PREVIOUS
-        return rollback.roll_back(installation, name, only_print=options.plan or options.diff)
+        only_print, with_worker = options.plan or options.diff, WORKER in options.stages
+        return rollback.roll_back(installation, name, only_print=only_print, with_worker=with_worker)
     if options.plan:
         _print_all(from_nothing(installation, options.stages))
         return 0
@@ -77,6 +82,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--tag", help="name of the release and tag of its images; default: a hash of the images' source files"
     )
     parser.add_argument(
+        "--canary", metavar="PERCENT", type=int, help="send this share of the traffic to the new release first; 0: none"
+    )
+    parser.add_argument(
         SKIP_CHECK, action="store_true", help="store the database's URL without trying it, if only Cloud Run reaches it"
     )
     parser.add_argument("--file", metavar="FILE", help="configuration file; default: deploy.toml")
@@ -101,6 +109,8 @@ def _print_all(planned: Iterable[tuple[str, list[Command]]]) -> None:
             print(f"# {name}", file=sys.stderr, flush=True)
         for command in commands:
             print(command.line(), flush=True)
+            for undo in command.undo:
+                print(f"# if that fails: {undo.line()}", flush=True)
 
 
 def _read_project(installation: Installation) -> tuple[GoogleCloud, CloudState]:

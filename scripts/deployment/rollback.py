@@ -1,8 +1,9 @@
 """Roll back: send traffic to an earlier revision, or to all parts of an earlier release.
 
 A release is a label: Cloud Run names a revision's image by digest, never by tag. A release returns with its settings:
-one revision of each service. The job gets the release's image and keeps its settings, since Cloud Run keeps no
-revisions of a job. The database schema stays. The revisions are smoke-tested before they get traffic. Plans are pure.
+one revision of each service, and a version of the Worker. The job gets the release's image and keeps its settings,
+since Cloud Run keeps no revisions of a job. The database schema stays. The revisions are smoke-tested before they get
+traffic. Plans are pure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, read_concurrently
 from scripts.deployment.cloud.runner import Runner
@@ -21,6 +23,7 @@ from scripts.deployment.resources.containers import label_of
 from scripts.deployment.resources.images import read_images
 from scripts.deployment.resources.job import JOB, read_job
 from scripts.deployment.resources.services import CANDIDATE, read_services, service_name, shares, smoke_test
+from scripts.deployment.resources.worker import read_versions, send_traffic
 
 PREVIOUS = ""
 """Instead of a name: the newest complete release before the one that serves."""
@@ -29,11 +32,14 @@ _SERVICES = tuple(map(service_name, FUNCTIONS))
 _SERVICE_LABEL = "serving.knative.dev/service"
 
 
-def roll_back(installation: Installation, name: str, *, only_print: bool) -> int:
+def roll_back(installation: Installation, name: str, *, only_print: bool, with_worker: bool) -> int:
     """Roll back, or print the commands for it. Raises DeploymentError if the revision or release is not available."""
     google = connect(installation.project)
     state = _read(google, installation)
     revisions = find_target(state, name)
+    if with_worker and len(revisions) == len(_SERVICES):
+        programs.build_edge()
+        state = replace(state, worker_versions=read_versions(installation))
     groups = plan(installation, state, revisions)
     for note in notes(state, revisions):
         print(note, flush=True)
@@ -89,8 +95,10 @@ def plan(installation: Installation, state: CloudState, revisions: Sequence[Json
         gcloud(*words, name, target=name, **flags, to_revisions=f"{target}=100", remove_tags=CANDIDATE)
         for name, target in moved.items()
     ]
-    job = _job(installation, state, revisions) if len(targets) == len(_SERVICES) else []
-    groups = [tag, [smoke_test(installation, list(moved))] if moved else [], [*send, *job]]
+    rest: list[Command] = []
+    if len(targets) == len(_SERVICES):
+        rest = [*_job(installation, state, revisions), *_worker(installation, state, revisions)]
+    groups = [tag, [smoke_test(installation, list(moved))] if moved else [], [*send, *rest]]
     return [group for group in groups if group]
 
 
@@ -104,7 +112,22 @@ def notes(state: CloudState, revisions: Sequence[Json]) -> list[str]:
             f"the database stays at schema {newest}; this release was built for {schema or 'an earlier one'}. "
             "Earlier code runs on a later schema (docs/operations.md, Undo a migration); the smoke test checks it"
         )
+    serving = [each.release for each in state.worker_versions if each.percent]
+    release = _release(revisions[0])
+    if serving and release not in {each.release for each in state.worker_versions}:
+        lines.append(
+            f"the Worker stays at {', '.join(serving)}: none of its ten newest versions is of release {release}"
+        )
     return lines
+
+
+def _worker(installation: Installation, state: CloudState, revisions: Sequence[Json]) -> list[Command]:
+    """Return the command that sends the Worker's traffic to the newest version of the revisions' release."""
+    release = _release(revisions[0])
+    version = next((each for each in state.worker_versions if release and each.release == release), None)
+    if version is None or version.percent == 100:
+        return []
+    return [send_traffic(installation, f"{version.id}@100%")]
 
 
 def _job(installation: Installation, state: CloudState, revisions: Sequence[Json]) -> list[Command]:
@@ -124,17 +147,21 @@ def _job(installation: Installation, state: CloudState, revisions: Sequence[Json
 
 
 def _previous_release(state: CloudState) -> str:
-    """Return the newest complete release before the newest one that has traffic."""
+    """Return the newest complete release before the newest one that has traffic.
+
+    If several releases have traffic, because of a canary or an interrupted rollback, it is the second one of these.
+    """
     releases = _releases(state)
     serving = {_release(each) for each in state.revisions if _shares(state, _service(each)).get(_name(each))}
-    newest = next((number for number, release in enumerate(releases) if release in serving), -1)
-    complete = [each for each in releases[newest + 1 :] if len(_of_release(state, each)) == len(_SERVICES)]
-    if not complete:
-        raise DeploymentError(
-            f"there is no complete release before {releases[newest] if releases else 'this one'}",
-            "roll back services one by one: scripts/deploy --to REVISION",
-        )
-    return complete[0]
+    newest, *others = [each for each in releases if each in serving] or [""]
+    earlier = others or releases[releases.index(newest) + 1 if newest else 0 :]
+    for release in earlier:
+        if len(_of_release(state, release)) == len(_SERVICES):
+            return release
+    raise DeploymentError(
+        f"there is no complete release before {newest or 'this one'}",
+        "roll back services one by one: scripts/deploy --to REVISION",
+    )
 
 
 def _releases(state: CloudState) -> list[str]:

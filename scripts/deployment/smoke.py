@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.cloud.read_cloud import GoogleCloud, Json, connect
-from scripts.deployment.resources.services import candidate_url
+from scripts.deployment.resources.services import candidate
 
 MAX_WAIT_S = 90.0
 """Covers the first start of a revision, the wake-up of a paused database and the propagation of IAM changes."""
@@ -41,15 +41,15 @@ def main() -> None:
         path = f"/apis/serving.knative.dev/v1/namespaces/{options.project}/services"
         services = [(name, google.get(f"{options.region}-run", f"{path}/{name}")) for name in options.services]
         with ThreadPoolExecutor(len(services)) as threads:
-            for line in threads.map(lambda each: _test(each[0], each[1], google), services):
+            for line in threads.map(lambda each: check_candidate(each[0], each[1], google), services):
                 print(line)
     except DeploymentError as error:
         sys.exit(f"smoke: {error.problem}\nnext: {error.next_step}")
 
 
-def _test(name: str, service: Json | None, google: GoogleCloud) -> str:
+def check_candidate(name: str, service: Json | None, google: GoogleCloud) -> str:
     """Poll a service until all paths answer 2xx. Returns a line to print; raises DeploymentError after MAX_WAIT_S."""
-    url = candidate_url(service) if service else ""
+    url = str(((candidate(service) if service else None) or {}).get("url", ""))
     if not service or not url:
         raise DeploymentError(f"{name} has no candidate revision", "run: scripts/deploy --only=services,release")
     # The token's audience is the service's URL, also for its tagged revisions.

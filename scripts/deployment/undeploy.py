@@ -130,7 +130,7 @@ def _callers(
     installation: Installation, state: CloudState, common: dict[str, Any], *, is_running: bool
 ) -> list[Command]:
     """Delete Worker and schedule; pause and purge queues. If functions still exist, purge paused queues once more."""
-    commands = [delete_worker(installation)] if state.worker_version or state.worker_secrets else []
+    commands = [delete_worker(installation)] if state.worker_versions or state.worker_secrets else []
     if state.schedule is not None:
         words = ("scheduler", "jobs", "delete", SCHEDULE)
         commands.append(gcloud(*words, target="schedule", **common, location=installation.region))

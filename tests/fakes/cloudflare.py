@@ -12,16 +12,17 @@ class NoWorker(Exception):
 
 
 class Worker:
-    """One Worker: its versions, of which the newest serves, its secrets, domains and bindings."""
+    """One Worker: its versions, their shares of the traffic, its secrets, domains and bindings."""
 
     def __init__(self) -> None:
         self.versions: list[dict[str, Any]] = []
+        self.traffic: list[dict[str, Any]] = []
         self.secrets: dict[str, str] = {}
         self.domains: list[str] = []
         self.bindings: list[dict[str, Any]] = []
 
     def add_version(self, annotations: dict[str, str]) -> dict[str, Any]:
-        """Add a version, which serves at once."""
+        """Add a version, which gets no traffic yet."""
         number = len(self.versions) + 1
         version = {
             "id": f"00000000-0000-4000-8000-{number:012d}",
@@ -36,6 +37,24 @@ class Worker:
         self.versions.append(version)
         return version
 
+    def upload(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Add a version from an upload. Its secrets are added to those that exist."""
+        self.secrets |= {each["name"]: each["text"] for each in metadata["bindings"] if each["type"] == "secret_text"}
+        self.bindings = metadata["bindings"]
+        return self.add_version(metadata.get("annotations", {}))
+
+    def serve(self, shares: list[dict[str, Any]]) -> None:
+        """Distribute the traffic to versions, which must exist."""
+        known = {version["id"] for version in self.versions}
+        assert {each["version_id"] for each in shares} <= known, shares
+        assert sum(each["percentage"] for each in shares) == 100, shares
+        self.traffic = shares
+
+    def percents(self) -> dict[int, float]:
+        """Return the shares of the traffic by the versions' numbers."""
+        numbers = {version["id"]: version["number"] for version in self.versions}
+        return {numbers[each["version_id"]]: each["percentage"] for each in self.traffic}
+
     def answer(self, verb: str, path: str, body: Any) -> Any:
         """Answer a request below `…/workers`. Returns None for an unknown request."""
         kind, rest = _parts(path)
@@ -46,21 +65,24 @@ class Worker:
                     "default_environment": {"environment": "production", "script": {"last_deployed_from": "wrangler"}}
                 }
             case ("PUT", "scripts") | ("POST", "scripts/versions"):
-                metadata = metadata_of(body)
-                self.bindings = metadata["bindings"]
-                version = self.add_version(metadata.get("annotations", {}))
+                version = self.upload(metadata_of(body))
+                if verb == "PUT":
+                    self.serve([{"version_id": version["id"], "percentage": 100}])
                 return version | {"startup_time_ms": 1, "resources": {"script": {"etag": "etag"}}}
+            case "POST", "scripts/deployments":
+                self.serve(body["versions"])
+                return {"id": "deployment"}
             case "GET", "client/accounts/account/storage/kv/namespaces":
                 return []
             case "DELETE", "services":
-                self.versions, self.secrets, self.domains, self.bindings = [], {}, [], []
+                self.versions, self.traffic, self.secrets, self.domains, self.bindings = [], [], {}, [], []
                 return {}
             case "POST", "scripts/domains/changeset":
                 return {"added": body, "removed": [], "updated": [], "conflicting": []}
             case "PUT", "scripts/domains/records":
                 self.domains = [each["hostname"] for each in body["origins"]]
                 return {}
-            case ("POST", "scripts/deployments" | "scripts/subdomain") | ("PATCH", "scripts/script-settings"):
+            case ("POST", "scripts/subdomain") | ("PATCH", "scripts/script-settings"):
                 return {}
             case "GET", "workers":
                 return {"id": "worker", "name": "headwater", "subdomain": {"enabled": False, "previews_enabled": False}}
@@ -72,16 +94,13 @@ class Worker:
                 return {"items": self._require(list(reversed(self.versions)))}
             case "GET", "scripts/deployments":
                 newest = self._require(self.versions)[-1]
-                traffic = {"version_id": newest["id"], "percentage": 100}
-                deployment = {"id": newest["id"], "strategy": "percentage", "versions": [traffic]}
+                deployment = {"id": newest["id"], "strategy": "percentage", "versions": self.traffic}
                 return {"deployments": [deployment | newest["metadata"] | {"annotations": {}}]}
+            case "GET", part if part.startswith("scripts/versions/"):
+                return next(each for each in self.versions if each["id"] == part.rpartition("/")[2])
             case "GET", "scripts/secrets":
                 self._require(self.versions)
                 return [{"name": name, "type": "secret_text"} for name in self.secrets]
-            case "PATCH", "scripts/secrets-bulk":
-                self.secrets |= {name: each["text"] for name, each in self._require(body)["secrets"].items()}
-                self.add_version({})
-                return {}
         return None
 
     def _require(self, value: Any) -> Any:

@@ -326,6 +326,26 @@ def probe(google: "Google", request: Request, name: str, path: str) -> Any:
     return {"status": "ok"}
 
 
+def time_series(google: "Google", request: Request) -> Any:
+    """Count the requests of services: 100 of each revision with traffic, of which the newest's fail as configured."""
+    assert request.query["filter"].startswith('metric.type="run.googleapis.com/request_count"'), request.query
+    series = []
+    for path, each in google.resources.items():
+        if path.startswith("service/"):
+            newest = each["status"]["latestCreatedRevisionName"]
+            for revision in {share["revisionName"] for share in each["status"]["traffic"] if share.get("percent")}:
+                failed = google.canary_errors if revision == newest else 0
+                for status, count in (("2xx", 100 - failed), ("5xx", failed)):
+                    series.append(
+                        {
+                            "metric": {"labels": {"response_code_class": status}},
+                            "resource": {"labels": {"revision_name": revision}},
+                            "points": [{"value": {"int64Value": str(count)}}],
+                        }
+                    )
+    return {"timeSeries": series}
+
+
 _COLLECTIONS = {"serviceAccounts", "keys", "secrets", "repositories", "dockerImages", "databases", "users"}
 _COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets"}
 _IAM = r"(iam/v1/projects/[^/]+/(?:serviceAccounts|locations/global/workloadIdentityPools).*)"
@@ -384,5 +404,6 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"(billingbudgets/v1/.*/budgets)", create),
     ("PATCH", r"(billingbudgets/v1/.*)", change),
     ("POST", r"(monitoring/v3/projects/[^/]+/(?:notificationChannels|alertPolicies))", create),
+    ("GET", r"monitoring/v3/projects/[^/]+/timeSeries", time_series),
     ("GET", r"(monitoring/v3/.*)", get),
 ]

@@ -57,6 +57,7 @@ class Google:
         self.on_write: Callable[[str], None] = lambda write: None
         self.worker = Worker()
         self.probed: dict[str, list[str]] = {}
+        self.canary_errors = 0
         self.gives_identity_tokens = True
         self.access_tokens_live_s = 3600
         self.access_tokens_given = 0

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,15 +48,15 @@ class GoogleCloud:
     expires_at: datetime | None = None
     """When the token expires; None if gcloud doesn't know, as for an explicit access token."""
 
-    def get(self, api: str, path: str, **query: str | int) -> Json | None:
+    def get(self, api: str, path: str, **query: str | int | Sequence[str]) -> Json | None:
         """Read a resource. Returns None if it doesn't exist or its API is not enabled."""
-        return self._request(api, path + (f"?{urlencode(query)}" if query else ""), None)
+        return self._request(api, path + (f"?{urlencode(query, doseq=True)}" if query else ""), None)
 
     def post(self, api: str, path: str, body: Json) -> Json | None:
         """Read with a POST request, which some `:getIamPolicy` methods require."""
         return self._request(api, path, json.dumps(body).encode())
 
-    def all(self, api: str, path: str, items: str, **query: str | int) -> Iterator[Json]:
+    def all(self, api: str, path: str, items: str, **query: str | int | Sequence[str]) -> Iterator[Json]:
         """Read all pages of a list."""
         token = ""
         while True:

@@ -1,7 +1,8 @@
 """Run a stage's commands: in order for one target, concurrently for different targets.
 
 Prints a line for each completed command. Transient failures, such as a new resource that is not visible everywhere
-yet, are retried for a few minutes. Any other failure ends the deployment.
+yet, are retried for a few minutes. Any other failure ends the deployment, after the command's `undo`. Our own scripts
+(`python3`) are not retried: they poll by themselves.
 """
 
 import subprocess
@@ -94,8 +95,10 @@ class Runner:
         filled = self._fill_placeholder(command)
         waits = iter(_WAITS_S)
         while (done := self._run_process(filled, stdin)).code:
-            wait = next(waits, 0) if is_transient(done.stderr) else 0
+            wait = next(waits, 0) if is_transient(done.stderr) and command.program != "python3" else 0
             if not wait:
+                for undo in command.undo:
+                    self._run_one(undo)
                 raise DeploymentError(f"{command.line()}\n{_last_lines(done)}", next_step(done.stderr + done.stdout))
             self._report(f"  … not ready yet, retrying in {wait} s: {command.line()}")
             self._sleep(wait)

@@ -8,6 +8,7 @@ import base64
 import getpass
 import json
 import os
+import re
 import secrets
 import sys
 import threading
@@ -76,6 +77,7 @@ class Values:
             "OWNER_KEY": make_key,
             "OWNER_KEY_HASH": lambda: hash_key(self.get("OWNER_KEY")).hex(),
             "WORKER_SECRETS": self._worker_secrets,
+            "WORKER_VERSION": self._worker_version,
             "WORKLOAD_JWKS": lambda: json.dumps(json.loads(self.get("WORKLOAD_KEYS"))["public"]),
         }
         if not self._installation.auth.issuer:
@@ -116,6 +118,13 @@ class Values:
         if "WORKLOAD_KEYS" in self._values:
             worker_secrets["WORKLOAD_KEY"] = json.dumps(json.loads(self._values["WORKLOAD_KEYS"])["private"])
         return json.dumps(worker_secrets)
+
+    def _worker_version(self) -> str:
+        """Return the ID of the version that `wrangler versions upload` has printed."""
+        match = re.search(r"Worker Version ID: (\S+)", self.get("WORKER_UPLOAD"))
+        if match is None:
+            raise DeploymentError("wrangler printed no version ID after the upload")
+        return match[1]
 
     def _socket_url(self, user: str, password: str) -> str:
         socket = f"/cloudsql/{self._installation.cloudsql_instance}/.s.PGSQL.5432"

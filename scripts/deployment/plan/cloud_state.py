@@ -13,6 +13,16 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerVersion:
+    """A version of the Worker. `percent`: its share of the traffic. `parts`: what it was made of (`worker.parts`)."""
+
+    id: str
+    release: str
+    percent: float
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudState:
     """A project's resources as the APIs return them. Mappings are keyed by the resource's short name."""
 
@@ -54,5 +64,7 @@ class CloudState:
     provider: Json | None = None
     """The workload identity pool and its OIDC provider."""
 
-    worker_version: str = ""
+    worker_versions: tuple[WorkerVersion, ...] = ()
+    """The ten newest versions of the Worker and those with traffic, the newest first."""
+
     worker_secrets: frozenset[str] = frozenset()

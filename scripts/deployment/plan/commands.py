@@ -6,6 +6,7 @@ A secret is never an argument: it goes in through stdin and comes out through st
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 _SEPARATORS = ",|;!@:~"
 
@@ -32,6 +33,9 @@ class Command:
     minutes: str = ""
     """Expected duration of a slow command, such as `1 to 2`."""
 
+    undo: tuple["Command", ...] = ()
+    """Commands that are run if this one fails or is interrupted."""
+
     def line(self) -> str:
         """Format the command for a shell; a comment names what it reads from stdin."""
         comment = f"  # stdin: {self.stdin}" if self.stdin else ""
@@ -45,7 +49,7 @@ def gcloud(*words: str, target: str, **flags: str | int | bool | None) -> Comman
     `stdout`, `placeholder`, `show`, `minutes`) may be among the flags.
     """
     names = ("stdin", "stdout", "placeholder", "show", "minutes")
-    fields = {name: str(flags.pop(name)) for name in names if name in flags}
+    fields: dict[str, Any] = {name: str(flags.pop(name)) for name in names if name in flags}
     options = [_flag(name.replace("_", "-"), value) for name, value in flags.items() if value is not None]
     return Command(program="gcloud", arguments=(*words, *options), target=target, **fields)
 

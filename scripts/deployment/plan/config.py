@@ -1,7 +1,7 @@
 """Read deploy.toml and command-line flags into an `Installation`.
 
-Sections other than [auth], [limits], [cloudsql] and [settings] are environments, such as `[staging]`. Values in an
-environment override those at the top level, and flags override both. deploy.toml contains no secrets.
+Sections other than [auth], [limits], [cloudsql], [canary] and [settings] are environments, such as `[staging]`. Values
+in an environment override those at the top level, and flags override both. deploy.toml contains no secrets.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.config import Settings
-from scripts.deployment.plan.installation import Auth, CloudSql, Installation, Limits
+from scripts.deployment.plan.installation import Auth, Canary, CloudSql, Installation, Limits
 from scripts.deployment.plan.validation import validate
 
 
@@ -20,7 +20,7 @@ class ConfigurationError(Exception):
     """The configuration is invalid; the message lists every problem and how to fix it."""
 
 
-_SECTIONS = {"auth": Auth, "limits": Limits, "cloudsql": CloudSql}
+_SECTIONS = {"auth": Auth, "limits": Limits, "cloudsql": CloudSql, "canary": Canary}
 _NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool")
 
 # Set by scripts/deploy or by Cloud Run, or only for local development: not allowed in [settings].

@@ -55,6 +55,14 @@ class CloudSql:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Canary:
+    """The share of the traffic that a new release gets first, in percent (0: none), and for how long it is watched."""
+
+    percent: int = 0
+    minutes: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
 class Installation:
     """One installation of Headwater, in a Google Cloud project of its own."""
 
@@ -78,6 +86,7 @@ class Installation:
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
     cloudsql: CloudSql = field(default_factory=CloudSql)
+    canary: Canary = field(default_factory=Canary)
     settings: tuple[tuple[str, str], ...] = ()
 
     @property

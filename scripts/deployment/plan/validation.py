@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields
 
-from scripts.deployment.plan.installation import DATABASES, FUNCTIONS, Auth, Installation, Limits
+from scripts.deployment.plan.installation import DATABASES, FUNCTIONS, Auth, Canary, Installation, Limits
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -40,7 +40,20 @@ def validate(installation: Installation) -> list[str]:
         problems.append(f"owner: {installation.owner!r} is not an e-mail address")
     if installation.limits.budget and not _BUDGET.fullmatch(installation.limits.budget):
         problems.append(f"limits.budget: {installation.limits.budget!r} is not an amount per month, such as 50EUR")
+    problems += canary_problems(installation.canary)
     return problems + _validate_auth(installation.auth) + ([] if problems else _validate_limits(installation))
+
+
+def canary_problems(canary: Canary) -> list[str]:
+    """Return a message for each value of [canary] that can't work."""
+    problems = []
+    if not 0 <= canary.percent <= 99:
+        problems.append(f"canary.percent: {canary.percent} is not between 0 and 99")
+    if not 5 <= canary.minutes <= 24 * 60:
+        problems.append(
+            f"canary.minutes: {canary.minutes} is not between 5 (errors are counted up to 3 minutes late) and 1440"
+        )
+    return problems
 
 
 def release_problem(tag: str) -> str:

@@ -65,23 +65,54 @@ def plan_services(installation: Installation, state: CloudState) -> list[Command
 
 
 def plan_release(installation: Installation, state: CloudState) -> list[Command]:
-    """Smoke-test each new revision, then send all traffic to it. The candidate tag marks untested revisions."""
+    """Smoke-test each new revision, then send all traffic to it, with `[canary]` a part of it first.
+
+    The candidate tag marks untested revisions.
+    """
     names = [service_name(function) for function in FUNCTIONS]
     unreleased = [name for name in names if name not in state.services or not is_released(state.services[name])]
     if not unreleased:
         return []
-    common: dict[str, Any] = {"target": "release", "project": installation.project, "region": installation.region}
-    words = ("run", "services", "update-traffic")
     tag = [
-        gcloud(*words, name, **common, update_tags=f"{CANDIDATE}={_newest(state.services[name])}")
+        _traffic_command(installation, name, update_tags=f"{CANDIDATE}={_newest(state.services[name])}")
         for name in unreleased
-        if name in state.services and not _candidate(state.services[name])
+        if name in state.services
+        and (candidate(state.services[name]) or {}).get("revisionName") != _newest(state.services[name])
     ]
-    return [
-        *tag,
-        smoke_test(installation, unreleased),
-        *(gcloud(*words, name, **common, to_latest=True, remove_tags=CANDIDATE) for name in unreleased),
+    release = [_traffic_command(installation, name, to_latest=True, remove_tags=CANDIDATE) for name in unreleased]
+    return [*tag, smoke_test(installation, unreleased), *_canary(installation, state, unreleased), *release]
+
+
+def _canary(installation: Installation, state: CloudState, names: Sequence[str]) -> list[Command]:
+    """Send a part of the traffic to new revisions and watch them. If they fail, all of it returns to the old ones."""
+    percent = installation.canary.percent
+    services = {name: state.services[name] for name in names if name in state.services}
+    old = {name: revision for name, service in services.items() if (revision := _serving_before(service))}
+    if not percent or not old:
+        return []
+    split = [
+        _traffic_command(
+            installation, name, to_revisions=f"{_newest(services[name])}={percent},{revision}={100 - percent}"
+        )
+        for name, revision in old.items()
     ]
+    back = tuple(_traffic_command(installation, name, to_revisions=f"{old[name]}=100") for name in old)
+    flags = (f"--project={installation.project}", f"--region={installation.region}")
+    arguments = ("-m", "scripts.deployment.canary", *flags, f"--minutes={installation.canary.minutes}", *old)
+    minutes = str(installation.canary.minutes)
+    watch = Command(program="python3", arguments=arguments, target="release", minutes=minutes, undo=back)
+    return [*split, watch]
+
+
+def _traffic_command(installation: Installation, name: str, **flags: Any) -> Command:
+    common = {"project": installation.project, "region": installation.region}
+    return gcloud("run", "services", "update-traffic", name, target="release", **common, **flags)
+
+
+def _serving_before(service: Json) -> str:
+    """Return the revision with the most traffic other than the newest one, '' if there is none."""
+    others = {revision: percent for revision, percent in shares(service).items() if revision != _newest(service)}
+    return max(others, key=lambda revision: others[revision], default="")
 
 
 def smoke_test(installation: Installation, names: Sequence[str]) -> Command:
@@ -92,8 +123,8 @@ def smoke_test(installation: Installation, names: Sequence[str]) -> Command:
 
 
 def is_released(service: Json) -> bool:
-    """Return whether a service's newest revision has all traffic and no candidate tag."""
-    return shares(service) == {_newest(service): 100} and not _candidate(service)
+    """Return whether a service's newest revision has all traffic, and no revision is a candidate."""
+    return shares(service) == {_newest(service): 100} and candidate(service) is None
 
 
 def shares(service: Json) -> dict[str, int]:
@@ -104,14 +135,9 @@ def shares(service: Json) -> dict[str, int]:
     return {revision: percent for revision, percent in found.items() if percent}
 
 
-def candidate_url(service: Json) -> str:
-    """Return the URL of the revision with the candidate tag, '' if there is none."""
-    return next((str(each.get("url", "")) for each in _traffic(service) if each.get("tag") == CANDIDATE), "")
-
-
-def _candidate(service: Json) -> Json | None:
-    candidates = [each for each in _traffic(service) if each.get("tag") == CANDIDATE]
-    return next((each for each in candidates if each.get("revisionName") == _newest(service)), None)
+def candidate(service: Json) -> Json | None:
+    """Return the traffic target with the candidate tag, which has a URL of its own."""
+    return next((each for each in _traffic(service) if each.get("tag") == CANDIDATE), None)
 
 
 def _traffic(service: Json) -> list[Json]:

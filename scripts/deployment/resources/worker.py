@@ -1,9 +1,12 @@
-"""The Cloudflare Worker and its custom domain; Cloudflare creates the DNS record and certificate. Plans are pure."""
+"""The Cloudflare Worker and its custom domain; Cloudflare creates the DNS record and certificate. Plans are pure.
+
+A version of the Worker has its release as its tag, and hashes of what it was made of in its message.
+"""
 
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +16,7 @@ from scripts import setup
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
 from scripts.deployment.cloud.read_cloud import GoogleCloud, Json, read_concurrently
-from scripts.deployment.plan.cloud_state import CloudState
+from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
 from scripts.deployment.plan.settings import auth_settings, service_url
@@ -23,43 +26,94 @@ from scripts.deployment.resources.identity import plan_identity, read_identity
 CONFIG = "edge/wrangler.jsonc"
 _AUTH_SECRET = "headwater-auth-secret"
 _MISSING = ("code: 10007", "not found", "does not exist")
+_UPLOADED = "WORKER_VERSION"
+"""Stands for the ID of the version that was uploaded last."""
+
+_SHARED = ("web", "domain")
+"""What two versions must have in common to share the traffic."""
 
 
 def read_worker(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
-    """Read the Worker's version and secrets from Cloudflare, and its identity from Google."""
-    identity_state, version, secrets = read_concurrently(
+    """Read the Worker's versions and secrets from Cloudflare, and its identity from Google."""
+    identity_state, versions, secrets = read_concurrently(
         [
             partial(read_identity, google, installation, state),
-            partial(_version, installation),
+            partial(read_versions, installation),
             partial(_secrets, installation),
         ]
     )
     with_identity: CloudState = identity_state
-    return replace(with_identity, worker_version=version, worker_secrets=secrets)
+    return replace(with_identity, worker_versions=versions, worker_secrets=secrets)
 
 
 def plan_worker(installation: Installation, state: CloudState) -> list[Command]:
     """Create the Worker's missing identity and secrets, then deploy it if anything changed.
 
-    Secrets first: writing them creates a version of the Worker, and the latest version must be the tagged one.
+    New secrets are uploaded with the version that needs them, so that earlier versions keep theirs.
     """
-    variables = _variables(installation, state)
-    tag = edge_tag(programs.ROOT, variables, state.versions.get(_AUTH_SECRET, ""))
-    is_current = state.worker_version == tag
+    desired = parts(installation, state)
+    current = next((each for each in state.worker_versions if each.percent == 100), None)
+    is_current = current is not None and (current.release, current.parts) == (installation.tag, desired)
     commands = plan_identity(installation, state)
     if not installation.auth.jwks_url and not (is_current and "AUTH_SECRET" in state.worker_secrets):
         words = ("secrets", "versions", "access", "latest")
         commands.append(
             gcloud(*words, target="worker", project=installation.project, secret=_AUTH_SECRET, stdout="AUTH_SECRET")
         )
-    has_new_secrets = any(command.stdout for command in commands)
-    if has_new_secrets:
-        commands.append(_wrangler(installation, "secret", "bulk", stdin="WORKER_SECRETS"))
+    if any(command.stdout for command in commands) or not is_current:
+        commands += _deploy(installation, state, desired, has_secrets=any(command.stdout for command in commands))
     retired = identity.delete_keys(installation, state) if identity.uses_federation(installation, state) else []
-    if has_new_secrets or not is_current:
-        flags = [part for each in variables.items() for part in ("--var", ":".join(each))]
-        commands.append(_wrangler(installation, "deploy", f"--domain={installation.domain}", f"--tag={tag}", *flags))
     return commands + retired
+
+
+def _deploy(
+    installation: Installation, state: CloudState, desired: Mapping[str, str], *, has_secrets: bool
+) -> list[Command]:
+    """Deploy at once, or with `[canary]` to a part of the traffic first.
+
+    A canary needs an earlier version with the same web app at the same domain: a browser that got a page of one version
+    may ask the other one for its scripts, and domains can't be attached to a part of the traffic.
+    """
+    variables = [part for each in _variables(installation, state).items() for part in ("--var", ":".join(each))]
+    message = "--message=" + " ".join(f"{name}={value}" for name, value in desired.items())
+    options = (
+        f"--tag={installation.tag}",
+        message,
+        *(["--secrets-file=/dev/stdin"] if has_secrets else []),
+        *variables,
+    )
+    stdin = "WORKER_SECRETS" if has_secrets else ""
+    old = max(
+        (each for each in state.worker_versions if each.percent and each.parts != desired),
+        key=lambda each: each.percent,
+        default=None,
+    )
+    if not installation.canary.percent or old is None or any(old.parts.get(each) != desired[each] for each in _SHARED):
+        domain = f"--domain={installation.domain}"
+        return [_wrangler(installation, "deploy", domain, *options, stdin=stdin)]
+    upload = _wrangler(installation, "versions upload", *options, stdin=stdin)
+    return [replace(upload, stdout="WORKER_UPLOAD"), *_canary(installation, old)]
+
+
+def _canary(installation: Installation, old: WorkerVersion) -> list[Command]:
+    """Send a part of the traffic to the uploaded version and watch it, then send all of it there, or back."""
+    percent, minutes = installation.canary.percent, installation.canary.minutes
+    split = (f"{_UPLOADED}@{percent}%", f"{old.id}@{100 - percent}%")
+    target = (f"--url=https://{installation.domain}", f"--worker={installation.worker_name}", f"--version={_UPLOADED}")
+    watch = Command(
+        program="python3",
+        arguments=("-m", "scripts.deployment.canary", *target, f"--minutes={minutes}"),
+        target="worker",
+        minutes=str(minutes),
+        undo=(send_traffic(installation, f"{old.id}@100%"),),
+    )
+    commands = [send_traffic(installation, *split), watch, send_traffic(installation, f"{_UPLOADED}@100%")]
+    return [replace(each, placeholder=_UPLOADED) for each in commands]
+
+
+def send_traffic(installation: Installation, *shares: str) -> Command:
+    """Return the command that distributes the traffic to versions of the Worker: `ID@10%`."""
+    return _wrangler(installation, "versions deploy", *shares, "--yes")
 
 
 def delete_worker(installation: Installation) -> Command:
@@ -67,19 +121,29 @@ def delete_worker(installation: Installation) -> Command:
     return _wrangler(installation, "delete", "--force")
 
 
-def edge_tag(root: Path, variables: Mapping[str, str], secret_version: str) -> str:
-    """Return 12 hexadecimal digits of a hash of the Worker's and the web app's sources, variables and secret."""
-    digest = hashlib.sha256(json.dumps([variables, secret_version], sort_keys=True).encode())
-    for path in _files(root):
+def parts(installation: Installation, state: CloudState) -> dict[str, str]:
+    """Return hashes of what the Worker is made of (its code, the web app, variables and secret), and its domain."""
+    settings = [_variables(installation, state), state.versions.get(_AUTH_SECRET, "")]
+    return {
+        **source_parts(programs.ROOT),
+        "settings": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12],
+        "domain": installation.domain,
+    }
+
+
+def source_parts(root: Path) -> dict[str, str]:
+    """Return 12 hexadecimal digits of a hash of the Worker's sources, and of the web app's."""
+    code = (*sorted((root / "edge" / "worker").rglob("*.ts")), root / CONFIG, root / "edge" / "package-lock.json")
+    return {"worker": _hash(root, code), "web": _hash(root, setup.web_sources())}
+
+
+def _hash(root: Path, paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:12]
-
-
-def _files(root: Path) -> Iterator[Path]:
-    yield from setup.web_sources()
-    yield from sorted(path for path in (root / "edge" / "worker").rglob("*.ts"))
 
 
 def _variables(installation: Installation, state: CloudState) -> dict[str, str]:
@@ -94,18 +158,31 @@ def _variables(installation: Installation, state: CloudState) -> dict[str, str]:
 
 
 def _wrangler(installation: Installation, *words: str, stdin: str = "") -> Command:
-    verb = words[: 2 if words[0] == "secret" else 1]
+    verb, *rest = words
     options = (f"--config={CONFIG}", f"--name={installation.worker_name}")
-    return Command(program="wrangler", arguments=(*verb, *options, *words[len(verb) :]), target="worker", stdin=stdin)
+    return Command(program="wrangler", arguments=(*verb.split(), *options, *rest), target="worker", stdin=stdin)
 
 
-def _version(installation: Installation) -> str:
-    """Read the tag of the version that has all traffic, '' if there is none."""
+def read_versions(installation: Installation) -> tuple[WorkerVersion, ...]:
+    """Read the ten newest versions of the Worker and those with traffic, the newest first; () if there is no Worker."""
     status = _read(installation, "deployments", "status", "--json") or {}
-    serving = {each["version_id"] for each in status.get("versions", []) if each.get("percentage") == 100}
-    versions: list[Json] = _read(installation, "versions", "list", "--json") if serving else []
-    tags = [each.get("annotations", {}).get("workers/tag", "") for each in versions if each["id"] in serving]
-    return str(tags[0]) if tags else ""
+    percents = {each["version_id"]: each["percentage"] for each in status.get("versions", [])}
+    versions: list[Json] = (_read(installation, "versions", "list", "--json") or []) if percents else []
+    newest_first = sorted(versions, key=lambda each: str(each["metadata"]["created_on"]), reverse=True)
+    known = [_worker_version(each, percents.get(each["id"], 0)) for each in newest_first]
+    older = set(percents) - {each.id for each in known}
+    return (*known, *(WorkerVersion(id=each, release="", percent=percents[each], parts={}) for each in sorted(older)))
+
+
+def _worker_version(version: Json, percent: float) -> WorkerVersion:
+    annotations = version.get("annotations", {})
+    words = str(annotations.get("workers/message", "")).split()
+    return WorkerVersion(
+        id=version["id"],
+        release=str(annotations.get("workers/tag", "")),
+        percent=percent,
+        parts=dict(word.split("=", 1) for word in words if "=" in word),
+    )
 
 
 def _secrets(installation: Installation) -> frozenset[str]:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +66,14 @@ class Deployment:
     admin_url: str
     output: list[str] = field(default_factory=list)
 
-    def run(self, *arguments: str, script: str = "deploy", kill_after: int = 0, stdin: int = subprocess.DEVNULL) -> int:
+    def run(
+        self,
+        *arguments: str,
+        script: str = "deploy",
+        kill_after: int = 0,
+        stdin: int = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
         """Run a script, optionally killing it after `kill_after` changes to the project; returns its exit code."""
         file = str(self.folder / "deploy.toml")
         check = ["--skip-database-check"] if script == "deploy" else []  # the URL's host exists, but not its project
@@ -75,7 +82,7 @@ class Deployment:
         secrets = {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
         process = subprocess.Popen(
             command,
-            env=inherited | self.google.environment(self.folder / "gcloud") | secrets,
+            env=inherited | self.google.environment(self.folder / "gcloud") | secrets | dict(environment or {}),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,6 +119,16 @@ class Deployment:
             for path, versions in self.google.resources.items()
             if suffix in path
         }
+
+    def shares(self, service: str) -> dict[str, int]:
+        """Return the percentage of a service's traffic by release."""
+        traffic = self.google.resources[f"service/{service}"]["status"]["traffic"]
+        labels = {
+            path.partition("/")[2]: each["metadata"]["labels"]
+            for path, each in self.google.resources.items()
+            if path.startswith("revision/")
+        }
+        return {labels[each["revisionName"]]["release"]: each["percent"] for each in traffic if each.get("percent")}
 
     def keys(self) -> list[str]:
         """Return the keys of the Worker's service account."""
@@ -336,7 +353,26 @@ def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) ->
         assert deployment.run("--database=cloudsql", "--rollback") == 0, deployment.output[-1]
         assert set(deployment.releases().values()) == {release}
         assert set(deployment.google.probed) == {"headwater-chat", "headwater-collection", "headwater-embedding"}
+    assert [each["percentage"] for each in deployment.google.worker.traffic] == [100]
     assert deployment.releases().keys() == {"headwater-chat", "headwater-collection", "headwater-embedding", "job"}
+
+
+def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it(deployment: Deployment) -> None:
+    before = deployment.releases()
+    old = before["headwater-chat"]
+    stages = ("--database=cloudsql", "--tag=v3", "--only=images,services,release", "--canary=10")
+    deployment.google.canary_errors = 20
+    assert deployment.run(*stages) == 1
+    assert "20 of 100 requests failed (20.0%); in the old revision 0 of 100 (0.0%)" in deployment.output[-1]
+    assert deployment.shares("headwater-chat") == {old: 100}
+    # Killed while it watches: 10 % stay with the canary until the next deployment or rollback.
+    deployment.google.canary_errors = 0
+    assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=10", kill_after=3) < 0
+    assert deployment.shares("headwater-embedding") == {old: 90, "v3": 10}
+    assert deployment.run("--database=cloudsql", "--rollback", "--skip=worker") == 0
+    assert deployment.releases() == before
+    assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=0") == 0
+    assert deployment.shares("headwater-chat") == {"v3": 100}
 
 
 def test_release_whose_image_was_deleted_is_not_rolled_back_to(deployment: Deployment) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from scripts.deployment import rollback
 from scripts.deployment.cloud import programs
-from scripts.deployment.plan.cloud_state import CloudState
-from scripts.deployment.plan.installation import Installation, Limits
+from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
+from scripts.deployment.plan.installation import Canary, Installation, Limits
 from scripts.deployment.resources import alarms, services
 from scripts.deployment.resources.foundations import ACCOUNTS
 from scripts.deployment.resources.images import TARGETS
@@ -58,7 +58,15 @@ def lines_for_changes() -> list[str]:
         sql_databases=frozenset({"headwater"}),
         sql_users=frozenset({"headwater"}),
         secrets={secret.name: {} for secret in secrets(INSTALLATION)},
-        services={name: {"status": {"latestCreatedRevisionName": f"{name}-00001-abc"}} for name in names},
+        services={
+            name: {
+                "status": {
+                    "latestCreatedRevisionName": f"{name}-00001-abc",
+                    "traffic": [{"revisionName": f"{name}-00000-abc", "percent": 100}],
+                }
+            }
+            for name in names
+        },
         queues={name: {"state": "PAUSED"} for name in QUEUES},
         schedule={},
         channels=({"name": "projects/p/notificationChannels/1", "labels": {"email_address": INSTALLATION.owner}},),
@@ -67,7 +75,9 @@ def lines_for_changes() -> list[str]:
         worker_keys=("0123abcd",),
     )
     stages = [stage for stage in STAGES if stage.name not in ("job", "services")]
-    planned = [command for stage in stages for command in stage.plan(INSTALLATION, existing)]
+    with_canary = replace(INSTALLATION, canary=Canary(percent=10))
+    planned = [command for stage in stages for command in stage.plan(with_canary, existing)]
+    planned += [undo for command in planned for undo in command.undo]
     revisions = [
         {"metadata": {"name": f"{name}-00001-abc", "labels": {"serving.knative.dev/service": name, "release": "t0"}}}
         for name in names
@@ -76,7 +86,12 @@ def lines_for_changes() -> list[str]:
     planned += [command for group in rollback.plan(INSTALLATION, built, revisions) for command in group]
     without_recipients = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
     planned += alarms.plan_alarms(INSTALLATION, replace(existing, policies=(without_recipients,)))
-    running = replace(existing, queues={name: {} for name in QUEUES}, job={}, worker_version="t")
+    running = replace(
+        existing,
+        queues={name: {} for name in QUEUES},
+        job={},
+        worker_versions=(WorkerVersion(id="v", release="t", percent=100, parts={}),),
+    )
     planned += [command for group in plan_undeploy(INSTALLATION, running, with_data=True) for command in group]
     with_pipeline = from_nothing(replace(INSTALLATION, pipeline=True), ["accounts", "secrets", "pipeline"])
     planned += [command for _, commands in with_pipeline for command in commands]
@@ -144,6 +159,7 @@ def test_wrangler_accepts_the_deploy_command_without_warnings(tmp_path: Path) ->
     done = subprocess.run(
         programs.argv("wrangler", (*arguments, *dry)),
         env=programs.environment("wrangler"),
+        input='{"AUTH_SECRET": "secret"}',
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.plan.cloud_state import CloudState, Json
+from scripts.deployment.plan.cloud_state import CloudState, Json, WorkerVersion
 from scripts.deployment.rollback import PREVIOUS, find_target, notes, plan
 from tests.harness.deployment import SUPABASE, flag, lines
 
@@ -101,6 +101,7 @@ def test_previous_release_precedes_the_one_that_serves_even_twice_in_a_row() -> 
 
 def test_previous_release_of_a_canary_is_the_one_with_the_other_traffic() -> None:
     assert names(serving(n4=90, n5=10), PREVIOUS)[0] == "chat-00004-abc"
+    assert names(serving(n2=90, n5=10), PREVIOUS)[0] == "chat-00002-abc"
 
 
 def test_incomplete_release_is_not_the_previous_one() -> None:
@@ -160,3 +161,31 @@ def test_notes_say_that_the_schema_stays_if_a_migration_was_in_between() -> None
     ]
     [_, schema] = notes(STATE, find_target(STATE, "t0"))
     assert "stays at schema 0005; this release was built for 0004" in schema
+
+
+def worker(*releases: str, serving: int = 0) -> CloudState:
+    """Return the state with versions of the Worker, the newest first, of which one has all traffic."""
+    versions = (
+        WorkerVersion(id=f"v{number}", release=release, percent=100 if number == serving else 0, parts={})
+        for number, release in enumerate(releases)
+    )
+    return replace(STATE, worker_versions=tuple(versions))
+
+
+def test_worker_returns_to_its_newest_version_of_the_release() -> None:
+    *_, last = planned(worker("t2", "t1", "t1", "t0"), "t1")
+    assert last.startswith("wrangler versions deploy ")
+    assert last.endswith(" v1@100% --yes")
+    assert not any("wrangler" in line for line in planned(worker("t2", "t1", serving=1), "t1"))
+
+
+def test_worker_without_a_version_of_the_release_stays_and_the_notes_say_so() -> None:
+    state = worker("t2", "t1")
+    assert not any("wrangler" in line for line in planned(state, "t0"))
+    assert notes(state, find_target(state, "t0"))[-1] == (
+        "the Worker stays at t2: none of its ten newest versions is of release t0"
+    )
+
+
+def test_rollback_of_one_service_leaves_the_worker() -> None:
+    assert not any("wrangler" in line for line in planned(worker("t2", "t0"), "headwater-chat-00001-abc"))

@@ -113,3 +113,13 @@ def test_retries_end_after_two_to_five_minutes() -> None:
     with pytest.raises(DeploymentError):
         processes.runner().run([gcloud("a", target="a")])
     assert 120 < sum(processes.waits) < 300
+
+
+def test_failed_command_is_undone_and_its_reason_kept() -> None:
+    failed = ProcessResult(1, "", "canary: 5 of 9 requests failed, 503 unavailable")
+    processes = FakeProcesses(lambda command: failed if command.program == "python3" else OK)
+    watch = Command(program="python3", arguments=("watch",), target="a", undo=(gcloud("back", target="a"),))
+    with pytest.raises(DeploymentError, match="5 of 9 requests failed"):
+        processes.runner().run([watch, gcloud("after", target="a")])
+    assert [command.arguments for command, _ in processes.started] == [("watch",), ("back",)]
+    assert processes.waits == []

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.deployment.plan.access import Binding
 from scripts.deployment.plan.cloud_state import CloudState, Json
-from scripts.deployment.plan.installation import FUNCTIONS, Installation, Limits
+from scripts.deployment.plan.installation import FUNCTIONS, Canary, Installation, Limits
 from scripts.deployment.resources import services
 from tests.harness.deployment import SUPABASE, VERSIONS, flag, lines
 
@@ -161,7 +161,7 @@ def test_candidate_is_smoke_tested_before_it_gets_traffic() -> None:
     smoke, release = services.plan_release(SUPABASE, state)
     assert (smoke.program, smoke.arguments[-1]) == ("python3", "headwater-chat")
     assert release.arguments[:4] == ("run", "services", "update-traffic", "headwater-chat")
-    assert services.candidate_url(state.services["headwater-chat"]) == "https://candidate"
+    assert (services.candidate(state.services["headwater-chat"]) or {})["url"] == "https://candidate"
 
 
 def test_first_revision_is_smoke_tested_although_it_has_all_traffic() -> None:
@@ -175,3 +175,35 @@ def test_revision_without_traffic_and_tag_gets_the_candidate_tag() -> None:
     tag, smoke, _ = services.plan_release(SUPABASE, state)
     assert flag(tag, "update-tags") == "candidate=headwater-chat-00002-abc"
     assert smoke.program == "python3"
+
+
+def test_canary_gets_a_part_of_the_traffic_until_it_was_watched() -> None:
+    installation = replace(SUPABASE, canary=Canary(percent=10, minutes=5))
+    old, new = "headwater-chat-00001-abc", "headwater-chat-00002-abc"
+    candidate = {"revisionName": new, "tag": "candidate", "url": "https://candidate"}
+    for shares in (
+        [{"revisionName": old, "percent": 100}],
+        [{"revisionName": old, "percent": 90}, {"revisionName": new, "percent": 10}],
+    ):
+        smoke, split, watch, release = services.plan_release(installation, with_traffic(*shares, candidate))
+        assert "scripts.deployment.smoke" in smoke.arguments
+        assert flag(split, "to-revisions") == f"{new}=10,{old}=90"
+        assert watch.arguments[1] == "scripts.deployment.canary"
+        assert watch.arguments[-2:] == ("--minutes=5", "headwater-chat")
+        assert [flag(each, "to-revisions") for each in watch.undo] == [f"{old}=100"]
+        assert "--to-latest" in release.arguments
+
+
+def test_first_revision_is_released_without_a_canary() -> None:
+    installation = replace(SUPABASE, canary=Canary(percent=10))
+    newest = {"revisionName": "headwater-chat-00002-abc"}
+    state = with_traffic({**newest, "percent": 100}, {**newest, "tag": "candidate", "url": "https://candidate"})
+    assert len(services.plan_release(installation, state)) == 2
+    assert len(services.plan_release(installation, CloudState())) == 4
+
+
+def test_canary_of_a_third_revision_shares_the_traffic_with_the_one_that_has_most() -> None:
+    revisions = [{"revisionName": f"headwater-chat-0000{number}-abc"} for number in (0, 1)]
+    state = with_traffic({**revisions[0], "percent": 5}, {**revisions[1], "percent": 95})
+    planned = services.plan_release(replace(SUPABASE, canary=Canary(percent=1)), state)
+    assert flag(planned[2], "to-revisions") == "headwater-chat-00002-abc=1,headwater-chat-00001-abc=99"
