@@ -41,7 +41,11 @@ TAGS = (
     Tag("Sources", "Where documents come from.", r"/api/source"),
     Tag("Runs", "Runs of a source: collect, retry, removal, restore, upload.", r"/api/runs"),
     Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),
-    Tag("Access", "The caller, the workspace's members and its API keys.", r"/api/(me|members|keys)"),
+    Tag(
+        "Access",
+        "The caller, the workspace's members, its API keys and its audit log.",
+        r"/api/(me|members|keys|audit-log)",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/me", "collection"],
   ["/api/members", "collection"],
   ["/api/keys", "collection"],
+  ["/api/audit-log", "collection"],
 ];
 
 /** Paths of APIs: of the public ones, and of the functions' internal ones, which can't be reached from outside. */

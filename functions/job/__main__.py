@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     try:
         settings = get_settings()
-        logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level)
+        logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level, options.log_stream)
         logs.trace.set(logs.new_trace(settings.google_cloud_project))
         code: int = options.run(settings, options)
     except HeadwaterError as error:
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=_drain)
+    parser.set_defaults(run=_drain, log_stream=sys.stdout)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     drain = commands.add_parser(
         "drain",

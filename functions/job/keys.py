@@ -25,7 +25,7 @@ from functions.job.workspaces import (
     with_database,
 )
 from headwater.auth.api_keys import hash_key, key_hint, make_key
-from headwater.auth.callers import DEPLOYMENT, ROLES, Caller
+from headwater.auth.callers import DEPLOYMENT, ROLES, SCOPES, Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import ConfigError, Conflict, NotFound
@@ -33,13 +33,12 @@ from headwater.errors import ConfigError, Conflict, NotFound
 if TYPE_CHECKING:
     from functions.collection.accounts.keys import ApiKey
 
-FUNCTIONS = ("chat", "collection", "embedding")
-
 
 def add_keys_command(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add `keys` to the job's commands."""
     description = "Create, list and revoke API keys."
     keys = commands.add_parser("keys", help="create, list and revoke API keys", description=description)
+    keys.set_defaults(log_stream=sys.stderr)  # standard output is for the key
     actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_create(actions)
     listing = actions.add_parser("list", help="list API keys", description="List API keys, by workspace.")
@@ -57,7 +56,7 @@ def _add_create(actions: "argparse._SubParsersAction[Any]") -> None:
     create.add_argument("--name", default="command line", help="display name; default: %(default)s")
     create.add_argument("--role", choices=ROLES, default="reader", help="default: %(default)s")
     create.add_argument(
-        "--scopes", type=_scopes, default=[], metavar="NAME,…", help=f"any of {', '.join(FUNCTIONS)}; default: all"
+        "--scopes", type=_scopes, default=[], metavar="NAME,…", help=f"any of {', '.join(SCOPES)}; default: all"
     )
     create.add_argument("--expires-in-days", type=_days, metavar="N", help="1 to 3650; default: never")
     create.add_argument(
@@ -119,7 +118,7 @@ def revoke_key(database: Database, _: Settings, options: argparse.Namespace) -> 
     if workspace_id is None:
         raise NotFound(f"API key not found: {options.id}. List keys with `keys list`.")
     with database.transaction(workspace_id) as tx:
-        keys.revoke_key(tx, workspace_id, options.id)
+        keys.revoke_key(tx, Caller(workspace_id, DEPLOYMENT, "owner"), options.id)
     print(f"revoked {options.id}")
     return 0
 
@@ -129,8 +128,8 @@ def _format(key: "ApiKey") -> str:
     until = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "never expires"
     state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else until
     used = f"used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
-    functions = ", ".join(key.scopes) or "all functions"
-    return f'{key.id} "{key.name}" hw_{key.hint}…: {key.role}, {functions}, {state}, {used}'
+    scopes = ", ".join(key.scopes) or "all scopes"
+    return f'{key.id} "{key.name}" hw_{key.hint}…: {key.role}, {scopes}, {state}, {used}'
 
 
 def _is_valid(database: Database, key_hash: bytes) -> bool:
@@ -144,8 +143,8 @@ def _is_valid(database: Database, key_hash: bytes) -> bool:
 
 def _scopes(text: str) -> list[str]:
     scopes = [scope.strip() for scope in text.split(",") if scope.strip()]
-    if unknown := set(scopes) - set(FUNCTIONS):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: use any of {', '.join(FUNCTIONS)}")
+    if unknown := set(scopes) - set(SCOPES):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: use any of {', '.join(SCOPES)}")
     return scopes
 
 

@@ -16,6 +16,7 @@ from functions.job.workspaces import (
     read_only_workspace,
     with_database,
 )
+from headwater.auth.callers import DEPLOYMENT, Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict
@@ -40,11 +41,12 @@ def make_owner(database: Database, settings: Settings, options: argparse.Namespa
         return 0
     workspace_id = options.workspace or read_only_workspace(database) or create_first_workspace(settings, database)
     check_workspace(database, workspace_id)
+    deployment = Caller(workspace_id, DEPLOYMENT, "owner")
     with database.transaction(workspace_id) as tx:
         try:
-            members.add_member(tx, workspace_id, members.NewMember(options.subject, "owner", options.name))
+            members.add_member(tx, deployment, members.NewMember(options.subject, "owner", options.name))
         except Conflict:
-            members.change_member(tx, workspace_id, options.subject, members.MemberChanges("owner"))
+            members.change_member(tx, deployment, options.subject, members.MemberChanges("owner"))
     print(f"{options.subject} is an owner of workspace {workspace_id}")
     return 0
 

@@ -104,6 +104,7 @@ class Settings:
         "Retention of ended runs, with items and steps. The last runs of each source are kept.", 90, "days"
     )
     keep_deleted_days: int = _setting("Retention of removed documents. Until then they can be restored.", 30, "days")
+    keep_audit_days: int = _setting("Retention of the audit log, at least 30.", 365, "days")
 
     blob_url: str = _setting(
         "Blob store for staged data: `file:///…`, `gs://…`, `s3://…`, or `memory:///` for a single process.",
@@ -191,6 +192,8 @@ _AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days"}
 def _find_problems(settings: Settings) -> list[str]:
     """Return messages about settings of the right type that can't work, alone or together."""
     problems = [f"{name.upper()}: expected at least 1" for name in sorted(_AT_LEAST_ONE) if getattr(settings, name) < 1]
+    if settings.keep_audit_days < 30:
+        problems.append("KEEP_AUDIT_DAYS: expected at least 30")
     if settings.secret_key and not _is_fernet_key(settings.secret_key):
         problems.append("SECRET_KEY: expected 32 bytes in URL-safe base64. Create one with `Fernet.generate_key()`")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -9,10 +9,13 @@ import sys
 import traceback
 import uuid
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 trace: ContextVar[str] = ContextVar("trace", default="")
 """`projects/P/traces/T` of the current request or job; empty outside of one."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the current request; empty outside of one."""
 
 
 def new_trace(project: str) -> str:
@@ -24,6 +27,8 @@ class _CloudFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {"severity": record.levelname, "message": record.getMessage(), "logger": record.name}
         entry |= getattr(record, "fields", {})
+        if request_id.get():
+            entry["request_id"] = request_id.get()
         if trace.get():
             entry["logging.googleapis.com/trace"] = trace.get()
         if record.exc_info and record.exc_info[1]:
@@ -31,9 +36,9 @@ class _CloudFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def configure(level: str = "INFO") -> None:
-    """Write all loggers' records to stdout as JSON lines. Idempotent."""
-    handler = logging.StreamHandler(sys.stdout)
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Write all loggers' records to `stream` as JSON lines, by default to stdout. Idempotent."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_CloudFormatter())
     logging.getLogger().handlers[:] = [handler]
     logging.getLogger().setLevel(level)

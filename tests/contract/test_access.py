@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from headwater.auth.api_keys import hash_key, make_key
-from headwater.auth.callers import ROLES
+from headwater.auth.callers import ROLES, SCOPES, role_covers
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.web.app import Route
@@ -35,12 +36,14 @@ from tests.fakes.token_issuer import (
 )
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import serve_function
+from tests.harness.paths import ROOT
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain"), ("collection", "/cron/tick")]
 URL = "http://127.0.0.1:9"
 INVOKER = "headwater-invoker@p.iam.gserviceaccount.com"
 UNKNOWN = str(uuid.uuid4())
+ACCESS_PAGE = ROOT / "docs" / "members-and-keys.md"
 SECRET = "treasure"
 """Text in every row of Ada's workspace."""
 
@@ -270,15 +273,33 @@ def test_route_requires_its_role(world: World, name: str, route: Route, role: st
             assert f"requires the role {route.access}" in response.json()["detail"]
 
 
+@pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
-def test_key_for_another_function_is_rejected(world: World, name: str, route: Route) -> None:
-    others = sorted({"chat", "collection", "embedding"} - {name})
-    response = world.call(name, route, f"Bearer {add_key(world, 'owner', others)}", existing=True)
-    if route.any_scope:
-        assert response.json()["scopes"] == others
-    else:
+def test_limited_key_is_admitted_to_routes_of_its_scope_and_role(
+    world: World, name: str, route: Route, scope: str
+) -> None:
+    has_scope = scope == (route.scope or name) or route.scope == "any"
+    for role in ROLES:
+        has_role = role_covers(role, route.access)  # type: ignore[arg-type]  # all routes here need a role
+        authorization = f"Bearer {add_key(world, role, [scope])}"
+        before = contents(world)
+        response = world.call(name, route, authorization, existing=not (has_scope and has_role))
+        if has_scope and has_role:
+            assert response.status_code < 500, response.text
+            assert response.status_code not in (401, 403), response.text
+            continue
         assert_problem(response, 403)
+        reason = f"requires the role {route.access}" if has_scope else f"limited to {scope}. Use a key with the scope"
+        assert reason in response.json()["detail"]
         assert SECRET not in response.text
+        assert contents(world) == before
+
+
+def test_documented_routes_have_their_roles_and_scopes() -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (\w+) \| (\w+) \|$", ACCESS_PAGE.read_text(), re.MULTILINE)
+    paths = {route: re.sub(r"<(?:[a-z]+:)?([a-z]+)>", r"{\1}", route.path) for _, route in ROUTES}
+    routes = [(f"{route.method} {paths[route]}", route.access, route.scope or name) for name, route in ROUTES]
+    assert sorted(rows) == sorted(routes)
 
 
 FORGED = {

@@ -23,6 +23,7 @@ _KINDS: dict[type[types.Type], frozenset[str]] = {
     types.FloatType: frozenset({"integer", "number"}),
     types.StrType: frozenset({"string"}),
     types.UUIDType: frozenset({"string"}),
+    types.DateTimeType: frozenset({"string"}),
     types.LiteralType: frozenset({"string"}),
     types.ListType: frozenset({"array"}),
     types.DictType: frozenset({"object"}),
@@ -63,7 +64,7 @@ def invalid_query(kind: types.Type) -> list[str]:
                 values += ["nonsense", "2"]
             case types.IntType():
                 values += ["nonsense", "1.5", *(str(value) for value in _out_of_range(member))]
-            case types.UUIDType() | types.LiteralType():
+            case types.UUIDType() | types.LiteralType() | types.DateTimeType():
                 values += _out_of_range(member)
             case types.NoneType() | types.StrType():
                 pass
@@ -89,6 +90,8 @@ def _out_of_range(kind: types.Type) -> list[Any]:
             return [*([kind.ge - 1] if kind.ge is not None else []), *([kind.le + 1] if kind.le is not None else [])]
         case types.UUIDType() | types.LiteralType():
             return ["nonsense", ""]
+        case types.DateTimeType():
+            return ["nonsense", "", *(["2026-01-31T12:00:00"] if kind.tz else [])]
         case types.ListType():
             return [[value] for value in invalid_json(kind.item_type)]
         case types.DictType():

@@ -7,33 +7,35 @@ creator, nor outlive a key that created it. Revoking a key revokes the keys that
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.names import check_name
+from headwater.auth import audit_log
 from headwater.auth.api_keys import hash_key, key_hint, make_key
-from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace, role_covers
+from headwater.auth.callers import DEPLOYMENT, LOCAL, Caller, Role, Scope, ensure_local_workspace, role_covers
 from headwater.errors import Conflict, Forbidden, NotFound
-
-FunctionName = Literal["chat", "collection", "embedding"]
 
 MAX_LISTED = 1000
 
 
 class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An API key to create. `scopes` are the functions that it may call; an empty list means all."""
+    """An API key to create. `scopes` limit what it may call: members, keys and the audit log, or a function's routes.
+
+    An empty list means no limit.
+    """
 
     name: str
     role: Role = "reader"
-    scopes: list[FunctionName] = []
+    scopes: list[Scope] = []
     expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator.
+    """An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator, with their name.
 
     `last_used_at` is updated at most once a minute.
     """
@@ -42,8 +44,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     hint: str
     role: Role
-    scopes: list[FunctionName]
+    scopes: list[Scope]
     created_by: str
+    created_by_name: str | None
     created_at: dt.datetime
     expires_at: dt.datetime | None
     revoked_at: dt.datetime | None
@@ -64,7 +67,7 @@ class ApiKeyList(msgspec.Struct, frozen=True):
 
 def create_key(tx: Connection, caller: Caller, new: NewApiKey) -> CreatedApiKey:
     """Create a key for the caller's workspace. Raises Forbidden if it would have more rights than the caller."""
-    _lock_and_check_rights(tx, caller)
+    lock_workspace(tx, caller)
     key = make_key()
     stored = store_key(tx, caller, new, key_hash=hash_key(key), hint=key_hint(key))
     return CreatedApiKey(**msgspec.structs.asdict(stored), key=key)
@@ -94,6 +97,8 @@ def store_key(tx: Connection, caller: Caller, new: NewApiKey, *, key_hash: bytes
     row = tx.execute(_INSERT, values).one_or_none()
     if row is None:
         raise Conflict("This API key is already stored.")
+    details = {"role": row.role, "scopes": row.scopes, "expires_at": row.expires_at}
+    audit_log.record(tx, caller, "key.created", row.id, name=row.name, **details)
     return ApiKey(**row._mapping)
 
 
@@ -103,39 +108,43 @@ def read_keys(tx: Connection, workspace_id: uuid.UUID) -> list[ApiKey]:
     return [ApiKey(**row._mapping) for row in rows]
 
 
-def revoke_key(tx: Connection, workspace_id: uuid.UUID, key_id: uuid.UUID) -> None:
+def revoke_key(tx: Connection, caller: Caller, key_id: uuid.UUID) -> None:
     """Revoke a key and the keys that it created. Does nothing if it is already revoked. Raises NotFound."""
-    lock_workspace(tx, workspace_id)
-    values = {"workspace_id": workspace_id, "id": key_id}
-    if tx.execute(_EXISTS, values).one_or_none() is None:
+    lock_workspace(tx, caller)
+    if tx.execute(_EXISTS, {"workspace_id": caller.workspace_id, "id": key_id}).one_or_none() is None:
         raise NotFound(f"API key not found: {key_id}.")
-    tx.execute(_REVOKE, {**values, "subject": None, "roles": []})
+    _revoke(tx, caller, id=key_id)
 
 
-def revoke_member_keys(tx: Connection, workspace_id: uuid.UUID, subject: str, roles: Sequence[Role]) -> None:
+def revoke_member_keys(tx: Connection, caller: Caller, subject: str, roles: Sequence[Role]) -> None:
     """Revoke a member's keys with one of these roles, and the keys that those created."""
-    tx.execute(_REVOKE, {"workspace_id": workspace_id, "id": None, "subject": subject, "roles": list(roles)})
+    _revoke(tx, caller, subject=subject, roles=list(roles))
 
 
-def lock_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
-    """Lock the workspace, to serialise changes of members and keys: two owners could otherwise remove each other."""
-    tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": workspace_id})
+def lock_workspace(tx: Connection, caller: Caller) -> None:
+    """Lock the workspace, to serialise changes of members and keys: two owners could otherwise remove each other.
 
-
-def _lock_and_check_rights(tx: Connection, caller: Caller) -> None:
-    """Lock the workspace. Raises Forbidden if the caller has lost its role since the request was authorised.
-
-    Without the check, a member who is removed concurrently could create a key that is never revoked.
+    Raises Forbidden if the caller has lost its role since the request was authorised. Without the check, a member who
+    is removed concurrently could add a member or create a key.
     """
-    if caller.subject == LOCAL:
-        return
-    lock_workspace(tx, caller.workspace_id)
+    tx.execute(sa.text("select 1 from workspaces where id = :id for update"), {"id": caller.workspace_id})
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "role": caller.role}
-    if not tx.execute(_HAS_RIGHTS, {**values, "key_id": caller.key_id}).scalar_one():
-        raise Forbidden("Your rights in this workspace have just changed. Ask an owner of the workspace.")
+    if (
+        caller.subject in (LOCAL, DEPLOYMENT)
+        or tx.execute(_HAS_RIGHTS, values | {"key_id": caller.key_id}).scalar_one()
+    ):
+        return
+    raise Forbidden("Your rights in this workspace have just changed. Ask an owner of the workspace.")
 
 
-_COLUMNS = "id, name, hint, role, scopes, created_by, created_at, expires_at, revoked_at, last_used_at"
+def _revoke(tx: Connection, caller: Caller, **which: object) -> None:
+    values = {"workspace_id": caller.workspace_id, "id": None, "subject": None, "roles": [], **which}
+    for row in tx.execute(_REVOKE, values).all():
+        audit_log.record(tx, caller, "key.revoked", row.id, name=row.name)
+
+
+_COLUMNS = f"""id, name, hint, role, scopes, created_by, {audit_log.name_of("api_keys.created_by")} as created_by_name,
+    created_at, expires_at, revoked_at, last_used_at"""
 
 # `least` ignores nulls: a key without an expiry, created by a key with one, gets the creator's.
 _INSERT = sa.text(f"""
@@ -153,7 +162,7 @@ _SELECT = sa.text(f"""
 _HAS_RIGHTS = sa.text("""
     select exists (select 1 from members where workspace_id = :workspace_id and subject = :subject and role = :role)
       or exists (select 1 from api_keys where workspace_id = :workspace_id and id = cast(:key_id as uuid)
-        and revoked_at is null)
+        and revoked_at is null and coalesce(expires_at > now(), true))
 """)
 
 _EXISTS = sa.text("select 1 from api_keys where workspace_id = :workspace_id and id = :id")
@@ -168,4 +177,5 @@ _REVOKE = sa.text("""
       where k.workspace_id = :workspace_id
     )
     update api_keys set revoked_at = now() from revoked where api_keys.id = revoked.id and revoked_at is null
+    returning api_keys.id, name
 """)

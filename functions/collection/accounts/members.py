@@ -14,10 +14,11 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys
 from functions.collection.names import check_name
-from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace
+from headwater.auth import audit_log
+from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace, role_covers
 from headwater.auth.user_tokens import is_subject
 from headwater.database.transactions import ALL_WORKSPACES, Database
-from headwater.errors import Conflict, NotFound, UnprocessableContent
+from headwater.errors import Conflict, Forbidden, NotFound, UnprocessableContent
 
 
 class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,12 +37,17 @@ class MemberChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of a workspace."""
+    """A member of a workspace. `added_by` is the subject of the owner or API key that added the member, with its name.
+
+    Both are null for users who signed up.
+    """
 
     subject: str
     role: Role
     name: str | None
     created_at: dt.datetime
+    added_by: str | None
+    added_by_name: str | None
 
 
 class MemberList(msgspec.Struct, frozen=True):
@@ -61,7 +67,7 @@ class Membership(msgspec.Struct, frozen=True):
 class Me(msgspec.Struct, frozen=True):
     """The caller, the current workspace, and all workspaces that the header `X-Workspace` may name.
 
-    An API key has the subject `key:` and its id. `scopes` are the functions that it may call; an empty list means all.
+    An API key has the subject `key:` and its id. `scopes` limit what it may call; an empty list means no limit.
     """
 
     subject: str
@@ -92,44 +98,73 @@ def read_members(tx: Connection, workspace_id: uuid.UUID) -> list[Member]:
     return [Member(**row._mapping) for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "subject": None})]
 
 
-def add_member(tx: Connection, workspace_id: uuid.UUID, new: NewMember) -> Member:
-    """Add a member. Raises Conflict if they are a member, UnprocessableContent for an invalid subject or name."""
+def add_member(tx: Connection, caller: Caller, new: NewMember) -> Member:
+    """Add a member. Raises Conflict if they are a member, UnprocessableContent for an invalid subject or name.
+
+    Raises Forbidden for a limited API key, as `_check_may_grant` does.
+    """
     if not is_subject(new.subject):
         raise UnprocessableContent("subject: enter the `sub` claim of a user of your identity provider.")
     if new.name is not None:
         check_name(new.name)
-    ensure_local_workspace(tx, workspace_id)
-    values = {"workspace_id": workspace_id, "subject": new.subject, "role": new.role, "name": new.name}
-    if not tx.execute(_INSERT, values).rowcount:
+    ensure_local_workspace(tx, caller.workspace_id)
+    keys.lock_workspace(tx, caller)
+    _check_may_grant(tx, caller)
+    values = {"workspace_id": caller.workspace_id, "subject": new.subject, "role": new.role, "name": new.name}
+    if not tx.execute(_INSERT, values | {"added_by": caller.subject}).rowcount:
         raise Conflict(f"{new.subject!r} is already a member. Change the role instead.")
-    return _read(tx, workspace_id, new.subject)
+    audit_log.record(tx, caller, "member.added", new.subject, name=new.name, role=new.role)
+    return _read(tx, caller.workspace_id, new.subject)
 
 
-def change_member(tx: Connection, workspace_id: uuid.UUID, subject: str, changes: MemberChanges) -> Member:
-    """Change a member's role or name. Raises NotFound, or Conflict for the role of the last owner."""
-    keys.lock_workspace(tx, workspace_id)
-    member = _read(tx, workspace_id, subject)
-    values = {"workspace_id": workspace_id, "subject": subject}
-    if changes.name is not UNSET:
+def change_member(tx: Connection, caller: Caller, subject: str, changes: MemberChanges) -> Member:
+    """Change a member's role or name. Raises NotFound, or Conflict for the role of the last owner.
+
+    Raises Forbidden for a limited API key that raises the role, as `_check_may_grant` does.
+    """
+    keys.lock_workspace(tx, caller)
+    member = _read(tx, caller.workspace_id, subject)
+    values = {"workspace_id": caller.workspace_id, "subject": subject}
+    if changes.name not in (UNSET, member.name):
         if changes.name is not None:
             check_name(changes.name)
         tx.execute(_RENAME, {**values, "name": changes.name})
+        audit_log.record(tx, caller, "member.changed", subject, name=member.name, new_name=changes.name)
     if changes.role is not UNSET and changes.role != member.role:
         if member.role == "owner":
-            _check_other_owner(tx, workspace_id, subject)
+            _check_other_owner(tx, caller.workspace_id, subject)
+        if role_covers(changes.role, member.role):
+            _check_may_grant(tx, caller)
+        roles = {"role": changes.role, "previous_role": member.role}
+        audit_log.record(tx, caller, "member.changed", subject, name=member.name, **roles)
         tx.execute(_SET_ROLE, {**values, "role": changes.role})
         higher_roles = [role for role in ROLES if ROLES.index(role) > ROLES.index(changes.role)]
-        keys.revoke_member_keys(tx, workspace_id, subject, higher_roles)
-    return _read(tx, workspace_id, subject)
+        keys.revoke_member_keys(tx, caller, subject, higher_roles)
+    return _read(tx, caller.workspace_id, subject)
 
 
-def remove_member(tx: Connection, workspace_id: uuid.UUID, subject: str) -> None:
+def remove_member(tx: Connection, caller: Caller, subject: str) -> None:
     """Remove a member and revoke their API keys. Raises NotFound, or Conflict for the last owner."""
-    keys.lock_workspace(tx, workspace_id)
-    if _read(tx, workspace_id, subject).role == "owner":
-        _check_other_owner(tx, workspace_id, subject)
-    tx.execute(_DELETE, {"workspace_id": workspace_id, "subject": subject})
-    keys.revoke_member_keys(tx, workspace_id, subject, ROLES)
+    keys.lock_workspace(tx, caller)
+    member = _read(tx, caller.workspace_id, subject)
+    if member.role == "owner":
+        _check_other_owner(tx, caller.workspace_id, subject)
+    audit_log.record(tx, caller, "member.removed", subject, name=member.name, role=member.role)
+    keys.revoke_member_keys(tx, caller, subject, ROLES)
+    tx.execute(_DELETE, {"workspace_id": caller.workspace_id, "subject": subject})
+
+
+def _check_may_grant(tx: Connection, caller: Caller) -> None:
+    """Raise Forbidden for an API key with scopes or an expiry: a member it adds would have neither limit."""
+    if caller.key_id is None:
+        return
+    expires_at = tx.execute(_EXPIRY, {"workspace_id": caller.workspace_id, "id": caller.key_id}).scalar_one()
+    if caller.scopes or expires_at is not None:
+        limit = f"is limited to {', '.join(caller.scopes)}" if caller.scopes else f"expires on {expires_at:%Y-%m-%d}"
+        raise Forbidden(
+            f"The API key {limit}. It can't add members or raise their roles, since these have no such limit. Use a "
+            "key without scopes and expiry, or ask an owner of the workspace."
+        )
 
 
 def _read(tx: Connection, workspace_id: uuid.UUID, subject: str) -> Member:
@@ -144,14 +179,16 @@ def _check_other_owner(tx: Connection, workspace_id: uuid.UUID, subject: str) ->
         raise Conflict(f"{subject!r} is the last owner of this workspace. Make another member an owner first.")
 
 
-_SELECT = sa.text("""
-    select subject, role, name, created_at from members
+_SELECT = sa.text(f"""
+    select subject, role, name, created_at, added_by, {audit_log.name_of("members.added_by")} as added_by_name
+    from members
     where workspace_id = :workspace_id and (cast(:subject as text) is null or subject = :subject)
     order by created_at, subject
 """)
 
 _INSERT = sa.text("""
-    insert into members (workspace_id, subject, role, name) values (:workspace_id, :subject, :role, :name)
+    insert into members (workspace_id, subject, role, name, added_by)
+    values (:workspace_id, :subject, :role, :name, :added_by)
     on conflict do nothing
 """)
 
@@ -168,6 +205,8 @@ _OTHER_OWNER = sa.text("""
       select 1 from members where workspace_id = :workspace_id and role = 'owner' and subject <> :subject
     )
 """)
+
+_EXPIRY = sa.text("select expires_at from api_keys where workspace_id = :workspace_id and id = :id")
 
 _MEMBERSHIPS = sa.text("""
     select w.id, w.name as workspace_name, m.role, m.name

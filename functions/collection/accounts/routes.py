@@ -1,6 +1,9 @@
-"""Routes of accounts: the caller, members, API keys."""
+"""Routes of accounts: the caller, members, API keys, the audit log."""
 
-from functions.collection.accounts import keys, members
+from functools import partial
+
+from functions.collection.accounts import audit, keys, members
+from functions.collection.accounts.audit import AuditLog, AuditQuery
 from functions.collection.accounts.keys import ApiKeyList, CreatedApiKey, NewApiKey
 from functions.collection.accounts.members import Me, Member, MemberChanges, MemberList, NewMember
 from headwater.database.transactions import Database
@@ -15,32 +18,16 @@ class AccountRoutes:
 
     def routes(self) -> list[Route]:
         """Return the routes. A subject may contain slashes."""
+        owners = partial(Route, access="owner", scope="accounts")
         members_path, member = "/api/members", "/api/members/<path:subject>"
         return [
-            Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, any_scope=True),
-            Route("GET", members_path, self.list_members, "List members", returns=MemberList, access="owner"),
-            Route(
-                "POST",
-                members_path,
-                self.add_member,
-                "Add a member",
-                body=NewMember,
-                returns=Member,
-                status=201,
-                access="owner",
-            ),
-            Route(
-                "PATCH",
-                member,
-                self.update_member,
-                "Update a member",
-                body=MemberChanges,
-                returns=Member,
-                access="owner",
-            ),
-            Route("DELETE", member, self.remove_member, "Remove a member", status=204, access="owner"),
-            Route("GET", "/api/keys", self.list_api_keys, "List API keys", returns=ApiKeyList, access="owner"),
-            Route(
+            Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, scope="any"),
+            owners("GET", members_path, self.list_members, "List members", returns=MemberList),
+            owners("POST", members_path, self.add_member, "Add a member", body=NewMember, returns=Member, status=201),
+            owners("PATCH", member, self.update_member, "Update a member", body=MemberChanges, returns=Member),
+            owners("DELETE", member, self.remove_member, "Remove a member", status=204),
+            owners("GET", "/api/keys", self.list_api_keys, "List API keys", returns=ApiKeyList),
+            owners(
                 "POST",
                 "/api/keys",
                 self.create_api_key,
@@ -48,10 +35,10 @@ class AccountRoutes:
                 body=NewApiKey,
                 returns=CreatedApiKey,
                 status=201,
-                access="owner",
             ),
-            Route(
-                "DELETE", "/api/keys/<uuid:id>", self.revoke_api_key, "Revoke an API key", status=204, access="owner"
+            owners("DELETE", "/api/keys/<uuid:id>", self.revoke_api_key, "Revoke an API key", status=204),
+            owners(
+                "GET", "/api/audit-log", self.get_audit_log, "Read the audit log", query=AuditQuery, returns=AuditLog
             ),
         ]
 
@@ -68,22 +55,26 @@ class AccountRoutes:
             return MemberList(members.read_members(tx, call.workspace_id))
 
     def add_member(self, call: Call) -> Member:
-        """Add a member. `subject` is the `sub` claim of the member's tokens."""
+        """Add a member. `subject` is the `sub` claim of the member's tokens.
+
+        403 for an API key with scopes or an expiry, since members have no such limit.
+        """
         with self.database.transaction(call.workspace_id) as tx:
-            return members.add_member(tx, call.workspace_id, call.body)
+            return members.add_member(tx, call.caller, call.body)
 
     def update_member(self, call: Call) -> Member:
         """Change a member's role or name. Omitted fields stay as they are.
 
-        A lower role revokes the member's API keys with a higher one. The last owner must stay owner.
+        A lower role revokes the member's API keys with a higher one. The last owner must stay owner. 403 for an API key
+        with scopes or an expiry that raises a role.
         """
         with self.database.transaction(call.workspace_id) as tx:
-            return members.change_member(tx, call.workspace_id, call.path["subject"], call.body)
+            return members.change_member(tx, call.caller, call.path["subject"], call.body)
 
     def remove_member(self, call: Call) -> None:
         """Remove a member and revoke the API keys that they created. The last owner can't be removed."""
         with self.database.transaction(call.workspace_id) as tx:
-            members.remove_member(tx, call.workspace_id, call.path["subject"])
+            members.remove_member(tx, call.caller, call.path["subject"])
 
     def list_api_keys(self, call: Call) -> ApiKeyList:
         """List the workspace's API keys, newest first, including revoked and expired ones."""
@@ -102,4 +93,12 @@ class AccountRoutes:
     def revoke_api_key(self, call: Call) -> None:
         """Revoke an API key and the keys that it created, effective immediately."""
         with self.database.transaction(call.workspace_id) as tx:
-            keys.revoke_key(tx, call.workspace_id, call.path["id"])
+            keys.revoke_key(tx, call.caller, call.path["id"])
+
+    def get_audit_log(self, call: Call) -> AuditLog:
+        """Read who changed members, API keys, sources and the embedding model, newest entries first.
+
+        Entries can't be changed. They are deleted after `KEEP_AUDIT_DAYS`.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return audit.read_audit_log(tx, call.caller, call.args)

@@ -1,4 +1,4 @@
-"""Delete expired runs and blocks of providers, and purge documents removed long ago. Called by the tick.
+"""Delete expired runs, audit entries and blocks of providers, and purge documents removed long ago. Called by the tick.
 
 A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
 a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
@@ -23,6 +23,7 @@ _RUNS = 200
 
 _ITEMS = 5000
 _DOCUMENTS = 200
+_AUDIT_ENTRIES = 5000
 """Rows deleted per transaction."""
 
 
@@ -35,8 +36,9 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
         workspaces = tx.execute(_WORKSPACES, {"days": settings.keep_deleted_days}).scalars().all()
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in expired)
     documents = sum(_sweep_tombstones(database, settings, workspace_id, until) for workspace_id in workspaces)
-    if runs or documents:
-        logs.event("sweep", runs=runs, documents=documents)
+    entries = _sweep_audit_log(database, settings, until)
+    if runs or documents or entries:
+        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries)
     return runs, documents
 
 
@@ -57,6 +59,18 @@ def _sweep_tombstones(database: Database, settings: Settings, workspace_id: uuid
             batch = tx.execute(_DELETE_TOMBSTONES, values).rowcount
         deleted += batch
         if batch < _DOCUMENTS:
+            break
+    return deleted
+
+
+def _sweep_audit_log(database: Database, settings: Settings, until: float) -> int:
+    deleted = 0
+    while time.monotonic() < until:
+        with database.transaction(ALL_WORKSPACES) as tx:
+            values = {"days": settings.keep_audit_days, "limit": _AUDIT_ENTRIES}
+            batch: int = tx.execute(_DELETE_AUDIT_ENTRIES, values).scalar_one()
+        deleted += batch
+        if batch < _AUDIT_ENTRIES:
             break
     return deleted
 
@@ -88,4 +102,9 @@ _DELETE_TOMBSTONES = sa.text("""
     delete from documents where id in (
       select id from documents where deleted_at < now() - make_interval(days => cast(:days as integer))
       order by deleted_at limit :limit for update skip locked)
+""")
+
+# The role may not delete entries itself: the function keeps those of the last 30 days.
+_DELETE_AUDIT_ENTRIES = sa.text("""
+    select delete_audit_entries(now() - make_interval(days => cast(:days as integer)), cast(:limit as integer))
 """)

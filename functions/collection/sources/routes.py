@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 
 import msgspec
+from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import UnavailableKind, describe_kinds, kind_for_new_source
 from functions.collection.names import check_name
@@ -13,6 +14,7 @@ from functions.collection.sources import sources
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import NewSource, Source, SourceChanges, SourceList
+from headwater.auth import audit_log
 from headwater.config import Settings
 from headwater.connectors import SourceKind
 from headwater.database.transactions import Database
@@ -106,7 +108,9 @@ class SourceRoutes:
         new = msgspec.structs.replace(new, config=kind_for_new_source(new.kind).normalise(new.config))
         self.opener.open(Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)).check()
         with self.database.transaction(call.workspace_id) as tx:
-            return sources.create_source(tx, call.workspace_id, new, self.settings)
+            source = sources.create_source(tx, call.workspace_id, new, self.settings)
+            audit_log.record(tx, call.caller, "source.created", source.id, name=source.name, kind=source.kind)
+        return source
 
     def get_source(self, call: Call) -> Source:
         """Get a source with its last run and the next times of its schedule."""
@@ -123,6 +127,7 @@ class SourceRoutes:
             changes = self._check_changes(call, changes)
         with self.database.transaction(call.workspace_id) as tx:
             source = sources.change_source(tx, call.workspace_id, call.path["id"], changes, settings=self.settings)
+            _record_change(tx, call, source, changes)
         if changes.token is not msgspec.UNSET and source.last_run and source.last_run.state == "running":
             self.tickets.wake(["collection"])
         return source
@@ -143,7 +148,8 @@ class SourceRoutes:
         """Delete a source with its documents, runs and schedule. This can't be undone."""
         with self.database.transaction(call.workspace_id) as tx:
             self.opener.delete_staged_after_commit(tx, call.path["id"])
-            sources.delete_source(tx, call.workspace_id, call.path["id"])
+            name = sources.delete_source(tx, call.workspace_id, call.path["id"])
+            audit_log.record(tx, call.caller, "source.deleted", call.path["id"], name=name)
 
     def collect_source(self, call: Call) -> StartedRun:
         """Start a run that collects the source, or return its open run.
@@ -157,3 +163,14 @@ class SourceRoutes:
             run_id, _ = start.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
             start.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
         return StartedRun(run_id)
+
+
+def _record_change(tx: Connection, call: Call, source: Source, changes: SourceChanges) -> None:
+    """Record in the audit log which fields a caller has changed; a new token or its removal is an entry of its own."""
+    fields = [name for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET]
+    if changes.token is not msgspec.UNSET:
+        is_removed = not changes.token
+        audit_log.record(tx, call.caller, "source.token_changed", source.id, name=source.name, removed=is_removed)
+        fields.remove("token")
+    if fields:
+        audit_log.record(tx, call.caller, "source.changed", source.id, name=source.name, fields=fields)

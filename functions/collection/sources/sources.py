@@ -189,8 +189,10 @@ def read_sources(tx: Connection, workspace_id: uuid.UUID) -> list[Source]:
     return _read(tx, workspace_id, None)
 
 
-def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
-    """Delete a source with its documents and runs. Vectors remain, so adding it again embeds nothing twice.
+def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> str:
+    """Delete a source with its documents and runs. Returns its name.
+
+    Vectors remain, so adding the source again embeds nothing twice.
 
     Cancels the open run first, which waits for steps that are being committed: a worker locks the step's row and then
     the source, so deleting the source first could deadlock. Raises NotFound.
@@ -198,9 +200,10 @@ def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID)
     values = {"id": source_id, "workspace_id": workspace_id}
     for run_id in tx.execute(_OPEN_RUN, values).scalars():
         ledger.cancel(tx, run_id)
-    deleted = tx.execute(sa.text("delete from sources where id = :id and workspace_id = :workspace_id"), values)
-    if not deleted.rowcount:
+    name: str | None = tx.execute(_DELETE, values).scalar_one_or_none()
+    if name is None:
         raise NotFound(f"Source not found: {source_id}.")
+    return name
 
 
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
@@ -241,5 +244,7 @@ _SET_CONFIG = sa.text("""
 """)
 
 _SET_TOKEN = sa.text("update sources set token = :token, credential = :credential where id = :id")
+
+_DELETE = sa.text("delete from sources where id = :id and workspace_id = :workspace_id returning name")
 
 _OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")

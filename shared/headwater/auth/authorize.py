@@ -13,7 +13,7 @@ import flask
 
 from headwater.auth import callers
 from headwater.auth.bearer import Bearer, read_token
-from headwater.auth.callers import LOCAL, Caller, role_covers
+from headwater.auth.callers import LOCAL, Caller, RequiredScope, role_covers
 from headwater.auth.google_oidc import GoogleOidc
 from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.database.transactions import Database
@@ -32,7 +32,7 @@ class Auth:
         self.google = GoogleOidc(settings, service)
         self.bearer = Bearer(settings, database, service)
 
-    def check(self, access: Access, request: flask.Request, *, any_scope: bool = False) -> Caller | None:
+    def check(self, access: Access, request: flask.Request, *, scope: RequiredScope = "") -> Caller | None:
         """Return the caller, None for routes with access `public` or `google`.
 
         Raises Unauthorized if the caller can't be authenticated, Forbidden if its role is too low.
@@ -45,7 +45,7 @@ class Auth:
                 self._check_origin(request)
             self.google.check(request)
             return None
-        caller = self._check_local(request) if is_local else self.bearer.check(request, any_scope=any_scope)
+        caller = self._check_local(request) if is_local else self.bearer.check(request, scope)
         if not role_covers(caller.role, access):
             raise self._refusal(caller, access)
         return caller

@@ -1,7 +1,7 @@
 """Look up callers in the database: members by subject, API keys by hash.
 
 A request's workspace is unknown until its caller is found, so lookups use the scope ALL_WORKSPACES, which sees all
-members and API keys. Writes use the workspace's scope. A request costs one indexed query.
+members and API keys. A request costs one indexed query.
 """
 
 import uuid
@@ -12,11 +12,16 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import ALL_WORKSPACES, Database
-
 Role = Literal["reader", "editor", "owner"]
 ROLES: tuple[Role, ...] = ("reader", "editor", "owner")
 """In ascending order; each role includes those before it."""
+
+Scope = Literal["accounts", "chat", "collection", "embedding"]
+SCOPES: tuple[Scope, ...] = ("accounts", "chat", "collection", "embedding")
+"""What an API key can be limited to: members, keys and the audit log, or the other routes of a function."""
+
+RequiredScope = Scope | Literal["", "any"]
+"""The scope of a route: the function's name if empty; `any` admits every key."""
 
 LOCAL = "local"
 """The subject of every caller with `AUTH_MODE=local`."""
@@ -27,20 +32,14 @@ DEPLOYMENT = "deployment"
 KEY_PREFIX = "key:"
 """Prefix of the subject of a caller with an API key; the key's id follows."""
 
-_WORKSPACES = uuid.UUID("c1a7f2d6-3b0e-4f4e-9a55-7d1f0f6b9e21")
-"""UUID namespace of workspaces created by sign-up."""
-
-_MAX_WORKSPACES = 20
-"""Maximum number of workspaces that sign-up creates for one subject, each after its removal from the last one."""
-
 
 class Caller(msgspec.Struct, frozen=True):
-    """An authenticated caller and its workspace; `scopes` are the functions that an API key is limited to."""
+    """An authenticated caller and its workspace; `scopes` are those that an API key is limited to."""
 
     workspace_id: uuid.UUID
     subject: str
     role: Role
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()
 
     @property
     def key_id(self) -> uuid.UUID | None:
@@ -51,13 +50,20 @@ class Caller(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Key:
-    """An API key; `scopes` are the functions it is limited to, empty for all."""
+    """An API key; `scopes` are those it is limited to, empty for all. `is_due`: its use is to be recorded."""
 
     id: uuid.UUID
     workspace_id: uuid.UUID
+    name: str
     role: Role
-    scopes: tuple[str, ...]
+    scopes: tuple[Scope, ...]
     state: Literal["usable", "expired", "revoked"]
+    is_due: bool
+
+    @property
+    def caller(self) -> Caller:
+        """The caller with this key."""
+        return Caller(self.workspace_id, f"{KEY_PREFIX}{self.id}", self.role, self.scopes)
 
 
 def ensure_local_workspace(tx: Connection, workspace_id: uuid.UUID) -> None:
@@ -80,35 +86,19 @@ def find_member(tx: Connection, subject: str, workspace_id: uuid.UUID | None = N
 
 
 def find_key(tx: Connection, key_hash: bytes) -> Key | None:
-    """Find an API key by its hash and update its time of last use, at most once a minute. Needs ALL_WORKSPACES."""
+    """Find an API key by its hash. Needs the scope ALL_WORKSPACES."""
     row = tx.execute(_FIND_KEY, {"hash": key_hash}).one_or_none()
-    if row is None:
-        return None
-    if row.state == "usable" and row.is_due:
-        tx.execute(_USE_KEY, {"id": row.id})
-    return Key(row.id, row.workspace_id, row.role, tuple(row.scopes), row.state)
+    return None if row is None else Key(**{**row._mapping, "scopes": tuple(row.scopes)})
+
+
+def record_use(tx: Connection, key: Key) -> None:
+    """Update a key's time of last use. Needs the scope of its workspace."""
+    tx.execute(_USE_KEY, {"id": key.id})
 
 
 def find_owners(tx: Connection, workspace_id: uuid.UUID) -> list[str]:
     """Return the names of a workspace's first three owners."""
     return list(tx.execute(_OWNERS, {"workspace_id": workspace_id}).scalars())
-
-
-def sign_up(database: Database, issuer: str, subject: str, name: str | None) -> Caller | None:
-    """Create a workspace for a subject without one and make the subject its owner. None after too many.
-
-    The id is derived from the subject, so concurrent requests create one workspace. A subject that was removed from its
-    workspace by another owner gets a new one.
-    """
-    for n in range(_MAX_WORKSPACES):
-        workspace_id = uuid.uuid5(_WORKSPACES, f"{issuer}\n{subject}\n{n}")
-        with database.transaction(workspace_id) as tx:
-            values = {"id": workspace_id, "workspace_name": name or subject, "subject": subject, "name": name}
-            tx.execute(_SIGN_UP, values)
-        with database.transaction(ALL_WORKSPACES) as tx:
-            if (caller := find_member(tx, subject)) is not None:
-                return caller
-    return None
 
 
 _ENSURE_WORKSPACE = sa.text("insert into workspaces (id, name) values (:id, :name) on conflict do nothing")
@@ -120,7 +110,7 @@ _FIND_MEMBER = sa.text("""
 """)
 
 _FIND_KEY = sa.text("""
-    select id, workspace_id, role, scopes,
+    select id, workspace_id, name, role, scopes,
       case when revoked_at is not null then 'revoked' when expires_at <= now() then 'expired' else 'usable' end
         as state,
       last_used_at is null or last_used_at < now() - interval '1 minute' as is_due
@@ -135,13 +125,4 @@ _USE_KEY = sa.text("""
 _OWNERS = sa.text("""
     select coalesce(name, subject) from members where workspace_id = :workspace_id and role = 'owner'
     order by created_at, subject limit 3
-""")
-
-# Only the creator of the workspace becomes its owner; in an existing one, its owners decide.
-_SIGN_UP = sa.text("""
-    with created as (
-      insert into workspaces (id, name) values (:id, :workspace_name) on conflict do nothing returning id
-    )
-    insert into members (workspace_id, subject, role, name) select id, :subject, 'owner', :name from created
-    on conflict do nothing
 """)

@@ -22,7 +22,7 @@ from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, 
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration; `check_ready` requires it."""
 
 ALL_WORKSPACES: Literal["*"] = "*"

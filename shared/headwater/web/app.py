@@ -22,7 +22,7 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 
 from headwater import errors, logs
 from headwater.auth.authorize import Access, Auth
-from headwater.auth.callers import Caller
+from headwater.auth.callers import Caller, RequiredScope
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.web.long_requests import LongRequests
@@ -78,9 +78,9 @@ class Route:
 
     `query` and `body` are the structs to decode query string and JSON body into, None for none. `returns` is the struct
     of the response with `status`; `streams` marks server-sent events. `is_long` marks other requests that take long;
-    they and streams have a limit of their own, so that they never keep out short requests. `any_scope` accepts API keys
-    limited to other functions. The handler's name and docstring are the operation's id and description in the OpenAPI
-    document.
+    they and streams have a limit of their own, so that they never keep out short requests. `scope` is the one that a
+    limited API key needs: the function's name if empty; `any` admits every key. The handler's name and docstring are
+    the operation's id and description in the OpenAPI document.
     """
 
     method: str
@@ -94,7 +94,7 @@ class Route:
     is_long: bool = False
     status: int = 200
     access: Access = "reader"
-    any_scope: bool = False
+    scope: RequiredScope = ""
     max_body_bytes: int = MAX_BODY_BYTES
 
 
@@ -133,16 +133,17 @@ class App:
         """Handle a request; errors before the first byte become problem details."""
         started = time.monotonic()
         request_id = _request_id(request)
+        logs.request_id.set(request_id)
         logs.trace.set(_trace(request, self.settings.google_cloud_project))
         try:
             response = self._handle(request, request_id)
         except errors.HeadwaterError as error:
             response = problem_response(error, request_id)
             if response.status_code >= 500:
-                logs.event("request.failed", severity=30, error=error, request_id=request_id)
+                logs.event("request.failed", severity=30, error=error)
         except Exception as error:  # noqa: BLE001 - the boundary: any other error is logged and answered with 500
             response = problem_response(error, request_id)
-            logs.event("request.crashed", severity=40, error=error, request_id=request_id)
+            logs.event("request.crashed", severity=40, error=error)
         response.headers["X-Request-Id"] = request_id
         self._allow_origin(request, response)
         if request.path != "/heartbeat":
@@ -152,7 +153,6 @@ class App:
                 method=request.method,
                 path=request.path,
                 status=response.status_code,
-                request_id=request_id,
                 duration_ms=round((time.monotonic() - started) * 1000, 1),
             )
         return response
@@ -188,7 +188,7 @@ class App:
         return response
 
     def _decode(self, route: Route, path: Mapping[str, Any], request: flask.Request, request_id: str) -> Call:
-        caller = self.auth.check(route.access, request, any_scope=route.any_scope)
+        caller = self.auth.check(route.access, request, scope=route.scope)
         args, body = _decode_query(request, route.query), _decode_body(request, route.body, route.max_body_bytes)
         return Call(request, request_id, path, args, body, caller)
 

@@ -1,12 +1,14 @@
 """The commands `keys` and `owner` of the job."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from functions.job.keys import add_keys_command
 from functions.job.owner import add_owner_command
@@ -15,7 +17,7 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.errors import HeadwaterError
 from tests.fakes.token_issuer import FakeIssuer
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.jwt_app import jwt_settings
 from tests.harness.paths import ROOT
 from tests.harness.support import add_workspace, rows
@@ -121,7 +123,8 @@ def test_owner_command_can_be_repeated(settings: Settings, capsys: Captured) -> 
 def test_owner_command_promotes_a_member(settings: Settings) -> None:
     run(settings, "owner", "--subject", "ada")
     add = "insert into members (workspace_id, subject, role, name) values (:w, 'bob', 'reader', 'Bob')"
-    rows(settings, add, w=settings.local_workspace_id)
+    with connected(settings.database_url) as database, database.transaction(settings.local_workspace_id) as tx:
+        tx.execute(sa.text(add), {"w": settings.local_workspace_id})
     run(settings, "owner", "--subject", "bob")
     assert rows(settings, "select role, name from members where subject = 'bob'") == [("owner", "Bob")]
 
@@ -131,7 +134,7 @@ def test_owner_command_promotes_a_member(settings: Settings) -> None:
     [
         (["keys"], "required"),
         (["keys", "create", "--role", "king"], "invalid choice"),
-        (["keys", "create", "--scopes", "chat,edge"], "edge: use any of chat"),
+        (["keys", "create", "--scopes", "chat,edge"], "edge: use any of accounts, chat"),
         (["keys", "create", "--expires-in-days", "0"], "1 to 3650"),
         (["keys", "create", "--hash", "hw_secret"], "never the key itself"),
         (["keys", "revoke", "x"], "invalid UUID"),
@@ -166,5 +169,7 @@ def test_process_prints_only_the_key_on_stdout(settings: Settings) -> None:
     created = job("keys", "create", "--role", "owner")
     assert created.returncode == 0, created.stderr
     assert is_well_formed(created.stdout.strip())
+    audit = [json.loads(line) for line in created.stderr.splitlines() if line.startswith("{")]
+    assert [(entry["actor"], entry["change"]) for entry in audit] == [("deployment", "key.created")]
     failed = job("keys", "create", "--workspace", str(uuid.uuid4()))
     assert (failed.returncode, failed.stderr[:26]) == (1, "error: Workspace not found")

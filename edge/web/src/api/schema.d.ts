@@ -4,6 +4,30 @@
  */
 
 export interface paths {
+    "/api/audit-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the audit log
+         * @description Read who changed members, API keys, sources and the embedding model, newest entries first.
+         *
+         *     Entries can't be changed. They are deleted after `KEEP_AUDIT_DAYS`.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["getAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat": {
         parameters: {
             query?: never;
@@ -277,6 +301,8 @@ export interface paths {
          * Add a member
          * @description Add a member. `subject` is the `sub` claim of the member's tokens.
          *
+         *     403 for an API key with scopes or an expiry, since members have no such limit.
+         *
          *     Requires the role `owner`.
          */
         post: operations["addMember"];
@@ -309,7 +335,7 @@ export interface paths {
          * Update a member
          * @description Change a member's role or name. Omitted fields stay as they are.
          *
-         *     A lower role revokes the member's API keys with a higher one. The last owner must stay owner.
+         *     A lower role revokes the member's API keys with a higher one. The last owner must stay owner. 403 for an API key with scopes or an expiry that raises a role.
          *
          *     Requires the role `owner`.
          */
@@ -680,7 +706,7 @@ export interface components {
         };
         /**
          * ApiKey
-         * @description An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator.
+         * @description An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator, with their name.
          *
          *     `last_used_at` is updated at most once a minute.
          */
@@ -691,8 +717,9 @@ export interface components {
             hint: string;
             /** @enum {string} */
             role: "editor" | "owner" | "reader";
-            scopes: ("chat" | "collection" | "embedding")[];
+            scopes: ("accounts" | "chat" | "collection" | "embedding")[];
             created_by: string;
+            created_by_name: string | null;
             created_at: string;
             expires_at: string | null;
             revoked_at: string | null;
@@ -704,6 +731,32 @@ export interface components {
          */
         ApiKeyList: {
             keys: components["schemas"]["ApiKey"][];
+        };
+        /**
+         * AuditEntry
+         * @description What was done, by whom. `actor` is the subject of a user or an API key (`key:` and its id), or `deployment`.
+         *
+         *     `target` is the subject or id of what was changed. Names are those at the time. `details` depend on the action.
+         */
+        AuditEntry: {
+            id: number;
+            at: string;
+            actor: string;
+            actor_name: string | null;
+            /** @enum {string} */
+            action: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "workspace.created";
+            target: string;
+            target_name: string | null;
+            details: Record<string, unknown>;
+            request_id: string | null;
+        };
+        /**
+         * AuditLog
+         * @description A page of the audit log, newest entries first. `next` is the next page's `after`, null on the last page.
+         */
+        AuditLog: {
+            entries: components["schemas"]["AuditEntry"][];
+            next: string | null;
         };
         /**
          * ChatRequest
@@ -789,8 +842,9 @@ export interface components {
             hint: string;
             /** @enum {string} */
             role: "editor" | "owner" | "reader";
-            scopes: ("chat" | "collection" | "embedding")[];
+            scopes: ("accounts" | "chat" | "collection" | "embedding")[];
             created_by: string;
+            created_by_name: string | null;
             created_at: string;
             expires_at: string | null;
             revoked_at: string | null;
@@ -968,7 +1022,7 @@ export interface components {
          * Me
          * @description The caller, the current workspace, and all workspaces that the header `X-Workspace` may name.
          *
-         *     An API key has the subject `key:` and its id. `scopes` are the functions that it may call; an empty list means all.
+         *     An API key has the subject `key:` and its id. `scopes` limit what it may call; an empty list means no limit.
          */
         Me: {
             subject: string;
@@ -982,7 +1036,9 @@ export interface components {
         };
         /**
          * Member
-         * @description A member of a workspace.
+         * @description A member of a workspace. `added_by` is the subject of the owner or API key that added the member, with its name.
+         *
+         *     Both are null for users who signed up.
          */
         Member: {
             subject: string;
@@ -990,6 +1046,8 @@ export interface components {
             role: "editor" | "owner" | "reader";
             name: string | null;
             created_at: string;
+            added_by: string | null;
+            added_by_name: string | null;
         };
         /**
          * MemberChanges
@@ -1049,7 +1107,9 @@ export interface components {
         };
         /**
          * NewApiKey
-         * @description An API key to create. `scopes` are the functions that it may call; an empty list means all.
+         * @description An API key to create. `scopes` limit what it may call: members, keys and the audit log, or a function's routes.
+         *
+         *     An empty list means no limit.
          */
         NewApiKey: {
             name: string;
@@ -1059,7 +1119,7 @@ export interface components {
              */
             role: "editor" | "owner" | "reader";
             /** @default [] */
-            scopes: ("chat" | "collection" | "embedding")[];
+            scopes: ("accounts" | "chat" | "collection" | "embedding")[];
             /** @default null */
             expires_in_days: number | null;
         };
@@ -1458,6 +1518,46 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getAuditLog: {
+        parameters: {
+            query?: {
+                actor?: string;
+                action?: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "workspace.created";
+                target?: string;
+                since?: string;
+                until?: string;
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     streamChat: {
         parameters: {
             query?: never;

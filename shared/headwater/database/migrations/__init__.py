@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headwater import logs
 from headwater.database.role import (
     DEFAULT,
     can_log_in,
@@ -71,10 +72,8 @@ def register_model(admin_url: str, name: str, dim: int, root_certificate: str = 
     """
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(sa.text("lock table embedding_models"))
-        tx.execute(
-            sa.text("update embedding_models set state = 'retired' where state = 'active' and name <> :name"),
-            {"name": name},
-        )
+        retire = "update embedding_models set state = 'retired' where state = 'active' and name <> :name returning name"
+        previous = tx.execute(sa.text(retire), {"name": name}).scalar_one_or_none()
         model = tx.execute(
             sa.text(
                 "insert into embedding_models (name, dim, state) values (:name, :dim, 'active') "
@@ -86,6 +85,11 @@ def register_model(admin_url: str, name: str, dim: int, root_certificate: str = 
             raise ConfigError(f"EMBEDDING_DIM is {dim}, but the stored vectors of {name} have the length {model.dim}.")
         partition = f"vectors_{int(model.id)} partition of vectors for values in ({int(model.id)})"
         tx.execute(sa.text(f"create table if not exists {partition}"))
+        if previous is not None:
+            tx.execute(_RECORD_SWITCH, {"name": name, "previous": previous})
+            logs.event(
+                "audit", actor="deployment", change="model.switched", target=name, details={"previous": previous}
+            )
 
 
 def _ensure_vector(tx: Connection) -> str:
@@ -108,6 +112,13 @@ def _alembic(tx: Connection) -> "Config":
     config.attributes["connection"] = tx
     return config
 
+
+# The model is the installation's, so the audit log of every workspace gets an entry.
+_RECORD_SWITCH = sa.text("""
+    insert into audit_log (workspace_id, actor, action, target, details)
+    select id, 'deployment', 'model.switched', :name, jsonb_build_object('previous', cast(:previous as text))
+    from workspaces
+""")
 
 _VECTOR_SCHEMA = sa.text("""
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'

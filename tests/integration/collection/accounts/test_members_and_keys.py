@@ -1,15 +1,22 @@
 """Routes of members and API keys, called by owners, members of other workspaces and API keys."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.engine import Connection
 
-from functions.collection.accounts.keys import NewApiKey, create_key
-from functions.collection.accounts.members import remove_member
+from functions.collection.accounts.keys import NewApiKey, create_key, revoke_key
+from functions.collection.accounts.members import (
+    MemberChanges,
+    NewMember,
+    add_member,
+    change_member,
+    remove_member,
+)
 from functions.collection.accounts.routes import AccountRoutes
 from headwater.auth.api_keys import hash_key, is_well_formed
 from headwater.auth.callers import Caller
@@ -130,6 +137,7 @@ def test_key_is_returned_once_and_stored_as_a_hash(app: JwtApp, ada: FlaskClient
     key = created.pop("key")
     assert is_well_formed(key)
     assert (created["hint"], created["created_by"], created["scopes"]) == (key[3:7], "ada", [])
+    assert created["created_by_name"] == "Ada"
     [listed] = call(ada, "GET", "/api/keys", 200)["keys"]
     assert listed == created
     assert app.rows("select hash from api_keys") == [(hash_key(key),)]
@@ -187,7 +195,7 @@ def test_key_creation_waits_for_a_concurrent_removal(app: JwtApp, ada: FlaskClie
 
     with ThreadPoolExecutor(1) as pool:
         with app.database.transaction(bob.workspace_id) as tx:
-            remove_member(tx, bob.workspace_id, "bob")
+            remove_member(tx, Caller(bob.workspace_id, "ada", "owner"), "bob")
             creation = pool.submit(create)
             blocked = "select count(*) from pg_locks where not granted"
             wait_until(lambda: creation.done() or app.rows(blocked) != [(0,)])
@@ -197,13 +205,108 @@ def test_key_creation_waits_for_a_concurrent_removal(app: JwtApp, ada: FlaskClie
 
 
 def test_key_creates_only_keys_within_its_scopes_and_expiry(app: JwtApp, ada: FlaskClient) -> None:
-    body = {"name": "k", "role": "owner", "scopes": ["collection"], "expires_in_days": 2}
+    body = {"name": "k", "role": "owner", "scopes": ["accounts", "collection"], "expires_in_days": 2}
     limited = app.by(call(ada, "POST", "/api/keys", 201, body)["key"])
-    assert "can't create one" in call(limited, "POST", "/api/keys", 403, {"name": "k", "scopes": ["chat"]})["detail"]
+    for scopes in (["chat"], ["collection", "chat"], ["accounts", "chat", "collection", "embedding"]):
+        problem = call(limited, "POST", "/api/keys", 403, {"name": "k", "scopes": scopes})
+        assert "can't create one" in problem["detail"]
     created = call(limited, "POST", "/api/keys", 201, {"name": "k", "expires_in_days": 300})
-    assert created["scopes"] == ["collection"]
+    assert created["scopes"] == ["accounts", "collection"]
+    call(limited, "POST", "/api/keys", 201, {"name": "k", "scopes": ["collection"], "expires_in_days": None})
     [(outlives,)] = app.rows("select max(expires_at) > now() + interval '2 days' from api_keys")
     assert outlives is False
+
+
+ACCOUNT_CALLS = [
+    ("GET", "/api/members", None),
+    ("POST", "/api/members", {"subject": "eve", "role": "owner"}),
+    ("PATCH", "/api/members/bob", {"role": "owner"}),
+    ("PATCH", "/api/members/bob", {"name": "B."}),
+    ("DELETE", "/api/members/bob", None),
+    ("GET", "/api/keys", None),
+    ("POST", "/api/keys", {"name": "k"}),
+    ("DELETE", f"/api/keys/{uuid.UUID(int=1)}", None),
+    ("GET", "/api/audit-log", None),
+]
+
+
+@pytest.mark.parametrize("scopes", [["collection"], ["chat", "embedding"], ["chat", "collection", "embedding"]])
+def test_key_without_the_scope_accounts_cannot_read_or_change_accounts(
+    app: JwtApp, ada: FlaskClient, scopes: list[str]
+) -> None:
+    call(ada, "POST", "/api/members", 201, {"subject": "bob"})
+    body = {"name": "k", "role": "owner", "scopes": scopes}
+    key = app.by(call(ada, "POST", "/api/keys", 201, body)["key"])
+    stored = "select subject, role from members union all select name, cast(revoked_at as text) from api_keys"
+    before = sorted(app.rows(stored))
+    for method, path, body_of_call in ACCOUNT_CALLS:
+        detail = call(key, method, path, 403, body_of_call)["detail"]
+        assert detail == f"The API key is limited to {', '.join(scopes)}. Use a key with the scope accounts."
+    assert sorted(app.rows(stored)) == before
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"scopes": ["accounts"]}, "is limited to accounts"),
+        ({"scopes": ["accounts", "chat", "collection", "embedding"]}, "is limited to accounts, chat"),
+        ({"expires_in_days": 1}, "expires on 20"),
+        ({"scopes": ["accounts"], "expires_in_days": 1}, "is limited to accounts"),
+    ],
+)
+def test_limited_key_cannot_add_members_or_raise_their_roles(
+    app: JwtApp, ada: FlaskClient, limits: dict[str, Any], reason: str
+) -> None:
+    call(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "editor"})
+    limited = app.by(call(ada, "POST", "/api/keys", 201, {"name": "k", "role": "owner", **limits})["key"])
+    for role in ("reader", "owner"):
+        refused = call(limited, "POST", "/api/members", 403, {"subject": f"new {role}", "role": role})
+        assert reason in refused["detail"]
+    assert reason in call(limited, "PATCH", "/api/members/bob", 403, {"role": "owner", "name": "B."})["detail"]
+    members = call(ada, "GET", "/api/members", 200)["members"]
+    assert [(member["subject"], member["role"], member["name"]) for member in members] == [
+        ("ada", "owner", "Ada"),
+        ("bob", "editor", None),
+    ]
+    # What grants nothing is allowed.
+    assert call(limited, "PATCH", "/api/members/bob", 200, {"role": "reader", "name": "Bob"})["role"] == "reader"
+    call(limited, "DELETE", "/api/members/bob", 204)
+
+
+def test_key_without_limits_adds_members(app: JwtApp, ada: FlaskClient) -> None:
+    key = app.by(call(ada, "POST", "/api/keys", 201, {"name": "k", "role": "owner"})["key"])
+    call(key, "POST", "/api/members", 201, {"subject": "bob"})
+    assert call(key, "PATCH", "/api/members/bob", 200, {"role": "owner"})["role"] == "owner"
+
+
+@pytest.mark.parametrize("loss", ["removed", "demoted", "revoked", "expired"])
+def test_caller_who_has_lost_its_rights_cannot_change_accounts(app: JwtApp, ada: FlaskClient, loss: str) -> None:
+    """The rights are lost after the request was authorised."""
+    workspace = uuid.UUID(call(ada, "GET", "/api/me", 200)["workspace_id"])
+    call(ada, "POST", "/api/members", 201, {"subject": "bob", "role": "owner"})
+    key = call(ada, "POST", "/api/keys", 201, {"name": "k", "role": "owner"})
+    if loss == "removed":
+        call(ada, "DELETE", "/api/members/bob", 204)
+    elif loss == "demoted":
+        call(ada, "PATCH", "/api/members/bob", 200, {"role": "editor"})
+    elif loss == "revoked":
+        call(ada, "DELETE", f"/api/keys/{key['id']}", 204)
+    else:
+        app.rows("update api_keys set expires_at = now() - interval '1 s'", scope=workspace)
+    subject = "bob" if loss in ("removed", "demoted") else f"key:{key['id']}"
+    late = Caller(workspace, subject, "owner")
+    before = app.rows("select * from members"), app.rows("select * from api_keys")
+    changes: list[Callable[[Connection], object]] = [
+        lambda tx: add_member(tx, late, NewMember("eve", "owner")),
+        lambda tx: change_member(tx, late, "ada", MemberChanges("reader")),
+        lambda tx: remove_member(tx, late, "ada"),
+        lambda tx: create_key(tx, late, NewApiKey("late")),
+        lambda tx: revoke_key(tx, late, uuid.UUID(key["id"])),
+    ]
+    for change in changes:
+        with pytest.raises(Forbidden, match="just changed"), app.database.transaction(workspace) as tx:
+            change(tx)
+    assert before == (app.rows("select * from members"), app.rows("select * from api_keys"))
 
 
 @pytest.mark.parametrize(

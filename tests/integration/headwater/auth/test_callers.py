@@ -27,7 +27,7 @@ def routes(_: Database) -> list[Route]:
         Route("GET", "/api/read", describe_caller, "Read"),
         Route("POST", "/api/edit", describe_caller, "Edit", access="editor"),
         Route("POST", "/api/own", describe_caller, "Own", access="owner"),
-        Route("GET", "/api/any", describe_caller, "Any key", any_scope=True),
+        Route("GET", "/api/any", describe_caller, "Any key", scope="any"),
     ]
 
 
@@ -154,14 +154,15 @@ def test_malformed_key_is_rejected_without_the_database(issuer: FakeIssuer) -> N
 
 
 def test_key_use_is_recorded_once_a_minute(app: JwtApp) -> None:
-    key = app.add_key(read_json(app.person("ada"))["workspace"])
+    workspace = read_json(app.person("ada"))["workspace"]
+    key = app.add_key(workspace)
     used = "select last_used_at from api_keys"
     assert app.rows(used) == [(None,)]
     read_json(app.by(key))
     [(first,)] = app.rows(used)
     read_json(app.by(key))
     assert app.rows(used) == [(first,)]
-    app.rows("update api_keys set last_used_at = last_used_at - interval '61 s'")
+    app.rows("update api_keys set last_used_at = last_used_at - interval '61 s'", scope=workspace)
     read_json(app.by(key))
     assert app.rows(used)[0][0] > first
 

@@ -1,14 +1,17 @@
 """Row-level security separates workspaces: no statement here filters by workspace itself."""
 
+import json
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from headwater.database.migrations import register_model
-from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady
+from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, Scope
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace
 
@@ -44,6 +47,8 @@ _FILL = """
     ), schedule as (
       insert into schedules (source_id, workspace_id, cron, time_zone, next_due_at)
       select id, :w, '0 3 * * *', 'UTC', now() from sources
+    ), entry as (
+      insert into audit_log (workspace_id, actor, action, target) values (:w, 's', 'member.added', 's')
     )
     select 1
 """
@@ -85,16 +90,58 @@ def test_workspace_sees_only_its_own_rows_of_every_table(db: Database) -> None:
         assert owners(db, OTHER_WORKSPACE, table) == {OTHER_WORKSPACE}, table
 
 
+def columns(db: Database, table: str) -> list[str]:
+    """Return the columns of a table that an insert may name."""
+    with db.transaction(WORKSPACE) as tx:
+        return list(tx.execute(_COLUMNS, {"table": table}).scalars())
+
+
+_COLUMNS = sa.text("""
+    select column_name from information_schema.columns
+    where table_schema = 'headwater' and table_name = :table and is_identity = 'NO' and is_generated = 'NEVER'
+""")
+
+
+def copy_into(db: Database, table: str, workspace_id: uuid.UUID, scope: Scope) -> None:
+    """Insert a copy of a row of WORKSPACE as a row of another workspace, in a transaction with a scope.
+
+    The copy has the same ids, so that only row-level security or a unique constraint can refuse it.
+    """
+    with db.transaction(WORKSPACE) as tx:
+        row = tx.execute(sa.text(f"select to_json(t) from {table} t limit 1")).scalar_one()
+    values = {"row": json.dumps(row | {"workspace_id": str(workspace_id)})}
+    names = ", ".join(columns(db, table))
+    copy = f"insert into {table} ({names}) select {names} from json_populate_record(cast(null as {table}), :row)"
+    with db.transaction(scope) as tx:
+        tx.execute(sa.text(copy), values)
+
+
 def test_workspace_cannot_change_rows_of_another(db: Database) -> None:
     for table in tables(db):
-        with db.transaction(WORKSPACE) as tx:
-            changed = tx.execute(
-                sa.text(f"update {table} set workspace_id = workspace_id where workspace_id = :w"),
-                {"w": OTHER_WORKSPACE},
-            )
-            assert changed.rowcount == 0, table
-        with pytest.raises(ProgrammingError, match="row-level security"), db.transaction(WORKSPACE) as tx:
-            tx.execute(sa.text(f"update {table} set workspace_id = :w"), {"w": OTHER_WORKSPACE})
+        change = partial(execute, db, WORKSPACE, w=OTHER_WORKSPACE)
+        if table == "audit_log":  # no workspace can change its own entries either
+            for statement in (f"update {table} set workspace_id = :w", f"delete from {table} where workspace_id = :w"):
+                with pytest.raises(ProgrammingError, match="permission denied"):
+                    change(statement)
+            continue
+        assert change(f"update {table} set workspace_id = workspace_id where workspace_id = :w") == 0, table
+        assert change(f"delete from {table} where workspace_id = :w") == 0, table
+        with pytest.raises(ProgrammingError, match=r"row-level security|another workspace"):
+            change(f"update {table} set workspace_id = :w")
+
+
+def test_workspace_cannot_insert_rows_of_another(db: Database) -> None:
+    for table in tables(db):
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            copy_into(db, table, OTHER_WORKSPACE, WORKSPACE)
+        with suppress(IntegrityError):  # the same statement gets past row-level security for the own workspace
+            copy_into(db, table, WORKSPACE, WORKSPACE)
+
+
+def execute(db: Database, scope: Scope, statement: str, **values: object) -> int:
+    """Run a statement in a transaction with a scope. Return the number of rows that it changed."""
+    with db.transaction(scope) as tx:
+        return tx.execute(sa.text(statement), values).rowcount
 
 
 ENGINE_SEES = {"runs", "steps", "members", "api_keys", "schedules"}
@@ -105,6 +152,33 @@ def test_engine_scope_sees_all_rows_of_its_tables_only(db: Database) -> None:
         with db.transaction(ALL_WORKSPACES) as tx:
             visible = set(tx.execute(sa.text(f"select workspace_id from {table}")).scalars())
         assert visible == ({WORKSPACE, OTHER_WORKSPACE} if table in ENGINE_SEES else set()), table
+
+
+LEDGER = {"runs", "steps"}
+
+
+def test_engine_scope_writes_only_to_the_ledger(db: Database) -> None:
+    for table in tables(db):
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            copy_into(db, table, OTHER_WORKSPACE, ALL_WORKSPACES)
+        if table == "audit_log":
+            continue
+        changed = execute(db, ALL_WORKSPACES, f"update {table} set workspace_id = workspace_id")
+        assert changed == (2 if table in LEDGER else 0), table
+        assert execute(db, ALL_WORKSPACES, f"delete from {table}") == 0, table
+
+
+def test_engine_scope_cannot_move_rows_to_another_workspace(db: Database) -> None:
+    for table in LEDGER:
+        with pytest.raises(ProgrammingError, match="another workspace"):
+            execute(db, ALL_WORKSPACES, f"update {table} set workspace_id = :w", w=WORKSPACE)
+
+
+def test_engine_scope_adds_steps_to_the_workspace_of_their_run(db: Database) -> None:
+    add = "insert into steps (run_id, workspace_id, queue, kind, key) select id, :w, 'q', 'finish', '' from runs"
+    assert execute(db, ALL_WORKSPACES, f"{add} where workspace_id = :w", w=WORKSPACE) == 1
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        execute(db, ALL_WORKSPACES, f"{add} where workspace_id <> :w", w=WORKSPACE)
 
 
 def test_transaction_without_a_workspace_sees_no_rows(db: Database) -> None:
