@@ -1,4 +1,4 @@
-/** A fake of the collection function's accounts routes on a real socket: current user, members, API keys, sources. */
+/** A fake of the collection function's accounts routes on a real socket: current user, members, API keys, audit log, sources. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { json, listen, readBody, type TestServer } from "../worker/testing/fixtures";
@@ -23,6 +23,7 @@ export class AccountsFunction {
   readonly callers: string[] = [];
   members: Row[] = [];
   keys: Row[] = [];
+  entries: Record<string, unknown>[] = [];
   /** The API key that the next request creates. */
   nextKey = "";
 
@@ -39,8 +40,11 @@ export class AccountsFunction {
   reset(): void {
     this.revoked.clear();
     this.callers.length = 0;
-    this.members = [{ subject: "ada", role: "owner", name: "Ada", created_at: NOW }];
+    this.members = [
+      { subject: "ada", role: "owner", name: "Ada", created_at: NOW, added_by: null, added_by_name: null },
+    ];
     this.keys = [];
+    this.entries = [];
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -64,6 +68,8 @@ export class AccountsFunction {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {
       this.#answerMembers(request.method, decodeURIComponent(id), body, response);
+    } else if (resource.startsWith("audit-log")) {
+      json(response, 200, { entries: this.entries, next: null });
     } else {
       this.#answerKeys(request.method, id, body, response);
     }
@@ -71,7 +77,7 @@ export class AccountsFunction {
 
   #answerMembers(method = "GET", subject: string, body: string, response: ServerResponse): void {
     const fields = body ? (JSON.parse(body) as Row) : {};
-    if (method === "POST") this.members.push({ ...fields, created_at: NOW });
+    if (method === "POST") this.members.push({ ...fields, created_at: NOW, added_by: "ada", added_by_name: "Ada" });
     if (method === "PATCH")
       this.members = this.members.map((row) => (row.subject === subject ? { ...row, ...fields } : row));
     if (method === "DELETE") this.members = this.members.filter((row) => row.subject !== subject);
@@ -87,7 +93,8 @@ export class AccountsFunction {
         last_used_at: null,
         expires_at: days ? "2126-01-31T12:00:00Z" : null,
       };
-      const key = { ...fields, ...times, id: crypto.randomUUID(), hint: this.nextKey.slice(3, 7), created_by: "ada" };
+      const creator = { created_by: "ada", created_by_name: "Ada" };
+      const key = { ...fields, ...times, ...creator, id: crypto.randomUUID(), hint: this.nextKey.slice(3, 7) };
       this.keys.unshift(key);
       json(response, 201, { ...key, key: this.nextKey });
       return;

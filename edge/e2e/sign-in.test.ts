@@ -202,6 +202,19 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     expect(await page.content()).not.toContain(accounts.nextKey);
   });
 
+  it("as an owner shows who changed what", async () => {
+    const changed = { action: "member.added", target: "bob", target_name: "Bob", details: { role: "owner" } };
+    const actor = { actor: "key:5f0c6a0e", actor_name: "provisioning", request_id: null };
+    accounts.entries = [{ id: 1, at: "2026-01-31T12:00:00Z", ...actor, ...changed }];
+    await signIn("/workspace");
+    const log = page.getByRole("list", { name: "Audit log" });
+    await log.getByText("provisioning added the member Bob (owner)").waitFor();
+    await log.getByText("API key · ").waitFor();
+    accounts.entries = [];
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByText("Nothing has been changed yet.").waitFor();
+  });
+
   it("and signing out leaves nothing in the tab", async () => {
     await signIn();
     await page.getByRole("textbox", { name: "Question" }).fill("half written");

@@ -19,6 +19,7 @@ describe("targetOf", () => {
     ["/api/documents/1", "collection"],
     ["/api/me", "collection"],
     ["/api/keys/1", "collection"],
+    ["/api/audit-log", "collection"],
     ["/api/members/auth0%7C1", "collection"],
     ["/api/members/https%3A%2F%2Fissuer.example%2F..a", "collection"],
     ["/env", "env"],

@@ -1,8 +1,8 @@
-/** The installation, the signed-in user, members and API keys. */
+/** The installation, the signed-in user, members, API keys and the audit log. */
 
 import { checked, withSignal, readJson, send } from "./call";
 import { ProblemError } from "./problem";
-import type { ApiKey, CreatedApiKey, Me, Member, NewApiKey, Problem, Role } from "./types";
+import type { ApiKey, AuditPage, CreatedApiKey, Me, Member, NewApiKey, Problem, Role } from "./types";
 
 /** The public response of `GET /env`. */
 export interface Installation {
@@ -64,4 +64,10 @@ export async function createKey(key: NewApiKey): Promise<CreatedApiKey> {
 
 export async function revokeKey(id: string): Promise<void> {
   await send("DELETE", `/api/keys/${encodeURIComponent(id)}`);
+}
+
+/** List the workspace's audit log, newest entries first. */
+export function listAuditLog(after: string | null, signal?: AbortSignal): Promise<AuditPage> {
+  const query = new URLSearchParams({ limit: "20", ...(after !== null && { after }) });
+  return readJson(`/api/audit-log?${query.toString()}`, signal);
 }

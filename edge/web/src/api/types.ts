@@ -28,6 +28,9 @@ export type NewApiKey = Schemas["NewApiKey"];
 export type CreatedApiKey = Schemas["CreatedApiKey"];
 export type Scope = NewApiKey["scopes"][number];
 
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditPage = Schemas["AuditLog"];
+
 export type SourceKind = Schemas["SourceKind"];
 export type NewSource = Optional<Schemas["NewSource"], "token" | "schedule" | "time_zone">;
 /** Omitted fields stay as they are; `schedule: null` removes the schedule. */

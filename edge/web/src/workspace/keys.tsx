@@ -77,7 +77,7 @@ export function Keys(): ReactNode {
 }
 
 function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) | null }): ReactNode {
-  const { name, hint, role, scopes, last_used_at: usedAt } = apiKey;
+  const { name, hint, role, scopes, created_by: creator, created_by_name: creatorName, last_used_at: usedAt } = apiKey;
   return (
     <li className="row">
       <div className="row-what">
@@ -85,8 +85,9 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) |
           <span className="row-name">{name}</span> <code className="muted">hw_{hint}…</code>
         </p>
         <p className="small muted">
-          {role} · {scopes.length === 0 ? "full access" : `${scopes.join(", ")} only`} ·{" "}
-          <LabelledTime label={usedAt ? "last used" : "never used"} at={usedAt} /> · <Expiry apiKey={apiKey} />
+          {role} · {scopes.length === 0 ? "full access" : `${scopes.join(", ")} only`} · created by{" "}
+          {creatorName ?? creator} · <LabelledTime label={usedAt ? "last used" : "never used"} at={usedAt} /> ·{" "}
+          <Expiry apiKey={apiKey} />
         </p>
       </div>
       {onRevoke && (

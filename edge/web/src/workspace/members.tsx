@@ -93,6 +93,7 @@ function MemberRow({ member, isMe, onRole, onRemove }: RowProps): ReactNode {
         </p>
         <p className="small muted">
           {member.name !== null && <code>{member.subject}</code>} joined <TimeAgo at={member.created_at} />
+          {member.added_by !== null && `, added by ${member.added_by_name ?? member.added_by}`}
         </p>
       </div>
       <select

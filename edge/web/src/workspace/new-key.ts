@@ -22,6 +22,7 @@ export const SCOPES: readonly (readonly [Scope, string])[] = [
   ["chat", "Chat and search"],
   ["collection", "Sources, runs and documents"],
   ["embedding", "Embeddings"],
+  ["accounts", "Members, API keys and the audit log"],
 ];
 
 export const NEW_KEY: KeyFields = { name: "", role: "reader", scopes: [], expiry: "90" };

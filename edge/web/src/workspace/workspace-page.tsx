@@ -1,10 +1,11 @@
 import type { ReactNode } from "react";
 import { useAccount, useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
+import { AuditLog } from "./audit-log";
 import { Keys } from "./keys";
 import { Members } from "./members";
 
-/** The user's own role and, for owners, members and API keys. */
+/** The user's own role and, for owners, members, API keys and the audit log. */
 export function WorkspacePage(): ReactNode {
   useTitle("Workspace");
   const { me, signsIn } = useAccount();
@@ -39,6 +40,7 @@ export function WorkspacePage(): ReactNode {
       </section>
       {isOwner && <Members />}
       {isOwner && <Keys />}
+      {isOwner && <AuditLog />}
     </div>
   );
 }

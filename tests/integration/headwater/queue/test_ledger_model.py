@@ -168,7 +168,7 @@ class Ledger(RuleBasedStateMachine):
         assert told == {key: (m.state, m.attempt, m.lost, m.fence) for key, m in self.steps.items()}
 
     def teardown(self) -> None:
-        with self.db.transaction(ALL_WORKSPACES) as tx:
+        with self.db.transaction(WORKSPACE) as tx:
             tx.execute(sa.text("delete from steps"))
             tx.execute(sa.text("delete from runs"))
 

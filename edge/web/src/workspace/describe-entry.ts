@@ -1,0 +1,40 @@
+/** Sentences for entries of the audit log. Pure. */
+
+import type { AuditEntry } from "../api/types";
+
+/** What an entry's actor did, such as `added the member Ada (editor)`. */
+export function describeEntry({ action, target, target_name: name, details }: AuditEntry): string {
+  const what = name ?? target;
+  const detail = (field: string): string => {
+    const value = details[field];
+    return Array.isArray(value) ? value.join(", ") : typeof value === "string" ? value : "";
+  };
+  switch (action) {
+    case "workspace.created":
+      return "signed up";
+    case "member.added":
+      return `added the member ${what} (${detail("role")})`;
+    case "member.changed":
+      return "role" in details
+        ? `changed the role of ${what} from ${detail("previous_role")} to ${detail("role")}`
+        : `renamed the member ${what} to ${detail("new_name") || target}`;
+    case "member.removed":
+      return `removed the member ${what} (${detail("role")})`;
+    case "key.created":
+      return `created the API key ${what} (${[detail("role"), detail("scopes") || "full access"].join(", ")})`;
+    case "key.revoked":
+      return `revoked the API key ${what}`;
+    case "key.refused":
+      return `was refused: the API key is ${detail("state")}`;
+    case "source.created":
+      return `added the source ${what}`;
+    case "source.changed":
+      return `changed the source ${what} (${detail("fields")})`;
+    case "source.deleted":
+      return `deleted the source ${what}`;
+    case "source.token_changed":
+      return `${details["removed"] === true ? "removed" : "replaced"} the access token of the source ${what}`;
+    case "model.switched":
+      return `switched the embedding model from ${detail("previous")} to ${what}`;
+  }
+}
