@@ -11,13 +11,20 @@ from headwater.database.copy import copy_binary
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
-from headwater.errors import PermanentError, SystemicError
+from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+MAX_FAILURES = 2
+"""Failures of the provider with the same texts before another text is tried."""
+
+MAX_PARTS = 8
+"""Steps that a step with a refused text is divided into, until that text is alone."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Slice:
     hashes: Sequence[bytes]
     texts: Sequence[str]
     places: Sequence[str]
+    attempt: int
+    """The number of earlier failures of the step."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +66,28 @@ class Embed:
             [bytes(row.input_hash) for row in rows],
             [_input(row, documents[row.document_id]) for row in rows],
             [_place(row, documents[row.document_id]) for row in rows],
+            step.attempt,
         )
 
     def compute(self, gathered: Slice) -> Vectors:
-        """Embed the texts. If the only one is refused, the error names its document."""
+        """Embed the texts. If the only one is refused, the error names its document.
+
+        Some servers fail at a text instead of refusing it. If they fail repeatedly, but embed another text, these texts
+        are refused.
+        """
         if not gathered.texts:
             return Vectors(gathered.model_id, gathered.hashes, None)
+        embedder = self.embedder(gathered.model)
         try:
-            vectors = self.embedder(gathered.model).embed_documents(gathered.texts)
+            vectors = embedder.embed_documents(gathered.texts)
         except SystemicError:
             raise
         except PermanentError as error:
-            if len(gathered.texts) > 1:
+            raise _refusal(gathered, error.message) from None
+        except UpstreamError as error:
+            if gathered.attempt < MAX_FAILURES or error.retry_after_s is not None or not _works(embedder):
                 raise
-            raise PermanentError(f"{gathered.places[0]}: {error.message}") from None
+            raise _refusal(gathered, f"{error.message} It embeds other texts. Change or exclude this one.") from None
         return Vectors(gathered.model_id, gathered.hashes, vectors)
 
     def apply(self, tx: Connection, step: Step, computed: Vectors) -> StepResult:
@@ -90,14 +107,30 @@ class Embed:
         """Do nothing: the end of the run reports missing vectors, and the next run embeds them."""
 
     def split(self, tx: Connection, step: Step) -> list[NewStep]:
-        """Return one step per text without a vector."""
-        rows = _missing(tx, step)
-        if len(rows) < 2:
+        """Divide the texts without a vector among up to eight steps."""
+        ids = [row.id for row in _missing(tx, step)]
+        if len(ids) < 2:
             return []
+        size = -(-len(ids) // MAX_PARTS)
+        parts = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [
-            NewStep("embedding", "embed", f"{step.key}/{n}", {"chunks": [row.id]}, step.provider)
-            for n, row in enumerate(rows)
+            NewStep("embedding", "embed", f"{step.key}/{n}", {"chunks": part}, step.provider)
+            for n, part in enumerate(parts)
         ]
+
+
+def _works(embedder: Embedder) -> bool:
+    """Return True if the model embeds a harmless text."""
+    try:
+        embedder.embed_documents(["Self-test"])
+    except (UpstreamError, PermanentError):
+        return False
+    return True
+
+
+def _refusal(gathered: Slice, message: str) -> PermanentError:
+    """Return the error for refused texts. A single one is named."""
+    return PermanentError(message if len(gathered.texts) > 1 else f"{gathered.places[0]}: {message}")
 
 
 def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> None:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +28,8 @@ class EmbeddingProvider:
     answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
     retry_after_s: int = 1
     error_code: str | None = None
+    change: Callable[[list[dict[str, Any]]], object] | None = None
+    """Changes the `data` of successful answers."""
     batches: list[list[str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
@@ -54,6 +56,8 @@ class EmbeddingProvider:
             vector = digest.astype("<f4") - np.float32(127.5)
             embedding = base64.b64encode(vector.tobytes()).decode() if as_base64 else vector.tolist()
             data.append({"object": "embedding", "index": index, "embedding": embedding})
+        if self.change:
+            self.change(data)
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         return json.dumps({"object": "list", "model": request["model"], "data": data, "usage": usage}).encode()
 

@@ -6,7 +6,7 @@ with the first text. The client does not retry: the ledger retries steps.
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
@@ -84,10 +84,13 @@ class HostedEmbedder:
 
         if not texts:
             return np.empty((0, self.dim), np.float32)
+        client = self._client
         try:
-            vectors = np.asarray(self._client.embed_documents(list(texts), chunk_size=len(texts)), np.float32)
+            # Not `client.embed_documents`, which ignores the index of each vector.
+            response = client.client.create(input=list(texts), model=client.model)
         except Exception as error:  # noqa: BLE001 - the boundary to a client with many kinds of errors
             raise translate_error(error, self.name) from None
+        vectors = self._read_vectors(response, len(texts))
         if vectors.shape != (len(texts), self.dim):
             expected = (len(texts), self.dim)
             raise SystemicError(f"{self.name} returned {vectors.shape} numbers, not {expected}. Check EMBEDDING_DIM.")
@@ -96,6 +99,29 @@ class HostedEmbedder:
             raise UpstreamError(f"{self.name} returned zero or non-finite vectors.")
         vectors /= norms
         return vectors
+
+    def _read_vectors(self, response: Any, count: int) -> "NDArray[np.float32]":
+        """Return the vectors of a response in the order of their `index`, or as they are if none has an index.
+
+        Raises PermanentError if indexes are missing or doubled, or a vector is not a list of numbers: the step is then
+        divided, and a single text needs no index. Raises UpstreamError if there is no vector.
+        """
+        import numpy as np
+
+        if not (data := getattr(response, "data", None)):
+            raise _no_vectors(self.name)
+        indexes = [getattr(item, "index", None) for item in data]
+        if count == 1 or all(index is None for index in indexes):
+            indexes = list(range(len(data)))
+        if sorted(map(str, indexes)) != sorted(map(str, range(count))):
+            raise PermanentError(f"{self.name} returned vectors with missing or doubled indexes.")
+        try:
+            vectors: NDArray[np.float32] = np.asarray([item.embedding for item in data], np.float32)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PermanentError(f"{self.name} returned something other than vectors.") from error
+        ordered = np.empty_like(vectors)
+        ordered[[int(str(index)) for index in indexes]] = vectors
+        return ordered
 
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, dim."""
@@ -118,7 +144,13 @@ def translate_error(error: Exception, name: str) -> HeadwaterError:
         return PermanentError(f"{name} rejects the text (HTTP {status}). {_advice(error, status)}")
     if isinstance(status, int):
         return UpstreamError(f"{name} is unavailable (HTTP {status}).", _retry_after_s(error))
+    if isinstance(error, ValueError):  # not JSON, or no data
+        return _no_vectors(name)
     return UpstreamError(f"Can't reach {name}: connection failed or timed out ({type(error).__name__}).")
+
+
+def _no_vectors(name: str) -> UpstreamError:
+    return UpstreamError(f"{name} answered without vectors. Check EMBEDDING_BASE_URL and the server.")
 
 
 def _advice(error: Exception, status: int) -> str:

@@ -30,7 +30,7 @@ MAX_LOST_LEASES = 5
 """A step fails after this many lost leases: running it probably kills the worker."""
 
 SPLIT_AFTER = 2
-"""A step with several items is split into one step per item after this many lost leases, to isolate the bad item."""
+"""A step with several items is split after this many lost leases, to isolate the bad item."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Divisible(Protocol):
     """A handler whose steps may have several items."""
 
     def split(self, tx: Connection, step: Step) -> Sequence[NewStep]:
-        """Return one step per item, or nothing if the step has a single item."""
+        """Return steps with fewer items each, or nothing if the step has a single item."""
 
 
 class Waker(Protocol):
@@ -226,7 +226,7 @@ class Worker:
         self.waker.wake([step.queue], decision.delay_s)
 
     def _split(self, handler: Handler, step: Step) -> bool:
-        """Replace a failing step by one step per item. Returns False if it has a single item."""
+        """Replace a failing step by steps with fewer items. Returns False if it has a single item."""
         if not isinstance(handler, Divisible):
             return False
         with self.database.transaction(step.workspace_id) as tx:

@@ -1,5 +1,6 @@
 """A text that the embedding provider refuses is named with its document; all other texts are embedded."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,32 @@ def test_refused_texts_are_named_with_their_documents(pipeline: Pipeline, tmp_pa
     again = pipeline.collect(source)  # nothing has changed, so the run has no items
     assert again.error is not None
     assert again.error["detail"] == detail
+
+
+class Choking(EmbeddingProvider):
+    """Answers 500 to every request with the word `xyzzy`, as servers do whose model fails at a text."""
+
+    def take(self, key: str, request: dict[str, Any]) -> Answer:
+        answer = super().take(key, request)
+        return 500 if any("xyzzy" in text for text in request["input"]) else answer
+
+
+def test_text_at_which_the_provider_fails_is_named(
+    database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.0)  # without a delay before the next attempt
+    repository = Repository(tmp_path / "r")
+    repository.write({f"{n}.md": f"# Page {n}\n\nThe word is {'xyzzy' if n == 77 else n}.\n" for n in range(100)})
+    with embedding_provider(Choking(dim=384)) as provider:
+        settings = {"embedding_model": "openai:small", "embedding_base_url": provider.url, "embedding_dim": 384}
+        with running_pipeline(database, **settings, openai_api_key="k") as pipeline:
+            run = pipeline.collect(pipeline.add_source(repository.url))
+    assert (run.state, run.counts.embedded) == ("partial", 99)
+    [warning] = run.warnings
+    assert warning.key == "77.md"
+    assert "HTTP 500" in warning.reason
+    assert "Change or exclude this one" in warning.reason
+    assert len(provider.batches) < 60
 
 
 def test_failure_of_all_texts_is_no_fault_of_a_document(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -81,6 +81,51 @@ def test_refusal_says_why_and_what_to_do(provider: EmbeddingProvider, answer: An
     assert "secret" not in raised.value.message
 
 
+def test_vectors_are_placed_by_their_index(provider: EmbeddingProvider) -> None:
+    model = embedder(provider)
+    expected = model.embed_documents(["a", "b", "c"])
+    provider.change = list.reverse
+    assert (model.embed_documents(["a", "b", "c"]) == expected).all()
+
+
+def test_vectors_without_indexes_are_in_order(provider: EmbeddingProvider) -> None:
+    model = embedder(provider)
+    expected = model.embed_documents(["a", "b"])
+    provider.change = lambda data: [item.pop("index") for item in data]
+    assert (model.embed_documents(["a", "b"]) == expected).all()
+
+
+def test_wrong_index_of_a_single_text_is_ignored(provider: EmbeddingProvider) -> None:
+    provider.change = lambda data: data[0].update(index=7)
+    assert embedder(provider).embed_documents(["a"]).shape == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data[1].update(index=0), "indexes"),
+        (lambda data: data[1].update(index=2), "indexes"),
+        (lambda data: data[1].update(index=-1), "indexes"),
+        (lambda data: data[1].pop("index"), "indexes"),
+        (lambda data: data.pop(), "indexes"),
+        (lambda data: data.append(data[0]), "indexes"),
+        (lambda data: data[1].update(embedding=None), "vectors"),
+        (lambda data: data[1].update(embedding=[1.0]), "vectors"),
+        (lambda data: data[1].pop("embedding"), "vectors"),
+    ],
+)
+def test_wrong_vectors_are_refused(provider: EmbeddingProvider, change: Any, words: str) -> None:
+    provider.change = change
+    with pytest.raises(PermanentError, match=words):
+        embedder(provider).embed_documents(["a", "b"])
+
+
+def test_answer_without_vectors_is_an_upstream_error(provider: EmbeddingProvider) -> None:
+    provider.change = list.clear
+    with pytest.raises(UpstreamError, match="EMBEDDING_BASE_URL"):
+        embedder(provider).embed_documents(["a", "b"])
+
+
 def test_retry_after_is_passed_on(provider: EmbeddingProvider) -> None:
     provider.answers = iter([429])
     provider.retry_after_s = 17
