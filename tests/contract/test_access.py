@@ -87,6 +87,7 @@ class World:
 BODIES: dict[str, Any] = {
     **OBJECTS,
     "/api/chat": {"id": "mine", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
+    "/api/search": {"q": "what is the secret"},
     "/v1/embeddings": {"input": "x", "model": "constant"},
 }
 

@@ -27,12 +27,16 @@ from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
 
-class SearchQuery(msgspec.Struct, frozen=True):
+class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A search: the text, the maximum number of passages, and optionally one source to search in."""
 
     q: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
+
+
+class SearchRequest(SearchQuery, frozen=True, forbid_unknown_fields=True):
+    """A search: the text, the maximum number of passages, and optionally one source to search in."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +107,14 @@ class Chat:
         """Return the routes."""
         return [
             Route("GET", "/api/search", self.search_passages, "Search passages", query=SearchQuery, returns=Hits),
+            Route(
+                "POST",
+                "/api/search",
+                self.search_long_text,
+                "Search with a long text",
+                body=SearchRequest,
+                returns=Hits,
+            ),
             Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
             Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
@@ -123,7 +135,13 @@ class Chat:
 
         `text[start:end]` of the document is the passage, in Unicode code points.
         """
-        query: SearchQuery = call.args
+        return self._search(call, call.args)
+
+    def search_long_text(self, call: Call) -> Hits:
+        """Search like `searchPassages`, with the parameters in the body: a URL is too short for some questions."""
+        return self._search(call, call.body)
+
+    def _search(self, call: Call, query: SearchQuery) -> Hits:
         question = check_question(query.q, self.settings.max_question_chars, "q")
         passages = self.search(call.workspace_id, question, query.k, query.source_id)
         return Hits([_hit(passage) for passage in passages])

@@ -463,7 +463,11 @@ export interface paths {
          */
         get: operations["searchPassages"];
         put?: never;
-        post?: never;
+        /**
+         * Search with a long text
+         * @description Search like `searchPassages`, with the parameters in the body: a URL is too short for some questions.
+         */
+        post: operations["searchLongText"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1318,6 +1322,18 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             created_at: string;
             finished_at: string | null;
+        };
+        /**
+         * SearchRequest
+         * @description A search: the text, the maximum number of passages, and optionally one source to search in.
+         */
+        SearchRequest: {
+            /** @default  */
+            q: string;
+            /** @default 10 */
+            k: number;
+            /** @default null */
+            source_id: string | null;
         };
         /**
          * Secret
@@ -2362,6 +2378,42 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchLongText: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchRequest"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {

@@ -1,7 +1,9 @@
 """Search on a real database: hits, their order, and documents that must not be found."""
 
+import json
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,9 +173,30 @@ def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
     + [{"q": "cat", "source_id": "none"}],
 )
 def test_invalid_query_is_a_problem(chat: ChatApp, query: dict[str, object]) -> None:
-    response = chat.client.get("/api/search", query_string=query)
-    assert response.status_code == 422
-    assert response.content_type == "application/problem+json"
+    for response in (
+        chat.client.get("/api/search", query_string=query),
+        chat.client.post("/api/search", json=query),
+    ):
+        assert response.status_code == 422
+        assert response.content_type == "application/problem+json"
+
+
+def test_post_finds_the_same_as_get(chat: ChatApp) -> None:
+    source_id = chat.add_source()
+    for n, source in enumerate((source_id, source_id, None)):
+        text = f"The cat number {n} sat on the mat."
+        chat.add_document(f"{n}.md", text, source_id=source, vectors=[axis(0, 1, 0.9 - n / 10)])
+    queries: list[dict[str, Any]] = [{"q": "cat"}, {"q": "cat", "k": 1}, {"q": "cat", "source_id": str(source_id)}]
+    answers = [chat.client.post("/api/search", json=query).get_json()["hits"] for query in queries]
+    assert answers == [chat.search(**query) for query in queries]
+    assert [len(hits) for hits in answers] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("character", ["x", "ü", "漢", "😀", "\\", '"', "\x1f"])
+def test_post_accepts_the_longest_question(chat: ChatApp, character: str) -> None:
+    chat.add_document("a.md", "A cat and a dog.")
+    response = chat.client.post("/api/search", data=json.dumps({"q": character * 31_999 + "x"}))
+    assert keys(response.get_json()["hits"]) == ["a.md"]
 
 
 @pytest.mark.parametrize(
