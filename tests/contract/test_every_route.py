@@ -123,6 +123,11 @@ def test_route_rejects_unknown_body_fields(clients: dict[str, httpx.Client], nam
     assert_names(clients[name].request(route.method, path_of(route), json={"surprise": 1}), "surprise")
 
 
+@pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if r.query is not None], ids=named)
+def test_route_rejects_unknown_query_parameters(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
+    assert_names(clients[name].request(route.method, path_of(route), params={"surprise": 1}), "surprise")
+
+
 @pytest.mark.parametrize(("name", "route", "field"), QUERY_FIELDS, ids=named)
 def test_route_rejects_invalid_query_parameters(
     clients: dict[str, httpx.Client], name: str, route: Route, field: Field

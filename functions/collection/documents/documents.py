@@ -68,7 +68,7 @@ class DocumentSummary(msgspec.Struct, frozen=True):
     held: HoldReason | None
 
 
-class DocumentQuery(msgspec.Struct, frozen=True):
+class DocumentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of a list of documents, and the page after `after`: the previous page's `next`, or a key.
 
     `deleted` lists removed documents, which can still be restored, instead of live ones.

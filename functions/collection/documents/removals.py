@@ -17,7 +17,7 @@ from functions.collection.runs.manual import open_manual_run
 from headwater.errors import Conflict, NotFound
 
 
-class RemovalQuery(msgspec.Struct, frozen=True):
+class RemovalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The page after `after`, which is the previous page's `next`."""
 
     after: str = ""

@@ -25,7 +25,7 @@ class Item(msgspec.Struct, frozen=True):
     trace: str | None
 
 
-class ItemQuery(msgspec.Struct, frozen=True):
+class ItemQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of a run's items, and the page after `after`, which is the previous page's `next`."""
 
     action: Action | None = None

@@ -103,7 +103,7 @@ class Run(RunSummary, frozen=True):
     seconds_left: float | None
 
 
-class RunQuery(msgspec.Struct, frozen=True):
+class RunQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of a list of runs."""
 
     source_id: uuid.UUID | None = None

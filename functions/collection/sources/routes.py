@@ -22,7 +22,7 @@ from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
 
 
-class CollectQuery(msgspec.Struct, frozen=True):
+class CollectQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of a run. A dry run lists what a collect would change as its items, and changes nothing."""
 
     dry_run: bool = False
