@@ -13,12 +13,14 @@ import { isLoopback } from "./auth/loopback";
 import { limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
 import { envResponse, type Env } from "./env";
+import { checkHeaders, checkUrl } from "./http/check-size";
 import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
 import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { setSecurityHeaders } from "./http/security-headers";
 import { targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
+import { forwardedHeaders } from "./upstream/request-headers";
 
 export default {
   async fetch(request, env, ctx) {
@@ -48,13 +50,15 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
   return callFunction(target, request, context);
 }
 
-/** Authenticate, look in the cache, then forward to the function. */
+/** Check the request's size, authenticate, look in the cache, then forward to the function. */
 async function callFunction(service: Service, request: Request, context: RequestContext): Promise<Response> {
   const { env, ctx } = context;
+  checkUrl(new URL(request.url));
+  checkHeaders(forwardedHeaders(request));
   const caller = await admit(request, env);
   const cached = await findCached(request, caller);
   if (cached) return cached;
-  const response = await forward(service, request, context);
+  const response = await forward(service, request, caller, context);
   recordKeyStatus(caller, response.status);
   await invalidateDocument(request, caller, response);
   return storeResponse(request, caller, response, ctx);

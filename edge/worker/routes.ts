@@ -38,6 +38,11 @@ export function isQuestion({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname === "/api/chat";
 }
 
+/** Whether a request uploads a document, which may be larger than other bodies. */
+export function isUpload({ method, url }: Request): boolean {
+  return method === "PUT" && /^\/api\/sources\/[^/]+\/documents$/.test(new URL(url).pathname);
+}
+
 /**
  * Whether `pathname` has `.` or `..` segments once percent-decoded, which a server behind the Worker might resolve to an
  * internal route. Encoded slashes alone are allowed: ids may contain them.

@@ -122,22 +122,6 @@ describe("the Worker", () => {
     expect(await requestCount(of)).toBe(0);
   });
 
-  it.each([
-    [403, 503, "roles/run.invoker"],
-    [404, 503, "URL of the service is wrong"],
-    [413, 413, "exceeds Cloud Run's size limit"],
-    [429, 503, "All instances are busy"],
-    [431, 503, "rejected the request"],
-    [500, 503, "No instance is responding"],
-    [504, 503, "exceeded the service's timeout"],
-  ])("explains a %i page of Cloud Run with status %i", async (status, expectedStatus, reason) => {
-    const init = bearer(await issuer.token());
-    const response = await fetchWorker(`/api/sources?page=${status}`, init, issuer.variables);
-    const problem = await readProblem(response);
-    expect(problem["status"]).toBe(expectedStatus);
-    expect(problem["detail"]).toContain(reason);
-  });
-
   it("accepts published keys when a shared secret is set too", async () => {
     expect((await sources(bearer(await issuer.token()), { AUTH_SECRET: SECRET })).status).toBe(200);
   });

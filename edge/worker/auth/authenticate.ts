@@ -11,6 +11,11 @@ import { InvalidToken, misconfigured, verifyToken } from "./verify-token";
  */
 export type Caller = { readonly kind: "local" } | { readonly kind: "user" | "key"; readonly id: string };
 
+/** Identify a caller among all others, for what is counted by caller. */
+export function callerKey(caller: Caller): string {
+  return caller.kind === "local" ? "local" : `${caller.kind} ${caller.id}`;
+}
+
 /** A 401. `isAttempt` is false without a token or with an expired one; other failures count as sign-in attempts. */
 export class Unauthorized extends ProblemError {
   constructor(

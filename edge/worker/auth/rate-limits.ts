@@ -3,7 +3,7 @@
 import type { Env } from "../env";
 import { ProblemError } from "../http/problem";
 import { isQuestion } from "../routes";
-import type { Caller } from "./authenticate";
+import { callerKey, type Caller } from "./authenticate";
 
 /** The period of every limit in wrangler.jsonc. Cloudflare does not report how much of it is left. */
 export const PERIOD_S = 60;
@@ -16,7 +16,7 @@ const acceptedKeys = new Set<string>();
 export async function limitCaller(request: Request, caller: Caller, env: Env): Promise<void> {
   if (caller.kind === "local") return;
   const { host } = new URL(request.url);
-  const key = `${host} ${caller.kind} ${caller.id}`;
+  const key = `${host} ${callerKey(caller)}`;
   // A well-formed key is easy to make up, so until a function accepts it, its use counts as a sign-in attempt.
   if (caller.kind === "key" && !acceptedKeys.has(caller.id)) await limitSignIns(request, env);
   await enforce(env.REQUESTS, key, "You have reached the limit of requests per minute.");

@@ -11,7 +11,7 @@ export interface TestServer {
 export async function listen(
   serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<TestServer> {
-  const server = createServer((request, response) => void serve(request, response));
+  const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => void serve(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const close = (): Promise<void> =>

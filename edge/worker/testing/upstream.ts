@@ -2,7 +2,7 @@
  * A fake of the functions on a real socket. It echoes requests as JSON, or streams slowly.
  *
  * Query parameters choose the response: `stream=NAME` streams, after `late=` ms; `control=` and `vary=` set headers;
- * `status=` sets the status; `cached` is a 304; `page=STATUS` is an HTML error like Cloud Run's own. Requests with
+ * `status=` sets the status; `cached` is a 304; `reply=` is a whole response as JSON (`FakeReply`). Requests with
  * `of=NAME` are counted, and `/counted?of=NAME` returns the count. Vitest starts it before the Worker's tests and provides
  * its URL as `upstream`. Runs in Node.
  */
@@ -14,10 +14,19 @@ import { json, listen, readBody, type TestServer } from "./fixtures";
 const EVENTS = 5;
 const EVENT_EVERY_MS = 100;
 
-/** The progress of a named stream. */
+/** A response in full. It breaks off after `cutAfter` bytes of its body. */
+export interface FakeReply {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+  cutAfter?: number;
+}
+
+/** The progress of a named stream. `closed` is set if the client closes the connection before its end. */
 interface Progress {
   sent: number;
   finished: boolean;
+  closed?: true;
 }
 
 interface State {
@@ -49,8 +58,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, state: 
     json(response, 200, state.streams.get(name) ?? { sent: 0, finished: false });
   } else if (query.has("cached")) {
     response.writeHead(304, { etag: '"1"', "x-request-id": "from-the-function" }).end();
-  } else if (query.has("page")) {
-    response.writeHead(Number(query.get("page")), { "content-type": "text/html; charset=UTF-8" }).end("<h1>Error</h1>");
+  } else if (query.has("reply")) {
+    reply(response, JSON.parse(query.get("reply") ?? "") as FakeReply);
   } else {
     for (const [header, value] of Object.entries({ "cache-control": query.get("control"), vary: query.get("vary") })) {
       if (value !== null) response.setHeader(header, value);
@@ -59,6 +68,13 @@ async function serve(request: IncomingMessage, response: ServerResponse, state: 
     const echo = { method: request.method, url: request.url, headers: request.headers, body: await readBody(request) };
     json(response, Number(query.get("status") ?? "200"), { ...echo, count });
   }
+}
+
+function reply(response: ServerResponse, { status, headers, body = "", cutAfter }: FakeReply): void {
+  const length = Buffer.byteLength(body);
+  response.writeHead(status, { "content-length": length, ...headers });
+  if (cutAfter === undefined) response.end(body);
+  else response.write(body.slice(0, cutAfter), () => response.destroy());
 }
 
 function countRequest(url: URL, counts: Map<string, number>): number {
@@ -74,22 +90,18 @@ async function stream(
   name: string,
   { streams, lateMs }: { streams: Map<string, Progress>; lateMs: number },
 ): Promise<void> {
-  const progress = { sent: 0, finished: false };
+  const progress: Progress = { sent: 0, finished: false };
   streams.set(name, progress);
-  let disconnected = false;
-  response.on("close", () => (disconnected = !response.writableFinished));
+  response.on("close", () => {
+    if (!response.writableFinished) progress.closed = true;
+  });
   await new Promise((resolve) => setTimeout(resolve, lateMs));
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" });
-  for (let n = 1; n <= EVENTS && !isTrue(disconnected); n++) {
+  for (let n = 1; n <= EVENTS && !progress.closed; n++) {
     response.write(`id: ${n.toString()}\ndata: ${n.toString()}\n\n`);
     progress.sent = n;
     await new Promise((resolve) => setTimeout(resolve, EVENT_EVERY_MS));
   }
-  progress.finished = !isTrue(disconnected);
+  progress.finished = !progress.closed;
   response.end();
-}
-
-/** Read a flag that an event handler sets; the compiler would assume it is constant. */
-function isTrue(flag: boolean): boolean {
-  return flag;
 }

@@ -1,32 +1,37 @@
-/** The headers of a request to a function: the client's, without those that only a trusted sender may set. */
+/** The headers of a request to a function: the client's that functions read, and the Worker's own. */
 
+import { pickHeaders } from "../http/pick-headers";
 import { REQUEST_ID } from "../http/request-id";
 
-/** Headers that Google, a proxy or this Worker sets and the functions trust. Removed from clients' requests. */
-const TRUSTED = [
-  /^forwarded$/,
-  /^x-forwarded-/,
-  /^x-real-ip$/,
-  /^x-serverless-authorization$/,
-  /^x-cloudtasks-/,
-  /^x-cloudscheduler/,
-  /^x-appengine-/,
-  /^x-goog-/,
-  /^x-headwater-/,
+/**
+ * The client's headers that are forwarded: those that the functions read (a test compares them), and two for their logs.
+ *
+ * All others are dropped: those that only Google, a proxy or this Worker may set (`X-CloudTasks-*`, `X-Forwarded-*`,
+ * `X-Serverless-Authorization`), those of the connection (`Connection`, `Transfer-Encoding`, `Upgrade`), and cookies.
+ */
+const FORWARDED = [
+  "Accept",
+  "Authorization",
+  "Content-Type",
+  "If-None-Match",
+  "Last-Event-ID",
+  "Origin",
+  "User-Agent",
+  "X-Workspace",
 ];
 
+/** Pick the client's headers that are forwarded. */
+export function forwardedHeaders(request: Request): Headers {
+  return pickHeaders(request.headers, FORWARDED);
+}
+
 /**
- * Copy a request's headers for a function. `Authorization` and `Origin` are kept; cookies, which nothing reads, and
- * trusted headers are removed; the forwarding headers and the request id are set.
+ * Make the headers of a request to a function.
  *
  * `googleIdToken`: the Worker's token for Cloud Run, null if the function needs none.
  */
 export function upstreamHeaders(request: Request, requestId: string, googleIdToken: string | null): Headers {
-  const headers = new Headers(request.headers);
-  headers.delete("Cookie");
-  for (const name of [...headers.keys()]) {
-    if (TRUSTED.some((pattern) => pattern.test(name))) headers.delete(name);
-  }
+  const headers = forwardedHeaders(request);
   const url = new URL(request.url);
   headers.set("X-Forwarded-Host", url.host);
   headers.set("X-Forwarded-Proto", url.protocol.slice(0, -1));

@@ -12,7 +12,8 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import load_tokenizer
 from headwater.queue.tickets import Tickets
-from headwater.web.app import MAX_BODY_BYTES, Call, Reply, Route
+from headwater.web.app import Call, Reply, Route
+from headwater.web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
 
 _JSON_EXPANSION = 3
 """Maximum bytes of JSON per byte of UTF-8 text: the two bytes of ü become the six of `\\u00fc`."""
@@ -55,7 +56,7 @@ class DocumentRoutes:
                 returns=AddedDocument,
                 status=202,
                 access="editor",
-                max_body_bytes=_JSON_EXPANSION * self.settings.max_file_bytes + MAX_BODY_BYTES,
+                max_body_bytes=min(_JSON_EXPANSION * self.settings.max_file_bytes + MAX_BODY_BYTES, MAX_UPLOAD_BYTES),
             ),
             Route(
                 "POST",

@@ -25,10 +25,8 @@ from headwater.auth.authorize import Access, Auth
 from headwater.auth.callers import Caller, RequiredScope
 from headwater.config import Settings
 from headwater.database.transactions import Database
+from headwater.web.limits import MAX_BODY_BYTES
 from headwater.web.long_requests import LongRequests
-
-MAX_BODY_BYTES = 1_000_000
-"""Default limit of request bodies; enough for an embeddings request with 2,048 short texts."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from headwater.config import Settings
 from headwater.errors import UpstreamError
-from headwater.web.app import MAX_BODY_BYTES, App, Call, Reply, Route
+from headwater.web.app import App, Call, Reply, Route
+from headwater.web.limits import MAX_BODY_BYTES
 from tests.harness.local_token import LOCAL_TOKEN
 from tests.harness.support import unopened_database
 

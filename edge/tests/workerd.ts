@@ -1,0 +1,78 @@
+/** Run the Worker in workerd itself: `wrangler dev`'s proxy hides slow and disconnected clients from the Worker. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "vite";
+import { vi } from "vitest";
+import { freePort, LOCAL_TOKEN } from "./wrangler";
+
+const EDGE = resolve(import.meta.dirname, "..");
+/** The runtime's program, which wrangler depends on. */
+const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;
+
+export interface Workerd {
+  url: string;
+  port: number;
+  close: () => Promise<void>;
+}
+
+/** Start the Worker with `AUTH_MODE=local`, or with the given variables, in front of the functions at the URL. */
+export async function startWorkerd(functions: string, variables: Record<string, string> = {}): Promise<Workerd> {
+  const folder = await mkdtemp(join(tmpdir(), "workerd-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await bundle(folder);
+  const urls = { CHAT_URL: functions, COLLECTION_URL: functions, EMBEDDING_URL: functions };
+  const config = configOf(port, await compatibilityDate(), {
+    AUTH_MODE: "local",
+    LOCAL_TOKEN,
+    ...urls,
+    ...variables,
+  });
+  await writeFile(join(folder, "config.capnp"), config);
+  const runtime = spawn(WORKERD, ["serve", "config.capnp"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  await vi.waitFor(() => fetch(`${url}/env`), { timeout: 30_000, interval: 100 });
+  const close = async (): Promise<void> => {
+    const exited = once(runtime, "exit");
+    if (runtime.kill()) await exited;
+    await rm(folder, { recursive: true });
+  };
+  return { url, port, close };
+}
+
+/** Bundle the Worker into one module, as wrangler does. */
+async function bundle(outDir: string): Promise<void> {
+  await build({
+    configFile: false,
+    root: EDGE,
+    logLevel: "error",
+    ssr: { noExternal: true, target: "webworker" },
+    build: { ssr: join(EDGE, "worker/index.ts"), outDir },
+  });
+}
+
+async function compatibilityDate(): Promise<string> {
+  const config = await readFile(join(EDGE, "wrangler.jsonc"), "utf8");
+  return /"compatibility_date": "([^"]+)"/.exec(config)?.[1] ?? "";
+}
+
+function configOf(port: number, date: string, variables: Record<string, string>): string {
+  const bindings = Object.entries(variables).map(
+    ([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "edge", worker = .edge), (name = "internet", network = (allow = ["private"]))],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "edge")]
+);
+const edge :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed "index.js")],
+  compatibilityDate = "${date}",
+  bindings = [${bindings.join(", ")}]
+);
+`;
+}
