@@ -37,8 +37,8 @@ async function requestCount(name: string): Promise<number> {
   return ((await (await fetch(`${upstream.url}/counted?of=${name}`)).json()) as { count: number }).count;
 }
 
-const SMUGGLED =
-  `GET /api/sources?of=smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n${AUTHORIZATION}X-Serverless-Authorization: Bearer x\r\n\r\n`;
+const AUTHORIZATION = `Authorization: Bearer ${LOCAL_TOKEN}\r\n`;
+const SMUGGLED = `GET /api/sources?of=smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n${AUTHORIZATION}X-Serverless-Authorization: Bearer x\r\n\r\n`;
 
 describe("a request with ambiguous framing", () => {
   it.each([
@@ -160,10 +160,23 @@ describe("an unusual request line", () => {
     expect(decodeURIComponent(url)).not.toMatch(/(?:^|\/)\.\.(?:\/|$)/);
   });
 
-  it.each(["evil.example", "127.0.0.1.evil.example", "evil.example\r\nHost: 127.0.0.1", "127.0.0.1@evil.example", ""])(
+  it.each(["a b", "[", ":99999", "evil.example\r\nHost: 127.0.0.1"])(
+    "with the host %j is a 400 problem",
+    async (host) => {
+      const bytes = `GET /api/sources HTTP/1.1\r\n${AUTHORIZATION}Host: ${host}\r\n\r\n`;
+      const { statuses, received } = await exchange(edge.port, bytes);
+      expect(statuses).toEqual([400]);
+      expect(received).toContain("The Host header is not a valid host name.");
+    },
+  );
+
+  it.each(["evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example", ""])(
     "with the host %j is rejected in local mode",
     async (host) => {
-      const { received } = await exchange(edge.port, `GET /api/sources HTTP/1.1\r\n${AUTHORIZATION}Host: ${host}\r\n\r\n`);
+      const { received } = await exchange(
+        edge.port,
+        `GET /api/sources HTTP/1.1\r\n${AUTHORIZATION}Host: ${host}\r\n\r\n`,
+      );
       expect(received).not.toContain('"method":"GET"');
     },
   );

@@ -101,8 +101,7 @@ describe(`${CLIENTS} clients that send their bodies byte by byte`, () => {
 
 it("a caller with the largest upload in progress can't start another, and is served otherwise", async () => {
   const head =
-    `PUT /api/sources/1/documents?of=large HTTP/1.1\r\n${HEADERS}` +
-    `Content-Length: ${MAX_UPLOAD_BYTES}\r\n\r\n`;
+    `PUT /api/sources/1/documents?of=large HTTP/1.1\r\n${HEADERS}` + `Content-Length: ${MAX_UPLOAD_BYTES}\r\n\r\n`;
   const first = await RawClient.open(edge.port);
   first.send(head + " ".repeat(MAX_UPLOAD_BYTES - 1));
   for (let n = 0; n < 3; n++) {

@@ -22,9 +22,17 @@ import { targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
 import { forwardedHeaders } from "./upstream/request-headers";
 
+/** Cloudflare rejects such requests itself; workerd alone does not. */
+const INVALID_HOST: Problem = {
+  status: 400,
+  title: "Bad request",
+  detail: "The Host header is not a valid host name. Send the name of this server.",
+};
+
 export default {
   async fetch(request, env, ctx) {
     const requestId = requestIdOf(request.headers);
+    if (!URL.canParse(request.url)) return problemResponse(INVALID_HOST, requestId);
     const inner = await respond(request, { env, ctx, requestId }).catch((error: unknown) =>
       problemResponse(toProblem(error, requestId), requestId),
     );

@@ -59,7 +59,7 @@ describe("headers", () => {
     expect(response.status).toBe(431);
     const { detail } = await readProblem(response);
     expect(detail).toBe(
-      "The headers have 32769 bytes; the limit is 32768. The largest is user-agent with 32707. Shorten it.",
+      "The headers have 32769 bytes; the limit is 32768. The largest is user-agent with 32708. Shorten it.",
     );
   });
 
