@@ -40,7 +40,7 @@ def test_longest_url_reaches_the_function(client: httpx.Client, start: str) -> N
     response = client.get(padded(start, MAX_URL_BYTES))
     assert response.status_code in (404, 422)
     assert response.json()["type"].startswith(FROM_FUNCTION)
-    assert_problem(client.get(padded(start, MAX_URL_BYTES + 1)), 414, FROM_WORKER, "8001 bytes")
+    assert_problem(client.get(padded(start, MAX_URL_BYTES + 1)), 414, FROM_WORKER, "64001 bytes")
 
 
 @pytest.mark.parametrize("path", ["/api/conversations", "/api/sources", "/api/embedding-models"])

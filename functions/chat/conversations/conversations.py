@@ -32,7 +32,7 @@ class ConversationSummary(msgspec.Struct, frozen=True):
     updated_at: dt.datetime
 
 
-class ConversationQuery(msgspec.Struct, frozen=True):
+class ConversationQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A page of the conversations: the one after `after`, the previous page's `next`."""
 
     after: str = ""

@@ -1,7 +1,7 @@
 """Sizes of requests, in bytes. The Worker has the same (edge/worker/limits.ts); docs/limits.md lists all limits."""
 
-MAX_URL_BYTES = 8_000
-"""Path and query, percent-encoded: the length that every server should support (RFC 9110, section 4.1)."""
+MAX_URL_BYTES = 64_000
+"""Path and query, percent-encoded. workerd accepts 65,534; Cloudflare, in front of it, 16 KB."""
 
 MAX_HEADER_BYTES = 32_768
 """All headers that the Worker forwards, with four bytes each for `: ` and the line's end."""

@@ -11,7 +11,7 @@ from functions.collection.documents.upload import MAX_KEY_BYTES
 from functions.embedding.embeddings import MAX_INPUTS
 from headwater.auth.user_tokens import MAX_SUBJECT_CHARS
 from headwater.config import Settings
-from headwater.web import limits
+from headwater.web import limits, request_reader
 from headwater.web.app import Route
 from scripts.openapi import all_routes
 from tests.harness.invalid_values import fields_of
@@ -58,12 +58,19 @@ def test_route_accepts_the_bodies_that_the_worker_forwards(route: Route) -> None
     assert route.max_body_bytes == (limits.MAX_UPLOAD_BYTES if is_upload else limits.MAX_BODY_BYTES)
 
 
+def test_server_accepts_what_the_worker_forwards() -> None:
+    assert request_reader.MAX_LINE_BYTES >= limits.MAX_URL_BYTES + len("OPTIONS  HTTP/1.1\r\n")
+    own = 4 * 1024  # the Worker's headers, most of it the token for Cloud Run, and Cloud Run's
+    assert request_reader.MAX_HEADERS_BYTES >= limits.MAX_HEADER_BYTES + own
+    assert request_reader.MAX_CONTENT_BYTES >= limits.MAX_UPLOAD_BYTES
+
+
 def test_page_has_the_limits() -> None:
     rows = [line.split(" | ") for line in (ROOT / "docs" / "limits.md").read_text().splitlines() if line[:2] == "| "]
     told = {row[0].removeprefix("| "): " ".join(row[1:]) for row in rows}
     numbers = worker_numbers()
     for what, values in {
-        "path and query, percent-encoded": [limits.MAX_URL_BYTES],
+        "the same, where workerd runs without Cloudflare": [limits.MAX_URL_BYTES],
         "headers that the Worker forwards, in total; one may use all of it": [limits.MAX_HEADER_BYTES],
         "body": [limits.MAX_BODY_BYTES],
         "body of an upload, `PUT /api/sources/{id}/documents`": [limits.MAX_UPLOAD_BYTES],
