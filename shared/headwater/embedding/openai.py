@@ -132,6 +132,10 @@ class HostedEmbedder:
 def translate_error(error: Exception, name: str) -> HeadwaterError:
     """Return our own error for a provider's, by HTTP status. Its message is dropped, since it may quote a text."""
     status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        unreachable = f"Can't reach {name}: connection failed or timed out ({type(error).__name__})."
+        # A ValueError: the answer is not JSON, or has no data.
+        return _no_vectors(name) if isinstance(error, ValueError) else UpstreamError(unreachable)
     if status in (401, 403):
         return SystemicError(f"The provider rejects OPENAI_API_KEY for {name}. Set a valid key.")
     if status == 404:
@@ -140,13 +144,9 @@ def translate_error(error: Exception, name: str) -> HeadwaterError:
         return UpstreamError(
             f"The rate limit or quota of {name} is reached.", _retry_after_s(error) or DEFAULT_RETRY_AFTER_S
         )
-    if isinstance(status, int) and 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status != 408:
         return PermanentError(f"{name} rejects the text (HTTP {status}). {_advice(error, status)}")
-    if isinstance(status, int):
-        return UpstreamError(f"{name} is unavailable (HTTP {status}).", _retry_after_s(error))
-    if isinstance(error, ValueError):  # not JSON, or no data
-        return _no_vectors(name)
-    return UpstreamError(f"Can't reach {name}: connection failed or timed out ({type(error).__name__}).")
+    return UpstreamError(f"{name} is unavailable (HTTP {status}).", _retry_after_s(error))
 
 
 def _no_vectors(name: str) -> UpstreamError:
