@@ -50,7 +50,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
         sweep(database, tickets.settings)
         return result
 
-    return Route("POST", "/cron/tick", tick, "Start scheduled runs", returns=TickResult, access="google")
+    return Route("POST", "/cron/tick", tick, "Start scheduled runs", returns=TickResult, access="google", is_long=True)
 
 
 def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> TickResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from headwater.embedding.base import Embedder
+from headwater.embedding.openai import is_hosted
 from headwater.errors import BadRequest, NotFound, UnprocessableContent
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_INPUTS = 2048
-"""OpenAI's limit."""
+"""Texts of a request; OpenAI's limit."""
+
+MAX_TOKENS = 32_768
+"""Tokens of a request, for a model that runs in this process: about six seconds of CPU time."""
+
+MAX_HOSTED_TOKENS = 300_000
+"""Tokens of a request, for a hosted model; OpenAI's limit."""
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +64,8 @@ class EmbeddingsResponse(msgspec.Struct, frozen=True, kw_only=True):
 def create_embeddings(request: EmbeddingsRequest, embedder: Embedder) -> EmbeddingsResponse:
     """Embed the inputs of a request. Nothing is truncated.
 
-    Raises NotFound for another model than the embedder's, BadRequest for inputs that are empty, too many or too long
-    and for other dimensions, UnprocessableContent for token ids.
+    Raises NotFound for another model than the embedder's, BadRequest for inputs that are empty, too many or too long,
+    each or together, and for other dimensions, UnprocessableContent for token ids.
     """
     if request.model != embedder.name:
         raise NotFound(f"Model not found: {request.model!r}. This installation has {embedder.name!r}.")
@@ -94,12 +101,18 @@ def _texts(request_input: str | Sequence[str | int | list[int]]) -> list[str]:
 
 
 def _token_counts(texts: Sequence[str], embedder: Embedder) -> list[int]:
-    """Count each text's tokens. Raises BadRequest for the first text that is longer than the model accepts."""
+    """Count each text's tokens. Raises BadRequest if a text is longer than the model accepts, or all together."""
     counts = [len(starts) for starts in embedder.tokenizer.starts(texts)]
     limit = embedder.tokenizer.max_tokens
     for index, count in enumerate(counts):
         if count > limit:
             raise BadRequest(f"input[{index}]: the text has {count} tokens. The maximum of {embedder.name} is {limit}.")
+    maximum = MAX_HOSTED_TOKENS if is_hosted(embedder.name) else MAX_TOKENS
+    if sum(counts) > maximum:
+        raise BadRequest(
+            f"input: the texts have {sum(counts)} tokens together; the maximum of a request is {maximum}. Send them in "
+            f"several requests. In LangChain, use OpenAIEmbeddings(chunk_size={maximum // limit})."
+        )
     return counts
 
 

@@ -7,6 +7,7 @@ its batch: all computation is fp32, and padding is masked.
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,7 @@ def _cores() -> int:
 
 
 class MiniLM:
-    """The loaded model. Safe to share between threads, which then share its `threads`."""
+    """The loaded model. Safe to share between threads, whose batches take turns."""
 
     name = NAME
     dim = DIM
@@ -141,6 +142,8 @@ class MiniLM:
         # The graph's operators are fused already.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         graph = _file(folder, "model.onnx")
+        # A batch uses all threads, so batches of concurrent calls take turns; a question waits for one of each call.
+        self._turns = ThreadPoolExecutor(1, thread_name_prefix="minilm")
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
@@ -150,7 +153,7 @@ class MiniLM:
         ids = self.tokenizer.ids(texts)
         vectors = np.empty((len(ids), DIM), np.float32)
         for batch in length_batches([len(row) for row in ids]):
-            vectors[batch] = self._run([ids[index] for index in batch])
+            vectors[batch] = self._turns.submit(self._run, [ids[index] for index in batch]).result()
         return vectors
 
     def embed_query(self, text: str) -> "NDArray[np.float32]":

@@ -176,7 +176,8 @@ class App:
 
     def _handle_long(self, route: Route, call: Call) -> flask.Response:
         """Handle a request in a slot that is free again when the response ends."""
-        release = self._long_requests.enter(call.caller_or_none.workspace_id if call.caller_or_none else None)
+        workspace_id = call.caller_or_none.workspace_id if call.caller_or_none else None
+        release = self._long_requests.enter(workspace_id, "answers" if route.streams else "drains")
         try:
             response = _respond(route.handle(call), route.status, call.request)
         except BaseException:

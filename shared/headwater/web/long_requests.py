@@ -23,15 +23,15 @@ class LongRequests:
         self._open: Counter[uuid.UUID | None] = Counter()
         self._lock = threading.Lock()
 
-    def enter(self, workspace_id: uuid.UUID | None) -> Callable[[], None]:
-        """Take a slot. Returns the function that releases it; None is no workspace, without a share.
+    def enter(self, workspace_id: uuid.UUID | None, kind: str) -> Callable[[], None]:
+        """Take a slot. Returns the function that releases it. Without a workspace, there is no share.
 
-        Raises ServerBusy if no slot is free.
+        Raises ServerBusy, which names the `kind` of requests, if no slot is free.
         """
         with self._lock:
             is_large = workspace_id is not None and self._open[workspace_id] >= self._reserve
             if self._open.total() >= self.limit - (self._reserve if is_large else 0):
-                raise ServerBusy("The server is writing as many answers as it can. Try again in a few seconds.")
+                raise ServerBusy(f"The server has reached its limit of concurrent {kind}. Try again in a few seconds.")
             self._open[workspace_id] += 1
         return lambda: self._leave(workspace_id)
 

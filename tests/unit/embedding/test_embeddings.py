@@ -8,7 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from functions.embedding.embeddings import MAX_INPUTS, EmbeddingsRequest, EmbeddingsResponse, create_embeddings
+from functions.embedding.embeddings import (
+    MAX_INPUTS,
+    MAX_TOKENS,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
+    create_embeddings,
+)
 from headwater.embedding.registry import load_embedder
 from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
 
@@ -92,6 +98,15 @@ def test_too_long_text_is_rejected_not_truncated() -> None:
     error = refusal(input=["one", "word " * 255])
     assert isinstance(error, BadRequest)
     assert error.message == "input[1]: the text has 255 tokens. The maximum of constant is 254."
+
+
+def test_tokens_of_all_texts_are_limited() -> None:
+    texts = ["word " * 254] * (MAX_TOKENS // 254)
+    assert len(post(input=texts).data) == 129
+    error = refusal(input=[*texts, "word"] + ["word"] * (MAX_TOKENS % 254))
+    assert isinstance(error, BadRequest)
+    assert error.message.startswith("input: the texts have 32769 tokens together; the maximum of a request is 32768.")
+    assert "chunk_size=129" in error.message
 
 
 def test_unknown_encoding_format_is_rejected() -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from headwater.embedding import export_minilm
 from headwater.embedding.base import Embedder, Tokenizer
-from headwater.embedding.minilm import GROUP_CHARS, PIECE_CHARS
+from headwater.embedding.minilm import GROUP_CHARS, PIECE_CHARS, MiniLM
 from headwater.embedding.registry import load_embedder, load_tokenizer
 from tests.harness.paths import DATA
+from tests.harness.stacks import wait_until
 
 NAME = "all-MiniLM-L6-v2"
 LONG = "A task that is delivered twice must have the effect of one. " * 40
@@ -109,6 +111,44 @@ def test_embedder_can_be_shared_between_threads(embedder: Embedder) -> None:
     with ThreadPoolExecutor(max_workers=4) as threads:
         for vectors in threads.map(embed_and_count, range(8)):
             _assert_same(vectors, golden.vectors)
+
+
+class RecordingMiniLM(MiniLM):
+    """Records the number of texts of each batch, and the most that run at a time. The first waits for `is_open`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.is_open = threading.Event()
+        self.batches: list[int] = []
+        self.running = self.most_running = 0
+
+    def wait_for(self, waiting: int) -> None:
+        """Wait until as many batches wait for their turn."""
+        wait_until(lambda: self.batches and self._turns._work_queue.qsize() == waiting)
+
+    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        self.batches.append(len(ids))
+        self.is_open.wait()
+        try:
+            return super()._run(ids)
+        finally:
+            self.running -= 1
+
+
+def test_batches_of_concurrent_calls_take_turns(model_dir: Path) -> None:
+    embedder = RecordingMiniLM(model_dir / NAME)
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        calls = [threads.submit(embedder.embed_documents, [LONG] * 10) for _ in range(3)]
+        embedder.wait_for(2)
+        question = threads.submit(embedder.embed_query, "How?")
+        embedder.wait_for(3)
+        embedder.is_open.set()
+        assert question.result().shape == (384,)
+        assert [call.result().shape for call in calls] == [(10, 384)] * 3
+    assert embedder.batches == [2, 2, 2, 1, *[2] * 12]
+    assert embedder.most_running == 1
 
 
 def test_no_texts_give_no_vectors(embedder: Embedder, tokenizer: Tokenizer) -> None:
