@@ -26,7 +26,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from headwater import logs
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError, RequestTimeout, ServerBusy, problem
-from headwater.web.request_reader import RequestReader, set_limits
+from headwater.web.request_reader import RequestReader, configure_parser
 from headwater.web.shutdown import FINISH_S, HAND_BACK_S, get_lifetime
 
 LINGER_S = 2.0
@@ -117,7 +117,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
     def init_process(self) -> None:
         """Run the worker's process."""
         logs.configure(get_settings().log_level)
-        set_limits(self.cfg)
+        configure_parser(self.cfg)
         self._connections: set[Connection] = set()
         self._next_check = 0.0
         self._finish_s = min(FINISH_S, max(0.0, self.cfg.graceful_timeout - HAND_BACK_S))
@@ -225,13 +225,15 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
     def handle(self, conn: Connection) -> bool:
         """Handle a request, on a thread of the pool. Returns True if the client may send another."""
         assert conn.reader
+        logs.trace.set("")
         try:
             return bool(self.handle_request(conn.reader.request, conn))
         except (OSError, StopIteration):  # the client has gone, or the response failed after its beginning
             return False
         except Exception as error:  # noqa: BLE001 - the boundary: an error outside of our application
-            logs.event("request.crashed", severity=40, error=error)
-            conn.sock.sendall(_response(error))
+            request_id = uuid.uuid4().hex
+            logs.event("request.crashed", severity=40, error=error, request_id=request_id)
+            conn.sock.sendall(_response(error, request_id))
             return False
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
@@ -246,7 +248,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         """Answer an incomplete request with an error, and close the connection."""
         self.poller.unregister(connection.sock)
         connection.reader = None
-        connection.sock.sendall(_response(error))
+        request_id = uuid.uuid4().hex
+        logs.event("request.refused", severity=30, status=error.status, reason=error.message, request_id=request_id)
+        connection.sock.sendall(_response(error, request_id))
         self._send_rest(connection, then=self._linger)
 
     def _send_rest(self, connection: Connection, then: "Callable[[Connection], None]") -> None:
@@ -317,12 +321,10 @@ def _deadline(connection: Connection) -> float:
     return connection.deadline
 
 
-def _response(error: Exception) -> bytes:
-    """Return an error as a response that ends the connection, and log it."""
-    request_id = uuid.uuid4().hex
+def _response(error: Exception, request_id: str) -> bytes:
+    """Return an error as a response that ends the connection."""
     details = problem(error, request_id)
     status, content = HTTPStatus(details["status"]), msgspec.json.encode(details)
-    logs.event("request.refused", severity=30, status=status, reason=details["detail"], request_id=request_id)
     lines = [f"HTTP/1.1 {status} {status.phrase}", f"Date: {http_date()}", "Connection: close"]
     lines += ["Content-Type: application/problem+json", f"Content-Length: {len(content)}"]
     lines += [f"X-Request-Id: {request_id}"]

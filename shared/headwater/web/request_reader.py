@@ -36,11 +36,12 @@ MAX_HEADERS = 200
 Phase = Literal["idle", "head", "body", "complete"]
 
 
-def set_limits(config: Any) -> None:
-    """Set the limits of gunicorn's parser, whose default for each header is 8 kB."""
+def configure_parser(config: Any) -> None:
+    """Set our limits in gunicorn's parser, whose default for each header is 8 kB, and let no header change the path."""
     config.set("limit_request_line", 0)  # the reader's own limit applies; gunicorn's is 8 kB at most
     config.set("limit_request_fields", MAX_HEADERS)
     config.set("limit_request_field_size", MAX_HEADERS_BYTES)
+    config.set("forwarder_headers", "")  # by default, SCRIPT_NAME from loopback addresses removes a prefix of the path
 
 
 class RequestReader:

@@ -263,6 +263,12 @@ def test_smuggled_request_is_not_handled(server: Server) -> None:
     assert calls(server, "/smuggled") == 0
 
 
+def test_header_cannot_change_the_path(server: Server) -> None:
+    with server.connect() as client:
+        client.send(request("/a/b", "Script_Name: /a", "SCRIPT_NAME: /a", "PATH_INFO: /c"))
+        assert answer(client)["path"] == "/a/b"
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "words"),
     [

@@ -16,7 +16,7 @@ from headwater.web.request_reader import (
     MAX_HEADERS_BYTES,
     MAX_LINE_BYTES,
     RequestReader,
-    set_limits,
+    configure_parser,
 )
 
 PEER = ("127.0.0.1", 1)
@@ -51,7 +51,7 @@ REQUESTS = {
 
 def reader() -> RequestReader:
     config = Config()
-    set_limits(config)
+    configure_parser(config)
     return RequestReader(config, PEER)
 
 
@@ -103,6 +103,11 @@ def test_path_query_and_headers_are_gunicorns() -> None:
     request = read(b"GET /a%20b?q=%C3%BC HTTP/1.1\r\nHost: a\r\nX-Request-Id: 12345678\r\n\r\n").request
     assert (request.method, request.path, request.query) == ("GET", "/a%20b", "q=%C3%BC")
     assert ("X-REQUEST-ID", "12345678") in request.headers
+
+
+def test_header_cannot_change_the_path() -> None:
+    made = read(b"GET /a/tasks/drain HTTP/1.1\r\nHost: a\r\nSCRIPT_NAME: /a\r\nPATH_INFO: /b\r\n\r\n")
+    assert [name for name, _ in made.request.headers] == ["HOST"]
 
 
 def test_phase_tells_what_is_missing() -> None:
