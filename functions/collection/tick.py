@@ -48,6 +48,10 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
             now = tx.execute(sa.text("select now()")).scalar_one()
         result = start_due(database, tickets, now)
         sweep(database, tickets.settings)
+        with database.transaction(ALL_WORKSPACES) as tx:
+            oldest = tx.execute(_OLDEST_STEP).one_or_none()
+        waiting = {"oldest_step_s": round(oldest.waited_s), "oldest_queue": oldest.queue} if oldest else {}
+        logs.event("tick", started=len(result.started), skipped=len(result.skipped), **waiting)
         return result
 
     return Route("POST", "/cron/tick", tick, "Start scheduled runs", returns=TickResult, access="google", is_long=True)
@@ -68,7 +72,6 @@ def start_due(database: Database, tickets: Tickets, now: dt.datetime) -> TickRes
     result = TickResult([source for source in due if not source.reason], [source for source in due if source.reason])
     for skipped in result.skipped:
         logs.event("schedule.skipped", severity=30, **msgspec.structs.asdict(skipped))
-    logs.event("tick", started=len(result.started), skipped=len(result.skipped))
     tickets.wake(["collection"])
     return result
 
@@ -94,6 +97,14 @@ def _start_source(database: Database, schedule: Any, now: dt.datetime) -> DueSou
         return DueSource(source_id, None, error.message)
     return DueSource(source_id, run_id, None if is_new else "The previous run is still open.")
 
+
+# A step is due at `not_before`. Steps of paused providers are not due.
+_OLDEST_STEP = sa.text("""
+    select s.queue, extract(epoch from now() - s.not_before) as waited_s
+    from steps s left join providers p on p.name = s.provider
+    where s.state = 'ready' and s.not_before < now() and (p.blocked_until is null or p.blocked_until < now())
+    order by s.not_before limit 1
+""")
 
 _DUE = sa.text("""
     select source_id, workspace_id, cron, time_zone, next_due_at from schedules

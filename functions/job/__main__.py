@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     try:
         settings = get_settings()
-        logs.configure("WARNING" if sys.stdout.isatty() else settings.log_level, options.log_stream)
+        level = "WARNING" if sys.stdout.isatty() else settings.log_level
+        logs.configure(level, options.log_stream, service=settings.cloud_run_job or "job")
         logs.trace.set(logs.new_trace(settings.google_cloud_project))
         code: int = options.run(settings, options)
     except HeadwaterError as error:

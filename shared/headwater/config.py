@@ -153,6 +153,7 @@ class Settings:
         "Streams of answers and drains of tickets that an instance handles concurrently. Others get a 503.", 64
     )
     k_service: str = _setting("Set by Cloud Run in a service.", "")
+    k_revision: str = _setting("Set by Cloud Run in a service: its revision.", "")
     cloud_run_job: str = _setting("Set by Cloud Run in a job.", "")
     cloud_run_execution: str = _setting("Set by Cloud Run in a job: the name of the execution.", "")
     cloud_run_task_index: int = _setting("Set by Cloud Run in a job: the index of this job worker.", 0)

@@ -18,6 +18,13 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the current request; empty outside of one."""
 
 
+_REPORTED = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
+"""Marks an entry for Error Reporting. Source: Error Reporting, "Format errors in logs"."""
+
+_service: dict[str, str] = {"service": "headwater"}
+"""The service and the version that Error Reporting groups errors by."""
+
+
 def new_trace(project: str) -> str:
     """Return a new trace, for a request without one or a job; it groups the log entries."""
     return f"projects/{project}/traces/{uuid.uuid4().hex}"
@@ -33,11 +40,20 @@ class _CloudFormatter(logging.Formatter):
             entry["logging.googleapis.com/trace"] = trace.get()
         if record.exc_info and record.exc_info[1]:
             entry["stack_trace"] = "".join(traceback.format_exception(record.exc_info[1]))
+            if record.levelno >= logging.ERROR:
+                entry |= {"@type": _REPORTED, "serviceContext": _service}
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Write all loggers' records to `stream` as JSON lines, by default to stdout. Idempotent."""
+def configure(
+    level: str = "INFO", stream: TextIO | None = None, *, service: str = "headwater", version: str = ""
+) -> None:
+    """Write all loggers' records to `stream` as JSON lines, by default to stdout. Idempotent.
+
+    Errors of severity ERROR are marked for Error Reporting, as errors of this service and version.
+    """
+    _service.clear()
+    _service.update({"service": service, **({"version": version} if version else {})})
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_CloudFormatter())
     logging.getLogger().handlers[:] = [handler]
@@ -45,7 +61,9 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 
 def event(action: str, *, severity: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
-    """Log an event: `action` names it; ids, counts and `duration_ms` are fields."""
+    """Log an event: `action` names it; ids, counts and `duration_ms` are fields. `error_type` is an error's class."""
+    if error:
+        fields["error_type"] = type(error).__name__
     record = {"action": action, **{name: value for name, value in fields.items() if value is not None}}
     message = action + (f": {error}" if error else "")
     logging.getLogger("headwater").log(severity, message, exc_info=error, extra={"fields": record})

@@ -61,14 +61,16 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
 
 
 def is_alarming(state: State, counts: Counts) -> bool:
-    """Return whether the end of a run should raise an alarm: it failed, or most of its documents did.
+    """Return whether the end of a run should raise an alarm: it failed, most of its documents did, or no text could be
+    embedded.
 
     20 failures of 30 documents are alarming; 20 of 40 are not. 19 of 19 are not either: a few new documents may all be
     broken without a fault of the installation.
     """
     succeeded = counts.added + counts.changed + counts.removed
     is_mostly_failed = counts.failed >= ALARM_MIN_FAILURES and counts.failed > succeeded
-    return state == "failed" or (state == "partial" and is_mostly_failed)
+    has_no_vectors = bool(counts.chunks) and not counts.embedded and not counts.reused
+    return state == "failed" or (state == "partial" and (is_mostly_failed or has_no_vectors))
 
 
 _END = sa.text("""

@@ -1,8 +1,8 @@
-"""Notification channel, alert policy and budget: e-mail when a run fails or the month's costs near the budget.
+"""Notification channel, alert policies and budget: e-mail when something fails or the month's costs near the budget.
 
-The alert policy matches log entries (`run.ended` with severity ERROR) rather than a metric: a policy on a new metric
-can't be created for up to ten minutes, and the e-mail of a log policy names the run. Recipients that were added in the
-console are kept. Plans are pure.
+Most alert policies match log entries, such as `run.ended` with severity ERROR, rather than a metric: a policy on a new
+metric can't be created for up to ten minutes, and the e-mail of a log policy names the run. Recipients that were added
+in the console are kept. Plans are pure.
 """
 
 import json
@@ -16,14 +16,14 @@ from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import Installation
 
-POLICY_FILE = "scripts/deployment/resources/failed-runs.json"
+POLICIES = "scripts/deployment/resources/alert-policies"
 _TITLE = "Headwater"
 
 
-def read_policy() -> Json:
-    """Read the alert policy from the checkout."""
-    policy: Json = json.loads((programs.ROOT / POLICY_FILE).read_text())
-    return policy
+def read_policies() -> dict[str, Json]:
+    """Read the alert policies of the checkout, by file."""
+    files = sorted((programs.ROOT / POLICIES).glob("*.json"))
+    return {f"{POLICIES}/{file.name}": json.loads(file.read_text()) for file in files}
 
 
 def read_alarms(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
@@ -61,22 +61,22 @@ def plan_channel(installation: Installation, state: CloudState) -> list[Command]
 
 
 def plan_alarms(installation: Installation, state: CloudState) -> list[Command]:
-    """Create or update the alert policy and the budget."""
+    """Create or update the alert policies and the budget."""
     channel = _channel(installation, state)
-    return _alarm(installation, state, channel) + _budget(installation, state, channel)
+    updates = [_alarm(installation, state, channel, file, policy) for file, policy in read_policies().items()]
+    return [command for each in updates for command in each] + _budget(installation, state, channel)
 
 
-def _alarm(installation: Installation, state: CloudState, channel: str) -> list[Command]:
+def _alarm(installation: Installation, state: CloudState, channel: str, file: str, policy: Json) -> list[Command]:
     words = ("alpha", "monitoring", "policies")
     flags: dict[str, Any] = {"target": "alarm", "project": installation.project}
-    policy = read_policy()
     existing = next((each for each in state.policies if each.get("displayName") == policy["displayName"]), None)
     if existing is None:
-        return [gcloud(*words, "create", **flags, policy_from_file=POLICY_FILE, notification_channels=channel or None)]
+        return [gcloud(*words, "create", **flags, policy_from_file=file, notification_channels=channel or None)]
     recipients = existing.get("notificationChannels", [])
     added = [channel] if _is_new(channel, recipients) else []
     if not _filters(policy) <= _filters(existing):  # the file replaces the whole policy, channels too
-        flags |= {"policy_from_file": POLICY_FILE, "set_notification_channels": ",".join([*recipients, *added]) or None}
+        flags |= {"policy_from_file": file, "set_notification_channels": ",".join([*recipients, *added]) or None}
     elif added:
         flags |= {"add_notification_channels": channel}
     else:
@@ -127,8 +127,9 @@ def _is_new(channel: str, recipients: Sequence[str]) -> bool:
 
 
 def _filters(policy: Json) -> set[str]:
-    """Return the log filters of a policy."""
-    matched = [each.get("conditionMatchedLog", {}) for each in policy.get("conditions", [])]
+    """Return the filters of a policy's conditions."""
+    kinds = ("conditionMatchedLog", "conditionThreshold")
+    matched = [each.get(kind, {}) for each in policy.get("conditions", []) for kind in kinds]
     return {str(each["filter"]) for each in matched if "filter" in each}
 
 

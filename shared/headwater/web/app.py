@@ -125,7 +125,7 @@ class App:
         self._short_requests = threading.BoundedSemaphore(settings.threads)
         self._long_requests = LongRequests(settings.long_requests)
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, service=settings.k_service or service, version=settings.k_revision)
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Handle a request; errors before the first byte become problem details."""

@@ -116,7 +116,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
 
     def init_process(self) -> None:
         """Run the worker's process."""
-        logs.configure(get_settings().log_level)
+        settings = get_settings()
+        logs.configure(settings.log_level, service=settings.k_service or "headwater", version=settings.k_revision)
         configure_parser(self.cfg)
         self._connections: set[Connection] = set()
         self._next_check = 0.0

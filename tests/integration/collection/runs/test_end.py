@@ -16,7 +16,7 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.paths import ROOT
 from tests.harness.support import WORKSPACE, add_run, add_workspace
 
-POLICY = ROOT / "scripts" / "deployment" / "resources" / "failed-runs.json"
+POLICY = ROOT / "scripts" / "deployment" / "resources" / "alert-policies" / "failed-runs.json"
 
 
 def log_of_an_end(db: Database, state: State, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -98,6 +98,19 @@ def test_run_is_alarming_if_most_of_20_documents_fail(
     state: State, failed: int, succeeded: int, alarming: bool
 ) -> None:
     assert is_alarming(state, Counts(failed=failed, changed=succeeded)) == alarming
+
+
+@pytest.mark.parametrize(
+    ("counts", "alarming"),
+    [
+        (Counts(added=3, chunks=9), True),
+        (Counts(added=3, chunks=9, embedded=1), False),
+        (Counts(added=3, chunks=9, reused=9), False),
+        (Counts(added=3), False),
+    ],
+)
+def test_run_that_embeds_nothing_is_alarming(counts: Counts, alarming: bool) -> None:
+    assert is_alarming("partial", counts) == alarming
 
 
 def severities(caplog: pytest.LogCaptureFixture, *events: dict[str, Any]) -> list[str]:

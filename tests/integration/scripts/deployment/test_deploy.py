@@ -284,12 +284,13 @@ def test_google_verifies_the_workers_assertions_and_no_service_account_key_exist
     assert deployment.keys() == []
 
 
-def test_owner_is_notified_of_failed_runs_and_of_the_budget(deployment: Deployment) -> None:
+def test_owner_is_notified_by_each_alarm_and_of_the_budget(deployment: Deployment) -> None:
     resources = deployment.google.resources
     [channel] = [each["name"] for path, each in resources.items() if "/notificationChannels/" in path]
-    [alarm] = [each for path, each in resources.items() if "/alertPolicies/" in path]
+    policies = [each for path, each in resources.items() if "/alertPolicies/" in path]
     [budget] = [each for path, each in resources.items() if "/budgets/" in path]
-    assert alarm["notificationChannels"] == [channel]
+    assert len(policies) == 5
+    assert all(policy["notificationChannels"] == [channel] for policy in policies)
     assert budget["notificationsRule"]["monitoringNotificationChannels"] == [channel]
     amount = budget["amount"]["specifiedAmount"]
     assert (amount["units"], amount["currencyCode"]) == ("50", "EUR")

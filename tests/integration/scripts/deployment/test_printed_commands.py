@@ -84,8 +84,10 @@ def lines_for_changes() -> list[str]:
     ]
     built = replace(existing, images={INSTALLATION.image("job", "t0"): "eu/job@sha256:0"})
     planned += [command for group in rollback.plan(INSTALLATION, built, revisions) for command in group]
-    without_recipients = {**alarms.read_policy(), "name": "projects/p/alertPolicies/2"}
-    planned += alarms.plan_alarms(INSTALLATION, replace(existing, policies=(without_recipients,)))
+    without_recipients = tuple(
+        {**policy, "name": f"projects/p/alertPolicies/{n}"} for n, policy in enumerate(alarms.read_policies().values())
+    )
+    planned += alarms.plan_alarms(INSTALLATION, replace(existing, policies=without_recipients))
     running = replace(
         existing,
         queues={name: {} for name in QUEUES},
