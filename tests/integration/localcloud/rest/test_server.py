@@ -114,7 +114,7 @@ def test_files_are_private_whatever_they_were_before(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
     with localcloud(data, *SHELL_IMAGE, "--sign-tokens") as cloud:
-        execution = cloud.execute(cloud.create_job("j", "echo output; touch made-by-the-job", timeout={"seconds": 20}))
+        execution = cloud.execute(cloud.create_job("j", f"touch {data}/made; echo output", timeout={"seconds": 20}))
         cloud.wait_for_output(execution, "output")
     files = list(data.rglob("*"))
     assert len(files) >= 4
