@@ -3,6 +3,8 @@
     scripts/deploy [ENVIRONMENT]             create or update everything that differs from the configuration
     scripts/deploy [ENVIRONMENT] --plan      print every command for a deployment from nothing; works offline
     scripts/deploy [ENVIRONMENT] --diff      print the commands that a deployment would run now
+    scripts/deploy [ENVIRONMENT] --promote FROM
+                                             deploy the release that the environment FROM serves
     scripts/deploy [ENVIRONMENT] --rollback  roll back to the release before the current one
     scripts/deploy [ENVIRONMENT] --to NAME   roll back to a release or to a revision
 
@@ -17,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.deployment import rollback
+from scripts.deployment import promotion, rollback
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, with_fresh_token
 from scripts.deployment.cloud.runner import Runner
@@ -39,16 +41,7 @@ _FLAGS = ("project", "region", "domain", "database", "owner")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run scripts/deploy. Returns the exit code: 0, 1 on failure, 2 for an invalid configuration, 130 on Ctrl-C."""
     options = _parse(arguments)
-    flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
-    installation = read_installation(Path(options.file or programs.ROOT / "deploy.toml"), options.environment, flags)
-    if options.canary is not None:
-        installation = replace(installation, canary=replace(installation.canary, percent=options.canary))
-        if problems := canary_problems(installation.canary):
-            raise ConfigurationError("\n".join(problems))
-    tag = options.tag or content_tag(programs.ROOT)
-    if problem := release_problem(tag):
-        raise ConfigurationError(problem)
-    installation = replace(installation, tag=tag, schema=newest_migration(programs.ROOT))
+    installation = _choose_release(_read(options), options)
     if options.rollback or options.to:
         name = options.to or rollback.PREVIOUS
         only_print, with_worker = options.plan or options.diff, WORKER in options.stages
@@ -59,6 +52,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.diff:
         return _diff(installation, options.stages)
     return _deploy(installation, options.stages, check_database=not options.skip_database_check)
+
+
+def _read(options: argparse.Namespace) -> Installation:
+    """Read the configuration of the chosen environment; flags override it. Raises ConfigurationError."""
+    flags = {name: value for name in _FLAGS if (value := getattr(options, name))}
+    installation = read_installation(options.file, options.environment, flags)
+    if options.canary is not None:
+        installation = replace(installation, canary=replace(installation.canary, percent=options.canary))
+        if problems := canary_problems(installation.canary):
+            raise ConfigurationError("\n".join(problems))
+    return installation
+
+
+def _choose_release(installation: Installation, options: argparse.Namespace) -> Installation:
+    """Return the installation with a release: one that another environment serves, or the checkout's."""
+    promote_from = options.promote or ("" if options.tag else installation.promote_from)
+    if promote_from and not (options.plan or options.rollback or options.to):
+        source = read_installation(options.file, promote_from, {})
+        return promotion.promote(installation, source, with_worker=WORKER in options.stages)
+    tag = options.tag or content_tag(programs.ROOT)
+    if problem := release_problem(tag):
+        raise ConfigurationError(problem)
+    return replace(installation, tag=tag, schema=newest_migration(programs.ROOT))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,21 +89,25 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--plan", action="store_true", help="print all commands for a deployment from nothing; change nothing"
     )
     mode.add_argument("--diff", action="store_true", help="print the commands that would run now; change nothing")
-    back = parser.add_mutually_exclusive_group()
-    back.add_argument("--rollback", action="store_true", help="roll back to the release before the current one")
-    back.add_argument("--to", metavar="NAME", help="roll back to a release, or to the revision with this name")
-    parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"run these stages only: {', '.join(NAMES)}")
-    parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="run all stages but these")
-    parser.add_argument(
+    release = parser.add_mutually_exclusive_group()
+    release.add_argument(
         "--tag", help="name of the release and tag of its images; default: a hash of the images' source files"
     )
+    release.add_argument("--promote", metavar="FROM", help="deploy the release that another environment serves")
+    release.add_argument("--rollback", action="store_true", help="roll back to the release before the current one")
+    release.add_argument("--to", metavar="NAME", help="roll back to a release, or to the revision with this name")
+    parser.add_argument("--only", metavar="STAGE,…", type=_stages, help=f"run these stages only: {', '.join(NAMES)}")
+    parser.add_argument("--skip", metavar="STAGE,…", type=_stages, default=(), help="run all stages but these")
     parser.add_argument(
         "--canary", metavar="PERCENT", type=int, help="send this share of the traffic to the new release first; 0: none"
     )
     parser.add_argument(
         SKIP_CHECK, action="store_true", help="store the database's URL without trying it, if only Cloud Run reaches it"
     )
-    parser.add_argument("--file", metavar="FILE", help="configuration file; default: deploy.toml")
+    default = programs.ROOT / "deploy.toml"
+    parser.add_argument(
+        "--file", metavar="FILE", type=Path, default=default, help="configuration; default: deploy.toml"
+    )
     for name in _FLAGS:
         parser.add_argument(f"--{name}", help=f"override `{name}` of deploy.toml")
     options = parser.parse_args(arguments)

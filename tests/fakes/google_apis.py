@@ -254,17 +254,26 @@ def no_objects(google: "Google", request: Request) -> Any:
     return {"items": []}
 
 
+def images_of(project: str) -> str:
+    """Return the path of the images in a project's repository."""
+    return f"artifactregistry/v1/projects/{project}/locations/{REGION}/repositories/headwater/dockerImages"
+
+
 def build(google: "Google", request: Request, place: str) -> Any:
     """Complete a build immediately: the images exist."""
     google.record(request)
-    tag = request.body["substitutions"]["_TAG"]
+    values = request.body["substitutions"]
+    tag = values["_TAG"]
     repository = f"{REGION}-docker.pkg.dev/{PROJECT}/headwater"
-    folder = f"artifactregistry/v1/projects/{PROJECT}/locations/{REGION}/repositories/headwater/dockerImages"
+    folder = images_of(PROJECT)
     images = [each for path, each in google.resources.items() if path.startswith(f"{folder}/")]
     for each in images:  # a tag names one image
         each["tags"] = [other for other in each["tags"] if other != tag]
     for target in ("chat", "collection", "embedding", "job"):
-        name = f"{target}@sha256:{int(google.serial()):064x}"
+        copied = values.get(f"_{target.upper()}")
+        if copied:
+            pinned(google, f"{values['_FROM']}/{target}@{copied}")  # must exist
+        name = f"{target}@{copied or f'sha256:{int(google.serial()):064x}'}"
         google.resources[f"{folder}/{name}"] = {"uri": f"{repository}/{name}", "tags": [tag]}
     done = {**request.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
     google.resources["build"] = done
@@ -275,8 +284,10 @@ def built(google: "Google", request: Request, place: str) -> Any:
     return google.resources["build"]
 
 
-def services(google: "Google", request: Request) -> Any:
-    items = [each for name, each in google.resources.items() if name.startswith("service/")]
+def services(google: "Google", request: Request, project: str) -> Any:
+    """List services. Those of another project than PROJECT have its name before their path."""
+    prefix = "service/" if project == PROJECT else f"{project}/service/"
+    items = [each for name, each in google.resources.items() if name.startswith(prefix)]
     return {"kind": "ServiceList", "items": items, "metadata": {}}
 
 
@@ -395,7 +406,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"cloudbuild/v1/(projects/.*/builds)", build),
     ("GET", r"cloudbuild/v1/(projects/.*/builds)/[^/]+", built),
     ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/revisions", revisions),
-    ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services", services),
+    ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/([^/]+)/services", services),
     ("GET", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services/([^/]+)", service),
     ("POST", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services", deploy_service),
     ("PUT", rf"{REGION}-run/apis/serving.knative.dev/v1/namespaces/[^/]+/services/([^/]+)", deploy_service),

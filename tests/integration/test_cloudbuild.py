@@ -18,7 +18,7 @@ from scripts.deployment.plan.access import Binding
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.config import build_installation
 from scripts.deployment.resources import pipeline, secrets
-from scripts.deployment.resources.images import SOURCES, plan_images
+from scripts.deployment.resources.images import PROMOTE_FILE, SOURCES, plan_images
 from tests.harness.images import is_in_context
 from tests.harness.localcloud import Gcloud
 
@@ -63,6 +63,28 @@ def test_gcloud_accepts_the_build_configuration() -> None:
     completed = parse(ROOT / "cloudbuild.yaml")
     assert completed.returncode == 0, completed.stderr
     assert [step["id"] for step in json.loads(completed.stdout)["steps"]] == PIPELINE
+
+
+@needs_gcloud
+def test_gcloud_accepts_the_configuration_that_copies_images() -> None:
+    completed = parse(ROOT / PROMOTE_FILE)
+    assert completed.returncode == 0, completed.stderr
+
+
+def test_promotion_copies_each_image_by_its_digest(tmp_path: Path) -> None:
+    """Run the step's script with a shell script as gcrane. It fails once, as before a grant is effective."""
+    [step] = yaml.safe_load((ROOT / PROMOTE_FILE).read_text())["steps"]
+    for name, text in {
+        "gcrane": f'echo "$@" >>{tmp_path}/calls; [ $(wc -l <{tmp_path}/calls) -gt 1 ]',
+        "sleep": "",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    values = {"_FROM": "us/s", "_TO": "eu/p", "_TAG": "v7"} | {f"_{each.upper()}": f"sha256:{each}" for each in TARGETS}
+    environment = values | {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"}
+    assert subprocess.run(["sh", "-c", step["script"]], env=environment, check=False).returncode == 0
+    copies = [f"cp us/s/{target}@sha256:{target} eu/p/{target}:v7" for target in TARGETS]
+    assert (tmp_path / "calls").read_text().splitlines() == [copies[0], *copies]
 
 
 @needs_gcloud

@@ -21,7 +21,7 @@ class ConfigurationError(Exception):
 
 
 _SECTIONS = {"auth": Auth, "limits": Limits, "cloudsql": CloudSql, "canary": Canary}
-_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool")
+_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool", "promote_from")
 
 # Set by scripts/deploy or by Cloud Run, or only for local development: not allowed in [settings].
 _RESERVED = set(
@@ -91,6 +91,11 @@ def build_installation(
     problems += _missing(values, environment)
     problems += [] if problems else validate(Installation(**values))
     problems += _shared_projects(environments)
+    promote_from = values.get("promote_from", "")
+    if promote_from and (promote_from not in environments or promote_from == environment):
+        problems.append(
+            f"promote_from: {promote_from!r} is not another environment of {', '.join(environments) or where}"
+        )
     if problems:
         raise ConfigurationError(f"{where} and the flags don't make a valid configuration:\n  " + "\n  ".join(problems))
     return Installation(**values)

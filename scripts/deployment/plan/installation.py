@@ -78,6 +78,12 @@ class Installation:
     schema: str = "0000"
     """The newest migration that the release contains."""
 
+    promote_from: str = ""
+    """The environment whose release is deployed, instead of one that is built from the checkout."""
+
+    promoted: tuple[tuple[str, str], ...] = ()
+    """In a promotion, each target's image in the repository of the other environment, by digest."""
+
     worker_identity: str = "auto"
     build_pool: str = ""
     """A private worker pool of Cloud Build: `projects/PROJECT/locations/REGION/workerPools/NAME`."""

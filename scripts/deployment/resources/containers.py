@@ -7,6 +7,7 @@ from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import pairs
 from scripts.deployment.plan.installation import RELEASE_LABEL, SCHEMA_LABEL, Installation
 from scripts.deployment.plan.settings import MEMORY_GIB, variables
+from scripts.deployment.resources.images import promoted_image
 from scripts.deployment.resources.secrets import references
 
 _CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
@@ -46,7 +47,7 @@ def desired_container(reader: str, installation: Installation, state: CloudState
     """
     tagged = installation.image(reader, installation.tag)
     return Container(
-        image=state.images.get(tagged, tagged),
+        image=promoted_image(installation, reader) or state.images.get(tagged, tagged),
         labels=((RELEASE_LABEL, installation.tag), (SCHEMA_LABEL, installation.schema)),
         account=installation.account(reader),
         cpu=_CPU[reader],

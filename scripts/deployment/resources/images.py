@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from scripts.deployment.cloud.read_cloud import GoogleCloud
+from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud, pairs
 from scripts.deployment.plan.installation import FUNCTIONS, Installation
 
+PROMOTE_FILE = "scripts/deployment/resources/promote.yaml"
 TARGETS = (*FUNCTIONS, "job")
 MIGRATIONS = "shared/headwater/database/migrations/versions"
 SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "shared")
@@ -50,10 +52,11 @@ def read_images(google: GoogleCloud, installation: Installation, state: CloudSta
 
 
 def plan_images(installation: Installation, state: CloudState) -> list[Command]:
-    """Build all four images on Cloud Build if one is missing."""
+    """Build all four images on Cloud Build if one is missing. In a promotion, copy them."""
+    if installation.promoted:
+        return _copy(installation, state)
     if all(installation.image(target, installation.tag) in state.images for target in TARGETS):
         return []
-    build = f"projects/{installation.project}/serviceAccounts/{installation.account('build')}"
     return [
         gcloud(
             "builds",
@@ -64,12 +67,50 @@ def plan_images(installation: Installation, state: CloudState) -> list[Command]:
             region=_build_region(installation),
             worker_pool=installation.build_pool or None,
             config="cloudbuild.yaml",
-            service_account=build,
+            service_account=_build_account(installation),
             gcs_source_staging_dir=f"gs://{installation.bucket}/source",
             substitutions=pairs({"_REGION": installation.region, "_TAG": installation.tag}),
             minutes="5 to 15",
         )
     ]
+
+
+def promoted_image(installation: Installation, target: str) -> str:
+    """Return the reference that a promoted image has in the installation's own repository, '' if it isn't promoted."""
+    digest = dict(installation.promoted).get(target, "").partition("@")[2]
+    return f"{installation.image(target, '').removesuffix(':')}@{digest}" if digest else ""
+
+
+def _copy(installation: Installation, state: CloudState) -> list[Command]:
+    """Copy all four images from the other environment's repository if one is missing, with the right to read it."""
+    copied = {target: state.images.get(installation.image(target, installation.tag)) for target in TARGETS}
+    if all(copied[target] == promoted_image(installation, target) for target in TARGETS):
+        return []
+    sources = {target: image.partition("@") for target, image in installation.promoted}
+    repository = sources["job"][0].removesuffix("/job")
+    region, project = repository.split("-docker.pkg.dev/")[0], repository.split("/")[1]
+    reader = Binding("repository/headwater", "roles/artifactregistry.reader", account(installation, "build"))
+    grants = missing(replace(installation, project=project, region=region), [reader], frozenset())
+    values = {"_FROM": repository, "_TO": installation.image("job", "").removesuffix("/job:"), "_TAG": installation.tag}
+    values |= {f"_{target.upper()}": digest for target, (_, _, digest) in sources.items()}
+    copy = gcloud(
+        "builds",
+        "submit",
+        target="images",
+        project=installation.project,
+        region=_build_region(installation),
+        worker_pool=installation.build_pool or None,
+        source=False,
+        config=PROMOTE_FILE,
+        service_account=_build_account(installation),
+        substitutions=pairs(values),
+        minutes="1 to 3",
+    )
+    return [*(replace(command, target="images") for command in grants), copy]
+
+
+def _build_account(installation: Installation) -> str:
+    return f"projects/{installation.project}/serviceAccounts/{installation.account('build')}"
 
 
 def _build_region(installation: Installation) -> str:

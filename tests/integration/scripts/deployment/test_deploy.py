@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +25,10 @@ import sqlalchemy as sa
 
 from headwater.database.transactions import create_engine
 from scripts.local.postgres import Cluster
-from tests.fakes.google_apis import NUMBER, PROJECT, REGION
+from tests.fakes.google_apis import NUMBER, PROJECT, REGION, images_of
 from tests.fakes.google_cloud import Google, google_cloud
 from tests.harness.databases import APP_PASSWORD
+from tests.harness.gcloud_server import gcloud_server
 from tests.harness.localcloud import Cloud, Gcloud, localcloud
 from tests.harness.paths import ROOT
 
@@ -64,6 +66,9 @@ class Deployment:
     google: Google
     cloud: Cloud
     admin_url: str
+    gcloud: Path
+    """The folder of `gcloud`."""
+
     output: list[str] = field(default_factory=list)
 
     def run(
@@ -79,6 +84,7 @@ class Deployment:
         check = ["--skip-database-check"] if script == "deploy" else []  # the URL's host exists, but not its project
         command = [str(ROOT / "scripts" / script), "production", "--file", file, *check, *arguments]
         inherited = {name: value for name, value in os.environ.items() if _is_harmless(name)}
+        inherited["PATH"] = f"{self.gcloud}{os.pathsep}{inherited['PATH']}"
         secrets = {"DEPLOY_DATABASE_ADMIN_URL": f"{SUPABASE}:5432/postgres"}
         process = subprocess.Popen(
             command,
@@ -119,6 +125,16 @@ class Deployment:
             for path, versions in self.google.resources.items()
             if suffix in path
         }
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of the image that each service serves."""
+        found = {}
+        for path, service in self.google.resources.items():
+            if path.startswith("service/"):
+                [share] = service["status"]["traffic"]
+                image = self.google.resources[f"revision/{share['revisionName']}"]["status"]["imageDigest"]
+                found[service["metadata"]["name"]] = image.partition("@")[2]
+        return found
 
     def shares(self, service: str) -> dict[str, int]:
         """Return the percentage of a service's traffic by release."""
@@ -184,8 +200,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> I
     folder, database = tmp_path_factory.mktemp("deploy"), "deployed"
     (folder / "deploy.toml").write_text(CONFIGURATION)
     postgres.execute(f"create database {database}")
-    with _job_runner(folder / "localcloud", postgres, database) as cloud, google_cloud(cloud.url) as google:
-        deployment = Deployment(folder, google, cloud, postgres.url(database))
+    sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
+    with (
+        _job_runner(folder / "localcloud", postgres, database) as cloud,
+        google_cloud(cloud.url) as google,
+        gcloud_server(sdk) as gcloud,
+    ):
+        deployment = Deployment(folder, google, cloud, postgres.url(database), gcloud)
         before = 0
         for count in KILLED_AFTER:
             assert deployment.run(kill_after=count - before) == -signal.SIGKILL, deployment.output[-1]
@@ -374,6 +395,40 @@ def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it
     assert deployment.releases() == before
     assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=0") == 0
     assert deployment.shares("headwater-chat") == {"v3": 100}
+
+
+def test_release_of_staging_is_promoted_with_the_same_digests(deployment: Deployment) -> None:
+    resources, staging = deployment.google.resources, f"{PROJECT}-staging"
+    before = deployment.digests()
+    assert deployment.run("--database=cloudsql", "--promote=staging", "--skip=worker") == 1
+    assert "staging can't be promoted: headwater-chat doesn't serve" in deployment.output[-1]
+    for path, each in list(resources.items()):
+        text = (
+            json.dumps(each)
+            .replace(f"/{PROJECT}/", f"/{staging}/")
+            .replace("sha256:0000", "sha256:ffff")
+            .replace('"v3"', '"v4"')
+        )
+        if path.startswith("service/"):
+            resources[f"{staging}/{path}"] = json.loads(text)
+        elif "/dockerImages/" in path and "v3" in each["tags"]:
+            resources[f"{images_of(staging)}/{path.rpartition('/')[2]}"] = json.loads(text)
+    run = ("--database=cloudsql", "--promote=staging", "--only=images,job,services,release")
+    assert deployment.run(*run) == 0, deployment.output[-1]
+    assert set(deployment.releases().values()) == {"v4"}
+    after = deployment.digests()
+    assert after == {name: digest.replace("sha256:0000", "sha256:ffff") for name, digest in before.items()}
+    [build] = [line for line in deployment.output[-1].splitlines() if " s  gcloud builds submit" in line]
+    assert "--no-source --config=scripts/deployment/resources/promote.yaml" in build
+    [policy] = [each for path, each in deployment.google.policies.items() if f"/{staging}/" in path]
+    assert [(each["role"], each["members"]) for each in policy["bindings"]] == [
+        ("roles/artifactregistry.reader", [f"serviceAccount:headwater-build@{PROJECT}.iam.gserviceaccount.com"])
+    ]
+    writes = list(deployment.google.writes)
+    assert deployment.run(*run) == 0, deployment.output[-1]
+    assert deployment.google.writes == writes
+    for path in [path for path in resources if staging in path]:
+        del resources[path]
 
 
 def test_release_whose_image_was_deleted_is_not_rolled_back_to(deployment: Deployment) -> None:

@@ -144,6 +144,36 @@ def test_file_that_is_not_toml_is_rejected(tmp_path: Path) -> None:
         read_installation(tmp_path / "deploy.toml", "", FLAGS)
 
 
+@pytest.mark.parametrize("promote_from", ["production", "test", "limits"])
+def test_promotion_needs_another_environment(promote_from: str) -> None:
+    environments = {
+        "staging": {**FLAGS, "project": "acme-staging", "domain": "s.example.com"},
+        "production": dict(FLAGS),
+    }
+    document = {**environments, "limits": {}, "promote_from": "staging"}
+    assert build_installation({**environments, "production": {**FLAGS, "promote_from": "staging"}}, "production", {})
+    document["production"] = {**FLAGS, "promote_from": promote_from}
+    [_, problem] = problems(document, "production")
+    assert problem.startswith(f"promote_from: '{promote_from}' is not another environment of staging, production")
+
+
+@pytest.mark.parametrize(
+    ("canary", "is_valid"),
+    [
+        ({"percent": 0}, True),
+        ({"percent": 99, "minutes": 5}, True),
+        ({"percent": 100}, False),
+        ({"percent": -1}, False),
+        ({"minutes": 4}, False),
+    ],
+)
+def test_canary_gets_a_part_of_the_traffic_for_five_minutes_or_more(canary: dict[str, int], *, is_valid: bool) -> None:
+    if is_valid:
+        assert build_installation({"canary": canary}, "", FLAGS)
+    else:
+        assert problems({"canary": canary}, "", **FLAGS)[1].startswith("canary.")
+
+
 @pytest.mark.parametrize(
     ("tag", "is_valid"),
     [

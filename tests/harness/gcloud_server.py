@@ -1,0 +1,126 @@
+"""Run the real gcloud without its start-up: a process that has imported gcloud's modules, and forks for each command.
+
+    with gcloud_server(folder) as bin:
+        subprocess.run(["gcloud", "version"], env={"PATH": f"{bin}:…"})
+
+`gcloud` in `bin` passes arguments, environment, folder and standard streams on, and exits with the command's exit code.
+If it is killed, so is the command. Starting gcloud takes most of a command's processor time. Standard library only: the
+server runs in the SDK's own Python.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_MODULES = (
+    "apitools.base.py",
+    "googlecloudsdk.calliope.cli",
+    "googlecloudsdk.command_lib.run.connection_context",
+    "googlecloudsdk.command_lib.run.flags",
+    "googlecloudsdk.command_lib.run.serverless_operations",
+    "googlecloudsdk.core.credentials.requests",
+    "googlecloudsdk.core.credentials.store",
+)
+"""What most commands import."""
+
+_CLIENT = """#!{python} -SE
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect("{socket}")
+request = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}}
+socket.send_fds(server, [json.dumps(request).encode() + b"\\n"], [0, 1, 2])
+sys.exit((server.recv(1) or b"\\1")[0])
+"""
+
+
+@contextlib.contextmanager
+def gcloud_server(sdk: Path) -> Iterator[Path]:
+    """Serve until the block ends. Yields a folder with a `gcloud`. `sdk`: the folder of the Google Cloud SDK."""
+    bundled = sdk / "platform" / "bundledpythonunix" / "bin" / "python3"
+    python = str(bundled if bundled.exists() else sys.executable)
+    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has at most 107 bytes
+        path, client = Path(folder) / "socket", Path(folder) / "gcloud"
+        client.write_text(_CLIENT.format(python=sys.executable, socket=path))
+        client.chmod(0o755)
+        server = subprocess.Popen([python, "-S", __file__, str(sdk), str(path)], stdout=subprocess.PIPE)
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield Path(folder)
+        finally:
+            server.terminate()
+            server.wait()
+            if server.stdout:
+                server.stdout.close()
+
+
+def _serve(sdk: str, path: str) -> None:
+    sys.path[:0] = [f"{sdk}/lib/third_party", f"{sdk}/lib"]
+    for name in _MODULES:
+        __import__(name)
+    from googlecloudsdk import gcloud_main  # type: ignore[import-not-found]  # of the SDK
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    print("ready", flush=True)
+    try:
+        while True:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                _run(connection, gcloud_main)
+            connection.close()
+            _reap(os.WNOHANG)
+    finally:
+        _reap(0)
+
+
+def _run(connection: socket.socket, gcloud_main: Any) -> None:
+    """Run one command in this process, then exit."""
+    data, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+    while not data.endswith(b"\n"):
+        data += connection.recv(1 << 20)
+    request = json.loads(data)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    sys.argv = ["gcloud", *request["arguments"]]
+    threading.Thread(target=lambda: (connection.recv(1), os._exit(1)), daemon=True).start()
+    code: Any = 1
+    try:
+        gcloud_main.main()
+        code = 0
+    except SystemExit as error:
+        code = error.code or 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(bytes([code if isinstance(code, int) else 1]))
+        os._exit(0)
+
+
+def _reap(options: int) -> None:
+    """Wait for processes that have exited, so that their processor time counts."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
+            pass
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
