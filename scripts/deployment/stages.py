@@ -12,6 +12,7 @@ from scripts.deployment.plan.commands import Command
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.resources import (
     alarms,
+    dashboard,
     database,
     foundations,
     images,
@@ -57,6 +58,7 @@ STAGES = (
     Stage("owner", (secrets.read_secrets,), owner.plan_owner),
     Stage("channel", (alarms.read_alarms,), alarms.plan_channel),
     Stage("alarms", (alarms.read_alarms,), alarms.plan_alarms),
+    Stage("dashboard", (dashboard.read_dashboards,), dashboard.plan_dashboard),
     Stage("pipeline", (pipeline.read_pipeline,), pipeline.plan_pipeline),
     Stage("worker", (secrets.read_secrets, worker.read_worker), worker.plan_worker),
 )

@@ -358,7 +358,7 @@ def time_series(google: "Google", request: Request) -> Any:
 
 
 _COLLECTIONS = {"serviceAccounts", "keys", "secrets", "repositories", "dockerImages", "databases", "users"}
-_COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets"}
+_COLLECTIONS |= {"notificationChannels", "alertPolicies", "budgets", "dashboards"}
 _IAM = r"(iam/v1/projects/[^/]+/(?:serviceAccounts|locations/global/workloadIdentityPools).*)"
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"oauth2/token", token),
@@ -417,4 +417,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"(monitoring/v3/projects/[^/]+/(?:notificationChannels|alertPolicies))", create),
     ("GET", r"monitoring/v3/projects/[^/]+/timeSeries", time_series),
     ("GET", r"(monitoring/v3/.*)", get),
+    ("POST", r"(monitoring/v1/projects/[^/]+/dashboards)", create),
+    ("PATCH", r"(monitoring/v1/.*)", change),
+    ("GET", r"(monitoring/v1/.*)", get),
 ]

@@ -57,6 +57,7 @@ class CloudState:
 
     policies: tuple[Json, ...] = ()
     budgets: tuple[Json, ...] = ()
+    dashboards: tuple[Json, ...] = ()
     worker_keys: tuple[str, ...] = ()
     """IDs of the keys of the Worker's service account."""
 
