@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.checks.system_tools import program
 from scripts.local.first_source import QUESTION, Api, add_first_source
+from scripts.local.postgres import Cluster
 from scripts.local.stack import HOST, OFFSETS, ROOT
 from scripts.setup import node
 
@@ -44,6 +45,7 @@ def temporary_stack(folder: Path) -> Iterator[Api]:
         finally:
             stack.send_signal(signal.SIGINT)
             stack.communicate(timeout=STOP_TIMEOUT_S)
+            Cluster(folder / "pg", port=0).destroy()  # if we are root, it is in another folder
 
 
 def _free_ports() -> int:
@@ -97,7 +99,6 @@ def main() -> None:
         raise ScreenshotError("Chromium is not installed. Install chromium (Debian: apt-get install chromium).")
     with tempfile.TemporaryDirectory(prefix="headwater-screenshots-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # if we are root, Postgres runs as another user
         with temporary_stack(folder / "data") as api, short_path(folder) as checkout:
             asyncio.run(add_first_source(api, checkout, say=print))
             IMAGES.mkdir(exist_ok=True)

@@ -283,7 +283,7 @@ STAGES = [
 @contextlib.contextmanager
 def setup_lock() -> Iterator[None]:
     """Wait until no other set-up of this checkout runs, and lock them out."""
-    STATE.mkdir(exist_ok=True)
+    STATE.mkdir(mode=0o700, exist_ok=True)
     with (STATE / "setup.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

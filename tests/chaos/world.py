@@ -201,7 +201,6 @@ def running_world(keep_log: Path | None = None) -> Iterator[World]:
     """Run a stack. Its output is in `keep_log`, or is discarded."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headwater-chaos-")))
-        folder.chmod(0o755)
         data = folder / "data"
         data.mkdir()
         revisions = make_revisions(folder / "repository")

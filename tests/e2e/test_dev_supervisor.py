@@ -90,9 +90,12 @@ def test_env_file_can_be_sourced_by_a_shell(own_stack: RunningStack) -> None:
     assert "embedding model constant" in completed.stdout
 
 
-def test_secret_files_are_readable_by_their_owner_only(own_stack: RunningStack) -> None:
-    for name in ("env", "secrets.json", "token", "worker-secrets.env", "pg/password"):
-        assert (own_stack.data / name).stat().st_mode & 0o077 == 0, name
+def test_files_are_readable_by_their_owner_only(own_stack: RunningStack) -> None:
+    postgres = (own_stack.data / "pg").resolve()
+    files = [path for path in own_stack.data.rglob("*") if postgres not in (path, *path.parents)]
+    assert {"env", "token", "localcloud.db", "chat.log"} <= {path.name for path in files}
+    files += [own_stack.data, postgres, postgres / "data", postgres / "password"]
+    assert [path for path in files if not path.is_symlink() and path.stat().st_mode & 0o077] == []
 
 
 def test_second_start_on_the_same_data_fails(own_stack: RunningStack) -> None:

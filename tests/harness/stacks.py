@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from scripts.local.postgres import Cluster
 from tests.harness.paths import ROOT
 from tests.harness.ports import free_port
 
@@ -93,10 +94,10 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
 
 @contextmanager
 def temporary_data() -> Iterator[Path]:
-    """A data folder that Postgres can reach, also when the tests run as root."""
+    """A data folder. If the tests run as root, its Postgres is in another folder, which is removed too."""
     with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
-        Path(folder).chmod(0o755)
         yield Path(folder) / "data"
+        Cluster(Path(folder) / "data" / "pg", port=0).destroy()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The private Postgres: version, access, recovery and cleanup."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -153,3 +154,52 @@ def test_server_ends_when_its_parent_is_killed(folder: Path, free_port: Callable
         owner.kill()
     _, alive = psutil.wait_procs([server, *backends], timeout=60)
     assert not alive
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only then Postgres runs as another user")
+
+
+def owners(folder: Path) -> set[int]:
+    return {path.stat().st_uid for path in (folder, *folder.rglob("*"))}
+
+
+@needs_root
+def test_no_account_has_the_server_s_user_id(folder: Path, free_port: Callable[[], int]) -> None:
+    with temporary_cluster(folder, free_port()) as cluster:
+        server = psutil.Process(int((cluster.data / "postmaster.pid").read_text().split("\n")[0]))
+        uid = server.uids().effective
+        with pytest.raises(KeyError):
+            pwd.getpwuid(uid)
+        assert owners(cluster.data) == {uid} == {(folder / "password").stat().st_uid}
+        assert not [path for path in (folder, *cluster.data.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+@needs_root
+def test_data_of_an_account_gets_a_user_id_of_its_own(closed_folder: Path, free_port: Callable[[], int]) -> None:
+    """As earlier versions left it: in the data folder, owned by `nobody`."""
+    closed_folder.parent.chmod(0o755)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    before = Cluster(closed_folder, free_port())
+    with running_server(before):
+        before.execute("create table numbers (n int)", "insert into numbers values (7)")
+    for path in (closed_folder, *closed_folder.rglob("*")):
+        os.chown(path, nobody, nobody)
+    closed_folder.parent.chmod(0o700)
+    cluster = Cluster(closed_folder, free_port())
+    with running_server(cluster):
+        assert query_one(cluster, "select n from numbers") == 7
+        [uid] = owners(closed_folder.resolve())
+        assert uid not in (0, nobody)
+    again = Cluster(closed_folder, free_port())
+    with running_server(again):
+        assert owners(closed_folder.resolve()) == {uid}
+    again.destroy()
+
+
+def test_server_s_environment_has_no_secrets(
+    folder: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with temporary_cluster(folder, free_port()) as cluster:
+        server = psutil.Process(int((cluster.data / "postmaster.pid").read_text().split("\n")[0]))
+        assert "OPENAI_API_KEY" not in server.environ()
