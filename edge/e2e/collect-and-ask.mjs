@@ -88,7 +88,7 @@ async function reload(page) {
 /** Open the first citation. Its passage must be marked, visible and equal to the cited text. @param {Page} page */
 async function openCitation(page) {
   const button = page.getByRole("button", { name: /^Citation \d+: ./ }).first();
-  const n = (await button.innerText()).trim();
+  const n = (await button.innerText()).replace(/\D/g, "");
   await button.click();
   const panel = page.getByRole("dialog");
   const mark = panel.locator("mark").first();
