@@ -40,6 +40,7 @@ SMALL_BYTES = 64 * 1024
 
 _READ_BYTES = 64 * 1024
 _POLL_S = 0.5
+_ACCEPTED_AT_A_TIME = 64
 
 
 def set_as_default() -> None:
@@ -83,7 +84,8 @@ class Connection:
     """A client's connection.
 
     `deadline`: when the current phase ends; infinite while a thread handles a request. `reader`: reads the request and
-    holds it while it is handled; None while the rest of a response is sent. gunicorn uses the other attributes.
+    holds it while it is handled; None while the rest of a response is sent. `counted_bytes`: what the request counts
+    towards `max_buffered_bytes`. gunicorn uses the other attributes.
     """
 
     def __init__(self, sock: ClientSocket, client: Any, server: Any) -> None:
@@ -92,6 +94,7 @@ class Connection:
         self.server = server
         self.deadline = math.inf
         self.reader: RequestReader | None = None
+        self.counted_bytes = 0
 
     @property
     def is_idle(self) -> bool:
@@ -120,6 +123,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         logs.configure(settings.log_level, service=settings.k_service or "headwater", version=settings.k_revision)
         configure_parser(self.cfg)
         self._connections: set[Connection] = set()
+        self._buffered_bytes = 0
         self._next_check = 0.0
         self._finish_s = min(FINISH_S, max(0.0, self.cfg.graceful_timeout - HAND_BACK_S))
         super().init_process()
@@ -163,20 +167,21 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
                 self._attempt(connection, self._expire)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection; if there are too many, close one that waits."""
-        try:
-            sock, client = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+        """Accept some connections. If there are too many, each takes the place of one that waits."""
+        for _ in range(_ACCEPTED_AT_A_TIME):
+            try:
+                sock, client = listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._evict()
+                elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                    raise
+                return
+            if len(self._connections) >= self.worker_connections:
                 self._evict()
-            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                raise
-            return
-        if len(self._connections) >= self.worker_connections:
-            self._evict()
-        connection = Connection(ClientSocket(sock.detach()), client, listener.getsockname())
-        self._connections.add(connection)
-        self._attempt(connection, self._await_request)
+            connection = Connection(ClientSocket(sock.detach()), client, listener.getsockname())
+            self._connections.add(connection)
+            self._attempt(connection, self._await_request)
 
     def _evict(self) -> None:
         """Close a connection that no thread handles: the one that has been idle longest, or else expires first."""
@@ -203,7 +208,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         phase = reader.phase
         try:
             is_complete = reader.feed(received)
-            self._check_buffers(reader)
+            self._count_bytes(connection, reader.size)
         except HeadwaterError as error:
             self._refuse(connection, error)
             return
@@ -217,11 +222,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         if reader.take_continue():
             connection.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _check_buffers(self, reader: RequestReader) -> None:
-        if reader.size > SMALL_BYTES:
-            sizes = (each.reader.size for each in self._connections if each.reader)
-            if sum(size for size in sizes if size > SMALL_BYTES) > self.max_buffered_bytes:
-                raise ServerBusy("The server is receiving too many large requests. Try again in a few seconds.")
+    def _count_bytes(self, connection: Connection, size: int) -> None:
+        """Count the bytes of large requests in memory. Raises ServerBusy if there are too many."""
+        counted = size if size > SMALL_BYTES else 0
+        self._buffered_bytes += counted - connection.counted_bytes
+        connection.counted_bytes = counted
+        if counted and self._buffered_bytes > self.max_buffered_bytes:
+            raise ServerBusy("The server is receiving too many large requests. Try again in a few seconds.")
+
+    def _forget_request(self, connection: Connection) -> None:
+        connection.reader = None
+        self._count_bytes(connection, 0)
 
     def handle(self, conn: Connection) -> bool:
         """Handle a request, on a thread of the pool. Returns True if the client may send another."""
@@ -240,7 +251,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Send the rest of a response, then read the next request or close. Runs on the polling thread."""
         rest = conn.reader.rest if conn.reader else b""
-        conn.reader = None
+        self._forget_request(conn)
         is_reusable = not fs.cancelled() and not fs.exception() and fs.result()
         then = partial(self._await_request, received=rest) if is_reusable else self._linger
         self._attempt(conn, partial(self._send_rest, then=then))
@@ -248,7 +259,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
     def _refuse(self, connection: Connection, error: HeadwaterError) -> None:
         """Answer an incomplete request with an error, and close the connection."""
         self.poller.unregister(connection.sock)
-        connection.reader = None
+        self._forget_request(connection)
         request_id = uuid.uuid4().hex
         logs.event("request.refused", severity=30, status=error.status, reason=error.message, request_id=request_id)
         connection.sock.sendall(_response(error, request_id))
@@ -313,6 +324,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
 
     def _close(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._forget_request(connection)
         with suppress(KeyError, ValueError):  # not registered, or closed by gunicorn
             self.poller.unregister(connection.sock)
         connection.sock.close()

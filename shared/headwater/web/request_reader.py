@@ -106,7 +106,7 @@ class RequestReader:
             raise UriTooLong(f"The URL is longer than {MAX_LINE_BYTES} bytes. Send long values in a POST request.")
         if self._line_end >= 0 and until - self._line_end > MAX_HEADERS_BYTES:
             raise HeadersTooLarge(f"The headers are larger than {MAX_HEADERS_BYTES} bytes. Send fewer or shorter ones.")
-        if _BARE_LF.search(head, max(0, checked - 1), until):
+        if head.count(b"\n", checked, until) != head.count(b"\r\n", max(0, checked - 1), until):
             raise BadRequest("The request is malformed: a line ends without a carriage return.")
         self._checked = len(head)
         return end + 4 if end >= 0 else -1
@@ -214,8 +214,6 @@ class _ChunkedBody:
         if self._framing > MAX_FRAMING_BYTES + self._written:
             raise BadRequest("The body's chunks are too small, or it has too many trailers. Send larger chunks.")
 
-
-_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
