@@ -16,7 +16,7 @@ from functions.chat.conversations.conversations import Conversation, Conversatio
 from functions.chat.models.models import load_model
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams import message_log
-from functions.chat.streams.replay import replay
+from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
 from headwater.config import Settings
@@ -96,6 +96,7 @@ class Chat:
         self.database = database
         self.settings = settings
         self.lifetime = lifetime
+        self.replayer = Replayer(database, lifetime)
         self.search = Search(database, embedder)
 
     @cached_property
@@ -180,8 +181,7 @@ class Chat:
             answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
             if answer is None or not (is_open or (after and message_log.read(tx, answer, after))):
                 return Reply(None, 204)
-        events = replay(self.database, answer, after=after, request_id=call.request_id, lifetime=self.lifetime)
-        return _stream(events)
+        return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
 
     def stop_chat(self, call: Call) -> Stopped:
         """Stop the conversation's running answer. The text written so far is kept."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from scripts.deployment.plan.installation import Installation
 
-THREADS = {"chat": 8, "collection": 8, "embedding": 4}
-"""Short requests that an instance handles concurrently."""
+THREADS = {"chat": 8, "collection": 8, "embedding": 16}
+"""Short requests that an instance handles concurrently. In `embedding` they take turns with each batch of texts."""
 
 STREAMS = 64
 """Answers that an instance of `chat` streams concurrently."""

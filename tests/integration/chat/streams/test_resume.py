@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from functions.chat.streams import message_log
-from functions.chat.streams.replay import SHUT_DOWN, replay
+from functions.chat.streams.replay import POLL_S, SHUT_DOWN, Replayer
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import (
@@ -253,16 +253,33 @@ def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) ->
     with chat.database.transaction(WORKSPACE) as tx:
         answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
     assert answer
-    following = replay(chat.database, answer, after=0, request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
+    replayer = Replayer(chat.database, chat.lifetime, keep_alive_s=0.0)
+    following = replayer.replay(answer, after=0, request_id="r")
     assert parse_events(next(following))
     assert next(following) == KEEP_ALIVE
     finish(provider)
     assert parse_events(b"".join(following))[-1].part == DONE
 
 
+def test_many_followers_poll_less_often(chat: ChatApp, provider: FakeProvider) -> None:
+    reading = BackgroundReader(chat.post("c1", QUESTION))
+    reading.until("text-delta")
+    with chat.database.transaction(WORKSPACE) as tx:
+        answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
+    assert answer
+    replayer = Replayer(chat.database, chat.lifetime)
+    followers = [replayer.replay(answer, after=0, request_id="r") for _ in range(50)]
+    assert all(map(next, followers))
+    assert replayer.poll_s == 0.5
+    finish(provider)
+    for follower in followers:
+        b"".join(follower)
+    assert replayer.poll_s == POLL_S
+
+
 def test_follower_reports_a_lost_database(chat: ChatApp) -> None:
     answer = message_log.AnswerKey(WORKSPACE, "c1", WORKSPACE)
-    following = replay(unopened_database(), answer, after=4, request_id="r", lifetime=chat.lifetime)
+    following = Replayer(unopened_database(), chat.lifetime).replay(answer, after=4, request_id="r")
     events = parse_events(b"".join(following))
     assert [event.id for event in events] == [0, 0]
     assert events[0].part["type"] == "error"
