@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud.read_access import read_access
 from scripts.deployment.cloud.read_cloud import connect
 from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
 from scripts.deployment.plan.installation import FUNCTIONS, RELEASE_LABEL, SCHEMA_LABEL, Installation
 from scripts.deployment.resources.containers import label_of
-from scripts.deployment.resources.images import TARGETS, read_images
+from scripts.deployment.resources.images import TARGETS, read_images, reads_promoted
 from scripts.deployment.resources.services import is_released, read_services, service_name
 from scripts.deployment.resources.worker import read_versions, source_parts
 
@@ -26,10 +27,12 @@ def promote(installation: Installation, source: Installation, *, with_worker: bo
     google = connect(source.project)
     state = read_images(google, source, read_services(google, source, CloudState()))
     promoted = find_release(installation, source, state)
+    reader = reads_promoted(installation)
+    can_read = reader in read_access(google, source, [reader])
     if with_worker:
         programs.build_edge()
         check_worker(source, read_versions(source))
-    return promoted
+    return replace(promoted, can_read_promoted=can_read)
 
 
 def find_release(installation: Installation, source: Installation, state: CloudState) -> Installation:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from scripts.deployment.__main__ import _parse
 from scripts.deployment.plan.access import Binding
 from scripts.deployment.plan.cloud_state import CloudState
-from scripts.deployment.plan.config import build_installation
+from scripts.deployment.plan.config import ConfigurationError, build_installation
 from scripts.deployment.resources import pipeline, secrets
 from scripts.deployment.resources.images import PROMOTE_FILE, SOURCES, plan_images
 from tests.harness.images import is_in_context
@@ -250,7 +251,7 @@ def test_pipeline_account_has_narrow_access() -> None:
     installation = build_installation({"production": {"pipeline": True}}, "production", FLAGS)
     without = build_installation({}, "", FLAGS)
     assert pipeline.plan_pipeline(without, CloudState()) == []
-    granted = pipeline._bindings(installation)
+    granted = pipeline._bindings(installation, CloudState())
     assert {binding.member for binding in granted} == {f"serviceAccount:{installation.account('pipeline')}"}
     on_project = {binding.role for binding in granted if binding.resource.startswith("project/")}
     assert {role for role in on_project if re.search("viewer|Reviewer|Consumer|logWriter", role) is None} == {
@@ -262,3 +263,26 @@ def test_pipeline_account_has_narrow_access() -> None:
     readers = {secret.setting for secret in secrets.secrets(installation) if "pipeline" in secret.readers}
     assert readers == {"AUTH_SECRET", "CLOUDFLARE_API_TOKEN"}
     assert "pipeline" not in {reader for secret in secrets.secrets(without) for reader in secret.readers}
+
+
+def test_github_may_become_the_pipeline_only_in_the_environment_of_the_installation() -> None:
+    document = {"production": {"pipeline": True, "github": "acme/headwater"}}
+    installation = build_installation(document, "production", FLAGS)
+    pool, provider, *grants = pipeline.plan_pipeline(installation, CloudState())
+    assert pool.arguments[:3] == ("iam", "workload-identity-pools", "create")
+    assert "--attribute-condition=assertion.repository == 'acme/headwater'" in provider.arguments
+    [grant] = [each for each in grants if "--role=roles/iam.workloadIdentityUser" in each.arguments]
+    assert grant.arguments[3] == installation.account("pipeline")
+    [member] = [each for each in grant.arguments if each.startswith("--member=")]
+    assert member.endswith("/workloadIdentityPools/headwater/attribute.target/acme/headwater/production")
+    trusted = CloudState(pool={}, github={"attributeCondition": "assertion.repository == 'acme/headwater'"})
+    assert not any("providers" in each.arguments for each in pipeline.plan_pipeline(installation, trusted))
+    moved = replace(installation, github="acme/other")
+    [update] = [each for each in pipeline.plan_pipeline(moved, trusted) if "providers" in each.arguments]
+    assert update.arguments[3] == "update-oidc"
+
+
+@pytest.mark.parametrize("broken", [{"github": "headwater", "pipeline": True}, {"github": "acme/headwater"}])
+def test_github_needs_a_repository_and_the_pipelines_account(broken: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="github: "):
+        build_installation(broken, "", FLAGS)

@@ -63,7 +63,10 @@ class CloudState:
 
     pool: Json | None = None
     provider: Json | None = None
-    """The workload identity pool and its OIDC provider."""
+    """The workload identity pool and the Worker's OIDC provider."""
+
+    github: Json | None = None
+    """The pool's OIDC provider of GitHub's workflows."""
 
     worker_versions: tuple[WorkerVersion, ...] = ()
     """The ten newest versions of the Worker and those with traffic, the newest first."""

@@ -21,7 +21,7 @@ class ConfigurationError(Exception):
 
 
 _SECTIONS = {"auth": Auth, "limits": Limits, "cloudsql": CloudSql, "canary": Canary}
-_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool", "promote_from")
+_NAMES = ("project", "region", "domain", "database", "owner", "worker_identity", "build_pool", "promote_from", "github")
 
 # Set by scripts/deploy or by Cloud Run, or only for local development: not allowed in [settings].
 _RESERVED = set(

@@ -84,11 +84,17 @@ class Installation:
     promoted: tuple[tuple[str, str], ...] = ()
     """In a promotion, each target's image in the repository of the other environment, by digest."""
 
+    can_read_promoted: bool = False
+    """Whether the build account may read that repository."""
+
     worker_identity: str = "auto"
     build_pool: str = ""
     """A private worker pool of Cloud Build: `projects/PROJECT/locations/REGION/workerPools/NAME`."""
 
     pipeline: bool = False
+    github: str = ""
+    """The GitHub repository, `owner/name`, whose workflows may deploy as the pipeline's account."""
+
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
     cloudsql: CloudSql = field(default_factory=CloudSql)

@@ -5,25 +5,36 @@ from dataclasses import fields
 
 from scripts.deployment.plan.installation import DATABASES, FUNCTIONS, Auth, Canary, Installation, Limits
 
-_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
-_DOMAIN = re.compile(r"(?!-)([a-z0-9-]{1,63}\.)+[a-z]{2,63}")
+_FORMS = (
+    ("project", re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]"), "a project ID, such as acme-headwater"),
+    ("region", re.compile(r"[a-z]+-[a-z]+[0-9]+"), "a Cloud Run region, such as europe-west1"),
+    (
+        "domain",
+        re.compile(r"(?!-)([a-z0-9-]{1,63}\.)+[a-z]{2,63}"),
+        "a hostname in a zone of your Cloudflare account, such as ask.example.com",
+    ),
+    ("owner", re.compile(r"[^@\s,=]+@[^@\s,=]+"), "an e-mail address"),
+    ("github", re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+"), "a repository, such as acme/headwater"),
+    (
+        "build_pool",
+        re.compile(r"projects/[^/]+/locations/[^/]+/workerPools/[^/]+"),
+        "a private pool: projects/PROJECT/locations/REGION/workerPools/NAME",
+    ),
+)
+_REQUIRED = ("project", "region", "domain")
 _BUDGET = re.compile(r"[1-9][0-9]*(\.[0-9]{1,2})?([A-Z]{3})?")
-_POOL = re.compile(r"projects/[^/]+/locations/[^/]+/workerPools/[^/]+")
 _RELEASE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def validate(installation: Installation) -> list[str]:
     """Return a message for each problem; an empty list if the installation is valid."""
-    problems = []
-    for name, pattern, example in (
-        ("project", _PROJECT, "a project ID, such as acme-headwater"),
-        ("region", _REGION, "a Cloud Run region, such as europe-west1"),
-        ("domain", _DOMAIN, "a hostname in a zone of your Cloudflare account, such as ask.example.com"),
-    ):
-        if not pattern.fullmatch(getattr(installation, name)):
-            problems.append(f"{name}: {getattr(installation, name)!r} is not {example}")
+    problems = [
+        f"{name}: {value!r} is not {example}"
+        for name, pattern, example in _FORMS
+        if (value := getattr(installation, name)) or name in _REQUIRED
+        if not pattern.fullmatch(value)
+    ]
     if installation.environment and not _ENVIRONMENT.fullmatch(installation.environment):
         problems.append(
             f"[{installation.environment}]: the name of an environment may contain lower-case letters, digits and -"
@@ -32,12 +43,8 @@ def validate(installation: Installation) -> list[str]:
         problems.append(f"database: {installation.database!r} is not one of {', '.join(DATABASES)}")
     if installation.worker_identity not in ("auto", "key", "federation"):
         problems.append(f"worker_identity: {installation.worker_identity!r} is not one of auto, key, federation")
-    if installation.build_pool and not _POOL.fullmatch(installation.build_pool):
-        problems.append(
-            f"build_pool: {installation.build_pool!r} is not projects/PROJECT/locations/REGION/workerPools/NAME"
-        )
-    if installation.owner and not re.fullmatch(r"[^@\s,=]+@[^@\s,=]+", installation.owner):
-        problems.append(f"owner: {installation.owner!r} is not an e-mail address")
+    if installation.github and not installation.pipeline:
+        problems.append("github: needs pipeline = true, which creates the account that workflows deploy as")
     if installation.limits.budget and not _BUDGET.fullmatch(installation.limits.budget):
         problems.append(f"limits.budget: {installation.limits.budget!r} is not an amount per month, such as 50EUR")
     problems += canary_problems(installation.canary)

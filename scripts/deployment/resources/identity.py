@@ -72,7 +72,7 @@ def variables(installation: Installation, state: CloudState) -> dict[str, str]:
         return {}
     return {
         "GOOGLE_SERVICE_ACCOUNT": installation.account("worker"),
-        "GOOGLE_WORKLOAD_PROVIDER": f"{_pool_name(state)}/providers/{PROVIDER}",
+        "GOOGLE_WORKLOAD_PROVIDER": f"{pool_name(state)}/providers/{PROVIDER}",
         "GOOGLE_WORKLOAD_ISSUER": f"https://{installation.domain}",
     }
 
@@ -129,10 +129,11 @@ def _federation(installation: Installation, state: CloudState) -> list[Command]:
 
 
 def _bindings(installation: Installation, state: CloudState) -> list[Binding]:
-    member = f"principal://iam.googleapis.com/{_pool_name(state)}/subject/{SUBJECT}"
+    member = f"principal://iam.googleapis.com/{pool_name(state)}/subject/{SUBJECT}"
     role = "roles/iam.serviceAccountOpenIdTokenCreator"
     return [Binding(f"account/{installation.account('worker')}", role, member)]
 
 
-def _pool_name(state: CloudState) -> str:
+def pool_name(state: CloudState) -> str:
+    """Return the full name of the workload identity pool."""
     return f"projects/{state.project_number}/locations/global/workloadIdentityPools/{POOL}"

@@ -89,8 +89,8 @@ def _copy(installation: Installation, state: CloudState) -> list[Command]:
     sources = {target: image.partition("@") for target, image in installation.promoted}
     repository = sources["job"][0].removesuffix("/job")
     region, project = repository.split("-docker.pkg.dev/")[0], repository.split("/")[1]
-    reader = Binding("repository/headwater", "roles/artifactregistry.reader", account(installation, "build"))
-    grants = missing(replace(installation, project=project, region=region), [reader], frozenset())
+    owner = replace(installation, project=project, region=region)
+    grants = [] if installation.can_read_promoted else missing(owner, [reads_promoted(installation)], frozenset())
     values = {"_FROM": repository, "_TO": installation.image("job", "").removesuffix("/job:"), "_TAG": installation.tag}
     values |= {f"_{target.upper()}": digest for target, (_, _, digest) in sources.items()}
     copy = gcloud(
@@ -107,6 +107,11 @@ def _copy(installation: Installation, state: CloudState) -> list[Command]:
         minutes="1 to 3",
     )
     return [*(replace(command, target="images") for command in grants), copy]
+
+
+def reads_promoted(installation: Installation) -> Binding:
+    """Return the binding on the other environment's repository that lets the build account copy its images."""
+    return Binding("repository/headwater", "roles/artifactregistry.reader", account(installation, "build"))
 
 
 def _build_account(installation: Installation) -> str:

@@ -17,7 +17,7 @@ from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
 from scripts.deployment.plan.installation import Canary, Installation, Limits
 from scripts.deployment.resources import alarms, services
 from scripts.deployment.resources.foundations import ACCOUNTS
-from scripts.deployment.resources.images import TARGETS
+from scripts.deployment.resources.images import TARGETS, plan_images
 from scripts.deployment.resources.queues import QUEUES
 from scripts.deployment.resources.secrets import secrets
 from scripts.deployment.stages import NAMES, STAGES, from_nothing
@@ -95,7 +95,11 @@ def lines_for_changes() -> list[str]:
         worker_versions=(WorkerVersion(id="v", release="t", percent=100, parts={}),),
     )
     planned += [command for group in plan_undeploy(INSTALLATION, running, with_data=True) for command in group]
-    with_pipeline = from_nothing(replace(INSTALLATION, pipeline=True), ["accounts", "secrets", "pipeline"])
+    images = ((target, f"us-east1-docker.pkg.dev/staging/headwater/{target}@sha256:0") for target in TARGETS)
+    pool = "projects/p/locations/europe-west1/workerPools/private"
+    planned += plan_images(replace(INSTALLATION, promoted=tuple(images), build_pool=pool), CloudState())
+    deployed_by = replace(INSTALLATION, pipeline=True, github="acme/headwater")
+    with_pipeline = from_nothing(deployed_by, ["accounts", "secrets", "pipeline"])
     planned += [command for _, commands in with_pipeline for command in commands]
     with_key = replace(INSTALLATION, worker_identity="key")
     planned += dict(from_nothing(with_key, ["worker"]))["worker"]

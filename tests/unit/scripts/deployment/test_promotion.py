@@ -54,6 +54,7 @@ def test_images_are_copied_with_the_right_to_read_them_unless_they_are_there() -
     assert grant.arguments[:3] == ("artifacts", "repositories", "add-iam-policy-binding")
     assert (flag(grant, "project"), flag(grant, "location")) == ("acme-staging", "us-east1")
     assert flag(grant, "member") == "serviceAccount:headwater-build@acme-headwater.iam.gserviceaccount.com"
+    assert len(plan_images(replace(promoted, can_read_promoted=True), CloudState())) == 1
     assert "--no-source" in copy.arguments
     assert (flag(copy, "project"), flag(copy, "region")) == ("acme-headwater", "europe-west1")
     copied = {
