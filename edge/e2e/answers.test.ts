@@ -1,37 +1,24 @@
 /** Answers in a real browser: reloads, navigation, stopping, broken connections, errors. */
 
 import { existsSync } from "node:fs";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { CHROMIUM, launch, open } from "./browser.mjs";
-import { ChatFunction } from "./chat-function";
-import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
+import type { Page } from "playwright-core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_TOKEN } from "../tests/wrangler";
+import { CHROMIUM } from "./browser.mjs";
+import { useStack } from "./stack";
 
 const COMPLETE = /one two three four five six seven eight nine ten/;
 
 describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
-  let chat: ChatFunction;
-  let wrangler: Wrangler;
-  let browser: Browser;
+  const stack = useStack();
+  const { chat } = stack;
   let page: Page;
-
-  beforeAll(async () => {
-    chat = new ChatFunction();
-    wrangler = await startWrangler(inject("app"), await chat.start());
-    browser = await launch();
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await wrangler.close();
-    await chat.close();
-  });
 
   beforeEach(async () => {
     chat.questions.length = 0;
     chat.isPaused = true;
-    page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, []);
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    page = await stack.openPage();
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
   });
 
   afterEach(async () => {

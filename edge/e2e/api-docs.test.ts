@@ -1,36 +1,22 @@
 /** The API page /api/docs in a real browser, under the content security policy of the build. */
 
 import { existsSync } from "node:fs";
-import type { Browser, Locator, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { CHROMIUM, launch, open } from "./browser.mjs";
-import { ChatFunction } from "./chat-function";
-import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
+import type { Locator, Page } from "playwright-core";
+import { beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_TOKEN } from "../tests/wrangler";
+import { CHROMIUM } from "./browser.mjs";
+import { useStack } from "./stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   const errors: string[] = [];
   const origins = new Set<string>();
-  let chat: ChatFunction;
-  let wrangler: Wrangler;
-  let browser: Browser;
+  const stack = useStack();
   let page: Page;
 
-  beforeAll(async () => {
-    chat = new ChatFunction();
-    wrangler = await startWrangler(inject("app"), await chat.start());
-    browser = await launch();
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await wrangler.close();
-    await chat.close();
-  });
-
   beforeEach(async () => {
-    page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, errors);
+    page = await stack.openPage(errors);
     page.on("request", (request) => origins.add(new URL(request.url()).origin));
-    await page.goto(`${wrangler.url}/api/docs`);
+    await page.goto(`${stack.url}/api/docs`);
     return () => page.context().close();
   });
 
@@ -46,9 +32,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   });
 
   it("sends a request with the token of the app and shows the response", async () => {
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await page.getByRole("textbox", { name: "Question" }).waitFor();
-    await page.goto(`${wrangler.url}/api/docs`);
+    await page.goto(`${stack.url}/api/docs`);
     const operation = await expand("Conversations", "listConversations");
     await operation.getByRole("button", { name: "Execute" }).click();
     const response = operation.locator(".live-responses-table");
@@ -76,6 +62,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   it("has loaded nothing from other origins, and has reported no errors", () => {
     // The Worker rejects the API key with 401, which the browser reports.
     expect(errors.filter((error) => !error.includes("401"))).toEqual([]);
-    expect([...origins]).toEqual([wrangler.url]);
+    expect([...origins]).toEqual([stack.url]);
   });
 });

@@ -69,7 +69,8 @@ export class ChatFunction {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
     for await (const chunk of request) body += String(chunk);
-    const [, , resource = "", id = "", action = ""] = (request.url ?? "").split("/");
+    const { pathname } = new URL(request.url ?? "", "http://chat");
+    const [, , resource = "", id = "", action = ""] = pathname.split("/");
     if (this.revoked.has(request.headers.authorization?.replace("Bearer ", "") ?? "")) send(response, 401, REVOKED);
     else if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
     else if (resource === "chat" && action === "stop") this.#stop(id, response);

@@ -1,40 +1,30 @@
 /** Opening the app in local mode, in a real browser: the printed link, other tabs, other links, pages of other ports. */
 
 import { existsSync } from "node:fs";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_TOKEN } from "../tests/wrangler";
 import { listen, type TestServer } from "../worker/testing/fixtures";
-import { CHROMIUM, DESK, expectNoHorizontalScroll, launch, NARROW, open } from "./browser.mjs";
-import { ChatFunction } from "./chat-function";
-import { LOCAL_TOKEN, startWrangler, type Wrangler } from "../tests/wrangler";
+import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
+import { useStack } from "./stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chromium)", () => {
-  let chat: ChatFunction;
-  let wrangler: Wrangler;
+  const stack = useStack();
   let otherPort: TestServer;
-  let browser: Browser;
   let page: Page;
   let context: BrowserContext;
 
   beforeAll(async () => {
-    chat = new ChatFunction();
-    wrangler = await startWrangler(inject("app"), await chat.start());
     otherPort = await listen((_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Another app</title>");
       return Promise.resolve();
     });
-    browser = await launch();
   });
 
-  afterAll(async () => {
-    await browser.close();
-    await otherPort.close();
-    await wrangler.close();
-    await chat.close();
-  });
+  afterAll(() => otherPort.close());
 
   beforeEach(async () => {
-    page = await open(browser, { viewport: DESK, colorScheme: "light" }, []);
+    page = await stack.openPage();
     context = page.context();
   });
 
@@ -45,30 +35,30 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
     page.getByRole("heading", { name: "Open the link from your terminal" }).waitFor();
 
   it("by the link removes the token from the URL, and opens other tabs too", async () => {
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await expectOpen();
-    expect(page.url()).toBe(`${wrangler.url}/`);
+    expect(page.url()).toBe(`${stack.url}/`);
     expect(await page.evaluate(() => document.cookie)).toBe("");
     const tab = await context.newPage();
-    await tab.goto(`${wrangler.url}/chat`);
+    await tab.goto(`${stack.url}/chat`);
     await expectOpen(tab);
     await tab.reload();
     await expectOpen(tab);
   });
 
   it("without the link says where to find it, on a narrow screen too", async () => {
-    await page.goto(`${wrangler.url}/sources`);
+    await page.goto(`${stack.url}/sources`);
     await expectClosed();
     await page.setViewportSize(NARROW);
     await expectNoHorizontalScroll(page, "the page that asks for the link");
     expect(await page.getByRole("main").innerText()).toContain("scripts/dev --link");
-    expect(chat.questions).toHaveLength(0);
+    expect(stack.chat.questions).toHaveLength(0);
   });
 
   it.each([LOCAL_TOKEN, `http://127.0.0.1:8787/#token=${LOCAL_TOKEN}`])(
     "by pasting %s returns to the page",
     async (text) => {
-      await page.goto(`${wrangler.url}/chat`);
+      await page.goto(`${stack.url}/chat`);
       await page.getByLabel("Link or token").fill("a wrong one");
       await page.keyboard.press("Enter");
       await page.getByText("Copy the whole text and try again.").waitFor();
@@ -78,23 +68,23 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
       await page.getByLabel("Link or token").fill(text);
       await page.keyboard.press("Enter");
       await expectOpen();
-      expect(page.url()).toBe(`${wrangler.url}/chat`);
+      expect(page.url()).toBe(`${stack.url}/chat`);
     },
   );
 
   it("by a wrong link keeps the token that works", async () => {
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await expectOpen();
     await page.goto("about:blank");
-    await page.goto(`${wrangler.url}/#token=of-an-attacker`);
+    await page.goto(`${stack.url}/#token=of-an-attacker`);
     await expectOpen();
     await page.goto("about:blank");
-    await page.goto(wrangler.url);
+    await page.goto(stack.url);
     await expectOpen();
   });
 
   it("asks for the new link when the token has changed", async () => {
-    await page.goto(wrangler.url);
+    await page.goto(stack.url);
     await page.evaluate(() => {
       localStorage.setItem("headwater:local-token", "of-a-deleted-data-folder");
     });
@@ -102,12 +92,12 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
     await expectClosed();
     await page.getByText("The token is not that of this installation.").waitFor();
     await page.goto("about:blank");
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await expectOpen();
   });
 
   it("leaves nothing to pages of other ports", async () => {
-    await page.goto(`${wrangler.url}/#token=${LOCAL_TOKEN}`);
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await expectOpen();
     await page.goto(otherPort.url);
     const found = await page.evaluate(async (api) => {
@@ -116,7 +106,7 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
         () => "blocked",
       );
       return [Object.keys(localStorage), document.cookie, outcome];
-    }, wrangler.url);
+    }, stack.url);
     expect(found).toEqual([[], "", "blocked"]);
   });
 });

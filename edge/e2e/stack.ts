@@ -1,0 +1,42 @@
+/** What the tests of local mode share: Chromium, and `wrangler dev` with the built app in front of a fake chat function. */
+
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, inject } from "vitest";
+import { startWrangler, type Wrangler } from "../tests/wrangler";
+import { DESK, launch, open } from "./browser.mjs";
+import { ChatFunction } from "./chat-function";
+
+export class Stack {
+  readonly chat = new ChatFunction();
+  #wrangler?: Wrangler;
+  #browser?: Browser;
+
+  async start(): Promise<void> {
+    this.#wrangler = await startWrangler(inject("app"), await this.chat.start());
+    this.#browser = await launch();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser?.close();
+    await this.#wrangler?.close();
+    await this.chat.close();
+  }
+
+  get url(): string {
+    return this.#wrangler?.url ?? "";
+  }
+
+  /** Open an empty page in a new context. Its console errors are added to `errors`. */
+  async openPage(errors: string[] = []): Promise<Page> {
+    if (!this.#browser) throw new Error("The stack has not started.");
+    return open(this.#browser, { viewport: DESK, colorScheme: "light" }, errors);
+  }
+}
+
+/** Start a stack before all tests of this suite, and stop it after them. */
+export function useStack(): Stack {
+  const stack = new Stack();
+  beforeAll(() => stack.start());
+  afterAll(() => stack.close());
+  return stack;
+}
