@@ -106,9 +106,10 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     ]);
   });
 
-  it("shows the reason when the question is rejected", async () => {
+  it("shows the reason when the question is rejected, and keeps the question", async () => {
     await ask("refuse", "An answer is still being written.");
     expect(await page.getByRole("alert").innerText()).toContain("Conflict");
+    expect(await page.getByRole("textbox", { name: "Question" }).inputValue()).toBe("refuse");
   });
 
   it("is not shown in a new chat", async () => {

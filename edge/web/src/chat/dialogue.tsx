@@ -2,6 +2,7 @@ import { useEffect, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
+import { currentSession } from "../session/session";
 import { ProblemNote } from "../ui/problem-note";
 import { Answer, Waiting } from "./answer";
 import { Composer } from "./composer";
@@ -25,7 +26,8 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
   const ownDraft = useDraft(id);
   const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored, (question, isFirst) => {
     (isFirst ? newDraft : ownDraft)[1](question);
-    if (isFirst) navigate("/", { replace: true });
+    // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
+    if (isFirst && currentSession() === null) navigate("/", { replace: true });
   });
   const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
