@@ -63,7 +63,7 @@ export class AccountsFunction {
     } else if (resource === "sources") {
       json(response, 200, { sources: [sourceOf(workspace.name)] });
     } else if (resource === "source-kinds") {
-      json(response, 200, { kinds: [] });
+      json(response, 200, { kinds: [], unavailable: [] });
     } else if (role !== "owner") {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {

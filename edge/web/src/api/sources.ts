@@ -1,11 +1,11 @@
 /** Sources. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
-import type { NewSource, Source, SourceChanges, SourceKind } from "./types";
+import type { NewSource, Source, SourceChanges, SourceKindList } from "./types";
 
-/** List the kinds of source that can be added. */
-export async function listSourceKinds(signal?: AbortSignal): Promise<SourceKind[]> {
-  return (await readJson<{ kinds: SourceKind[] }>("/api/source-kinds", signal)).kinds;
+/** List the kinds of source that can be added, and the installed ones that can't be used. */
+export function listSourceKinds(signal?: AbortSignal): Promise<SourceKindList> {
+  return readJson("/api/source-kinds", signal);
 }
 
 export async function listSources(signal?: AbortSignal): Promise<Source[]> {

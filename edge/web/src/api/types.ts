@@ -32,6 +32,8 @@ export type AuditEntry = Schemas["AuditEntry"];
 export type AuditPage = Schemas["AuditLog"];
 
 export type SourceKind = Schemas["SourceKind"];
+export type UnavailableKind = Schemas["UnavailableKind"];
+export type SourceKindList = Schemas["SourceKindList"];
 export type NewSource = Optional<Schemas["NewSource"], "token" | "schedule" | "time_zone">;
 /** Omitted fields stay as they are; `schedule: null` removes the schedule. */
 export type SourceChanges = Schemas["SourceChanges"];

@@ -1,7 +1,7 @@
 import { useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { configError, fieldError } from "../api/problem";
 import { addSource } from "../api/sources";
-import type { Source, SourceKind } from "../api/types";
+import type { Source, SourceKind, UnavailableKind } from "../api/types";
 import { Choice } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
@@ -9,16 +9,18 @@ import { changeConfig, configFields, emptyFields, toNewSource } from "./new-sour
 import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
+import { UnavailableKinds } from "./unavailable-kinds";
 
 interface Props {
   kinds: readonly [SourceKind, ...SourceKind[]];
+  unavailable: readonly UnavailableKind[];
   onAdded: (source: Source) => void;
   /** Close the form; null if it can't be closed. */
   onCancel: (() => void) | null;
 }
 
 /** Add a source. The API tries to reach it before it is saved. */
-export function SourceForm({ kinds, onAdded, onCancel }: Props): ReactNode {
+export function SourceForm({ kinds, unavailable, onAdded, onCancel }: Props): ReactNode {
   const titleId = useId();
   const [kind, setKind] = useState(kinds[0]);
   const [fields, setFields] = useState(() => emptyFields(kinds[0]));
@@ -53,6 +55,7 @@ export function SourceForm({ kinds, onAdded, onCancel }: Props): ReactNode {
           }}
         />
       )}
+      <UnavailableKinds kinds={unavailable} />
       {kind.help && <p className="muted">{kind.help}</p>}
       <SourceFormFields
         key={kind.kind}

@@ -13,7 +13,7 @@ import { SourceForm } from "./source-form";
 export function SourcesPage(): ReactNode {
   useTitle("Sources");
   const { value: sources, problem, reload } = useLoad(listSources);
-  const { value: kinds, problem: kindsProblem, reload: reloadKinds } = useLoad(listSourceKinds);
+  const { value: kindList, problem: kindsProblem, reload: reloadKinds } = useLoad(listSourceKinds);
   const [isAdding, setIsAdding] = useState(false);
   const [newId, setNewId] = useState<string | null>(null);
   const mayEdit = useHasRole("editor");
@@ -44,10 +44,11 @@ export function SourcesPage(): ReactNode {
       )}
       {isEmpty && !mayEdit && <p>There are no sources yet. Ask an editor or owner of this workspace to add one.</p>}
       <LoadNote value={sources} problem={problem} reload={reload} />
-      {sources && <LoadNote value={kinds} problem={kindsProblem} reload={reloadKinds} />}
-      {showForm && kinds && isNonEmpty(kinds) && (
+      {sources && <LoadNote value={kindList} problem={kindsProblem} reload={reloadKinds} />}
+      {showForm && kindList && isNonEmpty(kindList.kinds) && (
         <SourceForm
-          kinds={kinds}
+          kinds={kindList.kinds}
+          unavailable={kindList.unavailable}
           onAdded={(added) => {
             setIsAdding(false);
             setNewId(added.id);
@@ -63,12 +64,12 @@ export function SourcesPage(): ReactNode {
         />
       )}
       <div className="cards">
-        {kinds &&
+        {kindList &&
           sources?.map((source) => (
             <SourceCard
               key={source.id}
               source={source}
-              kind={kinds.find(({ kind }) => kind === source.kind)}
+              kind={kindList.kinds.find(({ kind }) => kind === source.kind)}
               isNew={source.id === newId}
               onChange={reload}
             />
