@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.deployment.plan.installation import CloudSql
+from scripts.deployment.plan.settings import CPUS, MEMORY_GIB, STREAMS
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "costs.md"
 PRICES = ROOT / "scripts" / "prices.toml"
@@ -50,7 +53,7 @@ class Costs:
             Line(
                 "compute",
                 f"{ticks:,} ticks of {tick_cpu_s:.2f} CPU s",
-                self._service(tick_cpu_s * ticks, ticks),
+                self._service("collection", tick_cpu_s * ticks, ticks),
                 self._always_on(),
             ),
             Line("schedule", "1 job", self.prices["cloud_scheduler"]["job_month"], 0.0),
@@ -64,13 +67,23 @@ class Costs:
             Line("database", "Supabase Pro", database, database),
         ]
 
+    def cloudsql_month(self) -> float:
+        """A month of the Cloud SQL instance that `scripts/deploy` creates, such as `db-custom-1-3840`."""
+        vcpus, mib = (int(part) for part in CloudSql().tier.split("-")[2:])
+        prices = self.prices["cloud_sql"]
+        each_hour = vcpus * prices["vcpu_hour"] + mib / 1024 * prices["gib_hour"]
+        return float(self.assumed["hours"] * each_hour + self.assumed["cloud_sql_gb"] * prices["ssd_gb_month"])
+
     def pages(self, pages: int) -> list[Line]:
         """Collect new pages by tickets, and embed them with the built-in model."""
         each = self.measured["collect"]["cpu_s_per_page"]
         tickets = pages // self.assumed["pages_per_ticket"]
         compute = [
             Line(
-                f"compute: {name}", f"{pages * each[name]:,.0f} CPU s", self._service(pages * each[name], tickets), 0.0
+                f"compute: {name}",
+                f"{pages * each[name]:,.0f} CPU s",
+                self._service(name, pages * each[name], tickets),
+                0.0,
             )
             for name in ("collection", "embedding")
         ]
@@ -96,7 +109,7 @@ class Costs:
             Line(
                 "compute: chat",
                 f"{billed:,.0f} s billed, {used:,.0f} CPU s used",
-                self._service_billed(billed, answers),
+                self._service_billed("chat", billed, answers),
                 0.0,
             ),
             Line("Worker", f"{answers:,} requests", worker, worker),
@@ -108,18 +121,17 @@ class Costs:
         chunks = pages * self.measured["collect"]["chunks_per_page"]
         used = chunks * self.measured["collect"]["embedding_cpu_s_per_chunk"]
         run = self.prices["cloud_run"]
-        price = used * (run["job_vcpu_s"] + self.assumed["job_gib"] * run["job_gib_s"])
+        price = used * (run["job_vcpu_s"] + MEMORY_GIB["job"] / CPUS["job"] * run["job_gib_s"])
         return [Line("compute: job", f"{chunks:,.0f} chunks, {used:,.0f} CPU s", price, 0.0)]
 
-    def _service(self, cpu_s: float, requests: float) -> float:
-        """Price processor time in a service. The vCPU is billed longer than it is used."""
-        return self._service_billed(cpu_s * self.assumed["vcpu_s_per_cpu_s"], requests)
+    def _service(self, function: str, cpu_s: float, requests: float) -> float:
+        """Price processor time in a service. The vCPUs are billed longer than they are used."""
+        return self._service_billed(function, cpu_s * self.assumed["vcpu_s_per_cpu_s"] / CPUS[function], requests)
 
-    def _service_billed(self, seconds: float, requests: float) -> float:
+    def _service_billed(self, function: str, seconds: float, requests: float) -> float:
         run: dict[str, float] = self.prices["cloud_run"]
-        gib: float = self.assumed["service_gib"]
-        billed = max(seconds, requests * MIN_BILLED_S)
-        return billed * (run["service_vcpu_s"] + gib * run["service_gib_s"]) + requests * run["request"]
+        each_s = CPUS[function] * run["service_vcpu_s"] + MEMORY_GIB[function] * run["service_gib_s"]
+        return max(seconds, requests * MIN_BILLED_S) * each_s + requests * run["request"]
 
     def _always_on(self) -> float:
         """Price a container that runs all month."""
@@ -142,6 +154,11 @@ def table(lines: list[Line]) -> str:
     rows += [f"| {line.name} | {line.amount} | {dollars(line.ours)} | {dollars(line.theirs)} |" for line in lines]
     ours, theirs = sum(line.ours for line in lines), sum(line.theirs for line in lines)
     return "\n".join([*rows, f"| **total** | | **{dollars(ours)}** | **{dollars(theirs)}** |"])
+
+
+def sizes() -> str:
+    """List the sizes of the containers: `chat` 1 vCPU and 1 GiB, …"""
+    return ", ".join(f"`{name}` {CPUS[name]} vCPU and {MEMORY_GIB[name]} GiB" for name in CPUS)
 
 
 def page(measured: Any, prices: Any) -> str:
@@ -173,7 +190,8 @@ so the other tables add nothing for it.
 
 {table(costs.idle_month())}
 
-On Cloud SQL's smallest instance instead of Supabase, the database is {dollars(prices["cloud_sql"]["small_month"])}.
+On Cloud SQL instead of Supabase (`{CloudSql().tier}`, {assumed["cloud_sql_gb"]} GB), the database is
+{dollars(costs.cloudsql_month())}.
 
 ## 1,000 collected pages
 
@@ -187,7 +205,7 @@ and {unchanged["embedding"]:.2f} in `embedding`.
 {table(costs.answers(1000))}
 
 Model prices are those of {prices["model"]["name"]}. The built-in model (`extractive`) costs no tokens.
-Concurrent answers share one vCPU.
+Concurrent answers share one vCPU, up to {STREAMS} on an instance.
 
 ## A model switch with 1,000 pages
 
@@ -199,7 +217,7 @@ embedding model is billed by tokens instead of compute.
 ## Assumptions
 
 - A request is billed {assumed["vcpu_s_per_cpu_s"]:g} times its processor time, because it waits for the database.
-  Services have 1 vCPU and at most {assumed["service_gib"]:g} GiB, job workers {assumed["job_gib"]:g} GiB.
+  Containers have, as deployed: {sizes()}.
 - An answer takes {assumed["answer_s"]:g} s and {assumed["answer_tokens"]} output tokens. Its prompt was measured at
   {measured["answers"]["prompt_characters"]:,} characters, {assumed["characters_per_token"]:g} per token.
 - A month has {assumed["hours"]} hours. No instance is running at a tick, so each tick pays for a cold start

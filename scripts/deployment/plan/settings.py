@@ -10,6 +10,9 @@ THREADS = {"chat": 8, "collection": 8, "embedding": 16}
 STREAMS = 64
 """Answers that an instance of `chat` streams concurrently."""
 
+CPUS = {"chat": 1, "collection": 1, "embedding": 2, "job": 2}
+"""vCPUs of each container."""
+
 MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4}
 """Memory of each container, in GiB. Files in /tmp count towards it."""
 

@@ -6,11 +6,9 @@ from typing import Any
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import pairs
 from scripts.deployment.plan.installation import RELEASE_LABEL, SCHEMA_LABEL, Installation
-from scripts.deployment.plan.settings import MEMORY_GIB, variables
+from scripts.deployment.plan.settings import CPUS, MEMORY_GIB, variables
 from scripts.deployment.resources.images import promoted_image
 from scripts.deployment.resources.secrets import references
-
-_CPU = {"chat": "1", "collection": "1", "embedding": "2", "job": "2"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def desired_container(reader: str, installation: Installation, state: CloudState
         image=promoted_image(installation, reader) or state.images.get(tagged, tagged),
         labels=((RELEASE_LABEL, installation.tag), (SCHEMA_LABEL, installation.schema)),
         account=installation.account(reader),
-        cpu=_CPU[reader],
+        cpu=str(CPUS[reader]),
         memory=f"{MEMORY_GIB[reader]}Gi",
         cloudsql=installation.cloudsql_instance,
         variables=tuple(sorted(variables(reader, installation, state.project_number).items())),

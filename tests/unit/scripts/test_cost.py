@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.cost import MEASURED, PAGE, PRICES, Costs, dollars, page, table
+from scripts.deployment.plan.installation import CloudSql
 
 SERVICE_S = 0.000024 + 2 * 0.0000025
 MEASUREMENTS = {
@@ -39,19 +40,26 @@ def test_idle_month_pays_for_four_ticks_an_hour(costs: Costs) -> None:
 
 def test_pages_pay_for_twice_their_processor_time(costs: Costs) -> None:
     paid = ours(costs.pages(1000))
-    assert paid["compute: embedding"] == pytest.approx(200 * 2 * SERVICE_S + 15 * 0.0000004)
+    # 2 vCPU and 2 GiB: a second of one vCPU is billed with one GiB.
+    assert paid["compute: embedding"] == pytest.approx(200 * 2 * (0.000024 + 0.0000025) + 15 * 0.0000004)
     assert paid["compute: collection"] == pytest.approx(10 * 2 * SERVICE_S + 15 * 0.0000004)
 
 
 def test_answers_pay_for_the_vcpu_while_the_model_writes_and_for_tokens(costs: Costs) -> None:
     paid = ours(costs.answers(1000))
-    assert paid["compute: chat"] == pytest.approx(8000 * SERVICE_S + 1000 * 0.0000004)
+    assert paid["compute: chat"] == pytest.approx(8000 * (0.000024 + 0.0000025) + 1000 * 0.0000004)
     assert paid["model tokens"] == pytest.approx(2_000_000 * 0.000003 + 300_000 * 0.000015)
 
 
 def test_model_switch_embeds_every_passage_once_in_the_job(costs: Costs) -> None:
     [job] = costs.switch(1000)
-    assert job.ours == pytest.approx(10_000 * 0.02 * (0.000018 + 4 * 0.000002))
+    assert job.ours == pytest.approx(10_000 * 0.02 * (0.000018 + 2 * 0.000002))
+
+
+def test_cloud_sql_is_priced_at_the_size_that_is_deployed(costs: Costs) -> None:
+    assert CloudSql().tier == "db-custom-1-3840"
+    assert costs.cloudsql_month() == pytest.approx(730 * (0.0413 + 3.75 * 0.007) + 10 * 0.17)
+    assert f"`{CloudSql().tier}`, 10 GB), the database is\n$51.01" in PAGE.read_text()
 
 
 def test_amounts_are_rounded_to_cents_or_two_digits_and_summed(costs: Costs) -> None:
