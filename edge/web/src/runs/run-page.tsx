@@ -60,12 +60,12 @@ function RunCard({ followed: { run, progress }, source, title, onChange }: CardP
       {run.state === "running" && (
         <div>
           <ProgressBar progress={progress} state={run.state} label={title} />
-          <RunWaiting run={run} />
           {run.seconds_left !== null && !run.waiting && (
             <p className="small muted">About {formatDuration(run.seconds_left)} left</p>
           )}
         </div>
       )}
+      <RunWaiting run={run} />
       <RunReport run={run} />
       {run.notice !== null && <p className="note">{run.notice}</p>}
       {hasPendingRemovals && source && <PendingRemovals source={source} runId={run.id} onChange={onChange} />}

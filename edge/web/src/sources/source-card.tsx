@@ -64,11 +64,9 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         </p>
       )}
       {run && progress && (
-        <div>
-          <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
-          <RunWaiting run={run} />
-        </div>
+        <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
       )}
+      {run && isRunning && <RunWaiting run={run} />}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
       {run && !isRunning && <RunReport run={run} />}
       {source.pending_removals > 0 && !isRunning && <PendingRemovals source={source} onChange={onChange} />}
