@@ -241,6 +241,21 @@ def test_pause_beyond_the_patience_fails_the_run_at_once(
     assert tenants.blocks() == []
 
 
+def test_repeated_pauses_end_with_the_patience(tenants: Tenants, servers: list[Server]) -> None:
+    """The time since the first failure counts, not the single pause."""
+    refuse(servers[0])
+    [run] = tenants.collect((tenants.first, tenants.first.add_source(url(servers[0]))))
+    for _ in range(2):
+        assert_waits(tenants.first.read(run.id), servers[0])
+        with tenants.first.database.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("update steps set first_failed_at = first_failed_at - interval '50 min'"))
+        tenants.end_pauses()
+    after = tenants.first.read(run.id)
+    assert (after.state, len(servers[0].requests)) == ("failed", 3)
+    assert after.error is not None
+    assert "longer than Headwater waits: 7200 seconds in total" in after.error["detail"]
+
+
 @pytest.mark.parametrize("retry_after", ["-1", "-99999999999", "nan", "inf", "1e9", "0x7fffffff", "0", "", "soon", "²"])
 def test_pause_that_is_no_time_delays_only_the_step(tenants: Tenants, servers: list[Server], retry_after: str) -> None:
     refuse(servers[0], retry_after=retry_after.encode().decode("latin-1"))
