@@ -162,4 +162,4 @@ def find_origin(kind: str, config: Mapping[str, Any]) -> str | None:
     """
     if "url" not in config and "host" not in config:
         return kind
-    return origin_of(str(config["url"]) if "url" in config else f"{kind}://{config['host']}")
+    return origin_of(str(config["url"]) if "url" in config else f"tcp://{config['host']}")

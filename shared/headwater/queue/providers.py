@@ -1,7 +1,7 @@
 """Names of providers. A provider is a remote service as one credential sees it: an origin, a space, the credential.
 
-When a provider asks for a pause, all steps with its name wait. A name therefore never says more than the server's
-limit covers, and a workspace's requests never delay those of another (docs/decisions/0017):
+When a provider asks for a pause, all steps with its name wait. A workspace's own credential therefore never delays
+another workspace (docs/decisions/0017):
 
 - `https://github.com 7d0f…`: with a token. A keyed hash of the token and the workspace.
 - `https://github.com 0b9e4c1e-…`: without one. The id of the workspace, although the server may count all of an

@@ -53,7 +53,8 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
     [
         ("git", {"url": "https://github.com/o/r"}, "https://github.com"),
         ("git", {"url": "file:///srv/r"}, None),
-        ("mail", {"host": "imap.example.com:993"}, "mail://imap.example.com:993"),
+        ("mail_box", {"host": "imap.example.com:993"}, "tcp://imap.example.com:993"),
+        ("wiki", {"url": "not a URL"}, None),
         ("notion", {"database": "7f3a"}, "notion"),
     ],
 )
