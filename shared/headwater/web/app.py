@@ -276,11 +276,11 @@ def _decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
     """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
     if kind is None:
         return None
-    if (request.content_length or 0) > max_bytes:
-        raise errors.PayloadTooLarge(f"The body has {request.content_length} bytes; the limit is {max_bytes}.")
     content = request.stream.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise errors.PayloadTooLarge(f"The body is larger than the limit of {max_bytes} bytes.")
+        raise errors.PayloadTooLarge(
+            f"The body is larger than {max_bytes} bytes, the limit of this route. Send less at a time."
+        )
     if not content.strip():
         raise errors.BadRequest("The body is empty. Send a JSON object.")
     try:

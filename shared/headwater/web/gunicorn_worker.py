@@ -312,14 +312,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         self.poller.register(connection.sock, events, lambda _: self._attempt(connection, call))
 
     def _attempt(self, connection: Connection, call: "Callable[[Connection], None]") -> None:
-        """Call a function of a connection; close it if the client has gone."""
+        """Call a function of a connection; close the connection if that fails."""
         if connection not in self._connections:  # closed by an earlier event
             return
         try:
             call(connection)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # the client has gone
+            self._close(connection)
+        except Exception as error:  # noqa: BLE001 - the boundary: other connections must go on
+            logs.event("connection.failed", severity=40, error=error)
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:

@@ -112,10 +112,11 @@ class RequestReader:
         return end + 4 if end >= 0 else -1
 
     def _parse_head(self, head: bytes) -> None:
+        lines = head.removeprefix(b"\r\n").count(b"\r\n")  # the request line, the headers, and an empty line
+        if lines > MAX_HEADERS + 2:
+            raise HeadersTooLarge(f"The request has more than {MAX_HEADERS} headers. Send fewer.")
         try:
             self.request = Request(self._config, IterUnreader([head]), self._peer)
-        except gunicorn_errors.LimitRequestHeaders as error:
-            raise HeadersTooLarge(f"The request has more than {MAX_HEADERS} headers. Send fewer.") from error
         except (gunicorn_errors.ParseException, gunicorn_errors.NoMoreData, StopIteration) as error:
             raise BadRequest(f"The request is malformed: {_reason(error)}.") from error
         reader = self.request.body.reader
@@ -123,7 +124,7 @@ class RequestReader:
             self._body = _ChunkedBody()
         else:
             if reader.length > MAX_CONTENT_BYTES:
-                raise PayloadTooLarge(f"The body has {reader.length} bytes; the limit is {MAX_CONTENT_BYTES}.")
+                raise PayloadTooLarge(_TOO_LARGE)
             self._body = _SizedBody(reader.length)
         # gunicorn would send it when the response begins.
         self._expects_continue, self.request._expected_100_continue = self.request._expected_100_continue, False
@@ -200,7 +201,7 @@ class _ChunkedBody:
             raise BadRequest("The request is malformed: the size of a chunk is invalid.")
         self._remaining = int(size[0], 16)
         if self._written + self._remaining > MAX_CONTENT_BYTES:
-            raise PayloadTooLarge(f"The body is larger than the limit of {MAX_CONTENT_BYTES} bytes.")
+            raise PayloadTooLarge(_TOO_LARGE)
         self._state = "data" if self._remaining else "trailers"
         return False
 
@@ -214,6 +215,8 @@ class _ChunkedBody:
         if self._framing > MAX_FRAMING_BYTES + self._written:
             raise BadRequest("The body's chunks are too small, or it has too many trailers. Send larger chunks.")
 
+
+_TOO_LARGE = f"The body is larger than {MAX_CONTENT_BYTES} bytes, the limit of the server. Send less at a time."
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 

@@ -224,7 +224,7 @@ def test_client_that_expects_100_continue_gets_it(server: Server) -> None:
 def test_too_large_body_is_refused_before_it_is_sent(server: Server) -> None:
     with server.connect() as client:
         client.send(request("/", "Expect: 100-continue", "Content-Length: 50000000", method="POST"))
-        assert "limit is 33554432" in problem(client, 413)["detail"]
+        assert "larger than 33554432 bytes" in problem(client, 413)["detail"]
 
 
 def test_half_closed_connection_gets_its_response(server: Server) -> None:

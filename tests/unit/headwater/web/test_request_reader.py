@@ -217,6 +217,7 @@ def test_reason_does_not_quote_the_request() -> None:
         (post("X: " + "a" * MAX_HEADERS_BYTES), HeadersTooLarge),
         (post("X: " + "a" * MAX_HEADERS_BYTES)[:-4], HeadersTooLarge),
         (post("X: a\r\n" * MAX_HEADERS), HeadersTooLarge),
+        (post(":\r\n" * 20_000), HeadersTooLarge),
         (post(f"Content-Length: {MAX_CONTENT_BYTES + 1}"), PayloadTooLarge),
         (post(CHUNKED, b"%x\r\n" % (MAX_CONTENT_BYTES + 1)), PayloadTooLarge),
         (post(CHUNKED, b"ffffffffffffffff\r\n"), PayloadTooLarge),
@@ -233,6 +234,10 @@ def test_request_within_the_limits_is_read() -> None:
     line = f"GET /api/search?q={escaped}&k=10&source_id=00000000-0000-4000-8000-000000000000 HTTP/1.1\r\n"
     headers = "Host: a\r\nAuthorization: Bearer " + "a" * 32_768 + "\r\nX: " + "b" * 30_000 + "\r\n"
     assert len(read((line + headers + "\r\n").encode()).request.query) > 12 * 32_000
+
+
+def test_number_of_headers_is_limited() -> None:
+    assert len(read(b"\r\n" + post("X: a\r\n" * (MAX_HEADERS - 2) + "Y: b")).request.headers) == MAX_HEADERS
 
 
 def test_tiny_chunks_are_limited() -> None:
