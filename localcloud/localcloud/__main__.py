@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 from localcloud.event_log import emit
+from localcloud.grpc_api.certificate import load_or_create_certificate
+from localcloud.grpc_api.tunnel import GrpcTunnel
+from localcloud.listener import Listener
 from localcloud.private_files import PrivateFileError, load_or_create_token
 from localcloud.rest.discovery import Discovery
 from localcloud.rest.router import Route, Router
-from localcloud.rest.server import Server
+from localcloud.rest.server import RestServer
 from localcloud.run.api import CloudRunJobs
 from localcloud.run.execution.images import ImageError, Images, read_images
 from localcloud.run.records import SCHEMA as RUN_SCHEMA
@@ -110,14 +113,16 @@ async def _serve(arguments: argparse.Namespace, images: Images) -> None:
     routes += signing.routes if signing else []
     router = Router(routes)
     scheduler_sender.router = router
-    server = Server(router, token)
-    port = await server.bind(arguments.host, arguments.port)
+    grpc = GrpcTunnel(router, token, load_or_create_certificate(arguments.data))
+    listener = Listener(RestServer(router, token), grpc)
+    port = await listener.bind(arguments.host, arguments.port)
     for service in services:
         service.start()
-    await server.listen()
+    await listener.listen()
     emit("INFO", f"localcloud listens on http://{arguments.host}:{port}", action="start", port=port)
     await stop.wait()
-    await server.close()
+    await listener.close()
+    await grpc.stop()
     for service in services:
         await service.stop()
     outbound.close()

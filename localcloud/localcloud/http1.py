@@ -34,12 +34,15 @@ class Head:
         return "keep-alive" in connection if self.version == "HTTP/1.0" else "close" not in connection
 
 
-async def read_head(reader: asyncio.StreamReader) -> Head | None:
-    """Read a message's head, or return None if the peer closed the connection before it. Errors: ProtocolError."""
+async def read_head(reader: asyncio.StreamReader, begun: bytes = b"") -> Head | None:
+    """Read a message's head, or return None if the peer closed the connection before it. Errors: ProtocolError.
+
+    `begun`: its first bytes, if they were read before.
+    """
     try:
-        raw = await reader.readuntil(b"\r\n\r\n")
+        raw = begun + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
-        if not error.partial:
+        if not begun + error.partial:
             return None
         raise ProtocolError("the connection was closed in the middle of a message") from error
     except asyncio.LimitOverrunError as error:

@@ -61,6 +61,7 @@ class Cloud:
     """A running localcloud, and the client libraries connected to it."""
 
     def __init__(self, data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        self.data = data
         self.token_file = data.with_name(f"{data.name}-token")
         self.token_file.touch(mode=0o600)
         self.token_file.write_text(LOCAL_TOKEN)

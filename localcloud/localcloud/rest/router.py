@@ -37,6 +37,7 @@ class ApiError(Exception):
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
+        self.status = status
         self.http_status = HTTP_STATUS[status]
         self.body: JsonObject = {"error": {"code": self.http_status, "message": message, "status": status}}
 
@@ -91,31 +92,33 @@ class Router:
         try:
             url = _split(target)
             query = dict(parse_qsl(url.query, keep_blank_values=True))
-            result = self._call(verb, unquote(url.path), query, body=body, host=url.netloc or host)
-            status, result = 200, await result if inspect.isawaitable(result) else result
+            route, variables = self.find(verb, unquote(url.path))
+            status, result = 200, await self.call(route, Call(variables, query, _parse(body), url.netloc or host))
         except ApiError as error:
             status, result = error.http_status, error.body
-        except Exception:  # noqa: BLE001 - boundary: a defect must fail one request, not the server
-            emit(
-                "ERROR",
-                "method failed with an unexpected error",
-                action=f"{verb} {target.partition('?')[0]}",
-                stack_trace=traceback.format_exc(),
-            )
-            internal = ApiError("INTERNAL", "Internal error encountered.")
-            status, result = internal.http_status, internal.body
         numbers = "enum-encoding=int" in query.get("$alt", "")
-        return status, json.dumps(result, default=_enum_number if numbers else _enum_name).encode()
+        return status, json.dumps(result, default=_enum_number if numbers else enum_name).encode()
 
-    def _call(
-        self, verb: str, path: str, query: Mapping[str, str], *, body: bytes, host: str
-    ) -> JsonObject | Awaitable[JsonObject]:
+    def find(self, verb: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Return the method of a path, without percent-encoding, and the variables in it. Errors: UNIMPLEMENTED."""
         for route_verb, pattern, route in self._routes:
             if route_verb == verb and (match := pattern.fullmatch(path)):
-                if route.handler is None:
-                    raise ApiError("UNIMPLEMENTED", f"{route.name} is not supported by localcloud.")
-                return route.handler(Call(match.groupdict(), query, _parse(body), host))
+                return route, match.groupdict()
         raise ApiError("UNIMPLEMENTED", f"{verb} {path} is not a method that localcloud supports.")
+
+    async def call(self, route: Route, call: Call) -> JsonObject:
+        """Call a method. Errors: ApiError; an unexpected error is logged and becomes INTERNAL."""
+        if route.handler is None:
+            raise ApiError("UNIMPLEMENTED", f"{route.name} is not supported by localcloud.")
+        try:
+            result = route.handler(call)
+            return await result if inspect.isawaitable(result) else result
+        except ApiError:
+            raise
+        except Exception as error:
+            message, trace = "method failed with an unexpected error", traceback.format_exc()
+            emit("ERROR", message, action=f"{route.verb} {route.name}", stack_trace=trace)
+            raise ApiError("INTERNAL", "Internal error encountered.") from error
 
 
 def invalid(message: str) -> ApiError:
@@ -148,7 +151,8 @@ def _parse(body: bytes) -> Any:
         raise ApiError("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from error
 
 
-def _enum_name(value: object) -> str:
+def enum_name(value: object) -> str:
+    """Return an enum member as its name, for `json.dumps`."""
     if isinstance(value, enum.Enum):
         return value.name
     raise TypeError(f"{value!r} is not JSON")

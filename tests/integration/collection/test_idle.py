@@ -18,8 +18,11 @@ import sqlalchemy as sa
 
 from headwater.database.migrations import register_model
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from localcloud.grpc_api.certificate import load_or_create_certificate
+from localcloud.grpc_api.tunnel import GrpcTunnel
+from localcloud.listener import Listener
 from localcloud.rest.router import Router
-from localcloud.rest.server import Server
+from localcloud.rest.server import RestServer
 from localcloud.scheduler.api import CloudScheduler
 from localcloud.scheduler.records import SCHEMA as SCHEDULER_SCHEMA
 from localcloud.scheduler.sender import JobRequestSender
@@ -89,7 +92,8 @@ class Cloud:
         targets = JobRequestSender(signing)
         services = CloudTasks(store, signing, Limits()), CloudScheduler(store, targets, clock=self.clock)
         targets.router = Router([*signing.routes, *(route for service in services for route in service.routes)])
-        server = Server(targets.router, LOCAL_TOKEN)
+        grpc = GrpcTunnel(targets.router, LOCAL_TOKEN, load_or_create_certificate(self._data))
+        server = Listener(RestServer(targets.router, LOCAL_TOKEN), grpc)
         self.url = f"http://127.0.0.1:{await server.bind('127.0.0.1', 0)}"
         for service in services:
             service.start()

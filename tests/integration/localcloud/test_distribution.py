@@ -1,17 +1,18 @@
 """The distribution `headwater-localcloud`: its wheel runs in an environment that has only its declared dependencies."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
+import grpc
 import pytest
 import urllib3
+from packaging.requirements import Requirement
 
 from tests.harness.localcloud import PATIENCE_S
 from tests.harness.paths import ROOT
@@ -24,8 +25,13 @@ def pip(*arguments: str | Path) -> None:
     subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], check=True)
 
 
-def dependencies() -> list[str]:
-    return [re.split(r"[^\w.-]", requirement)[0] for requirement in distribution(DISTRIBUTION).requires or []]
+def dependencies(name: str, extras: Collection[str] = ()) -> set[str]:
+    """Return the distributions that one needs on this machine, directly or not."""
+    needed: set[str] = set()
+    for requirement in map(Requirement, distribution(name).requires or []):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            needed |= {requirement.name} | dependencies(requirement.name, requirement.extras)
+    return needed
 
 
 def copy_distribution(name: str, site_packages: Path) -> None:
@@ -52,7 +58,7 @@ def binaries(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     [site_packages] = folder.glob("lib/python*/site-packages")
-    for name in dependencies():
+    for name in dependencies(DISTRIBUTION):
         copy_distribution(name, site_packages)
     pip("--python", python, "install", "--no-deps", "--no-index", wheel)
     pip("--python", python, "check")
@@ -85,6 +91,11 @@ def test_installed_module_serves_the_apis(binaries: Path, tmp_path: Path) -> Non
             headers = {"Authorization": f"Bearer {(tmp_path / 'data' / 'token').read_text()}"}
             created = http.request("POST", f"{url}/v1/projects/p/locations/l/jobs", json=JOB, headers=headers)
             assert (created.status, created.json()["state"]) == (200, "ENABLED")
+            with grpc.insecure_channel(url.removeprefix("http://")) as channel:
+                call = channel.unary_unary("/google.cloud.tasks.v2.CloudTasks/GetQueue")
+                with pytest.raises(grpc.RpcError) as raised:
+                    call(b"", metadata=[("authorization", headers["Authorization"])], timeout=PATIENCE_S)
+            assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT, "the name is missing"
         finally:
             process.terminate()
         assert process.wait(PATIENCE_S) == 0
