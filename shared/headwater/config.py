@@ -5,6 +5,7 @@ Only this module reads the environment. docs/settings.md lists all settings; a t
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
@@ -124,6 +125,17 @@ class Settings:
     extension_timeout_s: float = _setting(
         "Time-out of an extension for listing a source or fetching a batch.", 120.0, "s"
     )
+    parse_timeout_s: float = _setting(
+        "Processor time for parsing and chunking one file. A file that needs more fails; the run continues.", 10.0, "s"
+    )
+    parse_memory_bytes: int = _setting(
+        "Memory for parsing and chunking one file. A file that needs more fails; the run continues.",
+        384 * 1024**2,
+        "bytes",
+    )
+    parse_processes: int = _setting(
+        "Processes that parse files, per instance. One workspace never has all of them, if there are several.", 2
+    )
     fetch_private: bool = _setting("Allow sources on private and loopback addresses.", False)
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
@@ -187,7 +199,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
-_AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days"}
+_AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days", "parse_timeout_s", "parse_processes"}
 
 
 def _find_problems(settings: Settings) -> list[str]:
@@ -292,3 +304,11 @@ def environment_without_settings() -> dict[str, str]:
     """Return the environment for a process that runs code of others: without our settings, so without any key."""
     names = {spec.name.upper() for spec in fields(Settings)}
     return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def minimal_environment() -> dict[str, str]:
+    """Return the environment for a process that only computes: what Python and the system's libraries read."""
+    return {name: value for name, value in os.environ.items() if _BASIC_VARIABLES.fullmatch(name)}
+
+
+_BASIC_VARIABLES = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|MALLOC_\w+|PYTHON\w+")

@@ -74,8 +74,14 @@ def parse(name: str, content: bytes, media_type: str) -> Any:
             raise ValueError("not a letter")
         case b"sleep":
             time.sleep(3600)
+        case b"hold the interpreter":
+            re.match(r"(a+)+$", "a" * 60 + "b")
         case b"exit":
             os._exit(3)
+        case b"crash":
+            os.kill(os.getpid(), 11)
+        case b"grow":
+            bytearray(4 * 1024**3)
         case b"return text":
             return "no result"
         case b"return a bad block":

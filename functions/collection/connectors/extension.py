@@ -11,7 +11,8 @@ import msgspec
 from headwater.connectors import ConnectorContext, Entry, Fetched, Listing, SourceKind, check_listing
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
 from headwater.extensions.discovery import Extension
-from headwater.extensions.process import ExtensionProcess, ExtensionStopped
+from headwater.extensions.process import ExtensionProcess
+from headwater.processes.process import ProcessStopped
 from headwater.schemas import has_nul
 
 DESCRIBE_S = 10.0
@@ -99,7 +100,7 @@ class ExtensionReader:
                         raise PermanentError(f"The extension returned NUL characters for {file.key}.")
                     missing.discard(file.key)
                     yield self._without_large_content(file)
-        except ExtensionStopped as error:
+        except ProcessStopped as error:
             if len(missing) == len(entries) > 1:
                 raise SystemicError(error.message) from error
             raise

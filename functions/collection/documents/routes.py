@@ -1,22 +1,25 @@
 """Routes of documents: list, read, upload, restore and delete them, decide about pending removals."""
 
-from functools import cache
+from functools import partial
 
 from functions.collection.documents import documents, removals, restore, upload
 from functions.collection.documents.documents import Document, DocumentList, DocumentQuery, read_document_ref
+from functions.collection.documents.parser_pool import parser_pool
 from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
 from functions.collection.documents.upload import AddedDocument, NewDocument
 from functions.collection.runs.start import StartedRun
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
 from headwater.database.transactions import Database
-from headwater.embedding.registry import load_tokenizer
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Reply, Route
 from headwater.web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
 
 _JSON_EXPANSION = 3
 """Maximum bytes of JSON per byte of UTF-8 text: the two bytes of ü become the six of `\\u00fc`."""
+
+_WAIT_S = 5.0
+"""How long an upload waits for a process that parses it."""
 
 _CACHE_FOR_A_MINUTE = {"Cache-Control": "private, max-age=60", "Vary": "Authorization, X-Workspace"}
 """For the browser's cache and the Worker's, per caller and workspace."""
@@ -29,7 +32,7 @@ class DocumentRoutes:
         self.database = database
         self.settings = settings
         self.tickets = tickets
-        self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
+        self.parsers = parser_pool(settings)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -120,7 +123,8 @@ class DocumentRoutes:
         workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
         with self.database.transaction(workspace_id) as tx:
             model = upload.check_addable(tx, workspace_id, source_id, new.key)
-        rows = upload.read(new, self.tokenizer(model), self.settings.max_file_bytes)
+        parse = partial(self.parsers.parse, workspace_id, model=model, wait_s=_WAIT_S)
+        rows = upload.read(new, parse, self.settings.max_file_bytes)
         with self.tickets.opening_run(call.workspace_id) as tx:
             return upload.add_document(tx, workspace_id, source_id, rows)
 

@@ -1,25 +1,23 @@
-"""Parse and chunk fetched files, and store them as documents with their chunks and links.
+"""Store parsed files as documents with their chunks and links.
 
 Used by the `fetch` step and by manual uploads. A file that cannot be parsed leaves the document's last text in place;
 the reason is stored with the document and its item.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.chunking.chunk import Chunk, chunk
-from functions.collection.parsers.parse import BatchParser, ParsedDocument
+from functions.collection.chunking.chunk import Chunk
+from functions.collection.documents.parsed_file import ParsedFile
 from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
-from headwater.embedding.base import Tokenizer
-from headwater.errors import PermanentError, SystemicError
-from headwater.extensions.process import ExtensionFailed, ExtensionStopped
+from headwater.errors import SystemicError
 
 ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, str]
 """Key, ordinal, start, end, heading path, input hash, token count, and the words for full-text search."""
@@ -46,18 +44,33 @@ def read_active_model(tx: Connection) -> str:
     return model
 
 
-def read_files(
-    files: Iterable[Fetched], fingerprints: Mapping[str, str], tokenizer: Tokenizer, parsers: BatchParser
-) -> DocumentRows:
-    """Parse and chunk files; `fingerprints` are the ones to store, by key.
+def document_rows(parsed: Iterable[tuple[Fetched, ParsedFile | str]], fingerprints: Mapping[str, str]) -> DocumentRows:
+    """Make the rows of parsed files; a text in place of a result is the reason for none.
 
-    Raises ExtensionStopped if a parser took too long over one of several files.
+    `fingerprints` are the ones to store, by key.
     """
     rows = DocumentRows()
-    parsed = dict(_parse_each(files, fingerprints, parsers, rows))
-    for key, chunks in zip(parsed, chunk(list(parsed.values()), tokenizer), strict=True):
-        rows.chunks.extend(_chunk_row(key, parsed[key], piece) for piece in chunks)
-        rows.relations.extend((key, link.kind, link.target, link.start, link.end) for link in parsed[key].links)
+    for file, result in parsed:
+        document: dict[str, Any] = {
+            "k": file.key,
+            "f": fingerprints[file.key],
+            "url": file.url,
+            "media_type": file.media_type,
+            "title": file.key.rpartition("/")[2],
+            "text": "",
+            "front_matter": {},
+            "error": None,
+        }
+        rows.documents.append(document)
+        if isinstance(result, str):
+            document["error"] = result
+            rows.item_updates.append(item_update(file.key, "failed", result))
+            continue
+        document |= {"title": result.title, "text": result.text, "front_matter": result.front_matter}
+        if result.warnings:
+            rows.item_updates.append(item_update(file.key, "done", warning="; ".join(result.warnings)))
+        rows.chunks.extend(_chunk_row(file.key, result, piece) for piece in result.chunks)
+        rows.relations.extend((file.key, link.kind, link.target, link.start, link.end) for link in result.links)
     return rows
 
 
@@ -83,40 +96,7 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
     return {"k": key, "state": state, "reason": reason, "warning": warning}
 
 
-def _parse_each(
-    files: Iterable[Fetched], fingerprints: Mapping[str, str], parsers: BatchParser, rows: DocumentRows
-) -> Iterator[tuple[str, ParsedDocument]]:
-    """Parse files, adding the document and the item's update of each to `rows`."""
-    for file in files:
-        document: dict[str, Any] = {
-            "k": file.key,
-            "f": fingerprints[file.key],
-            "url": file.url,
-            "media_type": file.media_type,
-            "title": file.key.rpartition("/")[2],
-            "text": "",
-            "front_matter": {},
-            "error": file.error,
-        }
-        parsed = None
-        try:
-            if file.content is not None:
-                parsed = parsers.parse(file.key, file.content, file.media_type, file.title)
-        except (PermanentError, ExtensionFailed) as error:
-            if isinstance(error, ExtensionStopped) and len(fingerprints) > 1:
-                raise  # the step is split, so that one file does not hold up the others
-            document["error"] = error.message
-        rows.documents.append(document)
-        if parsed is None:
-            rows.item_updates.append(item_update(file.key, "failed", document["error"]))
-            continue
-        document |= {"title": parsed.title, "text": parsed.text, "front_matter": parsed.front_matter}
-        if parsed.warnings:
-            rows.item_updates.append(item_update(file.key, "done", warning="; ".join(parsed.warnings)))
-        yield file.key, parsed
-
-
-def _chunk_row(key: str, document: ParsedDocument, piece: Chunk) -> ChunkRow:
+def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
     words = " ".join((document.title, *piece.heading_path, document.text[piece.start : piece.end]))
     place = piece.ordinal, piece.start, piece.end, piece.heading_path

@@ -7,6 +7,7 @@ transaction; a run of kind `upload` then resolves links and embeds. Deleting lea
 import hashlib
 import re
 import uuid
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -15,17 +16,19 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.documents.fingerprints import stored_fingerprint
-from functions.collection.documents.store import DocumentRows, read_active_model, read_files, store
-from functions.collection.parsers.parse import BatchParser
+from functions.collection.documents.parsed_file import ParsedFile
+from functions.collection.documents.store import DocumentRows, document_rows, read_active_model, store
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
 from headwater.connectors import Entry, Fetched
-from headwater.embedding.base import Tokenizer
 from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 
 MAX_KEY_BYTES = 1000
 """Keys are indexed; Postgres limits a B-tree entry to about 2,700 bytes."""
+
+Parse = Callable[[Sequence[Fetched]], Iterable[tuple[Fetched, ParsedFile | str]]]
+"""Returns files with their results, or the reasons for none (`ParserPool.parse`)."""
 
 _TEXT = re.compile(r"text/[a-z0-9][a-z0-9.+-]{0,60}")
 
@@ -61,8 +64,8 @@ def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID,
     return read_active_model(tx)
 
 
-def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> DocumentRows:
-    """Parse and chunk a document. Raises PayloadTooLarge or UnprocessableContent."""
+def read(new: NewDocument, parse: Parse, max_bytes: int) -> DocumentRows:
+    """Parse and chunk a document. Raises PayloadTooLarge or UnprocessableContent, and what else `parse` raises."""
     content = new.text.encode()
     if len(content) > max_bytes:
         raise PayloadTooLarge(
@@ -79,10 +82,9 @@ def read(new: NewDocument, tokenizer: Tokenizer, max_bytes: int) -> DocumentRows
     hashed = hashlib.sha256(msgspec.json.encode((new.text, title, kind))).hexdigest()
     file = Fetched(new.key, content, kind, title=title)
     fingerprint = stored_fingerprint(Entry(new.key, f"by-hand-{hashed[:40]}", kind))
-    with BatchParser() as parsers:
-        rows = read_files([file], {new.key: fingerprint}, tokenizer, parsers)
+    rows = document_rows(parse([file]), {new.key: fingerprint})
     if error := rows.documents[0]["error"]:
-        raise UnprocessableContent(f"text: {error}.")
+        raise UnprocessableContent(f"text: {error.rstrip('.')}.")
     return rows
 
 

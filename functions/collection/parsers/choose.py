@@ -94,6 +94,11 @@ def _choose(extension: str, media_type: str) -> ParserChoice:
     )
 
 
+def load_built_in(name: str) -> Parser:
+    """Return a built-in parser by its name, which is its package's."""
+    return next(parser.parse for parser in _built_in().values() if parser.name == name)
+
+
 @cache
 def _built_in() -> Mapping[str, BuiltInParser]:
     parsers: dict[str, BuiltInParser] = {}

@@ -1,29 +1,16 @@
-"""Parse a fetched file: choose its parser, run it, and complete what it returned.
-
-Built-in parsers run in this process. An extension's parser runs in a process of its own, which is kept for the files of
-one batch.
-"""
+"""Complete what a parser returned: blocks, links and a title. Pure."""
 
 import re
-from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
-from functions.collection.parsers.choose import choose
 from functions.collection.parsers.markdown.structure import read_structure
-from headwater.errors import PermanentError
-from headwater.extensions.discovery import Extension
-from headwater.extensions.process import ExtensionProcess
-from headwater.parsers import Block, Link, Parsed, check_parsed
+from headwater.parsers import Block, Link, Parsed
 
 MAX_TITLE_BYTES = 160
 """A token is at least one byte, so the title leaves room for a chunk's text in the smallest model (254 tokens)."""
-
-PARSE_S = 30.0
-"""How long an extension may take for one file, unless EXTENSION_TIMEOUT_S is shorter."""
-MAX_PARSED_BYTES = 64_000_000
 
 _NO_TITLE = frozenset({"index", "readme"})
 _SEPARATORS = re.compile(r"[\s_-]+")
@@ -44,51 +31,7 @@ class ParsedDocument(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-class BatchParser:
-    """Parses the files of one batch. Close it, or use it as a context manager: it ends the extensions' processes."""
-
-    def __init__(self, timeout_s: float = PARSE_S) -> None:
-        self._timeout_s = min(timeout_s, PARSE_S)
-        self._processes: dict[Extension, ExtensionProcess] = {}
-        self._closing = ExitStack()
-
-    def parse(self, key: str, content: bytes, media_type: str, title: str | None = None) -> ParsedDocument:
-        """Parse a file; `title` replaces the one in the file.
-
-        Raises PermanentError with the reason if the file cannot be parsed, ExtensionStopped if that took too long, and
-        ExtensionFailed for any other error of an extension.
-        """
-        choice = choose(key, media_type)
-        if choice.parser is None:
-            raise PermanentError(choice.problem or "no parser reads this file")
-        if isinstance(choice.parser, Extension):
-            parsed = self._run_extension(choice.parser, key, content, media_type)
-        else:
-            parsed = choice.parser.parse(key, content, media_type)
-        document = _complete(key, parsed, title)
-        if choice.ignored is None:
-            return document
-        warning = f"the extension {choice.ignored.package} was not used: {choice.ignored.name} has a built-in parser"
-        return msgspec.structs.replace(document, warnings=(*document.warnings, warning))
-
-    def __enter__(self) -> "BatchParser":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
-
-    def _run_extension(self, extension: Extension, key: str, content: bytes, media_type: str) -> Parsed:
-        process = self._processes.get(extension)
-        if process is None:
-            process = self._processes[extension] = self._closing.enter_context(ExtensionProcess(extension))
-        parsed = process.call(
-            "parse", key, content, media_type, kind=Parsed, timeout_s=self._timeout_s, max_bytes=MAX_PARSED_BYTES
-        )
-        check_parsed(parsed)
-        return parsed
-
-
-def _complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
+def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
     """Add what a parser left out: blocks, links and a title."""
     blocks, links, warnings = parsed.blocks, parsed.links, parsed.warnings
     if blocks is None or links is None:

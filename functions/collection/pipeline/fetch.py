@@ -1,29 +1,32 @@
 """The `fetch` step: fetch, parse, chunk and store one batch of changed documents.
 
-The problem of a single file is recorded on its item. A batch is in memory until it is stored: one that is too large
-fails, and the worker splits its step into one for each item (`worker.Divisible`).
+The problem of a single file is recorded on its item. A batch is in memory until it is stored: one that is too large, or
+takes long to parse, fails, and the worker splits its step into one for each item (`worker.Divisible`).
 """
 
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
-from functions.collection.documents.store import DocumentRows, item_update, read_active_model, read_files, store
-from functions.collection.parsers.parse import BatchParser
+from functions.collection.documents.parser_pool import parser_pool
+from functions.collection.documents.store import DocumentRows, document_rows, item_update, read_active_model, store
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
 from headwater.connectors import Entry, Fetched
 from headwater.database.transactions import json_rows
-from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
+
+MAX_PARSING_S = 60.0
+"""A batch that takes longer to parse is split, so that its files take turns with other sources'."""
 
 _NOT_RETURNED = "The source listed this document but did not return it."
 
@@ -35,6 +38,7 @@ class Batch:
     `fingerprints` are the ones to store, by key.
     """
 
+    workspace_id: uuid.UUID
     credentials: Credentials
     model: str
     entries: Sequence[Entry]
@@ -47,23 +51,25 @@ class Fetch:
     def __init__(self, opener: SourceOpener, settings: Settings) -> None:
         self.opener = opener
         self.settings = settings
-        self.tokenizer = cache(lambda model: load_tokenizer(model, settings.model_dir))
+        self.parsers = parser_pool(settings)
 
     def gather(self, tx: Connection, step: Step) -> Batch:
         """Read the batch's pending items."""
         items = tx.execute(_SELECT_ITEMS, _step_items(step)).all()
         entries = [Entry(item.key, source_fingerprint(item.fingerprint)) for item in items]
         fingerprints = {item.key: with_current_versions(item.fingerprint) for item in items}
-        return Batch(read_credentials(tx, step.run_id, self.settings), read_active_model(tx), entries, fingerprints)
+        credentials = read_credentials(tx, step.run_id, self.settings)
+        return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints)
 
     def compute(self, gathered: Batch) -> DocumentRows:
         """Fetch, parse and chunk the batch."""
+        self.parsers.warm(gathered.model)
         source = gathered.credentials
         files: Iterable[Fetched] = self.opener.open(source).fetch(source.snapshot or "", gathered.entries)
         if len(gathered.entries) > 1:
-            files = _limit_size(self.settings.fetch_batch_bytes, files)
-        with BatchParser(self.settings.extension_timeout_s) as parsers:
-            rows = read_files(files, gathered.fingerprints, self.tokenizer(gathered.model), parsers)
+            files = limit_time(_limit_size(self.settings.fetch_batch_bytes, files))
+        parsed = self.parsers.parse(gathered.workspace_id, files, gathered.model)
+        rows = document_rows(parsed, gathered.fingerprints)
         fetched_keys = {row["k"] for row in rows.documents}
         missing = [entry.key for entry in gathered.entries if entry.key not in fetched_keys]
         rows.item_updates.extend(item_update(key, "failed", _NOT_RETURNED) for key in missing)
@@ -105,6 +111,17 @@ def _limit_size(max_bytes: int, files: Iterable[Fetched]) -> Iterator[Fetched]:
         if size_bytes > max_bytes:
             raise PermanentError(f"The files of the batch have more than {max_bytes:,} bytes (FETCH_BATCH_BYTES).")
         yield file
+
+
+def limit_time(files: Iterable[Fetched]) -> Iterator[Fetched]:
+    """Yield files; raises PermanentError once the caller has needed more than MAX_PARSING_S for them together."""
+    spent_s = 0.0
+    for file in files:
+        if spent_s > MAX_PARSING_S:
+            raise PermanentError(f"The files of the batch took longer than {MAX_PARSING_S:g} s to parse.")
+        started = time.monotonic()
+        yield file
+        spent_s += time.monotonic() - started
 
 
 _OF_STEP = """run_id = :run_id and batch = :batch and state = 'pending'

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from headwater.config import Settings
 from scripts.deployment.plan.installation import Installation
 
 THREADS = {"chat": 8, "collection": 8, "embedding": 16}
@@ -16,11 +17,19 @@ CPUS = {"chat": 1, "collection": 1, "embedding": 2, "job": 2}
 MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4}
 """Memory of each container, in GiB. Files in /tmp count towards it."""
 
+_FUNCTION_BYTES = 384 * 1024**2
+"""Memory of a function's own process, with requests that are being read and batches that are being stored."""
+
+PARSER_BYTES = 96 * 1024**2
+"""Memory of a process that parses files, without a file."""
+
 TIMEOUTS_S = {"chat": 300, "collection": 600, "embedding": 600}
 """Request time-outs. A drain request takes WORKER_BUDGET_S plus one step; DISPATCH_DEADLINE_S equals the time-out."""
 
 OWN_AUDIENCE = "headwater"
 """The `aud` claim of tokens that the installation issues itself."""
+
+_MIN_PACK_BYTES = 16 * 1024**2
 
 _CHAT_ONLY = ("CHAT_", "OPENAI_BASE_URL", "ANTHROPIC_", "MAX_QUESTION_")
 
@@ -79,9 +88,14 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
 
 
 def _max_repo_bytes(reader: str, installation: Installation) -> int:
-    """Return the limit for a Git pack, which is stored in /tmp: half of the memory, divided by the concurrent steps.
+    """Return the limit for a Git pack, which is stored in /tmp: the memory that is left, by the number of steps.
 
-    A job worker runs one step. All tickets may reach the same instance.
+    At most half of the memory is for packs. A job worker runs one step at a time. All tickets may reach one instance.
     """
+    chosen = dict(installation.settings)
+    parser_bytes = PARSER_BYTES + int(chosen.get("PARSE_MEMORY_BYTES", Settings.parse_memory_bytes))
+    processes = 1 if reader == "job" else int(chosen.get("PARSE_PROCESSES", Settings.parse_processes))
     concurrent_steps = 1 if reader == "job" else installation.limits.tickets
-    return MEMORY_GIB[reader] * 1024**3 // (2 * concurrent_steps)
+    memory = MEMORY_GIB[reader] * 1024**3
+    left = memory - _FUNCTION_BYTES - processes * parser_bytes
+    return max(min(left, memory // 2) // concurrent_steps, _MIN_PACK_BYTES)

@@ -19,12 +19,12 @@ class ExtensionTool:
         self.timeout_s = timeout_s
 
     def describe(self) -> ToolDescription:
-        """Describe the tool for a model; raises ExtensionFailed or PermanentError if it cannot be loaded."""
+        """Describe the tool for a model; raises ProcessFailed or PermanentError if it cannot be loaded."""
         with ExtensionProcess(self.extension) as process:
             return process.call("describe", kind=ToolDescription, timeout_s=DESCRIBE_S)
 
     def run(self, context: ToolContext, arguments: object) -> Any:
-        """Run the tool, as `headwater.tools.run_tool` does; raises ExtensionStopped after `timeout_s`."""
+        """Run the tool, as `headwater.tools.run_tool` does; raises ProcessStopped after `timeout_s`."""
         with ExtensionProcess(self.extension, context) as process:
             return process.call("run", arguments, kind=object, timeout_s=self.timeout_s, max_bytes=MAX_RESULT_BYTES)
 

@@ -13,19 +13,19 @@ USE = """
 import json
 from functions.collection.connectors.registry import describe_kinds, kind_for_new_source
 from functions.collection.documents.fingerprints import stored_fingerprint
-from functions.collection.parsers.parse import BatchParser
+from functions.collection.documents.parser_pool import parser_pool
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.config import Settings
 from uuid import uuid4
 
+settings = Settings(database_url="")
 config = kind_for_new_source("hello").normalise({"names": ["Ada"]})
-source = SourceOpener(Settings(database_url="")).open(Credentials(uuid4(), "hello", config, None, None))
+source = SourceOpener(settings).open(Credentials(uuid4(), "hello", config, None, None))
 source.check()
 listing = source.list(None, frozenset())
 [file] = source.fetch(listing.snapshot, listing.entries)
-with BatchParser() as parsers:
-    document = parsers.parse(file.key, file.content, file.media_type)
+[(_, document)] = parser_pool(settings).parse(uuid4(), [file], "constant")
 kinds = [kind.kind for kind in describe_kinds()[0]]
 print(json.dumps([kinds, document.title, stored_fingerprint(listing.entries[0]).rpartition(".hello-")[2]]))
 """

@@ -1,9 +1,6 @@
 """Extensions in processes of their own: the caller gets a result, or an error that says what went wrong."""
 
 import os
-import subprocess
-import sys
-import time
 import uuid
 from contextlib import suppress
 from typing import Any
@@ -15,13 +12,12 @@ from functions.collection.connectors.extension import ExtensionKind, ExtensionRe
 from headwater.connectors import ConnectorContext, Entry, Listing
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from headwater.extensions.discovery import Extension
-from headwater.extensions.process import ExtensionFailed, ExtensionProcess, ExtensionStopped
+from headwater.extensions.process import ExtensionProcess
 from headwater.extensions.tools import ExtensionTool
-from headwater.parsers import Parsed
+from headwater.processes.process import ProcessFailed, ProcessOutOfMemory, ProcessStopped
 from headwater.tools import MAX_RESULT_BYTES, ToolContext
 
 MISBEHAVING = Extension("headwater.connectors", "bad", "tests.fakes.extensions:Misbehaving", "headwater-bad", "1")
-PARSER = Extension("headwater.parsers", ".bad", "tests.fakes.extensions:parse", "headwater-bad", "1")
 ECHO = Extension("headwater.tools", "echo", "tests.fakes.extensions:Echo", "headwater-bad", "1")
 CONTEXT = ToolContext(
     workspace_id=uuid.uuid4(),
@@ -55,26 +51,26 @@ def entries(*keys: str) -> list[Entry]:
 
 
 def children() -> list[psutil.Process]:
-    """Processes of extensions. The test's own process has others too, such as its Postgres."""
+    """Processes of connectors and tools. The test's own process has others too, such as its Postgres."""
     return [process for process in psutil.Process().children(recursive=True) if is_extension(process)]
 
 
 def is_extension(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):  # it may end meanwhile; a zombie counts as ended
-        return "headwater.extensions.child" in process.cmdline()
+        return "headwater.extensions.methods:" in " ".join(process.cmdline())
     return False
 
 
 @pytest.mark.parametrize(
     ("action", "kind", "message"),
     [
-        ("raise", ExtensionFailed, r"headwater-bad \(bad\) failed in 'list': RuntimeError: boom"),
+        ("raise", ProcessFailed, r"headwater-bad \(bad\) failed in 'list': RuntimeError: boom"),
         ("raise permanent", PermanentError, "The feed is gone"),
         ("raise systemic", SystemicError, "is wrong"),
-        ("exit", ExtensionFailed, r"ended in 'list' \(exit code 3\)"),
-        ("crash", ExtensionFailed, r"ended in 'list' \(signal 11\)"),
-        ("leave", ExtensionFailed, "SystemExit"),
-        ("grow", ExtensionFailed, "MemoryError"),
+        ("exit", ProcessFailed, r"ended in 'list' \(exit code 3\)"),
+        ("crash", ProcessFailed, r"ended in 'list' \(signal 11\)"),
+        ("leave", ProcessFailed, "SystemExit"),
+        ("grow", ProcessOutOfMemory, "needed more memory than allowed in 'list'"),
         ("return text", PermanentError, "returned an invalid result in 'list'"),
         ("return twice", PermanentError, "the same key twice"),
     ],
@@ -93,7 +89,7 @@ def test_upstream_error_keeps_the_pause_that_the_server_asked_for() -> None:
 
 @pytest.mark.parametrize("action", ["sleep", "hold the interpreter"])
 def test_hanging_connector_is_stopped_at_its_time_limit(action: str) -> None:
-    with pytest.raises(ExtensionStopped, match="did not finish 'list' within 1 s and was stopped"):
+    with pytest.raises(ProcessStopped, match="did not finish 'list' within 1 s and was stopped"):
         source(action, timeout_s=1).list(None, frozenset())
     assert children() == []
 
@@ -142,7 +138,7 @@ def test_connector_that_hangs_before_its_first_file_is_given_up_for_the_run() ->
 
 @pytest.mark.parametrize("keys", [("a.md", "hang.md"), ("hang.md",)])
 def test_connector_that_hangs_over_one_file_fails_that_step(keys: tuple[str, ...]) -> None:
-    with pytest.raises(ExtensionStopped):
+    with pytest.raises(ProcessStopped):
         list(source("", timeout_s=5).fetch("", entries(*keys)))
 
 
@@ -151,25 +147,6 @@ def test_fetch_that_is_not_read_to_its_end_leaves_no_process() -> None:
     next(files)
     assert len(children()) == 1
     files.close()  # type: ignore[attr-defined]
-    assert children() == []
-
-
-def parse(process: ExtensionProcess, content: bytes) -> Parsed:
-    return process.call("parse", "a.bad", content, "text/plain", kind=Parsed, timeout_s=60)
-
-
-def test_parser_keeps_its_process_until_a_call_fails() -> None:
-    with ExtensionProcess(PARSER) as process:
-        assert parse(process, b"one").text == "one"
-        [first] = children()
-        assert parse(process, b"two").text == "two"
-        assert children() == [first]
-        with pytest.raises(ExtensionFailed, match="ValueError: not a letter"):
-            parse(process, b"raise")
-        assert parse(process, b"three").text == "three"
-        with pytest.raises(ExtensionFailed, match="exit code 3"):
-            parse(process, b"exit")
-        assert parse(process, b"four").text == "four"
     assert children() == []
 
 
@@ -203,7 +180,7 @@ def test_tool_gets_its_context_and_returns_json() -> None:
     [
         ({}, 60, UnprocessableContent, "missing required field `do`"),
         ({"do": "return much"}, 60, PermanentError, f"more than the limit of {MAX_RESULT_BYTES:,}"),
-        ({"do": "sleep"}, 1, ExtensionStopped, "did not finish 'run' within 1 s"),
+        ({"do": "sleep"}, 1, ProcessStopped, "did not finish 'run' within 1 s"),
     ],
 )
 def test_tool_is_limited(arguments: dict[str, Any], timeout_s: float, kind: type[HeadwaterError], message: str) -> None:
@@ -215,21 +192,3 @@ def test_tool_whose_name_differs_from_its_entry_point_is_refused() -> None:
     other = Extension("headwater.tools", "shout", ECHO.target, "headwater-bad", "1")
     with pytest.raises(PermanentError, match="called 'echo', but its entry point 'shout'"):
         ExtensionTool(other).describe()
-
-
-def test_process_ends_with_the_function_that_started_it() -> None:
-    program = (
-        "from headwater.extensions.discovery import Extension\n"
-        "from headwater.extensions.process import ExtensionProcess\n"
-        f"extension = Extension('headwater.parsers', '.bad', {PARSER.target!r}, 'headwater-bad', '1')\n"
-        "process = ExtensionProcess(extension)\n"
-        "for _ in process.stream('parse', 'a', b'a', '', kind=object, timeout_s=60, max_bytes=1000): pass\n"
-        "print(process._process.pid, flush=True)\n"
-        "import os; os.kill(os.getpid(), 9)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    child = int(done.stdout)
-    deadline = time.monotonic() + 30
-    while psutil.pid_exists(child):
-        assert time.monotonic() < deadline, "the extension's process is still there"
-        time.sleep(0.02)

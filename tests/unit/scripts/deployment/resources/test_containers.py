@@ -19,12 +19,19 @@ def max_repo_bytes(installation: Installation) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("tickets", [1, 4, 12])
-def test_concurrent_repositories_fit_into_half_of_the_memory(tickets: int) -> None:
+def test_repositories_fit_into_the_memory_that_parsing_leaves(tickets: int) -> None:
     installation = replace(SUPABASE, limits=Limits(tickets=tickets))
-    gib = 1024**3
+    mib = 1024**2
     memory = {name: desired_container(name, installation, STATE).memory for name in ("collection", "job")}
     assert memory == {"collection": "2Gi", "job": "4Gi"}
-    assert max_repo_bytes(installation) == {"collection": gib // tickets, "job": 2 * gib}
+    left = (2048 - 384 - 2 * (384 + 96)) * mib
+    assert max_repo_bytes(installation) == {"collection": left // tickets, "job": 2048 * mib}
+
+
+def test_repositories_get_less_memory_if_parsing_gets_more() -> None:
+    settings = (("PARSE_MEMORY_BYTES", str(600 * 1024**2)), ("PARSE_PROCESSES", "1"))
+    limits = max_repo_bytes(replace(SUPABASE, limits=Limits(tickets=4), settings=settings))
+    assert limits["collection"] == (2048 - 384 - 696) * 1024**2 // 4
 
 
 def test_configured_max_repo_bytes_overrides_the_computed_limit() -> None:

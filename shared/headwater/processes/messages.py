@@ -1,4 +1,4 @@
-"""Messages between a function and the process of an extension: a length of four bytes, then MessagePack."""
+"""Messages between a process and its child: a length of four bytes, then MessagePack."""
 
 import socket
 import time
@@ -6,26 +6,21 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from headwater.extensions.discovery import Extension
-
 T = TypeVar("T")
 
 _LENGTH_BYTES = 4
 _CHUNK = 1 << 20
 
 
-class Start(msgspec.Struct, frozen=True):
-    """The first message to the process: which extension to run, with the context of its connector or tool."""
-
-    extension: Extension
-    context: msgspec.Raw
+FailureKind = Literal["invalid", "upstream", "permanent", "systemic", "config", "memory", "unexpected"]
 
 
 class MethodCall(msgspec.Struct, frozen=True, array_like=True):
-    """A call of one of the extension's methods."""
+    """A call of one of the object's methods, which may use `cpu_s` seconds of processor time."""
 
     method: str
     arguments: msgspec.Raw
+    cpu_s: float | None = None
 
 
 class MethodResult(msgspec.Struct, frozen=True, array_like=True):
@@ -36,9 +31,9 @@ class MethodResult(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a call failed: an error of the contract, or an `unexpected` one with its stack trace."""
+    """Why a call failed: an error of Headwater, too little memory, or an `unexpected` error with its stack trace."""
 
-    kind: Literal["invalid", "upstream", "permanent", "systemic", "unexpected"]
+    kind: FailureKind
     message: str
     retry_after_s: float | None = None
     stack_trace: str | None = None
@@ -65,7 +60,7 @@ def send(pipe: socket.socket, message: Any, *, deadline: float | None = None) ->
 def receive(pipe: socket.socket, kind: type[T], *, max_bytes: int, deadline: float | None = None) -> T:
     """Receive one message until `deadline` (of `time.monotonic`).
 
-    Raises TimeoutError, Disconnected, TooLarge, or msgspec.ValidationError for a message of another shape.
+    Raises TimeoutError, Disconnected, TooLarge, or msgspec.DecodeError for a message of another shape.
     """
     length = int.from_bytes(_read(pipe, _LENGTH_BYTES, deadline), "big")
     if length > max_bytes:

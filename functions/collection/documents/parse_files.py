@@ -1,0 +1,55 @@
+"""Parse and chunk files. Runs in the processes of `parser_pool`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from functions.collection.chunking.chunk import Chunk, chunk
+from functions.collection.documents.parsed_file import ParsedFile, SourceFile
+from functions.collection.parsers.choose import load_built_in
+from functions.collection.parsers.parse import ParsedDocument, complete
+from headwater.embedding.registry import load_tokenizer
+from headwater.errors import PermanentError
+from headwater.extensions.discovery import Extension
+from headwater.extensions.methods import load
+from headwater.parsers import Parser, check_parsed
+from headwater.processes.child import limit_memory
+
+
+class FileParser:
+    """Parses files with the built-in parsers, or with an extension, and chunks them for an embedding model.
+
+    `memory_bytes` is what a file may need beyond the memory of the imported parser and tokenizer.
+    """
+
+    def __init__(self, extension: Extension | None, model: str, model_dir: str, memory_bytes: int) -> None:
+        self._extension_parser: Parser | None = load(extension) if extension else None
+        self._tokenizer = load_tokenizer(model, Path(model_dir))
+        limit_memory(memory_bytes)
+
+    def parse(self, files: tuple[SourceFile, ...]) -> Iterator[list[ParsedFile | str]]:
+        """Parse and chunk files. Yields one list, with the reason in place of a file that cannot be parsed."""
+        results = [self._parse(file) for file in files]
+        documents = [result for result in results if isinstance(result, ParsedDocument)]
+        chunks = iter(chunk(documents, self._tokenizer))
+        yield [result if isinstance(result, str) else _parsed_file(result, next(chunks)) for result in results]
+
+    def _parse(self, file: SourceFile) -> ParsedDocument | str:
+        parser = self._extension_parser or load_built_in(file.parser)
+        try:
+            parsed = parser(file.key, file.content, file.media_type)
+            if self._extension_parser:
+                check_parsed(parsed)
+        except PermanentError as error:
+            return error.message
+        return complete(file.key, parsed, file.title)
+
+
+def _parsed_file(document: ParsedDocument, chunks: Sequence[Chunk]) -> ParsedFile:
+    return ParsedFile(
+        title=document.title,
+        text=document.text,
+        front_matter=document.front_matter,
+        links=document.links,
+        chunks=tuple(chunks),
+        warnings=document.warnings,
+    )

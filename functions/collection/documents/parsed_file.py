@@ -1,0 +1,29 @@
+"""What a process of `parser_pool` gets and returns for a file."""
+
+from typing import Any
+
+import msgspec
+
+from functions.collection.chunking.chunk import Chunk
+from headwater.parsers import Link
+
+
+class SourceFile(msgspec.Struct, frozen=True, array_like=True):
+    """A file to parse. `parser` names a built-in parser, "" if an extension parses; `title` replaces the file's own."""
+
+    key: str
+    content: bytes
+    media_type: str
+    parser: str = ""
+    title: str | None = None
+
+
+class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
+    """A parsed file with its chunks. All offsets are into `text`, in code points."""
+
+    title: str
+    text: str
+    front_matter: dict[str, Any]
+    links: tuple[Link, ...]
+    chunks: tuple[Chunk, ...]
+    warnings: tuple[str, ...]
