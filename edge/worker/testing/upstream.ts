@@ -14,11 +14,12 @@ import { json, listen, readBody, type TestServer } from "./fixtures";
 const EVENTS = 5;
 const EVENT_EVERY_MS = 100;
 
-/** A response in full. It breaks off after `cutAfter` bytes of its body. */
+/** A response in full: `body`, repeated up to `length` bytes. It breaks off after `cutAfter` bytes. */
 export interface FakeReply {
   status: number;
   headers?: Record<string, string>;
   body?: string;
+  length?: number;
   cutAfter?: number;
 }
 
@@ -70,11 +71,12 @@ async function serve(request: IncomingMessage, response: ServerResponse, state: 
   }
 }
 
-function reply(response: ServerResponse, { status, headers, body = "", cutAfter }: FakeReply): void {
-  const length = Buffer.byteLength(body);
-  response.writeHead(status, { "content-length": length, ...headers });
-  if (cutAfter === undefined) response.end(body);
-  else response.write(body.slice(0, cutAfter), () => response.destroy());
+function reply(response: ServerResponse, { status, headers, body = "", length, cutAfter }: FakeReply): void {
+  const content = Buffer.alloc(length ?? Buffer.byteLength(body), body);
+  response.writeHead(status, { "content-length": content.length, ...headers });
+  response.flushHeaders();
+  if (cutAfter === undefined) response.end(content);
+  else response.write(content.subarray(0, cutAfter), () => response.destroy());
 }
 
 function countRequest(url: URL, counts: Map<string, number>): number {

@@ -5,6 +5,7 @@ import { ProblemError, unavailable } from "../http/problem";
 import type { Service } from "../routes";
 
 const RETRY_AFTER_S = 5;
+const CHECK = "It may have done what you asked: check before you try again.";
 const RETRY = "Try again in a few seconds. If this continues, contact your administrator with the request id.";
 
 /** Media types of the functions' responses. Error pages of Cloud Run, Cloudflare or the function's server have others. */
@@ -65,8 +66,14 @@ export function unreachable(service: Service, env: Env): ProblemError {
   return unavailable(`The ${service} function is not responding. ${advice}`, RETRY_AFTER_S);
 }
 
+/** Make the error for a connection that breaks in the middle of a response. */
+export function brokenOff(service: Service): ProblemError {
+  const detail = `The ${service} function broke the connection in the middle of its response. ${CHECK}`;
+  return new ProblemError({ status: 502, title: "Incomplete response", detail });
+}
+
 function timedOut(service: Service): ProblemError {
-  const detail = `The ${service} function did not respond in time. It may have done what you asked: check before you try again.`;
+  const detail = `The ${service} function did not respond in time. ${CHECK}`;
   return new ProblemError({ status: 504, title: "Timed out", detail });
 }
 

@@ -10,6 +10,7 @@ import { isQuestion, type Service } from "../routes";
 import { foreignResponse, isFunctionResponse, unreachable } from "./failures";
 import { keepReading } from "./keep-reading";
 import { upstreamHeaders } from "./request-headers";
+import { readSmallBody } from "./response-body";
 import { returnedHeaders } from "./response-headers";
 
 /** The Worker's environment and the id of one request. */
@@ -46,11 +47,22 @@ async function send(
   const response = await fetchOrNull(url, { method: request.method, body, headers, redirect: "manual" });
   if (response === null) throw unreachable(service, env);
   if (!isFunctionResponse(response)) throw await rejectForeign(service, response, env);
-  const content: ReadableStream<Uint8Array> | null = response.body;
-  return new Response(content && isQuestion(request) ? keepReading(content, ctx) : content, {
-    status: response.status,
-    headers: returnedHeaders(response.headers),
+  return toResponse(await readSmallBody(response, service), response, isQuestion(request) ? ctx : null);
+}
+
+/** Make the client's response. With a context, a streamed body is read to its end there. */
+function toResponse(
+  body: ArrayBuffer | ReadableStream<Uint8Array> | null,
+  { status, headers }: Response,
+  readToEnd: ExecutionContext | null,
+): Response {
+  const response = new Response(body instanceof ReadableStream && readToEnd ? keepReading(body, readToEnd) : body, {
+    status,
+    headers: returnedHeaders(headers),
   });
+  // The cache stores only responses of known length.
+  if (body instanceof ArrayBuffer) response.headers.set("Content-Length", String(body.byteLength));
+  return response;
 }
 
 /** Send a request; null if the server is unreachable or breaks the connection before it responds. */
