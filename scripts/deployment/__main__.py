@@ -21,6 +21,7 @@ from pathlib import Path
 
 from scripts.deployment import promotion, rollback
 from scripts.deployment.cloud import programs
+from scripts.deployment.cloud.database_url import certificate_problem
 from scripts.deployment.cloud.read_cloud import GoogleCloud, connect, with_fresh_token
 from scripts.deployment.cloud.runner import Runner
 from scripts.deployment.cloud.values import SKIP_CHECK, Values
@@ -153,7 +154,7 @@ def _deploy(installation: Installation, names: Sequence[str], *, check_database:
     _report(f"{installation.project}{environment}, {installation.region}, release {installation.tag}")
     started, count = time.monotonic(), 0
     google, state = _read_project(installation)
-    values = Values(installation) if check_database else Values(installation, connection_problem=lambda *_: "")
+    values = Values(installation) if check_database else Values(installation, connection_problem=certificate_problem)
     runner = Runner(values, _report)
     for number, stage in enumerate(STAGES, 1):
         if stage.name not in names:

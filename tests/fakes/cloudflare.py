@@ -17,6 +17,9 @@ class Worker:
     def __init__(self) -> None:
         self.versions: list[dict[str, Any]] = []
         self.traffic: list[dict[str, Any]] = []
+        self.deployments: list[dict[int, float]] = []
+        """The shares of the traffic over time, by the versions' numbers."""
+
         self.secrets: dict[str, str] = {}
         self.domains: list[str] = []
         self.bindings: list[dict[str, Any]] = []
@@ -33,6 +36,11 @@ class Worker:
                 "author_email": "a@b.c",
             },
             "annotations": annotations,
+            "resources": {
+                "bindings": self.bindings,
+                "script": {"etag": "etag", "handlers": ["fetch"]},
+                "script_runtime": {"usage_model": "standard"},
+            },
         }
         self.versions.append(version)
         return version
@@ -49,6 +57,7 @@ class Worker:
         assert {each["version_id"] for each in shares} <= known, shares
         assert sum(each["percentage"] for each in shares) == 100, shares
         self.traffic = shares
+        self.deployments.append(self.percents())
 
     def percents(self) -> dict[int, float]:
         """Return the shares of the traffic by the versions' numbers."""
@@ -68,7 +77,7 @@ class Worker:
                 version = self.upload(metadata_of(body))
                 if verb == "PUT":
                     self.serve([{"version_id": version["id"], "percentage": 100}])
-                return version | {"startup_time_ms": 1, "resources": {"script": {"etag": "etag"}}}
+                return version | {"startup_time_ms": 1}
             case "POST", "scripts/deployments":
                 self.serve(body["versions"])
                 return {"id": "deployment"}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from scripts import setup
 from scripts.deployment.cloud import programs
@@ -51,12 +51,28 @@ def host_problem(url: str, resolve: Callable[[str, None], Sequence[tuple[Any, ..
     return ""
 
 
+def certificate_problem(url: str, root_certificate: str = "") -> str:
+    """Return why the server's certificate can't be verified, as far as the URL shows, '' if it may.
+
+    Supabase's certificates are signed by an authority of its own.
+    """
+    parts = urlsplit(url)
+    chosen = {name for name, _ in parse_qsl(parts.query)} & {"sslmode", "sslrootcert"}
+    if root_certificate or chosen or not (parts.hostname or "").endswith((".supabase.com", ".supabase.co")):
+        return ""
+    return (
+        "Supabase's root certificate is missing. Download it (SSL Configuration on "
+        "https://supabase.com/dashboard/project/_/database/settings), save it next to deploy.toml, and add "
+        'DATABASE_ROOT_CERTIFICATE = "supabase-ca.crt" to [settings]'
+    )
+
+
 def connection_problem(url: str, root_certificate: str = "") -> str:
     """Connect as the database's owner and run `select 1`. Returns what failed, '' if nothing.
 
     The driver is in the checkout's environment, which is set up if necessary; the caller's Python may lack it.
     """
-    if problem := host_problem(url):
+    if problem := certificate_problem(url, root_certificate) or host_problem(url):
         return problem
     done = subprocess.run([sys.executable, str(setup.ROOT / "scripts" / "setup.py"), "project"], check=False)
     if done.returncode:

@@ -197,8 +197,8 @@ def _translate_driver_errors() -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise DatabaseUnavailable(
             f"The database's certificate can't be verified: {error.verify_message}. Set DATABASE_ROOT_CERTIFICATE to "
-            "the root certificate of the database's provider (at Supabase: Project settings, Database, SSL "
-            "configuration), or correct `sslmode` and `sslrootcert` in the URL."
+            "the root certificate of the database's provider (at Supabase: Database, Settings, SSL "
+            "Configuration), or correct `sslmode` and `sslrootcert` in the URL."
         ) from error
     except OSError as error:
         raise DatabaseUnavailable(

