@@ -8,17 +8,21 @@ The syntax is that of `pathlib.PurePath.full_match` (Python 3.13), with gitignor
   At the end it matches everything below: `drafts/**`, or `drafts/` for short.
 - `\` escapes the next character. A leading `/` is ignored.
 
-Matching takes linear time in the path for each star of the pattern. After a star, the first position where the rest
-matches is as good as any other, so atomic groups prevent backtracking.
+All patterns together are one non-deterministic automaton. Its states are the bits of an integer, so a character of the
+path costs a few operations on integers for any patterns, and one dictionary look-up once the transition is known.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 MAX_PATTERNS = 100
 MAX_PATTERN_CHARS = 1_000
-
-_ANY = "[^/]"
+MAX_TOTAL_CHARS = 10_000
+MAX_SETS = 50
+MAX_TRANSITIONS = 10_000
+"""Transitions that are remembered; then all are forgotten."""
 
 
 class PatternError(ValueError):
@@ -33,30 +37,138 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
     """
     if len(patterns) > MAX_PATTERNS:
         raise PatternError(f"there are {len(patterns)} patterns. The limit is {MAX_PATTERNS}")
-    if not patterns:
-        return lambda _path: False
-    matcher = re.compile("|".join(f"(?:{translate(pattern)})" for pattern in patterns), re.DOTALL)
-    return lambda path: matcher.fullmatch(path) is not None
+    for pattern in patterns:
+        if len(pattern) > MAX_PATTERN_CHARS:
+            raise PatternError(f"a pattern has {len(pattern):,} characters. The limit is {MAX_PATTERN_CHARS:,}")
+    if (total := sum(map(len, patterns))) > MAX_TOTAL_CHARS:
+        raise PatternError(f"the patterns have {total:,} characters together. The limit is {MAX_TOTAL_CHARS:,}")
+    automaton = _Automaton()
+    for pattern in patterns:
+        automaton.add(_tokens(pattern))
+    if len(automaton.sets) > MAX_SETS:
+        raise PatternError(f"the patterns have {len(automaton.sets)} character sets […]. The limit is {MAX_SETS}")
+    return automaton.matches
 
 
-def translate(pattern: str) -> str:
-    """Translate a glob pattern to a regular expression for `re.fullmatch`. Raises PatternError."""
-    if len(pattern) > MAX_PATTERN_CHARS:
-        raise PatternError(f"a pattern has {len(pattern)} characters. The limit is {MAX_PATTERN_CHARS}")
-    segments = _segments(pattern)
-    runs: list[list[str]] = [[]]  # the segments between one `**` and the next
-    for segment in segments:
-        if segment != "**":
-            runs[-1].append(_segment(pattern, segment))
-        elif len(runs) == 1 or runs[-1]:
-            runs.append([])
-    first, *later = ["/".join(run) for run in runs]
-    if not later:
-        return first
-    *middle, last = later
-    head = f"{first}/" if first else ""
-    between = "".join(f"(?>(?:{_ANY}+/)*?{run}/)" for run in middle)
-    return head + between + (f"(?:{_ANY}+/)*{last}" if last else ".+")
+class _Token(NamedTuple):
+    """A part of a pattern.
+
+    character: One character: `text`.
+    any: One character except `/`.
+    set: One character that the regular expression `text` matches.
+    star: Any characters except `/`.
+    folders: Any number of segments, each with the `/` after it.
+    rest: One or more characters of any kind.
+    """
+
+    kind: Literal["character", "any", "set", "star", "folders", "rest"]
+    text: str = ""
+
+
+class _State(dict[str, "_State"]):
+    """Positions in the patterns as bits, and the state that each character leads to."""
+
+    __slots__ = ("automaton", "positions")
+
+    def __init__(self, automaton: "_Automaton", positions: int) -> None:
+        self.automaton = automaton
+        self.positions = positions
+
+    def __missing__(self, character: str) -> "_State":
+        following = self[character] = self.automaton.step(self.positions, character)
+        return following
+
+
+class _Automaton:
+    """Sets of positions. A path is at a position when the path so far matches the tokens before it.
+
+    `characters`, `any`, `sets` and `everything`: a character leads from here to the next position. `stars` and
+    `endless`: it leads back here. `stars` and `folders` may match nothing, so that a path here is at the token after
+    them as well. A token of folders has two positions: before a segment, and within one (`within`).
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.characters: dict[str, int] = {}
+        self.any = self.everything = self.stars = self.endless = self.folders = self.within = 0
+        self.sets: list[tuple[re.Pattern[str], int]] = []
+        self.first = self.last = 0
+        self.states: dict[int, _State] = {}
+        self.transitions = 0
+
+    def add(self, tokens: Sequence[_Token]) -> None:
+        """Add a pattern."""
+        self.first |= 1 << self.size
+        for kind, text in tokens:
+            here = 1 << self.size
+            self.size += 1
+            match kind:
+                case "character":
+                    self.characters[text] = self.characters.get(text, 0) | here
+                case "any":
+                    self.any |= here
+                case "set":
+                    self.sets.append((re.compile(text), here))
+                case "star":
+                    self.stars |= here
+                case "folders":
+                    self.any |= here
+                    self.folders |= here
+                    self.within |= here << 1
+                    self.size += 1
+                case "rest":
+                    self.everything |= here
+                    self.endless |= here << 1
+        self.last |= 1 << self.size
+        self.size += 1
+
+    def matches(self, path: str) -> bool:
+        """Return True if a pattern matches the whole path."""
+        state = self.state(self.first)
+        for character in path:
+            state = state[character]
+        return state.positions & self.last != 0
+
+    def step(self, positions: int, character: str) -> _State:
+        """Return the state after a character."""
+        if self.transitions == MAX_TRANSITIONS:
+            self.states.clear()
+            self.transitions = 0
+        self.transitions += 1
+        onward = self.everything | self.characters.get(character, 0)
+        if character == "/":
+            stay = positions & self.endless | (positions & self.within) >> 1
+        else:
+            stay = positions & (self.endless | self.stars | self.within)
+            onward |= self.any
+            for matcher, here in self.sets:
+                if matcher.match(character):
+                    onward |= here
+        return self.state((positions & onward) << 1 | stay)
+
+    def state(self, positions: int) -> _State:
+        """Return the state of positions, and of those that follow them without a character."""
+        positions |= (positions & self.folders) << 2
+        positions |= (positions & self.stars) << 1
+        state = self.states.get(positions)
+        if state is None:
+            state = self.states[positions] = _State(self, positions)
+        return state
+
+
+def _tokens(pattern: str) -> Iterator[_Token]:
+    """Yield the tokens of a pattern. Neither two stars nor two tokens of folders follow one another."""
+    *folders, last = _segments(pattern)
+    for segment in folders:
+        if segment == "**":
+            yield _Token("folders")
+        else:
+            yield from _segment_tokens(pattern, segment)
+            yield _Token("character", "/")
+    if last == "**":
+        yield _Token("rest")
+    else:
+        yield from _segment_tokens(pattern, last)
 
 
 def _segments(pattern: str) -> list[str]:
@@ -69,48 +181,35 @@ def _segments(pattern: str) -> list[str]:
     for segment in segments:
         if segment in ("", ".", ".."):
             raise PatternError(f"{pattern!r} has the segment {segment!r}, which matches no path")
-    return segments
+    return [segment for segment, after in pairwise([*segments, ""]) if not segment == after == "**"]
 
 
-def _segment(pattern: str, segment: str) -> str:
-    """Translate one segment of a pattern."""
-    pieces: list[str] = [""]  # the fixed parts between one star and the next
-    for part in _parts(pattern, segment):
-        if part == "*":
-            pieces.append("")
-        else:
-            pieces[-1] += part
-    first, *later = pieces
-    if not later:
-        return first
-    *middle, last = later
-    return first + "".join(f"(?>{_ANY}*?{piece})" for piece in middle if piece) + f"{_ANY}*{last}"
-
-
-def _parts(pattern: str, segment: str) -> Iterator[str]:
-    """Yield `*` for each star and a regular expression for each other character."""
+def _segment_tokens(pattern: str, segment: str) -> Iterator[_Token]:
+    """Yield the tokens of one segment."""
     position = 0
     while position < len(segment):
         character = segment[position]
         position += 1
         if character == "*":
-            yield "*"
+            while segment.startswith("*", position):
+                position += 1
+            yield _Token("star")
         elif character == "?":
-            yield _ANY
+            yield _Token("any")
         elif character == "[":
             expression, position = _character_set(pattern, segment, position)
-            yield expression
+            yield _Token("set", expression)
         elif character == "\\":
             if position == len(segment):
                 raise PatternError(f"{pattern!r} ends with \\. Write \\\\ for a backslash")
-            yield re.escape(segment[position])
+            yield _Token("character", segment[position])
             position += 1
         elif character in "{}":
             raise PatternError(
                 f"{pattern!r} has a brace. Enter alternatives as separate patterns, or write \\{character} for a brace"
             )
         else:
-            yield re.escape(character)
+            yield _Token("character", character)
 
 
 def _character_set(pattern: str, segment: str, position: int) -> tuple[str, int]:
@@ -130,4 +229,4 @@ def _character_set(pattern: str, segment: str, position: int) -> tuple[str, int]
         else:
             members += re.escape(inside[0])
             inside = inside[1:]
-    return f"(?!/)[{'^' if negated else ''}{members}]", end + 1
+    return f"[{'^' if negated else ''}{members}]", end + 1

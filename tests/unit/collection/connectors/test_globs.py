@@ -87,7 +87,7 @@ def test_pattern_does_not_match_path(pattern: str, path: str) -> None:
         ("[z-a]", "reversed range"),
         ("a\\", "ends with"),
         ("**/*.{md,mdx}", "separate patterns"),
-        ("x" * (MAX_PATTERN_CHARS + 1), "The limit is 1000"),
+        ("x" * (MAX_PATTERN_CHARS + 1), "The limit is 1,000"),
     ],
 )
 def test_invalid_pattern_is_rejected_with_the_reason(pattern: str, reason: str) -> None:
