@@ -1,11 +1,16 @@
 """Find the imports, exports, JSX tags, expressions and comments of an MDX page.
 
-A lexer with a stack of open tags and braces; it makes one pass. A tag or brace that is never closed is text.
+A lexer with a stack of open tags and braces; it makes one pass, in linear time. A tag or brace that is never closed is
+text.
 """
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
+
+MAX_OPEN = 500
+"""Tags and braces that may be open at once. Where more are, those before are text."""
 
 _SYNTAX = r"""
     [\n\\`<{}%s]
@@ -26,11 +31,13 @@ _ESM = re.compile(
     r"import[ \t]*+(?:[\"'{*]|type\b|[\w$]++[ \t]*+(?:,|from\b))"
     r"|export[ \t]++(?:default|const|let|var|function|async|class|type|interface|\*|\{)"
 )
+# A string that isn't closed ends with its line. `_ESM_END` finds the end of a template or comment.
 _ESM_TOKEN = re.compile(
     r"""(?P<blank>\n[ \t]*+(?=\n|\Z)) | [(\[{] | [)\]}]
-    | "(?:[^"\\\n]|\\.)*+" | '(?:[^'\\\n]|\\.)*+' | `(?:[^`\\]|\\.)*+` | //[^\n]*+ | /\*(?:[^*]|\*(?!/))*+\*/""",
+    | "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'? | //[^\n]*+ | (?P<long>`|/\*)""",
     re.VERBOSE | re.DOTALL,
 )
+_ESM_END = {"`": re.compile(r"(?:[^`\\]|\\.)*+`", re.DOTALL), "/*": re.compile(r"(?:[^*]|\*(?!/))*+\*/")}
 
 _TICKS = re.compile(r"`++")
 # A single backtick pairs with none in another paragraph, list item or table row.
@@ -41,11 +48,7 @@ def find_jsx(text: str) -> list[tuple[int, int]]:
     """Return the ranges of what is not Markdown, in order; none overlap."""
     lexer = _Lexer(text)
     lexer.run()
-    outermost: list[tuple[int, int]] = []
-    for start, end in sorted(lexer.ranges, key=lambda pair: (pair[0], -pair[1])):
-        if not outermost or start >= outermost[-1][1]:
-            outermost.append((start, end))
-    return [(start - 1, end - 1) for start, end in outermost]
+    return [(start - 1, end - 1) for start, end in lexer.ranges]
 
 
 class _Open(NamedTuple):
@@ -57,15 +60,15 @@ class _Open(NamedTuple):
 
 
 class _Lexer:
-    """Collects `ranges`, which may be nested, with offsets in the text after one line break."""
+    """Collects `ranges` in order, with offsets in the text after one line break. None overlap."""
 
     def __init__(self, text: str) -> None:
         self.text = f"\n{text}"
         self.ranges: list[tuple[int, int]] = []
         self.open: list[_Open] = []
-        self.unclosed_ticks: set[int] = set()
         self.esm_may_span_blank_lines = True
         self.comment_may_close = True
+        self.unclosed: set[str] = set()  # the signs of templates and comments that nothing closes in the rest of the text
 
     def run(self) -> None:
         # Each method takes a token and returns where to continue.
@@ -114,6 +117,8 @@ class _Lexer:
         return closing + 1 if closing >= 0 and "\n\n" not in self.text[match.end() : closing] else match.end()
 
     def begin(self, sign: str, at: int) -> None:
+        if len(self.open) == MAX_OPEN:
+            self.open.clear()
         outer = self.open[-1] if self.open else None
         flow = outer.flow or outer.sign == "<" if outer else self.begins_line(at)
         self.open.append(_Open(sign, at, flow))
@@ -124,39 +129,43 @@ class _Lexer:
 
     def close(self, end: int) -> None:
         if self.open:
-            self.ranges.append((self.open.pop().start, end))
+            self.add(self.open.pop().start, end)
+
+    def add(self, start: int, end: int) -> int:
+        """Add a range in place of those inside it; returns its end."""
+        while self.ranges and self.ranges[-1][0] >= start:
+            self.ranges.pop()
+        self.ranges.append((start, end))
+        return end
 
     def fence(self, match: re.Match[str]) -> int:
         """Skip a code block; what is open before it is text."""
         self.open.clear()
         fence = match["fence"]
-        closing = re.compile(rf"^[ \t>]*+{fence}{fence[0]}*+[ \t]*$", re.MULTILINE).search(self.text, match.end())
-        return closing.end() if closing else len(self.text)
+        closing = re.compile(rf"^[ \t>]*+{fence[0]}{{{len(fence)},}}+[ \t]*+$", re.MULTILINE)
+        end = closing.search(self.text, match.end())
+        return end.end() if end else len(self.text)
+
+    @cached_property
+    def last_ticks(self) -> dict[int, int]:
+        """The start of the last run of backticks of each length."""
+        return {match.end() - match.start(): match.start() for match in _TICKS.finditer(self.text)}
 
     def code(self, match: re.Match[str]) -> int:
-        """Skip a code span, or only its backticks if none close it.
-
-        Lengths of runs that occur no more are in `unclosed_ticks`, so that each is searched for once.
-        """
-        text, start, after = self.text, *match.span()
-        if span := _CODE.match(text, start):
+        """Skip a code span, or only its backticks if none close it."""
+        start, after = match.span()
+        if span := _CODE.match(self.text, start):
             return span.end()
         length = after - start
-        if length == 1 or length in self.unclosed_ticks:
+        if length == 1 or self.last_ticks.get(length, -1) < after:
             return after
-        for closing in _TICKS.finditer(text, after):
-            if closing.end() - closing.start() == length:
-                return closing.end()
-        self.unclosed_ticks.add(length)
-        return after
+        runs = (run.span() for run in _TICKS.finditer(self.text, after))
+        return next(end for begin, end in runs if end - begin == length)
 
     def comment(self, match: re.Match[str]) -> int:
         closing = self.text.find("-->", match.end()) if self.comment_may_close else -1
         self.comment_may_close = closing >= 0
-        if closing < 0:
-            return match.end()
-        self.ranges.append((match.start(), closing + 3))
-        return closing + 3
+        return self.add(match.start(), closing + 3) if closing >= 0 else match.end()
 
     def esm(self, match: re.Match[str]) -> int:
         """Read imports and exports: up to a blank line, or further while a bracket is open."""
@@ -166,20 +175,28 @@ class _Lexer:
             return match.end()
         depth = 0
         first_blank = None
-        for token in _ESM_TOKEN.finditer(text, start):
+        position = start
+        while token := _ESM_TOKEN.search(text, position):
+            position = token.end()
             if token["blank"] is not None:
                 first_blank = token.start() if first_blank is None else first_blank
                 if depth <= 0 or not self.esm_may_span_blank_lines:
-                    return self.end_esm(start, token.start())
+                    return self.add(start, token.start())
+            elif token["long"]:
+                position = self.end_of_long(token[0], position)
             elif token[0] in "([{":
                 depth += 1
             elif token[0] in ")]}":
                 depth -= 1
         if depth > 0 and first_blank is not None:
             self.esm_may_span_blank_lines = False
-            return self.end_esm(start, first_blank)
-        return self.end_esm(start, len(text))
+            return self.add(start, first_blank)
+        return self.add(start, len(text))
 
-    def end_esm(self, start: int, end: int) -> int:
-        self.ranges.append((start, end))
-        return end
+    def end_of_long(self, sign: str, position: int) -> int:
+        """Return the end of a template or comment whose text starts at `position`; `position` if nothing closes it."""
+        closing = None if sign in self.unclosed else _ESM_END[sign].match(self.text, position)
+        if closing is None:
+            self.unclosed.add(sign)
+            return position
+        return closing.end()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from functions.collection.parsers.markdown.commonmark import LESS_THAN, REMOVED
 from functions.collection.parsers.markdown.jsx import find_jsx
 
-# A string that begins with a capital letter and has at least five words.
-_SENTENCE = re.compile(r"""["'`]\s*+[A-Z](?:[^\s"`]++\s++){4}[^\s"`]""")
+# A string that begins with a capital letter and has at least five words. The limits keep the search linear.
+_SENTENCE = re.compile(r"""["'`]\s{0,200}+[A-Z](?:[^\s"`]{1,50}+\s{1,200}+){4}[^\s"`]""")
 _NOT_NEWLINE = re.compile(r"[^\n]")
 # Where HTML could begin, but not the target of a link.
 _LESS_THAN = re.compile(r"<(?=[A-Za-z/!?])(?!https?:|mailto:)(?<!\]\(<)(?<!\]:<)(?<!\]: <)", re.IGNORECASE)

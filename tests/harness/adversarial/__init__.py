@@ -1,0 +1,1 @@
+"""Inputs of any size on which a parser or matcher with superlinear algorithms stalls, by parser."""

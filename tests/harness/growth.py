@@ -1,0 +1,46 @@
+"""Check that the processor time of a function grows linearly with its input."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Input = TypeVar("Input")
+
+MAX_GROWTH = 2.3
+"""Allowed growth of the time when the input doubles. Linear time doubles; the rest is for caches and memory."""
+DOUBLINGS = 3
+MEASURABLE_S = 0.000_3
+ATTEMPTS = 8
+
+
+def check_linear(
+    run: Callable[[Input], object], make: Callable[[int], Input], *, smallest: int = 8_000, largest: int = 256_000
+) -> None:
+    """Assert that the time for an input of 8 times the size is at most 2.3³ times the time.
+
+    `make` makes an input of about a size. Sizes start where the time is measurable, and end at `largest`: with larger
+    inputs, the time to get memory from the operating system would count. Other processes can only lengthen a
+    measurement, so the shortest ones are compared, of more measurements if need be.
+    """
+    factor = 2**DOUBLINGS
+    size = smallest
+    while size < largest / factor and _time(run, make(size)) < MEASURABLE_S:
+        size *= 2
+    small, large = make(size), make(factor * size)
+    small_s = large_s = float("inf")
+    for _ in range(ATTEMPTS):
+        small_s = min(small_s, _time(run, small), _time(run, small))
+        large_s = min(large_s, _time(run, large))
+        if large_s <= MAX_GROWTH**DOUBLINGS * small_s:
+            return
+    growth = (large_s / small_s) ** (1 / DOUBLINGS)
+    raise AssertionError(
+        f"the time grows {growth:.2f}-fold when the input doubles: {small_s * 1000:.1f} ms for a size of {size:,}, "
+        f"{large_s * 1000:.1f} ms for {factor * size:,}"
+    )
+
+
+def _time(run: Callable[[Input], object], value: Input) -> float:
+    began = time.process_time()
+    run(value)
+    return time.process_time() - began

@@ -1,0 +1,31 @@
+"""The time to parse adversarial Markdown, MDX and front matter grows linearly with its size."""
+
+import pytest
+
+from functions.collection.parsers.markdown.front_matter import MAX_YAML_CHARS, read_front_matter
+from tests.harness.adversarial.front_matter import FRONT_MATTER
+from tests.harness.adversarial.markdown import MARKDOWN
+from tests.harness.adversarial.mdx import MDX
+from tests.harness.adversarial.shapes import Shape
+from tests.harness.growth import check_linear
+from tests.harness.parsing import parse
+
+
+def check_parsing(key: str, shape: Shape) -> None:
+    check_linear(lambda content: parse(key, content, "text/markdown"), lambda size: shape(size).encode())
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_parsing_markdown_takes_linear_time(name: str) -> None:
+    check_parsing("page.md", MARKDOWN[name])
+
+
+@pytest.mark.parametrize("name", MARKDOWN | MDX)
+def test_parsing_mdx_takes_linear_time(name: str) -> None:
+    check_parsing("page.mdx", (MARKDOWN | MDX)[name])
+
+
+@pytest.mark.parametrize("name", FRONT_MATTER)
+def test_reading_front_matter_takes_linear_time(name: str) -> None:
+    shape = FRONT_MATTER[name]
+    check_linear(read_front_matter, lambda size: f"---\n{shape(size)}\n---\n", largest=MAX_YAML_CHARS - 1_000)
