@@ -11,7 +11,7 @@ Chunks don't overlap (docs/decisions/0005). Title and headings are embedded with
 context, and splits fall between sentences.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from functions.collection.chunking.split import Range, TokenizedText
 from functions.collection.parsers.markdown.structure import trimmed
 from functions.collection.parsers.parse import ParsedDocument
-from headwater.embedding.base import Tokenizer, embedding_input, input_hash
+from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, embedding_input, input_hash
 from headwater.parsers import Block
 
 CHUNKER_VERSION = 1
@@ -30,6 +30,9 @@ TARGET_TOKENS = 200
 TINY_TOKENS = 40
 HEADER_SHARE = 3
 """Title and headings use at most 1/3 of the model's tokens; outer headings are dropped first."""
+
+MAX_HEADER_BYTES = 600
+"""The same limit for words of many characters and few tokens: a chunk is stored with its headings."""
 
 Path = tuple[str, ...]
 
@@ -68,29 +71,26 @@ class _Section:
 
 def chunk(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[list[Chunk]]:
     """Split documents into chunks. Returns a list for each, by start; together they cover all of its blocks."""
-    headers = _count_headers(documents, tokenizer)
+    counts = _count_parts(documents, tokenizer)
     texts = tokenizer.starts([document.text for document in documents])
     return [
         _Splitter(document, TokenizedText(document.text, starts), counts, tokenizer).chunks()
-        for document, starts, counts in zip(documents, texts, headers, strict=True)
+        for document, starts in zip(documents, texts, strict=True)
     ]
 
 
-def _count_headers(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[dict[Path, int]]:
-    """Count, for each document, the tokens of its title with each of its heading paths.
+def _count_parts(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> dict[str, int]:
+    """Count the tokens of each title and heading, and of the separator between them.
 
     The tokens of each distinct word are counted once and added up: our tokenizers don't join across spaces.
     """
-    headers = [
-        {
-            path: embedding_input(document.title, path, "").split()
-            for path in {(), *(block.heading_path for block in document.blocks)}
-        }
-        for document in documents
-    ]
-    words = list({word for paths in headers for header in paths.values() for word in header})
+    paths = {block.heading_path for document in documents for block in document.blocks}
+    parts = {part for path in paths for part in context_parts("", path)}
+    parts |= {part for document in documents for part in context_parts(document.title, ())}
+    parts.add(CONTEXT_SEPARATOR)
+    words = list({word for part in parts for word in part.split()})
     counts = {word: len(starts) for word, starts in zip(words, tokenizer.starts(words), strict=True)}
-    return [{path: sum(map(counts.__getitem__, header)) for path, header in paths.items()} for paths in headers]
+    return {part: sum(map(counts.__getitem__, part.split())) for part in parts}
 
 
 def _sections(blocks: Sequence[Block]) -> _Section:
@@ -100,7 +100,7 @@ def _sections(blocks: Sequence[Block]) -> _Section:
     for block in blocks:
         section = open_sections[-1]
         if block.kind == "heading":
-            while len(open_sections) > 1 and len(open_sections[-1].path) >= max(1, len(block.heading_path)):
+            while len(open_sections) > 1 and len(open_sections[-1].path) >= len(block.heading_path):
                 open_sections.pop()
             child = _Section(block.heading_path)
             if open_sections[-1] is section and all(own.kind == "heading" for own in section.blocks):
@@ -126,7 +126,7 @@ class _Splitter:
     """Splits one document."""
 
     def __init__(
-        self, document: ParsedDocument, measured: TokenizedText, counts: dict[Path, int], tokenizer: Tokenizer
+        self, document: ParsedDocument, measured: TokenizedText, counts: Mapping[str, int], tokenizer: Tokenizer
     ) -> None:
         self.document = document
         self.measured = measured
@@ -143,12 +143,21 @@ class _Splitter:
         """Return the part of a heading path that is embedded, and the tokens of the title with it."""
         header = self.headers.get(path)
         if header is None:
-            headings, tokens = path, self.counts[path]
-            while headings and tokens > self.tokenizer.max_tokens // HEADER_SHARE:
+            headings = path
+            parts = context_parts(self.document.title, headings)
+            while headings and not self.is_short(parts):
                 headings = headings[1:]
-                tokens = len(self.tokenizer.starts([embedding_input(self.document.title, headings, "")])[0])
-            header = self.headers[path] = (headings, tokens)
+                parts = context_parts(self.document.title, headings)
+            header = self.headers[path] = (headings, self.count_parts(parts))
         return header
+
+    def is_short(self, parts: Sequence[str]) -> bool:
+        size_bytes = sum(len(part.encode()) for part in parts)
+        return size_bytes <= MAX_HEADER_BYTES and self.count_parts(parts) <= self.tokenizer.max_tokens // HEADER_SHARE
+
+    def count_parts(self, parts: Sequence[str]) -> int:
+        """Count the tokens of a title and headings in one line."""
+        return sum(self.counts[part] for part in parts) + self.counts[CONTEXT_SEPARATOR] * max(0, len(parts) - 1)
 
     def room(self, path: Path, tokens: int) -> int:
         """Return how many of `tokens` remain for the text, after the header of a heading path."""
@@ -179,7 +188,10 @@ class _Splitter:
         """Split a section's own text, before its first subsection."""
         room = self.room(section.path, self.tokenizer.max_tokens)
         target = min(self.room(section.path, TARGET_TOKENS), room)
-        ranges = self.measured.join(list(self.units(section.blocks, room)), room, target)
+        blocks = section.blocks
+        if not blocks:
+            return []
+        ranges = self.measured.join(self.units(blocks, room), (blocks[0].start, blocks[-1].end), room, target)
         return [_Piece(start, end, section.path) for start, end in ranges]
 
     def units(self, blocks: Sequence[Block], room: int) -> Iterator[Range]:
@@ -198,9 +210,9 @@ class _Splitter:
                     yield start, introduction[-1].end
                     start = block.start
                 used = self.measured.count(start, block.start)
-                first, *rest = self.measured.split(block.start, block.end, block.kind, room - used)
-                yield start, first[1]
-                yield from rest
+                ranges = self.measured.split(block.start, block.end, block.kind, room - used)
+                yield start, next(ranges)[1]
+                yield from ranges
             introduction = []
 
     def introduces(self, block: Block) -> bool:

@@ -7,7 +7,8 @@ their ends.
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from functions.collection.parsers.markdown.structure import trimmed
 from headwater.parsers import BlockKind
@@ -54,49 +55,53 @@ class TokenizedText:
         """Return True if a range has at most `room` tokens and `MAX_CHARS` characters."""
         return end - start <= MAX_CHARS and self.count(start, end) <= room
 
-    def split(self, start: int, end: int, kind: BlockKind, room: int) -> list[Range]:
+    def split(self, start: int, end: int, kind: BlockKind, room: int) -> Iterator[Range]:
         """Split a block into ranges of at most `room` tokens; many are far shorter and meant to be joined."""
         return self._split(start, end, _SEPARATORS.get(kind, _PROSE), room)
 
-    def _split(self, start: int, end: int, separators: Sequence[re.Pattern[str]], room: int) -> list[Range]:
+    def _split(self, start: int, end: int, separators: Sequence[re.Pattern[str]], room: int) -> Iterator[Range]:
         if self.fits(start, end, room):
-            return [(start, end)]
+            yield start, end
+            return
         if not separators:
-            return self._cut(start, end, room)
-        cuts = [match.end() for match in separators[0].finditer(self.text, start, end)]
-        ranges: list[Range] = []
-        for between in zip([start, *cuts], [*cuts, end], strict=True):
-            first, last = trimmed(self.text, *between)
+            yield from self._cut(start, end, room)
+            return
+        position = start
+        cuts = (match.end() for match in separators[0].finditer(self.text, start, end))
+        for cut in chain(cuts, [end]):
+            first, last = trimmed(self.text, position, cut)
             if first < last:
-                ranges += self._split(first, last, separators[1:], room)
-        return ranges
+                yield from self._split(first, last, separators[1:], room)
+            position = cut
 
-    def _cut(self, start: int, end: int, room: int) -> list[Range]:
+    def _cut(self, start: int, end: int, room: int) -> Iterator[Range]:
         """Split a single word every `room` tokens."""
-        ranges: list[Range] = []
         while not self.fits(start, end, room):
             beyond = self.index(start) + room
             cut = self.starts[beyond] if beyond < len(self.starts) else end
             cut = min(max(cut, start + 1), start + MAX_CHARS)
-            ranges.append((start, cut))
+            yield start, cut
             start = cut
-        return [*ranges, (start, end)]
+        yield start, end
 
-    def join(self, ranges: Sequence[Range], room: int, target: int) -> list[Range]:
-        """Join neighbours into ranges of similar size, about `target` tokens each and at most `room`."""
-        if not ranges:
-            return []
-        total = self.count(ranges[0][0], ranges[-1][1])
+    def join(self, ranges: Iterable[Range], whole: Range, room: int, target: int) -> list[Range]:
+        """Join neighbours into ranges of similar size, about `target` tokens each and at most `room`.
+
+        `whole` begins with the first range and ends with the last one.
+        """
+        total = self.count(*whole)
         parts = -(-total // target) or 1
         size_aim = -(-total // parts)
-        joined = [ranges[0]]
-        size = self.count(*ranges[0])
-        for start, end in ranges[1:]:
-            grown = self.count(joined[-1][0], end)
-            if grown - size_aim <= size_aim - size and self.fits(joined[-1][0], end, room):
-                joined[-1] = (joined[-1][0], end)
+        joined: list[Range] = []
+        start = position = size = 0
+        for begin, end in ranges:
+            grown = self.count(start, end)
+            if position and grown - size_aim <= size_aim - size and self.fits(start, end, room):
                 size = grown
             else:
-                joined.append((start, end))
-                size = self.count(start, end)
-        return joined
+                if position:
+                    joined.append((start, position))
+                start = begin
+                size = self.count(begin, end)
+            position = end
+        return [*joined, (start, position)] if position else []

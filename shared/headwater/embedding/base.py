@@ -52,10 +52,19 @@ def embedding_input(title: str, heading_path: Sequence[str], text: str) -> str:
 
     `embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."`
     """
-    path = [part for part in (" ".join(words.split()) for words in (title, *heading_path)) if part]
-    if title and len(path) > 1 and path[0].casefold() == path[1].casefold():
-        del path[0]
-    return "\n".join([" > ".join(path), text] if path else [text])
+    parts = context_parts(title, heading_path)
+    return "\n".join([CONTEXT_SEPARATOR.join(parts), text] if parts else [text])
+
+
+CONTEXT_SEPARATOR = " > "
+
+
+def context_parts(title: str, heading_path: Sequence[str]) -> list[str]:
+    """Return the parts of the context line of `embedding_input`."""
+    parts = [part for part in (" ".join(words.split()) for words in (title, *heading_path)) if part]
+    if title and len(parts) > 1 and parts[0].casefold() == parts[1].casefold():
+        del parts[0]
+    return parts
 
 
 def input_hash(embedding_input: str) -> bytes:
