@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from functions.collection.parsers.limits import limit_blocks, limit_front_matter, limit_links, limit_warnings
 from functions.collection.parsers.markdown.structure import read_structure
 from headwater.parsers import Block, Link, Parsed
 
@@ -33,19 +34,21 @@ class ParsedDocument(msgspec.Struct, frozen=True):
 
 def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
     """Add what a parser left out: blocks, links and a title."""
-    blocks, links, warnings = parsed.blocks, parsed.links, parsed.warnings
+    blocks, links, warnings = parsed.blocks, parsed.links, list(parsed.warnings)
     if blocks is None or links is None:
-        read_blocks, read_links = read_structure(parsed.text)
+        read_blocks, read_links = read_structure(parsed.text, warnings)
         blocks, links = read_blocks if blocks is None else blocks, read_links if links is None else links
+    blocks, links = limit_blocks(blocks, warnings), limit_links(links, parsed.text, warnings)
+    front_matter = limit_front_matter(parsed.front_matter, warnings)
     if not parsed.text or parsed.text.isspace():
-        warnings = (*warnings, "empty file: nothing to search")
+        warnings.append("empty file: nothing to search")
     return ParsedDocument(
         title=_limit(title) if title else _find_title(key, parsed.title, blocks),
         text=parsed.text,
-        front_matter=parsed.front_matter,
+        front_matter=front_matter,
         blocks=blocks,
         links=links,
-        warnings=warnings,
+        warnings=limit_warnings(warnings),
     )
 
 

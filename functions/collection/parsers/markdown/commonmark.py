@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
+from functions.collection.parsers.limits import MAX_BLOCKS, MAX_HEADING_CHARS, MAX_LINKS, shorten
 from headwater.parsers import BlockKind, Link
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     Events = Iterator[tuple[Any, Range]]
 
-MAX_HEADING_CHARS = 300
 MAX_PREFIX_CHARS = 200
 """Where a line's indentation and markers are longer, the markers after this many characters are text. pulldown-cmark
 checks each open list and quote for each line of a paragraph, so their number must be limited."""
@@ -65,21 +65,24 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 
 class Structure(NamedTuple):
-    """The outermost blocks of a text, the code and tables in its lists and quotes, and its links, each in order."""
+    """The outermost blocks of a text, the code and tables in its lists and quotes, and its links, each in order.
+
+    `is_cut`: there are more than `MAX_BLOCKS`, and the text after them was not read.
+    """
 
     blocks: list[Span]
     nested: list[Span]
     links: list[Link]
+    is_cut: bool = False
 
 
 def parse_markdown(markdown: str, original: Callable[[int], int] | None = None) -> Structure:
     """Parse Markdown. Offsets in the result are in code points, converted by `original` if there is one."""
     source = _hide_syntax(markdown)
-    reader = _Reader()
-    reader.read(_parser().events_with_range(source, merge_text=True))
+    structure = _Reader().read(_parser().events_with_range(source, merge_text=True))
     if original is None and source.isascii():
-        return reader.structure
-    return _convert(reader.structure, source, original)
+        return structure
+    return _convert(structure, source, original)
 
 
 @cache
@@ -106,15 +109,26 @@ def _show_syntax(text: str) -> str:
     return text if text.isascii() else text.translate(_ORIGINALS)
 
 
+class _TooManyBlocks(Exception):
+    """One block more than the limit was found."""
+
+
 class _Reader:
-    """Builds a structure from events, with offsets in bytes."""
+    """Builds a structure from events, with offsets in bytes. Adds one link more than the limit, at most."""
 
     def __init__(self) -> None:
         self.structure = Structure([], [], [])
         self.block_end = 0
         self.image_end = 0
 
-    def read(self, events: "Events") -> None:
+    def read(self, events: "Events") -> Structure:
+        try:
+            self.read_events(events)
+        except _TooManyBlocks:
+            return self.structure._replace(is_cut=True)
+        return self.structure
+
+    def read_events(self, events: "Events") -> None:
         # `match` would take half of the time to read a page: most events need nothing.
         for event, place in events:
             if "Start" in event:
@@ -136,10 +150,15 @@ class _Reader:
     def add_block(self, kind: BlockKind, place: "Range") -> None:
         start, end = place["start"], place["end"]
         if start >= self.block_end:
+            self.add(self.structure.blocks, Span(kind, start, end))
             self.block_end = end
-            self.structure.blocks.append(Span(kind, start, end))
         elif kind in ("code", "table"):
-            self.structure.nested.append(Span(kind, start, end))
+            self.add(self.structure.nested, Span(kind, start, end))
+
+    def add(self, spans: list[Span], span: Span) -> None:
+        if len(self.structure.blocks) + len(self.structure.nested) >= MAX_BLOCKS:
+            raise _TooManyBlocks
+        spans.append(span)
 
     def add_heading(self, level: int, place: "Range", events: "Events") -> None:
         """Add a heading, and read the events in it for its title."""
@@ -160,11 +179,9 @@ class _Reader:
                     self.image_end = max(self.image_end, inner["end"])
                 case {"End": {"Heading": _}}:
                     break
-        title = " ".join(_show_syntax("".join(parts)).split())
-        if len(title) > MAX_HEADING_CHARS:
-            title = title[:MAX_HEADING_CHARS].rstrip() + "…"
+        title = shorten(" ".join(_show_syntax("".join(parts)).split()), MAX_HEADING_CHARS)
+        self.add(self.structure.blocks, Span("heading", place["start"], place["end"], level, title))
         self.block_end = place["end"]
-        self.structure.blocks.append(Span("heading", place["start"], place["end"], level, title))
 
     def add_link(self, link: dict[str, Any], place: "Range") -> None:
         """Add a link, unless it has no target or is in the description of an image."""
@@ -178,7 +195,8 @@ class _Reader:
             target = f"mailto:{target}"
         elif type(link_type) is dict:
             kind, target = "wikilink", target.rstrip("\\").strip()  # in a table, `\|` is before the label
-        if target and start >= self.image_end and "\n" not in target:
+        is_link = target and start >= self.image_end and "\n" not in target
+        if is_link and len(self.structure.links) <= MAX_LINKS:
             self.structure.links.append(Link(kind, target, start, end))
 
 
@@ -187,7 +205,7 @@ def _convert(structure: Structure, source: str, original: Callable[[int], int] |
     encoded = source.encode()
     points: dict[int, int] = {}
     at = point = 0
-    for offset in sorted({offset for spans in structure for span in spans for offset in (span.start, span.end)}):
+    for offset in sorted({offset for spans in structure[:3] for span in spans for offset in (span.start, span.end)}):
         point += len(encoded[at:offset].decode())
         at = offset
         points[offset] = original(point) if original else point
@@ -195,4 +213,5 @@ def _convert(structure: Structure, source: str, original: Callable[[int], int] |
         [Span(span.kind, points[span.start], points[span.end], span.level, span.title) for span in structure.blocks],
         [Span(span.kind, points[span.start], points[span.end]) for span in structure.nested],
         [Link(link.kind, link.target, points[link.start], points[link.end]) for link in structure.links],
+        structure.is_cut,
     )

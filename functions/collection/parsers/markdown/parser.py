@@ -25,7 +25,7 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
     if problem:
         warnings.append(problem)
     mdx = name.lower().endswith(".mdx") or media_type.partition(";")[0].strip().lower() == "text/mdx"
-    blocks, links = read_structure(text, mdx=mdx)
+    blocks, links = read_structure(text, warnings, mdx=mdx)
     return Parsed(text, _title(front_matter), front_matter, blocks, links, tuple(warnings))
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from functions.collection.parsers.limits import TOO_MANY_BLOCKS
 from headwater.parsers import Block, BlockKind, Link
 
 if TYPE_CHECKING:
@@ -10,8 +11,10 @@ if TYPE_CHECKING:
 _SHORTEST_DEFINITION = len("[a]:b")
 
 
-def read_structure(text: str, *, mdx: bool = False) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
-    """Read the blocks and links of Markdown text, each in order."""
+def read_structure(
+    text: str, warnings: list[str], *, mdx: bool = False
+) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
+    """Read the blocks and links of Markdown text, each in order. Adds a warning if it has too many blocks."""
     from functions.collection.parsers.markdown.commonmark import parse_markdown
 
     if mdx:
@@ -23,6 +26,8 @@ def read_structure(text: str, *, mdx: bool = False) -> tuple[tuple[Block, ...], 
     else:
         structure = parse_markdown(text)
         blocks = _flatten(text, structure)
+    if structure.is_cut:
+        warnings.append(TOO_MANY_BLOCKS)
     return tuple(blocks), tuple(structure.links)
 
 
