@@ -1,4 +1,4 @@
-"""Filter citations from streamed text: keep `[n]` only if passage n was retrieved. Pure.
+"""Filter citations from streamed text: keep `[n]` only if passage n was retrieved. Pure, in linear time.
 
 The extractive model uses the filter too, to reject quotations that look like citations.
 """
@@ -7,16 +7,17 @@ import re
 from collections.abc import Collection
 
 _INDENT = re.compile(r"[ \t>]*")
-_MARKS = re.compile(r"(?:[ \t>]|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t]))*")
+_MARKS = re.compile(r"(?:[ \t>]|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t]))*+")
 _MAYBE_MARK = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)]?)?\Z")
 _TICKS = re.compile("`+")
 _FENCE = re.compile("`{3,}|~{3,}")
 _MAYBE_FENCE = re.compile(r"(?:`+|~+)\Z")
 _SPACES = re.compile(r"[ \t]+")
-_NUMBER = r"[0-9]+(?:[ \t]*[-\u2013][ \t]*[0-9]+)?"
-_CITATION = re.compile(rf"\[[ \t]*{_NUMBER}(?:[ \t]*[,;][ \t]*{_NUMBER})*[ \t]*\]")
+_NUMBER = r"[0-9]++(?:[ \t]*+[-\u2013][ \t]*+[0-9]++)?+"
+_CITATION = re.compile(rf"\[[ \t]*+{_NUMBER}(?:[ \t]*+[,;][ \t]*+{_NUMBER})*+[ \t]*+\]")
 _MAYBE_CITATION = re.compile(r"\[[0-9,; \t\u2013-]*\Z")
 _PLAIN = re.compile(r"[^\\`\[ \t\n(:]+")
+_SMALL_BUFFER = 1_000
 _MAX_RANGE = 50
 _MAX_DIGITS = 9
 """Longer numbers are ignored; Python refuses to parse thousands of digits."""
@@ -32,6 +33,7 @@ class CitationFilter:
       a link that the model invented.
 
     The output does not depend on where the text was split. Undecided text is buffered, at most to the end of its line.
+    A large buffer is read again only when a line ends or an eighth was added, so that long lines take linear time.
     `cited` collects the numbers that were kept.
     """
 
@@ -39,6 +41,10 @@ class CitationFilter:
         self.allowed = frozenset(allowed)
         self.cited: set[int] = set()
         self._buffer = ""
+        self._added: list[str] = []  # to the buffer, since it was read
+        self._added_chars = 0
+        self._line_end = -1  # of the current line in the buffer
+        self._last_ticks: dict[int, int] = {}  # the last run of backticks in the line, by length
         self._out: list[str] = []
         self._fence = ""  # the fence that opened the current code block
         # Where in a line: at its "start", at its "head" (after the marks of lists and quotations), or "in" it.
@@ -47,18 +53,26 @@ class CitationFilter:
 
     def feed(self, text: str) -> str:
         """Process the next piece of text. Returns the text that is ready to send."""
-        return self._run(text, final=False)
+        self._added.append(text)
+        self._added_chars += len(text)
+        buffered = len(self._buffer)
+        if buffered > _SMALL_BUFFER and "\n" not in text and self._added_chars * 8 < buffered:
+            return ""
+        return self._run(final=False)
 
     def finish(self) -> str:
         """Return the buffered rest after the last piece."""
-        return self._run("", final=True)
+        return self._run(final=True)
 
-    def _run(self, text: str, *, final: bool) -> str:
-        self._buffer += text
+    def _run(self, *, final: bool) -> str:
+        self._buffer = "".join([self._buffer, *self._added])
+        self._added, self._added_chars, self._line_end = [], 0, -1
         at: int | None = 0
         done = 0
         while at is not None and at < len(self._buffer):
             done = at
+            if at > self._line_end:
+                self._read_line(at, final)
             if self._position == "start":
                 at = self._take_start(at, final)
             else:
@@ -66,6 +80,13 @@ class CitationFilter:
         self._buffer = self._buffer[done if at is None else at :]
         out, self._out = "".join(self._out), []
         return out
+
+    def _read_line(self, at: int, final: bool) -> None:
+        """Find the end of the line, and the runs of backticks in it that don't grow any more."""
+        newline = self._buffer.find("\n", at)
+        self._line_end = newline if newline >= 0 else len(self._buffer)
+        runs = (run.span() for run in _TICKS.finditer(self._buffer, at, self._line_end))
+        self._last_ticks = {end - start: start for start, end in runs if final or end < len(self._buffer)}
 
     def _emit(self, end: int, text: str) -> int:
         """Output `text` for the buffer up to `end`."""
@@ -94,9 +115,8 @@ class CitationFilter:
             return None
         if (match := _FENCE.match(self._buffer, at)) is None:
             return at
-        fence, newline = match[0], self._buffer.find("\n", at)
-        after = self._buffer[match.end() : newline if newline >= 0 else None]
-        whole_line = final or newline >= 0
+        fence, after = match[0], self._buffer[match.end() : self._line_end]
+        whole_line = final or self._line_end < len(self._buffer)
         if self._fence:
             if after.strip() or not fence.startswith(self._fence):
                 return at
@@ -110,8 +130,7 @@ class CitationFilter:
         return match.end()
 
     def _take_code(self, at: int) -> int:
-        newline = self._buffer.find("\n", at)
-        end = len(self._buffer) if newline < 0 else newline + 1
+        end = min(self._line_end + 1, len(self._buffer))
         return self._emit(end, self._buffer[at:end])
 
     def _take(self, at: int, final: bool) -> int | None:
@@ -149,13 +168,14 @@ class CitationFilter:
 
     def _take_ticks(self, at: int, final: bool) -> int | None:
         """Consume a code span, or backticks that open none."""
-        ticks = _match(_TICKS, self._buffer, at)
-        newline = self._buffer.find("\n", at)
-        if ticks.end() < len(self._buffer):
-            for closing in _TICKS.finditer(self._buffer, ticks.end(), newline if newline >= 0 else len(self._buffer)):
-                if len(closing[0]) == len(ticks[0]) and (final or closing.end() < len(self._buffer)):
-                    return self._emit(closing.end(), self._buffer[at : closing.end()])
-        return self._emit(ticks.end(), ticks[0]) if final or newline >= 0 else None
+        end = _match(_TICKS, self._buffer, at).end()
+        length = end - at
+        if self._last_ticks.get(length, -1) > at:
+            closings = (run.span() for run in _TICKS.finditer(self._buffer, end, self._line_end))
+            end = next(last for first, last in closings if last - first == length)
+            return self._emit(end, self._buffer[at:end])
+        is_decided = final or self._line_end < len(self._buffer)
+        return self._emit(end, self._buffer[at:end]) if is_decided else None
 
     def _take_bracket(self, at: int, final: bool, bracket: int | None = None) -> int | None:
         """Consume a citation, or another bracket, with the spaces from `at` to `bracket`."""

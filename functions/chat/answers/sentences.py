@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 # Headings, tables, rules, HTML and JSX, directives, link definitions.
-_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*){3,}$|=+\s*$|(import|export)\s)")
+_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*+){3,}+$|=++\s*+$|(import|export)\s)")
 _INDENTED_CODE = re.compile(r"\t| {4}")
-_MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*(?:\[!\w+\]\s*$)?")
+_MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*+(?:\[!\w+\]\s*$)?")
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)
 _SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*\s+(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*+\s++(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
 )
 
 
