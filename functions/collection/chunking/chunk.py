@@ -31,7 +31,7 @@ TINY_TOKENS = 40
 HEADER_SHARE = 3
 """Title and headings use at most 1/3 of the model's tokens; outer headings are dropped first."""
 
-MAX_HEADER_BYTES = 600
+MAX_HEADER_BYTES = 400
 """The same limit for words of many characters and few tokens: a chunk is stored with its headings."""
 
 Path = tuple[str, ...]

@@ -13,7 +13,7 @@ path costs a few operations on integers for any patterns, and one dictionary loo
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -96,7 +96,7 @@ class _Automaton:
         self.states: dict[int, _State] = {}
         self.transitions = 0
 
-    def add(self, tokens: Sequence[_Token]) -> None:
+    def add(self, tokens: Iterable[_Token]) -> None:
         """Add a pattern."""
         self.first |= 1 << self.size
         for kind, text in tokens:

@@ -24,9 +24,10 @@ MAX_WARNINGS = 10
 MAX_WARNING_CHARS = 500
 
 TOO_MANY_BLOCKS = (
-    f"only the first {MAX_BLOCKS:,} headings, paragraphs and other blocks were read; the text after them is searchable, "
-    "but without its headings and links"
+    f"only the first {MAX_BLOCKS:,} headings, paragraphs and other blocks were read; the text after them is "
+    "searchable, but without its headings and links"
 )
+
 
 def limit_blocks(blocks: Sequence[Block], warnings: list[str]) -> tuple[Block, ...]:
     """Make one block of the text after too many blocks, and shorten heading paths."""

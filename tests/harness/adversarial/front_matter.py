@@ -1,22 +1,23 @@
 """Adversarial front matter, without the lines around it."""
 
+from itertools import pairwise
+
 from tests.harness.adversarial.shapes import Shape, counted, drawn, followed_by, growing, halves, pyramid, repeated
 
 _NAMES = "abcdefgh"
 LAUGHS = "a: &a [x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip(_NAMES, _NAMES[1:], strict=False)
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise(_NAMES)
 )
 """687 bytes or so; each line nine times as large as the one before."""
 
 MERGES = "a: &a {x: 1}\n" + "".join(
     f"{name}: &{name}\n" + "".join(f"  k{n}: {{<<: *{before}}}\n" for n in range(9))
-    for before, name in zip(_NAMES, _NAMES[1:], strict=False)
+    for before, name in pairwise(_NAMES)
 )
 """The same by merge keys."""
 
 MERGED_LISTS = "a: &a {k0: 1}\n" + "".join(
-    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 40)}], k{name}: 1}}\n"
-    for before, name in zip(_NAMES, _NAMES[1:], strict=False)
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 40)}], k{name}: 1}}\n" for before, name in pairwise(_NAMES)
 )
 """Merge keys of lists that repeat one mapping, which PyYAML expands 40-fold for each line."""
 

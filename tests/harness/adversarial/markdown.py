@@ -217,7 +217,9 @@ _BLOCKS: dict[str, Shape] = {
     "headings": repeated("# a #\n"),
     "headings without text": repeated("#\n"),
     "headings of all levels": repeated("# a\n## b\n### c\n#### d\n##### e\n###### f\n"),
-    "long headings above short ones": counted("###### a{}\n\nb\n", "".join("#" * n + " w" * 150 + "\n" for n in range(1, 6))),
+    "long headings above short ones": counted(
+        "###### a{}\n\nb\n", "".join("#" * n + " w" * 150 + "\n" for n in range(1, 6))
+    ),
     "hashes in a heading": repeated("a #", "# "),
     "spaces in a heading": repeated(" ", "# a", "#"),
     "emphasis in headings": repeated("# " + "*a " * 300 + "\n"),

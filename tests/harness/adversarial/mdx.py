@@ -1,6 +1,16 @@
 """Adversarial MDX: tags, braces, JavaScript and indentation."""
 
-from tests.harness.adversarial.shapes import Shape, drawn, growing, halves, in_shares, pyramid, repeated, shrinking, wrapped
+from tests.harness.adversarial.shapes import (
+    Shape,
+    drawn,
+    growing,
+    halves,
+    in_shares,
+    pyramid,
+    repeated,
+    shrinking,
+    wrapped,
+)
 
 _EXPORT = "export const a = "
 

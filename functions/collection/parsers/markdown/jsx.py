@@ -68,7 +68,7 @@ class _Lexer:
         self.open: list[_Open] = []
         self.esm_may_span_blank_lines = True
         self.comment_may_close = True
-        self.unclosed: set[str] = set()  # the signs of templates and comments that nothing closes in the rest of the text
+        self.unclosed: set[str] = set()  # signs of templates and comments that nothing closes any more
 
     def run(self) -> None:
         # Each method takes a token and returns where to continue.

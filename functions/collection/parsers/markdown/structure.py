@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 _SHORTEST_DEFINITION = len("[a]:b")
 
 
-def read_structure(
-    text: str, warnings: list[str], *, mdx: bool = False
-) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
+def read_structure(text: str, warnings: list[str], *, mdx: bool = False) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
     """Read the blocks and links of Markdown text, each in order. Adds a warning if it has too many blocks."""
     from functions.collection.parsers.markdown.commonmark import parse_markdown
 

@@ -10,7 +10,7 @@ from functions.collection.chunking.chunk import chunk
 from headwater.embedding import export_minilm
 from headwater.embedding.base import Tokenizer
 from headwater.embedding.registry import load_tokenizer
-from tests.harness.adversarial_pages import PAGES
+from tests.harness.adversarial.markdown import MARKDOWN
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.corpus import FILES
 from tests.harness.parsing import parse
@@ -44,7 +44,7 @@ def test_chunks_of_any_text_fit_the_model(tokenizer: Tokenizer, words: str) -> N
     check_chunks(page, chunk([page], tokenizer)[0], tokenizer)
 
 
-@pytest.mark.parametrize("name", ["one word", "hangul", "combining marks", "replacement characters", "tables"])
+@pytest.mark.parametrize("name", MARKDOWN)
 def test_chunks_of_adversarial_pages_fit_the_model(tokenizer: Tokenizer, name: str) -> None:
-    page = parse("page.md", PAGES[f"{name}.md"].encode(), "text/markdown")
+    page = parse("page.md", MARKDOWN[name](20_000).encode(), "text/markdown")
     check_chunks(page, chunk([page], tokenizer)[0], tokenizer)

@@ -1,6 +1,5 @@
 """Blocks and headings of Markdown: by example, compared with markdown-it-py, and on adversarial pages."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
