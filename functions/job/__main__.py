@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = get_settings()
         level = "WARNING" if sys.stdout.isatty() else settings.log_level
-        logs.configure(level, options.log_stream, service=settings.cloud_run_job or "job")
+        service = settings.cloud_run_job or "job"
+        logs.configure(level, options.log_stream, service=service, secrets=settings.secrets)
         logs.trace.set(logs.new_trace(settings.google_cloud_project))
         code: int = options.run(settings, options)
     except HeadwaterError as error:

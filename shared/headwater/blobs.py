@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from headwater.errors import ConfigError, UpstreamError
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -88,7 +89,7 @@ def open_blobs(url: str) -> Blobs:
             case "gs" | "s3" if parts.netloc:
                 return Blobs(from_url(url))
     except (BaseError, OSError, ValueError) as error:
-        raise ConfigError(f"BLOB_URL: can't open {url}: {error}") from error
+        raise ConfigError(f"BLOB_URL: can't open {quote(url)}: {quote(error)}") from error
     raise ConfigError(f"BLOB_URL: {url!r} is not the URL of a blob store. Examples: {_EXAMPLES}.")
 
 
@@ -107,4 +108,4 @@ def _translate_errors(verb: str) -> Iterator[None]:
         yield
     except (BaseError, OSError) as error:
         # The first line only: the rest is a dump of the request.
-        raise UpstreamError(f"Can't {verb} a blob: {str(error).partition(chr(10))[0]}") from error
+        raise UpstreamError(f"Can't {verb} a blob: {quote(str(error).partition(chr(10))[0])}") from error

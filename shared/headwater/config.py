@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from headwater.errors import ConfigError
@@ -20,12 +20,12 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 """Host names of this machine, as `urlsplit` returns them."""
 
 
-def _setting(help_text: str, default: Any = MISSING, unit: str = "") -> Any:
+def _setting(help_text: str, default: Any = MISSING, unit: str = "", *, secret: bool = False) -> Any:
     """Declare a setting. Without a default it is required."""
-    return field(default=default, metadata={"help": help_text, "unit": unit})
+    return field(default=default, metadata={"help": help_text, "unit": unit, "secret": secret})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)  # no secrets in tracebacks and test reports
 class Settings:
     """All settings, named like their environment variables in lower case."""
 
@@ -48,9 +48,11 @@ class Settings:
     auth_issuer: str = _setting("The required `iss` of tokens.", "")
     auth_audience: tuple[str, ...] = _setting("The accepted `aud` values of tokens, separated by commas.", ())
     auth_jwks_url: str = _setting("URL of the issuer's keys (JWKS), for ES256, RS256 and EdDSA tokens.", "")
-    auth_secret: str = _setting("Secret shared with the issuer, at least 32 bytes, for HS256 tokens.", "")
+    auth_secret: str = _setting("Secret shared with the issuer, at least 32 bytes, for HS256 tokens.", "", secret=True)
     local_token: str = _setting(
-        "Token of this machine's user. `AUTH_MODE=local` accepts only requests that send it, as localcloud does.", ""
+        "Token of this machine's user. `AUTH_MODE=local` accepts only requests that send it, as localcloud does.",
+        "",
+        secret=True,
     )
     sign_up: str = _setting("`open` (every valid token gets a workspace) or `invited` (members only).", "open")
     local_workspace_id: UUID = _setting(
@@ -61,7 +63,7 @@ class Settings:
         "https://www.googleapis.com/oauth2/v3/certs",
     )
     cors_origins: tuple[str, ...] = _setting("Origins of web pages that may call the API, separated by commas.", ())
-    secret_key: str = _setting("Fernet key that encrypts sources' tokens.", "")
+    secret_key: str = _setting("Fernet key that encrypts sources' tokens.", "", secret=True)
 
     google_cloud_project: str = _setting("Google Cloud project of the queues and the job.", "local")
     cloud_region: str = _setting("Region of the queues and the job.", "local")
@@ -151,12 +153,12 @@ class Settings:
     chat_model: str = _setting(
         "`extractive`, or `provider:model` (anthropic, google_genai, groq, openai).", "extractive"
     )
-    openai_api_key: str = _setting("Key for `openai:…` models.", "")
+    openai_api_key: str = _setting("Key for `openai:…` models.", "", secret=True)
     openai_base_url: str = _setting("Base URL of another server with OpenAI's API.", "")
-    anthropic_api_key: str = _setting("Key for `anthropic:…` models.", "")
+    anthropic_api_key: str = _setting("Key for `anthropic:…` models.", "", secret=True)
     anthropic_base_url: str = _setting("Base URL of another server with Anthropic's API.", "")
-    google_api_key: str = _setting("Key for `google_genai:…` models.", "")
-    groq_api_key: str = _setting("Key for `groq:…` models.", "")
+    google_api_key: str = _setting("Key for `google_genai:…` models.", "", secret=True)
+    groq_api_key: str = _setting("Key for `groq:…` models.", "", secret=True)
     chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
@@ -176,10 +178,21 @@ class Settings:
     log_level: str = _setting("`DEBUG`, `INFO`, `WARNING` or `ERROR`.", "INFO")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret values and the passwords in URLs. Short ones are left out: they may be words of a log line."""
+        values = [(spec.metadata["secret"], str(getattr(self, spec.name))) for spec in fields(self)]
+        found = [value for is_secret, value in values if is_secret]
+        found += [unquote(password) for _, value in values for password in _URL_PASSWORD.findall(value)]
+        return tuple(secret for secret in found if len(secret) >= _MIN_SECRET_CHARS)
+
+    @property
     def on_cloud_run(self) -> bool:
         """Whether this process runs on Cloud Run. A job worker started by another Cloud Run API does not."""
         return bool(self.k_service or (self.cloud_run_job and not self.run_endpoint))
 
+
+_MIN_SECRET_CHARS = 8
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 

@@ -28,14 +28,20 @@ A class's name is the problem's type: `NotFound` → `urn:headwater:not-found`.
 
 from typing import Any
 
+from headwater.redaction import escape
+
 
 class HeadwaterError(Exception):
-    """Base class of Headwater's errors; `message` is a sentence that says what to do."""
+    """Base class of Headwater's errors; `message` is a sentence that says what to do.
+
+    Characters that can't be printed are escaped. Quote other servers' texts with `redaction.quote`.
+    """
 
     status = 500
     title = "Internal error"
 
     def __init__(self, message: str) -> None:
+        message = escape(message)
         super().__init__(message)
         self.message = message
 

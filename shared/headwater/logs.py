@@ -5,11 +5,15 @@ Never log documents, prompts or tokens. Source of the field names: Cloud Logging
 
 import json
 import logging
+import re
 import sys
 import traceback
 import uuid
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, TextIO
+
+from headwater.redaction import Redactor, redact
 
 trace: ContextVar[str] = ContextVar("trace", default="")
 """`projects/P/traces/T` of the current request or job; empty outside of one."""
@@ -31,6 +35,10 @@ def new_trace(project: str) -> str:
 
 
 class _CloudFormatter(logging.Formatter):
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._redactor = Redactor(secrets)
+
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {"severity": record.levelname, "message": record.getMessage(), "logger": record.name}
         entry |= getattr(record, "fields", {})
@@ -42,22 +50,49 @@ class _CloudFormatter(logging.Formatter):
             entry["stack_trace"] = "".join(traceback.format_exception(record.exc_info[1]))
             if record.levelno >= logging.ERROR:
                 entry |= {"@type": _REPORTED, "serviceContext": _service}
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        line = json.dumps(self._clean(entry), ensure_ascii=False)
+        # JSON's own escapes leave out the C1 control characters, overrides of the writing direction and others.
+        return line if line.isprintable() else _UNPRINTABLE.sub(_escape_in_json, line)
+
+    def _clean(self, value: object) -> object:
+        """Return a value for JSON, with secrets removed from its texts."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {str(name): self._clean(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(part) for part in value]
+        return self._redactor(redact(str(value)))
+
+
+# ASCII apart from control characters is printable; of the rest, `_escape_in_json` decides.
+_UNPRINTABLE = re.compile(r"[^ -~]")
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def configure(
-    level: str = "INFO", stream: TextIO | None = None, *, service: str = "headwater", version: str = ""
+    level: str = "INFO",
+    stream: TextIO | None = None,
+    *,
+    service: str = "headwater",
+    version: str = "",
+    secrets: Iterable[str] = (),
 ) -> None:
-    """Write all loggers' records to `stream` as JSON lines, by default to stdout. Idempotent.
+    """Write records to `stream` as JSON lines, by default to stdout, without `secrets`. Idempotent.
 
-    Errors of severity ERROR are marked for Error Reporting, as errors of this service and version.
+    Errors of severity ERROR are marked for Error Reporting, as errors of this service and version. Libraries log
+    warnings and errors only: at lower levels some log requests, with headers and texts.
     """
     _service.clear()
     _service.update({"service": service, **({"version": version} if version else {})})
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(_CloudFormatter())
+    handler.setFormatter(_CloudFormatter(secrets))
     logging.getLogger().handlers[:] = [handler]
-    logging.getLogger().setLevel(level)
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.getLogger("headwater").setLevel(level)
 
 
 def event(action: str, *, severity: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:

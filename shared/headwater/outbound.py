@@ -18,7 +18,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from headwater import logs
 from headwater.errors import PermanentError
+from headwater.redaction import quote
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[..., Sequence[tuple[Any, ...]]]
@@ -87,13 +89,14 @@ def resolve(host: str, port: int, *, allow_private: bool, lookup: Lookup = socke
         kind = classify(address)
         if kind == "public" or (allow_private and kind in ("private", "loopback")):
             continue
-        subject = f"{host} is" if host.strip("[]") == address else f"{host} resolves to {address},"
-        if kind in ("private", "loopback"):
-            raise AddressRefused(
-                f"{subject} a {kind} address. This installation does not fetch from private networks (FETCH_PRIVATE)."
-            )
-        article = "an" if kind == "unspecified" else "a"
-        raise AddressRefused(f"{subject} {article} {kind} address. Headwater does not fetch from such addresses.")
+        # Only the log says which address: it may be of an internal name, which the caller may not look up.
+        logs.event("address.refused", severity=30, host=host, address=address, kind=kind)
+        if allow_private:
+            raise AddressRefused(f"{quote(host)} has an address that Headwater never fetches from.")
+        raise AddressRefused(
+            f"The address of {quote(host)} is not public. This installation fetches from public addresses only "
+            "(FETCH_PRIVATE)."
+        )
     return addresses
 
 

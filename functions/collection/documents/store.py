@@ -18,6 +18,9 @@ from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import SystemicError
+from headwater.redaction import quote
+
+_MAX_REASON_CHARS = 1_000
 
 ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, str]
 """Key, ordinal, start, end, heading path, input hash, token count, and the words for full-text search."""
@@ -92,8 +95,9 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Docu
 
 
 def item_update(key: str, state: str, reason: str | None = None, *, warning: str | None = None) -> dict[str, Any]:
-    """Describe how the item of a key ended."""
-    return {"k": key, "state": state, "reason": reason, "warning": warning}
+    """Describe how the item of a key ended. Texts may quote a document or a server, so they are escaped and cut."""
+    texts = {"reason": reason, "warning": warning}
+    return {"k": key, "state": state, **{name: text and quote(text, _MAX_REASON_CHARS) for name, text in texts.items()}}
 
 
 def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:

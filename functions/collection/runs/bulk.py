@@ -18,6 +18,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
 from headwater.google_clients import connection
 from headwater.queue.tickets import QUEUES, Tickets
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from google.cloud.run_v2 import JobsClient
@@ -86,7 +87,7 @@ class JobStarter:
             )
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise UpstreamError(
-                f"The Cloud Run job {settings.job_name} couldn't be started: {str(error)[:300]}."
+                f"The Cloud Run job {settings.job_name} couldn't be started: {quote(error, 300)}."
             ) from error
         return str(operation.metadata.name).rpartition("/")[2]
 

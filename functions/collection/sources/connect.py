@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.engine import Connection
 
+from functions.collection.connectors.confidential import ConfidentialReader
 from functions.collection.connectors.registry import SourceReader, kind_of_source
 from functions.collection.sources.credentials import Credentials
 from headwater import logs
@@ -32,7 +33,8 @@ class SourceOpener:
             max_source_bytes=self.settings.max_repo_bytes,
             timeout_s=self.settings.extension_timeout_s,
         )
-        return kind_of_source(source.kind).open(context, source.config, source.token)
+        reader = kind_of_source(source.kind).open(context, source.config, source.token)
+        return ConfidentialReader(reader, source.token)
 
     def delete_staged(self, source_id: uuid.UUID) -> None:
         """Delete the blobs that a source has staged; raises UpstreamError."""

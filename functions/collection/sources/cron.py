@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from headwater.errors import UnprocessableContent
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -106,7 +107,7 @@ def _read(cron: str, start: dt.datetime) -> "CronSim":
         return CronSim(cron, start)
     except CronSimError as error:
         raise UnprocessableContent(
-            f"schedule: {cron!r} isn't a valid cron expression: {str(error).lower()}."
+            f"schedule: {cron!r} isn't a valid cron expression: {quote(error).lower()}."
         ) from error
 
 

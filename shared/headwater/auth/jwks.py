@@ -16,6 +16,7 @@ import msgspec
 
 from headwater import logs
 from headwater.errors import UpstreamError
+from headwater.redaction import quote
 
 MAX_AGE_S = 600.0
 MAX_STALE_S = 86_400.0
@@ -153,9 +154,9 @@ def _fetch(url: str, timeout_s: float) -> bytes:
                     raise TimeoutError(f"The JWKS took longer than {timeout_s:g} s.")
     except HTTPError as error:
         error.close()
-        raise
+        raise OSError(f"The issuer answered with HTTP {error.code}.") from None  # its text may be long
     except HTTPException as error:
-        raise OSError(f"The issuer's response is not HTTP: {error!r}") from error
+        raise OSError(f"The issuer's response is not HTTP: {quote(repr(error))}") from None
     return content
 
 

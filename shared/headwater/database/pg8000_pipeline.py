@@ -6,6 +6,7 @@ together with the transaction's first statement. Statements are unnamed and no s
 pooler may give every transaction another connection.
 """
 
+import re
 import select
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,12 +95,25 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
                 self._receive(context, skipped)
         return context
 
+    def handle_ERROR_RESPONSE(self, data: bytes, context: core.Context) -> None:  # noqa: N802 - pg8000's name
+        """Read an error, without the fields and values that quote rows: they would get into logs."""
+        super().handle_ERROR_RESPONSE(data, context)
+        fields = {name: value for name, value in context.error.args[0].items() if name not in _QUOTING_FIELDS}
+        if fields.get("C", "").startswith(_DATA_EXCEPTION):
+            fields["M"] = _QUOTED_VALUE.sub('"…"', fields.get("M", ""))
+        context.error = pg8000.DatabaseError(fields)
+
     def _connect(self) -> None:
+        arguments = {name: value for name, value in self._arguments.items() if name not in ("unix_sock", "port")}
+        opened = _open_socket(self._arguments)
         try:
-            super().__init__(timeout=CONNECT_TIMEOUT_S, application_name="headwater", **self._arguments)
-        except pg8000.InterfaceError as error:
-            if "unix_sock" in self._arguments:
-                raise pg8000.InterfaceError(f"{self._arguments['unix_sock']}: {error.__cause__ or error}") from error
+            super().__init__(sock=opened, application_name="headwater", **arguments)
+        except BaseException:
+            # pg8000 leaves it open if the server ends the connection before or within the TLS handshake. Afterwards the
+            # socket is wrapped by another one.
+            opened.close()
+            if wrapping := vars(self).get("_usock"):
+                wrapping.close()
             raise
         self._usock.settimeout(None)
         if self._usock.family != socket.AF_UNIX:
@@ -184,6 +198,32 @@ class PipelinedCursor(pg8000.Cursor):  # type: ignore[misc]
         return self
 
 
+def _open_socket(arguments: Mapping[str, Any]) -> socket.socket:
+    """Connect to the server; raises InterfaceError."""
+    path = arguments.get("unix_sock")
+    try:
+        if path is None:
+            opened = socket.create_connection((arguments["host"], arguments["port"]), CONNECT_TIMEOUT_S)
+        else:
+            opened = _connect_to_unix_socket(path)
+    except OSError as error:
+        place = path or f"{arguments['host']}, port {arguments['port']}"
+        raise pg8000.InterfaceError(f"{place}: {error}") from error
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return opened
+
+
+def _connect_to_unix_socket(path: str) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX)
+    try:
+        opened.settimeout(CONNECT_TIMEOUT_S)
+        opened.connect(path)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
 @lru_cache(maxsize=512)
 def _number_placeholders(operation: str) -> str:
     """Replace `%s` by `$1`, `$2`, …"""
@@ -200,6 +240,14 @@ def _parse_message(statement: str, oids: tuple[int, ...] = (), encoding: str = "
     types = b"".join(core.i_pack(0 if oid == -1 else oid) for oid in oids)
     return _message(core.PARSE, b"\0" + statement.encode(encoding) + b"\0" + core.H_pack(len(oids)) + types)
 
+
+_QUOTING_FIELDS = {"D", "W", "q"}
+"""Fields of an error: detail, context, internal query. The first two quote rows and lines of a COPY."""
+
+_DATA_EXCEPTION = "22"
+"""The class of SQLSTATEs whose messages quote values, such as `invalid input syntax for type uuid: "…"`."""
+
+_QUOTED_VALUE = re.compile('".*"', re.DOTALL)
 
 _DESCRIBE = _message(core.DESCRIBE, core.STATEMENT + b"\0")
 

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from headwater.config import Settings
 from headwater.database.url import connect_arguments
 from headwater.errors import ConfigError, DatabaseRefuses, DatabaseUnavailable, HeadwaterError, UnprocessableContent
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
@@ -329,4 +330,4 @@ def _sqlstate(error: sa.exc.DBAPIError) -> str:
 
 def _short(error: sa.exc.DBAPIError) -> str:
     first = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
-    return str(first.get("M", first) if isinstance(first, dict) else first)[:200]
+    return quote(first.get("M", first) if isinstance(first, dict) else first)

@@ -30,6 +30,7 @@ MAX_DATA_BYTES = 1024**3
 """Memory that a child may allocate; above it Python raises MemoryError."""
 
 _MAX_CALL_BYTES = 1 << 32
+_MAX_TEXT_CHARS = 10_000
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 _ERRORS: Sequence[tuple[FailureKind, type[HeadwaterError]]] = (
@@ -114,7 +115,7 @@ def _describe_error(error: BaseException) -> Failure:
     for kind, kind_of_error in _ERRORS:
         if isinstance(error, kind_of_error):
             return Failure(kind, text, getattr(error, "retry_after_s", None))
-    return Failure("unexpected", text[:500].rstrip(". "), stack_trace="".join(traceback.format_exception(error)))
+    return Failure("unexpected", text[:_MAX_TEXT_CHARS].rstrip(". "), stack_trace="".join(traceback.format_exception(error)))
 
 
 def limit_process() -> None:

@@ -36,8 +36,11 @@ from headwater.processes.messages import (
     receive,
     send,
 )
+from headwater.redaction import Redactor, quote
 
 T = TypeVar("T")
+
+_MAX_MESSAGE_CHARS = 1_000
 
 _ERRORS: Mapping[FailureKind, type[HeadwaterError]] = {
     "invalid": UnprocessableContent,
@@ -83,7 +86,7 @@ class ChildProcess:
         self._target = target
         self._arguments = arguments
         self._environment = environment
-        self._secret = secret
+        self._redact = Redactor([secret] if secret else [])
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
 
@@ -135,7 +138,7 @@ class ChildProcess:
         except TooLarge as error:
             raise PermanentError(f"{self.name} returned more than {max_bytes:,} bytes in {method!r}.") from error
         except msgspec.DecodeError as error:
-            raise PermanentError(f"{self.name} returned an invalid result in {method!r}: {error}.") from error
+            raise PermanentError(f"{self.name} returned an invalid result in {method!r}: {quote(error)}.") from error
         except Disconnected as error:
             code = self._exit_code()
             if code == -signal.SIGPROF and cpu_s is not None:
@@ -199,7 +202,7 @@ class ChildProcess:
 
     def _error(self, failure: Failure, method: str) -> HeadwaterError:
         """Return the error that a failure stands for. After a fault, the process is not used again."""
-        message = self._redact(failure.message)
+        message = quote(self._redact(failure.message), _MAX_MESSAGE_CHARS)
         if failure.kind == "upstream":
             return UpstreamError(message, failure.retry_after_s)
         if failure.kind in _ERRORS:
@@ -216,10 +219,6 @@ class ChildProcess:
 
     def _out_of_memory(self, method: str) -> ProcessOutOfMemory:
         return ProcessOutOfMemory(f"{self.name} needed more memory than allowed in {method!r} and was stopped.")
-
-    def _redact(self, text: str) -> str:
-        text = text.replace("\0", "")
-        return text.replace(self._secret, "[secret]") if self._secret else text
 
     def _exit_code(self) -> int | None:
         """Return how the process ended, None if it runs on or has not been started."""

@@ -25,6 +25,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
 from headwater.google_clients import connection
 from headwater.queue import ledger
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient
@@ -135,7 +136,7 @@ class Tickets:
         except exceptions.Conflict:
             return  # an earlier attempt of this send has arrived, or this watchdog is scheduled already
         except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
-            raise UpstreamError(f"Cloud Tasks rejected the ticket or can't be reached: {str(error)[:300]}") from error
+            raise UpstreamError(f"Cloud Tasks rejected the ticket or can't be reached: {quote(error, 300)}") from error
 
     def _request(self, ticket: Ticket, due: datetime | None) -> dict[str, Any]:
         settings = self.settings

@@ -125,7 +125,8 @@ class App:
         self._short_requests = threading.BoundedSemaphore(settings.threads)
         self._long_requests = LongRequests(settings.long_requests)
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
-        logs.configure(settings.log_level, service=settings.k_service or service, version=settings.k_revision)
+        name = settings.k_service or service
+        logs.configure(settings.log_level, service=name, version=settings.k_revision, secrets=settings.secrets)
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Handle a request; errors before the first byte become problem details."""

@@ -120,7 +120,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
     def init_process(self) -> None:
         """Run the worker's process."""
         settings = get_settings()
-        logs.configure(settings.log_level, service=settings.k_service or "headwater", version=settings.k_revision)
+        logs.configure(
+            settings.log_level,
+            service=settings.k_service or "headwater",
+            version=settings.k_revision,
+            secrets=settings.secrets,
+        )
         configure_parser(self.cfg)
         self._connections: set[Connection] = set()
         self._buffered_bytes = 0

@@ -12,6 +12,7 @@ from dulwich.errors import GitProtocolError, HangupException
 from urllib3 import BaseHTTPResponse
 
 from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.redaction import quote
 from headwater.retry_after import read_retry_after
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
@@ -56,25 +57,29 @@ def check_response(response: BaseHTTPResponse, url: str, *, has_token: bool, is_
 
 @contextmanager
 def translate_errors(url: str, host: str) -> Iterator[None]:
-    """Turn errors of urllib3 and dulwich into errors that say what to do."""
+    """Turn errors of urllib3 and dulwich into errors that say what to do.
+
+    Theirs are not logged: they quote the server at length.
+    """
     try:
         yield
     except http.HTTPError as error:
-        raise _translate(error, url, host) from error
-    except HangupException as error:
-        raise UpstreamError(f"{host} ended the transfer early. Try again later.") from error
+        raise _translate(error, url, host) from None
+    except HangupException:
+        raise UpstreamError(f"{host} ended the transfer early. Try again later.") from None
     except GitProtocolError as error:
-        text = str(error)[:200]
-        if any(phrase in text for phrase in _NOT_AVAILABLE):
-            raise ObjectNotAvailable(f"{host} no longer has a file of this commit ({text}). Collect again.") from error
-        raise UpstreamError(f"{host} sent an unexpected answer ({text}). Try again later.") from error
+        if any(phrase in str(error) for phrase in _NOT_AVAILABLE):
+            message = f"{host} no longer has a file of this commit ({quote(error)}). Collect again."
+            raise ObjectNotAvailable(message) from None
+        raise UpstreamError(f"{host} sent an unexpected answer ({quote(error)}). Try again later.") from None
     except (ValueError, LookupError, TypeError, AssertionError) as error:  # raised by dulwich's parsers
-        raise UpstreamError(f"{host} sent data that is not Git's protocol ({error}). Try again later.") from error
+        message = f"{host} sent data that is not Git's protocol ({quote(error)}). Try again later."
+        raise UpstreamError(message) from None
 
 
 def _translate(error: http.HTTPError, url: str, host: str) -> UpstreamError | PermanentError:
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
-    reason = str(cause).rpartition(": ")[2][:200]  # urllib3 puts the connection's name first
+    reason = quote(str(cause).rpartition(": ")[2]).rstrip("')")  # urllib3 puts the connection's name first
     match cause:
         case http.NameResolutionError():
             message = f"The host {host} was not found. Check the URL, or try again later."
@@ -83,7 +88,7 @@ def _translate(error: http.HTTPError, url: str, host: str) -> UpstreamError | Pe
         case http.ResponseError():
             return SystemicError(f"{url} redirects too often. Check the URL.")
         case http.LocationValueError():
-            return SystemicError(f"{url} redirects to an invalid address ({reason}). Check the URL.")
+            return SystemicError(f"{url} is an invalid address, or redirects to one. Check the URL.")
         case http.SSLError() if any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args):
             return SystemicError(f"The TLS certificate of {host} is not valid ({reason}). Renew it on the server.")
         case http.SSLError():

@@ -7,8 +7,9 @@ from typing import NamedTuple, Protocol
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.tree import SelectedFiles
 from headwater.errors import PermanentError
+from headwater.redaction import quote
 
-_SHOWN_BRANCHES = 10
+_SHOWN_BRANCHES, _SHOWN_CHARS = 10, 100
 
 
 class Blob(NamedTuple):
@@ -43,7 +44,7 @@ def too_large(size_bytes: int, limit_bytes: int) -> str:
 
 def unknown_branch(branch: str | None, branches: list[str]) -> PermanentError:
     """Return the error of an unknown branch, with the branches that exist."""
-    shown = ", ".join(sorted(branches)[:_SHOWN_BRANCHES])
+    shown = ", ".join(quote(name, _SHOWN_CHARS) for name in sorted(branches)[:_SHOWN_BRANCHES])
     more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
     if branch is None:
         return PermanentError(f"The default branch has no commits. Set `branch` to one of: {shown}{more}.")

@@ -10,6 +10,7 @@ from dulwich.objects import S_ISGITLINK, parse_tree
 
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
+from headwater.redaction import quote
 
 MAX_VISITED = 1_000_000
 MAX_PATHS_BYTES = 128_000_000  # of all visited paths: below a long name, a small folder has many long paths
@@ -77,8 +78,8 @@ def _locate(read_tree: ReadTree, root: str, path: str | None) -> _TreeEntry:
             )
         current = child
     if path and current.path != path.encode():
-        file = current.path.decode(errors="replace")
-        raise PermanentError(f"The repository has no {path!r}: {file!r} is a file. Change the source's folder.")
+        file = quote(current.path.decode(errors="replace"))
+        raise PermanentError(f"The repository has no {path!r}: '{file}' is a file. Change the source's folder.")
     return current
 
 
@@ -103,9 +104,9 @@ def _walk_entries(read_tree: ReadTree, start: _TreeEntry) -> Iterator[_TreeEntry
 
 def _children(read_tree: ReadTree, folder: _TreeEntry) -> list[_TreeEntry]:
     content = read_tree(folder.sha)
-    name = folder.path.decode(errors="replace")
+    name = quote(folder.path.decode(errors="replace"))
     if content is None:
-        raise UpstreamError(f"The Git server did not send the folder {name!r}. Try again.")
+        raise UpstreamError(f"The Git server did not send the folder '{name}'. Try again.")
     prefix = folder.path + b"/" if folder.path else b""
     if len(content) + len(prefix) * content.count(b"\0") > MAX_PATHS_BYTES:  # checked before the paths are built
         raise _paths_too_long()
@@ -113,7 +114,7 @@ def _children(read_tree: ReadTree, folder: _TreeEntry) -> list[_TreeEntry]:
         entries = islice(parse_tree(content, len(folder.sha) // 2), MAX_VISITED + 1)
         return [_TreeEntry(prefix + name, mode, sha.decode()) for name, mode, sha in entries]
     except ObjectFormatException as error:
-        raise PermanentError(f"The folder {name!r} is damaged in the repository.") from error
+        raise PermanentError(f"The folder '{name}' is damaged in the repository.") from error
 
 
 def _paths_too_long() -> PermanentError:

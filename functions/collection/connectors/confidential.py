@@ -1,0 +1,49 @@
+"""Keep the secret of a source out of its errors, run items and log lines, whatever its server sends back."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+
+import msgspec
+
+from functions.collection.connectors.registry import SourceReader
+from headwater.connectors import Entry, Fetched, Listing
+from headwater.redaction import Redactor, quote, redacting
+
+_MAX_REASON_CHARS = 1_000
+
+
+class ConfidentialReader:
+    """A source, read by the reader of its kind."""
+
+    def __init__(self, reader: SourceReader, secret: str | None) -> None:
+        self._reader = reader
+        # A secret may have the form `user:password`.
+        self._redactor = Redactor([secret.strip(), secret.strip().partition(":")[2]] if secret else [])
+
+    def check(self) -> None:
+        """Try to reach the source; raises UnprocessableContent with the reason."""
+        with redacting(self._redactor):
+            self._reader.check()
+
+    def list(self, cursor: str | None, known: AbstractSet[str]) -> Listing:
+        """List the source. Reasons why documents are skipped are quoted."""
+        with redacting(self._redactor):
+            listing = self._reader.list(cursor, known)
+            skipped = [(key, quote(reason, _MAX_REASON_CHARS)) for key, reason in listing.skipped]
+        return msgspec.structs.replace(listing, skipped=skipped)
+
+    def fetch(self, snapshot: str, entries: Sequence[Entry]) -> Iterator[Fetched]:
+        """Fetch entries of a listing. Reasons why they can't be read are quoted."""
+        with redacting(self._redactor):
+            files = self._reader.fetch(snapshot, entries)
+        with closing(files):  # type: ignore[type-var]  # readers are generators
+            while (file := self._next(files)) is not None:
+                yield file
+
+    def _next(self, files: Iterator[Fetched]) -> Fetched | None:
+        with redacting(self._redactor):
+            file = next(files, None)
+            if file is None or file.error is None:
+                return file
+            return msgspec.structs.replace(file, error=quote(file.error, _MAX_REASON_CHARS))
