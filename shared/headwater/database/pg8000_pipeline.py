@@ -12,6 +12,9 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from io import BufferedRWPair
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any
 
 import pg8000
@@ -105,15 +108,11 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
 
     def _connect(self) -> None:
         arguments = {name: value for name, value in self._arguments.items() if name not in ("unix_sock", "port")}
-        opened = _open_socket(self._arguments)
         try:
+            opened = _open_socket(self._arguments)
             super().__init__(sock=opened, application_name="headwater", **arguments)
-        except BaseException:
-            # pg8000 leaves it open if the server ends the connection before or within the TLS handshake. Afterwards the
-            # socket is wrapped by another one.
-            opened.close()
-            if wrapping := vars(self).get("_usock"):
-                wrapping.close()
+        except BaseException as error:
+            _close_sockets(error.__traceback__, vars(self).get("_usock"), vars(self).get("_sock"))
             raise
         self._usock.settimeout(None)
         if self._usock.family != socket.AF_UNIX:
@@ -205,7 +204,9 @@ def _open_socket(arguments: Mapping[str, Any]) -> socket.socket:
         if path is None:
             opened = socket.create_connection((arguments["host"], arguments["port"]), CONNECT_TIMEOUT_S)
         else:
-            opened = _connect_to_unix_socket(path)
+            opened = socket.socket(socket.AF_UNIX)
+            opened.settimeout(CONNECT_TIMEOUT_S)
+            opened.connect(path)
     except OSError as error:
         place = path or f"{arguments['host']}, port {arguments['port']}"
         raise pg8000.InterfaceError(f"{place}: {error}") from error
@@ -213,15 +214,17 @@ def _open_socket(arguments: Mapping[str, Any]) -> socket.socket:
     return opened
 
 
-def _connect_to_unix_socket(path: str) -> socket.socket:
-    opened = socket.socket(socket.AF_UNIX)
-    try:
-        opened.settimeout(CONNECT_TIMEOUT_S)
-        opened.connect(path)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
+def _close_sockets(calls: TracebackType | None, *sockets: object) -> None:
+    """Close sockets, and those that only the failed calls know, with their files.
+
+    pg8000 and `ssl` leave them open if the server ends the connection before it has answered. Until the error is
+    garbage, they would stay so.
+    """
+    known = [value for frame, _ in walk_tb(calls) for value in frame.f_locals.values()]
+    for each in (*known, *sockets):
+        if isinstance(each, socket.socket | BufferedRWPair):
+            with suppress(OSError, ValueError):  # what has not been sent can't be
+                each.close()
 
 
 @lru_cache(maxsize=512)
