@@ -1,5 +1,6 @@
 """Language models: LangChain's real clients against a loopback server that speaks the providers' protocols."""
 
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import INSTRUCTIONS, ModelInput, Turn
 from functions.chat.models.models import load_model
+from headwater import logs
 from headwater.config import Settings
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from tests.fakes.chat_provider import FakeProvider, fake_passage, fake_provider
+from tests.fakes.echoing_provider import KEY, RESPONSES, assert_confidential, echoing_provider
 
 ASKED = ModelInput("How?", "How?", [Turn("user", "Hello"), Turn("assistant", "Hello!")], [fake_passage("Run pip.")])
 
@@ -91,3 +94,25 @@ def test_unreachable_provider_is_an_upstream_error() -> None:
         pass
     with pytest.raises(UpstreamError, match="connection"):
         answer(gone, "openai:fake")
+
+
+@pytest.mark.parametrize("model", ["openai:fake", "anthropic:fake"])
+@pytest.mark.parametrize("place", RESPONSES)
+def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
+    model: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with echoing_provider() as echoing:
+        urls = {"openai_base_url": f"{echoing.url}/v1", "anthropic_base_url": echoing.url}
+        configured = Settings(
+            database_url="unused", chat_model=model, openai_api_key=KEY, anthropic_api_key=KEY, chat_timeout_s=5, **urls
+        )
+        logs.configure("DEBUG", secrets=configured.secrets)
+        echoing.response = RESPONSES[place]
+        with pytest.raises(HeadwaterError) as raised:
+            list(load_model(configured).answer(ASKED))
+        assert echoing.requests
+    logs.event("answer.failed", error=raised.value)
+    assert_confidential(raised.value.message + "".join(traceback.format_exception(raised.value)))
+    captured = capsys.readouterr()
+    assert "model.failed" in captured.out
+    assert_confidential(captured.out + captured.err)

@@ -1,15 +1,18 @@
 """Hosted embedding models: LangChain's class against a loopback server that speaks OpenAI's protocol."""
 
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from headwater import logs
 from headwater.config import Settings
 from headwater.embedding.base import Embedder
 from headwater.embedding.registry import Embedders, model_dim
-from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
+from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
+from tests.fakes.echoing_provider import KEY, RESPONSES, assert_confidential, echoing_provider
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
 
 
@@ -146,3 +149,22 @@ def test_missing_settings_are_reported_before_any_request() -> None:
         model_dim("openai:unheard-of", settings)
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         Embedders(settings)("openai:text-embedding-3-small")
+
+
+@pytest.mark.parametrize("place", RESPONSES)
+def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
+    place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with echoing_provider() as echoing:
+        values = {"embedding_base_url": f"{echoing.url}/v1", "openai_api_key": KEY}
+        settings = Settings(database_url="unused", embedding_dim=8, embedding_timeout_s=5.0, **values)
+        logs.configure("DEBUG", secrets=settings.secrets)
+        echoing.response = RESPONSES[place]
+        with pytest.raises(HeadwaterError) as raised:
+            Embedders(settings)("openai:small").embed_documents(["words"])
+        assert echoing.requests
+    logs.event("step.failed", error=raised.value)
+    assert_confidential(raised.value.message + "".join(traceback.format_exception(raised.value)))
+    captured = capsys.readouterr()
+    assert "step.failed" in captured.out
+    assert_confidential(captured.out + captured.err)
