@@ -115,7 +115,8 @@ def _describe_error(error: BaseException) -> Failure:
     for kind, kind_of_error in _ERRORS:
         if isinstance(error, kind_of_error):
             return Failure(kind, text, getattr(error, "retry_after_s", None))
-    return Failure("unexpected", text[:_MAX_TEXT_CHARS].rstrip(". "), stack_trace="".join(traceback.format_exception(error)))
+    stack_trace = "".join(traceback.format_exception(error))
+    return Failure("unexpected", text[:_MAX_TEXT_CHARS].rstrip(". "), stack_trace=stack_trace)
 
 
 def limit_process() -> None:

@@ -102,7 +102,7 @@ def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
     model: str, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with echoing_provider() as echoing:
-        urls = {"openai_base_url": f"{echoing.url}/v1", "anthropic_base_url": echoing.url}
+        urls: dict[str, Any] = {"openai_base_url": f"{echoing.url}/v1", "anthropic_base_url": echoing.url}
         configured = Settings(
             database_url="unused", chat_model=model, openai_api_key=KEY, anthropic_api_key=KEY, chat_timeout_s=5, **urls
         )

@@ -156,7 +156,7 @@ def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
     place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with echoing_provider() as echoing:
-        values = {"embedding_base_url": f"{echoing.url}/v1", "openai_api_key": KEY}
+        values: dict[str, Any] = {"embedding_base_url": f"{echoing.url}/v1", "openai_api_key": KEY}
         settings = Settings(database_url="unused", embedding_dim=8, embedding_timeout_s=5.0, **values)
         logs.configure("DEBUG", secrets=settings.secrets)
         echoing.response = RESPONSES[place]
