@@ -1,6 +1,8 @@
 """A provider on loopback that sends the caller's key back, in any part of a response."""
 
+import gc
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,6 +78,9 @@ def echoing_provider() -> Iterator[EchoingProvider]:
         server.shutdown()
         thread.join()
         server.server_close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # clients leave sockets of broken responses open
+            gc.collect()
 
 
 def assert_confidential(text: str) -> None:

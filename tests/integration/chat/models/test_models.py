@@ -97,6 +97,7 @@ def test_unreachable_provider_is_an_upstream_error() -> None:
 
 
 @pytest.mark.parametrize("model", ["openai:fake", "anthropic:fake"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets of broken responses
 @pytest.mark.parametrize("place", RESPONSES)
 def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
     model: str, place: str, capsys: pytest.CaptureFixture[str]

@@ -151,6 +151,7 @@ def test_missing_settings_are_reported_before_any_request() -> None:
         Embedders(settings)("openai:text-embedding-3-small")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets of broken responses
 @pytest.mark.parametrize("place", RESPONSES)
 def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(
     place: str, capsys: pytest.CaptureFixture[str]
