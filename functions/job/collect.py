@@ -19,6 +19,7 @@ from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding import vector_index
 from headwater.errors import NotFound
+from headwater.redaction import escape_line
 
 _PRINT_EVERY_S = 2.0
 
@@ -110,7 +111,8 @@ class RunWorker:
     def _print_items(self) -> None:
         with self.worker.database.transaction(self.workspace_id) as tx:
             for item in tx.execute(_ITEMS, {"run_id": self.run_id}):
-                print(f"{item.action:8}{item.key}{f': {item.warning}' if item.warning else ''}")
+                line = f"{item.action:8}{item.key}{f': {item.warning}' if item.warning else ''}"
+                print(escape_line(line))
 
     def _has_running_step(self) -> bool:
         """Return whether a worker has a step of the run. If it has died, the step is due once its lease expires."""

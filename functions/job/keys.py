@@ -29,6 +29,7 @@ from headwater.auth.callers import DEPLOYMENT, ROLES, SCOPES, Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import ConfigError, Conflict, NotFound
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from functions.collection.accounts.keys import ApiKey
@@ -102,7 +103,7 @@ def list_keys(database: Database, _: Settings, options: argparse.Namespace) -> i
     for workspace in read_workspaces(database):
         if options.workspace not in (None, workspace.id):
             continue
-        print(f"workspace {workspace.id} {workspace.name}")
+        print(f"workspace {workspace.id} {quote(workspace.name)}")
         with database.transaction(workspace.id) as tx:
             for key in keys.read_keys(tx, workspace.id):
                 print(f"  {_format(key)}")
@@ -129,7 +130,7 @@ def _format(key: "ApiKey") -> str:
     state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else until
     used = f"used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
     scopes = ", ".join(key.scopes) or "all scopes"
-    return f'{key.id} "{key.name}" hw_{key.hint}…: {key.role}, {scopes}, {state}, {used}'
+    return f'{key.id} "{quote(key.name)}" hw_{key.hint}…: {key.role}, {scopes}, {state}, {used}'
 
 
 def _is_valid(database: Database, key_hash: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from functions.collection.runs.read import Run, RunSummary
 from functions.collection.runs.waiting import Waiting
+from headwater.redaction import escape_line
 
 _MAX_FAILURES = 20
 
@@ -47,7 +48,7 @@ def summary(run: Run) -> str:
     ]
     if run.pending_removals:
         lines.append(f"  {run.pending_removals:,} removals withheld until a user accepts or refuses them")
-    lines += [f"  failed: {failure.key}: {failure.reason}" for failure in run.failures[:_MAX_FAILURES]]
+    lines += [f"  failed: {escape_line(failure.key)}: {failure.reason}" for failure in run.failures[:_MAX_FAILURES]]
     if run.error:
         lines.append(f"  {run.error['detail']}")
     return "\n".join(lines)

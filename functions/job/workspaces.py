@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import BadRequest, NotFound
+from headwater.redaction import quote
 
 FIRST_WORKSPACE = "main"
 """Name of the workspace that is created for the first owner."""
@@ -45,7 +46,7 @@ def read_only_workspace(database: Database) -> uuid.UUID | None:
     """Return the id of the only workspace, or None if there is none. Raises BadRequest if there are several."""
     workspaces = read_workspaces(database)
     if len(workspaces) > 1:
-        choices = "".join(f"\n  {workspace.id} {workspace.name}" for workspace in workspaces[:_MAX_LISTED])
+        choices = "".join(f"\n  {workspace.id} {quote(workspace.name)}" for workspace in workspaces[:_MAX_LISTED])
         raise BadRequest(f"There are {len(workspaces)} workspaces. Choose one with --workspace ID:{choices}")
     return workspaces[0].id if workspaces else None
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headwater.redaction import escape
 from scripts.deployment import promotion, rollback
 from scripts.deployment.cloud import programs
 from scripts.deployment.cloud.database_url import certificate_problem
@@ -181,7 +182,7 @@ def _describe_count(commands: Sequence[Command]) -> str:
 
 
 def _report(line: str) -> None:
-    print(line, flush=True)
+    print(escape(line), flush=True)
 
 
 if __name__ == "__main__":

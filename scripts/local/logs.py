@@ -16,12 +16,15 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from headwater.redaction import escape_json, escape_line
+
 MAX_FILE_BYTES = 5_000_000
 OLD_FILES = 1
 
 _ROUTINE_SEVERITIES = {"DEFAULT", "DEBUG", "INFO", "NOTICE"}
 _ROUTINE_LINE = re.compile(r"\[[^]]+\] \[\d+\] \[(?:DEBUG|INFO)\] |\[wrangler:info\] |⎔ ")  # gunicorn's, wrangler's
 _NOT_SHOWN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # by which programs colour their output
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
 
 
@@ -49,10 +52,11 @@ class Logs:
     def add_output(self, name: str, line: str) -> None:
         """Add a line that a service printed to its file, and print it unless it is routine."""
         entry = parse_entry(line)
-        stamped = f"{_now()} {line}" if entry is None else json.dumps({"time": _now(), **entry}, ensure_ascii=False)
-        self._write(name, stamped)
+        self._write(
+            name, f"{_now()} {plain(line)}" if entry is None else escape_json(f'{{"time": "{_now()}", {line[1:]}')
+        )
         if self._verbose or not is_routine(line, entry):
-            self._print(name, line if entry is None else readable(entry))
+            self._print(name, plain(line) if entry is None else readable(entry))
 
     def _write(self, name: str, text: str) -> None:
         self._files[name].emit(logging.makeLogRecord({"msg": text}))
@@ -85,13 +89,21 @@ def is_routine(line: str, entry: dict[str, Any] | None) -> bool:
     return str(entry.get("severity", "DEFAULT")) in _ROUTINE_SEVERITIES
 
 
+def plain(line: str) -> str:
+    """Return a line without colours and with other control characters escaped: it may quote a server."""
+    return escape_line(_COLOUR.sub("", line).expandtabs())
+
+
 def readable(entry: dict[str, Any]) -> str:
-    """Format a log entry for a terminal: severity if above INFO, message, fields, and the trace of an error."""
+    """Format a log entry for a terminal: severity if above INFO, message, fields, and the trace of an error.
+
+    Control characters are escaped.
+    """
     severity = str(entry.get("severity", "INFO"))
     fields = [f"{name}={value}" for name, value in entry.items() if name not in _NOT_SHOWN and "." not in name]
     words = [*([] if severity == "INFO" else [severity]), str(entry["message"]), *fields]
     trace = str(entry.get("stack_trace", "")).splitlines() if severity in {"ERROR", "CRITICAL"} else []
-    return "\n    ".join([" ".join(words), *trace])
+    return "\n    ".join(escape_line(line) for line in [" ".join(words), *trace])
 
 
 def _rotating_file(path: Path, max_bytes: int) -> RotatingFileHandler:

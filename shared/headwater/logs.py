@@ -5,7 +5,6 @@ Never log documents, prompts or tokens. Source of the field names: Cloud Logging
 
 import json
 import logging
-import re
 import sys
 import traceback
 import uuid
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, TextIO
 
-from headwater.redaction import Redactor, redact
+from headwater.redaction import Redactor, escape_json, redact
 
 trace: ContextVar[str] = ContextVar("trace", default="")
 """`projects/P/traces/T` of the current request or job; empty outside of one."""
@@ -50,9 +49,7 @@ class _CloudFormatter(logging.Formatter):
             entry["stack_trace"] = "".join(traceback.format_exception(record.exc_info[1]))
             if record.levelno >= logging.ERROR:
                 entry |= {"@type": _REPORTED, "serviceContext": _service}
-        line = json.dumps(self._clean(entry), ensure_ascii=False)
-        # JSON's own escapes leave out the C1 control characters, overrides of the writing direction and others.
-        return line if line.isprintable() else _UNPRINTABLE.sub(_escape_in_json, line)
+        return escape_json(json.dumps(self._clean(entry), ensure_ascii=False))
 
     def _clean(self, value: object) -> object:
         """Return a value for JSON, with secrets removed from its texts."""
@@ -63,14 +60,6 @@ class _CloudFormatter(logging.Formatter):
         if isinstance(value, list | tuple):
             return [self._clean(part) for part in value]
         return self._redactor(redact(str(value)))
-
-
-# ASCII apart from control characters is printable; of the rest, `_escape_in_json` decides.
-_UNPRINTABLE = re.compile(r"[^ -~]")
-
-
-def _escape_in_json(match: re.Match[str]) -> str:
-    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def configure(

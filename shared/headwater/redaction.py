@@ -36,6 +36,16 @@ def escape(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def escape_line(text: str) -> str:
+    """Escape a text, newlines too."""
+    return escape(text).replace("\n", r"\n")
+
+
+def escape_json(text: str) -> str:
+    """Replace the same characters in the strings of encoded JSON, such as C1 control characters, by JSON's escapes."""
+    return text if text.isprintable() else _NOT_ASCII.sub(_json_escape, text)
+
+
 def quote(text: object, max_chars: int = 200) -> str:
     """Return another server's text for a message: one line, escaped, cut, without secrets."""
     line = " ".join(redact(str(text)[:_MAX_READ]).split())
@@ -75,6 +85,10 @@ class Redactor:
                 pieces += [text[end:start], REDACTED]
             end = max(end, stop)
         return "".join([*pieces, text[end:]])
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -124,6 +138,8 @@ def _redact_value(value: object, redactor: Redactor) -> object:
         return redactor(value.decode("latin-1")).encode("latin-1")
     return redactor(value) if isinstance(value, str) else value
 
+
+_NOT_ASCII = re.compile("[^ -~]")
 
 # Unlike `str.lower`, this keeps the length of a text.
 _LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(65, 91)})

@@ -1,11 +1,13 @@
 """Extensions that misbehave: they raise, hang, crash, grow and return nonsense. Imported by their own process only."""
 
+import base64
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -19,6 +21,13 @@ class Action(msgspec.Struct):
     """What the connector does when it lists."""
 
     do: str
+
+
+def repeat_encoded(secret: str | None) -> str:
+    """Return a text with a secret in several encodings and with control characters."""
+    text = str(secret)
+    encoded = base64.b64encode(f"user:{text}".encode()).decode()
+    return f"\x1b]0;x\x07{text!r} {quote(text, safe='')} {encoded} https://me:{quote(text)}@host/\u202e\n" + "x" * 2_000
 
 
 class Misbehaving(Connector[Action]):
@@ -37,6 +46,12 @@ class Misbehaving(Connector[Action]):
                 raise PermanentError("The feed is gone.")
             case "raise systemic":
                 raise SystemicError(f"The token {secret} is wrong.")
+            case "raise encoded":
+                raise PermanentError(repeat_encoded(secret))
+            case "raise encoded unexpectedly":
+                raise KeyError(repeat_encoded(secret))
+            case "skip":
+                return Listing("1", [Entry("a.md", "1")], skipped=[("b.md", repeat_encoded(secret))])
             case "sleep":
                 time.sleep(3600)
             case "hold the interpreter":  # no other thread runs while a pattern is matched
@@ -62,6 +77,9 @@ class Misbehaving(Connector[Action]):
         for entry in entries:
             if entry.key == "hang.md":
                 time.sleep(3600)
+            if entry.key == "refused.md":
+                yield Fetched(entry.key, None, "", error=repeat_encoded(secret))
+                continue
             if entry.key == "other.md":
                 yield Fetched("unknown.md", b"", "text/markdown")
             yield Fetched(entry.key, b"x" * 1000, "text/markdown")

@@ -2,6 +2,8 @@
 
 import re
 
+from headwater.redaction import escape, redact
+
 _DEFAULT_ADVICE = "fix the problem above, then run the same command again: completed work is not repeated"
 
 # New resources take a while to be visible everywhere, and some resources reject concurrent changes.
@@ -68,12 +70,15 @@ _ADVICE = (
 
 
 class DeploymentError(Exception):
-    """The deployment failed. `next_step`: what the user can do about the `problem`."""
+    """The deployment failed. `next_step`: what the user can do about the `problem`.
+
+    The problem may quote a server: control characters are escaped and credentials removed.
+    """
 
     def __init__(self, problem: str, next_step: str = _DEFAULT_ADVICE) -> None:
         super().__init__(problem)
-        self.problem = problem
-        self.next_step = next_step
+        self.problem = escape(redact(problem))
+        self.next_step = escape(next_step)
 
     @classmethod
     def from_output(cls, output: str) -> "DeploymentError":

@@ -79,6 +79,17 @@ def test_key_is_not_printed_on_cloud_run(database: FreshDatabase, capsys: Captur
     run(settings, "keys", "create", "--role", "owner", "--hash", "ab" * 32)
 
 
+def test_names_of_keys_and_workspaces_are_escaped(settings: Settings, capsys: Captured) -> None:
+    run(settings, "keys", "create", "--role", "owner", "--name", "\x1b]0;x\x07\u202eci\nworkspace")
+    with connected(settings.database_url) as database, database.transaction(settings.local_workspace_id) as tx:
+        tx.execute(sa.text("update workspaces set name = :name"), {"name": "\x9b2J\nid"})
+    capsys.readouterr()
+    run(settings, "keys", "list")
+    listed = capsys.readouterr().out
+    assert listed.replace("\n", "").isprintable()
+    assert len(listed.splitlines()) == 2
+
+
 def test_keys_are_listed_and_revoked(settings: Settings, capsys: Captured) -> None:
     run(settings, "keys", "create", "--role", "owner")
     options = ["--role", "editor", "--scopes", "collection,chat", "--expires-in-days", "30", "--name", "ci"]

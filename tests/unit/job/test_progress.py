@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.collection.runs.read import Counts, RunSummary
+from functions.collection.runs.read import Counts, Reason, Run, RunSummary
 from functions.collection.runs.waiting import Waiting
-from functions.job.progress import progress_line
+from functions.job.progress import progress_line, summary
 
 NOON = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 
@@ -51,3 +51,10 @@ def test_progress_line_has_documents_and_chunks(changes: dict[str, Any], line: s
 )
 def test_progress_line_says_what_the_run_waits_for(waiting: Waiting, text: str) -> None:
     assert progress_line(run(waiting)) == f"listing · {text}"
+
+
+def test_summary_escapes_keys() -> None:
+    values: dict[str, Any] = dict.fromkeys(Run.__struct_fields__)
+    values |= {"id": uuid.UUID(int=1), "counts": Counts(failed=1), "state": "partial", "pending_removals": 0}
+    values |= {"failures": [Reason("\x1b]0;x\x07a\n  failed: b.md", "gone")]}
+    assert summary(Run(**values)).splitlines()[1:] == [r"  failed: \x1b]0;x\x07a\n  failed: b.md: gone"]

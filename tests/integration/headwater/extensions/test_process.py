@@ -2,13 +2,17 @@
 
 import os
 import uuid
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
 
+from functions.collection.connectors.confidential import ConfidentialReader
 from functions.collection.connectors.extension import ExtensionKind, ExtensionReader
+from headwater import logs
 from headwater.connectors import ConnectorContext, Entry, Listing
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from headwater.extensions.discovery import Extension
@@ -100,6 +104,38 @@ def test_secret_is_removed_from_messages() -> None:
             source(action, secret="s3cret").list(None, frozenset())
         assert "s3cret" not in caught.value.message
         assert "[secret]" in caught.value.message
+
+
+SECRET = "s3cr3t/T0k+n-Zq9~Xy"
+
+
+def assert_confidential(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Assert that neither a text nor the log has a part of the secret in some encoding, or an unprintable character."""
+    captured = capsys.readouterr()
+    assert "[secret]" in text
+    for shown in (text, captured.out + captured.err):
+        for form in (SECRET, quote(SECRET, safe=""), b64encode(SECRET.encode()).decode().rstrip("=")):
+            assert not [form[i : i + 8] for i in range(len(form) - 7) if form[i : i + 8] in shown]
+        assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("action", ["raise encoded", "raise encoded unexpectedly", "raise", "raise systemic"])
+def test_encoded_secret_is_in_no_error_and_no_log(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    with pytest.raises(HeadwaterError) as caught:
+        ConfidentialReader(source(action, secret=SECRET), SECRET).list(None, frozenset())
+    logs.event("step.failed", error=caught.value)
+    assert len(caught.value.message) < 1_200
+    assert_confidential(caught.value.message, capsys)
+
+
+def test_encoded_secret_is_in_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    reader = ConfidentialReader(source("skip", secret=SECRET), SECRET)
+    [(_, skipped)] = reader.list(None, frozenset()).skipped
+    assert_confidential(skipped, capsys)
+    refused, accepted = reader.fetch("1", entries("refused.md", "b.md"))
+    assert_confidential(str(refused.error), capsys)
+    assert (accepted.content, accepted.error) == (b"x" * 1000, None)
 
 
 def test_result_over_the_limit_is_refused() -> None:

@@ -99,3 +99,50 @@ def test_readable_formats_json_entries(line: str, text: str) -> None:
     entry = parse_entry(line)
     assert entry is not None
     assert readable(entry) == text
+
+
+ATTACKS = [
+    "\x1b]0;owned\x07",  # the window's title
+    "\x1b]52;c;cm0gLXJmIC8K\x07",  # the clipboard
+    "\x1b[2J\x1b[H$ ",  # clear the screen, show another prompt
+    "\x1b[31mred\x1b[0m\x1b[8m hidden",
+    "\x9b2Kerased",  # a C1 control character instead of ESC [
+    "ab\r\x08\x08cd",
+    "\u202egpj.exe\u2066x",
+    "\u2028second line",
+    "\x7f\x00\ufeff\u200b",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("is_entry", [True, False])
+def test_control_characters_reach_neither_the_terminal_nor_the_file(
+    attack: str,
+    is_entry: bool,
+    make_logs: Callable[..., Logs],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entry = {"severity": "ERROR", "message": f"says {attack}", "reason": attack, "stack_trace": f"a\n{attack}"}
+    line = json.dumps(entry, ensure_ascii=False) if is_entry else f"Server says: {attack}"
+    make_logs(verbose=True).add_output("chat", line)
+    shown = capsys.readouterr().out
+    written = path_of(tmp_path / "logs", "chat").read_text()
+    for text in (shown, written):
+        assert text.replace("\n", "").isprintable(), ascii(text)
+    assert all(row.startswith(("chat |", "    ")) for row in shown.splitlines())
+    assert len(written.splitlines()) == 1
+    if is_entry:
+        assert json.loads(written)["message"] == entry["message"]
+
+
+def test_message_cannot_pretend_to_be_another_line(
+    make_logs: Callable[..., Logs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_logs().add_output("chat", json.dumps({"severity": "ERROR", "message": "no\nedge | ready http://evil"}))
+    assert capsys.readouterr().out == "chat | ERROR no\\nedge | ready http://evil\n"
+
+
+def test_colours_of_programs_are_left_out(make_logs: Callable[..., Logs], capsys: pytest.CaptureFixture[str]) -> None:
+    make_logs().add_output("edge", "\x1b[1;31merror\x1b[0m\tno route")
+    assert capsys.readouterr().out == "edge | error   no route\n"

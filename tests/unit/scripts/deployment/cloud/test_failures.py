@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.deployment.cloud.failures import is_transient, next_step
+from scripts.deployment.cloud.failures import DeploymentError, is_transient, next_step
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ from scripts.deployment.cloud.failures import is_transient, next_step
 def test_permanent_failure_has_advice(output: str, advice: str) -> None:
     assert advice in next_step(output)
     assert not is_transient(output)
+
+
+def test_problem_is_shown_without_control_characters_and_credentials() -> None:
+    error = DeploymentError.from_output("run.googleapis.com: \x1b[2J\u202eno\nAuthorization: Bearer ya29.A0-x_Yz1234")
+    assert error.problem == "run.googleapis.com: \\x1b[2J\\u202eno\nAuthorization: Bearer [secret]"
