@@ -108,8 +108,13 @@ def _failure(error: BaseException) -> MethodResult:
     return MethodResult("failure", msgspec.Raw(msgspec.msgpack.encode(_describe_error(error))))
 
 
+def _is_failed_allocation(error: BaseException) -> bool:
+    """Return True for the panic of a Rust extension (PyO3) that got no memory for a Python object."""
+    return type(error).__name__ == "PanicException" and "pointer is null" in str(error)
+
+
 def _describe_error(error: BaseException) -> Failure:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_failed_allocation(error):
         return Failure("memory", "")
     text = error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
     for kind, kind_of_error in _ERRORS:
