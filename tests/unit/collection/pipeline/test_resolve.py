@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
+from tests.harness.adversarial.links import LINKS, Links
 from tests.harness.corpus import FILES
+from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
 
 KEYS = [
@@ -139,3 +141,26 @@ def test_resolver_with_only_possible_names_gives_the_same_result(from_key: str, 
     names = possible_names([(from_key, kind, target)])
     small_resolver = LinkResolver(key for key in KEYS if not key.isascii() or key.rpartition("/")[2].lower() in names)
     assert small_resolver.resolve(from_key, kind, target) == RESOLVER.resolve(from_key, kind, target)
+
+
+def resolve_all(source: Links) -> list[str | None]:
+    resolver = LinkResolver(source.keys)
+    return [resolver.resolve(*link) for link in source.links]
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_resolving_adversarial_links_takes_linear_time(name: str) -> None:
+    check_linear(resolve_all, LINKS[name], smallest=500, largest=16_000)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_finding_possible_names_takes_linear_time(name: str) -> None:
+    check_linear(lambda source: possible_names(source.links), LINKS[name], smallest=500, largest=16_000)
+
+
+def test_site_root_is_at_most_16_folders_deep() -> None:
+    deep = "/".join("abcdefghijklmnopq")
+    keys = [f"{deep}/page.md", f"{deep[:-2]}/other.md", f"{deep}/other.md"]
+    resolver = LinkResolver(keys)
+    assert resolver.resolve(keys[0], "link", "/other") == keys[1]
+    assert LinkResolver(keys[:1] + keys[2:]).resolve(keys[0], "link", "/other") is None
