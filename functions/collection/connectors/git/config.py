@@ -12,7 +12,7 @@ from functions.collection.connectors.globs import PatternError, compile_patterns
 from headwater.errors import UnprocessableContent
 
 MAX_URL_CHARS = 2_000
-_SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w.-]+):(?!/)(.+)")  # git@github.com:owner/name.git
+_SCP = re.compile(r"(?:[\w.-]++@)?([\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")  # git check-ref-format(1)
 _BROWSER_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:-/)?(?:tree|blob)/(?P<branch>[^/]+)(?:/(?P<path>.+))?")

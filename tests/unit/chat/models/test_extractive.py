@@ -14,6 +14,8 @@ from functions.chat.answers.sentences import sentences
 from functions.chat.models.extractive import INTRODUCTION, Extractive, choose_quotes, terms
 from functions.chat.retrieval.search import Passage
 from tests.fakes.chat_provider import fake_passage
+from tests.harness.adversarial.answers import PASSAGES
+from tests.harness.growth import check_linear
 
 
 def quoted_texts(question: str, *passages: Passage) -> list[tuple[int, str]]:
@@ -133,3 +135,11 @@ def test_quotes_are_verbatim_with_valid_citations(texts: list[str], question: st
     citations = CitationFilter(range(1, len(passages) + 1))
     assert citations.feed(text) + citations.finish() == text
     assert citations.cited == {int(n) for n in re.findall(r"\[(\d+)\]\n\n", text)} != set()
+
+
+@pytest.mark.parametrize("name", PASSAGES)
+def test_choosing_quotes_takes_linear_time(name: str) -> None:
+    def choose(text: str) -> None:
+        choose_quotes(text, [fake_passage(text[start:][:4_000]) for start in range(0, len(text), 4_000)])
+
+    check_linear(choose, PASSAGES[name], smallest=4_000, largest=64_000)
