@@ -13,7 +13,7 @@ from headwater.parsers import Parsed
 READS = ("text/markdown", "text/mdx", ".md", ".mdx")
 """Media types and file extensions; other text files are parsed as Markdown too."""
 
-VERSION = 2
+VERSION = 3
 """Part of each document's fingerprint: raise it when the same bytes would be parsed differently."""
 
 
