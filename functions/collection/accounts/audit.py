@@ -29,7 +29,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None
 
 
-class AuditQuery(msgspec.Struct, frozen=True):
+class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of the audit log, and the page after `after`, which is the previous page's `next`.
 
     `since` is included, `until` is not.
