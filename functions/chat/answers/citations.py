@@ -7,14 +7,14 @@ import re
 from collections.abc import Collection
 
 _INDENT = re.compile(r"[ \t>]*")
-_MARKS = re.compile(r"(?:[ \t>]|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t]))*+")
+_MARKS = re.compile(r"(?:[ \t>]++|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t]))*")
 _MAYBE_MARK = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)]?)?\Z")
 _TICKS = re.compile("`+")
 _FENCE = re.compile("`{3,}|~{3,}")
 _MAYBE_FENCE = re.compile(r"(?:`+|~+)\Z")
 _SPACES = re.compile(r"[ \t]+")
-_NUMBER = r"[0-9]++(?:[ \t]*+[-\u2013][ \t]*+[0-9]++)?+"
-_CITATION = re.compile(rf"\[[ \t]*+{_NUMBER}(?:[ \t]*+[,;][ \t]*+{_NUMBER})*+[ \t]*+\]")
+_NUMBER = r"[0-9]+(?:[ \t]*[-\u2013][ \t]*[0-9]+)?"
+_CITATION = re.compile(rf"\[[ \t]*{_NUMBER}(?:[ \t]*[,;][ \t]*{_NUMBER})*[ \t]*\]")
 _MAYBE_CITATION = re.compile(r"\[[0-9,; \t\u2013-]*\Z")
 _PLAIN = re.compile(r"[^\\`\[ \t\n(:]+")
 _SMALL_BUFFER = 1_000

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 # Headings, tables, rules, HTML and JSX, directives, link definitions.
-_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*+){3,}+$|=++\s*+$|(import|export)\s)")
+_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*+){3,}$|=++\s*+$|(import|export)\s)")
 _INDENTED_CODE = re.compile(r"\t| {4}")
 _MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*+(?:\[!\w+\]\s*$)?")
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)

@@ -20,7 +20,7 @@ MAX_TAG_DIRECTIVES = 100
 
 _OPENING = re.compile(r"---[ \t]*\n")
 _CLOSING = re.compile(r"^---[ \t]*+$", re.MULTILINE)
-_FIRST_KEY = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*+[\w\"'{][^\n:]{0,60}:(?:\s|$)")
+_FIRST_KEY = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
 _TOO_BIG = "it nests too deep or expands to too many values"
 # PyYAML raises these for a value that doesn't fit its tag, such as `!!bool maybe` or `2024-13-45`.
 _VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

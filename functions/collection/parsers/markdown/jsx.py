@@ -17,7 +17,7 @@ _SYNTAX = r"""
     (?:
         (?<=\n)(?:
             (?P<esm>import|export)\b
-          | [ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])[ \t]++)*+(?P<fence>```++(?!.*`)|~~~++)
+          | [ \t>]*+(?:(?:[-+*]|\d{1,9}[.)])[ \t]++)*(?P<fence>```++(?!.*`)|~~~++)
           | (?P<blank>[ \t]*+(?=\n))
         )
       | (?<=<)(?:(?P<comment>!--) | (?P<tag>/?(?:[A-Za-z](?!\w*+://)[\w.:-]*+|(?=>))))
@@ -34,14 +34,17 @@ _ESM = re.compile(
 # A string that isn't closed ends with its line. `_ESM_END` finds the end of a template or comment.
 _ESM_TOKEN = re.compile(
     r"""(?P<blank>\n[ \t]*+(?=\n|\Z)) | [(\[{] | [)\]}]
-    | "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'? | //[^\n]*+ | (?P<long>`|/\*)""",
+    | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*"? | '[^'\\\n]*+(?:\\.[^'\\\n]*+)*'? | //[^\n]*+ | (?P<long>`|/\*)""",
     re.VERBOSE | re.DOTALL,
 )
-_ESM_END = {"`": re.compile(r"(?:[^`\\]|\\.)*+`", re.DOTALL), "/*": re.compile(r"(?:[^*]|\*(?!/))*+\*/")}
+_ESM_END = {
+    "`": re.compile(r"[^`\\]*+(?:\\.[^`\\]*+)*`", re.DOTALL),
+    "/*": re.compile(r".*?\*/", re.DOTALL),
+}
 
 _TICKS = re.compile(r"`++")
 # A single backtick pairs with none in another paragraph, list item or table row.
-_CODE = re.compile(r"`(?:[^`\n]++|\n(?![ \t]*+(?:\n|[-+*|>][ \t]|\d{1,9}[.)][ \t])))++`(?!`)")
+_CODE = re.compile(r"`(?:[^`\n]++|\n(?![ \t]*+(?:\n|[-+*|>][ \t]|\d{1,9}[.)][ \t])))+`(?!`)")
 
 
 def find_jsx(text: str) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ _SENTENCE = re.compile(r"""["'`]\s{0,200}+[A-Z](?:[^\s"`]{1,50}+\s{1,200}+){4}[^
 _NOT_NEWLINE = re.compile(r"[^\n]")
 # Where HTML could begin, but not the target of a link.
 _LESS_THAN = re.compile(r"<(?=[A-Za-z/!?])(?!https?:|mailto:)(?<!\]\(<)(?<!\]:<)(?<!\]: <)", re.IGNORECASE)
-_MARKERS = re.compile(r"(?:(?:[-+*]|\d{1,9}[.)])(?:[ \t]++|$)){0,32}+")
+_MARKERS = re.compile(r"(?:(?:[-+*]|\d{1,9}[.)])(?:[ \t]++|$)){0,32}")
 _MARKER = re.compile(r"\S++[ \t]*+")
 _FENCE = re.compile(r"`{3,}+(?!.*`)|~{3,}+")
 
