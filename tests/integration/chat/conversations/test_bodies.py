@@ -38,6 +38,7 @@ def chat(database: FreshDatabase) -> Iterator[ChatApp]:
 def check(response: Any) -> None:
     if response.status_code == 200:
         assert event_types(parse_events(response.data))[-2:] == ["finish", "[DONE]"]
+        response.close()  # as servers do, which frees the stream's place
     else:
         assert response.status_code in (400, 422), response.data
         assert response.content_type == "application/problem+json"

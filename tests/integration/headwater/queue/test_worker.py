@@ -276,7 +276,7 @@ def test_unstorable_characters_of_a_reason_are_replaced(db: Database, database: 
 
     handler = RecordingHandler(refuse)
     work(db, database, handler)
-    assert handler.given_up == ["the server said \ufffd and \ufffd"]
+    assert handler.given_up == [r"the server said \x00 and \ud800"]
     assert states(db) == {"fetcha": "failed", "finish0": "ready"}
 
 
