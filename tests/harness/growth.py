@@ -11,7 +11,7 @@ MAX_GROWTH = 2.3
 """Allowed growth of the time when the input doubles. Linear time doubles; the rest is for caches and memory."""
 DOUBLINGS = 3
 MEASURABLE_S = 0.000_3
-ATTEMPTS = 8
+ATTEMPTS = 24
 
 
 def check_linear(
