@@ -29,6 +29,8 @@ Piece = str | Thought | Finish
 
 _OPEN = re.compile(r"\s*<(think|thinking)>\s*")
 _OPENINGS = ("<think>", "<thinking>")
+_MAX_OPENING_CHARS = 1_000
+"""An opening tag with the spaces around it. A model that sends only spaces must not fill the memory."""
 
 
 def split_thoughts(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -73,8 +75,9 @@ class _Splitter:
                 thought, self._buffer = thought[: len(thought) - kept], thought[len(thought) - kept :]
             if thought:
                 yield Thought(thought)
-        if self._state == "gap" and (start := self._buffer.lstrip()):
-            self._state, self._buffer = "text", start
+        if self._state == "gap":
+            self._buffer = self._buffer.lstrip()
+            self._state = "text" if self._buffer else "gap"
         if self._state == "text":
             yield from self.finish()
 
@@ -88,7 +91,7 @@ class _Splitter:
 def _may_open(text: str) -> bool:
     """Return True if more text could complete an opening tag, or the spaces after it."""
     start = text.lstrip()
-    return any(tag.startswith(start) or start.rstrip() == tag for tag in _OPENINGS)
+    return len(text) <= _MAX_OPENING_CHARS and any(tag.startswith(start) or start.rstrip() == tag for tag in _OPENINGS)
 
 
 def _overlap(text: str, closing: str) -> int:

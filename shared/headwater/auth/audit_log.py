@@ -29,7 +29,7 @@ Action = Literal[
     "source.token_changed",
     "model.switched",
 ]
-"""What was done. `key.refused`: somebody used an expired or revoked key. `model.switched`: the embedding model."""
+"""What was done. `key.refused`: an expired or revoked key was used. `model.switched`: the embedding model."""
 
 
 def record(

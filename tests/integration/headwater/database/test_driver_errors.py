@@ -89,7 +89,7 @@ def test_failed_connection_leaves_no_socket_open(failure: str, tls: str) -> None
     before = open_files()
     with serving(BROKEN[failure]) as port:
         arguments = {"user": "app", "password": "pw", "host": "127.0.0.1", "port": port, "ssl_context": context}
-        # The error holds all frames, so a socket that nobody has closed is still open.
+        # The error holds all frames, so a socket that was not closed is still open.
         with pytest.raises(Exception) as caught:  # noqa: PT011 - pg8000 has many
             PipelinedConnection(arguments)
     assert caught.value.__traceback__ is not None

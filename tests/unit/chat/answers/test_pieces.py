@@ -56,3 +56,10 @@ def test_split_does_not_depend_on_the_pieces(answer: str, size: int) -> None:
 
 def test_thoughts_of_a_provider_are_kept() -> None:
     assert split([Thought("a"), "<think>b</think>", "c", Finish("length")]) == ("ab", "c")
+
+
+def test_spaces_are_not_buffered_without_limit() -> None:
+    spaces = [" " * 100] * 30
+    assert split([*spaces, Finish("stop")]) == ("", " " * 3000)
+    assert next(iter(split_thoughts(spaces))) == " " * 1100
+    assert split(["<think>a</think>", *spaces, "b", Finish("stop")]) == ("a", "b")
