@@ -121,8 +121,8 @@ def test_private_address_is_rejected_unless_allowed(cloud: httpx.Client, url: st
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/computeMetadata/v1/", "http://[fd00:ec2::254]/latest"])
 def test_metadata_address_is_always_rejected(laptop: httpx.Client, cloud: httpx.Client, url: str) -> None:
-    for client in (laptop, cloud):
-        assert_rejected(add_source(client, url.rstrip("/")), "never fetches from")
+    assert_rejected(add_source(laptop, url.rstrip("/")), "never fetches from")
+    assert_rejected(add_source(cloud, url.rstrip("/")), "public addresses only")
 
 
 def test_unspecified_address_is_always_rejected(laptop: httpx.Client) -> None:
