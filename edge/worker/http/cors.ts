@@ -2,21 +2,27 @@
 
 import { parseList, type Env } from "../env";
 
-const ALLOWED = {
-  "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-  "Access-Control-Allow-Headers":
-    "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id, X-Workspace",
-  "Access-Control-Max-Age": "7200",
-};
+const METHODS = "GET, POST, PUT, PATCH, DELETE";
+const MAX_AGE_S = "7200";
 
 /** Whether a request is a CORS preflight. */
 export function isPreflight(request: Request): boolean {
   return request.method === "OPTIONS" && request.headers.has("Access-Control-Request-Method");
 }
 
-/** Respond to a preflight. For other origins the CORS headers are missing, so the browser blocks the request. */
+/**
+ * Respond to a preflight. For other origins the CORS headers are missing, so the browser blocks the request.
+ *
+ * Every header is allowed: clients add headers of their own (`User-Agent`, `X-Stainless-*`), and those that the functions
+ * don't read are not forwarded. The names are repeated, because `*` does not include `Authorization`.
+ */
 export function preflightResponse(request: Request, env: Env): Response {
-  const headers = isAllowed(request, env) ? ALLOWED : {};
+  const headers = new Headers({ Vary: "Access-Control-Request-Headers" });
+  if (isAllowed(request, env)) {
+    headers.set("Access-Control-Allow-Methods", METHODS);
+    headers.set("Access-Control-Allow-Headers", request.headers.get("Access-Control-Request-Headers") ?? "");
+    headers.set("Access-Control-Max-Age", MAX_AGE_S);
+  }
   return new Response(null, { status: 204, headers });
 }
 
