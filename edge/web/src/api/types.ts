@@ -70,6 +70,11 @@ export interface TextRange {
   end: number;
 }
 
+/** A cited range, and the text that it had when it was cited; null if only the range is known. */
+export interface CitedRange extends TextRange {
+  text: string | null;
+}
+
 export type ConversationSummary = Schemas["ConversationSummary"];
 export type ConversationPage = Schemas["ConversationList"];
 export interface Conversation {

@@ -1,16 +1,17 @@
 import { useEffect, useId, useLayoutEffect, useRef, type ReactNode } from "react";
-import type { TextRange } from "../api/types";
+import type { CitedRange } from "../api/types";
 import { documentPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { CloseIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import { useMedia } from "../ui/use-media";
+import { CitedText } from "./cited-text";
 import { DocumentView } from "./document-view";
 import { useDocument } from "./use-document";
 
 interface Props {
   documentId: string;
-  passage: TextRange;
+  passage: CitedRange;
   onClose: () => void;
 }
 
@@ -40,6 +41,7 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
       </div>
       <div className="panel-body" tabIndex={0} role="region" aria-label="Document text">
         {problem && <ProblemNote problem={problem} />}
+        {problem?.status === 404 && <CitedText text={passage.text} />}
         {!document && !problem && <p className="muted">Loading…</p>}
         {document && <DocumentView document={document} passage={passage} />}
       </div>

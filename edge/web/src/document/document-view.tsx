@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import type { Document, TextRange } from "../api/types";
+import type { CitedRange, Document } from "../api/types";
 import { documentsPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { TimeAgo } from "../ui/time-ago";
+import { CitedText } from "./cited-text";
+import { findPassage } from "./find-passage";
 import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
-import { toUtf16 } from "./offsets";
 import { PlainTextView } from "./plain-text-view";
 
 /** Longer documents are shown as plain text: rendering them takes the browser seconds. */
@@ -14,13 +15,14 @@ const MAX_FORMATTED_CHARS = 300_000;
 interface Props {
   document: Document;
   /** The range to highlight and scroll to. */
-  passage: TextRange | null;
+  passage: CitedRange | null;
 }
 
 export function DocumentView({ document, passage }: Props): ReactNode {
   const canFormat = isMarkdown(document.media_type) && document.text.length <= MAX_FORMATTED_CHARS;
   const [prefersPlainText, setPrefersPlainText] = useState(false);
-  const range = useMemo(() => passage && toUtf16(document.text, passage), [document.text, passage]);
+  const found = useMemo(() => passage && findPassage(document.text, passage), [document.text, passage]);
+  const range = found?.range ?? null;
   const targets = useMemo(() => linkTargets(document), [document]);
   const body = useRef<HTMLDivElement>(null);
   const isPlainText = prefersPlainText || !canFormat;
@@ -48,6 +50,7 @@ export function DocumentView({ document, passage }: Props): ReactNode {
             <Link href={documentsPath(document.source_id, "deleted")}>Show deleted documents</Link>
           </p>
         )}
+        {passage && found?.hasChanged && <ChangedNote text={passage.text} isGone={range === null} />}
         {canFormat && (
           <div className="switch" role="group" aria-label="View">
             <button
@@ -79,5 +82,26 @@ export function DocumentView({ document, passage }: Props): ReactNode {
         )}
       </div>
     </div>
+  );
+}
+
+/** Says that a cited passage is no longer as it was cited, and shows it as it was. */
+function ChangedNote({ text, isGone }: { text: string | null; isGone: boolean }): ReactNode {
+  if (isGone) {
+    return (
+      <>
+        <p className="note">This document has changed since it was cited. It no longer contains the cited text.</p>
+        <CitedText text={text} />
+      </>
+    );
+  }
+  return (
+    <>
+      <p className="note">This document has changed since it was cited. The passage is marked as it is now.</p>
+      <details>
+        <summary>Show the cited text</summary>
+        <CitedText text={text} />
+      </details>
+    </>
   );
 }

@@ -18,7 +18,7 @@ describe("parseRoute", () => {
     ["/workspace", { page: "workspace" }],
     ["/workspace/1", { page: "missing" }],
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
-    ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10 } }],
+    ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10, text: null } }],
     ["/documents", { page: "missing" }],
     ["/sources/s1", { page: "documents", sourceId: "s1", filter: "current" }],
     ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", filter: "deleted" }],
@@ -45,8 +45,10 @@ describe("parseRoute", () => {
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
     for (const filter of ["current", "added", "deleted"] as const)
       expect(route(documentsPath("s/1", filter))).toEqual({ page: "documents", sourceId: "s/1", filter });
-    const passage = { start: 3, end: 9 };
-    expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
+    for (const text of [null, "50 % of “#this”\n& 漢字"]) {
+      const passage = { start: 3, end: 9, text };
+      expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 /** Map URLs to pages and back. Pure. */
 
-import type { TextRange } from "../api/types";
+import type { CitedRange } from "../api/types";
 import type { DocumentFilter } from "../api/documents";
 
 export type Route =
@@ -10,7 +10,7 @@ export type Route =
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "workspace" }
-  | { page: "document"; id: string; passage: TextRange | null }
+  | { page: "document"; id: string; passage: CitedRange | null }
   | { page: "missing" };
 
 export function parseRoute(url: URL): Route {
@@ -24,7 +24,7 @@ export function parseRoute(url: URL): Route {
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
-  if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url.searchParams) };
+  if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url) };
   return { page: "missing" };
 }
 
@@ -58,16 +58,21 @@ export function documentsPath(sourceId: string, filter: DocumentFilter): string 
   return `/sources/${encodeURIComponent(sourceId)}${filter === "current" ? "" : `?show=${filter}`}`;
 }
 
-export function documentPath(id: string, passage: TextRange | null): string {
+/** The path of a document. The text of a passage is in the fragment, which is not sent to the server. */
+export function documentPath(id: string, passage: CitedRange | null): string {
   const query = passage ? `?start=${passage.start}&end=${passage.end}` : "";
-  return `/documents/${encodeURIComponent(id)}${query}`;
+  const fragment = passage?.text ? `#${CITED}${encodeURIComponent(passage.text)}` : "";
+  return `/documents/${encodeURIComponent(id)}${query}${fragment}`;
 }
 
-function passageOf(query: URLSearchParams): TextRange | null {
+const CITED = "cited=";
+
+function passageOf({ searchParams: query, hash }: URL): CitedRange | null {
   const [start, end] = [query.get("start"), query.get("end")].map((text) =>
     /^\d+$/.test(text ?? "") ? Number(text) : NaN,
   );
-  return start !== undefined && end !== undefined && start < end ? { start, end } : null;
+  const text = hash.startsWith(`#${CITED}`) ? decode(hash.slice(CITED.length + 1)) : null;
+  return start !== undefined && end !== undefined && start < end ? { start, end, text } : null;
 }
 
 function filterOf(query: URLSearchParams): DocumentFilter {

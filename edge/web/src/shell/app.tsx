@@ -25,7 +25,14 @@ function Shell(): ReactNode {
   const main = useFocusOnPageChange(pageKey(route));
   return (
     <>
-      <a className="skip" href="#main">
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault(); // the fragment may hold a cited text
+          main.current?.focus();
+        }}
+      >
         Skip to content
       </a>
       <header className="top">
