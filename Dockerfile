@@ -16,7 +16,7 @@ RUN python -m venv --without-pip /venv
 FROM build AS model
 COPY scripts/graph-requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --require-hashes --requirement graph-requirements.txt
-COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/
+COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/redaction.py shared/headwater/
 COPY shared/headwater/embedding/__init__.py shared/headwater/embedding/export_minilm.py shared/headwater/embedding/
 RUN PYTHONPATH=shared /venv/bin/python -m headwater.embedding.export_minilm models
 

@@ -3,6 +3,8 @@
 import ast
 import importlib.metadata
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,3 +129,12 @@ def test_lock_files_contain_all_imported_packages() -> None:
         )
         required = {distribution_of(name, owners) for path in modules_of(target) for name in imported(path)} - {None}
         assert required - set(locked) == NOT_CALLED[target], target
+
+
+def test_model_stage_contains_the_modules_of_the_exporter(tmp_path: Path) -> None:
+    for _, names, where in stages()["model"].copies:
+        for name in names:
+            (tmp_path / where).mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / where)
+    command = [sys.executable, "-c", "import headwater.embedding.export_minilm"]
+    subprocess.run(command, env={"PYTHONPATH": str(tmp_path / "shared")}, check=True)
