@@ -17,7 +17,7 @@ from headwater.schemas import has_nul, object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
-    from headwater.outbound import GuardedHttp
+    from headwater.outbound.guarded_http import GuardedHttp
 
 MAX_KEY_BYTES = 2_000
 """Longest key in UTF-8: it has to fit into an index row of Postgres (2,704 bytes) together with an id."""
@@ -112,7 +112,7 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users enter."""
-        from headwater.outbound import guarded_http
+        from headwater.outbound.guarded_http import guarded_http
 
         return guarded_http(allow_private=self.allow_private)
 

@@ -1,8 +1,18 @@
 """Connect Google's client libraries to Google, or to localcloud if an endpoint is set."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from headwater.config import Settings
+
+C = TypeVar("C")
+
+
+def with_deadlines(client: C) -> C:
+    """Make a client keep the applied deadline, also when it requests a token. Returns the client."""
+    from headwater.outbound.google_session import limit_session
+
+    limit_session(client.transport._session)  # type: ignore[attr-defined]
+    return client
 
 
 def connection(settings: Settings, endpoint: str) -> dict[str, Any]:

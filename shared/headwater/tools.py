@@ -14,7 +14,7 @@ from headwater.schemas import object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
-    from headwater.outbound import GuardedHttp
+    from headwater.outbound.guarded_http import GuardedHttp
 
 MAX_RESULT_BYTES = 256_000
 """Longest result as JSON: an agent's model reads all of it."""
@@ -47,7 +47,7 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users or models name."""
-        from headwater.outbound import guarded_http
+        from headwater.outbound.guarded_http import guarded_http
 
         return guarded_http(allow_private=self.allow_private)
 

@@ -13,6 +13,7 @@ from typing import cast
 
 from functions.chat.answers.pieces import Piece, Thought
 from headwater.errors import UpstreamError
+from headwater.outbound.deadline import within
 
 
 class _End:
@@ -32,13 +33,15 @@ def batch_tokens(
 
     A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. Adjacent
     pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
-    before it. Raises UpstreamError if all of it takes longer than `timeout_s`. After this generator is closed, the
-    thread ends at its next piece.
+    before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
+    provider's connection. After this generator is closed, the thread ends at its next piece or at the deadline.
     """
     queue: _Queue = SimpleQueue()
     closed = threading.Event()
     target = contextvars.copy_context().run
-    threading.Thread(target=target, args=(_feed, pieces, queue, closed), name="token-batches", daemon=True).start()
+    threading.Thread(
+        target=target, args=(_feed, pieces, queue, closed, timeout_s), name="token-batches", daemon=True
+    ).start()
     deadline = time.monotonic() + timeout_s
     end: _End | None = None
     try:
@@ -54,13 +57,14 @@ def batch_tokens(
         closed.set()
 
 
-def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event) -> None:
+def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeout_s: float) -> None:
     error: BaseException | None = None
     try:
-        for piece in pieces:
-            if closed.is_set():
-                return
-            queue.put(piece)
+        with within(timeout_s):
+            for piece in pieces:
+                if closed.is_set():
+                    return
+                queue.put(piece)
     except BaseException as caught:  # noqa: BLE001 - raised again in batch_tokens
         error = caught
     finally:

@@ -17,6 +17,7 @@ from functions.chat.streams.ui_message_stream import FinishReason
 from headwater import logs
 from headwater.config import Settings
 from headwater.errors import ConfigError, UpstreamError
+from headwater.outbound.httpx_clients import limit_httpx
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -130,7 +131,7 @@ def _openai(settings: Settings, model: str) -> "BaseChatModel":
         # Other servers have only chat completions; OpenAI prefers its responses API for some models.
         use_responses_api=False if settings.openai_base_url else None,
         stream_usage=False,
-        http_client=client_that_notes_done(settings.chat_timeout_s),
+        http_client=limit_httpx(client_that_notes_done(settings.chat_timeout_s)),
         timeout=settings.chat_timeout_s,
         max_retries=MAX_RETRIES,
     )
@@ -140,7 +141,7 @@ def _anthropic(settings: Settings, model: str) -> "BaseChatModel":
     from langchain_anthropic import ChatAnthropic
     from pydantic import SecretStr
 
-    return ChatAnthropic(
+    chat = ChatAnthropic(
         model_name=model,
         stop=None,
         api_key=SecretStr(settings.anthropic_api_key),
@@ -148,22 +149,28 @@ def _anthropic(settings: Settings, model: str) -> "BaseChatModel":
         timeout=settings.chat_timeout_s,
         max_retries=MAX_RETRIES,
     )
+    limit_httpx(chat._client._client)  # LangChain takes no client of ours
+    return chat
 
 
 def _google_genai(settings: Settings, model: str) -> "BaseChatModel":
     from langchain_google_genai import ChatGoogleGenerativeAI
     from pydantic import SecretStr
 
-    return ChatGoogleGenerativeAI(
+    chat = ChatGoogleGenerativeAI(
         model=model,
         api_key=SecretStr(settings.google_api_key),
         vertexai=False,
         timeout=settings.chat_timeout_s,
         max_retries=MAX_RETRIES,
     )
+    assert chat.client
+    limit_httpx(chat.client._api_client._httpx_client)  # nor here
+    return chat
 
 
 def _groq(settings: Settings, model: str) -> "BaseChatModel":
+    from groq import DefaultHttpxClient
     from langchain_groq import ChatGroq
     from pydantic import SecretStr
 
@@ -171,6 +178,7 @@ def _groq(settings: Settings, model: str) -> "BaseChatModel":
         model=model,
         api_key=SecretStr(settings.groq_api_key),
         base_url="https://api.groq.com",
+        http_client=limit_httpx(DefaultHttpxClient(timeout=settings.chat_timeout_s)),
         timeout=settings.chat_timeout_s,
         max_retries=MAX_RETRIES,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from functions.chat.answers.prompt import ModelMisconfigured
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
+from headwater.outbound.deadline import exceeded_limit_s
 
 DISPLAY_NAMES = {"anthropic": "Anthropic", "google_genai": "Google", "groq": "Groq", "openai": "OpenAI"}
 """Providers' names as people write them."""
@@ -93,7 +94,7 @@ def translate_error(error: Exception, provider: str, model: str, base_url: str =
         529: UpstreamError(f"{name} is overloaded at the moment. Try again in a few minutes."),
         None: UpstreamError(f"The connection to {name} failed. Try again."),
     }
-    if "timeout" in type(error).__name__.lower():
+    if exceeded_limit_s(error) or "timeout" in type(error).__name__.lower():
         return UpstreamError(f"{name} did not answer in time. Try again, or raise CHAT_TIMEOUT_S.")
     if status is None and isinstance(error, ValueError):  # no events at all, or events that are not JSON
         return UpstreamError(

@@ -16,19 +16,20 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
-from headwater.google_clients import connection
+from headwater.google_clients import connection, with_deadlines
+from headwater.outbound.deadline import within
 from headwater.queue.tickets import QUEUES, Tickets
 from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from google.cloud.run_v2 import JobsClient
 
-_CALL_S = 20.0
-"""Timeout of the call that starts an execution."""
-
 
 class JobStarter:
     """Starts executions with Google's Cloud Run client, and hands runs back to tickets if the job fails."""
+
+    call_s = 20.0
+    """Seconds for the call that starts an execution."""
 
     def __init__(self, database: Database, settings: Settings, tickets: Tickets) -> None:
         self.database = database
@@ -82,9 +83,9 @@ class JobStarter:
         arguments = ["collect", f"--source={run.source_id}", f"--run={run.id}"]
         overrides = {"container_overrides": [{"args": arguments}], "task_count": workers}
         try:
-            operation = self._client.run_job(
-                request={"name": name, "overrides": overrides}, retry=None, timeout=_CALL_S
-            )
+            request = {"name": name, "overrides": overrides}
+            with within(self.call_s):
+                operation = self._client.run_job(request=request, retry=None, timeout=self.call_s)
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             raise UpstreamError(
                 f"The Cloud Run job {settings.job_name} couldn't be started: {quote(error, 300)}."
@@ -95,7 +96,7 @@ class JobStarter:
     def _client(self) -> "JobsClient":
         from google.cloud.run_v2 import JobsClient
 
-        return JobsClient(**connection(self.settings, self.settings.run_endpoint))
+        return with_deadlines(JobsClient(**connection(self.settings, self.settings.run_endpoint)))
 
 
 def job_workers(documents: int, threshold: int, max_workers: int) -> int:

@@ -16,6 +16,7 @@ import msgspec
 
 from headwater import logs
 from headwater.errors import UpstreamError
+from headwater.outbound.deadline import within
 from headwater.redaction import quote
 
 MAX_AGE_S = 600.0
@@ -48,7 +49,7 @@ class Jwks:
         self._clock = clock
         self._keys: Sequence[PublicKey] = ()
         self._fetched_at = self._tried_at = -math.inf
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
         self._refresh_lock = threading.Lock()
 
     def find(self, algorithm: str, kid: str | None) -> PublicKey | None:
@@ -64,7 +65,7 @@ class Jwks:
             self._refresh(MISS_COOLDOWN_S, wait=True)
             key = _pick(self._keys, algorithm, kid)
         is_outdated = self._clock() - self._fetched_at > MAX_STALE_S
-        if is_outdated or (key is None and self._failure is not None):
+        if is_outdated or (key is None and self.failure is not None):
             raise UpstreamError(
                 "Tokens can't be verified now: the issuer's keys are unavailable. Try again in a few seconds."
             )
@@ -79,9 +80,9 @@ class Jwks:
                 return
             self._tried_at = self._clock()
             self._keys = read_keys(_fetch(self.url, self.timeout_s))
-            self._fetched_at, self._failure = self._clock(), None
+            self._fetched_at, self.failure = self._clock(), None
         except (OSError, ValueError, RecursionError) as error:
-            self._failure = error
+            self.failure = error
             logs.event("jwks.not_read", severity=30, error=error, url=self.url)
         finally:
             self._refresh_lock.release()
@@ -133,25 +134,39 @@ def _pick(keys: Sequence[PublicKey], algorithm: str, kid: str | None) -> PublicK
 
 def _fetch(url: str, timeout_s: float) -> bytes:
     """Fetch a URL without following redirects, within `timeout_s` and `MAX_BYTES`; raises OSError or ValueError."""
-    from http.client import HTTPException
+    from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
     from urllib.error import HTTPError
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
+    from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+    from headwater.outbound.sockets import create_connection, tls_context
+
+    class Connection(HTTPConnection):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._create_connection = create_connection
+
+    class TLSConnection(Connection, HTTPSConnection):
+        pass
+
+    class Handler(HTTPHandler, HTTPSHandler):
+        def http_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(Connection, request)
+
+        def https_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(TLSConnection, request, context=tls_context())
 
     class NoRedirects(HTTPRedirectHandler):  # a redirect to http:// would allow forged keys
         def redirect_request(self, *_: object) -> None:
             return None
 
-    until = time.monotonic() + timeout_s
     content = b""
     try:
         request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - the URL is a setting
-        with build_opener(NoRedirects).open(request, timeout=timeout_s) as response:
+        with within(timeout_s), build_opener(Handler, NoRedirects).open(request, timeout=timeout_s) as response:
             while part := response.read1(65_536):
                 content += part
                 if len(content) > MAX_BYTES:
                     raise ValueError(f"The JWKS is larger than {MAX_BYTES} bytes.")
-                if time.monotonic() > until:
-                    raise TimeoutError(f"The JWKS took longer than {timeout_s:g} s.")
     except HTTPError as error:
         error.close()
         raise OSError(f"The issuer answered with HTTP {error.code}.") from None  # its text may be long

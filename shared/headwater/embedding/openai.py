@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
+from headwater.outbound.deadline import exceeded_limit_s, within
 from headwater.queue.providers import origin_of, provider_name
 from headwater.retry_after import read_retry_after
 
@@ -67,14 +68,19 @@ class HostedEmbedder:
     @cached_property
     def _client(self) -> "OpenAIEmbeddings":
         from langchain_openai import OpenAIEmbeddings
+        from openai import DefaultHttpxClient
         from pydantic import SecretStr
 
+        from headwater.outbound.httpx_clients import limit_httpx
+
+        timeout_s = self._settings.embedding_timeout_s
         return OpenAIEmbeddings(
             model=self.name.removeprefix(PREFIX),
             api_key=SecretStr(self._settings.openai_api_key or "none"),
             base_url=self._settings.embedding_base_url or _OPENAI_URL,
             check_embedding_ctx_length=False,  # chunks fit; the check would download a tokenizer
-            timeout=self._settings.embedding_timeout_s,
+            timeout=timeout_s,
+            http_client=limit_httpx(DefaultHttpxClient(timeout=timeout_s)),
             max_retries=0,
         )
 
@@ -87,7 +93,8 @@ class HostedEmbedder:
         client = self._client
         try:
             # Not `client.embed_documents`, which ignores the index of each vector.
-            response = client.client.create(input=list(texts), model=client.model)
+            with within(self._settings.embedding_timeout_s):
+                response = client.client.create(input=list(texts), model=client.model)
         except Exception as error:  # noqa: BLE001 - the boundary to a client with many kinds of errors
             raise translate_error(error, self.name) from None
         vectors = self._read_vectors(response, len(texts))
@@ -134,6 +141,8 @@ def translate_error(error: Exception, name: str) -> HeadwaterError:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         unreachable = f"Can't reach {name}: connection failed or timed out ({type(error).__name__})."
+        if limit_s := exceeded_limit_s(error):
+            unreachable = f"{name} did not finish its answer in {limit_s:g} s (EMBEDDING_TIMEOUT_S)."
         # A ValueError: the answer is not JSON, or has no data.
         return _no_vectors(name) if isinstance(error, ValueError) else UpstreamError(unreachable)
     if status in (401, 403):

@@ -23,7 +23,8 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
-from headwater.google_clients import connection
+from headwater.google_clients import connection, with_deadlines
+from headwater.outbound.deadline import within
 from headwater.queue import ledger
 from headwater.redaction import quote
 
@@ -132,7 +133,8 @@ class Tickets:
         transient = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
         retry = Retry(predicate=if_exception_type(*transient), initial=0.2, maximum=2.0, timeout=self.send_timeout_s)
         try:
-            self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_timeout_s)
+            with within(self.send_timeout_s):
+                self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_timeout_s)
         except exceptions.Conflict:
             return  # an earlier attempt of this send has arrived, or this watchdog is scheduled already
         except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
@@ -160,7 +162,7 @@ class Tickets:
     def _client(self) -> "CloudTasksClient":
         from google.cloud.tasks_v2 import CloudTasksClient
 
-        return CloudTasksClient(**connection(self.settings, self.settings.tasks_endpoint))
+        return with_deadlines(CloudTasksClient(**connection(self.settings, self.settings.tasks_endpoint)))
 
 
 def watchdog_due(now: datetime, period_s: float) -> datetime:

@@ -12,6 +12,7 @@ from dulwich.errors import GitProtocolError, HangupException
 from urllib3 import BaseHTTPResponse
 
 from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.outbound.deadline import DeadlineExceeded, exceeded_limit_s
 from headwater.redaction import quote
 from headwater.retry_after import read_retry_after
 
@@ -63,7 +64,7 @@ def translate_errors(url: str, host: str) -> Iterator[None]:
     """
     try:
         yield
-    except http.HTTPError as error:
+    except (http.HTTPError, DeadlineExceeded) as error:
         raise _translate(error, url, host) from None
     except HangupException:
         raise UpstreamError(f"{host} ended the transfer early. Try again later.") from None
@@ -77,7 +78,9 @@ def translate_errors(url: str, host: str) -> Iterator[None]:
         raise UpstreamError(message) from None
 
 
-def _translate(error: http.HTTPError, url: str, host: str) -> UpstreamError | PermanentError:
+def _translate(error: Exception, url: str, host: str) -> UpstreamError | PermanentError:
+    if limit_s := exceeded_limit_s(error):
+        return UpstreamError(f"{host} did not finish its answer in {limit_s:g} s. Try again later.")
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
     reason = quote(str(cause).rpartition(": ")[2]).rstrip("')")  # urllib3 puts the connection's name first
     match cause:

@@ -116,7 +116,7 @@ class RemoteRepository:
                 file,
                 max_object_bytes=max(_MAX_OBJECT_BYTES, self._limits.max_file_bytes),
                 max_total_bytes=max(self._limits.min_unpacked_bytes, _MAX_EXPANSION * file.tell()),
-                check_time=self._client.left_s,
+                check_time=self._client.check_time,
                 sha_bytes=len(wants[0]) // 2,
             )
             with closing(pack):

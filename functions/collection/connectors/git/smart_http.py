@@ -4,7 +4,6 @@ It connects through the guarded client, sends the token only to the repository's
 while data streams.
 """
 
-import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import IO, Any
@@ -17,17 +16,18 @@ from dulwich.objects import valid_hexsha
 
 from functions.collection.connectors.git.errors import TransferTooLarge, check_response, translate_errors
 from headwater.errors import UpstreamError
+from headwater.outbound.deadline import Deadline
 
 _MAX_REFS_BYTES = 64_000_000  # of answers that are not packs
 _FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages, added to a pack
 _CHUNK = 65_536
-_CONNECT_S, _READ_S = 10.0, 60.0
+_WINDOW_S, _MIN_BYTES = 60.0, 1_000  # a server that sends less in each window is too slow
 
 
 class GitHttp(AbstractHttpGitClient):
     """A client for one repository and one call of the connector. It asks for the server's capabilities once.
 
-    `deadline_s` is the time for all requests together.
+    `deadline_s` is the time for all requests together. The limit of the `http` client is for each request's headers.
     """
 
     def __init__(self, url: str, *, http: urllib3.PoolManager, token: str | None, deadline_s: float) -> None:
@@ -37,7 +37,7 @@ class GitHttp(AbstractHttpGitClient):
         with translate_errors(url, url):
             self._origin = _origin(url)
         self._auth = _basic_auth(token.strip(), self._host) if token else {}
-        self._deadline = time.monotonic() + deadline_s
+        self._deadline = Deadline(deadline_s)
         self._max_response_bytes = _MAX_REFS_BYTES
         self._discovered: Any = None
 
@@ -92,12 +92,10 @@ class GitHttp(AbstractHttpGitClient):
             self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
             self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
 
-    def left_s(self) -> float:
-        """Return how much of `deadline_s` is left; raises UpstreamError if the time is over."""
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise UpstreamError(f"{self._host} is too slow, or its data takes too long to read. Try again later.")
-        return left_s
+    def check_time(self) -> None:
+        """Raise UpstreamError if `deadline_s` is over."""
+        with translate_errors(self.url, self._host):
+            self._deadline.left_s()
 
     # Called by dulwich's client
 
@@ -116,15 +114,15 @@ class GitHttp(AbstractHttpGitClient):
         raise_for_status: bool = True,  # noqa: ARG002 - part of dulwich's signature
     ) -> tuple[Any, Callable[[int], bytes]]:
         auth = self._auth if _origin(url) == self._origin else {}
-        response = self._http.request(
-            "GET" if data is None else "POST",
-            url,
-            body=data,
-            headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
-            timeout=urllib3.Timeout(connect=min(_CONNECT_S, self.left_s()), read=min(_READ_S, self.left_s())),
-            preload_content=False,
-            redirect=data is None,  # as git does: only the first request follows redirects
-        )
+        with self._deadline.apply():
+            response = self._http.request(
+                "GET" if data is None else "POST",
+                url,
+                body=data,
+                headers={"User-Agent": "git/2 (headwater)", **(headers or {}), **auth},
+                preload_content=False,
+                redirect=data is None,  # as git does: only the first request follows redirects
+            )
         try:
             check_response(response, self.url, has_token=bool(self._auth), is_first=data is None)
         except BaseException:
@@ -138,18 +136,25 @@ class GitHttp(AbstractHttpGitClient):
 
     def _reader(self, response: urllib3.BaseHTTPResponse) -> Callable[[int], bytes]:
         limit, received = self._max_response_bytes, 0
+        window, in_window = Deadline(_WINDOW_S), 0
+
+        def read_piece(size: int) -> bytes:
+            nonlocal received, window, in_window
+            with self._deadline.apply(), window.apply():
+                piece = response.read1(min(size, _CHUNK))
+            received, in_window = received + len(piece), in_window + len(piece)
+            if received > limit:
+                raise TransferTooLarge(f"{self.url} sent more than {limit:,} bytes")
+            if in_window >= _MIN_BYTES:
+                window, in_window = Deadline(_WINDOW_S), 0
+            return piece
 
         def read(size: int) -> bytes:
             """Read `size` bytes, or fewer at the end."""
-            nonlocal received
             pieces, missing = [], size
-            while missing and (piece := response.read1(min(missing, _CHUNK))):
+            while missing and (piece := read_piece(missing)):
                 pieces.append(piece)
                 missing -= len(piece)
-                received += len(piece)
-                if received > limit:
-                    raise TransferTooLarge(f"{self.url} sent more than {limit:,} bytes")
-                self.left_s()
             data = b"".join(pieces)
             if data.startswith(b"ERR "):  # an error packet; dulwich overlooks some
                 raise GitProtocolError(data[4:].decode(errors="replace").strip())

@@ -18,7 +18,7 @@ from headwater.blobs import Blobs, open_blobs
 from headwater.config import Settings
 from headwater.connectors import Fetched, Listing
 from headwater.errors import PermanentError, UnprocessableContent
-from headwater.outbound import guarded_http
+from headwater.outbound.guarded_http import guarded_http
 from tests.harness.git_server import GIT, File, Name, Submodule, Symlink, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")

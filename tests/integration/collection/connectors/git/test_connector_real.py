@@ -8,7 +8,7 @@ import pytest
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.connector import GitConnector
 from headwater.blobs import open_blobs
-from headwater.outbound import guarded_http
+from headwater.outbound.guarded_http import guarded_http
 from tests.harness.git_server import GIT, git, serve
 
 DATA = os.environ.get("HEADWATER_DATA", "")

@@ -9,7 +9,7 @@ from functions.collection.connectors.git.connector import GitConnector
 from headwater.blobs import Blobs, open_blobs
 from headwater.connectors import Entry
 from headwater.errors import PermanentError
-from headwater.outbound import guarded_http
+from headwater.outbound.guarded_http import guarded_http
 from tests.harness.git_server import GIT, File, Name, Server, commit, git, make_repository, serve
 
 pytestmark = pytest.mark.skipif(GIT is None, reason="needs git on the PATH")

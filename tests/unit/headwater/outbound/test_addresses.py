@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from headwater.outbound import AddressRefused, Lookup, classify, resolve
+from headwater.outbound.addresses import AddressRefused, classify, resolve
+from headwater.outbound.sockets import Lookup
 
 KINDS = {
     "93.184.216.34": "public",

@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from headwater.outbound import AddressRefused, Lookup, guarded_http
+from headwater.outbound.addresses import AddressRefused
+from headwater.outbound.guarded_http import guarded_http
+from headwater.outbound.sockets import Lookup
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,82 @@
+"""Time limits for whole exchanges with servers.
+
+Clients' own time-outs are for each read: a server that sends a byte now and then is never timed out. A deadline limits
+everything that the sockets of `headwater.outbound.sockets` do while it is applied, in the same context (thread):
+looking the name up, connecting, TLS, sending, headers, interim answers and the body.
+
+    with within(10.0):
+        client.request(…)
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+
+
+class DeadlineExceeded(TimeoutError):
+    """The exchange took longer than `limit_s`."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The exchange took longer than {limit_s:g} s.")
+        self.limit_s = limit_s
+
+
+class Deadline:
+    """A time limit of `limit_s` from now on, for one exchange or several together."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._until = time.monotonic() + limit_s
+
+    def left_s(self) -> float:
+        """Return the seconds left; raises DeadlineExceeded if there are none."""
+        left_s = self._until - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded(self.limit_s)
+        return left_s
+
+    @contextmanager
+    def apply(self) -> Iterator[None]:
+        """Limit what sockets do in this block. Of nested deadlines, the soonest counts."""
+        outer = _applied.get()
+        token = _applied.set(outer if outer and outer._until < self._until else self)
+        try:
+            yield
+        finally:
+            _applied.reset(token)
+
+
+_applied: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def within(limit_s: float) -> AbstractContextManager[None]:
+    """Limit what sockets do in this block to `limit_s` seconds."""
+    return Deadline(limit_s).apply()
+
+
+def limited(timeout_s: float | None) -> float | None:
+    """Return the time-out of the next wait: `timeout_s` (None: endless), or what the applied deadline leaves.
+
+    Raises DeadlineExceeded if nothing is left.
+    """
+    deadline = _applied.get()
+    if deadline is None:
+        return timeout_s
+    left_s = deadline.left_s()
+    return left_s if timeout_s is None else min(left_s, timeout_s)
+
+
+def exceeded_limit_s(error: BaseException | None) -> float | None:
+    """Return the limit of the deadline that ended an exchange; None if the error has another cause.
+
+    Clients raise errors of their own from the socket's.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, DeadlineExceeded):
+            return error.limit_s
+        seen.add(id(error))
+        reason = getattr(error, "reason", None)
+        error = error.__cause__ or error.__context__ or (reason if isinstance(reason, BaseException) else None)
+    return None

@@ -1,0 +1,141 @@
+"""Sockets that keep the applied deadline (`headwater.outbound.deadline`), for any client that can be given sockets.
+
+Each wait is limited to what the deadline leaves, and to the socket's own time-out. The rest is as with `socket`.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from headwater.outbound.deadline import limited
+
+T = TypeVar("T")
+Lookup = Callable[..., Sequence[tuple[Any, ...]]]
+"""Same signature as `socket.getaddrinfo`: host, port and `type`; returns tuples that end with a socket address."""
+Options = Iterable[tuple[int, int, int | bytes]]
+
+_lookups = threading.BoundedSemaphore(64)
+"""`getaddrinfo` can't be interrupted, so lookups that take too long are left to their threads."""
+
+
+class LimitedSocket(socket.socket):
+    """A socket whose every wait is limited."""
+
+    _own_timeout_s: float | None = None
+
+    def settimeout(self, value: float | None) -> None:
+        """Set the time-out of each wait, in seconds; None for endless ones."""
+        self._own_timeout_s = value
+        super().settimeout(value)
+
+    def gettimeout(self) -> float | None:
+        """Return what `settimeout` has set."""
+        return self._own_timeout_s
+
+    def connect(self, address: Any) -> None:
+        """Connect to an address."""
+        self._wait(super().connect, address)
+
+    def recv(self, *arguments: Any) -> bytes:
+        """Receive bytes."""
+        return self._wait(super().recv, *arguments)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """Receive bytes into a buffer."""
+        return self._wait(super().recv_into, *arguments)
+
+    def send(self, *arguments: Any) -> int:
+        """Send what the server takes at once."""
+        return self._wait(super().send, *arguments)
+
+    def sendall(self, *arguments: Any) -> None:
+        """Send all bytes."""
+        self._wait(super().sendall, *arguments)
+
+    def _wait(self, call: Callable[..., T], *arguments: Any) -> T:
+        super().settimeout(limited(self._own_timeout_s))
+        try:
+            return call(*arguments)
+        except TimeoutError:
+            limited(None)  # raises DeadlineExceeded if that was the reason
+            raise
+
+
+class LimitedTLSSocket(LimitedSocket, ssl.SSLSocket):
+    """The same with TLS. `ssl.SSLContext.sslsocket_class` makes a context use it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the TLS handshake."""
+        self._wait(super().do_handshake, block)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return a context for TLS clients, which verifies servers, with limited sockets."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = LimitedTLSSocket
+    return context
+
+
+def create_connection(
+    address: tuple[str, int], timeout: float | None = None, source_address: Any = None, *, options: Options = ()
+) -> LimitedSocket:
+    """Connect to a host and port, as `socket.create_connection` does.
+
+    Looking the host up, and connecting to each of its addresses, may take `timeout` seconds each.
+    """
+    failure: OSError = OSError("The host has no address.")
+    for _, _, _, _, found in look_up(address[0], address[1], timeout):
+        try:
+            return open_socket(found, timeout, source_address, options=options)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def open_socket(
+    address: Sequence[Any], timeout: float | None, source_address: Any = None, *, options: Options = ()
+) -> LimitedSocket:
+    """Connect to an IP address and port."""
+    sock = LimitedSocket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        for option in options:
+            sock.setsockopt(*option)
+        sock.settimeout(timeout)
+        if source_address:
+            sock.bind(source_address)
+        sock.connect(tuple(address))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def look_up(
+    host: str, port: int, timeout: float | None, lookup: Lookup = socket.getaddrinfo
+) -> Sequence[tuple[Any, ...]]:
+    """Look a host up within a time-out and the applied deadline. Raises socket.gaierror or TimeoutError."""
+    answers: SimpleQueue[Sequence[tuple[Any, ...]] | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(lookup(host, port, type=socket.SOCK_STREAM))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            answers.put(error)
+        finally:
+            _lookups.release()
+
+    if not _lookups.acquire(timeout=-1 if (wait_s := limited(timeout)) is None else wait_s):
+        limited(None)
+        raise TimeoutError("Too many names are being looked up.")
+    threading.Thread(target=run, name="lookup", daemon=True).start()
+    try:
+        answer = answers.get(timeout=limited(timeout))
+    except Empty:
+        limited(None)
+        raise TimeoutError("Looking the host's name up took too long.") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer

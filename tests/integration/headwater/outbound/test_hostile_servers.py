@@ -1,0 +1,164 @@
+"""Every client of other servers against servers that keep it waiting, in each phase of an exchange."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+from google.auth.transport.requests import AuthorizedSession
+from google.oauth2.credentials import Credentials
+
+from functions.chat.answers.prompt import ModelInput
+from functions.chat.answers.token_batches import batch_tokens
+from functions.chat.models.models import load_model
+from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.connector import GitConnector
+from functions.collection.connectors.git.limits import GitLimits
+from functions.collection.runs.bulk import JobStarter
+from headwater.auth.jwks import Jwks
+from headwater.blobs import open_blobs
+from headwater.config import Settings
+from headwater.database.transactions import Database
+from headwater.embedding.registry import Embedders
+from headwater.outbound.deadline import exceeded_limit_s, within
+from headwater.outbound.google_session import limit_session
+from headwater.outbound.guarded_http import guarded_http
+from headwater.outbound.httpx_clients import limit_httpx
+from headwater.queue.tickets import Ticket, Tickets
+from tests.fakes.hostile_server import LIFE_S, WAYS, hostile_server
+
+LIMIT_S = 0.5
+LONG = "x" * 20_000_000  # more than the buffers of two sockets take
+NO_DATABASE = "postgresql+pg8000://app@127.0.0.1:1/none"
+
+
+def settings(**changes: Any) -> Settings:
+    values = {"google_cloud_project": "p", "cloud_region": "r", "collection_url": "http://c", "job_name": "j"}
+    return Settings(**{"database_url": NO_DATABASE, **values, **changes})
+
+
+def post(url: str, text: str) -> None:
+    guarded_http(allow_private=True, timeout_s=LIMIT_S).request("POST", url, body=text.encode())
+
+
+def git_connector() -> GitConnector:
+    limits = GitLimits(check_s=LIMIT_S, transfer_s=LIMIT_S)
+    http = guarded_http(allow_private=True)
+    return GitConnector(http=http, blobs=open_blobs("memory:///"), stage_prefix="staged", limits=limits)
+
+
+def check_git(url: str, _: str) -> None:
+    git_connector().check(GitConfig(url=f"{url}/r.git"), None)
+
+
+def list_git(url: str, _: str) -> None:
+    git_connector().list(GitConfig(url=f"{url}/r.git"), None, None, frozenset())
+
+
+def read_jwks(url: str, _: str) -> None:
+    keys = Jwks(url, timeout_s=LIMIT_S)
+    try:
+        keys.find("ES256", "key")
+    except Exception as error:
+        raise error from keys.failure
+
+
+def embed(url: str, text: str) -> None:
+    values = {"embedding_base_url": f"{url}/v1", "embedding_dim": 8, "embedding_timeout_s": LIMIT_S}
+    Embedders(settings(**values))("openai:m").embed_documents([text])
+
+
+def ask(model: str) -> Callable[[str, str], None]:
+    def call(url: str, text: str) -> None:
+        urls = {"openai_base_url": f"{url}/v1", "anthropic_base_url": url}
+        keys = {"openai_api_key": "k", "anthropic_api_key": "k"}
+        model_input = ModelInput(text, "How?", [], [])
+        pieces = load_model(settings(chat_model=model, chat_timeout_s=60.0, **urls, **keys)).answer(model_input)
+        list(batch_tokens(pieces, timeout_s=LIMIT_S, silence_s=0.1))
+
+    return call
+
+
+def send(client: type[httpx.Client] | type[httpx2.Client]) -> Callable[[str, str], None]:
+    def call(url: str, text: str) -> None:
+        with within(LIMIT_S), limit_httpx(client(timeout=60)) as http:
+            http.post(url, content=text, follow_redirects=True)
+
+    return call
+
+
+def send_ticket(url: str, _: str) -> None:
+    tickets = Tickets(Database(NO_DATABASE), settings(tasks_endpoint=url))
+    tickets.send_timeout_s = LIMIT_S
+    tickets._send(Ticket("collection", uuid.uuid4()), None)
+
+
+def start_job(url: str, _: str) -> None:
+    database, values = Database(NO_DATABASE), settings(run_endpoint=url)
+    starter = JobStarter(database, values, Tickets(database, values))
+    starter.call_s = LIMIT_S
+    starter._execute(SimpleNamespace(id=uuid.uuid4(), source_id=uuid.uuid4()), 1)
+
+
+def request_token(url: str, _: str) -> None:
+    credentials: Any = Credentials(None, refresh_token="r", token_uri=url, client_id="c", client_secret="s")  # type: ignore[no-untyped-call]
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    limit_session(session)
+    with within(LIMIT_S):
+        session.post(url)
+
+
+CLIENTS: dict[str, Callable[[str, str], None]] = {
+    "guarded client": post,
+    "check of a Git source": check_git,
+    "listing of a Git source": list_git,
+    "JWKS": read_jwks,
+    "embedding": embed,
+    "OpenAI": ask("openai:m"),
+    "Anthropic": ask("anthropic:m"),
+    "httpx, as in Groq's and Google's models": send(httpx.Client),
+    "httpx2": send(httpx2.Client),
+    "Cloud Tasks": send_ticket,
+    "Cloud Run": start_job,
+    "Google token": request_token,
+}
+
+NOT_READ = {
+    "check of a Git source": {"error", "event stream"},
+    "listing of a Git source": {"error", "event stream"},
+    "JWKS": {"error", "redirect"},
+}
+"""Answers that a client refuses without reading them."""
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_client_gives_up_at_its_deadline(name: str) -> None:
+    errors: dict[str, BaseException] = {}
+    threads_before = threading.active_count()
+
+    def call(way: str) -> None:
+        with hostile_server(way) as server:
+            try:
+                CLIENTS[name](server.url, LONG if way == "unread requests" else "x")
+            except Exception as error:  # noqa: BLE001 - compared below
+                errors[way] = error
+
+    threads = [threading.Thread(target=call, args=(way,)) for way in WAYS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors.keys() == WAYS.keys()
+    # Clients limit the number or size of headers.
+    for way in WAYS.keys() - NOT_READ.get(name, set()) - {"flood of headers"}:
+        error = errors[way]
+        assert exceeded_limit_s(error) == LIMIT_S or f" {LIMIT_S} s" in str(error), (way, error)
+    until = time.monotonic() + LIFE_S
+    while threading.active_count() > threads_before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert threading.active_count() <= threads_before
