@@ -26,8 +26,18 @@ class DocumentLink(msgspec.Struct, frozen=True):
     document_id: uuid.UUID | None
 
 
+class DocumentError(msgspec.Struct, frozen=True):
+    """Why the source's present version of a document could not be read, and since when."""
+
+    reason: str
+    since: dt.datetime
+
+
 class Document(msgspec.Struct, frozen=True):
     """One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
+
+    With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the
+    text, null if there has never been one. `warnings` say what was left out when the text was parsed.
 
     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document
     that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
@@ -42,7 +52,9 @@ class Document(msgspec.Struct, frozen=True):
     text: str
     front_matter: dict[str, Any]
     links: list[DocumentLink]
-    fetched_at: dt.datetime
+    error: DocumentError | None
+    warnings: list[str]
+    fetched_at: dt.datetime | None
     deleted_at: dt.datetime | None
     held: HoldReason | None
 
@@ -56,14 +68,16 @@ class DocumentRef(msgspec.Struct, frozen=True):
 
 
 class DocumentSummary(msgspec.Struct, frozen=True):
-    """One document without its text."""
+    """One document without its text. See `Document`."""
 
     id: uuid.UUID
     source_id: uuid.UUID
     key: str
     title: str
     url: str | None
-    fetched_at: dt.datetime
+    error: DocumentError | None
+    warnings: list[str]
+    fetched_at: dt.datetime | None
     deleted_at: dt.datetime | None
     held: HoldReason | None
 
@@ -71,11 +85,13 @@ class DocumentSummary(msgspec.Struct, frozen=True):
 class DocumentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of a list of documents, and the page after `after`: the previous page's `next`, or a key.
 
-    `deleted` lists removed documents, which can still be restored, instead of live ones.
+    `deleted` lists removed documents, which can still be restored, instead of live ones; `failing` only those with an
+    error.
     """
 
     source_id: uuid.UUID | None = None
     deleted: bool = False
+    failing: bool = False
     held: HoldReason | None = None
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
@@ -93,7 +109,8 @@ def read_document(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUI
     row = tx.execute(_ONE, {"id": document_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
         raise _not_found(document_id)
-    return Document(**{**row._mapping, "links": msgspec.convert(row.links, list[DocumentLink])})
+    links = msgspec.convert(row.links, list[DocumentLink])
+    return Document(**{**row._mapping, "links": links, "error": _to_error(row.error)})
 
 
 def read_document_ref(tx: Connection, workspace_id: uuid.UUID, document_id: uuid.UUID) -> DocumentRef:
@@ -109,10 +126,14 @@ def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery
     after_key, after_id = _decode_cursor(query.after)
     values: dict[str, Any] = {"workspace_id": workspace_id, "source_id": query.source_id, "held": query.held}
     values |= {"key": after_key, "id": after_id}
-    statement = _DELETED_PAGE if query.deleted else _PAGE
-    rows = [DocumentSummary(**row._mapping) for row in tx.execute(statement, {**values, "limit": query.limit + 1})]
+    result = tx.execute(_PAGES[query.deleted, query.failing], {**values, "limit": query.limit + 1})
+    rows = [DocumentSummary(**{**row._mapping, "error": _to_error(row.error)}) for row in result]
     page = rows[: query.limit]
     return DocumentList(page, _encode_cursor(page[-1]) if len(rows) > query.limit else None)
+
+
+def _to_error(value: Any) -> DocumentError | None:
+    return None if value is None else msgspec.convert(value, DocumentError)
 
 
 def _not_found(document_id: uuid.UUID) -> NotFound:
@@ -133,10 +154,13 @@ def _decode_cursor(after: str) -> tuple[str, uuid.UUID]:
         return after, uuid.UUID(int=2**128 - 1)
 
 
+_ERROR = """case when d.error is not null then
+        json_build_object('reason', d.error, 'since', coalesce(d.failed_at, d.fetched_at, now())) end as error"""
+
 # `document_id` is the target, unless that has been removed.
-_ONE = sa.text("""
-    select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, d.fetched_at, d.deleted_at,
-      d.held, (
+_ONE = sa.text(f"""
+    select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, {_ERROR}, d.warnings,
+      d.fetched_at, d.deleted_at, d.held, (
         select coalesce(json_agg(json_build_object('kind', r.kind, 'target', r.target, 'start', r.start_offset,
           'end', r.end_offset, 'document_id', t.id) order by r.start_offset), '[]')
         from relations r left join documents t on t.id = r.target_document_id and t.deleted_at is null
@@ -146,13 +170,16 @@ _ONE = sa.text("""
 
 _REF = sa.text("select source_id, key, held from documents where id = :id and workspace_id = :workspace_id")
 
-_SELECT_PAGE = """
-    select id, source_id, key, title, url, fetched_at, deleted_at, held from documents
-    where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)
-      and deleted_at {} and (cast(:held as text) is null or held = :held)
-      and (key, id) > (:key, cast(:id as uuid)) order by key, id limit :limit
-"""
-
-_PAGE = sa.text(_SELECT_PAGE.format("is null"))
-
-_DELETED_PAGE = sa.text(_SELECT_PAGE.format("is not null"))
+# One statement for each filter: a condition on a parameter would not use the index of failing documents.
+_PAGES = {
+    (deleted, failing): sa.text(f"""
+        select d.id, d.source_id, d.key, d.title, d.url, {_ERROR}, d.warnings, d.fetched_at, d.deleted_at, d.held
+        from documents d
+        where d.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or d.source_id = :source_id)
+          and d.deleted_at is {"not null" if deleted else "null"} {"and d.error is not null" if failing else ""}
+          and (cast(:held as text) is null or d.held = :held)
+          and (d.key, d.id) > (:key, cast(:id as uuid)) order by d.key, d.id limit :limit
+    """)
+    for deleted in (False, True)
+    for failing in (False, True)
+}

@@ -18,6 +18,13 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     title: str | None = None
 
 
+class ParseFailure(msgspec.Struct, frozen=True):
+    """Why a file could not be read. `may_pass`: a later attempt may succeed although the file is unchanged."""
+
+    reason: str
+    may_pass: bool
+
+
 class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
     """A parsed file with its chunks. All offsets are into `text`, in code points."""
 

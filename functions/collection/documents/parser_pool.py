@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.collection.documents.parsed_file import ParsedFile, SourceFile
+from functions.collection.documents.parsed_file import ParsedFile, ParseFailure, SourceFile
 from functions.collection.parsers.choose import choose
 from headwater.config import Settings, minimal_environment
 from headwater.connectors import Fetched
@@ -104,7 +104,7 @@ class ParserPool:
 
     def parse(
         self, workspace_id: uuid.UUID, files: Iterable[Fetched], model: str, *, wait_s: float | None = None
-    ) -> Iterator[tuple[Fetched, ParsedFile | str]]:
+    ) -> Iterator[tuple[Fetched, ParsedFile | ParseFailure]]:
         """Parse files and chunk them for an embedding model. Yields each with its result, or the reason for none.
 
         Raises TooManyRequests if no process is free within `wait_s` (None: wait as long as it takes).
@@ -112,7 +112,7 @@ class ParserPool:
         batch: list[_Chosen] = []
         for file in files:
             chosen = _choose(file)
-            if isinstance(chosen, str):
+            if isinstance(chosen, ParseFailure):
                 yield file, chosen
                 continue
             if batch and not _has_room(batch, chosen):
@@ -130,7 +130,7 @@ class ParserPool:
 
     def _parse_batch(
         self, workspace_id: uuid.UUID, batch: Sequence[_Chosen], model: str, wait_s: float | None
-    ) -> Iterator[tuple[Fetched, ParsedFile | str]]:
+    ) -> Iterator[tuple[Fetched, ParsedFile | ParseFailure]]:
         """Parse files of one parser together; each alone, if that fails because of one of them."""
         sources = [chosen.source for chosen in batch]
         try:
@@ -146,7 +146,7 @@ class ParserPool:
         for chosen, result in zip(batch, results, strict=True):
             yield chosen.file, _warn_of_ignored(result, chosen.ignored)
 
-    def _parse_alone(self, process: _ParserProcess, source: SourceFile) -> ParsedFile | str:
+    def _parse_alone(self, process: _ParserProcess, source: SourceFile) -> ParsedFile | ParseFailure:
         cpu_s, megabytes = self.limits.cpu_s, self.limits.memory_bytes / 1024**2
         is_large = len(source.content) > LARGE_BYTES
         if is_large:
@@ -159,22 +159,24 @@ class ParserPool:
                     raise
                 [result] = self._call(process, [source], cpu_s)  # in a new process: an earlier file may be to blame
         except ProcessStopped:
-            return f"Parsing took longer than {cpu_s:g} s and was stopped. {_ADVICE}"
+            return _may_pass(f"Parsing took longer than {cpu_s:g} s and was stopped. {_ADVICE}")
         except ProcessOutOfMemory:
-            return f"Parsing needed more than {megabytes:,.0f} MB of memory and was stopped. {_ADVICE}"
+            return _may_pass(f"Parsing needed more than {megabytes:,.0f} MB of memory and was stopped. {_ADVICE}")
         except ProcessEnded as error:
-            return f"{error.message} {_ADVICE}"
+            return _may_pass(f"{error.message} {_ADVICE}")
         except (PermanentError, ProcessFailed) as error:
-            return error.message
+            return _may_pass(error.message)
         finally:
             if is_large:
                 process.close()
         return result
 
-    def _call(self, process: _ParserProcess, sources: Sequence[SourceFile], cpu_s: float) -> list[ParsedFile | str]:
+    def _call(
+        self, process: _ParserProcess, sources: Sequence[SourceFile], cpu_s: float
+    ) -> list[ParsedFile | ParseFailure]:
         if not process.is_started:
             self._starter.submit(process.start).result()
-        return process.call(
+        results = process.call(
             "parse",
             sources,
             kind=list[ParsedFile | str],
@@ -182,6 +184,7 @@ class ParserPool:
             cpu_s=cpu_s,
             max_bytes=MAX_PARSED_BYTES,
         )
+        return [ParseFailure(result, may_pass=False) if isinstance(result, str) else result for result in results]
 
     @contextmanager
     def _lease(
@@ -240,11 +243,13 @@ def _shared_pool(limits: ParseLimits) -> ParserPool:
     return pool
 
 
-def _choose(file: Fetched) -> _Chosen | str:
+def _choose(file: Fetched) -> _Chosen | ParseFailure:
     """Choose a file's parser. Returns the reason if there is none."""
     choice = choose(file.key, file.media_type)
-    if file.content is None or choice.parser is None:
-        return file.error or choice.problem or "no parser reads this file"
+    if file.content is None:
+        return _may_pass(file.error or "the source returned no content")
+    if choice.parser is None:
+        return ParseFailure(choice.problem or "no parser reads this file", may_pass=False)
     extension, name = (choice.parser, "") if isinstance(choice.parser, Extension) else (None, choice.parser.name)
     source = SourceFile(file.key, file.content, file.media_type, name, file.title)
     return _Chosen(file, source, extension, choice.ignored)
@@ -257,8 +262,12 @@ def _has_room(batch: Sequence[_Chosen], more: _Chosen) -> bool:
     return is_built_in and len(batch) < BATCH_FILES and size_bytes <= BATCH_BYTES
 
 
-def _warn_of_ignored(result: ParsedFile | str, ignored: Extension | None) -> ParsedFile | str:
-    if ignored is None or isinstance(result, str):
+def _may_pass(reason: str) -> ParseFailure:
+    return ParseFailure(reason, may_pass=True)
+
+
+def _warn_of_ignored(result: ParsedFile | ParseFailure, ignored: Extension | None) -> ParsedFile | ParseFailure:
+    if ignored is None or isinstance(result, ParseFailure):
         return result
     warning = f"the extension {ignored.package} was not used: {ignored.name} has a built-in parser"
     return msgspec.structs.replace(result, warnings=(*result.warnings, warning))

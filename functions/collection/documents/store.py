@@ -1,7 +1,8 @@
 """Store parsed files as documents with their chunks and links.
 
-Used by the `fetch` step and by manual uploads. A file that cannot be parsed leaves the document's last text in place;
-the reason is stored with the document and its item.
+Used by the `fetch` step and by manual uploads. A file that cannot be read leaves the document's last text in place; the
+reason is stored with the document and its item. Where a later attempt may succeed, runs try again: those that a user
+starts always, scheduled ones after waits that double, up to a day.
 """
 
 import uuid
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.chunking.chunk import Chunk
-from functions.collection.documents.parsed_file import ParsedFile
+from functions.collection.documents.parsed_file import ParsedFile, ParseFailure
 from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
@@ -47,11 +48,10 @@ def read_active_model(tx: Connection) -> str:
     return model
 
 
-def document_rows(parsed: Iterable[tuple[Fetched, ParsedFile | str]], fingerprints: Mapping[str, str]) -> DocumentRows:
-    """Make the rows of parsed files; a text in place of a result is the reason for none.
-
-    `fingerprints` are the ones to store, by key.
-    """
+def document_rows(
+    parsed: Iterable[tuple[Fetched, ParsedFile | ParseFailure]], fingerprints: Mapping[str, str]
+) -> DocumentRows:
+    """Make the rows of files that were parsed, or could not be. `fingerprints` are the ones to store, by key."""
     rows = DocumentRows()
     for file, result in parsed:
         document: dict[str, Any] = {
@@ -62,14 +62,17 @@ def document_rows(parsed: Iterable[tuple[Fetched, ParsedFile | str]], fingerprin
             "title": file.key.rpartition("/")[2],
             "text": "",
             "front_matter": {},
+            "warnings": [],
             "error": None,
+            "may_pass": False,
         }
         rows.documents.append(document)
-        if isinstance(result, str):
-            document["error"] = result
-            rows.item_updates.append(item_update(file.key, "failed", result))
+        if isinstance(result, ParseFailure):
+            document |= {"error": quote(result.reason, _MAX_REASON_CHARS), "may_pass": result.may_pass}
+            rows.item_updates.append(item_update(file.key, "failed", result.reason))
             continue
         document |= {"title": result.title, "text": result.text, "front_matter": result.front_matter}
+        document["warnings"] = [quote(warning, _MAX_REASON_CHARS) for warning in result.warnings]
         if result.warnings:
             rows.item_updates.append(item_update(file.key, "done", warning="; ".join(result.warnings)))
         rows.chunks.extend(_chunk_row(file.key, result, piece) for piece in result.chunks)
@@ -107,19 +110,31 @@ def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:
     return (key, *place, piece.input_hash, piece.token_count, words)
 
 
+# `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have
+# lasted.
+_FAILED_AT = "case when documents.error is not null and documents.deleted_at is null then documents.failed_at end"
+SET_ERROR = f"""error = excluded.error, failed_at = case when excluded.error is not null then
+        coalesce({_FAILED_AT}, now()) end,
+      retry_at = excluded.retry_at + least(now() - coalesce({_FAILED_AT}, now()), interval '1 day')"""
+"""Part of an upsert of documents: sets or clears the error."""
+
 _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 'active'")
 
-# A file that cannot be parsed leaves the last text in place. Its fingerprint is stored all the same, so that unchanged
-# bytes are not fetched by every run. `existed`: only an updated row has been locked before (xmax).
-_UPSERT_DOCUMENTS = sa.text("""
-    insert into documents
-      (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter, error)
-    select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter, r.error
-    from json_to_recordset(cast(:rows as json)) as r
-      (k text, f text, title text, url text, media_type text, text text, front_matter jsonb, error text)
+# A file that cannot be read leaves the last text in place, with its time and warnings. Its fingerprint is stored all
+# the same, so that unchanged bytes are not fetched by every run. `existed`: only an updated row has been locked (xmax).
+_UPSERT_DOCUMENTS = sa.text(f"""
+    insert into documents (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter,
+      warnings, fetched_at, error, failed_at, retry_at)
+    select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter,
+      r.warnings, case when r.error is null then now() end,
+      r.error, case when r.error is not null then now() end, case when r.may_pass then now() end
+    from json_to_recordset(cast(:rows as json)) as r (k text, f text, title text, url text, media_type text, text text,
+      front_matter jsonb, warnings jsonb, error text, may_pass boolean)
     join runs on runs.id = :run_id
-    on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, error = excluded.error,
-      deleted_at = null, held = null, fetched_at = now(),
+    on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, deleted_at = null, held = null,
+      {SET_ERROR},
+      fetched_at = case when excluded.error is null then excluded.fetched_at else documents.fetched_at end,
+      warnings = case when excluded.error is null then excluded.warnings else documents.warnings end,
       title = case when excluded.error is null then excluded.title else documents.title end,
       url = case when excluded.error is null then excluded.url else documents.url end,
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.documents.fingerprints import stored_fingerprint
-from functions.collection.documents.parsed_file import ParsedFile
+from functions.collection.documents.parsed_file import ParsedFile, ParseFailure
 from functions.collection.documents.store import DocumentRows, document_rows, read_active_model, store
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
@@ -27,8 +27,8 @@ from headwater.errors import Conflict, PayloadTooLarge, UnprocessableContent
 MAX_KEY_BYTES = 1000
 """Keys are indexed; Postgres limits a B-tree entry to about 2,700 bytes."""
 
-Parse = Callable[[Sequence[Fetched]], Iterable[tuple[Fetched, ParsedFile | str]]]
-"""Returns files with their results, or the reasons for none (`ParserPool.parse`)."""
+Parse = Callable[[Sequence[Fetched]], Iterable[tuple[Fetched, ParsedFile | ParseFailure]]]
+"""Returns files with their results (`ParserPool.parse`)."""
 
 _TEXT = re.compile(r"text/[a-z0-9][a-z0-9.+-]{0,60}")
 

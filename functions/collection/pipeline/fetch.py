@@ -130,11 +130,16 @@ _OF_STEP = """run_id = :run_id and batch = :batch and state = 'pending'
 _SELECT_ITEMS = sa.text(f"select key, fingerprint from run_items where {_OF_STEP} order by key")
 
 _UPDATE_ITEMS = sa.text("""
-    update run_items i set state = r.state, reason = r.reason, warning = concat_ws('; ', i.warning, r.warning)
+    update run_items i set state = r.state, reason = r.reason, warning = concat_ws('; ', i.warning, r.warning),
+      action = case when r.state = 'done' and i.action = 'unchanged' then 'changed' else i.action end
     from json_to_recordset(cast(:rows as json)) as r (k text, state text, reason text, warning text)
     where i.run_id = :run_id and i.key = r.k
 """)
 
-_COMPLETE_ITEMS = sa.text(f"update run_items set state = 'done' where {_OF_STEP}")
+# A document that failed before can be read now, so it has changed.
+_COMPLETE_ITEMS = sa.text(f"""
+    update run_items set state = 'done', action = case action when 'unchanged' then 'changed' else action end
+    where {_OF_STEP}
+""")
 
 _FAIL_ITEMS = sa.text(f"update run_items set state = 'failed', reason = :reason where {_OF_STEP}")

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.documents.store import SET_ERROR
 from functions.collection.pipeline import link
 from functions.collection.runs.end import end_run
 from functions.collection.runs.locks import lock_extendable_run
@@ -95,6 +96,7 @@ class Finish:
         if is_embedded:  # texts that another source's run has embedded meanwhile count as reused
             tx.execute(_COUNT_REUSED, {**values, "not_reused": read_counts(tx, step.run_id).embedded})
         tx.execute(_UPDATE_SOURCE, {**values, "embedded": is_embedded})
+        tx.execute(_STORE_ERRORS, values)
         is_partial = bool(errors) or tx.execute(_IS_PARTIAL, values).scalar_one()
         if "embed" in errors:
             tx.execute(_WARN_OF_TEXTS, values)
@@ -129,7 +131,7 @@ _SELECT_RUN = sa.text("""
 _FAIL_UNFETCHED = sa.text("""
     update run_items set state = 'failed', reason = coalesce((
       select error from steps where run_id = :run_id and kind = 'fetch' and state = 'failed' order by id limit 1
-    ), 'It was not fetched.') where run_id = :run_id and state = 'pending' and action in ('added', 'changed')
+    ), 'It was not fetched.') where run_id = :run_id and state = 'pending' and action <> 'removed'
 """)
 
 # Chunks and links stay with the tombstone, so a restored document is complete.
@@ -236,6 +238,19 @@ _UPDATE_SOURCE = sa.text("""
       pending_removals = case when r.kind = 'removal' then '[]' else s.pending_removals end,
       pending_run_id = case when r.kind = 'removal' then null else s.pending_run_id end
     from runs r where r.id = :run_id and s.id = r.source_id
+""")
+
+# The errors of documents that no `fetch` step has stored: their batch was given up, or the source didn't return them.
+# The next run fetches them again, those with an empty fingerprint as added documents.
+_STORE_ERRORS = sa.text(f"""
+    insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, fetched_at, error,
+      failed_at, retry_at)
+    select r.workspace_id, r.source_id, i.key, '', regexp_replace(i.key, '^.*/', ''), 'text/plain', '', null, i.reason,
+      now(), now()
+    from run_items i join runs r on r.id = i.run_id
+    where i.run_id = :run_id and i.state = 'failed' and i.reason is not null
+    on conflict (source_id, key) do update set deleted_at = null, {SET_ERROR}
+    where documents.held is distinct from 'added' and documents.error is distinct from excluded.error
 """)
 
 _IS_PARTIAL = sa.text("""

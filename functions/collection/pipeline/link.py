@@ -76,7 +76,8 @@ _LEFT_UNRESOLVED = """exists (
         or exists (select 1 from steps s where s.run_id = previous.id and s.kind = 'link' and s.state = 'failed'))"""
 
 _IS_NEEDED = sa.text(f"""
-    select exists (select 1 from run_items where run_id = r.id and action <> 'skipped') or {_LEFT_UNRESOLVED}
+    select exists (select 1 from run_items where run_id = r.id and action not in ('skipped', 'unchanged'))
+      or {_LEFT_UNRESOLVED}
     from runs r where r.id = :run_id
 """)
 

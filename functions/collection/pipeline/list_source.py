@@ -68,12 +68,13 @@ class ListSource:
         """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items."""
         values = {"run_id": step.run_id, "workspace_id": step.workspace_id, "complete": computed.complete}
         copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(computed))
-        difference = self._insert_items(tx, values, computed)
+        is_dry_run = bool(step.payload.get("dry_run"))
+        difference = self._insert_items(tx, values | {"dry_run": is_dry_run}, computed)
         is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
         _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)
         total = len(computed.entries)
-        counts = {"listed": total, "unchanged": total - difference.to_fetch}
-        if step.payload.get("dry_run"):
+        counts = {"listed": total, "unchanged": total - difference.to_fetch - difference.still_failing}
+        if is_dry_run:
             return StepResult(counts)
         tx.execute(_WITHHOLD_REMOVALS if is_withheld else _KEEP_WAITING_REMOVALS, values)
         if difference.relisted_keys:
@@ -92,7 +93,7 @@ class ListSource:
             self.opener.delete_staged_after_commit(tx, source_id)
 
     def _insert_items(self, tx: Connection, values: dict[str, Any], listing: Listing) -> Any:
-        """Insert an item for each difference and each skipped key; returns what `_INSERT_DIFFERENCE` counts."""
+        """Insert items for differences, documents that still fail, and skipped keys. Returns the counts."""
         difference = tx.execute(
             _INSERT_DIFFERENCE,
             {
@@ -154,7 +155,7 @@ def _save_listing(tx: Connection, run_id: uuid.UUID, listing: Listing, withheld:
 _SELECT_FINGERPRINTS = sa.text("""
     select string_agg(left(d.fingerprint, -length(suffix)), E'\\n') from documents d
     join json_array_elements_text(cast(:suffixes as json)) as suffix on right(d.fingerprint, length(suffix)) = suffix
-    where d.source_id = :source_id and d.deleted_at is null
+    where d.source_id = :source_id and d.deleted_at is null and d.retry_at is null
 """)
 
 # Documents before the cursor were read by other versions: they have to be listed again to be read again.
@@ -163,30 +164,43 @@ _SELECT_CURSOR = sa.text("""
 """)
 
 # `stored` are the source's live documents. A key that only `stored` has is removed if the listing is complete or names
-# it as removed; `held` documents never are.
+# it as removed; `held` documents never are. A document that failed is fetched again if that may help, by scheduled
+# runs from `retry_at` on; otherwise its item repeats the error. A dry run has items for changes only. An empty
+# fingerprint is that of a document that no run has fetched yet.
 _INSERT_DIFFERENCE = sa.text("""
     with stored as (
-      select d.key, d.fingerprint, d.held from documents d join runs on runs.source_id = d.source_id
+      select d.key, d.fingerprint, d.held, d.error,
+        d.retry_at is not null and (d.retry_at <= now() or runs.trigger <> 'schedule') as is_due,
+        d.held is null and (:complete or d.key in (select json_array_elements_text(cast(:removed as json))))
+          as is_removable
+      from documents d join runs on runs.source_id = d.source_id
       where runs.id = :run_id and d.deleted_at is null
     ), difference as (
-      select coalesce(l.key, s.key) as key, l.fingerprint,
+      select coalesce(l.key, s.key) as key, coalesce(l.fingerprint, s.fingerprint) as fingerprint, s.error,
         case s.held when 'added' then concat_ws('; ', l.warning, cast(:uploaded as text)) else l.warning end as warning,
-        case when s.held = 'added' then 'skipped' when s.key is null then 'added' when l.key is null then 'removed'
-          else 'changed' end as action
+        case when s.held = 'added' then 'skipped' when s.key is null or s.fingerprint = '' and l.key is not null
+            then 'added'
+          when l.key is null and s.is_removable then 'removed'
+          when l.fingerprint <> s.fingerprint then 'changed' else 'unchanged' end as action,
+        l.key is not null as is_listed,
+        l.key is not null and s.held is distinct from 'added'
+          and (l.fingerprint is distinct from s.fingerprint or s.is_due) as is_fetched
       from listed l full join stored s on s.key = l.key
-      where l.fingerprint is distinct from s.fingerprint and (l.key is not null or (s.held is null
-        and (:complete or s.key in (select json_array_elements_text(cast(:removed as json))))))
+      where l.fingerprint is distinct from s.fingerprint and (l.key is not null or s.is_removable)
+        or s.error is not null and not cast(:dry_run as boolean)
     ), numbered as (
-      select *, case when action in ('added', 'changed') then
-        (row_number() over (partition by action in ('added', 'changed') order by key) - 1) / cast(:batch as integer)
-        end as batch
+      select *, case when is_fetched then
+        (row_number() over (partition by is_fetched order by key) - 1) / cast(:batch as integer) end as batch
       from difference
     ), inserted as (
-      insert into run_items (run_id, workspace_id, key, action, state, fingerprint, warning, batch)
+      insert into run_items (run_id, workspace_id, key, action, state, fingerprint, reason, warning, batch)
       select cast(:run_id as uuid), cast(:workspace_id as uuid), key, action,
-        case action when 'skipped' then 'done' else 'pending' end, fingerprint, warning, batch from numbered
+        case when action = 'skipped' then 'done' when is_fetched or action = 'removed' then 'pending' else 'failed' end,
+        fingerprint, case when action = 'unchanged' and not is_fetched then error end, warning, batch
+      from numbered
     )
-    select count(*) filter (where action in ('added', 'changed')) as to_fetch,
+    select count(*) filter (where is_fetched) as to_fetch,
+      count(*) filter (where action = 'unchanged' and is_listed and not is_fetched) as still_failing,
       count(*) filter (where action = 'removed') as removed,
       (select count(*) from stored where held is null) as stored,
       (select json_agg(key) from stored join listed using (key) where held = 'restored') as relisted_keys,

@@ -64,10 +64,10 @@ _SELECT_LAST_LISTING = sa.text("""
 # Documents that were uploaded manually meanwhile are not replaced.
 _INSERT_ITEMS = sa.text("""
     with failed as (
-      select i.key, i.action, i.fingerprint,
+      select i.key, case i.action when 'unchanged' then 'changed' else i.action end as action, i.fingerprint,
         (row_number() over (order by i.key) - 1) / cast(:batch as integer) as batch
       from run_items i join runs r on r.id = i.run_id
-      where i.run_id = :run_id and i.state = 'failed' and i.action in ('added', 'changed') and not exists (
+      where i.run_id = :run_id and i.state = 'failed' and i.fingerprint <> '' and not exists (
         select 1 from documents d where d.source_id = r.source_id and d.key = i.key and d.held = 'added')
     ), inserted as (
       insert into run_items (run_id, workspace_id, key, action, fingerprint, batch)

@@ -65,10 +65,11 @@ def is_alarming(state: State, counts: Counts) -> bool:
     embedded.
 
     20 failures of 30 documents are alarming; 20 of 40 are not. 19 of 19 are not either: a few new documents may all be
-    broken without a fault of the installation.
+    broken without a fault of the installation. Documents that failed before raise no alarm again.
     """
     succeeded = counts.added + counts.changed + counts.removed
-    is_mostly_failed = counts.failed >= ALARM_MIN_FAILURES and counts.failed > succeeded
+    failed = counts.failed - counts.still_failing
+    is_mostly_failed = failed >= ALARM_MIN_FAILURES and failed > succeeded
     has_no_vectors = bool(counts.chunks) and not counts.embedded and not counts.reused
     return state == "failed" or (state == "partial" and (is_mostly_failed or has_no_vectors))
 

@@ -7,12 +7,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-Action = Literal["added", "changed", "removed", "skipped"]
+Action = Literal["added", "changed", "removed", "skipped", "unchanged"]
 ItemState = Literal["pending", "done", "failed"]
 
 
 class Item(msgspec.Struct, frozen=True):
     """What a run does to one document. `reason` says why it failed.
+
+    An `unchanged` document failed in an earlier run, and still does.
 
     `trace` is the log trace of the step that finished the item, null while it is pending.
     """

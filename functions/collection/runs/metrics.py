@@ -121,9 +121,10 @@ _METRICS = sa.text("""
       select distinct (payload ->> 'batch')::integer as batch from steps
       where run_id = :run_id and kind = 'fetch' and finished_at > now() - interval '1 min'
     ), items as (
-      select count(*) filter (where state <> 'pending' and action <> 'skipped') as finished,
-        count(*) filter (where state <> 'pending' and action in ('added', 'changed')) as fetched,
-        count(*) filter (where state = 'pending' and action in ('added', 'changed')) as pending,
+      select count(*) filter (
+          where state <> 'pending' and (action not in ('skipped', 'unchanged') or batch is not null)) as finished,
+        count(*) filter (where state <> 'pending' and (action in ('added', 'changed') or batch is not null)) as fetched,
+        count(*) filter (where state = 'pending' and (action in ('added', 'changed') or batch is not null)) as pending,
         count(*) filter (where state <> 'pending' and batch in (select batch from recent_batches)) as finished_recently
       from run_items where run_id = :run_id
     ), kinds as (

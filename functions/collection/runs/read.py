@@ -7,7 +7,7 @@ counter row that concurrent workers would have to update.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import sqlalchemy as sa
@@ -25,6 +25,9 @@ State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 LISTING_KINDS = ("collect", "retry", "dry_run")
 """Kinds of run that connect to the source."""
 
+COLLECT_KINDS: tuple[Kind, ...] = ("collect", "retry")
+"""Kinds of run that store documents of the source."""
+
 EXTENDABLE_KINDS = ("restore", "upload")
 """Kinds of run that accept further items while they are open."""
 
@@ -36,8 +39,9 @@ class Counts(msgspec.Struct, frozen=True):
     """Progress of a run. No count ever decreases.
 
     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them
-    that are finished. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were
-    sent to the embedding model; `reused` chunks already had a vector.
+    that are finished. `still_failing` of the failed ones are unchanged since an earlier run in which they failed.
+    `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the
+    embedding model; `reused` chunks already had a vector.
     """
 
     listed: int = 0
@@ -46,6 +50,7 @@ class Counts(msgspec.Struct, frozen=True):
     removed: int = 0
     unchanged: int = 0
     failed: int = 0
+    still_failing: int = 0
     chunks: int = 0
     embedded: int = 0
     reused: int = 0
@@ -146,9 +151,12 @@ def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | No
     return _summaries(tx, tx.execute(statement, values).all())
 
 
-def read_last_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> dict[uuid.UUID, RunSummary]:
-    """Read the newest run of each source of a workspace, or of one source, by source id."""
-    rows = tx.execute(_LAST, {"workspace_id": workspace_id, "source_id": source_id}).all()
+def read_last_runs(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, kinds: Sequence[Kind] = get_args(Kind)
+) -> dict[uuid.UUID, RunSummary]:
+    """Read the newest run of these kinds of each source of a workspace, or of one source, by source id."""
+    values = {"workspace_id": workspace_id, "source_id": source_id, "kinds": list(kinds)}
+    rows = tx.execute(_LAST, values).all()
     return {run.source_id: run for run in _summaries(tx, rows)}
 
 
@@ -203,7 +211,7 @@ _SELECT = """
 
 _LAST = sa.text(f"""
     select last.* from sources s cross join lateral (
-      {_SELECT} where source_id = s.id order by created_at desc, id limit 1) last
+      {_SELECT} where source_id = s.id and kind = any(cast(:kinds as text[])) order by created_at desc, id limit 1) last
     where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
 """)
 
@@ -213,7 +221,8 @@ _COUNT = sa.text("""
       select count(*) filter (where action = 'added' and state = 'done') as added,
         count(*) filter (where action = 'changed' and state = 'done') as changed,
         count(*) filter (where action = 'removed' and state = 'done') as removed,
-        count(*) filter (where state = 'failed') as failed
+        count(*) filter (where state = 'failed') as failed,
+        count(*) filter (where state = 'failed' and action = 'unchanged') as still_failing
       from run_items where run_id = r.id
     ) items
     cross join lateral (

@@ -13,7 +13,7 @@ from functions.collection.connectors.registry import kind_of_source
 from functions.collection.names import check_name
 from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
-from functions.collection.runs.read import RunSummary, read_last_runs
+from functions.collection.runs.read import COLLECT_KINDS, RunSummary, read_last_runs
 from functions.collection.runs.start import read_provider
 from functions.collection.sources.credentials import Credentials, decrypt_token, store_token
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
@@ -57,8 +57,10 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Source(msgspec.Struct, frozen=True):
     """A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
 
-    `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next
-    times of the schedule, in UTC; a run starts with the first tick after each.
+    `failing` documents could not be read in their present version; they have an `error`. `pending_removals` counts the
+    documents whose removal was withheld until a user decides. `next_runs` are the next times of the schedule, in UTC; a
+    run starts with the first tick after each. `last_run` is of any kind, `last_collect` the last run that collected or
+    retried.
     """
 
     id: uuid.UUID
@@ -68,12 +70,14 @@ class Source(msgspec.Struct, frozen=True):
     has_token: bool
     created_at: dt.datetime
     documents: int
+    failing: int
     pending_removals: int
     schedule: str | None
     time_zone: str | None
     next_runs: list[dt.datetime]
     paused_at: dt.datetime | None
     last_run: RunSummary | None
+    last_collect: RunSummary | None
 
 
 class SourceList(msgspec.Struct, frozen=True):
@@ -209,11 +213,13 @@ def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID)
 def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) -> list[Source]:
     sources = []
     last_runs = read_last_runs(tx, workspace_id, source_id)
+    last_collects = read_last_runs(tx, workspace_id, source_id, COLLECT_KINDS)
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
         fields = dict(row._mapping)
         now = fields.pop("now")
         times = [] if row.schedule is None or row.paused_at else next_runs(Schedule(row.schedule, row.time_zone), now)
-        sources.append(Source(**fields, next_runs=times, last_run=last_runs.get(row.id)))
+        last_run, last_collect = last_runs.get(row.id), last_collects.get(row.id)
+        sources.append(Source(**fields, next_runs=times, last_run=last_run, last_collect=last_collect))
     return sources
 
 
@@ -225,6 +231,8 @@ _INSERT = sa.text("""
 _SELECT = sa.text("""
     select s.id, s.kind, s.name, s.config, s.token is not null as has_token, s.created_at,
       (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents,
+      (select count(*) from documents d where d.source_id = s.id and d.error is not null and d.deleted_at is null)
+        as failing,
       jsonb_array_length(s.pending_removals) as pending_removals,
       c.cron as schedule, c.time_zone, s.paused_at, now() as now
     from sources s left join schedules c on c.source_id = s.id

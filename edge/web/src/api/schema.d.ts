@@ -813,7 +813,7 @@ export interface components {
          * Counts
          * @description Progress of a run. No count ever decreases.
          *
-         *     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them that are finished. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
+         *     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them that are finished. `still_failing` of the failed ones are unchanged since an earlier run in which they failed. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
          */
         Counts: {
             /** @default 0 */
@@ -828,6 +828,8 @@ export interface components {
             unchanged: number;
             /** @default 0 */
             failed: number;
+            /** @default 0 */
+            still_failing: number;
             /** @default 0 */
             chunks: number;
             /** @default 0 */
@@ -859,6 +861,8 @@ export interface components {
          * Document
          * @description One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
          *
+         *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed.
+         *
          *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
          */
         Document: {
@@ -873,9 +877,19 @@ export interface components {
             text: string;
             front_matter: Record<string, unknown>;
             links: components["schemas"]["DocumentLink"][];
-            fetched_at: string;
+            error: components["schemas"]["DocumentError"] | null;
+            warnings: string[];
+            fetched_at: string | null;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
+        };
+        /**
+         * DocumentError
+         * @description Why the source's present version of a document could not be read, and since when.
+         */
+        DocumentError: {
+            reason: string;
+            since: string;
         };
         /**
          * DocumentLink
@@ -901,7 +915,7 @@ export interface components {
         };
         /**
          * DocumentSummary
-         * @description One document without its text.
+         * @description One document without its text. See `Document`.
          */
         DocumentSummary: {
             /** Format: uuid */
@@ -911,7 +925,9 @@ export interface components {
             key: string;
             title: string;
             url: string | null;
-            fetched_at: string;
+            error: components["schemas"]["DocumentError"] | null;
+            warnings: string[];
+            fetched_at: string | null;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
         };
@@ -995,12 +1011,14 @@ export interface components {
          * Item
          * @description What a run does to one document. `reason` says why it failed.
          *
+         *     An `unchanged` document failed in an earlier run, and still does.
+         *
          *     `trace` is the log trace of the step that finished the item, null while it is pending.
          */
         Item: {
             key: string;
             /** @enum {string} */
-            action: "added" | "changed" | "removed" | "skipped";
+            action: "added" | "changed" | "removed" | "skipped" | "unchanged";
             /** @enum {string} */
             state: "done" | "failed" | "pending";
             reason: string | null;
@@ -1350,7 +1368,7 @@ export interface components {
          * Source
          * @description A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
          *
-         *     `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next times of the schedule, in UTC; a run starts with the first tick after each.
+         *     `failing` documents could not be read in their present version; they have an `error`. `pending_removals` counts the documents whose removal was withheld until a user decides. `next_runs` are the next times of the schedule, in UTC; a run starts with the first tick after each. `last_run` is of any kind, `last_collect` the last run that collected or retried.
          */
         Source: {
             /** Format: uuid */
@@ -1361,12 +1379,14 @@ export interface components {
             has_token: boolean;
             created_at: string;
             documents: number;
+            failing: number;
             pending_removals: number;
             schedule: string | null;
             time_zone: string | null;
             next_runs: string[];
             paused_at: string | null;
             last_run: components["schemas"]["RunSummary"] | null;
+            last_collect: components["schemas"]["RunSummary"] | null;
         };
         /**
          * SourceChanges
@@ -1784,6 +1804,7 @@ export interface operations {
             query?: {
                 source_id?: string;
                 deleted?: boolean;
+                failing?: boolean;
                 held?: "added" | "restored";
                 after?: string;
                 limit?: number;
@@ -2293,7 +2314,7 @@ export interface operations {
     listRunItems: {
         parameters: {
             query?: {
-                action?: "added" | "changed" | "removed" | "skipped";
+                action?: "added" | "changed" | "removed" | "skipped" | "unchanged";
                 state?: "done" | "failed" | "pending";
                 after?: string;
                 limit?: number;

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from functions.collection.chunking.chunk import chunk
-from functions.collection.documents.parsed_file import ParsedFile
+from functions.collection.documents.parsed_file import ParsedFile, ParseFailure
 from functions.collection.documents.parser_pool import BATCH_FILES, LARGE_BYTES, ParseLimits, ParserPool
 from headwater.connectors import Fetched
 from headwater.embedding.registry import load_tokenizer
@@ -43,7 +43,8 @@ class Pool(ParserPool):
         self, files: dict[str, bytes], workspace_id: uuid.UUID = WORKSPACE, wait_s: float | None = None
     ) -> Results:
         fetched = [Fetched(key, content, "text/markdown") for key, content in files.items()]
-        return {file.key: result for file, result in self.parse(workspace_id, fetched, "constant", wait_s=wait_s)}
+        results = self.parse(workspace_id, fetched, "constant", wait_s=wait_s)
+        return {file.key: result.reason if isinstance(result, ParseFailure) else result for file, result in results}
 
     @property
     def pids(self) -> list[int]:
@@ -82,7 +83,7 @@ def pool(open_pool: Callable[..., Pool]) -> Pool:
     return open_pool()
 
 
-def title(result: ParsedFile | str) -> str:
+def title(result: object) -> str:
     assert isinstance(result, ParsedFile), result
     return result.title
 
@@ -126,9 +127,9 @@ def test_unreadable_file_has_a_reason_and_its_process_is_kept(pool: Pool) -> Non
 def test_file_without_a_parser_or_content_is_not_sent(pool: Pool) -> None:
     files = [Fetched("a.pdf", b"%PDF", "application/pdf"), Fetched("b.md", None, "text/markdown", error="b.md is gone")]
     (_, pdf), (_, gone) = pool.parse(WORKSPACE, files, "constant")
-    assert isinstance(pdf, str)
-    assert pdf.startswith("no installed parser reads application/pdf")
-    assert gone == "b.md is gone"
+    assert isinstance(pdf, ParseFailure)
+    assert (pdf.reason[:41], pdf.may_pass) == ("no installed parser reads application/pdf", False)
+    assert gone == ParseFailure("b.md is gone", may_pass=True)
     assert pool.pids == []
 
 

@@ -126,8 +126,9 @@ def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Reposit
     assert f"/api/runs/{open_id}/cancel" in conflict(strict, failed.id)
     assert "is open" in conflict(strict, open_id)
     strict.drain()
-    assert conflict(strict, open_id) == "Nothing failed in this run."
     assert str(open_id) in conflict(strict, failed.id)
+    healthy = strict.collect(strict.add_source(repository.url, include=["b.md"]))
+    assert conflict(strict, healthy.id) == "Nothing failed in this run."
     unlisted = strict.collect(strict.add_source(repository.url, branch="nope"))
     assert "before it listed the source" in conflict(strict, unlisted.id)
     with strict.database.transaction(strict.workspace_id) as tx:
@@ -137,7 +138,7 @@ def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Reposit
         strict.start(source)
     with strict.database.transaction(strict.workspace_id) as tx:
         pause.set_paused(tx, source.id, paused=False)
-    assert strict.collect(source).state == "succeeded"
+    assert strict.collect(source).state == "partial"
 
 
 def test_retry_is_possible_after_a_later_listing_failed(
@@ -188,8 +189,10 @@ def test_item_has_its_outcome_and_the_trace_of_its_step(strict: Pipeline, reposi
     second = collect_with_traces(strict, source)
     outcomes = [(item.key, item.action, item.state, item.trace) for item in items(strict, second)]
     assert outcomes == [
-        ("a.md", "removed", "done", "projects/p/traces/3"),
+        ("a.md", "removed", "done", "projects/p/traces/4"),
         ("b.md", "changed", "done", "projects/p/traces/2"),
+        ("long.md", "unchanged", "failed", "projects/p/traces/2"),
+        ("longer.md", "unchanged", "failed", "projects/p/traces/3"),
     ]
 
 
