@@ -4,11 +4,12 @@ import { call, checked, withSignal, readJson, send } from "./call";
 import { startRun } from "./runs";
 import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
 
-/** Which documents of a source to list: all current ones, only those added manually, or deleted ones. */
-export type DocumentFilter = "current" | "added" | "deleted";
+/** Which documents of a source to list: all current ones, only those with an error or added manually, or deleted ones. */
+export type DocumentFilter = "current" | "failing" | "added" | "deleted";
 
 const QUERIES: Record<DocumentFilter, Record<string, string>> = {
   current: {},
+  failing: { failing: "true" },
   added: { held: "added" },
   deleted: { deleted: "true" },
 };

@@ -61,6 +61,7 @@ export type RemovalPage = Schemas["RemovalList"];
 
 export type Document = Schemas["Document"];
 export type DocumentSummary = Schemas["DocumentSummary"];
+export type DocumentError = Schemas["DocumentError"];
 export type DocumentPage = Schemas["DocumentList"];
 export type NewDocument = Optional<Schemas["NewDocument"], "title" | "media_type">;
 

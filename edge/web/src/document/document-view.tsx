@@ -5,6 +5,7 @@ import { Link } from "../routing/router";
 import { TimeAgo } from "../ui/time-ago";
 import { CitedText } from "./cited-text";
 import { findPassage } from "./find-passage";
+import { DocumentNotes } from "./document-notes";
 import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
 import { PlainTextView } from "./plain-text-view";
@@ -42,8 +43,13 @@ export function DocumentView({ document, passage }: Props): ReactNode {
           ) : (
             <span>{document.key}</span>
           )}{" "}
-          · collected <TimeAgo at={document.fetched_at} />
+          {document.fetched_at !== null && (
+            <>
+              · collected <TimeAgo at={document.fetched_at} />
+            </>
+          )}
         </p>
+        <DocumentNotes document={document} />
         {document.deleted_at && (
           <p className="note">
             This document was deleted and no longer appears in answers.{" "}

@@ -8,7 +8,7 @@ const NOW = new Date().toISOString();
 
 function row(changes: Partial<DocumentSummary>, role: Role = "editor"): string {
   const summary = { id: "d1", source_id: "s1", key: "a.md", title: "On call", url: null, fetched_at: NOW };
-  const document = { ...summary, deleted_at: null, held: null, ...changes };
+  const document = { ...summary, error: null, warnings: [], deleted_at: null, held: null, ...changes };
   return renderToStaticMarkup(
     <AccountContext value={{ ...LOCAL, me: { ...LOCAL.me, role } }}>
       <DocumentRow document={document} onChange={() => undefined} />
@@ -28,6 +28,16 @@ it("shows how a document got here", () => {
   expect(row({ deleted_at: NOW })).toContain("Deleted");
   expect(row({ held: "added" })).toContain("Added manually");
   expect(row({ held: "restored" })).toContain("no longer in the source");
+});
+
+it("shows an error, since when, and the time of the text, if there is one", () => {
+  const error = { reason: "looks like a binary file", since: NOW };
+  const stale = row({ error, warnings: ["only the first 5,000 links were kept"] });
+  expect(stale).toMatch(/Collected <time.+1 warning.+Failing.+since <time.+: looks like a binary file/);
+  const empty = row({ error, fetched_at: null });
+  expect(empty).toContain("Never read");
+  expect(empty).not.toContain("Collected");
+  expect(row({})).not.toContain("Failing");
 });
 
 it("shows no buttons to readers", () => {

@@ -20,7 +20,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
   const mayEdit = useHasRole("editor");
   const { perform, isBusy, problem } = useAction();
   const [isConfirming, setIsConfirming] = useState(false);
-  const { id, title, key, deleted_at: deletedAt, held } = document;
+  const { id, title, key, deleted_at: deletedAt, held, error } = document;
   return (
     <li className="row">
       <div className="row-what">
@@ -33,6 +33,11 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
         <p className="small muted">
           <Origin document={document} />
         </p>
+        {error !== null && (
+          <p className="small">
+            <span className="state failed">Failing</span> since <TimeAgo at={error.since} />: {error.reason}
+          </p>
+        )}
         {problem && !isConfirming && <ProblemNote problem={problem} />}
       </div>
       {mayEdit && deletedAt !== null && (
@@ -81,7 +86,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
 
 /** When the document was collected, added or deleted. */
 function Origin({
-  document: { deleted_at: deletedAt, fetched_at: fetchedAt, held },
+  document: { deleted_at: deletedAt, fetched_at: fetchedAt, held, warnings },
 }: {
   document: DocumentSummary;
 }): ReactNode {
@@ -92,9 +97,11 @@ function Origin({
       </>
     );
   }
+  if (fetchedAt === null) return "Never read";
   return (
     <>
       {held === "added" ? "Added manually" : "Collected"} <TimeAgo at={fetchedAt} />
+      {warnings.length > 0 && (warnings.length === 1 ? " · 1 warning" : ` · ${String(warnings.length)} warnings`)}
       {held === "restored" && " · restored, no longer in the source"}
     </>
   );

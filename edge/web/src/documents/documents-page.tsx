@@ -17,17 +17,19 @@ import { DocumentRow } from "./document-row";
 
 const FILTERS: readonly (readonly [DocumentFilter, string])[] = [
   ["current", "All documents"],
+  ["failing", "Failing"],
   ["added", "Added manually"],
   ["deleted", "Deleted"],
 ];
 
 const EMPTY_TEXTS: Record<DocumentFilter, string> = {
   current: "This source has no documents yet.",
+  failing: "No documents are failing.",
   added: "No documents were added manually.",
   deleted: "No documents were deleted recently.",
 };
 
-/** The documents of a source: all current ones, manually added ones, or deleted ones, which can be restored. */
+/** The documents of a source: all current ones, failing or manually added ones, or deleted ones, which can be restored. */
 export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: DocumentFilter }): ReactNode {
   const { value: sources } = useLoad(listSources);
   const name = sources?.find((source) => source.id === sourceId)?.name;

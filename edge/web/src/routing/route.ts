@@ -77,7 +77,7 @@ function passageOf({ searchParams: query, hash }: URL): CitedRange | null {
 
 function filterOf(query: URLSearchParams): DocumentFilter {
   const filter = query.get("show");
-  return filter === "added" || filter === "deleted" ? filter : "current";
+  return filter === "failing" || filter === "added" || filter === "deleted" ? filter : "current";
 }
 
 function decode(part: string): string {

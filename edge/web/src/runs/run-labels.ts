@@ -106,6 +106,7 @@ export const ACTIONS: Record<ItemAction, string> = {
   changed: "changed",
   removed: "removed",
   skipped: "skipped",
+  unchanged: "still failing",
 };
 
 /** What collecting after a preview would do to a document. */
@@ -114,6 +115,7 @@ export const PLANNED_ACTIONS: Record<ItemAction, string> = {
   changed: "to change",
   removed: "to remove",
   skipped: "to skip",
+  unchanged: "unchanged",
 };
 
 export const ITEM_STATES: Record<ItemState, string> = {

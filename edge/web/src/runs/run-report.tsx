@@ -6,7 +6,7 @@ import { TimeAgo } from "../ui/time-ago";
 
 /** The outcome of a run: state, counts, and the error that ended it. */
 export function RunReport({ run }: { run: RunSummary }): ReactNode {
-  const { added, changed, removed, unchanged, failed } = run.counts;
+  const { added, changed, removed, unchanged, failed, still_failing: stillFailing } = run.counts;
   const isDryRun = run.kind === "dry_run";
   const labels = isDryRun ? PLANNED_ACTIONS : ACTIONS;
   return (
@@ -26,7 +26,8 @@ export function RunReport({ run }: { run: RunSummary }): ReactNode {
           <Count n={changed} label={labels.changed} />
           <Count n={removed} label={labels.removed} />
           <Count n={unchanged} label="unchanged" />
-          {failed > 0 && <Count n={failed} label="failed" />}
+          {failed > stillFailing && <Count n={failed - stillFailing} label="failed" />}
+          {stillFailing > 0 && <Count n={stillFailing} label="still failing" />}
         </dl>
       )}
       {run.state === "succeeded" && run.total === 0 && (

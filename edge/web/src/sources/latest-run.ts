@@ -16,6 +16,11 @@ export function followLatest(previous: Following, lastRun: RunSummary | null): F
   return { runId: openRunId ?? previous.runId, openRunId };
 }
 
+/** Return whether a run stores the source's documents; others are previews and decisions about single documents. */
+export function isCollect({ kind }: RunSummary): boolean {
+  return kind === "collect" || kind === "retry";
+}
+
 /** Return the run to show: the followed one, unless the last run in the list of sources is newer. */
 export function latestRun<R extends RunSummary>(followed: R | null, lastRun: RunSummary | null): R | RunSummary | null {
   if (!followed || !lastRun) return followed ?? lastRun;

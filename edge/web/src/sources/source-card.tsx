@@ -7,7 +7,7 @@ import { Link } from "../routing/router";
 import { PendingRemovals } from "../runs/pending-removals";
 import { progressOf } from "../runs/progress";
 import { ProgressBar } from "../runs/progress-bar";
-import { progressLabel } from "../runs/run-labels";
+import { countDocuments, progressLabel } from "../runs/run-labels";
 import { RunReport } from "../runs/run-report";
 import { RunWaiting } from "../runs/run-waiting";
 import { useRun } from "../runs/use-run";
@@ -15,7 +15,7 @@ import { useHasRole } from "../sign-in/account";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 import { describeSource } from "./describe-source";
-import { followLatest, latestRun, type Following } from "./latest-run";
+import { followLatest, isCollect, latestRun, type Following } from "./latest-run";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
 
@@ -29,7 +29,7 @@ interface Props {
   onChange: () => void;
 }
 
-/** A source: its settings, its latest run and its actions. */
+/** A source: its settings, the run in progress or else its last collect, and its actions. */
 export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
   const title = useRef<HTMLHeadingElement>(null);
@@ -40,6 +40,8 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
     if (isNew) title.current?.focus(); // the form that had the focus is gone
   }, [isNew]);
   const run = latestRun(followed?.run ?? null, source.last_run);
+  const followedCollect = followed && isCollect(followed.run) ? followed.run : null;
+  const lastCollect = latestRun(followedCollect, source.last_collect);
   const isGone = pollProblem?.status === 404;
   const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
   const progress = followed?.run === run ? followed.progress : run && isRunning && progressOf(run);
@@ -68,7 +70,12 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
       )}
       {run && isRunning && <RunWaiting run={run} />}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
-      {run && !isRunning && <RunReport run={run} />}
+      {lastCollect && !isRunning && <RunReport run={lastCollect} />}
+      {source.failing > 0 && (
+        <p className="note">
+          Failing now: <Link href={documentsPath(source.id, "failing")}>{countDocuments(source.failing)}</Link>
+        </p>
+      )}
       {source.pending_removals > 0 && !isRunning && <PendingRemovals source={source} onChange={onChange} />}
       <p className="small">
         {run && (
@@ -78,7 +85,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         )}
         <Link href={documentsPath(source.id, "current")}>Documents</Link>
       </p>
-      {!run && !isRunning && (
+      {!lastCollect && !isRunning && (
         <p className="muted">
           Not collected yet.{mayEdit && " Collect this source to ask questions about its documents."}
         </p>

@@ -10,6 +10,7 @@ export function makeRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}
     removed: 0,
     unchanged: 0,
     failed: 0,
+    still_failing: 0,
     chunks: 0,
     embedded: 0,
     reused: 0,

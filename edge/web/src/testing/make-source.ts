@@ -42,12 +42,14 @@ export function makeSource(changes: Partial<Source> = {}): Source {
     has_token: false,
     created_at: "2026-01-01T00:00:00Z",
     documents: 0,
+    failing: 0,
     schedule: null,
     time_zone: null,
     next_runs: [],
     paused_at: null,
     pending_removals: 0,
     last_run: null,
+    last_collect: null,
     ...changes,
   };
 }
