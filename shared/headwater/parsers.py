@@ -42,7 +42,7 @@ class Parsed(msgspec.Struct, frozen=True):
     `text` is Markdown with `\\n` as line break. Offsets in `blocks` and `links` are into it, in code points; blocks are
     in order and don't overlap. Where `blocks` or `links` is None, they are read from the text as Markdown.
 
-    Without a `title`, the first heading or else the file's name is the title. `warnings` are shown in the run's report.
+    Without a `title`, the main heading or else the file's name is the title. `warnings` are shown in the run's report.
     """
 
     text: str

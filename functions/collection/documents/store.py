@@ -105,9 +105,19 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
 
 def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
-    words = " ".join((document.title, *piece.heading_path, document.text[piece.start : piece.end]))
+    text = document.text[piece.start : piece.end]
+    words = " ".join((document.title, *piece.heading_path, text, *_words_of_key(key)))
     place = piece.ordinal, piece.start, piece.end, piece.heading_path
     return (key, *place, piece.input_hash, piece.token_count, words)
+
+
+def _words_of_key(key: str) -> list[str]:
+    """Return the folders of a key, and its file name with and without the extension.
+
+    Postgres would index `releases/v0.10.3.md` as one word.
+    """
+    folders, _, name = key.rpartition("/")
+    return [*folders.split("/"), name, name.rpartition(".")[0]]
 
 
 # `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have

@@ -37,7 +37,7 @@ class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document to add. It replaces an uploaded document with the same key.
 
     `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's
-    title, the first heading, or the key.
+    title, the main heading, or the file's name.
     """
 
     key: str
@@ -75,7 +75,7 @@ def read(new: NewDocument, parse: Parse, max_bytes: int) -> DocumentRows:
         raise UnprocessableContent("text: enter some text. The document is empty.")
     title = None if new.title is None else " ".join(new.title.split())
     if title == "":
-        raise UnprocessableContent("title: enter a title, or omit the field to use the text's first heading.")
+        raise UnprocessableContent("title: enter a title, or omit the field to use the text's main heading.")
     kind = (new.media_type or media_type(new.key, content)).strip().lower()
     if not _TEXT.fullmatch(kind):
         raise UnprocessableContent(f"media_type: {kind} isn't a text type. Use a type such as text/markdown.")

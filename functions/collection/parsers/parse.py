@@ -1,20 +1,13 @@
 """Complete what a parser returned: blocks, links and a title. Pure."""
 
-import re
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
 from functions.collection.parsers.limits import limit_blocks, limit_front_matter, limit_links, limit_warnings
 from functions.collection.parsers.markdown.structure import read_structure
+from functions.collection.parsers.title import find_title
 from headwater.parsers import Block, Link, Parsed
-
-MAX_TITLE_BYTES = 160
-"""A token is at least one byte, so the title leaves room for a chunk's text in the smallest model (254 tokens)."""
-
-_NO_TITLE = frozenset({"index", "readme"})
-_SEPARATORS = re.compile(r"[\s_-]+")
 
 
 class ParsedDocument(msgspec.Struct, frozen=True):
@@ -43,32 +36,10 @@ def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
     if not parsed.text or parsed.text.isspace():
         warnings.append("empty file: nothing to search")
     return ParsedDocument(
-        title=_limit(title) if title else _find_title(key, parsed.title, blocks),
+        title=find_title(key, title or parsed.title, parsed.text, blocks),
         text=parsed.text,
         front_matter=front_matter,
         blocks=blocks,
         links=links,
         warnings=limit_warnings(warnings),
     )
-
-
-def _find_title(key: str, given: str | None, blocks: tuple[Block, ...]) -> str:
-    """Return the parser's title, else the first heading, else the file's name made readable."""
-    if given and (title := " ".join(given.split())):
-        return _limit(title)
-    for block in blocks:
-        if block.kind == "heading" and block.heading_path:
-            return _limit(block.heading_path[-1])
-    path = PurePosixPath(key)
-    name = path.parent.name if path.stem.lower() in _NO_TITLE and path.parent.name else path.stem
-    words = _SEPARATORS.sub(" ", name).strip()
-    return _limit(words[:1].upper() + words[1:] or key)
-
-
-def _limit(title: str) -> str:
-    """Cut a long title after the last word that fits, or else after a character."""
-    if len(title.encode()) <= MAX_TITLE_BYTES:
-        return title
-    cut = title.encode()[: MAX_TITLE_BYTES - 3].decode(errors="ignore")
-    words = cut.rpartition(" ")[0]
-    return (words if len(words) > len(cut) // 2 else cut).rstrip() + "…"

@@ -11,6 +11,7 @@ from tests.harness.adversarial.shapes import (
     pyramid,
     repeated,
     shrinking,
+    wrapped,
 )
 
 _RUNS = "*_`~[]()<>!\"'&\\|#-+=:;./{}^$@ \t\n\r\f0a"
@@ -241,4 +242,28 @@ _BLOCKS: dict[str, Shape] = {
     "random tables": drawn("|-:a\n "),
 }
 
-MARKDOWN = _INLINE | _UNICODE | _BLOCKS
+_FRONT_MATTER: dict[str, Shape] = {
+    "TOML keys": wrapped(counted("key{0} = {0}\n"), "+++\n", "+++\n"),
+    "TOML key of many parts": repeated("a.", "+++\n", "b = 1\n+++\n"),
+    "TOML key of many quoted parts": repeated('"a b" . ', "+++\n", "b = 1\n+++\n"),
+    "TOML table of many parts": repeated("a.", "+++\n[", "b]\n+++\n"),
+    "TOML keys of 19 parts": wrapped(counted("a." * 18 + "b{} = 1\n"), "+++\n", "+++\n"),
+    "TOML tables": wrapped(counted("[a.b{}]\n"), "+++\n", "+++\n"),
+    "TOML lists": halves("[", "]", "+++\na = ", "\n+++\n"),
+    "TOML inline tables": repeated("{a = ", "+++\na = ", "\n+++\n"),
+    "TOML string opened": repeated('"a', "+++\na = ", "\n+++\n"),
+    "TOML strings of lines": repeated('""a\n', '+++\na = """', '"""\n+++\n'),
+    "TOML escapes": repeated("\\u0041", '+++\na = "', '"\n+++\n'),
+    "TOML digits": repeated("9", "+++\na = ", "\n+++\n"),
+    "TOML comments": repeated("#\n", "+++\n", "+++\n"),
+    "TOML unclosed": repeated("a = 1\n", "+++\n"),
+    "JSON keys": wrapped(counted('"key{0}": {0},\n'), "{", '"a": 1}\n'),
+    "JSON lists": halves("[", "]", '{"a": ', "}\n"),
+    "JSON objects": repeated('{"a": ', after="}\n"),
+    "JSON escapes": repeated("\\u0041", '{"a": "', '"}\n'),
+    "JSON digits": repeated("9", '{"a": ', "}\n"),
+    "JSON unclosed": repeated('"a",', '{"a": ['),
+    "blank lines before front matter": repeated(" \n", after="---\na: b\n---\n"),
+}
+
+MARKDOWN = _INLINE | _UNICODE | _BLOCKS | _FRONT_MATTER

@@ -1149,7 +1149,7 @@ export interface components {
          * NewDocument
          * @description A document to add. It replaces an uploaded document with the same key.
          *
-         *     `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's title, the first heading, or the key.
+         *     `key` is the document's path, which links refer to. `text` is Markdown. The default of `title` is the front matter's title, the main heading, or the file's name.
          */
         NewDocument: {
             key: string;

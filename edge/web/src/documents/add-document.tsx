@@ -43,7 +43,7 @@ export function AddDocument({ sourceId, onAdded }: Props): ReactNode {
     <details className="more">
       <summary>Add a document manually</summary>
       <form className="more-fields" aria-label="Add a document manually" onSubmit={add}>
-        <Field label="Title" optional hint="Leave empty to use the first heading." {...bind("title")} />
+        <Field label="Title" optional hint="Leave empty to use the main heading." {...bind("title")} />
         <Field
           label="Path"
           required

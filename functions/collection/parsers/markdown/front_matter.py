@@ -1,35 +1,27 @@
-"""Read YAML front matter as values that JSON can store, of limited size and depth. Pure.
+"""Read the front matter of a page: YAML between `---` lines, TOML between `+++` lines, or a JSON object. Pure."""
 
-Values are built from the parser's events, so that what aliases and merge keys add is counted before it exists.
-"""
-
-import base64
-import datetime
-import math
+import json
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-MAX_YAML_CHARS = 262_144
-MAX_EXPANSION = 20_000
-"""Values and characters that aliases may add to those that are written."""
-MAX_DEPTH = 20
-MAX_TYPED_CHARS = 100
-"""Longer scalars are strings, whatever they look like."""
-MAX_TAG_DIRECTIVES = 100
-"""libyaml compares each `%TAG` with all before it."""
+from functions.collection.parsers.markdown.json_values import TOO_BIG, Unreadable, tree_to_json
+from functions.collection.parsers.markdown.yaml_values import load_yaml
 
-_OPENING = re.compile(r"---[ \t]*\n")
-_CLOSING = re.compile(r"^---[ \t]*+$", re.MULTILINE)
-_FIRST_KEY = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
-_TOO_BIG = "it nests too deep or expands to too many values"
-# PyYAML raises these for a value that doesn't fit its tag, such as `!!bool maybe` or `2024-13-45`.
-_VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
+MAX_FRONT_MATTER_CHARS = 262_144
 
-_PREFIX = "tag:yaml.org,2002:"
-_STRING, _NUMBERS = f"{_PREFIX}str", (f"{_PREFIX}int", f"{_PREFIX}float")
-_MERGE, _SET = f"{_PREFIX}merge", f"{_PREFIX}set"
-_COLLECTIONS = (None, "!", _SET, *(f"{_PREFIX}{name}" for name in ("map", "seq", "omap", "pairs")))
+# Hugo and Zola allow blank lines before it; YAML may also end with `...`, as in Jekyll and Pandoc.
+_OPENING = re.compile(r"(?:[ \t]*+\n)*(?:(---|\+\+\+)[ \t]*\n|(?=\{\s*[\"}]))")
+_CLOSINGS = {
+    "---": re.compile(r"^(?:---|\.\.\.)[ \t]*+$", re.MULTILINE),
+    "+++": re.compile(r"^\+\+\+[ \t]*+$", re.MULTILINE),
+}
+_FIRST_YAML_KEY = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
+_LINE_END = re.compile(r"[ \t]*+(?:\n|\Z)")
+
+# The TOML parser takes quadratic time for keys of many parts, `a.b.c`. Strings are one part each.
+_TOML_STRING = re.compile(r"""#[^\n]*+|"(?:[^"\\\n]++|\\.)*"|'[^'\n]*+'""")
+_LONG_TOML_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){20}")
 
 
 class FrontMatter(NamedTuple):
@@ -40,184 +32,63 @@ class FrontMatter(NamedTuple):
     warning: str | None
 
 
-class _Unreadable(Exception):
-    """The front matter can't be read; the message is the reason."""
+def read_front_matter(text: str, *, json_allowed: bool = False) -> FrontMatter:
+    """Read the front matter at the start of a page.
 
-
-def read_front_matter(text: str) -> FrontMatter:
-    """Read the block between `---` lines at the start of a page.
-
-    A block that neither is a mapping nor looks like an invalid one follows a thematic break: the body starts at 0. An
-    invalid mapping isn't part of the body. Both have a warning.
+    A block between `---` that neither is a mapping nor looks like an invalid one follows a thematic break: the body
+    starts at 0. An invalid mapping isn't part of the body. Both have a warning. Invalid JSON is text.
     """
     opening = _OPENING.match(text)
+    if opening and opening[1]:
+        return _read_block(text, opening[1], opening.end())
+    if opening and json_allowed:
+        return _read_json(text, opening.end())
+    return FrontMatter({}, 0, None)
+
+
+def _read_block(text: str, mark: str, start: int) -> FrontMatter:
+    """Read the YAML or TOML that begins at `start`, up to its closing line."""
     # The closing line may follow at once: `---\n---` is an empty block.
-    closing = opening and _CLOSING.search(text, opening.end(), opening.end() + MAX_YAML_CHARS)
-    if not opening or not closing:
+    closing = _CLOSINGS[mark].search(text, start, start + MAX_FRONT_MATTER_CHARS)
+    if not closing:
         return FrontMatter({}, 0, None)
-    source = text[opening.end() : closing.start()]
+    # With a line break for each line before it, so that errors name the file's lines.
+    source = "\n" * text.count("\n", 0, start) + text[start : closing.start()]
     body_start = min(closing.end() + 1, len(text))
     try:
-        loaded = _load(source)
-    except _Unreadable as error:
-        if not _FIRST_KEY.match(source):
+        loaded = _LOADERS[mark](source)
+    except Unreadable as error:
+        if mark == "---" and not _FIRST_YAML_KEY.match(source):
             body_start = 0
         return FrontMatter({}, body_start, f"front matter ignored: {error}")
-    if loaded is None:
-        return FrontMatter({}, body_start, None)
-    if not isinstance(loaded, dict):
+    if loaded is not None and not isinstance(loaded, dict):
         return FrontMatter({}, 0, f"front matter ignored: it is a {type(loaded).__name__}, not a mapping")
-    return FrontMatter(loaded, body_start, None)
+    return FrontMatter(loaded or {}, body_start, None)
 
 
-def _load(source: str) -> Any:
-    import yaml  # only needed for pages with front matter
+def _load_toml(source: str) -> dict[str, Any]:
+    import tomllib  # only needed for pages with such front matter
 
-    if source.count("%TAG") > MAX_TAG_DIRECTIVES:
-        raise _Unreadable(_TOO_BIG)
+    if _LONG_TOML_KEY.search(_TOML_STRING.sub("s", source)):
+        raise Unreadable(TOO_BIG)
     try:
-        return _Reader(source).read()
-    except yaml.MarkedYAMLError as error:
-        # The block's first line is the file's second.
-        line = f" on line {error.problem_mark.line + 2}" if error.problem_mark else ""
-        raise _Unreadable(f"{error.problem}{line}") from error
-    except (yaml.YAMLError, *_VALUE_ERRORS) as error:
-        raise _Unreadable(str(error).partition("\n")[0] or type(error).__name__) from error
+        loaded: dict[str, Any] = tree_to_json(tomllib.loads(source))
+    except RecursionError as error:
+        raise Unreadable(TOO_BIG) from error
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    return loaded
 
 
-class _Node(NamedTuple):
-    """A value with the number of values and characters in it, and how deep they nest."""
-
-    value: Any
-    size: int
-    depth: int
+_LOADERS: dict[str, Callable[[str], Any]] = {"---": load_yaml, "+++": _load_toml}
 
 
-class _Reader:
-    """Builds a document's value from YAML events. A value with an anchor is shared by its aliases."""
-
-    def __init__(self, source: str) -> None:
-        import yaml
-
-        self.yaml = yaml
-        # The loader's own construction is used for scalars only.
-        self.loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(source)
-        self.anchors: dict[str, _Node | None] = {}  # None while the anchor's value is being read
-        self.expansion = 0
-
-    def read(self) -> Any:
-        """Read the only document; None if there is none."""
-        events = self.yaml.events
-        self.loader.get_event()
-        if self.loader.check_event(events.StreamEndEvent):
-            return None
-        self.loader.get_event()
-        node = self.node(self.loader.get_event(), 0)
-        self.loader.get_event()
-        if not self.loader.check_event(events.StreamEndEvent):
-            raise _Unreadable("it has more than one YAML document")
-        return node.value
-
-    def node(self, event: Any, depth: int) -> _Node:
-        if depth > MAX_DEPTH:
-            raise _Unreadable(_TOO_BIG)
-        events = self.yaml.events
-        if isinstance(event, events.AliasEvent):
-            return self.alias(event, depth)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = None
-        if isinstance(event, events.ScalarEvent):
-            node = self.scalar(event)
-        elif event.tag not in _COLLECTIONS:
-            node = _Node(self.construct(event, event.tag, ""), 1, 0)  # raises the error of an unknown tag
-        elif isinstance(event, events.SequenceStartEvent):
-            node = self.sequence(depth)
-        else:
-            node = self.mapping(depth, is_set=event.tag == _SET)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = node
-        return node
-
-    def alias(self, event: Any, depth: int) -> _Node:
-        if event.anchor not in self.anchors:
-            raise _Unreadable(f"found undefined alias {event.anchor!r} on line {event.start_mark.line + 2}")
-        node = self.anchors[event.anchor]
-        if node is None or depth + node.depth > MAX_DEPTH:
-            raise _Unreadable(_TOO_BIG)
-        self.expansion += node.size
-        if self.expansion > MAX_EXPANSION:
-            raise _Unreadable(_TOO_BIG)
-        return node
-
-    def sequence(self, depth: int) -> _Node:
-        items: list[Any] = []
-        size, deepest = 1, 0
-        while not isinstance(event := self.loader.get_event(), self.yaml.events.SequenceEndEvent):
-            item = self.node(event, depth + 1)
-            items.append(item.value)
-            size += item.size
-            deepest = max(deepest, item.depth + 1)
-        return _Node(items, size, deepest)
-
-    def mapping(self, depth: int, *, is_set: bool) -> _Node:
-        """Read a mapping. Its own keys take precedence over those of merge keys (`<<`), wherever these stand."""
-        own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        size, deepest = 1, 0
-        while not isinstance(event := self.loader.get_event(), self.yaml.events.MappingEndEvent):
-            key = self.node(event, depth + 1)
-            if isinstance(key.value, dict | list):
-                raise _Unreadable(f"found unhashable key on line {event.start_mark.line + 2}")
-            value = self.node(self.loader.get_event(), depth + 1)
-            size += key.size + value.size
-            deepest = max(deepest, value.depth + 1)
-            if self.is_merge(event):
-                merged |= _merge(value.value)
-            else:
-                own[str(key.value)] = value.value
-        values = merged | own
-        return _Node(list(values) if is_set else values, size, deepest)
-
-    def is_merge(self, event: Any) -> bool:
-        is_plain = isinstance(event, self.yaml.events.ScalarEvent) and event.tag is None and event.implicit[0]
-        return is_plain and event.value == "<<"
-
-    def scalar(self, event: Any) -> _Node:
-        text: str = event.value
-        tag = event.tag
-        if tag is None or tag == "!":
-            is_typed = event.implicit[0] and len(text) <= MAX_TYPED_CHARS
-            tag = self.loader.resolve(self.yaml.ScalarNode, text, (True, False)) if is_typed else _STRING
-        # Numbers with colons are sexagesimal: `1:30` is 90 in YAML 1.1, but YAML 1.2 has none.
-        is_string = tag in (_STRING, _MERGE) or (tag in _NUMBERS and (":" in text or len(text) > MAX_TYPED_CHARS))
-        value = _to_json(text if is_string else self.construct(event, tag, text))
-        return _Node(value, 1 + (len(value) if isinstance(value, str) else 0), 0)
-
-    def construct(self, event: Any, tag: str, text: str) -> Any:
-        return self.loader.construct_object(self.yaml.ScalarNode(tag, text, event.start_mark, event.end_mark))
-
-
-def _merge(value: Any) -> dict[str, Any]:
-    """Return the keys that a merge key adds: those of a mapping, or of several, of which the first takes precedence."""
-    mappings = value if isinstance(value, list) else [value]
-    merged: dict[str, Any] = {}
-    for mapping in reversed(mappings):
-        if not isinstance(mapping, dict):
-            raise _Unreadable("expected a mapping or list of mappings for merging")
-        merged |= mapping
-    return merged
-
-
-def _to_json(value: Any) -> str | int | float | bool | None:
-    """Convert a scalar. Numbers that JSON can't store, or that Postgres would write in hundreds of digits, are text."""
-    if isinstance(value, str):
-        return _SURROGATE_OR_NUL.sub("", value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) and "e" not in repr(value) else str(value)
-    if isinstance(value, datetime.date | datetime.datetime):
-        return value.isoformat()
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+def _read_json(text: str, start: int) -> FrontMatter:
+    """Read a JSON object that ends its line; anything else is text."""
+    try:
+        loaded, end = json.JSONDecoder().raw_decode(text[start : start + MAX_FRONT_MATTER_CHARS])
+        values: dict[str, Any] = tree_to_json(loaded)
+    except (ValueError, RecursionError, Unreadable):
+        return FrontMatter({}, 0, None)
+    line_end = _LINE_END.match(text, start + end)
+    return FrontMatter(values, line_end.end(), None) if line_end else FrontMatter({}, 0, None)

@@ -13,18 +13,22 @@ from headwater.parsers import Parsed
 READS = ("text/markdown", "text/mdx", ".md", ".mdx")
 """Media types and file extensions; other text files are parsed as Markdown too."""
 
-VERSION = 3
+VERSION = 4
 """Part of each document's fingerprint: raise it when the same bytes would be parsed differently."""
+
+_JSON_FRONT_MATTER = (".md", ".markdown")
+"""Files that may begin with a JSON object; in MDX, a brace begins an expression."""
 
 
 def parse(name: str, content: bytes, media_type: str) -> Parsed:
     """Parse a Markdown or MDX file. Raises PermanentError for a binary file."""
     decoded, warnings = decode_text(content)
-    front_matter, body_start, problem = read_front_matter(decoded)
+    suffix = name[name.rfind(".") :].lower()
+    front_matter, body_start, problem = read_front_matter(decoded, json_allowed=suffix in _JSON_FRONT_MATTER)
     text = decoded[body_start:] if body_start else decoded
     if problem:
         warnings.append(problem)
-    mdx = name.lower().endswith(".mdx") or media_type.partition(";")[0].strip().lower() == "text/mdx"
+    mdx = suffix == ".mdx" or media_type.partition(";")[0].strip().lower() == "text/mdx"
     blocks, links = read_structure(text, warnings, mdx=mdx)
     return Parsed(text, _title(front_matter), front_matter, blocks, links, tuple(warnings))
 

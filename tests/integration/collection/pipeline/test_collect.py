@@ -43,6 +43,14 @@ def test_first_collect_adds_and_embeds_every_document(pipeline: Pipeline, reposi
     assert "Because it pumps." in texts[0][0]
 
 
+def test_documents_are_found_by_their_folders_and_file_names(pipeline: Pipeline, repository: Repository) -> None:
+    repository.write({"notes/of-the-crew/releases/v0.10.3.md": "# News\n\nThe lamp may now be dimmed.\n"})
+    pipeline.collect(pipeline.add_source(repository.url))
+    found = "select count(*) from chunks where lexemes @@ plainto_tsquery('english', :query)"
+    for query in ("v0.10.3", "v0.10.3.md", "notes releases", "notes of-the-crew"):
+        assert pipeline.rows(found, query=query) == [(1,)], query
+
+
 def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     pipeline.collect(pipeline.add_source(repository.url))

@@ -63,23 +63,6 @@ def test_empty_page_has_a_warning(content: bytes) -> None:
     assert (parsed.blocks, parsed.warnings) == ((), ("empty file: nothing to search",))
 
 
-@pytest.mark.parametrize(
-    ("key", "text", "title"),
-    [
-        ("a.md", "---\ntitle: '  From the\n  front '\n---\n# Heading", "From the front"),
-        ("a.md", "---\ntitle: 2024\n---\n", "2024"),
-        ("a.md", "---\ntitle: [no]\n---\n## The `first` *heading*\n# Second", "The first heading"),
-        ("a.md", "#\n\n# Second", "Second"),
-        ("guides/getting-started_now.md", "Text", "Getting started now"),
-        ("guides/set-up/README.md", "Text", "Set up"),
-        ("README.md", "Text", "README"),
-        ("日本語.md", "Text", "日本語"),
-    ],
-)
-def test_title_is_from_front_matter_then_heading_then_file_name(key: str, text: str, title: str) -> None:
-    assert read(text, key).title == title
-
-
 def test_long_title_is_cut_after_a_word() -> None:
     title = read("# " + "words and " * 29).title
     assert title.endswith(("words…", "and…"))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.parsers.markdown.front_matter import MAX_EXPANSION, read_front_matter
+from functions.collection.parsers.markdown.front_matter import read_front_matter
+from functions.collection.parsers.markdown.yaml_values import MAX_EXPANSION
 from tests.harness.adversarial.front_matter import FRONT_MATTER, LAUGHS, MERGED_LISTS, MERGES
+from tests.harness.parsing import parse
 
 
 def values(source: str) -> dict[str, Any]:
@@ -51,6 +53,59 @@ def test_aliases_are_expanded() -> None:
 )
 def test_merge_keys_add_what_is_missing(source: str, merged: dict[str, Any]) -> None:
     assert values(source)["b"] == merged
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "+++\ntitle = 'Tower'\ndate = 2024-03-01\nat = 07:30:00\nn = nan\n[extra]\ntags = ['town']\n+++\nBody",
+            {"title": "Tower", "date": "2024-03-01", "at": "07:30:00", "n": "nan", "extra": {"tags": ["town"]}},
+        ),
+        ('\n \n+++\ntitle = "Second"\n+++\nBody', {"title": "Second"}),
+        ("\n---\ntitle: A\n---\nBody", {"title": "A"}),
+        ("---\ntitle: A\n...\nBody", {"title": "A"}),
+        ("+++\n+++\nBody", {}),
+        ('{"title": "A", "tags": ["b\\u0000"], "n": NaN}\nBody', {"title": "A", "tags": ["b"], "n": "nan"}),
+        ('{\n  "title": "A"\n}\nBody', {"title": "A"}),
+    ],
+)
+def test_front_matter_of_every_format_is_read(text: str, expected: dict[str, Any]) -> None:
+    read = read_front_matter(text, json_allowed=True)
+    assert (read.values, text[read.body_start :], read.warning) == (expected, "Body", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1} and text', '{"a": 1', "{}}", '{"a"}\n', '{"a": ' + "[" * 30 + "]" * 30 + "}", "++++\na = 1\n+++\n"],
+)
+def test_text_that_resembles_front_matter_is_body(text: str) -> None:
+    assert read_front_matter(text, json_allowed=True) == ({}, 0, None)
+
+
+def test_json_at_the_start_is_front_matter_of_markdown_only() -> None:
+    for key, media_type in (("a.json", "application/json"), ("a.mdx", "text/markdown"), ("a.txt", "text/plain")):
+        assert parse(key, b'{"title": "A"}\n', media_type).front_matter == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("title = ", "Invalid value (at line 2, column 9)"),
+        ("a = 1\na = 2", "Cannot overwrite a value (at line 3, column 6)"),
+        ("[" + "a." * 30 + "b]", "nests too deep"),
+        ('"a b".' * 30 + "c = 1", "nests too deep"),
+        ("a = " + "[" * 3_000, "nests too deep"),
+        ("a = " + "[" * 30 + "]" * 30, "nests too deep"),
+        ("a = " + "9" * 5_000, "Exceeds the limit"),
+    ],
+)
+def test_invalid_or_deep_toml_is_ignored_with_a_warning(source: str, reason: str) -> None:
+    text = f"+++\n{source}\n+++\nBody"
+    read = read_front_matter(text)
+    assert (read.values, text[read.body_start :]) == ({}, "Body")
+    assert read.warning
+    assert reason in read.warning
 
 
 @pytest.mark.parametrize("text", ["1:20:30", "-1:20.5", "9" * 101, "0x" + "f" * 101, "1e+300", "1e-07"])

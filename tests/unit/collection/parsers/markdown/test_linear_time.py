@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parsers.markdown.front_matter import MAX_YAML_CHARS, read_front_matter
+from functions.collection.parsers.markdown.front_matter import MAX_FRONT_MATTER_CHARS, read_front_matter
 from tests.harness.adversarial.front_matter import FRONT_MATTER
 from tests.harness.adversarial.markdown import MARKDOWN
 from tests.harness.adversarial.mdx import MDX
@@ -28,4 +28,4 @@ def test_parsing_mdx_takes_linear_time(name: str) -> None:
 @pytest.mark.parametrize("name", FRONT_MATTER)
 def test_reading_front_matter_takes_linear_time(name: str) -> None:
     shape = FRONT_MATTER[name]
-    check_linear(read_front_matter, lambda size: f"---\n{shape(size)}\n---\n", largest=MAX_YAML_CHARS - 1_000)
+    check_linear(read_front_matter, lambda size: f"---\n{shape(size)}\n---\n", largest=MAX_FRONT_MATTER_CHARS - 1_000)
