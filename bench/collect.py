@@ -27,7 +27,7 @@ from bench.cold_start import free_port
 from functions.collection.sources.sources import NewSource, create_source
 from headwater.config import Settings
 from headwater.database.migrations import register_model, upgrade
-from headwater.database.transactions import Database
+from headwater.database.transactions import Database, create_engine
 from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,7 +80,7 @@ class Ours:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a query as the database's owner."""
-        engine = sa.create_engine(self.admin_url, poolclass=sa.NullPool)
+        engine = create_engine(self.admin_url, poolclass=sa.NullPool)
         with engine.begin() as tx:
             tx.exec_driver_sql("set local search_path = headwater, public")
             return [tuple(row) for row in tx.exec_driver_sql(statement)]

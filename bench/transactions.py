@@ -44,7 +44,13 @@ def main() -> None:
         cluster.execute("create database bench")
         url = cluster.url("bench", role="app", password="bench")
         upgrade(cluster.url("bench"), url)
-        database, usual = Database(url, 1), sa.create_engine(url, pool_size=1, pool_pre_ping=True)
+        database = Database(url, 1)
+        usual = sa.create_engine(
+            sa.make_url(url).set(query={}),
+            connect_args={"ssl_context": False},
+            pool_size=1,
+            pool_pre_ping=True,
+        )
 
         def ours() -> None:
             with database.transaction(ALL_WORKSPACES) as tx:

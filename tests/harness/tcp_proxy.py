@@ -31,9 +31,14 @@ class Proxy:
         self._pumps[0].start()
 
     def through(self, url: str, host: str = "127.0.0.1", **query: str) -> str:
-        """Return the URL of the same database behind the proxy."""
-        parsed = sa.make_url(url).set(host=host, port=self.port)
-        return parsed.update_query_dict(query).render_as_string(hide_password=False)
+        """Return the URL of the same database behind the proxy, with these parameters instead of the URL's own."""
+        parsed = sa.make_url(url).set(host=host, port=self.port, query=query)
+        return parsed.render_as_string(hide_password=False)
+
+    @property
+    def connections(self) -> int:
+        """The number of connections that neither side has ended."""
+        return len(self._sockets) // 2
 
     def cut(self) -> None:
         """Break all current connections, as a restart of client or server does."""

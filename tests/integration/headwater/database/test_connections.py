@@ -18,6 +18,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, connected
+from tests.harness.stacks import wait_until
 from tests.harness.support import WORKSPACE, add_workspace
 from tests.harness.tcp_proxy import Proxy, running_proxy
 
@@ -93,9 +94,10 @@ def test_broken_idle_connections_are_replaced(proxy: Proxy, db: Database) -> Non
     assert set(use_all(db)).isdisjoint(before)
 
 
-def test_terminated_connections_are_replaced(postgres: Cluster, module_database: FreshDatabase, db: Database) -> None:
+def test_terminated_connections_are_replaced(postgres: Cluster, proxy: Proxy, db: Database) -> None:
     for pid in use_all(db):
         postgres.execute(f"select pg_terminate_backend({pid})")
+    wait_until(lambda: proxy.connections == 0)
     assert query(db, 7) == 7
 
 

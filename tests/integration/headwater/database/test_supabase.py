@@ -1,6 +1,6 @@
 """A database in Supabase's shape: what the migration needs there, and what Supabase's own roles may do with it.
 
-`scripts/test` also runs other tests with a database in this shape (`--as-supabase`).
+`scripts/test` also runs other tests with a database in this shape, behind PgBouncer (`--as-supabase`).
 """
 
 import tempfile

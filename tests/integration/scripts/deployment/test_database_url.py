@@ -24,7 +24,7 @@ def test_problem_says_what_to_change(postgres: Cluster) -> None:
         plain = proxy.through(postgres.url(), "localhost", sslmode="verify-full")
         assert "add `sslmode=disable`" in connection_problem(plain)
     assert "password authentication failed" in connection_problem(postgres.url(password="wrong"))
-    assert "`channel_binding`" in connection_problem(f"{postgres.url()}?channel_binding=require")
+    assert "`channel_binding`" in connection_problem(f"{postgres.url()}&channel_binding=require")
     assert "can't be resolved" in connection_problem(f"postgresql://postgres:pw@{'x' * 64}.example.com/postgres")
 
 

@@ -188,8 +188,8 @@ def _is_harmless(name: str) -> bool:
 def _job_runner(folder: Path, cluster: Cluster, database: str) -> Iterator[Cloud]:
     """Run a localcloud whose job is the real one, on an empty database. A root certificate would imply TLS."""
     secrets = {
-        "DATABASE_URL": f"{cluster.url(database, role='app', password=APP_PASSWORD)}?sslmode=disable",
-        "DATABASE_ADMIN_URL": f"{cluster.url(database)}?sslmode=disable",
+        "DATABASE_URL": cluster.url(database, role="app", password=APP_PASSWORD),
+        "DATABASE_ADMIN_URL": cluster.url(database),
         "AUTH_SECRET": "x" * 32,
         "SECRET_KEY": "k" * 43 + "=",
     }
