@@ -1,8 +1,8 @@
 """Run the tests: the command behind `scripts/test`.
 
-pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time. Then the tests with a
-database run again through PgBouncer in transaction mode, and at the same time some of them on a database set up as by
-Supabase. If arguments select Python tests, only those run.
+pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time. Then tests with a
+database run again on a database set up as by Supabase, behind PgBouncer in transaction mode. If arguments select Python
+tests, only those run.
 """
 
 import argparse
@@ -22,14 +22,23 @@ MAX_WORKERS = 8
 # A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
 
-# Tests of what depends on the owner's rights and on pgvector's schema.
+# Tests of what depends on the owner's rights, on pgvector's schema, or on what a connection keeps between transactions:
+# settings, locks, temporary tables, prepared statements, streams of COPY. Other code only uses these parts.
 _AS_SUPABASE = [
     f"tests/integration/{path}"
     for path in (
+        "chat/answers/test_answers.py",
         "chat/retrieval",
+        "chat/streams",
+        "collection/documents/test_removals.py",
         "collection/pipeline/test_collect.py",
+        "collection/runs/test_bulk.py",
+        "collection/runs/test_locks.py",
+        "headwater/auth",
         "headwater/database",
         "headwater/embedding/test_vector_index.py",
+        "headwater/queue",
+        "job/test_execution.py",
     )
 ]
 
@@ -64,15 +73,8 @@ def main() -> None:
         sys.exit(not _run(pytest_command("python", python, options.reports)))
     edge = Background(*edge_command(options.reports))
     passed = _run(pytest_command("python", python, options.reports))
-    supabase = Background(
-        pytest_command("supabase", [*arguments, "--as-supabase", *_AS_SUPABASE], options.reports), ROOT
-    )
-    if system_tools.program("pgbouncer"):
-        print("test: running the tests with a database again, through PgBouncer", flush=True)
-        pgbouncer = [*python, "--through-pgbouncer", "tests/integration"]
-        passed &= _run(pytest_command("pgbouncer", pgbouncer, options.reports))
-    print("test: some tests with a database again, set up as by Supabase", flush=True)
-    passed &= supabase.finish()
+    print("test: some tests with a database again, set up as by Supabase, behind PgBouncer", flush=True)
+    passed &= _run(pytest_command("supabase", [*python, "--as-supabase", *_AS_SUPABASE], options.reports))
     print("test: the web app and the Worker", flush=True)
     passed &= edge.finish()
     sys.exit(not passed)
