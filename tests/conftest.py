@@ -1,15 +1,15 @@
 """Fixtures of all tests: a Postgres cluster for the session, a migrated database per test or per module."""
 
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from scripts.checks import system_tools
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness import ports, supabase
-from tests.harness.databases import FreshDatabase, fresh_database, make_template
+from tests.harness.databases import FreshDatabase, cluster_folder, fresh_database, make_template
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 
 # Examples have no deadline: machines may be busy.
@@ -50,18 +50,21 @@ _MAX_ID_CHARS = 60
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which `scripts/test` runs the database tests again, through a connection pooler."""
-    parser.addoption("--through-pgbouncer", action="store_true", help="only tests with a database, through PgBouncer")
-    parser.addoption("--as-supabase", action="store_true", help="only tests with a database, set up as by Supabase")
+    """Add the option with which `scripts/test` runs tests with a database again, and that for all inputs."""
+    help_of_supabase = "only tests with a database: set up as by Supabase, behind PgBouncer in transaction mode"
+    parser.addoption("--as-supabase", action="store_true", help=help_of_supabase)
+    parser.addoption("--every-input", action="store_true", help="all adversarial inputs instead of a sample")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start long files first. With --through-pgbouncer or --as-supabase, select the tests with a database.
+    """Start long files first, and leave out the inputs that are not in the samples.
 
-    Tests that are marked `direct` are left out of these selections.
+    With --as-supabase, select the tests with a database, except those that are marked `direct`.
     """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-    if not config.getoption("--through-pgbouncer") and not config.getoption("--as-supabase"):
+    if not config.getoption("--every-input"):
+        items[:] = _sample(items)
+    if not config.getoption("--as-supabase"):
         return
     fixtures = {"database", "module_database"}
     selected = [
@@ -73,6 +76,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(selected)])
     items[:] = selected
+
+
+def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the items, but of a test marked `sampled(step)` only every nth."""
+    numbers: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        marker = item.get_closest_marker("sampled")
+        if marker is None or numbers[test] % marker.args[0] == 0:
+            yield item
+        numbers[test] += 1
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +101,8 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     as_supabase = request.config.getoption("--as-supabase")
     superuser = supabase.SUPERUSER if as_supabase else "postgres"
     with (
-        tempfile.TemporaryDirectory(prefix="headwater-test-") as folder,
-        temporary_cluster(Path(folder) / "pg", ports.free_port(), sockets=True, superuser=superuser) as cluster,
+        cluster_folder() as folder,
+        temporary_cluster(folder, ports.free_port(), sockets=True, superuser=superuser) as cluster,
     ):
         if as_supabase:
             supabase.set_up(cluster)
@@ -111,8 +125,8 @@ def bouncer(postgres: Cluster) -> Iterator[Bouncer]:
 
 @pytest.fixture(scope="session")
 def pooler(request: pytest.FixtureRequest) -> Bouncer | None:
-    """The pooler in front of the databases; None without `--through-pgbouncer`."""
-    is_pooled = request.config.getoption("--through-pgbouncer")
+    """The pooler in front of the databases; None without `--as-supabase`, or if PgBouncer can't be installed."""
+    is_pooled = request.config.getoption("--as-supabase") and system_tools.program("pgbouncer") is not None
     bouncer: Bouncer | None = request.getfixturevalue("bouncer") if is_pooled else None
     return bouncer
 

@@ -44,6 +44,7 @@ def test_chunks_of_any_text_fit_the_model(tokenizer: Tokenizer, words: str) -> N
     check_chunks(page, chunk([page], tokenizer)[0], tokenizer)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_chunks_of_adversarial_pages_fit_the_model(tokenizer: Tokenizer, name: str) -> None:
     page = parse("page.md", MARKDOWN[name](20_000).encode(), "text/markdown")

@@ -157,6 +157,7 @@ def test_parser_accepts_any_text(text: str, mdx: bool) -> None:
         assert any(block.start <= link.start and link.end <= block.end for block in parsed.blocks)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", MARKDOWN | MDX)
 def test_blocks_of_adversarial_pages_are_in_order(name: str) -> None:
     for key in ("page.md", "page.mdx"):
