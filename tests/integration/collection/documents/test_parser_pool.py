@@ -26,10 +26,10 @@ WORKSPACE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 MIB = 1024**2
 LIMITS = ParseLimits(cpu_s=60.0, memory_bytes=384 * MIB, processes=2, model_dir=Path("/nonexistent"))
 
-SLOW = b"x " * 400_000
+SLOW = b"x " * 480_000
 """A small file with as many words as its size allows: about a second of processor time."""
 
-STOPPED = "Parsing took longer than 0.2 s and was stopped. Split the file, or exclude it from the source."
+STOPPED = "Parsing took longer than 0.5 s and was stopped. Split the file, or exclude it from the source."
 
 Results = dict[str, ParsedFile | str]
 
@@ -134,7 +134,7 @@ def test_file_without_a_parser_or_content_is_not_sent(pool: Pool) -> None:
 
 
 def test_file_over_its_processor_time_fails_and_the_others_of_its_batch_do_not(open_pool: Callable[..., Pool]) -> None:
-    pool = open_pool(cpu_s=0.2)
+    pool = open_pool(cpu_s=0.5)
     files = {f"{n:03}.md": f"# {n}".encode() for n in range(BATCH_FILES + 10)} | {"020.md": SLOW, "070.md": SLOW}
     results = pool.read(files)
     assert {key for key, result in results.items() if isinstance(result, str)} == {"020.md", "070.md"}
@@ -186,12 +186,11 @@ def test_file_whose_process_is_killed_is_parsed_again_once(pool: Pool) -> None:
 
 
 def kill_one(pool: Pool, killed: list[int]) -> bool:
-    """Kill a process that is parsing, and add its id to `killed`. Returns False if there is none yet."""
+    """Kill a process that starts or parses, and add its id to `killed`. Returns False if there is none yet."""
     for pid in set(pool.pids) - set(killed):
-        if psutil.Process(pid).cpu_times().user > 0.3:
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-            return True
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+        return True
     return False
 
 
