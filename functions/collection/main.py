@@ -34,7 +34,15 @@ def app() -> App:
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     job = JobStarter(database, settings, tickets)
     steps = handlers(settings, job.start)
-    worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
+    worker = Worker(
+        database,
+        settings,
+        steps,
+        waker=tickets,
+        holder=holder,
+        lifetime=get_lifetime(),
+        max_per_workspace=tickets.max_per_workspace("collection"),
+    )
     drain = drain_route(worker, tickets, "collection", job.watch)
     tick = tick_route(database, tickets, job.watch)
     public = routes(database, settings, tickets, opener=SourceOpener(settings), start_job=job.start)

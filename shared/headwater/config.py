@@ -73,7 +73,9 @@ class Settings:
     )
     collection_url: str = _setting("Base URL of the collection function, for Cloud Tasks.", "")
     embedding_url: str = _setting("Base URL of the embedding function, for Cloud Tasks.", "")
-    max_tickets: int = _setting("Maximum number of outstanding tickets per queue.", 4)
+    max_tickets: int = _setting(
+        "Maximum number of outstanding tickets per queue. A workspace uses at most one less to collect.", 4
+    )
 
     worker_budget_s: float = _setting("Time for which a request keeps claiming steps.", 120.0, "s")
     dispatch_deadline_s: float = _setting("Deadline of a Cloud Tasks attempt, 15 to 1800.", 600.0, "s")

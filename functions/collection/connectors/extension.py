@@ -16,7 +16,7 @@ from headwater.processes.process import ProcessStopped
 from headwater.schemas import has_nul
 
 DESCRIBE_S = 10.0
-CHECK_S = 15.0
+CHECK_S = 10.0
 MAX_LISTING_BYTES = 256_000_000
 FAILURE_CACHED_S = 60.0
 """How long an extension that cannot be described is not started again."""

@@ -11,6 +11,7 @@ from functions.collection.names import check_name
 from functions.collection.runs import start
 from functions.collection.runs.start import StartedRun
 from functions.collection.sources import sources
+from functions.collection.sources.check import SourceChecks
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import NewSource, Source, SourceChanges, SourceList
@@ -43,6 +44,7 @@ class SourceRoutes:
         self.settings = settings
         self.tickets = tickets
         self.opener = opener
+        self.checks = SourceChecks(opener)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -101,12 +103,14 @@ class SourceRoutes:
     def create_source(self, call: Call) -> Source:
         """Create a source. The connection is checked first: 422 says what is wrong with the config or the token.
 
+        A workspace checks one source at a time: 429 while another check runs, which takes 10 seconds at most.
         The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
         """
         new: NewSource = call.body
         check_name(new.name)
         new = msgspec.structs.replace(new, config=kind_for_new_source(new.kind).normalise(new.config))
-        self.opener.open(Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)).check()
+        credentials = Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)
+        self.checks.check(call.workspace_id, credentials, call.is_wanted)
         with self.database.transaction(call.workspace_id) as tx:
             source = sources.create_source(tx, call.workspace_id, new, self.settings)
             audit_log.record(tx, call.caller, "source.created", source.id, name=source.name, kind=source.kind)
@@ -141,7 +145,7 @@ class SourceRoutes:
         if changes.config is not msgspec.UNSET:
             source = replace(source, config=sources.normalise_config(source, changes.config))
             changes = msgspec.structs.replace(changes, config=source.config)
-        self.opener.open(source).check()
+        self.checks.check(call.workspace_id, source, call.is_wanted)
         return changes
 
     def delete_source(self, call: Call) -> None:

@@ -8,10 +8,14 @@ looking the name up, connecting, TLS, sending, headers, interim answers and the 
         client.request(…)
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+
+CHECK_EVERY_S = 0.5
+"""Interval of the checks whether a result is still wanted."""
 
 
 class DeadlineExceeded(TimeoutError):
@@ -20,6 +24,13 @@ class DeadlineExceeded(TimeoutError):
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"The exchange took longer than {limit_s:g} s.")
         self.limit_s = limit_s
+
+
+class NotWanted(ConnectionAbortedError):
+    """The result is not wanted any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The result is not wanted any more.")
 
 
 class Deadline:
@@ -50,6 +61,19 @@ class Deadline:
 _applied: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
+_is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
+
+
+@contextmanager
+def while_wanted(is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """End what sockets wait for in this block, by NotWanted, soon after `is_wanted()` becomes false."""
+    token = _is_wanted.set(is_wanted)
+    try:
+        yield
+    finally:
+        _is_wanted.reset(token)
+
+
 def within(limit_s: float) -> AbstractContextManager[None]:
     """Limit what sockets do in this block to `limit_s` seconds."""
     return Deadline(limit_s).apply()
@@ -65,6 +89,16 @@ def limited(timeout_s: float | None) -> float | None:
         return timeout_s
     left_s = deadline.left_s()
     return left_s if timeout_s is None else min(left_s, timeout_s)
+
+
+def check_wanted() -> float:
+    """Raise NotWanted if the result isn't wanted any more. Returns the seconds until the next check."""
+    is_wanted = _is_wanted.get()
+    if is_wanted is None:
+        return math.inf
+    if not is_wanted():
+        raise NotWanted
+    return CHECK_EVERY_S
 
 
 def exceeded_limit_s(error: BaseException | None) -> float | None:

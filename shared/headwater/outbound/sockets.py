@@ -3,14 +3,16 @@
 Each wait is limited to what the deadline leaves, and to the socket's own time-out. The rest is as with `socket`.
 """
 
+import math
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from headwater.outbound.deadline import limited
+from headwater.outbound.deadline import DeadlineExceeded, check_wanted, limited
 
 T = TypeVar("T")
 Lookup = Callable[..., Sequence[tuple[Any, ...]]]
@@ -37,7 +39,7 @@ class LimitedSocket(socket.socket):
 
     def connect(self, address: Any) -> None:
         """Connect to an address."""
-        self._wait(super().connect, address)
+        self._wait_once(super().connect, address)
 
     def recv(self, *arguments: Any) -> bytes:
         """Receive bytes."""
@@ -53,15 +55,30 @@ class LimitedSocket(socket.socket):
 
     def sendall(self, *arguments: Any) -> None:
         """Send all bytes."""
-        self._wait(super().sendall, *arguments)
+        self._wait_once(super().sendall, *arguments)
 
-    def _wait(self, call: Callable[..., T], *arguments: Any) -> T:
-        super().settimeout(limited(self._own_timeout_s))
+    def _wait_once(self, call: Callable[..., T], *arguments: Any, at_most_s: float = math.inf) -> T:
+        own_s = math.inf if self._own_timeout_s is None else self._own_timeout_s
+        wait_s = min(own_s, at_most_s, limited(None) or math.inf)
+        super().settimeout(None if wait_s == math.inf else wait_s)
         try:
             return call(*arguments)
         except TimeoutError:
             limited(None)  # raises DeadlineExceeded if that was the reason
             raise
+
+    def _wait(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that can be repeated after a time-out, as long as its result is wanted."""
+        started = time.monotonic()
+        while True:
+            slice_s = check_wanted()
+            try:
+                return self._wait_once(call, *arguments, at_most_s=slice_s)
+            except TimeoutError as error:
+                own_s = self._own_timeout_s
+                is_over = own_s is not None and time.monotonic() - started >= own_s
+                if is_over or slice_s == math.inf or isinstance(error, DeadlineExceeded):
+                    raise
 
 
 class LimitedTLSSocket(LimitedSocket, ssl.SSLSocket):

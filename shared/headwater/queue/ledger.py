@@ -78,14 +78,16 @@ def claim(
     *,
     after_workspace: uuid.UUID | None = None,
     previous_run: uuid.UUID | None = None,
+    max_running: int | None = None,
 ) -> Step | None:
     """Claim the next due step of a queue, or return None.
 
     Workspaces are served fairly: fewest running steps first, ties in round-robin order after `after_workspace` (None:
-    a random start); within a workspace, the oldest due step. `previous_run`: a run whose open steps are to be checked
-    in the same statement.
+    a random start); within a workspace, the oldest due step. Workspaces with `max_running` running steps in the queue
+    are passed over. `previous_run`: a run whose open steps are to be checked in the same statement.
     """
     values: dict[str, Any] = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
+    values["max_running"] = max_running
     values |= {"after_workspace": after_workspace or uuid.uuid4(), "previous_run": previous_run}
     row = tx.execute(CLAIM, values).one_or_none()
     return None if row is None else Step(**row._mapping)
@@ -220,9 +222,11 @@ CLAIM = sa.text("""
               order by s.workspace_id limit 1)
       from waiting w where w.workspace_id is not null
     ), fair as materialized (
-      select w.workspace_id, (select count(*) from steps r
-                              where r.state = 'running' and r.workspace_id = w.workspace_id) as running
-      from waiting w where w.workspace_id is not null
+      select w.workspace_id, r.running
+      from waiting w cross join lateral (
+        select count(*) as running, count(*) filter (where s.queue = :queue and s.lease_until > now()) as in_queue
+        from steps s where s.state = 'running' and s.workspace_id = w.workspace_id) r
+      where w.workspace_id is not null and r.in_queue < coalesce(cast(:max_running as integer), r.in_queue + 1)
       order by running, w.workspace_id <= cast(:after_workspace as uuid), w.workspace_id
     ), next as (
       select due.id from fair cross join lateral (

@@ -115,12 +115,21 @@ class Tickets:
             tx.execute(sa.text("delete from tickets where id = :id"), {"id": ticket.id})
         self.wake([ticket.queue])
 
+    def max_per_workspace(self, queue: str) -> int | None:
+        """Return how many tickets of a queue one workspace may occupy; None for all.
+
+        Servers of one workspace may be slow until their deadlines. One ticket is left for others then.
+        """
+        is_shared = queue == "collection" and self.settings.auth_mode != "local" and self.settings.max_tickets > 1
+        return self.settings.max_tickets - 1 if is_shared else None
+
     def _issue_missing(self, queue: str) -> list[uuid.UUID]:
         with self.database.transaction(ALL_WORKSPACES) as tx:
             values = {
                 "queue": queue,
                 "max_outstanding": self.settings.max_tickets,
                 "lifetime_s": self.settings.dispatch_deadline_s,
+                "max_running": self.max_per_workspace(queue),
             }
             return list(tx.execute(_ISSUE_TICKETS, values).scalars())
 
@@ -176,7 +185,7 @@ def watchdog_due(now: datetime, period_s: float) -> datetime:
 
 # One ticket per running or due step, up to the maximum, minus those outstanding. A running step counts, since it holds
 # the ticket that claimed it. Steps run by the job, or by a dead worker, have none, and none is issued for them: with no
-# step due, each new ticket would find nothing and request the next.
+# step due that may be claimed, each new ticket would find nothing and request the next.
 _ISSUE_TICKETS = sa.text("""
     with open as (
       select count(*) as n from (
@@ -186,13 +195,17 @@ _ISSUE_TICKETS = sa.text("""
         limit cast(:max_outstanding as integer)) due
     ), outstanding as (
       select count(*) as n from tickets where queue = :queue and expires_at > now()
+    ), limited as (
+      select workspace_id from steps where queue = :queue and state = 'running' and lease_until > now()
+      group by workspace_id having count(*) >= cast(:max_running as integer)
     )
     insert into tickets (queue, expires_at)
     select :queue, now() + make_interval(secs => cast(:lifetime_s as double precision))
     from open, outstanding, generate_series(1, open.n - outstanding.n)
     where exists (
       select 1 from steps s join runs r on r.id = s.run_id
-      where s.queue = :queue and r.engine = 'tickets' and s.state = 'ready' and s.not_before <= now())
+      where s.queue = :queue and r.engine = 'tickets' and s.state = 'ready' and s.not_before <= now()
+        and s.workspace_id not in (select workspace_id from limited))
     returning id
 """)
 

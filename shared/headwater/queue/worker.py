@@ -6,9 +6,11 @@ follow commit in one transaction. Delivery is at least once, the effect exactly 
 """
 
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
@@ -78,7 +80,10 @@ class Waker(Protocol):
 
 
 class Worker:
-    """Runs the steps of a process; `handlers` are by kind of step."""
+    """Runs the steps of a process; `handlers` are by kind of step.
+
+    `max_per_workspace` limits the running steps of one workspace in a queue; None doesn't.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class Worker:
         waker: Waker,
         holder: str,
         lifetime: Lifetime,
+        max_per_workspace: int | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -96,6 +102,8 @@ class Worker:
         self.waker = waker
         self.holder = holder
         self.lifetime = lifetime
+        self._max_per_workspace = max_per_workspace
+        self._claiming: AbstractContextManager[Any] = threading.Lock() if max_per_workspace else nullcontext()
         self._last_workspace = uuid.uuid4()
         self._retry_limits = Limits(settings.max_attempts, settings.max_upstream_attempts, settings.provider_patience_s)
         self.leases = LeaseRenewer(database, settings.lease_s, lifetime, self._on_give_back)
@@ -165,7 +173,8 @@ class Worker:
 
     def _claim(self, queue: str, last: Step | None) -> Step | None:
         """Claim a step, of the next workspace in turn, and check whether the last step's run still has open steps."""
-        with self.database.transaction(ALL_WORKSPACES) as tx:
+        # One at a time, if they are limited: concurrent claims would not see each other's steps.
+        with self._claiming, self.database.transaction(ALL_WORKSPACES) as tx:
             step = ledger.claim(
                 tx,
                 queue,
@@ -174,6 +183,7 @@ class Worker:
                 self.settings.lease_s,
                 after_workspace=self._last_workspace,
                 previous_run=last.run_id if last else None,
+                max_running=self._max_per_workspace,
             )
         if step is not None:
             self._last_workspace = step.workspace_id

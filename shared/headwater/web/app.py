@@ -5,6 +5,7 @@ Each function's `main.py` builds an `App` and passes it the requests of function
 
 import hashlib
 import re
+import socket
 import threading
 import time
 import uuid
@@ -64,6 +65,18 @@ class Call:
         if self.caller_or_none is None:
             raise errors.Unauthorized("This route needs a caller.")
         return self.caller_or_none
+
+    def is_wanted(self) -> bool:
+        """Return False if the client has closed its connection."""
+        sock = self.request.environ.get("gunicorn.socket")
+        if sock is None:  # another server
+            return True
+        try:
+            return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def has_version(self, etag: str) -> bool:
         """Return True if the caller has this version (`If-None-Match`), so that the response can be 304."""

@@ -511,7 +511,7 @@ export interface paths {
          * Create a source
          * @description Create a source. The connection is checked first: 422 says what is wrong with the config or the token.
          *
-         *     The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
+         *     A workspace checks one source at a time: 429 while another check runs, which takes 10 seconds at most. The token is encrypted and never returned. The source is collected by its schedule, or by `collectSource`.
          *
          *     Requires the role `editor`.
          */

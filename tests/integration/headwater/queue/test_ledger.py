@@ -132,6 +132,26 @@ def test_claim_alternates_between_equally_busy_workspaces(db: Database) -> None:
     assert turns == [names[1], names[2], names[0]] * 2
 
 
+def test_claim_passes_over_workspaces_with_many_running_steps(db: Database) -> None:
+    add_workspace(db, OTHER_WORKSPACE)
+    add(db, add_run(db), "a", "b", "c")
+    keys = []
+    for _ in range(3):
+        with db.transaction(ALL_WORKSPACES) as tx:
+            step = ledger.claim(tx, "collection", ["fetch"], "test", 30, max_running=2)
+        keys.append(step and step.key)
+    assert keys == ["a", "b", None]
+    add(db, add_run(db, OTHER_WORKSPACE), "d", workspace_id=OTHER_WORKSPACE)
+    with db.transaction(ALL_WORKSPACES) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 30, max_running=2)
+        assert step is not None
+        assert step.key == "d"
+        tx.execute(sa.text("update steps set lease_until = now() - interval '1 s' where key = 'a'"))
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 30, max_running=2)
+        assert step is not None
+        assert step.key == "c"
+
+
 def test_claim_reports_whether_the_previous_run_is_open(db: Database) -> None:
     first, second = add_run(db), add_run(db)
     add(db, first, "a")

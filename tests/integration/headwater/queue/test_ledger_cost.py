@@ -43,7 +43,7 @@ def pages(db: Database, statement: sa.TextClause, **values: object) -> int:
 
 
 def costs(db: Database, run_id: object) -> dict[str, int]:
-    claim = {"queue": "collection", "kinds": ["fetch"], "holder": "test", "lease_s": 30.0}
+    claim = {"queue": "collection", "kinds": ["fetch"], "holder": "test", "lease_s": 30.0, "max_running": 3}
     return {
         "claim": pages(db, ledger.CLAIM, **claim, after_workspace=WORKSPACE, previous_run=run_id),
         "fan-in": pages(db, ledger.FAN_IN, run_id=run_id),

@@ -18,7 +18,15 @@ from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import QUEUES, Tickets, watchdog_due
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud
-from tests.harness.support import WORKSPACE, add_run, closing_client, queue_settings, settings_for
+from tests.harness.support import (
+    OTHER_WORKSPACE,
+    WORKSPACE,
+    add_run,
+    add_workspace,
+    closing_client,
+    queue_settings,
+    settings_for,
+)
 
 
 @pytest.fixture
@@ -65,6 +73,27 @@ def test_running_steps_without_a_ticket_need_none(cloud: Cloud, db: Database, ti
     add_steps(db, 1)
     tickets.wake(QUEUES)
     assert sent(cloud) > 0
+
+
+def test_no_ticket_is_sent_for_a_workspace_that_occupies_its_share(
+    cloud: Cloud, db: Database, database: FreshDatabase
+) -> None:
+    values = queue_settings(cloud.url) | {"auth_mode": "jwt", "max_tickets": 3}
+    with closing_client(Tickets(db, settings_for(database, **values))) as tickets:
+        share = tickets.max_per_workspace("collection")
+        assert share == 2
+        add_steps(db, 5)
+        for _ in range(share):
+            with db.transaction(ALL_WORKSPACES) as tx:
+                assert ledger.claim(tx, "collection", ["fetch"], "a", lease_s=60, max_running=share)
+        tickets.wake(QUEUES)
+        assert sent(cloud) == 0, "it would find nothing, and the next one, too"
+        add_workspace(db, OTHER_WORKSPACE)
+        other_run = add_run(db, OTHER_WORKSPACE)
+        with db.transaction(OTHER_WORKSPACE) as tx:
+            ledger.add_steps(tx, other_run, OTHER_WORKSPACE, [NewStep("collection", "fetch", "other")])
+        tickets.wake(QUEUES)
+        assert sent(cloud) > 0
 
 
 def test_outstanding_watchdogs_are_limited(cloud: Cloud, db: Database, tickets: Tickets) -> None:

@@ -19,7 +19,7 @@ from headwater.queue.worker import MAX_LOST_LEASES, SPLIT_AFTER, StepResult, Wor
 from headwater.web.shutdown import Lifetime
 from tests.harness.databases import FreshDatabase
 from tests.harness.stacks import wait_until
-from tests.harness.support import WORKSPACE, add_run, add_workspace, settings_for
+from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_run, add_workspace, settings_for
 
 
 class RecordingHandler:
@@ -93,6 +93,44 @@ def test_next_steps_are_added_and_their_queues_woken(db: Database, database: Fre
     assert handler.applied == ["a", "b"]
     assert states(db) == {"fetcha": "done", "fetchb": "done", "embedc": "ready"}
     assert woken.calls == [(["collection", "embedding"], False)]
+
+
+def test_slow_steps_of_a_workspace_leave_a_thread_for_others(db: Database, database: FreshDatabase) -> None:
+    keys, released, running = [f"a{n}" for n in range(9)], threading.Event(), []
+
+    def compute(step: Step) -> None:
+        running.append(step.workspace_id)
+        if step.workspace_id == WORKSPACE:
+            released.wait(30)
+
+    other = add_workspace(db, OTHER_WORKSPACE)
+    runs = {workspace: add_run(db, workspace) for workspace in (WORKSPACE, other)}
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, runs[WORKSPACE], WORKSPACE, [NewStep("collection", "fetch", key) for key in keys])
+    worker = Worker(
+        db,
+        settings_for(database),
+        {"fetch": RecordingHandler(compute)},
+        waker=RecordingWaker(),
+        holder="test",
+        lifetime=Lifetime(),
+        max_per_workspace=3,
+    )
+    threads = [threading.Thread(target=worker.drain, args=("collection", lambda: False)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(running) == 3 and sum(thread.is_alive() for thread in threads) == 3)
+        assert running == [WORKSPACE] * 3
+        with db.transaction(other) as tx:
+            ledger.add_steps(tx, runs[other], other, [NewStep("collection", "fetch", "b")])
+        assert worker.drain("collection", lambda: False) == 1
+        assert running == [WORKSPACE] * 3 + [other]
+    finally:
+        released.set()
+        for thread in threads:
+            thread.join()
+    assert len(running) == 1 + len(keys) + 1
 
 
 def test_log_explains_the_duration_of_each_step(
