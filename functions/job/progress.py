@@ -48,6 +48,8 @@ def summary(run: Run) -> str:
     ]
     if run.pending_removals:
         lines.append(f"  {run.pending_removals:,} removals withheld until a user accepts or refuses them")
+    if run.notice:
+        lines.append(f"  {escape_line(run.notice)}")
     lines += [f"  failed: {escape_line(failure.key)}: {failure.reason}" for failure in run.failures[:_MAX_FAILURES]]
     if run.error:
         lines.append(f"  {run.error['detail']}")

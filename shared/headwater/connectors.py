@@ -45,6 +45,9 @@ class Listing(msgspec.Struct, frozen=True):
     A `complete` listing has every document: the pipeline removes documents that are missing from it. An incomplete one
     is a window or an increment, such as the newest entries of a feed: only the keys in `removed` are removed.
 
+    `unmatched` counts the files that the source's config leaves out, by file extension (`.rst`, "" without one): a run
+    that leaves out most files says so.
+
     `cursor` is stored once the run has stored every entry, and is passed to the next `list`. None stores no cursor.
     """
 
@@ -54,6 +57,7 @@ class Listing(msgspec.Struct, frozen=True):
     complete: bool = True
     cursor: str | None = None
     removed: list[str] = []
+    unmatched: dict[str, int] = {}
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -196,7 +200,7 @@ def check_listing(listing: Listing) -> None:
     for key in [*entries, *skipped]:
         if not key or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
             raise PermanentError(f"The listing has the key {key[:100]!r}; keys have 1 to {MAX_KEY_BYTES:,} bytes.")
-    if has_nul((listing.snapshot, listing.cursor, entries, listing.skipped, listing.removed)):
+    if has_nul((listing.snapshot, listing.cursor, entries, listing.skipped, listing.removed, list(listing.unmatched))):
         raise PermanentError("The listing has NUL characters.")
     if any(not entry.fingerprint or set("\n\0") & set(entry.fingerprint) for entry in listing.entries):
         raise PermanentError("The listing has an entry with an empty fingerprint, or one with a line break.")

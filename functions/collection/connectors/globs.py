@@ -2,7 +2,8 @@ r"""Match paths of a source against glob patterns. Pure.
 
 The syntax is that of `pathlib.PurePath.full_match` (Python 3.13), with gitignore's escapes:
 
-- A pattern matches the whole path from the source's root, with `/` as separator. Case matters.
+- A pattern matches the whole path from the source's root, with `/` as separator. Case matters, except in the file
+  extension: `*.md` also matches `README.MD`.
 - `*` matches any characters except `/`, `?` one of them, `[a-z]` one of a set, `[!a-z]` or `[^a-z]` one outside it.
 - `**` as a whole segment matches zero or more segments: `**/*.md` also matches `README.md`.
   At the end it matches everything below: `drafts/**`, or `drafts/` for short.
@@ -29,6 +30,13 @@ class PatternError(ValueError):
     """A pattern is invalid. The message shows it and says why."""
 
 
+class Selector(NamedTuple):
+    """Predicates over paths. A file is selected if it is included and not excluded."""
+
+    includes: Callable[[str], bool]
+    excludes: Callable[[str], bool]
+
+
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Return a predicate over paths: one of the patterns matches. Raises PatternError.
 
@@ -44,10 +52,22 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
         raise PatternError(f"the patterns have {total:,} characters together. The limit is {MAX_TOTAL_CHARS:,}")
     automaton = _Automaton()
     for pattern in patterns:
-        automaton.add(_tokens(pattern))
+        automaton.add(_tokens(_fold_extension(pattern)))
     if len(automaton.sets) > MAX_SETS:
         raise PatternError(f"the patterns have {len(automaton.sets)} character sets […]. The limit is {MAX_SETS}")
-    return automaton.matches
+
+    def matches(path: str) -> bool:
+        folded = _fold_extension(path)
+        return automaton.matches(folded) or (folded != path and automaton.matches(path))
+
+    return matches
+
+
+def _fold_extension(path: str) -> str:
+    """Write the file extension of a path or pattern in lower case, unless it has a character set."""
+    dot = path.rfind(".", path.rfind("/") + 1)
+    extension = path[dot:]
+    return path[:dot] + extension.lower() if dot >= 0 and "]" not in extension and not extension.islower() else path
 
 
 class _Token(NamedTuple):

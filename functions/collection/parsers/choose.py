@@ -16,8 +16,9 @@ from headwater.parsers import Parser
 _UNSPECIFIC = frozenset({"", "text/plain", "application/octet-stream"})
 """Media types that say less than a file extension."""
 
-_TEXT = re.compile(r"text/.*|application/(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))|image/svg\+xml")
-"""Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary."""
+_TEXT = re.compile(r"text/.*|application/(?!x-ipynb)(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))")
+"""Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary.
+Not notebooks: their outputs are images in Base64."""
 
 
 class BuiltInParser(msgspec.Struct, frozen=True):

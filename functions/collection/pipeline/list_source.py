@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.documents.fingerprints import current_suffixes, current_versions, stored_fingerprint
 from functions.collection.runs.end import end_run
+from functions.collection.runs.unmatched import left_out
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
@@ -148,6 +150,8 @@ def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
 
 def _save_listing(tx: Connection, run_id: uuid.UUID, listing: Listing, withheld: int) -> None:
     values = {"run_id": run_id, "snapshot": listing.snapshot, "total": len(listing.entries), "withheld": withheld}
+    unmatched = left_out(len(listing.entries), listing.unmatched) if listing.complete else None
+    values["unmatched"] = msgspec.json.encode(unmatched).decode() if unmatched else None
     tx.execute(_SAVE_LISTING, {**values, "cursor": listing.cursor, "versions": current_versions()})
 
 
@@ -254,6 +258,7 @@ _GIVE_TO_JOB = sa.text("update runs set engine = 'job' where id = :run_id")
 
 _SAVE_LISTING = sa.text("""
     update runs set snapshot = :snapshot, total = :total, pending_removals = :withheld,
+      unmatched = cast(:unmatched as jsonb),
       cursor = case when cast(:cursor as text) is not null then
         jsonb_build_object('value', cast(:cursor as text), 'versions', cast(:versions as text)) end,
       embedded_model_id = (select s.embedded_model_id from sources s where s.id = runs.source_id)

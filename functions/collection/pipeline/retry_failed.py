@@ -49,8 +49,9 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
 
 # Items that a cancelled run left pending are not retried: they are found only by listing from the old cursor.
 _INSERT_RUN = sa.text("""
-    insert into runs (id, workspace_id, source_id, kind, engine, snapshot, embedded_model_id, cursor)
-    select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, s.embedded_model_id,
+    insert into runs (id, workspace_id, source_id, kind, engine, snapshot, unmatched, embedded_model_id, cursor)
+    select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, r.unmatched,
+      s.embedded_model_id,
       case when not exists (select 1 from run_items i where i.run_id = r.id and i.state = 'pending') then r.cursor end
     from runs r join sources s on s.id = r.source_id where r.id = :run_id
 """)

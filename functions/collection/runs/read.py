@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
+from functions.collection.runs.unmatched import UnmatchedFiles, read_left_out
 from functions.collection.runs.waiting import WAITING, Waiting, read_waiting
 from headwater.errors import NotFound
 
@@ -70,9 +71,10 @@ class RunSummary(msgspec.Struct, frozen=True):
     """One run of one source.
 
     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution`
-    once it is known. `notice` is set when the engine had to be changed. `waiting` is what an open run waits for, null
-    if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem
-    (RFC 9457).
+    once it is known. `notice` says that the engine had to be changed, that the listing has no documents, or that it
+    leaves out as many as it has; `unmatched` counts all files that it leaves out. `waiting` is what an open run waits
+    for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a
+    problem (RFC 9457).
     """
 
     id: uuid.UUID
@@ -82,6 +84,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     engine: Engine
     execution: str | None
     notice: str | None
+    unmatched: list[UnmatchedFiles]
     waiting: Waiting | None
     state: State
     snapshot: str | None
@@ -192,10 +195,19 @@ def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
     stored = {row.id: msgspec.convert(row.counts, Counts) for row in rows if row.counts is not None}
     counts = stored | summed
     return [
-        RunSummary(**{**row._mapping, "counts": counts[row.id], "waiting": waiting.get(row.id)})
+        RunSummary(
+            **{**row._mapping, **_notices(row), "counts": counts[row.id], "waiting": waiting.get(row.id)},
+        )
         for row in rows
         if row.id in counts
     ]
+
+
+def _notices(row: Any) -> dict[str, Any]:
+    """Return the notice of the engine and that of the listing as one, and the files that the listing left out."""
+    unmatched = read_left_out(row.unmatched)
+    notices = [notice for notice in (unmatched.notice, row.notice) if notice]
+    return {"notice": " ".join(notices) or None, "unmatched": unmatched.files}
 
 
 def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Counts]:
@@ -204,8 +216,8 @@ def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID,
 
 
 _SELECT = """
-    select id, source_id, kind, trigger, engine, execution, notice, state, snapshot, total, counts, pending_removals,
-      error, created_at, finished_at
+    select id, source_id, kind, trigger, engine, execution, notice, unmatched, state, snapshot, total, counts,
+      pending_removals, error, created_at, finished_at
     from runs
 """
 

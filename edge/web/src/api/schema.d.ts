@@ -1287,6 +1287,7 @@ export interface components {
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
+            unmatched: components["schemas"]["UnmatchedFiles"][];
             waiting: components["schemas"]["Waiting"] | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
@@ -1315,7 +1316,7 @@ export interface components {
          * RunSummary
          * @description One run of one source.
          *
-         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` is set when the engine had to be changed. `waiting` is what an open run waits for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
+         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` says that the engine had to be changed, that the listing has no documents, or that it leaves out as many as it has; `unmatched` counts all files that it leaves out. `waiting` is what an open run waits for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
          */
         RunSummary: {
             /** Format: uuid */
@@ -1330,6 +1331,7 @@ export interface components {
             engine: "job" | "tickets";
             execution: string | null;
             notice: string | null;
+            unmatched: components["schemas"]["UnmatchedFiles"][];
             waiting: components["schemas"]["Waiting"] | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
@@ -1517,6 +1519,14 @@ export interface components {
             kind: string;
             package: string;
             reason: string;
+        };
+        /**
+         * UnmatchedFiles
+         * @description Files that the source's settings leave out. `extension` is "" for none, null for all further extensions.
+         */
+        UnmatchedFiles: {
+            extension: string | null;
+            count: number;
         };
         /**
          * Usage

@@ -62,6 +62,15 @@ it("shows the planned changes of a preview and the removals to approve", () => {
   expect(shown).toContain("to add 2 to change 0 to remove 0 unchanged 7 30 documents are no longer in the source");
 });
 
+it("shows the notice and what still fails", () => {
+  const notice = "759 files are left out: 759 .rst.";
+  const run = makeRun({ state: "partial", total: 4, notice }, { unchanged: 1, failed: 3, still_failing: 2 });
+  expect(text(<RunReport run={run} />)).toContain(
+    `added 0 changed 0 removed 0 unchanged 1 failed 1 still failing 2 ${notice}`,
+  );
+  expect(text(<RunReport run={makeRun({}, { failed: 1, still_failing: 1 })} />)).not.toContain("failed");
+});
+
 it("says what a run waits for, and nothing if it does not wait", () => {
   const waiting = {
     kind: "provider" as const,

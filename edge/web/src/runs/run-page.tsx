@@ -67,7 +67,6 @@ function RunCard({ followed: { run, progress }, source, title, onChange }: CardP
       )}
       <RunWaiting run={run} />
       <RunReport run={run} />
-      {run.notice !== null && <p className="note">{run.notice}</p>}
       {hasPendingRemovals && source && <PendingRemovals source={source} runId={run.id} onChange={onChange} />}
       <RunFailures run={run} />
       {mayEdit && <RunActions run={run} />}

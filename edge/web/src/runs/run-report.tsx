@@ -4,7 +4,7 @@ import { ACTIONS, countDocuments, PLANNED_ACTIONS, stateLabel } from "./run-labe
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 
-/** The outcome of a run: state, counts, and the error that ended it. */
+/** The outcome of a run: state, counts, notice, and the error that ended it. */
 export function RunReport({ run }: { run: RunSummary }): ReactNode {
   const { added, changed, removed, unchanged, failed, still_failing: stillFailing } = run.counts;
   const isDryRun = run.kind === "dry_run";
@@ -30,11 +30,7 @@ export function RunReport({ run }: { run: RunSummary }): ReactNode {
           {stillFailing > 0 && <Count n={stillFailing} label="still failing" />}
         </dl>
       )}
-      {run.state === "succeeded" && run.total === 0 && (
-        <p className="note">
-          No documents found. Check this source&apos;s settings, such as branch, folder and patterns.
-        </p>
-      )}
+      {run.notice !== null && <p className="note">{run.notice}</p>}
       {isDryRun && run.pending_removals > 0 && (
         <p className="note">
           {countDocuments(run.pending_removals)} {run.pending_removals === 1 ? "is" : "are"} no longer in the source.

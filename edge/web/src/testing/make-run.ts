@@ -23,6 +23,7 @@ export function makeRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}
     engine: "tickets",
     execution: null,
     notice: null,
+    unmatched: [],
     waiting: null,
     state: "running",
     snapshot: null,

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.globs import PatternError, compile_patterns
+from functions.collection.connectors.globs import PatternError, Selector, compile_patterns
 from headwater.errors import UnprocessableContent
 
 MAX_URL_CHARS = 2_000
@@ -45,10 +45,11 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(
             title="Include",
-            description="Patterns for the files to collect, matched against the path from the repository's root.",
+            description="Patterns for the files to collect, matched against the path from the repository's root. "
+            "The case of file extensions doesn't matter.",
             examples=[["docs/**/*.md"]],
         ),
-    ] = ("**/*.md", "**/*.mdx")
+    ] = ("**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd")
     exclude: Annotated[
         tuple[str, ...],
         Meta(title="Exclude", description="Patterns for files to leave out.", examples=[["**/archive/**"]]),
@@ -61,12 +62,11 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self, url=_normalise_url(self.url), branch=_normalise_branch(self.branch), path=_normalise_path(self.path)
         )
 
-    def selector(self) -> Callable[[str], bool]:
-        """Return a predicate over paths: matches `include` and doesn't match `exclude`."""
+    def selector(self) -> Selector:
+        """Compile the patterns."""
         if not self.include:
             raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all files.")
-        included, excluded = _compile("include", self.include), _compile("exclude", self.exclude)
-        return lambda path: included(path) and not excluded(path)
+        return Selector(_compile("include", self.include), _compile("exclude", self.exclude))
 
     def file_path(self) -> str | None:
         """Return the folder of a `file:` URL, None for any other URL."""

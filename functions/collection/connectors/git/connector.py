@@ -24,6 +24,10 @@ NO_COMMIT = ""
 """The snapshot of a repository without commits."""
 
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""What a file in Git LFS begins with: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md"""
+
+
 class GitConnector(Connector[GitConfig]):
     """Reads Git repositories. `http` must be a guarded client."""
 
@@ -87,7 +91,9 @@ class GitConnector(Connector[GitConfig]):
             return Listing(snapshot=NO_COMMIT, entries=[])
         walked = repository.walk(commit, config, known)
         entries = [Entry(key, sha) for key, sha in walked.files.items()]
-        return Listing(snapshot=commit, entries=entries, skipped=[*walked.skipped.items()])
+        return Listing(
+            snapshot=commit, entries=entries, skipped=[*walked.skipped.items()], unmatched=dict(walked.unmatched)
+        )
 
     def fetch(
         self, config: GitConfig, secret: str | None, snapshot: str, entries: Sequence[Entry]
@@ -100,13 +106,16 @@ class GitConnector(Connector[GitConfig]):
             return
         repository = self._open(config, secret, self._limits.transfer_s)
         for blob in repository.blobs(snapshot, config, keys):
+            content, error = blob.content, blob.error
+            if content is not None and content.startswith(_LFS_POINTER):
+                content, error = None, "is in Git LFS, which isn't read; commit the file itself, or exclude it"
             for key in keys[blob.sha]:
                 yield Fetched(
                     key=key,
-                    content=blob.content,
-                    media_type=media_type(key, blob.content or b""),
+                    content=content,
+                    media_type=media_type(key, content or b""),
                     url=document_url(config.url, snapshot, key),
-                    error=f"{key} {blob.error}" if blob.error else None,
+                    error=f"{key} {error}" if error else None,
                 )
 
     def _open(self, config: GitConfig, secret: str | None, deadline_s: float) -> "Repository":

@@ -1,13 +1,15 @@
 """Walk the trees of one commit: find the selected files, and the reasons for files that cannot be collected. Pure."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from dulwich.errors import ObjectFormatException
 from dulwich.objects import S_ISGITLINK, parse_tree
 
+from functions.collection.connectors.globs import Selector
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
 from headwater.redaction import quote
@@ -19,10 +21,14 @@ ReadTree = Callable[[str], bytes | None]
 
 
 class SelectedFiles(NamedTuple):
-    """`files` maps paths from the repository's root to the SHAs of their blobs, `skipped` maps paths to reasons."""
+    """`files` maps paths from the repository's root to the SHAs of their blobs, `skipped` maps paths to reasons.
+
+    `unmatched` counts the files that no pattern includes, by file extension in lower case, "" without one.
+    """
 
     files: dict[str, str]
     skipped: dict[str, str]
+    unmatched: Mapping[str, int]
 
 
 class _TreeEntry(NamedTuple):
@@ -31,28 +37,48 @@ class _TreeEntry(NamedTuple):
     sha: str
 
 
-def walk(read_tree: ReadTree, root: str, path: str | None, is_selected: Callable[[str], bool]) -> SelectedFiles:
+def walk(read_tree: ReadTree, root: str, path: str | None, selector: Selector) -> SelectedFiles:
     """Find the selected files below `path` (None: all) in the tree `root`; SHAs are hex.
 
-    Selected symbolic links, selected names that aren't UTF-8, and all submodules are skipped with a reason. Raises
-    PermanentError if `path` does not exist.
+    Selected symbolic links, selected names that aren't UTF-8, folders with long paths, and all submodules are skipped
+    with a reason. Raises PermanentError if `path` does not exist.
     """
     files: dict[str, str] = {}
     skipped: dict[str, str] = {}
+    unmatched: Counter[str] = Counter()
     for entry in _walk_entries(read_tree, _locate(read_tree, root, path)):
         key = entry.path.decode("utf-8", "backslashreplace")
-        # A submodule is a folder, whose files the patterns may select.
-        if not is_selected(key) and not S_ISGITLINK(entry.mode):
-            continue
+        # The patterns may select files in a submodule or a folder.
+        if not S_ISGITLINK(entry.mode) and not stat.S_ISDIR(entry.mode):
+            if not selector.includes(key):
+                unmatched[file_extension(key)] += stat.S_ISREG(entry.mode)
+                continue
+            if selector.excludes(key):
+                continue
         reason = _skip_reason(entry)
         if reason:
-            skipped[key] = reason
+            skipped[_shorten(key)] = reason
         else:
             files[key] = entry.sha
-    return SelectedFiles(files, skipped)
+    return SelectedFiles(files, skipped, +unmatched)
+
+
+def file_extension(path: str) -> str:
+    """Return the file extension of a path in lower case, such as `.md`; "" without one."""
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
+
+
+def _shorten(key: str) -> str:
+    """Cut a key that is too long to be stored."""
+    content = key.encode()
+    return key if len(content) <= MAX_KEY_BYTES else content[: MAX_KEY_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def _skip_reason(entry: _TreeEntry) -> str | None:
+    if stat.S_ISDIR(entry.mode):
+        return f"the folder's path is longer than {MAX_KEY_BYTES:,} bytes, so its files are not collected"
     if S_ISGITLINK(entry.mode):
         return "a submodule is another repository; add it as a source of its own"
     if stat.S_ISLNK(entry.mode):

@@ -10,7 +10,7 @@ from functions.collection.parsers.markdown.structure import read_structure
 from functions.collection.parsers.text_encoding import decode_text
 from headwater.parsers import Parsed
 
-READS = ("text/markdown", "text/mdx", ".md", ".mdx")
+READS = ("text/markdown", "text/mdx", ".md", ".mdx", ".markdown", ".mdown", ".qmd", ".rmd")
 """Media types and file extensions; other text files are parsed as Markdown too."""
 
 VERSION = 4

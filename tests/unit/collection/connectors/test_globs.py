@@ -48,6 +48,14 @@ def matches(pattern: str, path: str) -> bool:
         ("a.b", "a.b"),
         ("línea/ü*.md", "línea/über.md"),
         ("*", "new\nline"),
+        ("**/*.md", "README.MD"),
+        ("**/*.Rmd", "a/b.rmd"),
+        ("**/*.Rmd", "a/b.RMD"),
+        ("*.[A-Z]", "a.B"),
+        ("*.[a-z]", "a.B"),
+        ("*.B*", "a.bc"),
+        (r"*.\B", "a.b"),
+        ("**/.MD", "a/.md"),
     ],
 )
 def test_pattern_matches_path(pattern: str, path: str) -> None:
@@ -57,7 +65,9 @@ def test_pattern_matches_path(pattern: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "path"),
     [
-        ("**/*.md", "README.MD"),
+        ("readme.md", "README.MD"),
+        ("DOCS/*.md", "docs/a.md"),
+        ("a.[a-z]", "a.B/c"),
         ("**/*.md", "docs/a.mdx"),
         ("**/*.md", "docs.md/a"),
         ("*.md", "docs/README.md"),

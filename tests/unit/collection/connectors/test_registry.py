@@ -31,7 +31,7 @@ def test_git_is_described_with_schema_secret_and_identity() -> None:
     assert [*properties] == ["url", "branch", "path", "include", "exclude"]
     assert all(field["title"] and field["description"] and field["examples"] for field in properties.values())
     assert git.config_schema["required"] == ["url"]
-    assert properties["include"]["default"] == ("**/*.md", "**/*.mdx")
+    assert properties["include"]["default"][:3] == ("**/*.md", "**/*.mdx", "**/*.markdown")
 
 
 def test_descriptions_are_json() -> None:
@@ -43,7 +43,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
         "url": "https://h.example/r",
         "branch": None,
         "path": None,
-        "include": ["**/*.md", "**/*.mdx"],
+        "include": ["**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd"],
         "exclude": [],
     }
 

@@ -15,7 +15,6 @@ from functions.collection.parsers.choose import BuiltInParser, choose
         ("a.rst", "text/x-rst"),
         ("a.json", "application/json"),
         ("a", "application/problem+json"),
-        ("a.svg", "image/svg+xml"),
         ("a.bin", "application/octet-stream"),
         ("Makefile", ""),
     ],
@@ -27,9 +26,16 @@ def test_text_is_parsed_as_markdown(name: str, media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "media_type"), [("a.pdf", "application/pdf"), ("a.png", "image/png"), ("a.docx", "application/zip")]
+    ("name", "media_type"),
+    [
+        ("a.pdf", "application/pdf"),
+        ("a.png", "image/png"),
+        ("a.docx", "application/zip"),
+        ("a.svg", "image/svg+xml"),
+        ("a.ipynb", "application/x-ipynb+json"),
+    ],
 )
-def test_binary_format_without_a_parser_is_a_problem(name: str, media_type: str) -> None:
+def test_other_format_without_a_parser_is_a_problem(name: str, media_type: str) -> None:
     choice = choose(name, media_type)
     assert choice.parser is None
     assert choice.problem == (

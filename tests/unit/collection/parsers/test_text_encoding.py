@@ -1,4 +1,4 @@
-"""The time to decode text, valid or not, grows linearly with its size."""
+"""Decoding text files: what is refused, and linear time for valid and invalid text."""
 
 from contextlib import suppress
 
@@ -17,3 +17,36 @@ def test_decoding_takes_linear_time(name: str) -> None:
             decode_text(content)
 
     check_linear(decode, ENCODINGS[name])
+
+
+PROSE = "Über die Pumpe: sie fördert neun Liter. " * 20
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"%PDF-1.7 plain", "is a PDF document, not text"),
+        (b"{\\rtf1 text}", "is an RTF document, not text"),
+        (b"PK\x03\x04docx", "is a ZIP archive or an Office document, not text"),
+        (PROSE.encode("utf-16-le"), "looks like UTF-16 without a byte order mark"),
+        (PROSE.encode("utf-16-be"), "looks like UTF-16 without a byte order mark"),
+        ("水泵每分钟输送九升水。".encode("utf-16-le") * 9, "is not valid UTF-8|binary file"),
+        (PROSE.encode("utf-32-le"), "looks like UTF-16|binary file"),
+        ("水泵每分钟输送九升水。".encode("gb18030"), "characters are unreadable; save the file as UTF-8"),
+        (b"\xff\xfe" + b"\x00\xd8" * 9, "is not valid UTF-16"),
+        (b"text\0", "looks like a binary file: NUL byte at offset 4"),
+    ],
+)
+def test_file_that_is_not_text_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(PermanentError, match=reason):
+        decode_text(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PROSE.encode("latin-1"), PROSE.encode(), PROSE.encode("utf-16"), b"PK is a postcode", b"# %PDF-", b"GIF 89a", b""],
+)
+def test_text_is_decoded(content: bytes) -> None:
+    text, warnings = decode_text(content)
+    assert len(warnings) == (content == PROSE.encode("latin-1"))
+    assert text == "" or text[-1] != "\ufffd"

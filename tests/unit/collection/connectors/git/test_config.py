@@ -13,7 +13,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 def test_config_requires_only_a_url() -> None:
     config = decode_config(GitConnector, {"url": "https://github.com/o/r"})
     assert config == GitConfig(url="https://github.com/o/r")
-    assert config.include == ("**/*.md", "**/*.mdx")
+    assert config.include == ("**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd")
 
 
 def test_config_is_normalised() -> None:
@@ -93,9 +93,9 @@ def test_invalid_config_is_rejected_with_the_field(raw: object, reason: str) -> 
 
 
 def test_exclude_overrides_include() -> None:
-    is_selected = GitConfig(url="", include=("**/*.md",), exclude=("drafts/",)).selector()
-    assert is_selected("a/drafts/x.md")
-    assert not is_selected("drafts/x.md")
+    selector = GitConfig(url="", include=("**/*.md",), exclude=("drafts/",)).selector()
+    assert [selector.excludes(path) for path in ("a/drafts/x.md", "drafts/x.md")] == [False, True]
+    assert selector.includes("drafts/x.md")
 
 
 @pytest.mark.parametrize(

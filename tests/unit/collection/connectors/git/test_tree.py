@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from functions.collection.connectors.git.tree import ReadTree, SelectedFiles, walk
+from functions.collection.connectors.globs import Selector
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
 
@@ -25,12 +26,12 @@ def reader(**trees: bytes) -> ReadTree:
     return {sha(int(name[1:])): content for name, content in trees.items()}.get
 
 
-def all_files(_path: str) -> bool:
-    return True
+def no_file(_path: str) -> bool:
+    return False
 
 
-def markdown_files(path: str) -> bool:
-    return path.endswith(".md")
+all_files = Selector(lambda _path: True, no_file)
+markdown_files = Selector(lambda path: path.endswith(".md"), no_file)
 
 
 def test_walk_returns_files_with_path_and_sha() -> None:
@@ -38,7 +39,7 @@ def test_walk_returns_files_with_path_and_sha() -> None:
         t1=tree((FILE, b"a.md", 10), (FOLDER, b"d", 2)), t2=tree((FILE, b"b.md", 11), (FILE | 0o111, b"c", 12))
     )
     assert walk(read, sha(1), None, all_files) == SelectedFiles(
-        {"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {}
+        {"a.md": sha(10), "d/b.md": sha(11), "d/c": sha(12)}, {}, {}
     )
     assert walk(read, sha(1), None, markdown_files).files == {"a.md": sha(10), "d/b.md": sha(11)}
     assert walk(read, sha(1), "d", all_files).files == {"d/b.md": sha(11), "d/c": sha(12)}
@@ -80,7 +81,22 @@ def test_path_too_long_for_an_index_is_skipped() -> None:
     )
     walked = walk(read, sha(1), None, all_files)
     assert {len(key) for key in walked.files} == {MAX_KEY_BYTES - 2, MAX_KEY_BYTES}
-    assert [len(key) for key in walked.skipped] == [MAX_KEY_BYTES + 1]
+    assert [len(key.encode()) for key in walked.skipped] == [MAX_KEY_BYTES]
+
+
+def test_folder_with_a_long_path_is_skipped_with_the_reason() -> None:
+    read = reader(t1=tree((FOLDER, b"n" * (MAX_KEY_BYTES + 1), 2)), t2=tree((FILE, b"a.md", 10)))
+    [(key, reason)] = walk(read, sha(1), None, markdown_files).skipped.items()
+    assert (len(key.encode()), reason[:38]) == (MAX_KEY_BYTES, "the folder's path is longer than 2,000")
+
+
+def test_files_that_no_pattern_includes_are_counted_by_extension() -> None:
+    names = [b"a.rst", b"b.RST", b"c.md", b"d.md.txt", b".env", b"Makefile", b"x.Y"]
+    entries = [(FILE, name, 9) for name in names] + [(LINK, b"link.rst", 3), (SUBMODULE, b"lib.rst", 4)]
+    selector = Selector(markdown_files.includes, lambda path: path == "c.md")
+    walked = walk(reader(t1=tree(*entries)), sha(1), None, selector)
+    assert walked.files == {}
+    assert walked.unmatched == {".rst": 2, ".txt": 1, "": 2, ".y": 1}
 
 
 def test_too_many_files_from_shared_subtrees_are_rejected() -> None:
