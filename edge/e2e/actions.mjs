@@ -67,3 +67,24 @@ export async function ask(page, question, screenshot = noScreenshot) {
   await page.getByRole("button", { name: "Ask", exact: true }).waitFor({ timeout: ANSWER_TIMEOUT_MS });
   await page.getByRole("list", { name: "Sources" }).waitFor();
 }
+
+/** Find the card of a source. @param {Page} page @param {string} name */
+export function cardOf(page, name) {
+  return page.getByRole("article", { name });
+}
+
+/** @param {Page} page @param {string} name */
+export async function openSources(page, name) {
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Sources" }).click();
+  const card = cardOf(page, name);
+  await card.waitFor();
+  return card;
+}
+
+/** @param {Page} page @param {string} name @param {string} shown */
+export async function openDocuments(page, name, shown) {
+  await (await openSources(page, name)).getByRole("link", { name: "Documents" }).click();
+  await page.getByRole("heading", { name: `Documents in ${name}` }).waitFor();
+  await page.getByLabel("Show", { exact: true }).selectOption(shown);
+  return page.getByRole("list", { name: "Documents" }).getByRole("listitem");
+}

@@ -1,6 +1,7 @@
 // Start Chromium, without background requests, and check pages: layout, focus, console errors.
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -9,7 +10,8 @@ import { chromium } from "playwright-core";
 /** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Appearance */
 
 export const DESK = { width: 1360, height: 860 };
-export const NARROW = { width: 380, height: 760 };
+/** The width to which pages must fit without scrolling sideways: 1280 px at a zoom of 400 % (WCAG 2.2, 1.4.10). */
+export const NARROW = { width: 320, height: 720 };
 
 /** The color schemes and window sizes in which pages are checked. */
 export const APPEARANCES = /** @satisfies {Record<string, Appearance>} */ ({
@@ -108,13 +110,14 @@ export async function screenshot(page, folder, name) {
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
-/** Check and save a page in light, in dark and on a narrow screen. @param {Page} page @param {string} folder @param {string} title */
+/** Check and save a page in light, in dark and on a narrow screen, without violations of axe's rules. @param {Page} page @param {string} folder @param {string} title */
 export async function checkAppearances(page, folder, title) {
   await page.waitForLoadState("networkidle");
-  for (const name of /** @type {const} */ (["light", "dark", "narrow"])) {
+  for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
     await page.setViewportSize(APPEARANCES[name].viewport);
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme });
     await expectNoHorizontalScroll(page, `${name} ${title}`);
+    await expectAccessible(page, `${name} ${title}`);
     await screenshot(page, folder, `${title}-${name}`);
   }
   await page.setViewportSize(APPEARANCES.light.viewport);
@@ -129,8 +132,32 @@ export async function expectNoButtons(page, where) {
 
 /** @param {Page} page @param {string} where */
 export async function expectNoHorizontalScroll(page, where) {
-  const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  expect(excess <= 0, `${where}: the page is ${excess} px wider than the window`);
+  const { excess, widest } = await page.evaluate(() => {
+    const excess = document.documentElement.scrollWidth - window.innerWidth;
+    const wide = [...document.querySelectorAll("body *")].filter(
+      (element) => element.getBoundingClientRect().right > window.innerWidth,
+    );
+    return { excess, widest: wide.map((element) => element.outerHTML.slice(0, 80)).slice(0, 5) };
+  });
+  expect(excess <= 0, `${where}: the page is ${excess} px wider than the window:\n${widest.join("\n")}`);
+}
+
+/** Check a page by all of axe's rules. @param {Page} page @param {string} where */
+export async function expectAccessible(page, where) {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+  const violations = await page.evaluate(async () => {
+    const { axe } = /** @type {{ axe: import("axe-core") }} */ (/** @type {unknown} */ (window));
+    const { violations } = await axe.run({ resultTypes: ["violations"] });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+  });
+  expect(violations.length === 0, `${where} violates axe's rules:\n${violations.join("\n")}`);
+}
+
+/** The focus must be on a part of the page, after the element that had it is gone. @param {Page} page @param {string} after */
+export async function expectFocusKept(page, after) {
+  const isLost = () => page.evaluate(() => document.activeElement === document.body);
+  for (let tries = 0; tries < 20 && (await isLost()); tries++) await page.waitForTimeout(50);
+  expect(!(await isLost()), `after ${after} the focus is lost`);
 }
 
 /**

@@ -1,14 +1,27 @@
-/** A fake chat function on a real socket, which answers slowly and can pause or break its streams. */
+/** Fake functions on a real socket. The chat function answers slowly and can pause or break its streams. */
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "[1]"];
+export const WORDS: readonly string[] = [
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+  "[1]",
+];
 const WORD_EVERY_MS = 150;
 /** A paused answer waits before this word. */
 const PAUSE_BEFORE = WORDS.indexOf("six");
-const CITATION = { documentId: "d1", start: 0, end: 4, headingPath: [], url: null, text: "Text" };
+const PAGE_SIZE = 200;
+const CITATION: Citation = { documentId: "d1", start: 0, end: 4, headingPath: [], url: null, text: "Text" };
 const SOURCE = {
   type: "source-document",
   sourceId: "1",
@@ -18,6 +31,15 @@ const SOURCE = {
 };
 const UNREACHABLE = { title: "Not reachable", detail: "The database is not responding.", status: 503 };
 const REVOKED = { title: "Unauthorized", detail: "The token has been revoked.", status: 401 };
+
+interface Citation {
+  documentId: string;
+  start: number;
+  end: number;
+  headingPath: string[];
+  url: string | null;
+  text: string;
+}
 
 interface Answer {
   id: string;
@@ -30,7 +52,7 @@ interface Question {
   messages: { id: string; parts: { text: string }[] }[];
 }
 
-/** An in-memory chat function that gives every question the same slow answer. */
+/** An in-memory chat function that gives every question the same slow answer, and some documents. */
 export class ChatFunction {
   readonly #server = createServer((request, response) => void this.#serve(request, response));
   readonly #conversations = new Map<string, unknown[]>();
@@ -44,6 +66,13 @@ export class ChatFunction {
   resumeFailures = 0;
   /** Whether answers pause halfway. */
   isPaused = false;
+  /** The words of the next answers. */
+  words: readonly string[] = WORDS;
+  wordEveryMs = WORD_EVERY_MS;
+  /** The passage of the next answers. */
+  citation = CITATION;
+  /** Documents by ID. */
+  readonly documents = new Map<string, unknown>();
 
   async start(): Promise<string> {
     this.#server.listen(0, "127.0.0.1");
@@ -69,21 +98,53 @@ export class ChatFunction {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
     for await (const chunk of request) body += String(chunk);
-    const { pathname } = new URL(request.url ?? "", "http://chat");
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://chat");
     const [, , resource = "", id = "", action = ""] = pathname.split("/");
     if (this.revoked.has(request.headers.authorization?.replace("Bearer ", "") ?? "")) send(response, 401, REVOKED);
     else if (resource === "chat" && id === "") this.#ask(JSON.parse(body) as Question, response);
     else if (resource === "chat" && action === "stop") this.#stop(id, response);
     else if (resource === "chat" && this.resumeFailures-- > 0) send(response, 503, UNREACHABLE);
     else if (resource === "chat") resume(this.#running.get(id), response);
-    else if (resource === "conversations" && id === "") send(response, 200, { conversations: this.#list() });
+    else if (resource === "conversations" && id === "") send(response, 200, this.#list(searchParams.get("after")));
+    else if (resource === "conversations" && request.method === "DELETE") this.#delete(id, response);
     else if (resource === "conversations") this.#read(id, response);
+    else if (resource === "documents") this.#readDocument(id, response);
     else send(response, 200, { sources: [] });
   }
 
-  #list(): unknown[] {
+  /** Add a stored conversation. */
+  store(id: string, ...messages: unknown[]): void {
+    this.#conversations.set(id, messages);
+  }
+
+  /** Delete all conversations and restore the first settings. */
+  reset(): void {
+    this.#conversations.clear();
+    this.documents.clear();
+    this.questions.length = 0;
+    [this.isPaused, this.words, this.wordEveryMs, this.citation] = [false, WORDS, WORD_EVERY_MS, CITATION];
+  }
+
+  #list(after: string | null): unknown {
     const now = new Date().toISOString();
-    return [...this.#conversations.keys()].map((id) => ({ id, title: "A question", created_at: now, updated_at: now }));
+    const ids = [...this.#conversations.keys()];
+    const page = ids.slice(Number(after), Number(after) + PAGE_SIZE);
+    const next = Number(after) + PAGE_SIZE;
+    return {
+      conversations: page.map((id) => ({ id, title: `Question ${id}`, created_at: now, updated_at: now })),
+      next: next < ids.length ? next.toString() : null,
+    };
+  }
+
+  #delete(id: string, response: ServerResponse): void {
+    this.#conversations.delete(id);
+    response.writeHead(204).end();
+  }
+
+  #readDocument(id: string, response: ServerResponse): void {
+    const document = this.documents.get(id);
+    if (document) send(response, 200, document);
+    else send(response, 404, { title: "Document not found", detail: `Document not found: ${id}.`, status: 404 });
   }
 
   #read(id: string, response: ServerResponse): void {
@@ -114,11 +175,11 @@ export class ChatFunction {
   }
 
   async #write(conversation: string, answer: Answer): Promise<void> {
-    const source = { ...SOURCE, providerMetadata: { headwater: CITATION } };
+    const source = { ...SOURCE, providerMetadata: { headwater: this.citation } };
     publish(answer, { type: "start", messageId: answer.id }, source, { type: "text-start", id: "t1" });
     let text = "";
-    for (const [n, word] of WORDS.entries()) {
-      do await new Promise((next) => setTimeout(next, WORD_EVERY_MS));
+    for (const [n, word] of this.words.entries()) {
+      do await new Promise((next) => setTimeout(next, this.wordEveryMs));
       while (n === PAUSE_BEFORE && this.isPaused && this.#running.has(conversation));
       if (!this.#running.has(conversation)) break;
       text += `${word} `;

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { addSource, ask } from "./actions.mjs";
 import {
   expect,
+  expectAccessible,
   expectNoErrors,
   expectNoHorizontalScroll,
   expectVisibleFocus,
@@ -148,11 +149,13 @@ async function checkPages(page, { name, chat, passage }) {
     if (place === "document") await page.locator("mark").first().waitFor();
     await page.waitForLoadState("networkidle");
     await expectNoHorizontalScroll(page, `${name} ${path}`);
+    await expectAccessible(page, `${name} ${path}`);
     await screenshot(page, `${name}-${place}`);
   }
   await page.goto(chat);
   await page.getByRole("article", { name: "Answer" }).last().waitFor();
   await expectNoHorizontalScroll(page, `${name} chat`);
+  await expectAccessible(page, `${name} chat`);
   await screenshot(page, `${name}-chat`);
   await page
     .getByRole("button", { name: /^Citation \d+: ./ })
@@ -160,6 +163,7 @@ async function checkPages(page, { name, chat, passage }) {
     .click();
   await page.getByRole("dialog").locator("mark").first().waitFor();
   await expectNoHorizontalScroll(page, `${name} passage`);
+  await expectAccessible(page, `${name} passage`);
   await screenshot(page, `${name}-passage`);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Manage documents and runs in a real browser: reject and accept removals, restore a document, do a dry run, inspect and
-// retry failures, upload a document, pause a source, cancel a run. First, a reader views the same pages.
+// retry failures, upload a document, change it after it was cited, pause a source, cancel a run. First, a reader views the
+// same pages.
 //
 //   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN
 //
@@ -9,8 +10,17 @@
 // open. Prints one line for each stage. On a failure, prints what was expected, saves a screenshot (failed.png) and exits
 // with 1. CHROMIUM is the browser's program (/usr/bin/chromium).
 
-import { ask, signIn } from "./actions.mjs";
-import { checkAppearances, expect, expectNoButtons, expectVisibleFocus, inBrowser, screenshot } from "./browser.mjs";
+import { cardOf, openDocuments, openSources, signIn } from "./actions.mjs";
+import {
+  checkAppearances,
+  expect,
+  expectFocusKept,
+  expectNoButtons,
+  expectVisibleFocus,
+  inBrowser,
+  screenshot,
+} from "./browser.mjs";
+import { uploadManually } from "./manual-document.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -18,27 +28,6 @@ const [base = "", cloud = "", folder = "", owner = "", reader = "", cloudToken =
 if (cloudToken === "") {
   console.error("usage: manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN");
   process.exit(2);
-}
-
-/** Find the card of a source. @param {Page} page @param {string} name */
-function cardOf(page, name) {
-  return page.getByRole("article", { name });
-}
-
-/** @param {Page} page @param {string} name */
-async function openSources(page, name) {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Sources" }).click();
-  const card = cardOf(page, name);
-  await card.waitFor();
-  return card;
-}
-
-/** @param {Page} page @param {string} name @param {string} shown */
-async function openDocuments(page, name, shown) {
-  await (await openSources(page, name)).getByRole("link", { name: "Documents" }).click();
-  await page.getByRole("heading", { name: `Documents in ${name}` }).waitFor();
-  await page.getByLabel("Show", { exact: true }).selectOption(shown);
-  return page.getByRole("list", { name: "Documents" }).getByRole("listitem");
 }
 
 /** A reader sees withheld removals but no buttons to decide. @param {Page} page */
@@ -88,6 +77,7 @@ async function acceptAndRestore(page) {
   const title = ((await restore.getAttribute("aria-label")) ?? "").replace("Restore ", "");
   await restore.click();
   await rows.nth(24).waitFor({ state: "detached" });
+  await expectFocusKept(page, "restoring a document");
   await page.getByLabel("Show", { exact: true }).selectOption("current");
   await rows.filter({ hasText: title }).getByText("restored, no longer in the source").waitFor();
   await expectVisibleFocus(page, 10);
@@ -125,27 +115,6 @@ async function retry(page) {
   await page.getByRole("heading", { name: "Retry of broken" }).waitFor();
   await page.getByText("Retried with errors", { exact: true }).waitFor();
   return failed;
-}
-
-/** Upload a document manually, ask about it, and remove it. @param {Page} page */
-async function uploadManually(page) {
-  const rows = await openDocuments(page, "kept", "added");
-  await page.getByText("Add a document manually").click();
-  const form = page.getByRole("form", { name: "Add a document manually" });
-  await form.getByLabel("Path").fill("notes/../on-call.md");
-  await form.getByLabel("Text").fill("# On call\n\nWhoever is on call carries the marmalade pager.\n");
-  await form.getByRole("button", { name: "Add document" }).click();
-  await form.getByRole("alert").getByText("Use a path such as notes/install.md").waitFor();
-  await checkAppearances(page, folder, "by-hand");
-  await form.getByLabel("Path").fill("notes/on-call.md");
-  await form.getByRole("button", { name: "Add document" }).click();
-  await page.getByRole("status").getByText("Manual change applied").waitFor();
-  await rows.filter({ hasText: "notes/on-call.md" }).waitFor();
-  await ask(page, "Who carries the marmalade pager?");
-  await openDocuments(page, "kept", "added");
-  await rows.getByRole("button", { name: "Remove On call" }).click();
-  await page.getByRole("button", { name: "Remove document" }).click();
-  await page.getByText("No documents were added manually.").waitFor();
 }
 
 /** @param {Page} page */
@@ -206,8 +175,8 @@ await inBrowser(folder, async (openPage, errors) => {
   console.log("ok dry run");
   const failed = await retry(page);
   console.log("ok retried failures");
-  await uploadManually(page);
-  console.log("ok uploaded and removed a document");
+  await uploadManually(page, folder);
+  console.log("ok uploaded, changed and removed a document");
   await pauseAndResume(page);
   console.log("ok paused and resumed");
   await cancel(page, failed);

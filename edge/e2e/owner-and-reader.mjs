@@ -10,6 +10,7 @@ import { addSource, ask, signIn } from "./actions.mjs";
 import {
   checkAppearances,
   expect,
+  expectFocusKept,
   expectNoButtons,
   expectNoErrors,
   expectVisibleFocus,
@@ -73,6 +74,7 @@ async function addReader(page) {
   await page.getByLabel("Role of Rolf from support").waitFor();
   const members = await page.getByRole("list", { name: "Members" }).getByRole("listitem").count();
   expect(members === 2, `there are ${members} members`);
+  await expectFocusKept(page, "adding a member");
 }
 
 /** Do what an owner does in the first hour. @param {Page} page */

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { CHROMIUM, expectNoHorizontalScroll, expectVisibleFocus, launch, open } from "./browser.mjs";
+import { CHROMIUM, expectNoHorizontalScroll, expectVisibleFocus, launch, NARROW, open } from "./browser.mjs";
 import { apiKey, Issuer } from "../worker/testing/credentials";
 import { startIssuer } from "../worker/testing/issuer";
 import { listen, type TestServer } from "../worker/testing/fixtures";
@@ -173,7 +173,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   });
 
   it("as an owner allows managing members and API keys, on a narrow screen too", async () => {
-    await page.setViewportSize({ width: 380, height: 760 });
+    await page.setViewportSize(NARROW);
     await signIn("/workspace");
     await page.getByText("Add a member").click();
     const adding = page.getByRole("form", { name: "Add a member" });

@@ -11,12 +11,22 @@ import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
 import { createConversation, followUrl, type NewConversation } from "./new-conversation";
 import { OpenPassage } from "./open-passage";
+import { useOtherTabs } from "./other-tabs";
 import type { Passage } from "./message-parts";
 
 /** The chat: the list of conversations, the open conversation, and the document of an opened citation. */
 export function ChatPage({ id }: { id: string | null }): ReactNode {
   const list = usePages(listConversations);
   const { pages, reload } = list;
+  const isLong = pages !== null && pages.length > 1;
+  useOtherTabs(
+    useCallback(
+      (changed) => {
+        if (changed !== null || !isLong) reload(); // which shows the first page only
+      },
+      [reload, isLong],
+    ),
+  );
   const { current, isNew, reset } = useCurrentConversation(id);
   const [opened, setOpened] = useState<Passage | null>(null);
   const [listIsOpen, setListIsOpen] = useState(false);

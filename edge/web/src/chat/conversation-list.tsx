@@ -1,4 +1,4 @@
-import { useRef, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { deleteConversation } from "../api/conversations";
 import type { ConversationPage, ConversationSummary } from "../api/types";
 import { chatPath } from "../routing/route";
@@ -10,6 +10,7 @@ import { MoreButton } from "../ui/more-button";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import type { Pages } from "../ui/use-pages";
+import { announceChange } from "./other-tabs";
 
 interface Props {
   list: Pages<ConversationPage>;
@@ -23,11 +24,10 @@ interface Props {
 export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
   const { pages, problem, reload, more } = list;
   const conversations = pages?.flatMap((page) => page.conversations);
-  const newButton = useRef<HTMLButtonElement>(null);
   const [deleting, setDeleting] = useState<ConversationSummary | null>(null);
   return (
     <>
-      <button ref={newButton} type="button" className="new" onClick={onNew}>
+      <button type="button" className="new" onClick={onNew}>
         <PlusIcon />
         New chat
       </button>
@@ -63,7 +63,6 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
           onDone={() => {
             setDeleting(null);
             onDeleted(deleting.id);
-            newButton.current?.focus(); // the button that had the focus is gone
           }}
           onCancel={() => {
             setDeleting(null);
@@ -88,7 +87,10 @@ function DeleteConversation({ conversation, onDone, onCancel }: DeleteProps): Re
       confirm="Delete conversation"
       busy={isBusy}
       onConfirm={() => {
-        perform(deleteConversation(conversation.id), onDone);
+        perform(deleteConversation(conversation.id), () => {
+          announceChange(conversation.id);
+          onDone();
+        });
       }}
       onCancel={onCancel}
     >

@@ -1,6 +1,7 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { Message } from "../api/types";
-import { askAgain, createChat } from "./use-conversation";
+import { textOf } from "./message-parts";
+import { askAgain, createChat, refresh } from "./use-conversation";
 
 const QUESTION: Message = { id: "q1", role: "user", parts: [{ type: "text", text: "Why?" }] };
 const STORED_QUESTION: Message = { ...QUESTION, id: "another-id" };
@@ -90,7 +91,21 @@ it("keeps a question that was never sent", async () => {
     expect(requests).toContain("GET /api/conversations/c1");
   });
   await new Promise((resolve) => setTimeout(resolve));
-  expect(chat.messages).toEqual([STORED_QUESTION, ANSWER, question]);
+  expect(chat.messages).toEqual([QUESTION, ANSWER, question]);
+});
+
+it("shows a question of another tab, and resumes its answer", async () => {
+  const earlier: Message = { ...ANSWER, id: "a0" };
+  const { chat } = makeChat(QUESTION, earlier);
+  const later: Message = { id: "q2", role: "user", parts: [{ type: "text", text: "And then?" }] };
+  const rest = [{ type: "text-end", id: "t1" }, { type: "finish" }];
+  respondWith(stored(STORED_QUESTION, earlier, later), stream(...FIRST_CHUNKS, ...rest));
+  await refresh(chat);
+  expect(chat.messages.map(textOf)).toEqual(["Why?", "Because.", "And then?", "Be"]);
+  respondWith(stored(STORED_QUESTION, earlier, later, { ...ANSWER, parts: [{ type: "text", text: "Be" }] }));
+  const shown = chat.messages;
+  await refresh(chat);
+  expect(chat.messages).toBe(shown);
 });
 
 it("marks an answer that was stopped in another tab", async () => {

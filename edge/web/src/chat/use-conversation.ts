@@ -2,13 +2,14 @@
 
 import { Chat, useChat } from "@ai-sdk/react";
 import { DefaultChatTransport, type ChatStatus, type ChatTransport, type UIMessageChunk } from "ai";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { readConversation, stopAnswer } from "../api/conversations";
 import { call } from "../api/call";
 import { problemOf } from "../api/problem";
 import type { Message, MessageMetadata, Problem } from "../api/types";
 import { currentSession } from "../session/session";
 import { textOf } from "./message-parts";
+import { announceChange, useOtherTabs } from "./other-tabs";
 
 const RENDER_EVERY_MS = 50;
 
@@ -33,8 +34,8 @@ export interface ConversationState {
  * Open conversation `id` with its `stored` messages (null if it is new).
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
- * ended meanwhile, the stored messages are read again. A question that the API refuses (a status of 4xx) is removed and
- * passed to the `restoreQuestion` of the first render.
+ * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
+ * tab. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
  */
 export function useConversation(
   id: string,
@@ -51,6 +52,14 @@ export function useConversation(
   const { messages, status, error } = useChat({ chat, resume: hasStarted, throttle: RENDER_EVERY_MS });
   if (!hasStarted && status === "streaming") setHasStarted(true);
   useEffect(() => () => void chat.stop(), [chat]);
+  useOtherTabs(
+    useCallback(
+      (changed) => {
+        if (changed === null || changed === id) void refresh(chat);
+      },
+      [id, chat],
+    ),
+  );
 
   return {
     messages,
@@ -106,10 +115,12 @@ class Transport extends DefaultChatTransport<Message> {
     this.#onRefused = on.refused;
   }
 
-  override sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
+  override async sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
     this.isReconnecting = false;
     this.#isAsking = options.trigger === "submit-message";
-    return super.sendMessages(options);
+    const stream = await super.sendMessages(options);
+    announceChange(options.chatId); // the question is stored
+    return stream;
   }
 
   override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
@@ -151,7 +162,14 @@ export function createChat(
       if (question) restoreQuestion(textOf(question), chat.messages.length === 0);
     },
   });
-  const chat = new Chat<Message>({ id, messages: stored ?? [], transport });
+  const chat = new Chat<Message>({
+    id,
+    messages: stored ?? [],
+    transport,
+    onFinish: () => {
+      announceChange(id);
+    },
+  });
   return { chat, transport };
 }
 
@@ -159,19 +177,36 @@ function isUnauthorized(error: unknown): boolean {
   return problemOf(error).status === 401;
 }
 
-/** No answer is in progress: read the stored messages, unless the last answer is complete. Keeps questions that were never sent. */
+/** No answer is in progress: read the stored messages, unless the last answer is complete. */
 async function catchUp(chat: Chat<Message>): Promise<void> {
   const last = chat.lastMessage;
-  if (last?.role === "assistant" && last.metadata) return;
+  if (last?.role !== "assistant" || !last.metadata) await readStored(chat);
+}
+
+/** Show what was asked and answered elsewhere: read the stored messages, and resume an answer in progress. */
+export async function refresh(chat: Chat<Message>): Promise<void> {
+  if (chat.status !== "ready" || chat.messages.length === 0) return;
+  const before = chat.messages;
+  await readStored(chat);
+  if (chat.messages !== before && chat.lastMessage?.role === "user") await chat.resumeStream();
+}
+
+/** Replace the messages by the stored ones if they differ. Keeps questions that were never sent. */
+async function readStored(chat: Chat<Message>): Promise<void> {
   try {
     const { messages } = await readConversation(chat.id);
     // Stored questions have other IDs, so they are matched by number.
     const questions = messages.filter((message) => message.role === "user").length;
     const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
-    if (chat.status === "ready") chat.messages = [...messages, ...unstored];
+    const all = [...messages, ...unstored];
+    if (chat.status === "ready" && describe(all) !== describe(chat.messages)) chat.messages = all;
   } catch {
     // Keep the messages as they are; the user can ask again.
   }
+}
+
+function describe(messages: readonly Message[]): string {
+  return JSON.stringify(messages.map((message) => [textOf(message), message.metadata?.state ?? "complete"]));
 }
 
 async function stop(chat: Chat<Message>): Promise<void> {

@@ -9,6 +9,7 @@ import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
+import { useKeptFocus } from "./use-kept-focus";
 import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
 
@@ -23,6 +24,7 @@ export function App(): ReactNode {
 function Shell(): ReactNode {
   const route = useRoute();
   const main = useFocusOnPageChange(pageKey(route));
+  useKeptFocus();
   return (
     <>
       <a
