@@ -4,9 +4,10 @@ import time
 from email.utils import formatdate
 
 import pytest
+from urllib3 import HTTPHeaderDict
 
 from headwater.errors import MAX_RETRY_AFTER_S, UpstreamError
-from headwater.retry_after import read_retry_after
+from headwater.retry_after import read_pause, read_retry_after
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("17", 17), (" 17 ", 17), ("1.5", 1.5), ("007", 7)])
@@ -64,3 +65,22 @@ def test_huge_value_is_limited_to_a_year(value: str) -> None:
 @pytest.mark.parametrize("value", [float("nan"), -0.1, float("-inf"), None])
 def test_error_ignores_pauses_that_are_no_time(value: float | None) -> None:
     assert UpstreamError("busy", value).retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "+60"}, 60),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "-60"}, 0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "+60", "retry-after": "7"}, 7),
+        ({"x-ratelimit-remaining": "12", "x-ratelimit-reset": "+60"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, None),
+        ({"x-ratelimit-remaining": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_pause_ends_at_githubs_reset(headers: dict[str, str], seconds: float | None) -> None:
+    reset = headers.get("x-ratelimit-reset", "")
+    if reset[:1] in ("+", "-"):
+        headers = {**headers, "x-ratelimit-reset": str(round(time.time()) + int(reset))}
+    assert read_pause(HTTPHeaderDict(headers)) == (None if seconds is None else pytest.approx(seconds, abs=5))

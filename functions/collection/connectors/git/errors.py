@@ -14,7 +14,7 @@ from urllib3 import BaseHTTPResponse
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import DeadlineExceeded, exceeded_limit_s
 from headwater.redaction import quote
-from headwater.retry_after import read_retry_after
+from headwater.retry_after import read_pause
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _NOT_AVAILABLE = ("not our ref", "not valid", "unadvertised object")  # servers' answers for objects they don't send
@@ -31,7 +31,7 @@ class ObjectNotAvailable(PermanentError):
 def check_response(response: BaseHTTPResponse, url: str, *, has_token: bool, is_first: bool) -> None:
     """Raise the error that an HTTP status stands for. The first response also shows whether this is a Git server."""
     status, headers = response.status, response.headers
-    retry_after_s = read_retry_after(headers.get("Retry-After"))
+    retry_after_s = read_pause(headers)
     if status == 429 or status >= 500 or (status == 403 and retry_after_s is not None):
         raise UpstreamError(f"{url} answered with HTTP {status}. Try again later.", retry_after_s)
     if status in (401, 403):
