@@ -11,8 +11,8 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 def read_pause(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a response asks to wait; None if it doesn't ask. `headers` ignores case.
 
-    GitHub sends no `Retry-After` with its primary rate limit, but `X-RateLimit-Remaining: 0` and the time of the reset in
-    seconds since 1970 (GitHub, "Rate limits for the REST API").
+    GitHub sends no `Retry-After` with its primary rate limit, but `X-RateLimit-Remaining: 0` and the time of the reset
+    in seconds since 1970 (GitHub, "Rate limits for the REST API").
     """
     asked_s = read_retry_after(headers.get("Retry-After"))
     reset_at = headers.get("X-RateLimit-Reset", "")
