@@ -1,10 +1,8 @@
 /** Malformed and hostile requests over TCP: at most one request reaches a function, with the Worker's headers only. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TestServer } from "../worker/testing/fixtures";
-import { startUpstream } from "../worker/testing/upstream";
 import { exchange } from "./raw-client";
-import { startWorkerd, type Workerd } from "./workerd";
+import { serveWorker, type ServedWorker } from "./served-worker";
 import { LOCAL_TOKEN } from "./wrangler";
 
 /** The headers that a function may get: the client's, the Worker's, and those of the connection to the function. */
@@ -14,27 +12,18 @@ const ALLOWED = new Set([
   ...["host", "content-length", "connection"],
 ]);
 
-let upstream: TestServer;
-let edge: Workerd;
+let edge: ServedWorker;
 
 beforeAll(async () => {
-  upstream = await startUpstream();
-  edge = await startWorkerd(upstream.url);
+  edge = await serveWorker();
 });
 
-afterAll(async () => {
-  await edge.close();
-  await upstream.close();
-});
+afterAll(() => edge.close());
 
 /** The request that the function received, from its echo. */
 function echoIn(received: string): { url: string; headers: Record<string, string> } {
   const json = received.slice(received.indexOf("{"), received.lastIndexOf("}") + 1);
   return JSON.parse(json) as { url: string; headers: Record<string, string> };
-}
-
-async function requestCount(name: string): Promise<number> {
-  return ((await (await fetch(`${upstream.url}/counted?of=${name}`)).json()) as { count: number }).count;
 }
 
 const AUTHORIZATION = `Authorization: Bearer ${LOCAL_TOKEN}\r\n`;
@@ -73,7 +62,7 @@ describe("a request with ambiguous framing", () => {
     const name = crypto.randomUUID();
     const head = `POST /api/sources?of=${name} HTTP/1.1\r\nHost: 127.0.0.1\r\n${AUTHORIZATION}${headers}\r\n\r\n`;
     const { received } = await exchange(edge.port, head + rest);
-    expect(await requestCount(name)).toBeLessThanOrEqual(1);
+    expect(await edge.requestCount(name)).toBeLessThanOrEqual(1);
     expect(received).not.toContain("Bearer x");
     expect(received).not.toMatch(/"transfer-encoding"/);
   });

@@ -3,23 +3,16 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { TestServer } from "../worker/testing/fixtures";
-import { startUpstream } from "../worker/testing/upstream";
-import { startWorkerd, type Workerd } from "./workerd";
+import { serveWorker, type ServedWorker } from "./served-worker";
 import { LOCAL_TOKEN } from "./wrangler";
 
-let upstream: TestServer;
-let edge: Workerd;
+let edge: ServedWorker;
 
 beforeAll(async () => {
-  upstream = await startUpstream();
-  edge = await startWorkerd(upstream.url);
+  edge = await serveWorker();
 });
 
-afterAll(async () => {
-  await edge.close();
-  await upstream.close();
-});
+afterAll(() => edge.close());
 
 it("completes an answer when the client disconnects before the function responds", async () => {
   await disconnect("/api/chat", "early");
@@ -40,16 +33,12 @@ async function disconnect(path: string, name: string): Promise<void> {
   const query = `stream=${encodeURIComponent(name)}&late=1000&of=${encodeURIComponent(name)}`;
   const headers = { authorization: `Bearer ${LOCAL_TOKEN}` };
   const client = request(`${edge.url}${path}?${query}`, { method: "POST", headers }).end("{}");
-  await expect.poll(() => readUpstream(`/counted?of=${encodeURIComponent(name)}`)).toEqual({ count: 1 });
+  await expect.poll(() => edge.requestCount(name)).toBe(1);
   // A reset: on a plain end of the connection workerd still expects to send the response.
   client.socket?.resetAndDestroy();
   await once(client, "error");
 }
 
 function progressOf(name: string): Promise<unknown> {
-  return readUpstream(`/?stream=${encodeURIComponent(name)}`);
-}
-
-async function readUpstream(path: string): Promise<unknown> {
-  return (await fetch(upstream.url + path)).json();
+  return edge.readUpstream(`/?stream=${encodeURIComponent(name)}`);
 }

@@ -2,32 +2,21 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BODY_TIMEOUT_S, MAX_UPLOAD_BYTES } from "../worker/limits";
-import type { TestServer } from "../worker/testing/fixtures";
-import { startUpstream } from "../worker/testing/upstream";
 import { pause, RawClient } from "./raw-client";
-import { startWorkerd, type Workerd } from "./workerd";
+import { serveWorker, type ServedWorker } from "./served-worker";
 import { LOCAL_TOKEN } from "./wrangler";
 
 const CLIENTS = 64;
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 const HEADERS = `Host: 127.0.0.1\r\nAuthorization: Bearer ${LOCAL_TOKEN}\r\n`;
 
-let upstream: TestServer;
-let edge: Workerd;
+let edge: ServedWorker;
 
 beforeAll(async () => {
-  upstream = await startUpstream();
-  edge = await startWorkerd(upstream.url);
+  edge = await serveWorker();
 });
 
-afterAll(async () => {
-  await edge.close();
-  await upstream.close();
-});
-
-async function requestCount(name: string): Promise<number> {
-  return ((await (await fetch(`${upstream.url}/counted?of=${name}`)).json()) as { count: number }).count;
-}
+afterAll(() => edge.close());
 
 function openClients(head: (n: number) => string): Promise<RawClient[]> {
   return Promise.all(
@@ -76,7 +65,7 @@ describe(`${CLIENTS} clients that send their bodies byte by byte`, () => {
     expect(clients.map(({ statuses }) => statuses)).toEqual(clients.map(() => [408]));
     expect(clients.every(({ received }) => received.includes("application/problem+json"))).toBe(true);
     expect(Date.now() - started).toBeGreaterThanOrEqual(1000 * BODY_TIMEOUT_S);
-    expect(await requestCount("slow")).toBe(0);
+    expect(await edge.requestCount("slow")).toBe(0);
   });
 
   it("are served if they finish in time", async () => {
@@ -85,7 +74,7 @@ describe(`${CLIENTS} clients that send their bodies byte by byte`, () => {
     );
     await drip(clients, 10);
     await expect.poll(() => clients.map(({ statuses }) => statuses)).toEqual(clients.map(() => [200]));
-    expect(await requestCount("late")).toBe(CLIENTS);
+    expect(await edge.requestCount("late")).toBe(CLIENTS);
   });
 
   it("are forgotten when they disconnect", async () => {
@@ -95,7 +84,7 @@ describe(`${CLIENTS} clients that send their bodies byte by byte`, () => {
     await pause(500);
     for (const client of clients) client.close();
     await expectServed("/api/chat");
-    expect(await requestCount("gone")).toBe(0);
+    expect(await edge.requestCount("gone")).toBe(0);
   });
 });
 
@@ -116,11 +105,11 @@ it("a caller with the largest upload in progress can't start another, and is ser
     second.close();
   }
   await expectServed("/api/search");
-  expect(await requestCount("large")).toBe(0);
+  expect(await edge.requestCount("large")).toBe(0);
   first.send(" ");
   await expect.poll(() => first.statuses, { timeout: 10_000 }).toEqual([200]);
   first.close();
-  expect(await requestCount("large")).toBe(1);
+  expect(await edge.requestCount("large")).toBe(1);
 });
 
 it(`${CLIENTS} clients that send their headers byte by byte delay no other client`, async () => {
@@ -128,5 +117,5 @@ it(`${CLIENTS} clients that send their headers byte by byte delay no other clien
   await expectServed("/api/search");
   expect(clients.every(isWaiting)).toBe(true);
   for (const client of clients) client.close();
-  expect(await requestCount("head")).toBe(0);
+  expect(await edge.requestCount("head")).toBe(0);
 });

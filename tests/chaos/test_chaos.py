@@ -1,4 +1,4 @@
-"""A dozen chaos schedules: processes die and freeze, tickets get lost, provider and database fail.
+"""A few chaos schedules: processes die and freeze, tickets get lost, provider and database fail.
 
 `scripts/chaos` runs more of them. docs/reliability.md says what is covered.
 """
@@ -16,6 +16,9 @@ pytestmark = [
     pytest.mark.long,
 ]
 
+SEEDS = (2, 44, 176, 276, 282)
+"""Five schedules with all engines, and with all kinds of faults, answers and fates that the first twelve seeds have."""
+
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[ScheduleRunner]:
@@ -24,7 +27,7 @@ def runner() -> Iterator[ScheduleRunner]:
         yield ScheduleRunner(world)
 
 
-@pytest.mark.parametrize("seed", range(1, 13))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_corpus_is_the_same_as_without_faults(runner: ScheduleRunner, seed: int) -> None:
     outcome = runner.run(seed)
     assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,37 +11,18 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.exc import ProgrammingError
 
-from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.runs.retention import sweep
 from headwater import logs
 from headwater.database.migrations import register_model
 from headwater.database.transactions import owner_transaction
-from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.jwt_app import JwtApp
 from tests.harness.pipeline import Pipeline, Repository
 from tests.harness.support import WORKSPACE
 
 SECRET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 ALL_ENTRIES = "select workspace_id, actor, actor_name, action, target, target_name, details from audit_log order by id"
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[FakeIssuer]:
-    with fake_issuer() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
-    with running_jwt_app(database, issuer, "collection", lambda db: AccountRoutes(db).routes()) as app:
-        yield app
-
-
-@pytest.fixture
-def ada(app: JwtApp) -> FlaskClient:
-    return app.by(app.issuer.token("ada", name="Ada"))
 
 
 def entries(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Routes of members and API keys, called by owners, members of other workspaces and API keys."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,31 +17,11 @@ from functions.collection.accounts.members import (
     change_member,
     remove_member,
 )
-from functions.collection.accounts.routes import AccountRoutes
 from headwater.auth.api_keys import hash_key, is_well_formed
 from headwater.auth.callers import Caller
 from headwater.errors import Forbidden
-from tests.fakes.token_issuer import FakeIssuer, fake_issuer
-from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.jwt_app import JwtApp
 from tests.harness.stacks import wait_until
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[FakeIssuer]:
-    with fake_issuer() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
-    with running_jwt_app(database, issuer, "collection", lambda db: AccountRoutes(db).routes()) as app:
-        yield app
-
-
-@pytest.fixture
-def ada(app: JwtApp) -> FlaskClient:
-    return app.by(app.issuer.token("ada", name="Ada"))
 
 
 def call(client: FlaskClient, method: str, path: str, status: int, body: Any = None) -> Any:

@@ -1,0 +1,33 @@
+/** The Worker in workerd, in front of a function that echoes and counts requests. */
+
+import { startUpstream } from "../worker/testing/upstream";
+import { startWorkerd } from "./workerd";
+
+export interface ServedWorker {
+  url: string;
+  port: number;
+  /** Read a page of the function, past the Worker. */
+  readUpstream: (path: string) => Promise<unknown>;
+  /** How many requests with the query `of=name` have reached the function. */
+  requestCount: (name: string) => Promise<number>;
+  close: () => Promise<void>;
+}
+
+export async function serveWorker(): Promise<ServedWorker> {
+  const upstream = await startUpstream();
+  const edge = await startWorkerd(upstream.url);
+  const readUpstream = async (path: string): Promise<unknown> => (await fetch(upstream.url + path)).json();
+  return {
+    url: edge.url,
+    port: edge.port,
+    readUpstream,
+    requestCount: async (name) => {
+      const { count } = (await readUpstream(`/counted?of=${encodeURIComponent(name)}`)) as { count: number };
+      return count;
+    },
+    close: async () => {
+      await edge.close();
+      await upstream.close();
+    },
+  };
+}
