@@ -23,6 +23,11 @@ export class RawClient {
     this.#socket.write(bytes, "latin1");
   }
 
+  /** Wait until the system has taken all bytes: of a large body, until the server has read most of it. */
+  async sent(): Promise<void> {
+    if (this.#socket.writableNeedDrain) await once(this.#socket, "drain");
+  }
+
   get isOpen(): boolean {
     return !this.#socket.closed;
   }

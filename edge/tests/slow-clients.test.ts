@@ -93,6 +93,7 @@ it("a caller with the largest upload in progress can't start another, and is ser
     `PUT /api/sources/1/documents?of=large HTTP/1.1\r\n${HEADERS}` + `Content-Length: ${MAX_UPLOAD_BYTES}\r\n\r\n`;
   const first = await RawClient.open(edge.port);
   first.send(head + " ".repeat(MAX_UPLOAD_BYTES - 1));
+  await first.sent();
   for (let n = 0; n < 3; n++) {
     const second = await RawClient.open(edge.port);
     second.send(head);
