@@ -1,17 +1,19 @@
 """The `link` step: resolve links to documents of the source.
 
-`finish` adds it together with the `embed` steps; both run at the same time. When documents were added or removed, all
-links without a target are resolved again, otherwise only those of changed documents.
+`finish` adds it together with the `embed` steps; both run at the same time. It resolves the links of changed documents,
+those that led to them, and those that may lead to them now, because a name of theirs is in the target. After a run that
+left links unresolved it resolves all.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.pipeline.addresses import FIELDS, LOGSEQ_PAGES, OTHER_NAMES, addresses, last_names
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from functions.collection.runs.locks import lock_extendable_run
 from headwater.database.transactions import json_rows
@@ -20,13 +22,17 @@ from headwater.queue.worker import StepResult
 
 MAX_LINKS_BY_NAME = 500
 """For fewer links than this, only documents with names that they may point to are read."""
+MAX_NAMES = 100
+"""If changed documents have more names than this, all links are resolved."""
+MAX_FRONT_MATTER_BYTES = 20_000
+"""Larger aliases are ignored, so that the addresses of all documents fit into memory."""
 
 
 @dataclass(frozen=True)
 class LinkInput:
-    """What a `link` step reads: ids of the source's documents by key, and the links to resolve."""
+    """What a `link` step reads: the source's documents (id, key and front matter), and the links to resolve."""
 
-    documents: dict[str, uuid.UUID]
+    documents: Sequence[Any]
     links: Sequence[Any]
 
 
@@ -39,31 +45,41 @@ class Link:
     """Handler of `link` steps."""
 
     def gather(self, tx: Connection, step: Step) -> LinkInput:
-        """Read the links whose targets may have changed."""
+        """Read the links whose targets may have changed, and the documents that they may point to."""
         values = {"run_id": step.run_id}
-        keys_changed = tx.execute(_KEYS_CHANGED, values).scalar_one()
-        links = tx.execute(_SELECT_UNRESOLVED if keys_changed else _SELECT_UNRESOLVED_OF_CHANGED, values).all()
-        names = None
+        names = _changed_names(tx.execute(_SELECT_CHANGED, values))
+        is_short = len(names) <= MAX_NAMES
+        links = tx.execute(_SELECT_LINKS, {**values, "names": json_rows(sorted(names)) if is_short else None}).all()
+        names_of_targets = None
         if len(links) < MAX_LINKS_BY_NAME:
-            names = json_rows(sorted(possible_names((link.key, link.kind, link.target) for link in links)))
-        documents = tx.execute(_SELECT_DOCUMENTS, {**values, "names": names}) if links else ()
-        return LinkInput({row.key: row.id for row in documents}, links)
+            names_of_targets = json_rows(sorted(possible_names((link.key, link.kind, link.target) for link in links)))
+        documents = tx.execute(_SELECT_DOCUMENTS, {**values, "names": names_of_targets}).all() if links else ()
+        return LinkInput(documents, links)
 
     def compute(self, gathered: LinkInput) -> list[dict[str, Any]]:
-        """Resolve links to documents."""
-        resolver = LinkResolver(gathered.documents)
-        resolved = ((link.id, resolver.resolve(link.key, link.kind, link.target)) for link in gathered.links)
-        return [{"id": link_id, "target": gathered.documents[key]} for link_id, key in resolved if key is not None]
+        """Resolve links to documents; returns those that change."""
+        resolver = LinkResolver({document.key: document.front_matter or {} for document in gathered.documents})
+        ids: dict[str | None, uuid.UUID] = {document.key: document.id for document in gathered.documents}
+        resolved = ((link, ids.get(resolver.resolve(link.key, link.kind, link.target))) for link in gathered.links)
+        return [{"id": link.id, "target": target} for link, target in resolved if target != link.target_document_id]
 
     def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> StepResult:
-        """Store the targets of links, and remove targets that are gone."""
+        """Store the targets of links."""
         lock_extendable_run(tx, step.run_id)
-        tx.execute(_CLEAR_REMOVED_TARGETS, {"run_id": step.run_id})
         tx.execute(_SET_TARGETS, {"rows": json_rows(computed)})
         return StepResult()
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Leave links unchanged: `finish` reports it, and the next run resolves them."""
+
+
+def _changed_names(documents: Iterable[Any]) -> set[str]:
+    """Return the names that links may call documents by which were added, removed or may be called otherwise."""
+    names: set[str] = set()
+    for document in documents:
+        if document.action != "changed" or document.front_matter:
+            names |= last_names(document.key, addresses(document.key, document.front_matter or {}))
+    return {name for name in names if name.isascii() and name}
 
 
 # The previous run that stored documents was cancelled or failed before its `link` step, or that step failed.
@@ -81,42 +97,50 @@ _IS_NEEDED = sa.text(f"""
     from runs r where r.id = :run_id
 """)
 
-# Keys were added or removed: a link without a target may have one now.
-_KEYS_CHANGED = sa.text(f"""
-    select exists (select 1 from run_items where run_id = r.id and action in ('added', 'removed')) or {_LEFT_UNRESOLVED}
-    from runs r where r.id = :run_id
+_FIELDS = f"array{[*FIELDS]!r}"
+
+# The fields that add addresses, null if the document has none of them.
+_ADDRESS_FIELDS = f"""case when octet_length(cast(d.front_matter as text)) <= {MAX_FRONT_MATTER_BYTES}
+      and (jsonb_exists_any(d.front_matter, {_FIELDS}) or d.key ~ '{LOGSEQ_PAGES}') then jsonb_strip_nulls(
+      jsonb_build_object({", ".join(f"'{field}', d.front_matter -> '{field}'" for field in (*FIELDS, "title"))})) end"""
+
+_SELECT_CHANGED = sa.text(f"""
+    select d.key, i.action, {_ADDRESS_FIELDS} as front_matter from run_items i
+    join runs r on r.id = i.run_id join documents d on d.source_id = r.source_id and d.key = i.key
+    where i.run_id = :run_id and i.action <> 'skipped'
 """)
 
 # For a few links, only documents with possible names, folded as in `resolve`. Postgres folds only ASCII that way, so
 # all other names are included.
-_SELECT_DOCUMENTS = sa.text("""
-    select d.key, d.id from documents d join runs r on r.source_id = d.source_id
+_SELECT_DOCUMENTS = sa.text(f"""
+    select d.key, d.id, {_ADDRESS_FIELDS} as front_matter from documents d join runs r on r.source_id = d.source_id
     where r.id = :run_id and d.deleted_at is null
       and (cast(:names as json) is null or octet_length(d.key) <> length(d.key)
+        or d.key ~* '{OTHER_NAMES}' or jsonb_exists_any(d.front_matter, {_FIELDS})
         or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
 """)
 
-_IS_PATH = "l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'"
-
-_SELECT_UNRESOLVED_OF_CHANGED = sa.text(f"""
-    select l.id, d.key, l.kind, l.target from run_items i
-    join runs r on r.id = i.run_id
-    join documents d on d.source_id = r.source_id and d.key = i.key and d.deleted_at is null
-    join relations l on l.document_id = d.id
-    where i.run_id = :run_id and l.target_document_id is null and {_IS_PATH}
-""")
-
-# Links without a target, and links whose target was removed.
-_SELECT_UNRESOLVED = sa.text(f"""
-    select l.id, d.key, l.kind, l.target from relations l
-    join documents d on d.id = l.document_id join runs r on r.source_id = d.source_id
-    left join documents t on t.id = l.target_document_id
-    where r.id = :run_id and d.deleted_at is null and {_IS_PATH} and (t.id is null or t.deleted_at is not null)
-""")
-
-_CLEAR_REMOVED_TARGETS = sa.text("""
-    update relations l set target_document_id = null from documents t, runs r
-    where r.id = :run_id and t.source_id = r.source_id and t.deleted_at is not null and l.target_document_id = t.id
+# A target that is encoded, not ASCII or ends with a folder may stand for any name.
+_SELECT_LINKS = sa.text(f"""
+    with run as (
+      select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
+      from runs r where r.id = :run_id
+    ), changed as (
+      select d.id from run join run_items i on i.run_id = run.id and i.action <> 'skipped'
+      join documents d on d.source_id = run.source_id and d.key = i.key
+    ), name as (
+      select value from json_array_elements_text(cast(:names as json))
+    ), affected as (
+      select l.id from changed join relations l on l.document_id = changed.id
+      union select l.id from changed join relations l on l.target_document_id = changed.id
+      union select l.id from run join documents d on d.source_id = run.source_id and d.deleted_at is null
+        join relations l on l.document_id = d.id
+        where run.all_links or exists (select 1 from name) and (l.target ~ '[^\\x01-\\x7f]|%|(^|/)[.]*/?([?#].*)?$'
+          or exists (select 1 from name where position(name.value in lower(l.target collate "C")) > 0))
+    )
+    select l.id, d.key, l.kind, l.target, l.target_document_id
+    from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id
+    where d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'
 """)
 
 _SET_TARGETS = sa.text("""

@@ -1,193 +1,284 @@
 """Resolve links between documents of a source. Pure.
 
-Links are resolved as the tools that publish Markdown do: with or without the file extension, to the index page of a
-folder, and wikilinks by name from anywhere, as in Obsidian.
+Links are resolved as the tools that publish Markdown do (docs/links.md): by path, with or without a suffix, to the page
+of a folder, by the URL that a page is published at, and wikilinks by name from anywhere, as in Obsidian.
 """
 
 import posixpath
 import re
-import unicodedata
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
-from functools import cached_property
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-PAGE_SUFFIXES = (".md", ".mdx")
-MAX_SITE_DEPTH = 16
-"""Folders above a page that may be the site's root."""
+from functions.collection.pipeline.addresses import (
+    INDEX_NAMES,
+    MAX_FOLDERS,
+    PAGE_SUFFIXES,
+    SITE_SUFFIXES,
+    Addresses,
+    addresses,
+    fold,
+    is_index,
+    is_scheme,
+    last_names,
+    last_part,
+    published_folder,
+    strip_suffix,
+)
 
-_INDEX_PAGES = ("index", "README", "readme", "_index")
+_SITE_VARIABLE = re.compile(r"\{\{-?\s*(?:site|page)\.\w+\s*-?\}\}")
+_FILTERED = re.compile(r"""\{\{-?\s*["']([^"'{}]*)["']\s*\|[^{}]*\}\}([^{}]*)""")
+_REF = re.compile(r"""\{\{[<%]-?\s*(?:rel)?ref\s+(?:path=)?["'`]?([^"'`{}<>%]*)[^{}]*\}\}([^{}]*)""")
+_TAG = re.compile(r"""\{%-?\s*(link|post_url)\s+["']?([^"'{}%]*?)["']?\s*-?%\}([^{}]*)""")
+_DOTS = frozenset({"", ".", ".."})
 
-Group = TypeVar("Group", bound=Hashable)
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
+class _Target(NamedTuple):
+    """A target without fragment and template: `rule` says how to find its `path`."""
+
+    rule: str
+    path: str
 
 
 class LinkResolver:
-    """An index of a source's keys; resolving a link takes a few look-ups, however similar the keys are.
+    """An index of a source's documents; resolving a link takes a few look-ups, however similar the keys are.
 
-    Exact links use the keys. The other indexes are built for the first link that needs them.
+    Takes the front matter of each document by its key; only fields that add addresses matter. Indexes are built for the
+    first link that needs them.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = frozenset(keys)
+    def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        self._documents = documents
+        self._suffix_groups = cache(self._group_by_suffix)
 
     @cached_property
-    def _folded(self) -> dict[str, list[str]]:
-        return _grouped(self._keys, _fold)
+    def _addresses(self) -> dict[str, Addresses]:
+        return {key: addresses(key, front_matter) for key, front_matter in self._documents.items()}
 
     @cached_property
-    def _folders(self) -> frozenset[str]:
-        return frozenset(map(posixpath.dirname, self._folded))
+    def _names(self) -> frozenset[str]:
+        return frozenset().union(*(last_names(key, own) for key, own in self._addresses.items()))
 
     @cached_property
-    def _as_spelled(self) -> "_Names":
-        return _Names(self._keys, _lower_suffix)
+    def _pages(self) -> tuple["_Paths", "_Paths"]:
+        return _Paths(self._documents, str), _Paths(self._documents, fold)
 
     @cached_property
-    def _ignoring_case(self) -> "_Names":
-        return _Names(self._keys, _fold)
+    def _published(self) -> dict[str, list[str]]:
+        return _grouped((path, key) for key, own in self._addresses.items() for path in own.paths)
+
+    @cached_property
+    def _urls(self) -> "_Nearest":
+        return _Nearest((url, key) for key, own in self._addresses.items() for url in own.urls)
+
+    @cached_property
+    def _aliases(self) -> "_Nearest":
+        return _Nearest((name, key) for key, own in self._addresses.items() for name in own.names)
 
     def resolve(self, from_key: str, kind: str, target: str) -> str | None:
         """Return the key that a link in `from_key` points to; None for other places and missing documents.
 
         `kind` is "link" or "wikilink". A target that is only a fragment is the document itself.
         """
-        if _SCHEME.match(target):
+        if is_scheme(target):
             return None
-        path = target.partition("#")[0]
-        if not path.strip():
-            return from_key if "#" in target and from_key in self._keys else None
-        if kind == "wikilink":
-            return self._by_name(from_key, path.strip())
-        return self._by_path(from_key, path.partition("?")[0])
+        rule, path = _read_target(kind, target)
+        if not path:
+            return from_key if "#" in target and from_key in self._documents else None
+        if not _may_be_index(path) and self._names.isdisjoint(_last_names(path)):
+            return None
+        if rule == "name":
+            return self._by_name(from_key, path)
+        found = self._by_path(from_key, path)
+        if found is None and not path.startswith(("/", ".")) and (rule == "ref" or "/" in path):
+            found = self._by_path(from_key, f"/{path}")  # Hugo's `ref`, and Obsidian's "Absolute path in vault"
+        return self._by_name(from_key, path) if found is None and rule == "ref" else found
 
     def _by_path(self, from_key: str, path: str) -> str | None:
-        for base in _all_bases(from_key, path):
-            page = self._page(base)
+        """Find a page by its file's path; else by the path that it is published at; else by one of its URLs."""
+        variants = dict.fromkeys((unquote(path), path))
+        for variant in variants:
+            for base in _bases(from_key, variant):
+                page = self._page(base)
+                if page is not None:
+                    return page
+        if strip_suffix(path) != path:
+            return None
+        for variant in variants:
+            page = self._by_url(from_key, variant)
             if page is not None:
                 return page
         return None
 
     def _page(self, path: str) -> str | None:
         """Find a page by its path: exactly, or else ignoring case."""
-        if path in self._keys:
+        if path in self._documents:
             return path
-        folder = _fold(path).rstrip("/")
-        if folder not in self._folders and posixpath.dirname(folder) not in self._folders:
-            return None
-        pages = _pages(path)
-        for page in pages:
-            if page in self._keys:
+        for paths in self._pages:
+            page = paths.find(path)
+            if page is not None:
                 return page
-        for page in pages:
-            keys = self._folded.get(_fold(page), ())
-            if len(keys) == 1:
-                return keys[0]
         return None
 
-    def _by_name(self, from_key: str, path: str) -> str | None:
-        """Find a page by its name or the end of its path: the only one, or the only one with this spelling.
+    def _by_url(self, from_key: str, path: str) -> str | None:
+        bases = dict.fromkeys(fold(_page_path(base)) for base in self._url_bases(from_key, path))
+        for base in bases:
+            keys = self._published.get(base, ())
+            if len(keys) == 1:
+                return keys[0]
+        for base in bases:
+            parts = base.split("/")
+            for depth in range(min(len(parts), MAX_FOLDERS)):
+                page = self._urls.find("/".join(parts[depth:]), from_key)
+                if page is not None:
+                    return page
+        return None
 
-        Otherwise the one in the link's folder, if it is the only one there.
-        """
+    def _url_bases(self, from_key: str, path: str) -> Iterator[str]:
+        """Yield the paths that a URL may mean: relative to the page's folder, or to the page itself, as published."""
+        yield from _bases(from_key, path)
+        folder = published_folder(posixpath.dirname(from_key))
+        yield from _bases(f"{folder}/page", path)
+        own = self._addresses.get(from_key)
+        if own is None or path.startswith("/") or not path.strip("./"):
+            return
+        for address in (*own.paths, *own.urls):
+            yield from _bases(address, path)
+            yield from _bases(f"{address}/page", path)
+
+    def _by_name(self, from_key: str, path: str) -> str | None:
+        """Find a page by its name or the end of its path, the nearest of several; else by another name."""
         if path.startswith(("./", "../")):
             return self._by_path(from_key, path)
         name = path.strip("/")
-        names = [name + suffix for suffix in ("", *PAGE_SUFFIXES)]
-        found = self._ignoring_case.find(names)
-        if len(found) > 1:
-            spelled = names[:1] if _lower_suffix(name).endswith(PAGE_SUFFIXES) else names
-            found = self._as_spelled.find(spelled)
-            if len(found) > 1:
-                found = self._as_spelled.find_next_to(from_key, spelled)
-            elif not found:
-                found = self._ignoring_case.find_next_to(from_key, names)
-        return found[0] if len(found) == 1 else None
+        parts = name.count("/") + 1
+        for spell in (str, fold):
+            found = self._suffix_groups(parts, spell).find(spell(name), from_key)
+            if found is not None:
+                return found
+        return self._aliases.find(fold(name), from_key)
+
+    def _group_by_suffix(self, parts: int, spell: Callable[[str], str]) -> "_Nearest":
+        """Group keys by their last parts, with and without the page's suffix."""
+        return _Nearest(pair for key in self._documents for pair in _suffixes(key, parts, spell))
 
 
-class _Names:
-    """Finds keys by their names, or by the ends of their paths. Returns two at most: more are as ambiguous."""
+class _Paths:
+    """Finds pages by their path without suffix, as it is spelled or folded."""
 
-    def __init__(self, keys: Collection[str], spell: Callable[[str], str]) -> None:
+    def __init__(self, keys: Iterable[str], spell: Callable[[str], str]) -> None:
         self._spell = spell
-        pairs = sorted((self._reversed(key), key) for key in keys)
-        self._paths = [path for path, _ in pairs]
-        self._keys = [key for _, key in pairs]
-        self._in_folders = _grouped(keys, self._place)
+        self._files: dict[str, list[str]] = defaultdict(list)
+        self._indexes: dict[str, list[str]] = defaultdict(list)
+        for key in sorted(keys, key=_preference):
+            stem = strip_suffix(key)
+            if spell is not str:
+                self._files[spell(key)].append(key)
+            if stem != key:
+                self._files[spell(stem)].append(key)
+                if is_index(stem):
+                    self._indexes[spell(posixpath.dirname(stem))].append(key)
 
-    def find(self, names: Iterable[str]) -> list[str]:
-        """Find the keys that end with one of several names."""
-        found: list[str] = []
-        for name in names:
-            path = self._reversed(name)
-            at = bisect_left(self._paths, path)
-            found += [self._keys[n] for n in range(at, min(at + 2, len(self._keys))) if self._paths[n].startswith(path)]
-        return found[:2]
+    def find(self, path: str) -> str | None:
+        """Find the page of a path: a file, or the page of a folder, which comes first after a slash at the end."""
+        stem = self._spell(path.rstrip("/"))
+        page = strip_suffix(stem, SITE_SUFFIXES)
+        folder = posixpath.dirname(page) if page != stem and last_part(page).lower() == "index" else page
+        file = self._file(stem) or self._file(page)
+        index = next(iter(self._indexes.get(folder, ())), None)
+        return index or file if path.endswith("/") else file or index
 
-    def find_next_to(self, from_key: str, names: Iterable[str]) -> list[str]:
-        """Find those of the keys that are in the same folder as another key."""
-        found: list[str] = []
-        for name in names:
-            key = posixpath.join(posixpath.dirname(from_key), posixpath.basename(name))
-            if f"/{self._spell(key)}".endswith(f"/{self._spell(name)}"):
-                found += self._in_folders.get(self._place(key), [])[:2]
-        return found[:2]
-
-    def _place(self, key: str) -> tuple[str, str]:
-        folder, name = posixpath.split(key)
-        return folder, self._spell(name)
-
-    def _reversed(self, path: str) -> str:
-        """Write a path from its last segment to its first one, so that paths with the same end are neighbours."""
-        return "".join(f"{segment}/" for segment in reversed(self._spell(path).split("/")))
+    def _file(self, path: str) -> str | None:
+        """Return the page of a path. Ignoring case, several files with one suffix are ambiguous."""
+        keys = self._files.get(path)
+        if not keys or (len(keys) > 1 and self._spell is not str and _suffix(keys[0]) == _suffix(keys[1])):
+            return None
+        return keys[0]
 
 
-def _grouped(keys: Iterable[str], group: Callable[[str], Group]) -> dict[Group, list[str]]:
-    groups: dict[Group, list[str]] = defaultdict(list)
-    for key in sorted(keys):
-        groups[group(key)].append(key)
-    return groups
+class _Nearest:
+    """Groups of keys by name; finds the nearest of a group.
+
+    It shares most folders with the page of the link; of those, it is in the fewest folders, and first in order.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._groups = _grouped(pairs)
+        self._by_folder: dict[str, dict[str, str]] = {}
+
+    def find(self, name: str, from_key: str) -> str | None:
+        """Return the key of a name that is nearest to another key."""
+        keys = self._groups.get(name)
+        if not keys or len(keys) == 1:
+            return keys[0] if keys else None
+        by_folder = self._by_folder.get(name)
+        if by_folder is None:
+            by_folder = self._by_folder[name] = _first_by_folder(keys)
+        return next(by_folder[folder] for folder in _folders(from_key) if folder in by_folder)
 
 
 def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
-    """Return the folded names of all keys that links (key, kind, target) may point to.
+    """Return the folded names of files that links (key, kind, target) may point to, and of the links' own documents.
 
-    A resolver with only the keys of these names resolves these links like one with all keys.
+    A resolver with the documents of these names and all that have other names (`has_other_names`) resolves these links
+    like one with all documents.
     """
     names: set[str] = set()
     for from_key, kind, target in links:
-        names.add(_name(from_key))
-        path = target.partition("#")[0]
-        if kind == "wikilink":
-            path = path.strip()
-            page = _name(path.strip("/"))
-            names |= {page, *(page + suffix for suffix in PAGE_SUFFIXES)}
-        else:
-            path = path.partition("?")[0]
-        for base in _all_bases(from_key, path):
-            names |= set(map(_name, _pages(base)))
+        names.add(fold(last_part(from_key)))
+        path = _read_target(kind, target).path
+        for name in _last_names(path):
+            names.add(name)
+            if strip_suffix(name) == name:
+                names |= {name + suffix for suffix in PAGE_SUFFIXES}
     return frozenset(name for name in names if "\0" not in name)  # no key has a NUL
 
 
-def _pages(path: str) -> list[str]:
-    """List the keys that a path may stand for: itself, with an extension, or the index of a folder."""
-    pages = [path] if path else []
-    if path and not path.endswith("/"):
-        pages += [path + suffix for suffix in PAGE_SUFFIXES]
-    folder = f"{path.rstrip('/')}/" if path else ""
-    pages += [f"{folder}{name}{suffix}" for name in _INDEX_PAGES for suffix in PAGE_SUFFIXES]
-    if path.endswith("/"):
-        pages += [path.rstrip("/") + suffix for suffix in PAGE_SUFFIXES]
-    return pages
+def _read_target(kind: str, target: str) -> _Target:
+    """Read what a target means: a path, a name, or the argument of a template's tag."""
+    if kind == "wikilink":
+        return _Target("name", target.partition("#")[0].strip())
+    rule, rooted = "path", False
+    if "{" in target:
+        target = _SITE_VARIABLE.sub("", target)
+        if match := _TAG.search(target):
+            rule, rooted = ("name", False) if match[1] == "post_url" else ("path", True)
+            target = match[2].strip() + match[3]
+        elif match := _REF.search(target):
+            rule, target = "ref", match[1].strip() + match[2]
+        elif match := _FILTERED.search(target):
+            rooted, target = True, match[1] + match[2]
+    elif target.startswith("[[") and target.endswith("]]"):
+        return _Target("name", target[2:-2].partition("#")[0].strip())
+    elif target.startswith(("@/", "@site/")):
+        rooted, target = True, target.partition("/")[2]
+    path = target.partition("#")[0].partition("?")[0]
+    if not path.strip():
+        return _Target(rule, "")
+    return _Target(rule, f"/{path.lstrip('/')}" if rooted else path)
 
 
-def _all_bases(from_key: str, path: str) -> Iterator[str]:
-    decoded = unquote(path)
-    for variant in (decoded, path) if decoded != path else (path,):
-        yield from _bases(from_key, variant)
+def _last_names(path: str) -> set[str]:
+    """Return the last part of a path, folded: as it is, decoded, and without suffix."""
+    names: set[str] = set()
+    for variant in (path, unquote(path)):
+        name = fold(last_part(variant.rstrip("/")))
+        names |= {name, strip_suffix(name, (*PAGE_SUFFIXES, *SITE_SUFFIXES))}
+    return names
+
+
+def _may_be_index(path: str) -> bool:
+    """Return True for a path that may be that of any folder's page: the folder's name is not its end."""
+    name = unquote(last_part(path.rstrip("/"))).lower()
+    return name in _DOTS or strip_suffix(name, (*PAGE_SUFFIXES, *SITE_SUFFIXES)) in INDEX_NAMES
+
+
+def _page_path(path: str) -> str:
+    """Write the path of a URL as that of its page: `a/index.html` and `a/` are a."""
+    page = strip_suffix(path.rstrip("/"), SITE_SUFFIXES)
+    return posixpath.dirname(page) if page != path and last_part(page) == "index" else page
 
 
 def _bases(from_key: str, path: str) -> Iterator[str]:
@@ -197,22 +288,56 @@ def _bases(from_key: str, path: str) -> Iterator[str]:
     first.
     """
     folder = posixpath.dirname(from_key)
-    parts = folder.split("/")[:MAX_SITE_DEPTH]
-    starts = ["", *("/".join(parts[: depth + 1]) for depth in range(len(parts)))] if path.startswith("/") else [folder]
+    starts = list(_folders(from_key))[::-1] if path.startswith("/") else [folder]
     for start in starts:
         joined = posixpath.normpath(posixpath.join(start, path.lstrip("/")))
         if joined.partition("/")[0] != "..":
             yield "" if joined == "." else joined + "/" * path.endswith("/")
 
 
-def _name(key: str) -> str:
-    return _fold(key.rpartition("/")[2])
+def _folders(key: str) -> Iterator[str]:
+    """Yield the folders above a key, innermost first; at most 16, and the root."""
+    parts = posixpath.dirname(key).split("/")[:MAX_FOLDERS]
+    for depth in range(len(parts), 0, -1):
+        if folder := "/".join(parts[:depth]):
+            yield folder
+    yield ""
 
 
-def _lower_suffix(key: str) -> str:
-    root, suffix = posixpath.splitext(key)
-    return root + suffix.lower() if suffix.lower() in PAGE_SUFFIXES else key
+def _first_by_folder(keys: Iterable[str]) -> dict[str, str]:
+    """Return for each folder the first of some keys below it: that in the fewest folders."""
+    first: dict[str, str] = {}
+    for key in sorted(keys, key=lambda key: (key.count("/"), key)):
+        for folder in _folders(key):
+            first.setdefault(folder, key)
+    return first
 
 
-def _fold(key: str) -> str:
-    return key.lower() if key.isascii() else unicodedata.normalize("NFC", key).casefold()
+def _suffixes(key: str, parts: int, spell: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    ends = spell(key).rsplit("/", parts)
+    if len(ends) >= parts:
+        end = "/".join(ends[-parts:])
+        yield end, key
+        if (stem := strip_suffix(end)) != end:
+            yield stem, key
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, key in pairs:
+        groups[name][key] = None
+    return {name: sorted(keys) for name, keys in groups.items()}
+
+
+def _preference(key: str) -> tuple[int, int, str]:
+    """Order keys by their suffix, and pages of folders by their name."""
+    stem, suffix = strip_suffix(last_part(key)).lower(), _suffix(key)
+    return (
+        INDEX_NAMES.index(stem) if stem in INDEX_NAMES else 0,
+        PAGE_SUFFIXES.index(suffix) if suffix in PAGE_SUFFIXES else 0,
+        key,
+    )
+
+
+def _suffix(key: str) -> str:
+    return posixpath.splitext(key)[1].lower()

@@ -26,13 +26,14 @@ checks each open list and quote for each line of a paragraph, so their number mu
 
 # Noncharacters, which no document contains, replace what pulldown-cmark would read as syntax.
 REMOVED, LESS_THAN = "\ufdd0", "\ufdd1"
-_OPENING, _CLOSING, _MARKER = "\ufdd2", "\ufdd3", "\ufdd4"
-_ORIGINALS = str.maketrans({REMOVED: " ", LESS_THAN: "<", _OPENING: "[", _CLOSING: "]", _MARKER: "-"})
+_OPENING, _CLOSING, _MARKER, _SPACE = "\ufdd2", "\ufdd3", "\ufdd4", "\ufdd5"
+_ORIGINALS = str.maketrans({REMOVED: " ", LESS_THAN: "<", _OPENING: "[", _CLOSING: "]", _MARKER: "-", _SPACE: " "})
 
 _LONG_PREFIX = re.compile(rf"(\n[ \t>*+\-0-9.)]{{{MAX_PREFIX_CHARS}}})([ \t>*+\-0-9.)]++)")
 _LIST_OR_QUOTE = re.compile(r">|[-+*.)](?=[ \t]|$)")
 _FOOTNOTE = re.compile(r"\[(?=\^[^\[\]\n]++\](?!\())")
 _BRACKETED_LINK = re.compile(r"\[\[([^\[\]\n]*+)\](?=\]\()")
+_TEMPLATE_TARGET = re.compile(r"(?:(?<=\]\()|(?<=\]: ))(?:\{[{%][^{}()\n]{1,300}[%}]\}[^\s{}()]*)+")
 _CPP_NAME = re.compile(r"<(?=\w++::)")
 
 _KINDS: dict[str, BlockKind] = {
@@ -48,6 +49,11 @@ _KINDS: dict[str, BlockKind] = {
 _HTML = re.compile(
     r"<(?:!|\?|/?(?:a|abbr|b|big|center|cite|code|del|div|em|font|i|img|ins|kbd|mark|p|s|samp|small|span|strong|sub|sup"
     r"|tt|u|var)\b)",
+    re.IGNORECASE,
+)
+# Obsidian's formats that are not notes: https://help.obsidian.md/file-formats
+_MEDIA = re.compile(
+    r"\.(?:3gp|avif|base|bmp|canvas|flac|gif|jpe?g|m4a|mkv|mov|mp[34]|og[gv]|pdf|png|svg|wav|web[mp])\s*$",
     re.IGNORECASE,
 )
 _LINE_BREAK = re.compile(r"</?br\b", re.IGNORECASE)
@@ -93,13 +99,18 @@ def _parser() -> "Markdown":
 
 
 def _hide_syntax(markdown: str) -> str:
-    """Replace the syntax of too deep lists and quotes, footnotes, C++ names and the brackets in `[[1]](a.md)`."""
+    """Replace the syntax of too deep lists and quotes, footnotes, C++ names and the brackets in `[[1]](a.md)`.
+
+    So are spaces in targets that Hugo's or Jekyll's templates make: `[a]({{< ref "b.md" >}})`.
+    """
     if _LONG_PREFIX.search(lines := f"\n{markdown}"):
         markdown = _LONG_PREFIX.sub(lambda prefix: prefix[1] + _LIST_OR_QUOTE.sub(_MARKER, prefix[2]), lines)[1:]
     if "[^" in markdown:
         markdown = _FOOTNOTE.sub(_OPENING, markdown)
     if "]](" in markdown:
         markdown = _BRACKETED_LINK.sub(rf"[{_OPENING}\1{_CLOSING}", markdown)
+    if "{{" in markdown or "{%" in markdown:
+        markdown = _TEMPLATE_TARGET.sub(lambda target: target[0].replace(" ", _SPACE), markdown)
     if "::" in markdown:
         markdown = _CPP_NAME.sub(LESS_THAN, markdown)
     return markdown
@@ -141,7 +152,7 @@ class _Reader:
                 elif "Link" in tag:
                     self.add_link(tag["Link"], place)
                 elif "Image" in tag:
-                    self.image_end = max(self.image_end, place["end"])
+                    self.add_image(tag["Image"], place)
                 else:
                     self.add_block(_KINDS[next(iter(tag))], place)
             elif type(event) is str and event == "Rule":
@@ -175,13 +186,19 @@ class _Reader:
                     parts.append(" ")
                 case {"Start": {"Link": link}}:
                     self.add_link(link, inner)
-                case {"Start": {"Image": _}}:
-                    self.image_end = max(self.image_end, inner["end"])
+                case {"Start": {"Image": image}}:
+                    self.add_image(image, inner)
                 case {"End": {"Heading": _}}:
                     break
         title = shorten(" ".join(_show_syntax("".join(parts)).split()), MAX_HEADING_CHARS)
         self.add(self.structure.blocks, Span("heading", place["start"], place["end"], level, title))
         self.block_end = place["end"]
+
+    def add_image(self, image: dict[str, Any], place: "Range") -> None:
+        """Add the link of an embedded note, `![[note]]`; nothing in the description of an image is a link."""
+        if type(image["link_type"]) is dict and not _MEDIA.search(image["dest_url"].partition("#")[0]):
+            self.add_link(image, place)
+        self.image_end = max(self.image_end, place["end"])
 
     def add_link(self, link: dict[str, Any], place: "Range") -> None:
         """Add a link, unless it has no target or is in the description of an image."""

@@ -35,6 +35,31 @@ def test_link_has_its_target_and_range(text: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        '{{< ref "a b.md#c" >}}',
+        "{{% relref `/a.md` %}}",
+        "{% link _posts/2024-01-02-a.md %}#b",
+        "{{ site.baseurl }}{% post_url 2024-01-02-a %}",
+        "{{ '/a/' | relative_url }}",
+    ],
+)
+def test_target_may_be_made_by_a_template(target: str) -> None:
+    assert links(f"See [a]({target}) and [b][c].\n\n[c]: {target}\n") == [
+        ("link", target, f"[a]({target})"),
+        ("link", target, "[b][c]"),
+    ]
+
+
+@pytest.mark.parametrize("target", ["Page", "a/Page.md", "Page#Heading", "Page#^block", "v1.2 notes"])
+def test_embedded_note_is_a_wikilink(target: str) -> None:
+    assert links(f"# ![[{target}]]\n\na ![[{target}|label]] b") == [
+        ("wikilink", target, f"![[{target}]]"),
+        ("wikilink", target, f"![[{target}|label]]"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "target"),
     [
         ("[[Page]]", "Page"),
@@ -61,7 +86,9 @@ def test_reference_link_uses_the_first_definition() -> None:
     [
         "![image](i.png)",
         "![image [a](b)](i.png)",
-        "![[embedded]]",
+        "![[image.png]] ![[a/Plan.PDF#page=3]] ![[ sketch.svg |100]]",
+        "![image ![[embedded]]](i.png)",
+        "[a]({{ x y) }}",
         "`[a](b)`",
         "`` ` [a](b) ``",
         "```\n[a](b) [[c]] <http://d>\n```",
