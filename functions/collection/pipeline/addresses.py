@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-PAGE_SUFFIXES = (".md", ".mdx", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd")
+PAGE_SUFFIXES = (".md", ".mdx", ".markdown", ".mdown", ".qmd", ".rmd")
 SITE_SUFFIXES = (".html", ".htm")
 INDEX_NAMES = ("index", "readme", "_index")
 """Stems of the page of a folder, in lower case."""
