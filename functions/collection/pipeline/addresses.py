@@ -26,7 +26,9 @@ FIELDS = (*_URL_FIELDS, *_ALIAS_FIELDS, "slug", "id")
 """Fields of the front matter that add addresses. So does `title` in the pages of Logseq."""
 
 LOGSEQ_PAGES = r"(^|/)(pages|journals)/[^/]*$"
-OTHER_NAMES = r"(^|/)(([_0-9]|[^/]*(___|%))[^/]*|(index|readme)\.[^./]*|(pages|journals)/[^/]*)$"
+OTHER_NAMES = (
+    r"(^|/)(_[^/]*|[0-9]+[ ._-][^/]*\.[^/.]*|[^/]*(___|%)[^/]*|(index|readme)\.[^./]*|(pages|journals)/[^/]*)$"
+)
 """Keys of documents that may have other names than their file's, in any case. Postgres reads these expressions too."""
 _LOGSEQ_PAGES = re.compile(LOGSEQ_PAGES)
 _OTHER_NAMES = re.compile(OTHER_NAMES, re.IGNORECASE)
