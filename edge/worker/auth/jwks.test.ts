@@ -51,6 +51,11 @@ describe("remoteJwks", () => {
     await expect(verify()).rejects.toThrow(JwksUnavailable);
   });
 
+  it("gives up an issuer that drips its keys", async () => {
+    await issuer.publish({ drips: true });
+    await expect(verify()).rejects.toThrow(JwksUnavailable);
+  });
+
   it("waits ten seconds after a failed fetch", async () => {
     await issuer.publish({ status: 500 });
     for (let n = 0; n < 5; n++) await expect(verify()).rejects.toThrow(JwksUnavailable);

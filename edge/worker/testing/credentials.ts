@@ -24,7 +24,7 @@ export class Issuer {
     return issuer;
   }
 
-  async publish(set: { keys?: JWK[]; status?: number }): Promise<void> {
+  async publish(set: { keys?: JWK[]; status?: number; drips?: boolean }): Promise<void> {
     await fetch(this.url, { method: "PUT", body: JSON.stringify(set) });
   }
 

@@ -29,6 +29,15 @@ export function json(response: ServerResponse, status: number, body: unknown): v
   response.writeHead(status, { "content-type": "application/json", "content-length": content.length }).end(content);
 }
 
+/** Answer with an endless body, a byte now and then, until the client closes the connection. */
+export function drip(response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/json" });
+  const timer = setInterval(() => response.write(" "), 100);
+  response.on("close", () => {
+    clearInterval(timer);
+  });
+}
+
 export async function readBody(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request) text += String(chunk);

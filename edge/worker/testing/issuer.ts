@@ -1,15 +1,17 @@
 /**
- * A fake of token issuers. `PUT /NAME` publishes a key set, or makes it fail with `{"status": 500}`. `GET /NAME` returns
+ * A fake of token issuers. `PUT /NAME` publishes a key set, or makes it fail with `{"status": 500}` or drip with
+ * `{"drips": true}`. `GET /NAME` returns
  * it to the Worker and counts the request; `GET /NAME/count` returns the count. Runs in Node.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TestProject } from "vitest/node";
-import { json, listen, readBody, type TestServer } from "./fixtures";
+import { drip, json, listen, readBody, type TestServer } from "./fixtures";
 
 interface Published {
   keys?: unknown[];
   status?: number;
+  drips?: boolean;
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -39,7 +41,8 @@ async function serve(
     json(response, 200, { count });
   } else {
     counts.set(name, count + 1);
-    const { status = 200, ...set } = published.get(name) ?? { status: 404 };
-    json(response, status, set);
+    const { status = 200, drips = false, ...set }: Published = published.get(name) ?? { status: 404 };
+    if (drips) drip(response);
+    else json(response, status, set);
   }
 }
