@@ -6,6 +6,7 @@ from pathlib import Path
 from functions.collection.chunking.chunk import Chunk, chunk
 from functions.collection.documents.parsed_file import ParsedFile, SourceFile
 from functions.collection.parsers.choose import load_built_in
+from functions.collection.parsers.limits import count_chunks_within_limits, limit_warnings, too_many_chunks
 from functions.collection.parsers.parse import ParsedDocument, complete
 from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError
@@ -45,11 +46,21 @@ class FileParser:
 
 
 def _parsed_file(document: ParsedDocument, chunks: Sequence[Chunk]) -> ParsedFile:
+    warnings = document.warnings
+    kept = count_chunks_within_limits(_size_bytes(document, chunk) for chunk in chunks)
+    if kept < len(chunks):
+        line = document.text.count("\n", 0, chunks[kept].start) + 1
+        warnings = limit_warnings([too_many_chunks(kept, len(chunks), line), *warnings])
     return ParsedFile(
         title=document.title,
         text=document.text,
         front_matter=document.front_matter,
         links=document.links,
-        chunks=tuple(chunks),
-        warnings=document.warnings,
+        chunks=tuple(chunks[:kept]),
+        warnings=warnings,
     )
+
+
+def _size_bytes(document: ParsedDocument, chunk: Chunk) -> int:
+    """Return the bytes that are indexed for a chunk: its text with title and headings."""
+    return len("".join((document.title, *chunk.heading_path, document.text[chunk.start : chunk.end])).encode())

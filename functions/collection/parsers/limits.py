@@ -1,9 +1,11 @@
 """Limits of what one file may contribute, so that what is stored of it is bounded by its size. Pure.
 
-What exceeds a limit is left out, with a warning. Text is never left out: it is searchable in any case.
+What exceeds a limit is left out, with a warning on the document. The text itself is never cut, but what follows too
+many chunks is not searched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, islice, takewhile
 from typing import Any
 
 import msgspec
@@ -20,6 +22,9 @@ TARGETS_SHARE, TARGETS_BYTES = 2, 100_000
 can have a long target."""
 MAX_FRONT_MATTER_BYTES = 500_000
 MAX_FRONT_MATTER_DEPTH = 20
+MAX_CHUNKS = 20_000
+MAX_CHUNKS_BYTES = 20_000_000
+"""Of the texts of chunks with their titles and headings, in UTF-8."""
 MAX_WARNINGS = 10
 MAX_WARNING_CHARS = 500
 
@@ -30,10 +35,14 @@ TOO_MANY_BLOCKS = (
 
 
 def limit_blocks(blocks: Sequence[Block], warnings: list[str]) -> tuple[Block, ...]:
-    """Make one block of the text after too many blocks, and shorten heading paths."""
+    """Make one block of the text after too many blocks, and shorten heading paths; each with a warning."""
     short = {path: _shorten_path(path) for path in {block.heading_path for block in blocks}}
     if any(path is not shortened for path, shortened in short.items()):
         blocks = [msgspec.structs.replace(block, heading_path=short[block.heading_path]) for block in blocks]
+        warnings.append(
+            f"headings longer than {MAX_HEADING_CHARS} characters, or below more than {MAX_HEADING_LEVELS - 1} others, "
+            "were shortened"
+        )
     if len(blocks) <= MAX_BLOCKS:
         return tuple(blocks)
     warnings.append(TOO_MANY_BLOCKS)
@@ -55,10 +64,29 @@ def limit_links(links: Sequence[Link], text: str, warnings: list[str]) -> tuple[
             break
         kept.append(link)
     if len(kept) + long < len(links):
-        warnings.append(f"only the first {len(kept):,} links were kept")
+        first = "only the first link was kept" if len(kept) == 1 else f"only the first {len(kept):,} links were kept"
+        warnings.append(
+            f"{first}; the limits are {MAX_LINKS:,} links, and targets of {TARGETS_BYTES:,} bytes and twice the text's "
+            "size"
+        )
     if long:
-        warnings.append(f"{long:,} links were left out, whose targets have more than {MAX_TARGET_BYTES:,} bytes")
+        what = "link was left out, whose target has" if long == 1 else "links were left out, whose targets have"
+        warnings.append(f"{long:,} {what} more than {MAX_TARGET_BYTES:,} bytes")
     return tuple(kept)
+
+
+def count_chunks_within_limits(sizes: Iterable[int]) -> int:
+    """Count the first chunks that are within the limits. `sizes`: bytes of each with its title and headings."""
+    total = accumulate(islice(sizes, MAX_CHUNKS))
+    return sum(1 for _ in takewhile(lambda size_bytes: size_bytes <= MAX_CHUNKS_BYTES, total))
+
+
+def too_many_chunks(kept: int, total: int, line: int) -> str:
+    """Return the warning of a document whose later chunks are left out, from a line on."""
+    return (
+        f"the text is searched up to line {line:,} only: {kept:,} of {total:,} chunks were kept; the limits are "
+        f"{MAX_CHUNKS:,} chunks and {MAX_CHUNKS_BYTES:,} bytes"
+    )
 
 
 def limit_front_matter(values: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
