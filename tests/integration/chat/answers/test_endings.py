@@ -1,14 +1,24 @@
-"""Every way in which a provider's stream can end: what is streamed, what is stored, and what the user is told."""
+"""Every way in which a provider's stream can end: what is streamed, what is stored, and what the user is told.
 
-from collections.abc import Iterator
+The streams and stored messages are recorded in tests/data/answer-endings.json, from which the web app's tests read them
+with the AI SDK and show them. After a change of the streams, run this file with RECORD_ENDINGS=1.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, event_types, running_chat_app, text_of
+from tests.harness.chat_app import ChatApp, StreamEvent, event_types, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
+from tests.harness.paths import ROOT
 
+RECORDED = ROOT / "tests" / "data" / "answer-endings.json"
 QUESTION = "How do I install the compass?"
 WORDS = ["Install ", "it ", "with pip [1]."]
 TEXT = "".join(WORDS)
@@ -154,6 +164,39 @@ def test_ending_is_streamed_and_stored(name: str, chats: dict[str, ChatApp], pro
     assert stored["metadata"]["state"] == state
     assert stored["metadata"]["notice"] == notice
     assert "".join(part["text"] for part in stored["parts"] if part["type"] == "text") == text
+
+    recorded = json.loads(RECORDED.read_text())
+    row = normalise({"state": state, "text": text, "parts": merge_deltas(events), "stored": stored})
+    if os.environ.get("RECORD_ENDINGS"):
+        recorded[name] = row
+        RECORDED.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n")
+    assert recorded[name] == row
+
+
+def test_recorded_endings_are_those_of_the_table() -> None:
+    assert list(json.loads(RECORDED.read_text())) == list(ENDINGS)
+
+
+def merge_deltas(events: Sequence[StreamEvent]) -> list[Any]:
+    """Return the parts of a stream, with consecutive deltas as one: how a text is split depends on time."""
+    parts: list[Any] = []
+    for kind, group in groupby((event.part for event in events), lambda part: part != "[DONE]" and part["type"]):
+        same = list(group)
+        if str(kind).endswith("-delta"):
+            same = [same[0] | {"delta": "".join(part["delta"] for part in same)}]
+        parts += same
+    return parts
+
+
+def normalise(row: Any) -> Any:
+    """Replace what differs between two runs: ids, in the order in which they appear, and times."""
+    ids: dict[str, str] = {}
+    text = re.sub(
+        "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        lambda match: ids.setdefault(match[0], f"id-{len(ids) + 1}"),
+        json.dumps(row),
+    )
+    return json.loads(re.sub(r'"createdAt": "[^"]+"', '"createdAt": "2026-01-01T00:00:00Z"', text))
 
 
 def test_thoughts_are_streamed_and_stored_but_not_sent_back(chats: dict[str, ChatApp], provider: FakeProvider) -> None:
