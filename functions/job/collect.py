@@ -27,7 +27,7 @@ _PRINT_EVERY_S = 2.0
 def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None = None, *, dry_run: bool = False) -> int:
     """Work on a run of a source: on `run_id`, or the execution's. Returns the exit code.
 
-    With `dry_run`, print what a collect would add, change and remove.
+    With `dry_run`, print what a collect would add, change, move and remove.
 
     Worker 0 returns 0 if the run succeeded, at least in part, or if tickets continue it, else 1. Other workers return
     0. Raises NotFound for an unknown source.
@@ -111,7 +111,8 @@ class RunWorker:
     def _print_items(self) -> None:
         with self.worker.database.transaction(self.workspace_id) as tx:
             for item in tx.execute(_ITEMS, {"run_id": self.run_id}):
-                line = f"{item.action:8}{item.key}{f': {item.warning}' if item.warning else ''}"
+                before = f"{item.from_key} → " if item.from_key else ""
+                line = f"{item.action:8}{before}{item.key}{f': {item.warning}' if item.warning else ''}"
                 print(escape_line(line))
 
     def _has_running_step(self) -> bool:
@@ -131,6 +132,6 @@ def _read_workspace_id(database: Database, source_id: uuid.UUID) -> uuid.UUID:
 
 _WORKSPACE_OF_SOURCE = sa.text("select workspace_of_source(:id)")
 
-_ITEMS = sa.text("select action, key, warning from run_items where run_id = :run_id order by action, key")
+_ITEMS = sa.text("select action, from_key, key, warning from run_items where run_id = :run_id order by action, key")
 
 _HAS_RUNNING_STEP = sa.text("select exists (select 1 from steps where run_id = :run_id and state = 'running')")

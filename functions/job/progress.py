@@ -15,7 +15,7 @@ def progress_line(run: RunSummary) -> str:
     parts = ["listing"]
     if run.total is not None:
         counts = run.counts
-        done = counts.added + counts.changed + counts.unchanged + counts.failed
+        done = counts.added + counts.changed + counts.moved + counts.unchanged + counts.failed
         parts = [f"{done:,} of {run.total:,} documents"]
         if counts.chunks:
             parts.append(f"{counts.embedded + counts.reused:,} of {counts.chunks:,} chunks embedded")
@@ -42,8 +42,8 @@ def summary(run: Run) -> str:
     counts = run.counts
     result = "preview" if run.kind == "dry_run" and run.state == "succeeded" else run.state
     lines = [
-        f"{result}: {counts.added:,} added, {counts.changed:,} changed, {counts.removed:,} removed, "
-        f"{counts.unchanged:,} unchanged, {counts.failed:,} failed; "
+        f"{result}: {counts.added:,} added, {counts.changed:,} changed, {counts.moved:,} moved, "
+        f"{counts.removed:,} removed, {counts.unchanged:,} unchanged, {counts.failed:,} failed; "
         f"{counts.embedded:,} texts embedded, {counts.reused:,} vectors reused"
     ]
     if run.pending_removals:

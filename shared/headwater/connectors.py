@@ -49,6 +49,9 @@ class Listing(msgspec.Struct, frozen=True):
     that leaves out most files says so.
 
     `cursor` is stored once the run has stored every entry, and is passed to the next `list`. None stores no cursor.
+
+    `hashed` means that entries with the same fingerprint have the same bytes, whatever their keys. Then a document that
+    was renamed is recognised by its fingerprint.
     """
 
     snapshot: str
@@ -58,6 +61,7 @@ class Listing(msgspec.Struct, frozen=True):
     cursor: str | None = None
     removed: list[str] = []
     unmatched: dict[str, int] = {}
+    hashed: bool = False
 
 
 class Fetched(msgspec.Struct, frozen=True):

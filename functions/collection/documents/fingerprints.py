@@ -11,6 +11,9 @@ from functions.collection.connectors.media_types import media_type
 from functions.collection.parsers.choose import choose, file_extension, parser_version, parser_versions
 from headwater.connectors import Entry
 
+MOVED_SUFFIX = ".moved.0"
+"""Ends the fingerprint of a document that moved and has not been read at its new key: no release's versions."""
+
 
 def stored_fingerprint(entry: Entry) -> str:
     """Return the fingerprint to store for an entry of a listing."""

@@ -1,7 +1,9 @@
 """The `fetch` step: fetch, parse, chunk and store one batch of changed documents.
 
-The problem of a single file is recorded on its item. A batch is in memory until it is stored: one that is too large, or
-takes long to parse, fails, and the worker splits its step into one for each item (`worker.Divisible`).
+A changed document that may have moved keeps its id if the new text is like its old one; otherwise the new document is
+added and the old one removed. The problem of a single file is recorded on its item. A batch is in memory until it is
+stored: one that is too large, or takes long to parse, fails, and the worker splits its step into one for each item
+(`worker.Divisible`).
 """
 
 import time
@@ -16,6 +18,8 @@ from sqlalchemy.engine import Connection
 from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
 from functions.collection.documents.parser_pool import parser_pool
 from functions.collection.documents.store import DocumentRows, document_rows, item_update, read_active_model, store
+from functions.collection.pipeline.difference import give_new_keys
+from functions.collection.pipeline.moves import COMPARED_CHARS, is_alike
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
@@ -35,7 +39,8 @@ _NOT_RETURNED = "The source listed this document but did not return it."
 class Batch:
     """What a `fetch` step reads: the source, pinned to the run's snapshot, and what to fetch of it.
 
-    `fingerprints` are the ones to store, by key.
+    `fingerprints` are the ones to store, by key. `movers` are stored documents that may have moved, by new key: rows
+    with `id`, `from_key`, and `text`, the compared part of their text.
     """
 
     workspace_id: uuid.UUID
@@ -43,6 +48,16 @@ class Batch:
     model: str
     entries: Sequence[Entry]
     fingerprints: Mapping[str, str]
+    movers: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FetchedBatch:
+    """The rows to store. `moved` are documents (id, new key) that moved; `unlike` are keys (old, new) of others."""
+
+    rows: DocumentRows
+    moved: Sequence[tuple[uuid.UUID, str]]
+    unlike: Sequence[tuple[str, str]]
 
 
 class Fetch:
@@ -58,11 +73,12 @@ class Fetch:
         items = tx.execute(_SELECT_ITEMS, _step_items(step)).all()
         entries = [Entry(item.key, source_fingerprint(item.fingerprint)) for item in items]
         fingerprints = {item.key: with_current_versions(item.fingerprint) for item in items}
+        movers = {row.key: row for row in tx.execute(_SELECT_MOVERS, {**_step_items(step), "chars": COMPARED_CHARS})}
         credentials = read_credentials(tx, step.run_id, self.settings)
-        return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints)
+        return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints, movers)
 
-    def compute(self, gathered: Batch) -> DocumentRows:
-        """Fetch, parse and chunk the batch."""
+    def compute(self, gathered: Batch) -> FetchedBatch:
+        """Fetch, parse and chunk the batch, and decide which documents have moved."""
         self.parsers.warm(gathered.model)
         source = gathered.credentials
         files: Iterable[Fetched] = self.opener.open(source).fetch(source.snapshot or "", gathered.entries)
@@ -73,15 +89,21 @@ class Fetch:
         fetched_keys = {row["k"] for row in rows.documents}
         missing = [entry.key for entry in gathered.entries if entry.key not in fetched_keys]
         rows.item_updates.extend(item_update(key, "failed", _NOT_RETURNED) for key in missing)
-        return rows
+        return _decide_moves(rows, gathered.movers)
 
-    def apply(self, tx: Connection, step: Step, computed: DocumentRows) -> StepResult:
+    def apply(self, tx: Connection, step: Step, computed: FetchedBatch) -> StepResult:
         """Store documents, chunks and links, and how each item ended."""
-        store(tx, step.workspace_id, step.run_id, computed)
-        if computed.item_updates:
-            tx.execute(_UPDATE_ITEMS, {"run_id": step.run_id, "rows": json_rows(computed.item_updates)})
+        rows = computed.rows
+        if computed.moved:
+            give_new_keys(tx, computed.moved)
+        if computed.unlike:
+            unlike = [{"f": old, "k": new} for old, new in computed.unlike]
+            tx.execute(_REPLACE_MOVES, {"run_id": step.run_id, "rows": json_rows(unlike)})
+        store(tx, step.workspace_id, step.run_id, rows)
+        if rows.item_updates:
+            tx.execute(_UPDATE_ITEMS, {"run_id": step.run_id, "rows": json_rows(rows.item_updates)})
         tx.execute(_COMPLETE_ITEMS, _step_items(step))
-        return StepResult({"chunks": len(computed.chunks)})
+        return StepResult({"chunks": len(rows.chunks)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Fail the step's items; their documents stay unchanged."""
@@ -96,6 +118,20 @@ class Fetch:
             NewStep("collection", "fetch", f"{step.key}/{n}", {**step.payload, "key": item.key}, step.provider)
             for n, item in enumerate(items)
         ]
+
+
+def _decide_moves(rows: DocumentRows, movers: Mapping[str, Any]) -> FetchedBatch:
+    """Decide which documents have moved. One whose file can't be read at its new key has: it keeps its last text."""
+    moved, unlike = [], []
+    for document in rows.documents:
+        mover = movers.get(document["k"])
+        if mover is None:
+            continue
+        if document["error"] is not None or is_alike(mover.text, document["text"]):
+            moved.append((mover.id, mover.key))
+        else:
+            unlike.append((mover.from_key, mover.key))
+    return FetchedBatch(rows, moved, unlike)
 
 
 def _step_items(step: Step) -> dict[str, Any]:
@@ -128,6 +164,26 @@ _OF_STEP = """run_id = :run_id and batch = :batch and state = 'pending'
     and (cast(:key as text) is null or key = :key)"""
 
 _SELECT_ITEMS = sa.text(f"select key, fingerprint from run_items where {_OF_STEP} order by key")
+
+# Documents with the same bytes have their new keys already.
+_SELECT_MOVERS = sa.text(f"""
+    select d.id, i.from_key, i.key, left(d.text, :chars) as text
+    from (select run_id, key, from_key from run_items where {_OF_STEP} and from_key is not null) i
+    join runs r on r.id = i.run_id
+    join documents d on d.source_id = r.source_id and d.key = i.from_key and d.deleted_at is null and d.held is null
+    where not exists (
+      select 1 from documents o where o.source_id = r.source_id and o.key = i.key and o.deleted_at is null
+        and o.fingerprint <> '')
+""")
+
+_REPLACE_MOVES = sa.text("""
+    with replaced as (
+      update run_items i set action = 'added', from_key = null
+      from json_to_recordset(cast(:rows as json)) as r (f text, k text) where i.run_id = :run_id and i.key = r.k
+      returning i.run_id, i.workspace_id, r.f
+    )
+    insert into run_items (run_id, workspace_id, key, action) select run_id, workspace_id, f, 'removed' from replaced
+""")
 
 _UPDATE_ITEMS = sa.text("""
     update run_items i set state = r.state, reason = r.reason, warning = concat_ws('; ', i.warning, r.warning),

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import SET_ERROR
 from functions.collection.pipeline import link
+from functions.collection.pipeline.withhold import withhold_late_removals
 from functions.collection.runs.end import end_run
 from functions.collection.runs.locks import lock_extendable_run
 from functions.collection.runs.read import EXTENDABLE_KINDS, LISTING_KINDS, read_counts
@@ -88,6 +89,8 @@ class Finish:
             tx.execute(_COMPLETE_ITEMS, {**values, "rows": json_rows(run.pending_items or [])})
         else:
             tx.execute(_FAIL_UNFETCHED, values)
+            if run.kind != "removal":
+                withhold_late_removals(tx, step.run_id, self.settings.max_delete_ratio)
             tx.execute(_REMOVE_DOCUMENTS, values)
         return [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
 
@@ -229,8 +232,8 @@ _UPDATE_SOURCE = sa.text("""
       cursor = case
         when r.kind = 'retry' and r.cursor is null or r.kind not in ('collect', 'retry') then s.cursor
         when exists (
-          select 1 from run_items i where i.run_id = r.id and i.state = 'failed' and i.action in ('added', 'changed')
-            and not exists (select 1 from documents d
+          select 1 from run_items i where i.run_id = r.id and i.state = 'failed'
+            and i.action in ('added', 'changed', 'moved') and not exists (select 1 from documents d
               where d.source_id = s.id and d.key = i.key and d.fingerprint = i.fingerprint)) then s.cursor
         else r.cursor end,
       embedded_model_id = case when cast(:embedded as boolean) then
@@ -241,13 +244,16 @@ _UPDATE_SOURCE = sa.text("""
 """)
 
 # The errors of documents that no `fetch` step has stored: their batch was given up, or the source didn't return them.
-# The next run fetches them again, those with an empty fingerprint as added documents.
+# The next run fetches them again, those with an empty fingerprint as added documents. One that may have moved has still
+# its old key.
 _STORE_ERRORS = sa.text(f"""
     insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, fetched_at, error,
       failed_at, retry_at)
-    select r.workspace_id, r.source_id, i.key, '', regexp_replace(i.key, '^.*/', ''), 'text/plain', '', null, i.reason,
+    select r.workspace_id, r.source_id, k.key, '', regexp_replace(k.key, '^.*/', ''), 'text/plain', '', null, i.reason,
       now(), now()
     from run_items i join runs r on r.id = i.run_id
+    left join documents d on d.source_id = r.source_id and d.key = i.key and d.deleted_at is null
+    cross join lateral (select case when d.id is null then coalesce(i.from_key, i.key) else i.key end as key) k
     where i.run_id = :run_id and i.state = 'failed' and i.reason is not null
     on conflict (source_id, key) do update set deleted_at = null, {SET_ERROR}
     where documents.held is distinct from 'added' and documents.error is distinct from excluded.error

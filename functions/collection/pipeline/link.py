@@ -74,11 +74,12 @@ class Link:
 
 
 def _changed_names(documents: Iterable[Any]) -> set[str]:
-    """Return the names that links may call documents by which were added, removed or may be called otherwise."""
+    """Return the names that links may call documents by which were added, moved, removed or may be called otherwise."""
     names: set[str] = set()
     for document in documents:
         if document.action != "changed" or document.front_matter:
-            names |= last_names(document.key, addresses(document.key, document.front_matter or {}))
+            for key in filter(None, (document.key, document.from_key)):
+                names |= last_names(key, addresses(key, document.front_matter or {}))
     return {name for name in names if name.isascii() and name}
 
 
@@ -105,7 +106,7 @@ _ADDRESS_FIELDS = f"""case when octet_length(cast(d.front_matter as text)) <= {M
       jsonb_build_object({", ".join(f"'{field}', d.front_matter -> '{field}'" for field in (*FIELDS, "title"))})) end"""
 
 _SELECT_CHANGED = sa.text(f"""
-    select d.key, i.action, {_ADDRESS_FIELDS} as front_matter from run_items i
+    select d.key, i.action, i.from_key, {_ADDRESS_FIELDS} as front_matter from run_items i
     join runs r on r.id = i.run_id join documents d on d.source_id = r.source_id and d.key = i.key
     where i.run_id = :run_id and i.action <> 'skipped'
 """)

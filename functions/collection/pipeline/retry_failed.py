@@ -66,13 +66,15 @@ _SELECT_LAST_LISTING = sa.text("""
 _INSERT_ITEMS = sa.text("""
     with failed as (
       select i.key, case i.action when 'unchanged' then 'changed' else i.action end as action, i.fingerprint,
+        i.from_key,
         (row_number() over (order by i.key) - 1) / cast(:batch as integer) as batch
       from run_items i join runs r on r.id = i.run_id
       where i.run_id = :run_id and i.state = 'failed' and i.fingerprint <> '' and not exists (
         select 1 from documents d where d.source_id = r.source_id and d.key = i.key and d.held = 'added')
     ), inserted as (
-      insert into run_items (run_id, workspace_id, key, action, fingerprint, batch)
-      select cast(:id as uuid), cast(:workspace_id as uuid), key, action, fingerprint, batch from failed
+      insert into run_items (run_id, workspace_id, key, action, fingerprint, batch, from_key)
+      select cast(:id as uuid), cast(:workspace_id as uuid), key, action, fingerprint, batch, from_key
+      from failed
     )
     select count(*) as items, coalesce(max(batch) + 1, 0) as batches from failed
 """)

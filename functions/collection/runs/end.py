@@ -67,7 +67,7 @@ def is_alarming(state: State, counts: Counts) -> bool:
     20 failures of 30 documents are alarming; 20 of 40 are not. 19 of 19 are not either: a few new documents may all be
     broken without a fault of the installation. Documents that failed before raise no alarm again.
     """
-    succeeded = counts.added + counts.changed + counts.removed
+    succeeded = counts.added + counts.changed + counts.moved + counts.removed
     failed = counts.failed - counts.still_failing
     is_mostly_failed = failed >= ALARM_MIN_FAILURES and failed > succeeded
     has_no_vectors = bool(counts.chunks) and not counts.embedded and not counts.reused

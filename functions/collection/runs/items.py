@@ -7,12 +7,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-Action = Literal["added", "changed", "removed", "skipped", "unchanged"]
+Action = Literal["added", "changed", "moved", "removed", "skipped", "unchanged"]
 ItemState = Literal["pending", "done", "failed"]
 
 
 class Item(msgspec.Struct, frozen=True):
-    """What a run does to one document. `reason` says why it failed.
+    """What a run does to one document. `from_key` is the key that it moved from. `reason` says why it failed.
 
     An `unchanged` document failed in an earlier run, and still does.
 
@@ -21,6 +21,7 @@ class Item(msgspec.Struct, frozen=True):
 
     key: str
     action: Action
+    from_key: str | None
     state: ItemState
     reason: str | None
     warning: str | None
@@ -55,7 +56,7 @@ def read_items(tx: Connection, run_id: uuid.UUID, query: ItemQuery) -> ItemList:
 # given up with all others was finished by the `fetch` step that failed. All other items were finished by `finish`.
 _PAGE = sa.text("""
     with page as materialized (
-      select key, action, state, reason, warning, batch from run_items
+      select key, action, from_key, state, reason, warning, batch from run_items
       where run_id = :run_id and key > :after
         and (cast(:action as text) is null or action = :action) and (cast(:state as text) is null or state = :state)
       order by key limit :limit
@@ -64,8 +65,8 @@ _PAGE = sa.text("""
       where run_id = :run_id and kind = 'fetch' and payload ->> 'key' is not null and state in ('done', 'failed')
       group by payload ->> 'key'
     )
-    select page.key, page.action, page.state, page.reason, page.warning, case when page.state <> 'pending' then
-      nullif(coalesce(singles.trace, batch.trace, (
+    select page.key, page.action, page.from_key, page.state, page.reason, page.warning,
+      case when page.state <> 'pending' then nullif(coalesce(singles.trace, batch.trace, (
         select trace from steps where run_id = :run_id and (
           case when page.batch is null then kind = 'finish' and key = '0' else kind = 'fetch' and state = 'failed' end)
         order by id limit 1)), '') end as trace

@@ -39,15 +39,17 @@ MAX_REASONS = 1000
 class Counts(msgspec.Struct, frozen=True):
     """Progress of a run. No count ever decreases.
 
-    `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them
-    that are finished. `still_failing` of the failed ones are unchanged since an earlier run in which they failed.
-    `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the
-    embedding model; `reused` chunks already had a vector.
+    `listed` is the number of documents in the listing; `added`, `changed`, `moved`, `unchanged` and `failed` are those
+    of them that are finished. `moved` documents have another key, and perhaps another text. `still_failing` of the
+    failed ones are unchanged since an earlier run in which they failed. `removed` documents were missing from the
+    listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a
+    vector.
     """
 
     listed: int = 0
     added: int = 0
     changed: int = 0
+    moved: int = 0
     removed: int = 0
     unchanged: int = 0
     failed: int = 0
@@ -232,6 +234,7 @@ _COUNT = sa.text("""
     cross join lateral (
       select count(*) filter (where action = 'added' and state = 'done') as added,
         count(*) filter (where action = 'changed' and state = 'done') as changed,
+        count(*) filter (where action = 'moved' and state = 'done') as moved,
         count(*) filter (where action = 'removed' and state = 'done') as removed,
         count(*) filter (where state = 'failed') as failed,
         count(*) filter (where state = 'failed' and action = 'unchanged') as still_failing

@@ -415,7 +415,7 @@ export interface paths {
         };
         /**
          * List a run's items
-         * @description List what a run does to single documents, by key: `added`, `changed`, `removed` or `skipped`.
+         * @description List what a run does to single documents, by key: `added`, `changed`, `moved`, `removed` or `skipped`.
          */
         get: operations["listRunItems"];
         put?: never;
@@ -813,7 +813,7 @@ export interface components {
          * Counts
          * @description Progress of a run. No count ever decreases.
          *
-         *     `listed` is the number of documents in the listing; `added`, `changed`, `unchanged` and `failed` are those of them that are finished. `still_failing` of the failed ones are unchanged since an earlier run in which they failed. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
+         *     `listed` is the number of documents in the listing; `added`, `changed`, `moved`, `unchanged` and `failed` are those of them that are finished. `moved` documents have another key, and perhaps another text. `still_failing` of the failed ones are unchanged since an earlier run in which they failed. `removed` documents were missing from the listing. `chunks` were created; `embedded` texts were sent to the embedding model; `reused` chunks already had a vector.
          */
         Counts: {
             /** @default 0 */
@@ -822,6 +822,8 @@ export interface components {
             added: number;
             /** @default 0 */
             changed: number;
+            /** @default 0 */
+            moved: number;
             /** @default 0 */
             removed: number;
             /** @default 0 */
@@ -1009,7 +1011,7 @@ export interface components {
         };
         /**
          * Item
-         * @description What a run does to one document. `reason` says why it failed.
+         * @description What a run does to one document. `from_key` is the key that it moved from. `reason` says why it failed.
          *
          *     An `unchanged` document failed in an earlier run, and still does.
          *
@@ -1018,7 +1020,8 @@ export interface components {
         Item: {
             key: string;
             /** @enum {string} */
-            action: "added" | "changed" | "removed" | "skipped" | "unchanged";
+            action: "added" | "changed" | "moved" | "removed" | "skipped" | "unchanged";
+            from_key: string | null;
             /** @enum {string} */
             state: "done" | "failed" | "pending";
             reason: string | null;
@@ -2324,7 +2327,7 @@ export interface operations {
     listRunItems: {
         parameters: {
             query?: {
-                action?: "added" | "changed" | "removed" | "skipped" | "unchanged";
+                action?: "added" | "changed" | "moved" | "removed" | "skipped" | "unchanged";
                 state?: "done" | "failed" | "pending";
                 after?: string;
                 limit?: number;

@@ -64,6 +64,10 @@ describe("progressOf", () => {
     expect(text("collect")).toBe("5 of 40 documents");
   });
 
+  it("counts moved documents as done", () => {
+    expect(progressOf(run(40, { added: 3, moved: 7 })).text).toBe("10 of 40 documents");
+  });
+
   it("starts at 0 for another run", () => {
     expect(progressOf(run(10), { runId: "r0", fraction: 1, text: "" }).fraction).toBe(0);
   });

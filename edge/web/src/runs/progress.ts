@@ -42,10 +42,10 @@ function textOf(run: RunSummary): string {
 }
 
 function documentsDone(run: RunSummary): number {
-  const { added, changed, removed, unchanged, failed } = run.counts;
+  const { added, changed, moved, removed, unchanged, failed } = run.counts;
   // `total` includes removed documents only in runs that remove single documents; when collecting, it counts the listing.
   const removesListed = run.kind === "removal" || run.kind === "upload";
-  return added + changed + unchanged + failed + (removesListed ? removed : 0);
+  return added + changed + moved + unchanged + failed + (removesListed ? removed : 0);
 }
 
 function chunksDone(run: RunSummary): number {

@@ -66,7 +66,7 @@ export function RunItems({ run }: { run: RunSummary }): ReactNode {
 }
 
 function ItemRow({ item, isDryRun }: { item: RunItem; isDryRun: boolean }): ReactNode {
-  const { key, action, state, reason, warning, trace } = item;
+  const { key, action, from_key: fromKey, state, reason, warning, trace } = item;
   return (
     <li className="row">
       <div className="row-what">
@@ -75,6 +75,11 @@ function ItemRow({ item, isDryRun }: { item: RunItem; isDryRun: boolean }): Reac
           <span className={`action ${action}`}>{(isDryRun ? PLANNED_ACTIONS : ACTIONS)[action]}</span>
           {!isDryRun && state !== "done" && <span className={`state ${state}`}>{ITEM_STATES[state]}</span>}
         </p>
+        {fromKey !== null && (
+          <p className="small">
+            from <code>{fromKey}</code>
+          </p>
+        )}
         {reason !== null && <p className="small">{reason}</p>}
         {warning !== null && <p className="small">{warning}</p>}
         {trace !== null && (reason ?? warning) !== null && (

@@ -63,6 +63,7 @@ it("titles runs and counts documents", () => {
 
 it("summarizes the outcome of a run", () => {
   expect(outcomeText(makeRun({ total: 9 }, { added: 1200, removed: 2, unchanged: 9 }))).toBe("1,200 added, 2 removed");
+  expect(outcomeText(makeRun({ total: 9 }, { changed: 1, moved: 8 }))).toBe("1 changed, 8 moved");
   expect(outcomeText(makeRun({ total: 9 }, { unchanged: 9 }))).toBe("no changes");
   expect(outcomeText(makeRun({ total: 5, pending_removals: 25 }))).toBe("25 removals withheld");
   expect(outcomeText(makeRun({ kind: "dry_run", total: 9 }, { added: 2, failed: 1 }))).toBe("2 to add, 1 failed");

@@ -104,6 +104,7 @@ export const STEPS: Readonly<Record<string, string>> = {
 export const ACTIONS: Record<ItemAction, string> = {
   added: "added",
   changed: "changed",
+  moved: "moved",
   removed: "removed",
   skipped: "skipped",
   unchanged: "still failing",
@@ -113,6 +114,7 @@ export const ACTIONS: Record<ItemAction, string> = {
 export const PLANNED_ACTIONS: Record<ItemAction, string> = {
   added: "to add",
   changed: "to change",
+  moved: "to move",
   removed: "to remove",
   skipped: "to skip",
   unchanged: "unchanged",
@@ -131,7 +133,7 @@ export const ITEM_STATES: Record<ItemState, string> = {
 export function outcomeText({ kind, state, total, counts, pending_removals: withheld, error }: RunSummary): string {
   if (total === null) return error?.title ?? (state === "running" ? "listing documents" : "ended while listing");
   const labels = { ...(kind === "dry_run" ? PLANNED_ACTIONS : ACTIONS), failed: "failed" };
-  const parts = (["added", "changed", "removed", "failed"] as const)
+  const parts = (["added", "changed", "moved", "removed", "failed"] as const)
     .filter((name) => counts[name] > 0)
     .map((name) => `${counts[name].toLocaleString("en")} ${labels[name]}`);
   if (withheld > 0) parts.push(`${withheld.toLocaleString("en")} ${withheld === 1 ? "removal" : "removals"} withheld`);

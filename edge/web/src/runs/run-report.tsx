@@ -6,7 +6,7 @@ import { TimeAgo } from "../ui/time-ago";
 
 /** The outcome of a run: state, counts, notice, and the error that ended it. */
 export function RunReport({ run }: { run: RunSummary }): ReactNode {
-  const { added, changed, removed, unchanged, failed, still_failing: stillFailing } = run.counts;
+  const { added, changed, moved, removed, unchanged, failed, still_failing: stillFailing } = run.counts;
   const isDryRun = run.kind === "dry_run";
   const labels = isDryRun ? PLANNED_ACTIONS : ACTIONS;
   return (
@@ -24,6 +24,7 @@ export function RunReport({ run }: { run: RunSummary }): ReactNode {
         <dl className="counts">
           <Count n={added} label={labels.added} />
           <Count n={changed} label={labels.changed} />
+          {moved > 0 && <Count n={moved} label={labels.moved} />}
           <Count n={removed} label={labels.removed} />
           <Count n={unchanged} label="unchanged" />
           {failed > stillFailing && <Count n={failed - stillFailing} label="failed" />}

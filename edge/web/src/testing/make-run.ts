@@ -7,6 +7,7 @@ export function makeRun(changes: Partial<Run> = {}, counts: Partial<Counts> = {}
     listed: 0,
     added: 0,
     changed: 0,
+    moved: 0,
     removed: 0,
     unchanged: 0,
     failed: 0,

@@ -92,7 +92,11 @@ class GitConnector(Connector[GitConfig]):
         walked = repository.walk(commit, config, known)
         entries = [Entry(key, sha) for key, sha in walked.files.items()]
         return Listing(
-            snapshot=commit, entries=entries, skipped=[*walked.skipped.items()], unmatched=dict(walked.unmatched)
+            snapshot=commit,
+            entries=entries,
+            skipped=[*walked.skipped.items()],
+            unmatched=dict(walked.unmatched),
+            hashed=True,
         )
 
     def fetch(

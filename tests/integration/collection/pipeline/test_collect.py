@@ -155,7 +155,7 @@ def test_moved_file_reuses_its_vectors(pipeline: Pipeline, repository: Repositor
     pipeline.collect(source)
     repository.write({"a.md": None, "b.md": "# Same\n\nSame text.\n"})
     run = pipeline.collect(source)
-    assert (run.counts.added, run.counts.removed, run.counts.embedded, run.counts.reused) == (1, 1, 0, 1)
+    assert (run.counts.moved, run.counts.removed, run.counts.embedded, run.counts.reused) == (1, 0, 0, 1)
 
 
 def test_removal_of_most_documents_is_withheld(pipeline: Pipeline, repository: Repository) -> None:
