@@ -103,7 +103,7 @@ ADVERSARIAL: dict[str, Callable[[int], list[Change]]] = {
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_time_grows_with_the_number_of_keys(name: str) -> None:
-    """Eight times the keys take 8 to 20 times the time, with more misses of caches; quadratic time would be 64 times."""
+    """Eight times the keys take 8 to 20 times the time, with more misses of caches; quadratic time would take 64."""
     small, large = ADVERSARIAL[name](5_000), ADVERSARIAL[name](40_000)
     small_s = large_s = float("inf")
     for _ in range(12):
