@@ -82,7 +82,7 @@ def addresses(key: str, front_matter: Mapping[str, Any]) -> Addresses:
             if value.startswith("/") or field in _URL_FIELDS:
                 urls.append(address)
                 if field == "slug":  # below the folder that the site's plugin publishes: /docs
-                    urls += [f"{name}/{address}" for name in folder.split("/")[:MAX_FOLDERS] if name]
+                    urls += [f"{name}/{address}".rstrip("/") for name in folder.split("/")[:MAX_FOLDERS] if name]
             else:
                 paths[posixpath.normpath(posixpath.join(folder, address))] = None
                 if field in _ALIAS_FIELDS:
@@ -174,7 +174,7 @@ def _texts(value: Any, *, is_list: bool) -> list[str]:
     if not isinstance(value, list):
         return []
     texts = (text.strip() for text in value[:MAX_ALIASES] if isinstance(text, str))
-    return [text for text in texts if text.strip("/") and not is_scheme(text)]
+    return [text for text in texts if text and not is_scheme(text)]
 
 
 def _strip_index(url: str) -> str:

@@ -154,6 +154,8 @@ class LinkResolver:
             return self._by_path(from_key, path)
         name = path.strip("/")
         parts = name.count("/") + 1
+        if parts > 1 and (page := self._page(name)):  # also Obsidian's "Absolute path in vault"
+            return page
         for spell in (str, fold):
             found = self._suffix_groups(parts, spell).find(spell(name), from_key)
             if found is not None:

@@ -121,6 +121,7 @@ DOCUSAURUS: dict[str, dict[str, Any]] = {
     "docs/02-usage/usage.md": {},
     "docs/02-usage/03. logs.md": {"slug": "log-files"},
     "docs/02-usage/limits.md": {"slug": "/limits"},
+    "docs/welcome.md": {"slug": "/"},
     "blog/2024-01-02-news.md": {},
 }
 LOGSEQ: dict[str, dict[str, Any]] = {
@@ -137,6 +138,8 @@ OBSIDIAN: dict[str, dict[str, Any]] = {
     "da/Start/First.md": {"aliases": ["Begin here"]},
     "sv/Start.md": {},
     "Deep/v1.2 notes.md": {},
+    "Lamps/Old.md": {},
+    "sv/Lamps/Old.md": {},
 }
 BOOK: dict[str, dict[str, Any]] = {
     "src/ch01.md": {},
@@ -198,6 +201,7 @@ BOOK: dict[str, dict[str, Any]] = {
         (DOCUSAURUS, "docs/01-intro/index.md", "/docs/limits", "docs/02-usage/limits.md"),
         (DOCUSAURUS, "docs/02-usage/limits.md", "usage/log-files", "docs/02-usage/03. logs.md"),
         (DOCUSAURUS, "docs/01-intro/index.md", "/blog/2024/01/02/news", "blog/2024-01-02-news.md"),
+        (DOCUSAURUS, "docs/01-intro/index.md", "/docs/", "docs/welcome.md"),
         (DOCUSAURUS, "docs/01-intro/index.md", "install.md", None),
         (LOGSEQ, "pages/notes.md", "[[project/plan]]", "pages/Project___Plan.md"),
     ],
@@ -225,6 +229,8 @@ def test_link_resolves_as_its_tool_does(
         (OBSIDIAN, "Deep/v1.2 notes.md", "Lamps", "da/Settings/Lamps.md"),
         (OBSIDIAN, "Deep/v1.2 notes.md", "sv/Settings/Lamps", "sv/Settings/Lamps.md"),
         (OBSIDIAN, "Deep/v1.2 notes.md", "/sv/Settings/Lamps.md", "sv/Settings/Lamps.md"),
+        (OBSIDIAN, "sv/Settings/Old/a.md", "old/lamps", "sv/Settings/Old/Lamps.md"),
+        (OBSIDIAN, "sv/Settings/Old/a.md", "Lamps/Old", "Lamps/Old.md"),
         (OBSIDIAN, "sv/Start.md", "V1.2 Notes^block", None),
         (OBSIDIAN, "sv/Start.md", "V1.2 Notes#^block", "Deep/v1.2 notes.md"),
         (OBSIDIAN, "sv/Start.md", "Begin here", "da/Start/First.md"),
