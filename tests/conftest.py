@@ -62,20 +62,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     With --as-supabase, select the tests with a database, except those that are marked `direct`.
     """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-    if not config.getoption("--every-input"):
-        items[:] = _sample(items)
-    if not config.getoption("--as-supabase"):
-        return
-    fixtures = {"database", "module_database"}
-    selected = [
-        item
-        for item in items
-        if isinstance(item, pytest.Function)
-        and not fixtures.isdisjoint(item.fixturenames)
-        and item.get_closest_marker("direct") is None
-    ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(selected)])
+    selected = items if config.getoption("--every-input") else [*_sample(items)]
+    if config.getoption("--as-supabase"):
+        selected = [item for item in selected if _has_pooled_database(item)]
+    chosen = set(selected)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = selected
+
+
+def _has_pooled_database(item: pytest.Item) -> bool:
+    fixtures = {"database", "module_database"}
+    has_database = isinstance(item, pytest.Function) and not fixtures.isdisjoint(item.fixturenames)
+    return has_database and item.get_closest_marker("direct") is None
 
 
 def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
