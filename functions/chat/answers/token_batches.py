@@ -13,7 +13,7 @@ from typing import cast
 
 from functions.chat.answers.pieces import Piece, Thought
 from headwater.errors import UpstreamError
-from headwater.outbound.deadline import within
+from headwater.outbound.deadline import while_wanted, within
 
 
 class _End:
@@ -34,7 +34,7 @@ def batch_tokens(
     A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. Adjacent
     pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
     before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
-    provider's connection. After this generator is closed, the thread ends at its next piece or at the deadline.
+    provider's connection. After this generator is closed, the thread ends soon.
     """
     queue: _Queue = SimpleQueue()
     closed = threading.Event()
@@ -60,7 +60,7 @@ def batch_tokens(
 def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeout_s: float) -> None:
     error: BaseException | None = None
     try:
-        with within(timeout_s):
+        with within(timeout_s), while_wanted(lambda: not closed.is_set()):
             for piece in pieces:
                 if closed.is_set():
                     return

@@ -17,6 +17,7 @@ from functions.chat.streams.ui_message_stream import FinishReason
 from headwater import logs
 from headwater.config import Settings
 from headwater.errors import ConfigError, UpstreamError
+from headwater.outbound.deadline import is_not_wanted
 from headwater.outbound.httpx_clients import limit_httpx
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class LanguageModel:
                         yield piece
                 break
             except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
+                if is_not_wanted(error):
+                    return
                 # The provider's message is not logged: it may quote the prompt.
                 kind = f"{type(error).__module__}.{type(error).__qualname__}"
                 logs.event("model.failed", severity=30, model=self.name, kind=kind, status=status_of(error))

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
-from headwater.errors import ServerBusy, TooManyRequests
-from headwater.outbound.deadline import while_wanted, within
+from headwater.errors import ServerBusy, TooManyRequests, UnprocessableContent
+from headwater.outbound.deadline import NotWanted, while_wanted, within
 
 CHECK_S = 10.0
 """Seconds for a check."""
@@ -31,8 +31,11 @@ class SourceChecks:
 
         Raises UnprocessableContent with the reason and what to do; TooManyRequests or ServerBusy if other checks run.
         """
-        with self._slot(workspace_id), within(CHECK_S), while_wanted(is_wanted):
-            self._opener.open(source).check()
+        try:
+            with self._slot(workspace_id), within(CHECK_S), while_wanted(is_wanted):
+                self._opener.open(source).check()
+        except NotWanted as error:
+            raise UnprocessableContent("The check was ended, because its caller has disconnected.") from error
 
     @contextmanager
     def _slot(self, workspace_id: uuid.UUID) -> Iterator[None]:

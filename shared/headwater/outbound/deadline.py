@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
+E = TypeVar("E", bound=BaseException)
 CHECK_EVERY_S = 0.5
 """Interval of the checks whether a result is still wanted."""
 
@@ -101,15 +103,23 @@ def check_wanted() -> float:
     return CHECK_EVERY_S
 
 
-def exceeded_limit_s(error: BaseException | None) -> float | None:
-    """Return the limit of the deadline that ended an exchange; None if the error has another cause.
+def exceeded_limit_s(error: BaseException) -> float | None:
+    """Return the limit of the deadline that ended an exchange; None if the error has another cause."""
+    cause = _find_cause(error, DeadlineExceeded)
+    return cause.limit_s if cause else None
 
-    Clients raise errors of their own from the socket's.
-    """
+
+def is_not_wanted(error: BaseException) -> bool:
+    """Return True if an exchange was ended because its result is not wanted any more."""
+    return _find_cause(error, NotWanted) is not None
+
+
+def _find_cause(error: BaseException | None, kind: type[E]) -> E | None:
+    """Find the error of a socket that a client's own error was raised from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, DeadlineExceeded):
-            return error.limit_s
+        if isinstance(error, kind):
+            return error
         seen.add(id(error))
         reason = getattr(error, "reason", None)
         error = error.__cause__ or error.__context__ or (reason if isinstance(reason, BaseException) else None)

@@ -26,6 +26,7 @@ from headwater.errors import (
     UnprocessableContent,
     UpstreamError,
 )
+from headwater.outbound.sockets import LimitedSocket
 from headwater.processes.messages import (
     Disconnected,
     Failure,
@@ -161,7 +162,7 @@ class ChildProcess:
             return
         ours, theirs = socket.socketpair()
         with theirs:
-            self._pipe = ours
+            self._pipe = LimitedSocket(ours.family, ours.type, ours.proto, ours.detach())
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, "-P", "-m", "headwater.processes.child", str(theirs.fileno()), self._target],
                 env={**self._environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -169,7 +170,7 @@ class ChildProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        send(ours, self._arguments)
+        send(self._pipe, self._arguments)
 
     def close(self) -> None:
         """Kill the process and what it has started."""

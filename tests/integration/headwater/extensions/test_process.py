@@ -18,6 +18,7 @@ from headwater.errors import HeadwaterError, PermanentError, SystemicError, Unpr
 from headwater.extensions.discovery import Extension
 from headwater.extensions.process import ExtensionProcess
 from headwater.extensions.tools import ExtensionTool
+from headwater.outbound.deadline import NotWanted, while_wanted
 from headwater.processes.process import ProcessFailed, ProcessOutOfMemory, ProcessStopped
 from headwater.tools import MAX_RESULT_BYTES, ToolContext
 
@@ -95,6 +96,12 @@ def test_upstream_error_keeps_the_pause_that_the_server_asked_for() -> None:
 def test_hanging_connector_is_stopped_at_its_time_limit(action: str) -> None:
     with pytest.raises(ProcessStopped, match="did not finish 'list' within 1 s and was stopped"):
         source(action, timeout_s=1).list(None, frozenset())
+    assert children() == []
+
+
+def test_connector_is_stopped_when_its_result_is_not_wanted() -> None:
+    with while_wanted(lambda: children() == []), pytest.raises(NotWanted):
+        source("sleep", timeout_s=FOREVER_S).list(None, frozenset())
     assert children() == []
 
 

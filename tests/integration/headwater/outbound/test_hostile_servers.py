@@ -1,9 +1,8 @@
 """Every client of other servers against servers that keep it waiting, in each phase of an exchange."""
 
 import threading
-import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.credentials import Credentials
 
+from functions.chat.answers.pieces import Piece
 from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.models.models import load_model
@@ -31,6 +31,7 @@ from headwater.outbound.guarded_http import guarded_http
 from headwater.outbound.httpx_clients import limit_httpx
 from headwater.queue.tickets import Ticket, Tickets
 from tests.fakes.hostile_server import LIFE_S, WAYS, hostile_server
+from tests.harness.stacks import wait_until
 
 LIMIT_S = 0.5
 LONG = "x" * 20_000_000  # more than the buffers of two sockets take
@@ -73,13 +74,16 @@ def embed(url: str, text: str) -> None:
     Embedders(settings(**values))("openai:m").embed_documents([text])
 
 
+def answer(model: str, url: str, text: str, timeout_s: float) -> Generator[list[Piece], None, None]:
+    urls = {"openai_base_url": f"{url}/v1", "anthropic_base_url": url}
+    keys = {"openai_api_key": "k", "anthropic_api_key": "k"}
+    loaded = load_model(settings(chat_model=model, chat_timeout_s=60.0, **urls, **keys))
+    return batch_tokens(loaded.answer(ModelInput(text, "How?", [], [])), timeout_s=timeout_s, silence_s=0.1)
+
+
 def ask(model: str) -> Callable[[str, str], None]:
     def call(url: str, text: str) -> None:
-        urls = {"openai_base_url": f"{url}/v1", "anthropic_base_url": url}
-        keys = {"openai_api_key": "k", "anthropic_api_key": "k"}
-        model_input = ModelInput(text, "How?", [], [])
-        pieces = load_model(settings(chat_model=model, chat_timeout_s=60.0, **urls, **keys)).answer(model_input)
-        list(batch_tokens(pieces, timeout_s=LIMIT_S, silence_s=0.1))
+        list(answer(model, url, text, LIMIT_S))
 
     return call
 
@@ -158,7 +162,18 @@ def test_client_gives_up_at_its_deadline(name: str) -> None:
     for way in WAYS.keys() - NOT_READ.get(name, set()) - {"flood of headers"}:
         error = errors[way]
         assert exceeded_limit_s(error) == LIMIT_S or f" {LIMIT_S} s" in str(error), (way, error)
-    until = time.monotonic() + LIFE_S
-    while threading.active_count() > threads_before and time.monotonic() < until:
-        time.sleep(0.05)
-    assert threading.active_count() <= threads_before
+    wait_until(lambda: threading.active_count() <= threads_before, LIFE_S)
+
+
+@pytest.mark.parametrize("way", ["silence", "header", "event stream"])
+@pytest.mark.parametrize("model", ["openai:m", "anthropic:m"])
+def test_thread_of_a_model_ends_when_its_answer_is_stopped(
+    model: str, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with hostile_server(way) as server:
+        batches = answer(model, server.url, "x", timeout_s=10 * LIFE_S)
+        while not server.opened:
+            assert next(batches) == []
+        batches.close()
+        wait_until(lambda: "token-batches" not in {thread.name for thread in threading.enumerate()}, LIFE_S / 2)
+    assert "model.failed" not in capsys.readouterr().out
