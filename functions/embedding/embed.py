@@ -12,6 +12,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, 
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
 from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.passages import about, excerpt
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
@@ -152,7 +153,14 @@ def _missing(tx: Connection, step: Step) -> Sequence[Any]:
 
 
 def _input(chunk: Any, document: Any) -> str:
-    return embedding_input(document.title, chunk.heading_path, document.text[chunk.start_offset : chunk.end_offset])
+    text = document.text[chunk.start_offset : chunk.end_offset]
+    header = None if chunk.header_start is None else document.text[chunk.header_start : chunk.header_end]
+    return embedding_input(
+        document.title,
+        chunk.heading_path,
+        excerpt(text, chunk.markup or (), header),
+        about(document.front_matter) if chunk.ordinal == 0 else "",
+    )
 
 
 def _place(chunk: Any, document: Any) -> str:
@@ -191,7 +199,9 @@ _IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:i
 # compare every chunk with every vector.
 _MISSING = sa.text(f"""
     select m.id as model_id, m.name as model, c.id, c.document_id, c.input_hash, c.start_offset, c.end_offset,
-      to_json(c.heading_path) as heading_path -- the driver parses JSON ten times as fast as an array
+      c.ordinal, c.header_start, c.header_end,
+      -- The driver parses JSON ten times as fast as an array.
+      to_json(c.heading_path) as heading_path, to_json(c.markup) as markup
     from chunks c join embedding_models m on m.state = 'active'
     left join lateral (select true as found from vectors v where v.model_id = m.id
       and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
@@ -199,7 +209,7 @@ _MISSING = sa.text(f"""
     order by c.id
 """)
 
-_DOCUMENTS = sa.text(f"select id, key, title, text from documents where id = {_IDS.format('uuid')}")
+_DOCUMENTS = sa.text(f"select id, key, title, text, front_matter from documents where id = {_IDS.format('uuid')}")
 
 # Sorted, so that concurrent steps with the same texts wait for each other instead of deadlocking.
 _STORE = sa.text("""

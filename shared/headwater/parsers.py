@@ -39,8 +39,9 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 class Parsed(msgspec.Struct, frozen=True):
     """What a parser returns.
 
-    `text` is Markdown with `\\n` as line break. Offsets in `blocks` and `links` are into it, in code points; blocks are
-    in order and don't overlap. Where `blocks` or `links` is None, they are read from the text as Markdown.
+    `text` is Markdown with `\\n` as line break. All offsets are into it, in code points; blocks are in order and don't
+    overlap. `markup` has the start and end of what readers don't see, such as comments: it is neither embedded nor
+    quoted. Where `blocks`, `links` or `markup` is None, they are read from the text as Markdown.
 
     Without a `title`, the main heading or else the file's name is the title. `warnings` are shown in the run's report.
     """
@@ -51,6 +52,7 @@ class Parsed(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...] | None = None
     links: tuple[Link, ...] | None = None
     warnings: tuple[str, ...] = ()
+    markup: tuple[tuple[int, int], ...] | None = None
 
 
 class Parser(Protocol):
@@ -77,6 +79,11 @@ def check_parsed(parsed: Parsed) -> None:
         if parsed.text[block.start].isspace() or parsed.text[block.end - 1].isspace():
             raise PermanentError(f"The parser returned a block at {block.start}:{block.end} with space at its ends.")
         position = block.end
+    position = 0
+    for start, end in parsed.markup or ():
+        if not position <= start < end <= len(parsed.text):
+            raise PermanentError(f"The parser returned markup at {start}:{end} out of order or range.")
+        position = end
     for link in parsed.links or ():
         if not 0 <= link.start < link.end <= len(parsed.text):
             raise PermanentError(f"The parser returned a link at {link.start}:{link.end} out of range.")

@@ -23,6 +23,7 @@ def fake_passage(text: str, **changes: Any) -> Passage:
         "media_type": "text/markdown",
         "heading_path": [],
         "text": text,
+        "excerpt": text,
         "start": 0,
         "end": len(text),
         "score": 1.0,

@@ -4,22 +4,38 @@ import hashlib
 
 from functions.collection.chunking.chunk import Chunk
 from functions.collection.chunking.split import MAX_CHARS
+from functions.collection.parsers.markdown.markup import blank
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import Tokenizer, embedding_input
+from headwater.passages import about, excerpt
 
 
 def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokenizer) -> None:
-    """Assert that chunks are in order, fit the model, have the right counts and hashes, and cover every block."""
+    """Assert that chunks are in order, fit the model, have the right counts and hashes, and cover every word."""
     text = parsed.text
-    inputs = [embedding_input(parsed.title, piece.heading_path, text[piece.start : piece.end]) for piece in chunks]
+    inputs = [
+        embedding_input(
+            parsed.title,
+            piece.heading_path,
+            excerpt(
+                text[piece.start : piece.end],
+                piece.markup,
+                text[slice(*piece.table_header)] if piece.table_header else None,
+            ),
+            about(parsed.front_matter) if piece.ordinal == 0 else "",
+        )
+        for piece in chunks
+    ]
+    visible = blank(text, parsed.markup)
     counts = [len(tokens) for tokens in tokenizer.starts(inputs)]
     covered = bytearray(len(text))
     position = 0
     for ordinal, (piece, source, count) in enumerate(zip(chunks, inputs, counts, strict=True)):
         assert piece.ordinal == ordinal
         assert position <= piece.start < piece.end <= len(text)
-        assert not text[piece.start].isspace()
-        assert not text[piece.end - 1].isspace()
+        assert not visible[piece.start].isspace()
+        assert not visible[piece.end - 1].isspace()
+        assert any(map(str.isalnum, visible[piece.start : piece.end]))
         assert piece.end - piece.start <= MAX_CHARS
         assert piece.token_count == count <= tokenizer.max_tokens
         assert piece.input_hash == hashlib.sha256(source.encode()).digest()
@@ -28,5 +44,5 @@ def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokeniz
     for block in parsed.blocks:
         uncovered = covered.find(0, block.start, block.end)
         while uncovered >= 0:
-            assert text[uncovered].isspace()
+            assert not visible[uncovered].isalnum()
             uncovered = covered.find(0, uncovered + 1, block.end)

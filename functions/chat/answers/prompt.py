@@ -78,7 +78,7 @@ def build_messages(model_input: ModelInput) -> list[Turn]:
 
 def _passage(n: int, passage: Passage) -> str:
     place = " > ".join([passage.title, *passage.heading_path])
-    text = _END.sub(r"<\\/\1", f"From: {place}\n\n{passage.text}")  # a document must not end its own passage
+    text = _END.sub(r"<\\/\1", f"From: {place}\n\n{passage.excerpt}")  # a document must not end its own passage
     return f'<passage n="{n}">\n{text}\n</passage>'
 
 

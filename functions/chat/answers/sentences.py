@@ -6,10 +6,16 @@ Headings, tables, code and markup are not prose. A chunk may start or end in the
 import re
 from collections.abc import Iterator
 
-# Headings, tables, rules, HTML and JSX, directives, link definitions.
-_NOT_PROSE = re.compile(r"\s*(#{1,6}\s|\||<|:::|\[[^\]]*\]:|([-*_]\s*+){3,}$|=++\s*+$|(import|export)\s)")
+# Headings, tables, rules, HTML and JSX, directives, link definitions; titles of admonitions and tabs, which are in
+# quotation marks, properties, tags alone, images alone.
+_NOT_PROSE = re.compile(
+    r"\s*(#{1,6}\s|\||<|:::|!!!|\?\?\?|\{%|\[[^\]]*\]:|([-*_]\s*+){3,}$|=++\s*+$|===[ !+]|(import|export)\s"
+    r"|\"[^\"]*\"\s*$|'[^']*'\s*$|[\w-]+::\s|(#[\w/-]++\s*+)+$|\[!\[|!\[[^\[\]]*\]\S*\s*$)"
+)
 _INDENTED_CODE = re.compile(r"\t| {4}")
-_MARK = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*+(?:\[!\w+\]\s*$)?")
+_MARK = re.compile(
+    r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*+(?:\[!\w+\]\s*$)?|:[ \t]+(?:<!--[^<>]*-->[ \t]*)*"
+)
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)
 _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*+\s++(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
@@ -34,12 +40,14 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         is_fence = _FENCE.match(line) is not None
         mark = _MARK.match(line)
         is_code = in_code or is_fence or (start is None and not mark and _INDENTED_CODE.match(line))
-        continues = not is_code and line.strip() and not _NOT_PROSE.match(line)
+        text_start = mark.end() if mark else 0
+        is_prose = not _NOT_PROSE.match(line) and not _NOT_PROSE.match(line, text_start)
+        continues = not is_code and line.strip() and is_prose
         if start is not None and (mark or not continues):
             yield start, at
             start = None
         if start is None and continues:
-            start = at + (mark.end() if mark else 0)
+            start = at + text_start
         in_code ^= is_fence
         at += len(line) + 1
     if start is not None:

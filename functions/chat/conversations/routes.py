@@ -40,7 +40,11 @@ class SearchRequest(SearchQuery, frozen=True, forbid_unknown_fields=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A matching passage: the document's `text[start:end]`, in Unicode code points."""
+    """A matching passage: the document's `text[start:end]`, in Unicode code points.
+
+    `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the
+    table that it continues. `documents` is the number of documents with the same passage; it is found once.
+    """
 
     document_id: uuid.UUID
     title: str
@@ -48,8 +52,10 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     heading_path: list[str]
     text: str
+    excerpt: str
     start: int
     end: int
+    documents: int
     score: float
 
 

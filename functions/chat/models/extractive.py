@@ -1,6 +1,7 @@
 """The extractive model: answer with quotations from the passages. Pure.
 
-Used when no language model is configured. Each quotation is a verbatim span of a passage, followed by its citation.
+Used when no language model is configured. Each quotation is a verbatim span of a passage's excerpt, followed by its
+citation.
 """
 
 import re
@@ -30,7 +31,7 @@ INTRODUCTION = "No language model is configured (`CHAT_MODEL`), so these are quo
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """A span of passage `n` (from 1): `passages[n - 1].text[start:end]`, and its score."""
+    """A span of passage `n` (from 1): `passages[n - 1].excerpt[start:end]`, and its score."""
 
     n: int
     start: int
@@ -49,10 +50,10 @@ class Extractive:
         yield INTRODUCTION
         quotes = choose_quotes(model_input.query, model_input.passages)
         for quote in quotes:
-            text = model_input.passages[quote.n - 1].text[quote.start : quote.end]
+            text = model_input.passages[quote.n - 1].excerpt[quote.start : quote.end]
             yield _quoted(text, quote.n)
         if not quotes:
-            yield _quoted_block(model_input.passages[0].text, 1)
+            yield _quoted_block(model_input.passages[0].excerpt, 1)
         yield Finish("stop")
 
 
@@ -75,8 +76,8 @@ def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     quotes = [
         Quote(n, start, end, 0.0)
         for n, passage in enumerate(passages, start=1)
-        for start, end in sentences(passage.text)
-        if _can_be_quoted(passage.text[start:end])
+        for start, end in sentences(passage.excerpt)
+        if _can_be_quoted(passage.excerpt[start:end])
     ]
     quotes = _without_repeats(quotes, passages)
     scored = _score(terms(question), quotes, passages)
@@ -93,7 +94,7 @@ def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
 
 
 def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Passage]) -> list[Quote]:
-    words = [_words(passages[quote.n - 1].text[quote.start : quote.end]) for quote in quotes]
+    words = [_words(passages[quote.n - 1].excerpt[quote.start : quote.end]) for quote in quotes]
     stem, _ = _english()
     matches = [question & set(map(stem, of_quote)) for of_quote in words]
     heading_matches = [question & terms(" ".join([passage.title, *passage.heading_path])) for passage in passages]
@@ -115,7 +116,7 @@ def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Passage]) -> li
     """Drop repeated sentences, such as boilerplate."""
     first: dict[str, Quote] = {}
     for quote in quotes:
-        first.setdefault(" ".join(passages[quote.n - 1].text[quote.start : quote.end].split()), quote)
+        first.setdefault(" ".join(passages[quote.n - 1].excerpt[quote.start : quote.end].split()), quote)
     return list(first.values())
 
 

@@ -7,7 +7,7 @@ transactions, never inside one.
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
+from headwater.passages import excerpt
 
 CANDIDATES = 100
 """Chunks that vectors and full text each contribute, at most."""
@@ -39,13 +40,21 @@ MIN_SIMILARITY = 0.3
 MIN_OVERLAP = 0.6
 """Share of the query's words in a relevant passage: both of two words, two of three, three of five."""
 
-Span = tuple[uuid.UUID, int, int]
-"""Identifies a hit: document id, start, end."""
+
+class Span(NamedTuple):
+    """Identifies a hit. Of chunks with the same input hash, which have the same text, only one is a hit."""
+
+    document_id: uuid.UUID
+    start: int
+    end: int
+    input_hash: bytes
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """A matching part of a document: its `text[start:end]`.
 
+    `excerpt` is what a model or reader is shown: the text without markup, after the header of the table it continues.
+    `documents` is the number of documents with the same passage.
     `score` is the fused score. `similarity` is the cosine similarity to the query, None without a vector. `overlap` is
     the share of the query's words in the passage, its title and its headings.
     """
@@ -57,8 +66,10 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     heading_path: list[str]
     text: str
+    excerpt: str
     start: int
     end: int
+    documents: int = 1
     score: float
     similarity: float | None
     overlap: float
@@ -107,8 +118,10 @@ class Search:
         }
         with self.database.transaction(workspace_id) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
-            best = fuse(dense, _spans(tx, _LEXICAL, values))[:k]
-            return _read_passages(tx, best, values)
+            lexical = _spans(tx, _LEXICAL, values)
+            spans = {span.input_hash: span for span in (*lexical, *dense)}
+            fused = fuse((span.input_hash for span in dense), (span.input_hash for span in lexical))
+            return _read_passages(tx, [(spans[key], score) for key, score in fused[:k]], values)
 
     def check(self) -> None:
         """Embed a query with the active model and run each statement of a search, in a workspace without documents."""
@@ -133,7 +146,7 @@ class Search:
             tx.execute(_SET_INDEX_SCAN, values)
             for statement in (indexed_statement(model.dim), _NEAREST, _DENSE, _LEXICAL):
                 _spans(tx, statement, values)
-            _read_passages(tx, [((uuid.UUID(int=0), 0, 1), 0.0)], values)
+            _read_passages(tx, [(Span(uuid.UUID(int=0), 0, 1, bytes(32)), 0.0)], values)
 
 
 def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[Span]:
@@ -156,15 +169,23 @@ def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[S
 
 
 def _spans(tx: Connection, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Span]:
-    return [(row.document_id, row.start_offset, row.end_offset) for row in tx.execute(statement, values)]
+    return [
+        Span(row.document_id, row.start_offset, row.end_offset, bytes(row.input_hash))
+        for row in tx.execute(statement, values)
+    ]
 
 
 def _read_passages(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[str, Any]) -> list[Passage]:
     """Read the passages of spans, in their order."""
     rows = [
-        {"n": n, "document_id": d, "start": s, "end": e, "score": score} for n, ((d, s, e), score) in enumerate(best)
+        {"n": n, "document_id": span.document_id, "start": span.start, "end": span.end, "score": score}
+        for n, (span, score) in enumerate(best)
     ]
-    return [Passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": json_rows(rows)})]
+    return [_passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": json_rows(rows)})]
+
+
+def _passage(*, text: str, markup: Sequence[int] | None, table_header: str | None, **fields: Any) -> Passage:
+    return Passage(text=text, excerpt=excerpt(text, markup or (), table_header), **fields)
 
 
 def halfvec(vector: Sequence[float]) -> str:
@@ -198,9 +219,11 @@ _NEAREST_OF = """
     nearest as materialized (
       select input_hash, embedding <=> cast(:vector as halfvec) as distance from {vectors}
       order by distance limit :oversample)
-    select c.document_id, c.start_offset, c.end_offset
-    from nearest v join chunks c on c.input_hash = v.input_hash join documents d on d.id = c.document_id
-    where {live}
+    select c.document_id, c.start_offset, c.end_offset, c.input_hash
+    from nearest v cross join lateral (
+      select c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash
+      from chunks c join documents d on d.id = c.document_id
+      where c.input_hash = v.input_hash and {live} order by c.id limit 1) c
     order by v.distance, c.id limit :n
 """
 
@@ -227,27 +250,37 @@ def indexed_statement(dim: int) -> sa.TextClause:
 
 
 _DENSE = sa.text(f"""
-    select c.document_id, c.start_offset, c.end_offset
-    from vectors v
-    join chunks c on c.workspace_id = v.workspace_id and c.input_hash = v.input_hash
-    join documents d on d.id = c.document_id
-    where v.model_id = :model_id and v.workspace_id = :workspace_id and {_LIVE}
-    order by v.embedding <=> cast(:vector as halfvec), c.id limit :n
+    select document_id, start_offset, end_offset, input_hash from (
+      select distinct on (c.input_hash) c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash,
+        v.embedding <=> cast(:vector as halfvec) as distance
+      from vectors v
+      join chunks c on c.workspace_id = v.workspace_id and c.input_hash = v.input_hash
+      join documents d on d.id = c.document_id
+      where v.model_id = :model_id and v.workspace_id = :workspace_id and {_LIVE}
+      order by c.input_hash, c.id) c
+    order by distance, id limit :n
 """)
 
 # ts_rank, not ts_rank_cd: for words joined by "or", cover density counts every occurrence, so one frequent word would
 # outweigh all others. 1: divide by 1 + the logarithm of the chunk's length.
 _LEXICAL = sa.text(f"""
-    select c.document_id, c.start_offset, c.end_offset
-    from cast(:query as tsquery) as query, chunks c
-    join documents d on d.id = c.document_id
-    where c.lexemes @@ query and {_LIVE}
-    order by ts_rank(c.lexemes, query, 1) desc, c.id limit :n
+    select document_id, start_offset, end_offset, input_hash from (
+      select distinct on (input_hash) * from (
+        select c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash, ts_rank(c.lexemes, query, 1) as rank
+        from cast(:query as tsquery) as query, chunks c
+        join documents d on d.id = c.document_id
+        where c.lexemes @@ query and {_LIVE}) found
+      order by input_hash, rank desc, id) c
+    order by rank desc, id limit :n
 """)
 
 _PASSAGES = sa.text("""
     select distinct on (r.n) d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path,
-      substr(d.text, r.start + 1, r."end" - r.start) as text, r.start, r."end", r.score,
+      substr(d.text, r.start + 1, r."end" - r.start) as text, r.start, r."end", r.score, to_json(c.markup) as markup,
+      substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
+      (select count(distinct o.document_id) from chunks o join documents od on od.id = o.document_id
+        where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and od.deleted_at is null
+        and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents,
       1 - (v.embedding <=> cast(:vector as halfvec)) as similarity,
       (select count(*) from unnest(c.lexemes) l where l.lexeme = any(cast(:terms as text[])))
         / greatest(cardinality(cast(:terms as text[])), 1)::float as overlap

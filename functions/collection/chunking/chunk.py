@@ -8,21 +8,27 @@ Chunks follow the document's structure:
 - A heading, or a line that ends with a colon, stays with what follows. Tiny pieces are joined with a neighbour.
 
 Chunks don't overlap (docs/decisions/0005). Title and headings are embedded with each chunk, so a chunk still has its
-context, and splits fall between sentences.
+context, and splits fall between sentences. A chunk that continues a table is embedded with the table's header, the
+first chunk with the front matter's description and tags. Markup isn't embedded, and text without a word is in no chunk.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter, itemgetter
 
 import msgspec
 
 from functions.collection.chunking.split import Range, TokenizedText
+from functions.collection.parsers.markdown.markup import blank
 from functions.collection.parsers.markdown.structure import trimmed
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, embedding_input, input_hash
 from headwater.parsers import Block
+from headwater.passages import about, excerpt
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 """Part of each document's fingerprint: raise it when the same document would be split differently."""
 
 TARGET_TOKENS = 200
@@ -34,12 +40,17 @@ HEADER_SHARE = 3
 MAX_HEADER_BYTES = 400
 """The same limit for words of many characters and few tokens: a chunk is stored with its headings."""
 
+MAX_TABLE_HEADER_CHARS = 1_000
+"""Longer headers of tables aren't repeated."""
+
 Path = tuple[str, ...]
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A range `text[start:end]` of a document, embedded as `embedding_input(title, heading_path, text[start:end])`.
+    """A range `text[start:end]` of a document, embedded as `embedding_input(title, heading_path, excerpt)`.
 
+    The excerpt (`headwater.passages`) is the text without `markup`, pairs of offsets in it, after the text of
+    `table_header`, a range of the document. For the first chunk, `about` the front matter is embedded too.
     `token_count` counts the tokens of that input, without the model's special tokens; at most `max_tokens`.
     """
 
@@ -49,6 +60,8 @@ class Chunk(msgspec.Struct, frozen=True):
     heading_path: Path
     input_hash: bytes
     token_count: int
+    markup: tuple[int, ...] = ()
+    table_header: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +83,12 @@ class _Section:
 
 
 def chunk(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> list[list[Chunk]]:
-    """Split documents into chunks. Returns a list for each, by start; together they cover all of its blocks."""
+    """Split documents into chunks. Returns a list for each, by start; together they cover all of its words."""
     counts = _count_parts(documents, tokenizer)
-    texts = tokenizer.starts([document.text for document in documents])
+    visible = [blank(document.text, document.markup) if document.markup else document.text for document in documents]
     return [
-        _Splitter(document, TokenizedText(document.text, starts), counts, tokenizer).chunks()
-        for document, starts in zip(documents, texts, strict=True)
+        _Splitter(document, TokenizedText(text, starts), counts, tokenizer).chunks()
+        for document, text, starts in zip(documents, visible, tokenizer.starts(visible), strict=True)
     ]
 
 
@@ -87,6 +100,7 @@ def _count_parts(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> d
     paths = {block.heading_path for document in documents for block in document.blocks}
     parts = {part for path in paths for part in context_parts("", path)}
     parts |= {part for document in documents for part in context_parts(document.title, ())}
+    parts |= {about(document.front_matter) for document in documents}
     parts.add(CONTEXT_SEPARATOR)
     words = list({word for part in parts for word in part.split()})
     counts = {word: len(starts) for word, starts in zip(words, tokenizer.starts(words), strict=True)}
@@ -133,9 +147,13 @@ class _Splitter:
         self.counts = counts
         self.tokenizer = tokenizer
         self.headers: dict[Path, tuple[Path, int]] = {}
+        self.about = about(document.front_matter)
+        self.blocks = _visible(document.blocks, measured.text) if document.markup else document.blocks
+        self.start = self.blocks[0].start if self.blocks else 0
+        self.tables = [block for block in self.blocks if block.kind == "table"]
 
     def chunks(self) -> list[Chunk]:
-        pieces = self.join_tiny(self.cut(_sections(self.document.blocks)))
+        pieces = self.join_tiny(self.cut(_sections(self.blocks)))
         chunks = [chunk for piece in pieces for chunk in self.to_chunks(piece)]
         return [msgspec.structs.replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(chunks)]
 
@@ -159,12 +177,36 @@ class _Splitter:
         """Count the tokens of a title and headings in one line."""
         return sum(self.counts[part] for part in parts) + self.counts[CONTEXT_SEPARATOR] * max(0, len(parts) - 1)
 
-    def room(self, path: Path, tokens: int) -> int:
-        """Return how many of `tokens` remain for the text, after the header of a heading path."""
-        return max(tokens - self.header(path)[1], 1)
+    def room(self, path: Path, tokens: int, start: int) -> int:
+        """Return how many of `tokens` remain for a text from `start`, after what is embedded before it."""
+        return max(tokens - self.header(path)[1] - self.count_introduction(start), 1)
+
+    def count_introduction(self, start: int) -> int:
+        """Count the tokens of the front matter or the table's header that a text from `start` is embedded with."""
+        count = self.counts[self.about] if start == self.start else 0
+        header = self.table_header(start)
+        return count + (self.measured.count(*header) if header else 0)
+
+    def table_header(self, start: int) -> Range | None:
+        """Return the header of the table that a text from `start` continues, unless it is large."""
+        at = bisect_left(self.tables, start, key=attrgetter("start")) - 1
+        if at < 0 or start >= self.tables[at].end:
+            return None
+        header = self.header_of(self.tables[at])
+        return header if header and header[1] < start else None
+
+    def header_of(self, table: Block) -> Range | None:
+        """Return the range of a table's first row and the line below it."""
+        end = table.start
+        for _ in range(2):
+            end = self.document.text.find("\n", end + 1, table.end)
+            if end < 0:
+                return None
+        is_short = self.measured.fits(table.start, end, self.tokenizer.max_tokens // HEADER_SHARE)
+        return (table.start, end) if is_short and end - table.start <= MAX_TABLE_HEADER_CHARS else None
 
     def fits(self, start: int, end: int, path: Path) -> bool:
-        return self.measured.fits(start, end, self.room(path, self.tokenizer.max_tokens))
+        return self.measured.fits(start, end, self.room(path, self.tokenizer.max_tokens, start))
 
     def cut(self, section: _Section) -> list[_Piece]:
         """Split a section; the root is the whole document."""
@@ -174,11 +216,12 @@ class _Splitter:
             return [_Piece(section.start, section.end, section.path)] if section.end else []
         groups = [self.cut_own(section), *(self.cut(child) for child in section.children)]
         pieces: list[_Piece] = []
-        room = self.room(section.path, TARGET_TOKENS)
         joinable = False
         for group in groups:
-            if len(group) == 1 and joinable and self.measured.fits(pieces[-1].start, group[0].end, room):
-                pieces[-1] = _Piece(pieces[-1].start, group[0].end, section.path)
+            start = pieces[-1].start if pieces else 0
+            room = self.room(section.path, TARGET_TOKENS, start)
+            if len(group) == 1 and joinable and self.measured.fits(start, group[0].end, room):
+                pieces[-1] = _Piece(start, group[0].end, section.path)
             else:
                 pieces += group
                 joinable = len(group) == 1
@@ -186,11 +229,16 @@ class _Splitter:
 
     def cut_own(self, section: _Section) -> list[_Piece]:
         """Split a section's own text, before its first subsection."""
-        room = self.room(section.path, self.tokenizer.max_tokens)
-        target = min(self.room(section.path, TARGET_TOKENS), room)
         blocks = section.blocks
         if not blocks:
             return []
+        room = self.room(section.path, self.tokenizer.max_tokens, blocks[0].start)
+        long_tables = [
+            block for block in blocks if block.kind == "table" and not self.measured.fits(block.start, block.end, room)
+        ]
+        headers = [self.measured.count(*header) for table in long_tables if (header := self.header_of(table))]
+        room -= max(headers, default=0)
+        target = min(self.room(section.path, TARGET_TOKENS, blocks[0].start) - max(headers, default=0), room)
         ranges = self.measured.join(self.units(blocks, room), (blocks[0].start, blocks[-1].end), room, target)
         return [_Piece(start, end, section.path) for start, end in ranges]
 
@@ -216,7 +264,7 @@ class _Splitter:
             introduction = []
 
     def introduces(self, block: Block) -> bool:
-        return block.kind == "heading" or (block.kind == "text" and self.document.text[block.end - 1] == ":")
+        return block.kind == "heading" or (block.kind == "text" and self.measured.text[block.end - 1] == ":")
 
     def join_tiny(self, pieces: Sequence[_Piece]) -> list[_Piece]:
         """Join tiny pieces with the piece before, or with the one after if they share more headings with that."""
@@ -237,19 +285,52 @@ class _Splitter:
         return self.measured.count(piece.start, piece.end) < TINY_TOKENS
 
     def to_chunks(self, piece: _Piece) -> list[Chunk]:
-        """Make a chunk of a piece, or several. After a split inside a word, its tokens have to be counted again."""
-        text = self.document.text
+        """Make a chunk of a piece, or several; none if it has no word.
+
+        After a split inside a word, and with markup, the tokens have to be counted again.
+        """
+        text, start, end = self.measured.text, piece.start, piece.end
+        if not any(map(str.isalnum, text[start:end])):
+            return []
         headings, tokens = self.header(piece.path)
-        source = embedding_input(self.document.title, headings, text[piece.start : piece.end])
-        if _ends_words(text, piece.start) and _ends_words(text, piece.end):
-            tokens += self.measured.count(piece.start, piece.end)
+        markup, header = self.markup_in(start, end), self.table_header(start)
+        source = embedding_input(
+            self.document.title,
+            headings,
+            excerpt(self.document.text[start:end], markup, self.document.text[slice(*header)] if header else None),
+            self.about if start == self.start else "",
+        )
+        if not markup and _ends_words(text, start) and _ends_words(text, end):
+            tokens += self.measured.count(start, end) + self.count_introduction(start)
         else:
             tokens = len(self.tokenizer.starts([source])[0])
-            if tokens > self.tokenizer.max_tokens and piece.end - piece.start > 1:
-                middle = (piece.start + piece.end) // 2
-                halves = trimmed(text, piece.start, middle), trimmed(text, middle, piece.end)
-                return [chunk for half in halves for chunk in self.to_chunks(_Piece(*half, piece.path))]
-        return [Chunk(0, piece.start, piece.end, headings, input_hash(source), tokens)]
+        if tokens > self.tokenizer.max_tokens and end - start > 1:
+            middle = (start + end) // 2
+            halves = trimmed(text, start, middle), trimmed(text, middle, end)
+            return [chunk for half in halves for chunk in self.to_chunks(_Piece(*half, piece.path))]
+        return [Chunk(0, start, end, headings, input_hash(source), tokens, markup, header)]
+
+    def markup_in(self, start: int, end: int) -> tuple[int, ...]:
+        """Return the ranges of markup in a range, as offsets in it."""
+        markup = self.document.markup
+        first = bisect_left(markup, start, key=itemgetter(1))
+        offsets: list[int] = []
+        for one, other in islice(markup, first, None):
+            if one >= end:
+                break
+            if other > start:
+                offsets += max(one, start) - start, min(other, end) - start
+        return tuple(offsets)
+
+
+def _visible(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Shrink blocks to what isn't markup; `text` has spaces in place of it."""
+    shown: list[Block] = []
+    for block in blocks:
+        start, end = trimmed(text, block.start, block.end)
+        if start < end:
+            shown.append(msgspec.structs.replace(block, start=start, end=end))
+    return shown
 
 
 def _common_headings(one: _Piece, other: _Piece) -> Path:

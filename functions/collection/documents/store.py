@@ -19,12 +19,14 @@ from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import SystemicError
+from headwater.passages import about, excerpt
 from headwater.redaction import quote
 
 _MAX_REASON_CHARS = 1_000
 
-ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, str]
-"""Key, ordinal, start, end, heading path, input hash, token count, and the words for full-text search."""
+ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, Sequence[str] | None, int | None, int | None, str]
+"""Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, and the
+words for full-text search."""
 
 RelationRow = tuple[str, str, str, int, int]
 """Key, kind, target, start, end."""
@@ -105,10 +107,15 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
 
 def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
-    text = document.text[piece.start : piece.end]
-    words = " ".join((document.title, *piece.heading_path, text, *_words_of_key(key)))
+    header = piece.table_header
+    shown = excerpt(
+        document.text[piece.start : piece.end], piece.markup, document.text[slice(*header)] if header else None
+    )
+    description = about(document.front_matter) if piece.ordinal == 0 else ""
+    words = " ".join((document.title, *piece.heading_path, description, shown, *_words_of_key(key)))
     place = piece.ordinal, piece.start, piece.end, piece.heading_path
-    return (key, *place, piece.input_hash, piece.token_count, words)
+    markup = [str(offset) for offset in piece.markup] or None
+    return (key, *place, piece.input_hash, piece.token_count, markup, *(header or (None, None)), words)
 
 
 def _words_of_key(key: str) -> list[str]:
@@ -162,13 +169,13 @@ _DELETE_CHUNKS = sa.text(f"delete from chunks where {_REPLACED}")
 _DELETE_RELATIONS = sa.text(f"delete from relations where {_REPLACED}")
 
 _NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
-    input_hash bytea, token_count integer, words text"""
+    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer, words text"""
 
 _INSERT_CHUNKS = sa.text("""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, lexemes)
+      token_count, markup, header_start, header_end, lexemes)
     select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, to_tsvector('english', words)
+      token_count, markup, header_start, header_end, to_tsvector('english', words)
     from new_chunks
 """)
 

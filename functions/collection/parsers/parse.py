@@ -15,7 +15,8 @@ class ParsedDocument(msgspec.Struct, frozen=True):
     """A document as it is stored and chunked.
 
     All offsets are into `text`, in code points. `blocks` are in order and don't overlap; text between them is white
-    space or, in MDX, JavaScript and tags. `warnings` are for the run's report.
+    space or, in MDX, JavaScript and tags. `markup` has the ranges that readers don't see. `warnings` are for the run's
+    report.
     """
 
     title: str
@@ -24,14 +25,17 @@ class ParsedDocument(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
     links: tuple[Link, ...]
     warnings: tuple[str, ...]
+    markup: tuple[tuple[int, int], ...] = ()
 
 
 def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
     """Add what a parser left out: blocks, links and a title."""
-    blocks, links, warnings = parsed.blocks, parsed.links, list(parsed.warnings)
-    if blocks is None or links is None:
-        read_blocks, read_links = read_structure(parsed.text, warnings)
-        blocks, links = read_blocks if blocks is None else blocks, read_links if links is None else links
+    blocks, links, markup, warnings = parsed.blocks, parsed.links, parsed.markup, list(parsed.warnings)
+    if blocks is None or links is None or markup is None:
+        read = read_structure(parsed.text, [] if blocks is not None else warnings)
+        blocks = read.blocks if blocks is None else blocks
+        links = read.links if links is None else links
+        markup = read.markup if markup is None else markup
     blocks, links = limit_blocks(blocks, warnings), limit_links(links, parsed.text, warnings)
     blocks = leave_out_encoded_data(blocks, parsed.text, warnings)
     front_matter = limit_front_matter(parsed.front_matter, warnings)
@@ -44,4 +48,5 @@ def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
         blocks=blocks,
         links=links,
         warnings=limit_warnings(warnings),
+        markup=markup,
     )

@@ -13,6 +13,11 @@ MAX_TITLE_BYTES = 160
 _NAMED_BY_FOLDER = frozenset({"index", "_index", "readme"})
 _SEPARATORS = re.compile(r"[\s_-]+")
 _DATE = re.compile(r"(\d{4})[-_](\d\d)[-_](\d\d)(?:[-_\s]+|$)")
+_JOURNAL = re.compile(r"(\d{4})_(\d\d)_(\d\d)")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Docusaurus orders pages by numbers, which aren't part of their names. A number may also belong to a name, so it has to
+# look like an order (`01-a`, `1. a`), or the folder is numbered too.
+_NUMBER = re.compile(r"(0\d*[-_.\s]+|\d+\.\s+)(?=\S)|\d{1,3}[-_.\s]+(?=[^\W\d_])")
 _IMAGE = re.compile(r"!\[[^\[\]]*\](?:\([^()\n]*\)|\[[^\[\]\n]*\])?")
 _LINK_OR_DEFINITION = re.compile(r"\[\s*\](?:\([^()\n]*\)|\[[^\[\]\n]*\])|^\[[^\[\]\n]+\]:.*$", re.MULTILINE)
 
@@ -51,14 +56,24 @@ def name_of_file(key: str) -> str:
     ('Getting started now', 'Set up')
     >>> name_of_file("_posts/2024-03-01-two-lamps.md"), name_of_file("2024_03_01.md"), name_of_file("tools___lamp.md")
     ('Two lamps', '2024-03-01', 'Tools/lamp')
+    >>> name_of_file("01-pumps/2-use.md"), name_of_file("3-phase-power.md"), name_of_file("journals/2024_03_01.md")
+    ('Use', '3 phase power', 'Mar 1st, 2024')
     """
     path = PurePosixPath(key)
-    name = path.parent.name if path.stem.lower() in _NAMED_BY_FOLDER and path.parent.name else path.stem
+    if path.stem.lower() in _NAMED_BY_FOLDER and path.parent.name:
+        path = path.parent
+        name = path.name
+    else:
+        name = path.stem
     name = " ".join(unquote(name).replace("___", "/").split())
+    if path.parent.name == "journals" and (day := _JOURNAL.fullmatch(name)):
+        return _name_of_journal(*map(int, day.groups()))
     if date := _DATE.match(name):
         name = name[date.end() :]
         if not name:
             return "-".join(date.groups())
+    elif (number := _NUMBER.match(name)) and (number[1] or _NUMBER.match(path.parent.name)):
+        name = name[number.end() :]
     words = _SEPARATORS.sub(" ", name).strip()
     return words[:1].upper() + words[1:]
 
@@ -83,6 +98,12 @@ def _begins_with(heading: Block, text: str, blocks: Sequence[Block]) -> bool:
         elif block.kind not in ("html", "jsx", "rule", "heading"):
             return False
     return False
+
+
+def _name_of_journal(year: int, month: int, day: int) -> str:
+    """Name the page of a day as Logseq does."""
+    ending = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{_MONTHS[(month - 1) % 12]} {day}{ending}, {year}"
 
 
 def limit_title(title: str) -> str:

@@ -43,17 +43,17 @@ class Embedder(Protocol):
         ...
 
 
-def embedding_input(title: str, heading_path: Sequence[str], text: str) -> str:
-    r"""Compose the text that is embedded for a chunk: a context line, then the chunk's text.
+def embedding_input(title: str, heading_path: Sequence[str], text: str, about: str = "") -> str:
+    r"""Compose the text that is embedded for a chunk: a context line, a line about the document, the chunk's text.
 
     The context line is the document's title and the chunk's headings. A title equal to the first heading appears once;
     a chunk without title and headings has no context line. White space in the context line is collapsed; the chunk's
-    text is unchanged.
+    text is unchanged. Only the first chunk has the line about the document, if its front matter has one.
 
     `embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."`
     """
     parts = context_parts(title, heading_path)
-    return "\n".join([CONTEXT_SEPARATOR.join(parts), text] if parts else [text])
+    return "\n".join([line for line in (CONTEXT_SEPARATOR.join(parts), about) if line] + [text])
 
 
 CONTEXT_SEPARATOR = " > "

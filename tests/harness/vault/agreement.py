@@ -13,6 +13,7 @@ from functions.chat.answers.prompt import ModelInput
 from functions.chat.models.extractive import INTRODUCTION, Extractive
 from functions.chat.retrieval.search import Passage
 from functions.collection.connectors.media_types import media_type
+from headwater.passages import excerpt
 from tests.harness.parsing import parse
 from tests.harness.pipeline import Pipeline, Repository
 from tests.harness.vault import docusaurus, hugo, jekyll, logseq, mkdocs, obsidian, vitepress, zola
@@ -63,7 +64,7 @@ class Stored:
     title: str
     front_matter: dict[str, Any]
     text: str
-    chunks: list[tuple[int, int, list[str]]]
+    chunks: list[tuple[int, int, list[str], list[int], str | None]]
     links: list[tuple[str, str | None]]
 
 
@@ -88,7 +89,8 @@ def read_stored(pipeline: Pipeline, source_id: uuid.UUID) -> dict[str, Stored]:
     """Read a source's documents with their chunks and links."""
     rows = pipeline.rows(
         """select d.key, d.title, d.front_matter, d.text,
-          (select coalesce(json_agg(json_build_array(start_offset, end_offset, heading_path) order by ordinal), '[]')
+          (select coalesce(json_agg(json_build_array(start_offset, end_offset, heading_path, coalesce(markup, '{}'),
+            substr(d.text, header_start + 1, header_end - header_start)) order by ordinal), '[]')
             from chunks where document_id = d.id),
           (select coalesce(json_agg(json_build_array(substr(d.text, l.start_offset + 1, l.end_offset - l.start_offset),
             t.key) order by l.start_offset), '[]') from relations l
@@ -140,11 +142,11 @@ def _compare_links(agreement: Agreement, tool: str, note: Note, document: Stored
 def _compare_chunks(agreement: Agreement, tool: str, note: Note, document: Stored) -> None:
     prose = set(note.prose)
     quoted: set[str] = set()
-    for start, end, heading_path in document.chunks:
-        text = document.text[start:end]
+    for start, end, heading_path, markup, table_header in document.chunks:
+        text = excerpt(document.text[start:end], markup, table_header)
         words = set(re.findall(r"[^\W\d_]+", text.lower()))
         agreement.count(tool, "chunk", not words.isdisjoint(VISIBLE), note.key, text[:200])
-        passage = _passage(document, start, end, heading_path)
+        passage = _passage(document, start, end, heading_path, text)
         here = [sentence for sentence in note.prose if sentence in text]
         for question in [_UNRELATED, *here]:
             for quotation in _quotations(question, passage):
@@ -168,7 +170,7 @@ def _quotations(question: str, passage: Passage) -> Iterator[str]:
         yield _FENCED.sub("", text.replace("[1]", "")).strip()
 
 
-def _passage(document: Stored, start: int, end: int, heading_path: list[str]) -> Passage:
+def _passage(document: Stored, start: int, end: int, heading_path: list[str], shown: str) -> Passage:
     return Passage(
         document_id=uuid.UUID(int=0),
         key=document.key,
@@ -177,6 +179,7 @@ def _passage(document: Stored, start: int, end: int, heading_path: list[str]) ->
         media_type="text/markdown",
         heading_path=heading_path,
         text=document.text[start:end],
+        excerpt=shown,
         start=start,
         end=end,
         score=1.0,

@@ -70,7 +70,7 @@ def _link(page: Writer, words: Words, target: str) -> None:
     ]
     markup = words.draw.choice(markups)
     reference = words.hidden()
-    templates = ["{}", "{}", '!!! note "Read"\n\n    See {}']
+    templates = ["{}", "{}", '\n\n!!! note "Read"\n\n    See {}']
     if words.draw.random() < 0.1:
         page.link(f"[{label}][{reference}]", target)
         page.raw(f"[{reference}]: {path}")
@@ -96,7 +96,7 @@ def _features(page: Writer) -> list[Callable[[], None]]:
         lambda: page.raw("[TOC]"),
         lambda: page.raw(f"<!-- md:version {hidden()} -->"),
         lambda: page.raw(f":material-{hidden()}: {page.words.sentence()}"),
-        lambda: page.raw(f"Press ++ctrl+alt+{hidden()}++ {phrase()} {phrase()}."),
+        lambda: page.raw(f"Press ++enter++ {phrase()} {phrase()}."),
         lambda: page.raw(f"{page.words.sentence()[:-1]} (1)\n{{ .annotate }}\n\n1.  {sentence()}"),
         lambda: page.raw(f'<div class="grid cards {hidden()}" markdown>\n\n- {sentence()}\n\n</div>'),
         lambda: page.raw(f"![{phrase()}]({hidden()}.png){{ align=left width=300 }}"),

@@ -989,6 +989,8 @@ export interface components {
         /**
          * Hit
          * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
+         *
+         *     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the table that it continues. `documents` is the number of documents with the same passage; it is found once.
          */
         Hit: {
             /** Format: uuid */
@@ -998,8 +1000,10 @@ export interface components {
             key: string;
             heading_path: string[];
             text: string;
+            excerpt: string;
             start: number;
             end: number;
+            documents: number;
             score: number;
         };
         /**

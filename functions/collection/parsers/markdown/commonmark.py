@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from functions.collection.parsers.limits import MAX_BLOCKS, MAX_HEADING_CHARS, MAX_LINKS, shorten
+from functions.collection.parsers.markdown.markup import find_markup, without
 from headwater.parsers import BlockKind, Link
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ _MEDIA = re.compile(
     re.IGNORECASE,
 )
 _LINE_BREAK = re.compile(r"</?br\b", re.IGNORECASE)
-_ATTRIBUTES = re.compile(r"\{[:#.][^{}]*\}$")
+_MAYBE_MARKUP = re.compile(r"[{<\[:=%+^]")
+_COMMENT = re.compile(r"\{/[^{}]*/\}")  # of MDX, without its stars: `{/*id*/}`
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -73,12 +75,15 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 class Structure(NamedTuple):
     """The outermost blocks of a text, the code and tables in its lists and quotes, and its links, each in order.
 
+    `code_spans` are the inline code.
+
     `is_cut`: there are more than `MAX_BLOCKS`, and the text after them was not read.
     """
 
     blocks: list[Span]
     nested: list[Span]
     links: list[Link]
+    code_spans: list[Span]
     is_cut: bool = False
 
 
@@ -128,7 +133,7 @@ class _Reader:
     """Builds a structure from events, with offsets in bytes. Adds one link more than the limit, at most."""
 
     def __init__(self) -> None:
-        self.structure = Structure([], [], [])
+        self.structure = Structure([], [], [], [])
         self.block_end = 0
         self.image_end = 0
 
@@ -155,6 +160,8 @@ class _Reader:
                     self.add_image(tag["Image"], place)
                 else:
                     self.add_block(_KINDS[next(iter(tag))], place)
+            elif "Code" in event:
+                self.add_code_span(place)
             elif type(event) is str and event == "Rule":
                 self.add_block("rule", place)
 
@@ -174,12 +181,16 @@ class _Reader:
     def add_heading(self, level: int, place: "Range", events: "Events") -> None:
         """Add a heading, and read the events in it for its title."""
         parts: list[str] = []
+        code: list[tuple[int, int]] = []
         for event, inner in events:
             match event:
                 case {"Text": text}:
-                    parts.append(_ATTRIBUTES.sub("", text) if text.endswith("}") else text)
-                case {"Code": code}:
-                    parts.append(code)
+                    parts.append(text)
+                case {"Code": text}:
+                    length = sum(map(len, parts))
+                    code.append((length, length + len(text)))
+                    parts.append(text)
+                    self.add_code_span(inner)
                 case {"InlineHtml": tag}:
                     parts.append(" " if _LINE_BREAK.match(tag) else "" if _HTML.match(tag) else tag)
                 case "SoftBreak" | "HardBreak":
@@ -190,7 +201,10 @@ class _Reader:
                     self.add_image(image, inner)
                 case {"End": {"Heading": _}}:
                     break
-        title = shorten(" ".join(_show_syntax("".join(parts)).split()), MAX_HEADING_CHARS)
+        title = _show_syntax("".join(parts))
+        if _MAYBE_MARKUP.search(title):
+            title = _COMMENT.sub("", without(title, find_markup(title, code).hidden))
+        title = shorten(" ".join(title.split()), MAX_HEADING_CHARS)
         self.add(self.structure.blocks, Span("heading", place["start"], place["end"], level, title))
         self.block_end = place["end"]
 
@@ -199,6 +213,9 @@ class _Reader:
         if type(image["link_type"]) is dict and not _MEDIA.search(image["dest_url"].partition("#")[0]):
             self.add_link(image, place)
         self.image_end = max(self.image_end, place["end"])
+
+    def add_code_span(self, place: "Range") -> None:
+        self.structure.code_spans.append(Span("code", place["start"], place["end"]))
 
     def add_link(self, link: dict[str, Any], place: "Range") -> None:
         """Add a link, unless it has no target or is in the description of an image."""
@@ -222,7 +239,7 @@ def _convert(structure: Structure, source: str, original: Callable[[int], int] |
     encoded = source.encode()
     points: dict[int, int] = {}
     at = point = 0
-    for offset in sorted({offset for spans in structure[:3] for span in spans for offset in (span.start, span.end)}):
+    for offset in sorted({offset for spans in structure[:4] for span in spans for offset in (span.start, span.end)}):
         point += len(encoded[at:offset].decode())
         at = offset
         points[offset] = original(point) if original else point
@@ -230,5 +247,6 @@ def _convert(structure: Structure, source: str, original: Callable[[int], int] |
         [Span(span.kind, points[span.start], points[span.end], span.level, span.title) for span in structure.blocks],
         [Span(span.kind, points[span.start], points[span.end]) for span in structure.nested],
         [Link(link.kind, link.target, points[link.start], points[link.end]) for link in structure.links],
+        [Span("code", points[span.start], points[span.end]) for span in structure.code_spans],
         structure.is_cut,
     )

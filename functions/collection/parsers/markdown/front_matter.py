@@ -1,4 +1,4 @@
-"""Read the front matter of a page: YAML between `---` lines, TOML between `+++` lines, or a JSON object. Pure."""
+"""Read the front matter of a page: YAML between `---` lines, TOML between `+++` lines, JSON, or properties. Pure."""
 
 import json
 import re
@@ -17,6 +17,8 @@ _CLOSINGS = {
     "+++": re.compile(r"^\+\+\+[ \t]*+$", re.MULTILINE),
 }
 _FIRST_YAML_KEY = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*[\w\"'{][^\n:]{0,60}:(?:\s|$)")
+_PROPERTIES = re.compile(r"(?:[A-Za-z][\w-]*::[ \t][^\n]*+(?:\n|\Z))+(?=[ \t]*(?:\n|\Z|[-*]))")
+_LIST_PROPERTIES = ("alias", "tags")
 _LINE_END = re.compile(r"[ \t]*+(?:\n|\Z)")
 
 # The TOML parser takes quadratic time for keys of many parts, `a.b.c`. Strings are one part each.
@@ -43,6 +45,8 @@ def read_front_matter(text: str, *, json_allowed: bool = False) -> FrontMatter:
         return _read_block(text, opening[1], opening.end())
     if opening and json_allowed:
         return _read_json(text, opening.end())
+    if properties := _PROPERTIES.match(text):
+        return FrontMatter(_read_properties(properties[0]), 0, None)
     return FrontMatter({}, 0, None)
 
 
@@ -81,6 +85,18 @@ def _load_toml(source: str) -> dict[str, Any]:
 
 
 _LOADERS: dict[str, Callable[[str], Any]] = {"---": load_yaml, "+++": _load_toml}
+
+
+def _read_properties(source: str) -> dict[str, Any]:
+    """Read the properties of a page of Logseq. They remain part of its text."""
+    values: dict[str, Any] = {}
+    for line in source.splitlines():
+        name, _, value = line.partition("::")
+        texts = [text.strip().strip("[]#") for text in value.split(",")]
+        values[name.lower()] = tree_to_json(
+            [text for text in texts if text] if name.lower() in _LIST_PROPERTIES else value.strip()
+        )
+    return values
 
 
 def _read_json(text: str, start: int) -> FrontMatter:

@@ -1,11 +1,10 @@
 """Turn MDX into Markdown that CommonMark reads in the same way: without JavaScript, JSX, HTML and indented code."""
 
 import re
-from bisect import bisect_right
-from operator import itemgetter
 from typing import NamedTuple
 
 from functions.collection.parsers.markdown.commonmark import LESS_THAN, REMOVED
+from functions.collection.parsers.markdown.cuts import Cuts
 from functions.collection.parsers.markdown.jsx import find_jsx
 
 # A string that begins with a capital letter and has at least five words. The limits keep the search linear.
@@ -21,44 +20,41 @@ _FENCE = re.compile(r"`{3,}+(?!.*`)|~{3,}+")
 class Mdx(NamedTuple):
     """An MDX page.
 
-    markdown: The page as Markdown. Lines have less indentation; `original` converts offsets.
+    markdown: The page as Markdown. Lines have less indentation; `cuts` converts offsets.
     visible: The page with spaces in place of JavaScript and JSX; it has the same length.
     components: The ranges of tags with sentences in their attributes, such as tables of properties.
-    cuts: Offsets in `markdown` before which indentation was removed, and the number of characters removed up to there.
+    hidden: The ranges of all other JavaScript and JSX.
     """
 
     markdown: str
     visible: str
     components: list[tuple[int, int]]
-    cuts: list[tuple[int, int]]
-
-    def original(self, offset: int) -> int:
-        """Convert an offset in `markdown` to an offset in the page."""
-        count = bisect_right(self.cuts, offset, key=itemgetter(0))
-        return offset + (self.cuts[count - 1][1] if count else 0)
+    hidden: list[tuple[int, int]]
+    cuts: Cuts
 
 
 def read_mdx(text: str) -> Mdx:
     """Turn MDX into Markdown."""
     pieces: list[str] = []
     components: list[tuple[int, int]] = []
+    hidden: list[tuple[int, int]] = []
     position = 0
     for start, end in find_jsx(text):
-        if text[start] == "<" and _SENTENCE.search(text, start, end):
-            components.append((start, end))
+        has_sentence = text[start] == "<" and _SENTENCE.search(text, start, end)
+        (components if has_sentence else hidden).append((start, end))
         pieces += (text[position:start], _NOT_NEWLINE.sub(REMOVED, text[start:end]))
         position = end
     blanked = "".join([*pieces, text[position:]])
     markdown, cuts = _unindent(_LESS_THAN.sub(LESS_THAN, blanked))
-    return Mdx(markdown, blanked.replace(REMOVED, " "), components, cuts)
+    return Mdx(markdown, blanked.replace(REMOVED, " "), components, hidden, cuts)
 
 
-def _unindent(markdown: str) -> tuple[str, list[tuple[int, int]]]:
-    """Remove indentation that would make code of a line, and all of a line without text; returns also `Mdx.cuts`."""
+def _unindent(markdown: str) -> tuple[str, Cuts]:
+    """Remove indentation that would make code of a line, and all of a line without text."""
     lines: list[str] = []
-    cuts: list[tuple[int, int]] = []
+    cuts = Cuts()
     nesting = _Nesting()
-    position = removed = 0
+    position = 0
     for line in markdown.split("\n"):
         content = line.lstrip(" \t")
         if not content.strip(f" \t{REMOVED}"):
@@ -66,8 +62,7 @@ def _unindent(markdown: str) -> tuple[str, list[tuple[int, int]]]:
         else:
             kept = nesting.unindent(line, content)
         if len(kept) != len(line):
-            removed += len(line) - len(kept)
-            cuts.append((position + len(kept) - len(content), removed))
+            cuts.add(position + len(kept) - len(content), len(line) - len(kept))
         lines.append(kept)
         position += len(kept) + 1
     return "\n".join(lines), cuts

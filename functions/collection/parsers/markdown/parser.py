@@ -29,8 +29,8 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
     if problem:
         warnings.append(problem)
     mdx = suffix == ".mdx" or media_type.partition(";")[0].strip().lower() == "text/mdx"
-    blocks, links = read_structure(text, warnings, mdx=mdx)
-    return Parsed(text, _title(front_matter), front_matter, blocks, links, tuple(warnings))
+    blocks, links, markup = read_structure(text, warnings, mdx=mdx)
+    return Parsed(text, _title(front_matter), front_matter, blocks, links, tuple(warnings), markup)
 
 
 def _title(front_matter: dict[str, Any]) -> str | None:

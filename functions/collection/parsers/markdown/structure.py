@@ -1,8 +1,12 @@
 """Read the blocks and links of Markdown and MDX. Blocks are flat, and each has the headings above it. Pure."""
 
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from functions.collection.parsers.limits import TOO_MANY_BLOCKS
+from functions.collection.parsers.markdown.containers import unindent_contents
+from functions.collection.parsers.markdown.markup import Range, find_markup
 from headwater.parsers import Block, BlockKind, Link
 
 if TYPE_CHECKING:
@@ -11,22 +15,52 @@ if TYPE_CHECKING:
 _SHORTEST_DEFINITION = len("[a]:b")
 
 
-def read_structure(text: str, warnings: list[str], *, mdx: bool = False) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
-    """Read the blocks and links of Markdown text, each in order. Adds a warning if it has too many blocks."""
+class PageStructure(NamedTuple):
+    """The blocks and links of a page, each in order, and the ranges of its markup."""
+
+    blocks: tuple[Block, ...]
+    links: tuple[Link, ...]
+    markup: tuple[Range, ...]
+
+
+def read_structure(text: str, warnings: list[str], *, mdx: bool = False) -> PageStructure:
+    """Read the structure of Markdown text. Adds a warning if it has too many blocks."""
     from functions.collection.parsers.markdown.commonmark import parse_markdown
 
+    components: list[Range] = []
+    hidden: list[Range] = []
+    visible = text
     if mdx:
         from functions.collection.parsers.markdown.mdx import read_mdx
 
         page = read_mdx(text)
-        structure = parse_markdown(page.markdown, page.original)
-        blocks = _add_components(_flatten(page.visible, structure), page.components)
+        markdown, visible, components, hidden, cuts = page
     else:
-        structure = parse_markdown(text)
-        blocks = _flatten(text, structure)
+        markdown, cuts = unindent_contents(text)
+    structure = parse_markdown(markdown, cuts.original if cuts else None)
+    code = [(span.start, span.end) for span in (*structure.blocks, *structure.nested) if span.kind == "code"]
+    code += [(span.start, span.end) for span in structure.code_spans]
+    markup = find_markup(visible, sorted(code), [*hidden, *cuts.ranges()])
+    structure = _without_comments(structure, markup.comments)
+    blocks = _add_components(_flatten(visible, structure), components)
     if structure.is_cut:
         warnings.append(TOO_MANY_BLOCKS)
-    return tuple(blocks), tuple(structure.links)
+    return PageStructure(tuple(blocks), tuple(structure.links), tuple(markup.hidden))
+
+
+def _without_comments(structure: "Structure", comments: list[Range]) -> "Structure":
+    """Leave out the blocks and links in comments: their text becomes text between blocks."""
+    if not comments:
+        return structure
+
+    def is_shown(place: "Span | Link") -> bool:
+        before = bisect_right(comments, place.start, key=itemgetter(0))
+        return not before or place.end > comments[before - 1][1]
+
+    return structure._replace(
+        blocks=[span for span in structure.blocks if span.kind == "html" or is_shown(span)],
+        links=[link for link in structure.links if is_shown(link)],
+    )
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:

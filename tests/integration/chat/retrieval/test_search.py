@@ -68,8 +68,10 @@ def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
         "key": "a/b.md",
         "heading_path": ["Über", "Zwei"],
         "text": text[cut:],
+        "excerpt": text[cut:],
         "start": cut,
         "end": len(text),
+        "documents": 1,
         "score": hit["score"],
     }
 
@@ -106,7 +108,7 @@ def test_search_can_be_limited_to_a_source(chat: ChatApp) -> None:
 
 def test_search_returns_at_most_k_distinct_spans(chat: ChatApp) -> None:
     for n in range(12):
-        chat.add_document(f"{n}.md", "The same cat everywhere.", vectors=[axis(0)])
+        chat.add_document(f"{n}.md", f"The same cat in {n} places.", vectors=[axis(0)])
     chat.rows(
         """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
           token_count, lexemes)
@@ -116,6 +118,34 @@ def test_search_returns_at_most_k_distinct_spans(chat: ChatApp) -> None:
     assert len(chat.search(q="cat")) == 10
     hits = chat.search(q="cat", k=50)
     assert len(hits) == len({(hit["document_id"], hit["start"], hit["end"]) for hit in hits}) == 12
+
+
+@pytest.mark.parametrize("vectors", [[axis(0)], ()])
+def test_same_text_in_many_documents_is_one_hit(chat: ChatApp, vectors: list[list[float]]) -> None:
+    source_id = chat.add_source()
+    for n in range(120):
+        chat.add_document(f"1.{n}/install.md", "The cat is installed by cat.", source_id=source_id, vectors=vectors)
+    chat.add_document("elsewhere.md", "The cat is installed by cat.", vectors=vectors)
+    chat.add_document("lathe.md", "On a lathe, a cat is dragged.", vectors=[axis(0, 1, 0.5)] if vectors else ())
+    hits = chat.search(q="cat", k=8)
+    assert [(hit["key"], hit["documents"]) for hit in hits] == [("1.0/install.md", 121), ("lathe.md", 1)]
+    chat.rows("update documents set deleted_at = now() where key < '1.2'")
+    [hit, _] = chat.search(q="cat", k=8)
+    assert hit["key"].startswith("1.2")
+    [hit] = chat.search(q="cat", k=8, source_id=source_id)
+    assert hit["documents"] < 120
+
+
+def test_excerpt_has_the_table_header_and_no_markup(chat: ChatApp) -> None:
+    text = "| Valve | Bar |\n|---|---|\n| v1 | 7 |\n| cat %%x%% | 9 |"
+    cut = text.index("| cat")
+    chat.add_document("t.md", text, cuts=[cut])
+    chat.rows(
+        "update chunks set markup = '{6,12}', header_start = 0, header_end = 25 where start_offset = :cut", cut=cut
+    )
+    [hit] = [hit for hit in chat.search(q="cat") if hit["start"] == cut]
+    assert hit["text"] == text[cut:]
+    assert hit["excerpt"] == "| Valve | Bar |\n|---|---|\n| cat | 9 |"
 
 
 def test_search_without_vectors_loads_no_model(database: FreshDatabase) -> None:

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from functions.collection.pipeline.link import Link
 from functions.collection.runs.end import cancel_run
+from functions.embedding.embed import Embed, Slice, Vectors
+from headwater.embedding.base import input_hash
 from headwater.errors import Conflict, PermanentError
 from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler
@@ -41,6 +43,49 @@ def test_first_collect_adds_and_embeds_every_document(pipeline: Pipeline, reposi
     texts = pipeline.rows("""select substr(d.text, start_offset + 1, end_offset - start_offset)
         from chunks c join documents d on d.id = c.document_id where d.key = 'docs/faq.md'""")
     assert "Because it pumps." in texts[0][0]
+
+
+def test_embedded_texts_are_excerpts_and_have_the_stored_hashes(pipeline: Pipeline, repository: Repository) -> None:
+    rows = "".join(f"| valve-{n:03} | hall {n % 9} | {n * 7} |\n" for n in range(120))
+    table = f"# Valves\n\n| Valve | Place | Proof pressure |\n|---|---|---|\n{rows}"
+    pages = {
+        "table.md": table,
+        "note.md": '---\ndescription: On lamps.\ntags: [light]\n---\n# Ü\n\n!!! note "Mind"\n\n    See [[Lamp|it]].\n',
+        "comments.md": "# A\n\n<!-- secret -->\n\n![[a.png]]\n",
+        "wordless.md": "---\n\n![](a.png)<!-- x -->\n\n[a]: b.md\n",
+    }
+    repository.write(pages)
+    gathered: list[Slice] = []
+
+    class Recorded(Embed):
+        def compute(self, gathered_slice: Slice) -> Vectors:
+            gathered.append(gathered_slice)
+            return super().compute(gathered_slice)
+
+    pipeline.start(pipeline.add_source(repository.url))
+    steps = 1
+    while steps:
+        steps = sum(
+            pipeline.step(queue, lambda handler: Recorded(handler.embedder) if isinstance(handler, Embed) else handler)
+            for queue in QUEUES
+        )
+    texts = [text for piece in gathered for text in piece.texts]
+    hashes = [hash_ for piece in gathered for hash_ in piece.hashes]
+    assert [input_hash(text) for text in texts] == hashes
+    of_table = [text for text in texts if "valve-" in text]
+    assert len(of_table) > 1
+    assert all("| Valve | Place | Proof pressure |\n|---|---|---|\n| valve-" in text for text in of_table)
+    assert 'Ü\nOn lamps. light\n# Ü\n\n"Mind"\n\nSee it.' in texts
+    assert "A\n# A" in texts
+    found = (
+        "select d.key, count(*) from chunks c join documents d on d.id = c.document_id where {} group by 1 order by 1"
+    )
+    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'proof & pressure')")) == [
+        ("table.md", len(of_table))
+    ]
+    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'light')")) == [("note.md", 1)]
+    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'secret | png')")) == []
+    assert pipeline.rows(found.format("d.key = 'wordless.md'")) == []
 
 
 def test_documents_are_found_by_their_folders_and_file_names(pipeline: Pipeline, repository: Repository) -> None:

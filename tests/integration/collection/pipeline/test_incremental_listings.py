@@ -169,10 +169,10 @@ def test_newer_parser_lists_from_the_start(pipeline: Pipeline, feed: Feed, sourc
     feed.publish("1.md")
     pipeline.collect(source)
     pipeline.rows("""update sources set cursor = jsonb_set(cursor, '{versions}', '".0.1"') returning 1""")
-    pipeline.rows("update documents set fingerprint = replace(fingerprint, '.3.1', '.0.1') returning 1")
+    pipeline.rows("update documents set fingerprint = replace(fingerprint, '.4.2', '.0.2') returning 1")
     run = pipeline.collect(source)
     assert (feed.cursors, run.counts.changed) == ([None, None], 1)
-    assert pipeline.rows("select fingerprint from documents") == [("1.md-v1.3.1",)]
+    assert pipeline.rows("select fingerprint from documents") == [("1.md-v1.4.2",)]
 
 
 def test_deleting_an_upload_lists_from_the_start(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,12 @@ SENTENCE = "One two three four five six seven eight nine ten. "
 WORDS = st.sampled_from(
     ["word", "a.", "B", "x" * 30, "日本語", "e\u0301", "한글", "\u200b", "\x1c", "`c`", "|", "\t", "?!"]
 )
+MARKUP = st.sampled_from([
+    "%%", "<!-- a", "b -->", "!!! note\n\n    text", '=== "A"', "{{< x >}}", "[[a|b]]", "::: tip", "a{#b}c",
+    "x<b>y</b>", "[a](https://b.c/" + "x" * 400 + ")", "[a]: b", "[a][]", "\n:   d", "[^1]: e", "k:: v",
+])  # fmt: skip
 PARTS = st.one_of(
+    MARKUP,
     st.sampled_from(["# One", "## Two", "### Three", "## Two", "#", "Intro:", "> quote", "---", "<div>", "\ufffd"]),
     st.lists(WORDS, min_size=1, max_size=12).map(" ".join),
     st.sampled_from([SENTENCE * 30, "x" * 900, "한" * 300, "- item of a list\n" * 60, "```\nline of code;\n\n" * 70]),
@@ -96,6 +102,50 @@ def test_long_table_is_split_between_rows() -> None:
     )
     assert len(pieces) > 1
     assert all(piece.startswith("|") and piece.endswith("|") for piece in pieces)
+
+
+def test_chunk_that_continues_a_table_has_its_header() -> None:
+    rows = "".join(f"| row {n} | does a thing |\n" for n in range(80))
+    for before, after in (("", ""), ("# T\n\n", "\n\n" + SENTENCE * 3), ("!!! note\n\n    Text.\n\n", "")):
+        parsed, chunks = chunk_page(f"{before}| name | what |\n| --- | --- |\n{rows}{after}")
+        check_chunks(parsed, chunks, TOKENIZER)
+        headers = [parsed.text[slice(*piece.table_header)] if piece.table_header else "" for piece in chunks]
+        assert len(chunks) > 2
+        assert headers[0] == ""
+        assert set(headers[1:]) == {"| name | what |\n| --- | --- |"}
+
+
+def test_large_header_of_a_table_is_not_repeated() -> None:
+    header = "| " + " | ".join(["many words in a column"] * 30) + " |\n" + "|---" * 30 + "|\n"
+    parsed, chunks = chunk_page(header + "| cell that has words |\n" * 200)
+    check_chunks(parsed, chunks, TOKENIZER)
+    assert {piece.table_header for piece in chunks} == {None}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# A\n\n---\n\n<!-- only a comment -->\n\n<a id='x'></a>\n", ["# A\n\n---"]),
+        ("<!-- only a comment -->\n\n***\n\n[a]: https://b.c\n", []),
+        (section("# A", 20) + "\n\n<!-- " + "comment " * 300 + "-->\n\n" + section("## B", 20), None),
+        ("# A\n\n[Try it](https://a.b/" + "x=+/0" * 2_000 + ")\n\nIt burns.", ["# A\n\n[Try it", "It burns."]),
+    ],
+)
+def test_text_without_a_word_is_in_no_chunk(text: str, expected: list[str] | None) -> None:
+    parsed, chunks = chunk_page(text)
+    check_chunks(parsed, chunks, TOKENIZER)
+    found = [parsed.text[piece.start : piece.end] for piece in chunks]
+    if expected is None:
+        assert not any(piece.startswith("<!--") for piece in found)
+    else:
+        assert [piece.replace("[", "") for piece in found] == [piece.replace("[", "") for piece in expected]
+
+
+def test_first_chunk_has_room_for_what_the_front_matter_says() -> None:
+    front_matter = "---\ndescription: " + "many words about it " * 12 + "\ntags: [a, b]\n---\n"
+    parsed, chunks = chunk_page(front_matter + section("# A", 23) + "\n\n" + section("## B", 40))
+    check_chunks(parsed, chunks, TOKENIZER)
+    assert len(chunks) > 2
 
 
 def test_long_code_is_split_at_blank_lines_first() -> None:

@@ -15,7 +15,7 @@ from headwater.connectors import Entry
     "key", ["a.md", "a.mdx", "a.MD", "notes.txt", "a.rst", "data.json", "Makefile", "a.pdf", "a.bin"]
 )
 def test_fingerprint_of_built_in_formats_has_the_markdown_version(key: str) -> None:
-    assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.3.1"
+    assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.4.2"
 
 
 def test_source_fingerprint_has_no_versions() -> None:
@@ -24,9 +24,9 @@ def test_source_fingerprint_has_no_versions() -> None:
 
 
 def test_versions_are_replaced_by_the_current_ones() -> None:
-    assert with_current_versions("7f3a.0.0") == "7f3a.3.1"
-    assert with_current_versions("7f3a.gone_pdf-1_2.0") == "7f3a.gone_pdf-1_2.1"
+    assert with_current_versions("7f3a.0.0") == "7f3a.4.2"
+    assert with_current_versions("7f3a.gone_pdf-1_2.0") == "7f3a.gone_pdf-1_2.2"
 
 
 def test_suffixes_are_those_of_the_installed_parsers() -> None:
-    assert current_suffixes() == [".3.1"]
+    assert current_suffixes() == [".4.2"]

@@ -83,6 +83,12 @@ def test_text_that_resembles_front_matter_is_body(text: str) -> None:
     assert read_front_matter(text, json_allowed=True) == ({}, 0, None)
 
 
+def test_properties_of_a_page_are_front_matter_and_text() -> None:
+    read = read_front_matter("Alias:: Lamps, [[Light s]], #lit\ntype:: a\n\n- Text\n  id:: 1\n")
+    assert read == ({"alias": ["Lamps", "Light s", "lit"], "type": "a"}, 0, None)
+    assert read_front_matter("std:: x\nis C++\n") == ({}, 0, None)
+
+
 def test_json_at_the_start_is_front_matter_of_markdown_only() -> None:
     for key, media_type in (("a.json", "application/json"), ("a.mdx", "text/markdown"), ("a.txt", "text/plain")):
         assert parse(key, b'{"title": "A"}\n', media_type).front_matter == {}
