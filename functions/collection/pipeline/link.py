@@ -108,7 +108,7 @@ _ADDRESS_FIELDS = f"""case when octet_length(cast(d.front_matter as text)) <= {M
 _SELECT_CHANGED = sa.text(f"""
     select d.key, i.action, i.from_key, {_ADDRESS_FIELDS} as front_matter from run_items i
     join runs r on r.id = i.run_id join documents d on d.source_id = r.source_id and d.key = i.key
-    where i.run_id = :run_id and i.action <> 'skipped'
+    where i.run_id = :run_id and i.action not in ('skipped', 'unchanged')
 """)
 
 # For a few links, only documents with possible names, folded as in `resolve`. Postgres folds only ASCII that way, so
@@ -127,7 +127,7 @@ _SELECT_LINKS = sa.text(f"""
       select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
       from runs r where r.id = :run_id
     ), changed as (
-      select d.id from run join run_items i on i.run_id = run.id and i.action <> 'skipped'
+      select d.id from run join run_items i on i.run_id = run.id and i.action not in ('skipped', 'unchanged')
       join documents d on d.source_id = run.source_id and d.key = i.key
     ), name as (
       select value from json_array_elements_text(cast(:names as json))
