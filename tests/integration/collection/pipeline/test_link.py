@@ -103,6 +103,19 @@ def test_change_without_addresses_reads_only_its_own_links_and_those_to_it(vault
     assert vault.links() == FIRST | {"../more.md": "more.md"}
 
 
+def test_links_from_and_to_moved_documents_are_resolved_again(vault: Vault) -> None:
+    page = "Lampor i ett långt rum, som står intill hamnen, tills någon tänder dem.\n"
+    moved = {f"{n}.md": f"{page}\n{n}: [next]({n + 1}.md)\n" for n in range(4)}
+    vault.collect(
+        {**{f"sv/{name}": text for name, text in moved.items()}, "a.md": "[[2]] [three](sv/3.md) [0](se/0)\n"}
+    )
+    between = {"1.md": "sv/1.md", "2.md": "sv/2.md", "3.md": "sv/3.md", "4.md": None}
+    assert vault.links() == {"2": "sv/2.md", "sv/3.md": "sv/3.md", "se/0": None, **between}
+    vault.collect({f"sv/{name}": None for name in moved} | {f"se/{name}": text for name, text in moved.items()})
+    between = {"1.md": "se/1.md", "2.md": "se/2.md", "3.md": "se/3.md", "4.md": None}
+    assert vault.links() == {"2": "se/2.md", "sv/3.md": None, "se/0": "se/0.md", **between}
+
+
 def test_page_of_a_folder_is_found_when_it_is_added(vault: Vault) -> None:
     vault.collect(FILES)
     vault.collect({"README.md": "# All\n"})
