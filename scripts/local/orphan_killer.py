@@ -1,4 +1,4 @@
-"""Kill child processes when their parent dies, even by SIGKILL.
+"""Kill child processes when their parent dies, even by SIGKILL, and remove their files.
 
 The parent starts a small watcher process and sends it the ids of its children through a pipe. When the parent closes
 the pipe or dies, the watcher terminates the children and their descendants. Linux's parent-death signal is no
@@ -6,12 +6,14 @@ substitute: macOS lacks it, and it does not reach grandchildren.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -46,6 +48,10 @@ class OrphanKiller:
     def forget(self, pid: int) -> None:
         """Stop watching a process that has ended; the system may reuse its id."""
         self._send(f"forget {pid}")
+
+    def remove(self, folder: Path) -> None:
+        """Remove this folder after the processes have ended, when we die or close."""
+        self._send(f"remove {folder}")
 
     def close(self) -> None:
         """Terminate the watched processes and wait until they have ended."""
@@ -119,13 +125,19 @@ def _run_watcher() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     stop_signals: dict[int, signal.Signals] = {}
+    folders: list[str] = []
     for line in sys.stdin:
-        match line.split():
-            case ["watch", pid, stop_signal]:
-                stop_signals[int(pid)] = signal.Signals(int(stop_signal))
+        match line.rstrip("\n").split(" ", 1):
+            case ["watch", process]:
+                pid, stop_signal = map(int, process.split())
+                stop_signals[pid] = signal.Signals(stop_signal)
             case ["forget", pid]:
                 stop_signals.pop(int(pid), None)
+            case ["remove", folder]:
+                folders.append(folder)
     terminate(stop_signals)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -351,6 +351,7 @@ def temporary_cluster(
             cluster.command(), stderr=output, start_new_session=True, env=ENVIRONMENT, **cluster.popen
         )
         orphan_killer.watch(server.pid, signal.SIGQUIT)
+        orphan_killer.remove(cluster.folder.resolve())
         try:
             _wait_until_ready(cluster, server, log)
             yield cluster

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from scripts.local.postgres import Cluster, PostgresError, temporary_cluster
 from tests.harness.databases import FreshDatabase, running_server
+from tests.harness.stacks import wait_until
 
 pytestmark = pytest.mark.direct
 
@@ -140,7 +141,9 @@ def test_server_runs_in_a_folder_that_only_its_owner_can_read(
     assert not home.exists()
 
 
-def test_server_ends_when_its_parent_is_killed(folder: Path, free_port: Callable[[], int]) -> None:
+def test_server_ends_and_its_files_are_removed_when_its_parent_is_killed(
+    folder: Path, free_port: Callable[[], int]
+) -> None:
     program = (
         "import sys, time; from pathlib import Path; from scripts.local.postgres import temporary_cluster\n"
         "with temporary_cluster(Path(sys.argv[1]), int(sys.argv[2])) as cluster:\n"
@@ -154,6 +157,7 @@ def test_server_ends_when_its_parent_is_killed(folder: Path, free_port: Callable
         owner.kill()
     _, alive = psutil.wait_procs([server, *backends], timeout=60)
     assert not alive
+    wait_until(lambda: not (folder.resolve() / "data").exists())
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only then Postgres runs as another user")
