@@ -50,10 +50,11 @@ _MAX_ID_CHARS = 60
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which `scripts/test` runs tests with a database again, and that for all inputs."""
+    """Add the options with which tests run again: as on Supabase, with all inputs, with built images."""
     help_of_supabase = "only tests with a database: set up as by Supabase, behind PgBouncer in transaction mode"
     parser.addoption("--as-supabase", action="store_true", help=help_of_supabase)
     parser.addoption("--every-input", action="store_true", help="all adversarial inputs instead of a sample")
+    parser.addoption("--built-images", action="store_true", help="run the images that buildah has built")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,7 @@
-"""Each image as Cloud Run runs it: its command and environment, a port, and shutdown within ten seconds."""
+"""Each image as Cloud Run runs it: its command and environment, a port, and shutdown within ten seconds.
+
+As root, each has a read-only root file system. With `--built-images`, these are the images that buildah has built.
+"""
 
 import http.client
 import json
@@ -8,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import IO, Any
 
 import httpx
@@ -37,9 +41,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def images() -> Iterator[Mapping[str, Image]]:
-    with image("chat") as chat, image("collection") as collection, image("embedding") as embedding, image("job") as job:
-        yield dict(zip(TARGETS, (chat, collection, embedding, job), strict=True))
+def images(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Image]]:
+    built = request.config.getoption("--built-images")
+    with ExitStack() as stack:
+        yield {target: stack.enter_context(image(target, built=built)) for target in TARGETS}
 
 
 @pytest.fixture(scope="module")
@@ -251,13 +256,5 @@ settings = read_settings({**os.environ, "DATABASE_URL": "unused"})
 print(len(load_tokenizer("all-MiniLM-L6-v2", settings.model_dir).starts(["Install the compass."])[0]))
 """
     collection = images["collection"]
-    completed = subprocess.run(
-        ["/usr/bin/env", "python", "-c", program],
-        cwd=collection.app,
-        env=collection.environment({}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (completed.stdout, completed.stderr) == ("4\n", "")
+    assert collection.run({}, "python", "-c", program) == "4\n"
     assert not list(collection.app.rglob("weights.bin"))

