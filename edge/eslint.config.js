@@ -4,7 +4,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["node_modules", "web/dist", ".wrangler", "web/src/api/schema.d.ts"]),
+  globalIgnores(["node_modules", "container/built", "web/dist", ".wrangler", "web/src/api/schema.d.ts"]),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,

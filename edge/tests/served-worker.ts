@@ -1,7 +1,7 @@
-/** The Worker in workerd, in front of a function that echoes and counts requests. */
+/** The Worker in workerd or as the one container serves it, in front of a function that echoes and counts requests. */
 
 import { startUpstream } from "../worker/testing/upstream";
-import { startWorkerd } from "./workerd";
+import { startWorkerd, type Workerd } from "./workerd";
 
 export interface ServedWorker {
   url: string;
@@ -13,9 +13,12 @@ export interface ServedWorker {
   close: () => Promise<void>;
 }
 
-export async function serveWorker(): Promise<ServedWorker> {
+/** `start`: what serves the Worker, in front of the function at a URL. */
+export async function serveWorker(
+  start: (functions: string) => Promise<Workerd> = startWorkerd,
+): Promise<ServedWorker> {
   const upstream = await startUpstream();
-  const edge = await startWorkerd(upstream.url);
+  const edge = await start(upstream.url);
   const readUpstream = async (path: string): Promise<unknown> => (await fetch(upstream.url + path)).json();
   return {
     url: edge.url,

@@ -1,0 +1,186 @@
+/**
+ * The HTTP server in front of workerd in the one container: it does what Cloudflare does in front of a Worker.
+ *
+ * It removes headers that only Cloudflare or Miniflare may set, passes on the client's address and protocol, refuses
+ * Miniflare's own pages, and answers `GET /ready` for all parts of the container. Bodies are streamed.
+ */
+
+import { createServer, request as sendRequest } from "node:http";
+import { pipeline } from "node:stream";
+
+/** Of one connection (RFC 9110, 7.6.1). `Transfer-Encoding` is set again where a body has no length. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+const NOT_THE_CLIENTS = /^(?:cf-|mf-|x-mf-|x-forwarded-|x-real-ip$|forwarded$)/;
+/** Miniflare's and Cloudflare's own pages. */
+const PLATFORM_PAGES = "/cdn-cgi/";
+/** Above the Worker's limits, which refuse with a reason: URL and headers together. */
+const MAX_HEADER_BYTES = 131_072;
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Above the Worker's own time-out for uploads. */
+const REQUEST_TIMEOUT_MS = 120_000;
+/** Longer than proxies keep idle connections, so that they never reuse one that is being closed. */
+const KEEP_ALIVE_MS = 620_000;
+const INVALID_HOST = "The Host header is not a valid host name. Send the name of this server.";
+const CHECK_TIMEOUT_MS = 5_000;
+
+/**
+ * Make the server. `worker`: the URL of workerd. `checks`: URLs that return 200 when a part is ready, by its name.
+ * `behindProxy`: a reverse proxy in front sets `X-Forwarded-For` and `X-Forwarded-Proto`.
+ *
+ * @param {{ worker: URL, checks: Record<string, string>, behindProxy: boolean }} options
+ */
+export function createFront({ worker, checks, behindProxy }) {
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  return createServer(limits, (request, response) => {
+    const pathname = pathOf(request.url ?? "");
+    if (pathname === null) refuse(response, 400, "Bad request", "The request's target must be a path.");
+    else if (!hasValidHost(request)) refuse(response, 400, "Bad request", INVALID_HOST);
+    else if (pathname.startsWith(PLATFORM_PAGES))
+      refuse(response, 404, "Not found", `There is nothing at ${pathname}.`);
+    else if (pathname === "/ready") void respondReady(response, checks);
+    else forward(request, response, { worker, behindProxy });
+  });
+}
+
+/**
+ * Read the path of a request's target as the Worker does, which resolves `..`; null for other forms of targets.
+ *
+ * @param {string} target
+ */
+function pathOf(target) {
+  const url = `http://localhost${target}`;
+  return target.startsWith("/") && URL.canParse(url) ? new URL(url).pathname : null;
+}
+
+/**
+ * Whether a request has one `Host` header, with a host and perhaps a port. Node uses the first of several.
+ *
+ * @param {import("node:http").IncomingMessage} request
+ */
+function hasValidHost({ headers, headersDistinct }) {
+  const host = headers.host ?? "";
+  return headersDistinct["host"]?.length === 1 && /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`);
+}
+
+/**
+ * @param {import("node:http").IncomingMessage} request
+ * @param {import("node:http").ServerResponse} response
+ * @param {{ worker: URL, behindProxy: boolean }} options
+ */
+function forward(request, response, { worker, behindProxy }) {
+  const { method, url } = request;
+  const headers = workerHeaders(request, behindProxy);
+  const upstream = sendRequest({ host: worker.hostname, port: worker.port, method, path: url, headers, agent: false });
+  upstream.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.headers));
+    response.flushHeaders();
+    pipeline(answer, response, () => upstream.destroy());
+  });
+  upstream.on("error", () => {
+    if (response.headersSent) response.destroy();
+    else
+      refuse(response, 503, "Service unavailable", "Headwater is starting or overloaded. Try again in a few seconds.");
+  });
+  response.on("close", () => upstream.destroy());
+  request.pipe(upstream);
+}
+
+/**
+ * Make the headers of a request to the Worker.
+ *
+ * @param {import("node:http").IncomingMessage} request
+ * @param {boolean} behindProxy
+ */
+export function workerHeaders({ headers, socket }, behindProxy) {
+  const kept = Object.entries(withoutHopByHop(headers)).filter(([name]) => !NOT_THE_CLIENTS.test(name));
+  const protocol = behindProxy ? lastOf(headers["x-forwarded-proto"]) : null;
+  const address = (behindProxy ? lastOf(headers["x-forwarded-for"]) : null) ?? socket.remoteAddress ?? "";
+  return {
+    ...Object.fromEntries(kept),
+    ...(headers["transfer-encoding"] !== undefined && { "transfer-encoding": "chunked" }),
+    ...(protocol !== null && { "x-forwarded-proto": protocol }),
+    "cf-connecting-ip": address.replace(/^::ffff:/, ""),
+  };
+}
+
+/**
+ * Read the last entry of a list header: the one that the nearest proxy added.
+ *
+ * @param {string | string[] | undefined} header
+ */
+function lastOf(header) {
+  const last = [header ?? ""].flat().join(",").split(",").at(-1)?.trim();
+  return last === undefined || last === "" ? null : last;
+}
+
+/** @param {import("node:http").IncomingHttpHeaders} headers */
+function withoutHopByHop(headers) {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
+}
+
+/**
+ * Respond to `GET /ready`: 200, or 503 with the names of the parts that are not ready. Their logs have the reasons.
+ *
+ * @param {import("node:http").ServerResponse} response
+ * @param {Record<string, string>} checks
+ */
+async function respondReady(response, checks) {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, url]) => ((await isReady(url)) ? null : name)),
+  );
+  const missing = results.filter((name) => name !== null);
+  if (missing.length > 0) refuse(response, 503, "Not ready", `Not ready: ${missing.join(", ")}. The log says why.`);
+  else respond(response, 200, "application/json", { status: "ready" });
+}
+
+/** @param {string} url */
+async function isReady(url) {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS), redirect: "manual" });
+    await answer.body?.cancel();
+    return answer.status === 200;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Respond with a problem (RFC 9457).
+ *
+ * @param {import("node:http").ServerResponse} response
+ * @param {number} status
+ * @param {string} title
+ * @param {string} detail
+ */
+function refuse(response, status, title, detail) {
+  if (status === 503) response.setHeader("Retry-After", "5");
+  respond(response, status, "application/problem+json", { type: "about:blank", title, status, detail });
+}
+
+/**
+ * @param {import("node:http").ServerResponse} response
+ * @param {number} status
+ * @param {string} type
+ * @param {unknown} body
+ */
+function respond(response, status, type, body) {
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(JSON.stringify(body));
+}

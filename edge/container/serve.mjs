@@ -1,0 +1,61 @@
+// Serve the built Worker and web app in the one container: workerd, configured by Miniflare, behind front.mjs.
+//
+//   SERVE_OPTIONS='{"port": 8080, "variables": {…}, "checks": {…}, "behindProxy": false}' node container/serve.mjs
+//
+// container/build.mjs has built the Worker. SERVE_OPTIONS is JSON and no argument, since it has secrets: `variables` are
+// the Worker's variables and secrets, `checks` the URLs of the parts that `GET /ready` requests. Miniflare restarts workerd
+// on the same port when it crashes.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { createFront } from "./front.mjs";
+
+const BUILT = join(import.meta.dirname, "built");
+const WEB_APP = join(import.meta.dirname, "..", "web", "dist");
+
+/** @typedef {{ port: number, variables: Record<string, string>, checks: Record<string, string>, behindProxy: boolean }} Options */
+/** @type {unknown} */
+const given = JSON.parse(process.env["SERVE_OPTIONS"] ?? "");
+const { port, variables, checks, behindProxy } = /** @type {Options} */ (given);
+delete process.env["SERVE_OPTIONS"]; // workerd needs none of it
+
+/** @type {unknown} */
+const options = JSON.parse(readFileSync(join(BUILT, "options.json"), "utf8"));
+const built = /** @type {import("miniflare").V4WorkerOptions} */ (options);
+const miniflare = new Miniflare(
+  convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    logRequests: false,
+    log: new Log(LogLevel.WARN),
+    handleStructuredLogs: ({ level, message }) => {
+      console.log(message.startsWith("{") ? message : JSON.stringify({ severity: severityOf(level), message }));
+    },
+    workers: [
+      {
+        ...built,
+        modules: [{ type: "ESModule", path: join(BUILT, "index.js") }],
+        modulesRoot: BUILT,
+        bindings: { ...built.bindings, ...variables },
+        assets: { ...built.assets, directory: WEB_APP },
+      },
+    ],
+  }),
+);
+const worker = await miniflare.ready;
+const front = createFront({ worker, checks: { ...checks, worker: new URL("/env", worker).href }, behindProxy });
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.removeAllListeners(signal); // Miniflare's would end workerd at once
+  process.on(signal, () => {
+    // Running requests finish; the supervisor ends those that take too long.
+    front.close(() => void miniflare.dispose().finally(() => process.exit(0)));
+  });
+}
+front.listen(port);
+
+/** @param {string} level */
+function severityOf(level) {
+  return level === "error" ? "ERROR" : level === "warn" ? "WARNING" : "INFO";
+}
