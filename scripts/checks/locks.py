@@ -20,6 +20,7 @@ FILES = {"dev": DEV} | {
     "collection": Path("functions/collection/requirements.txt"),
     "embedding": Path("functions/embedding/requirements.txt"),
     "job": Path("functions/job/requirements.txt"),
+    "all": Path("scripts/container/requirements.txt"),
     "graph": Path("scripts/graph-requirements.txt"),
     "bench": Path("bench/requirements.txt"),
 }

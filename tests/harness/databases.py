@@ -1,5 +1,6 @@
 """Databases for tests: one cluster per session, one migrated template in it, a copy for each test."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -88,6 +89,16 @@ def _is_in_use(database: Database) -> bool:
     pool = database.engine.pool
     assert isinstance(pool, QueuePool)
     return pool.checkedout() > 0
+
+
+def run_client(cluster: Cluster, program: str, database: str, *arguments: str) -> str:
+    """Run one of Postgres's client programs on a database as the owner, and return its output."""
+    environment = os.environ | {"PGPASSWORD": cluster.password}
+    server = ["--host=127.0.0.1", f"--port={cluster.port}", "--username=postgres", f"--dbname={database}"]
+    command = [cluster.program(program), *server, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @contextmanager

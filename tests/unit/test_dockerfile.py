@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedd
 # Imports in library modules that a target contains but never executes, so their packages are missing in its image.
 NOT_CALLED = {
     "chat": {"alembic", "google-api-core", "google-cloud-tasks", "obstore", "onnx", "safetensors"},
-    "collection": {"alembic", "langchain-openai", "numpy", "onnx", "onnxruntime", "pydantic", "safetensors"},
+    "collection": {"alembic", "langchain-openai", "numpy", "onnx", "onnxruntime", "openai", "pydantic", "safetensors"},
     "embedding": {"alembic", "obstore", "onnx", "safetensors"},
     "job": {"onnx", "safetensors"},
 }
@@ -61,10 +62,33 @@ def test_images_contain_no_installers() -> None:
 
 
 def test_build_context_contains_only_copied_files() -> None:
-    folders = {path.rsplit("/", 1)[0].split("/")[0] for path in context()}
-    assert folders == {"shared", "functions", "scripts"}
-    assert [path for path in context() if path.startswith("scripts/")] == ["scripts/graph-requirements.txt"]
-    assert not [path for path in context() if path.endswith(".pyc")]
+    files = context()
+    copied = {name for stage in stages().values() for source, names, _ in stage.copies if not source for name in names}
+    assert [path for path in files if not any(path == name or path.startswith(f"{name}/") for name in copied)] == []
+    assert not [path for path in files if re.search(r"\.pyc$|/node_modules/|/dist/|/built/", path)]
+
+
+def test_one_container_contains_all_functions_their_packages_and_the_worker() -> None:
+    stage = stages()["all"]
+    assert (stage.base, stage.user, stage.command) == ("base", "headwater", ["headwater"])
+    copied = {name for source, what, _ in stage.copies if not source for name in what}
+    assert copied >= {"shared", "functions", "localcloud/localcloud", "scripts/local", "scripts/container"}
+    built = [name for source, what, _ in stage.copies if source == "edge" for name in what]
+    assert built == ["/app/edge/container", "/app/edge/web/dist"]
+    targets = {"all": "scripts/container", **{target: f"functions/{target}" for target in ("chat", "job")}}
+    texts = {name: (ROOT / path / "requirements.txt").read_text() for name, path in targets.items()}
+    locked = {name: set(re.findall(r"^[a-z0-9-]+==[\w.]+", text, re.MULTILINE)) for name, text in texts.items()}
+    assert locked["chat"] | locked["job"] <= locked["all"]
+
+
+def test_one_container_has_the_miniflare_of_wrangler() -> None:
+    """The Worker runs in the same runtime as in its tests."""
+    locks = [
+        json.loads((ROOT / "edge" / path).read_text()) for path in ("package-lock.json", "container/package-lock.json")
+    ]
+    ours, containers = (lock["packages"] for lock in locks)
+    for name in ("miniflare", "workerd"):
+        assert ours[f"node_modules/{name}"]["integrity"] == containers[f"node_modules/{name}"]["integrity"]
 
 
 def test_last_matching_ignore_pattern_wins() -> None:

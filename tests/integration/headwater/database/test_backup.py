@@ -1,8 +1,6 @@
 """Backup, restore and downgrade as described in `docs/operations.md`, with Postgres's own programs."""
 
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ import sqlalchemy as sa
 from headwater.database.migrations import downgrade, upgrade
 from headwater.database.transactions import ALL_WORKSPACES, REVISION, NotReady
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests.harness.databases import FreshDatabase, connected, describe
+from tests.harness.databases import FreshDatabase, connected, describe, run_client
 from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.ports import free_port
@@ -26,16 +24,6 @@ pytestmark = [
 
 VERSIONS = ROOT / "shared" / "headwater" / "database" / "migrations" / "versions"
 EARLIER_REVISIONS = sorted(path.name.partition("_")[0] for path in VERSIONS.glob("*.py"))[:-1]
-
-
-def run(cluster: Cluster, program: str, database: str, *arguments: str) -> str:
-    """Run one of Postgres's client programs on a database as the owner, and return its output."""
-    environment = os.environ | {"PGPASSWORD": cluster.password}
-    server = ["--host=127.0.0.1", f"--port={cluster.port}", "--username=postgres", f"--dbname={database}"]
-    command = [cluster.program(program), *server, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +50,8 @@ def collected(database: FreshDatabase, tmp_path: Path) -> Iterator[Pipeline]:
 def restore(cluster: Cluster, dump: Path) -> FreshDatabase:
     """Restore a dump with the commands of the page."""
     cluster.execute("create database restored")
-    run(cluster, "psql", "restored", "--command=create role app login", "--command=create extension vector")
-    run(cluster, "pg_restore", "restored", "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
+    run_client(cluster, "psql", "restored", "--command=create role app login", "--command=create extension vector")
+    run_client(cluster, "pg_restore", "restored", "--no-owner", "--exit-on-error", "--single-transaction", str(dump))
     restored = describe(cluster, "restored")
     upgrade(restored.admin_url, restored.url)
     return restored
@@ -73,7 +61,7 @@ def test_restored_backup_has_all_rows_and_row_level_security(
     collected: Pipeline, database: FreshDatabase, postgres: Cluster, elsewhere: Cluster, tmp_path: Path
 ) -> None:
     dump = tmp_path / "headwater.dump"
-    run(postgres, "pg_dump", database.name, "--format=custom", "--schema=headwater", f"--file={dump}")
+    run_client(postgres, "pg_dump", database.name, "--format=custom", "--schema=headwater", f"--file={dump}")
     restored = Pipeline(restore(elsewhere, dump))
     restored.database.check_ready()
     assert restored.contents() == collected.contents()
@@ -92,7 +80,7 @@ def test_restored_backup_has_all_rows_and_row_level_security(
 
 def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
     """Return the schema as lines of SQL, without psql's lines with a random key."""
-    dump = run(cluster, "pg_dump", database.name, "--schema-only", "--schema=headwater")
+    dump = run_client(cluster, "pg_dump", database.name, "--schema-only", "--schema=headwater")
     return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 

@@ -1,0 +1,237 @@
+"""The one container, as an engine runs it: a read-only root, a volume, an unprivileged user, Postgres elsewhere.
+
+Its image is laid out from the checkout, or with `--built-images` the one that buildah has built.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import psutil
+import pytest
+
+from scripts.local.postgres import Cluster
+from tests.fakes.token_issuer import AUDIENCE, ISSUER, FakeIssuer, fake_issuer
+from tests.harness import git_server
+from tests.harness.databases import run_client
+from tests.harness.images import Image, image, read_output
+from tests.harness.pipeline import Repository
+from tests.harness.ports import free_port
+from tests.harness.stacks import wait_until
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts file systems"),
+    pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it"),
+    pytest.mark.long,
+]
+
+TOKEN = "a token of the repository"
+QUESTION = {
+    "id": "c1",
+    "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "When does valve 77 open?"}]}],
+}
+STOP_S = 10.0
+"""Seconds between an engine's SIGTERM and SIGKILL."""
+# How each process is recognized among those of the container.
+PROCESSES = {
+    "chat": "functions_framework:create_app('chat'",
+    "collection": "functions_framework:create_app('collection'",
+    "embedding": "functions_framework:create_app('embedding'",
+    "localcloud": "-m localcloud",
+    "node": "container/serve.mjs",
+    "workerd": "workerd serve",
+}
+
+
+@dataclass
+class Running:
+    """A container that is ready."""
+
+    process: "subprocess.Popen[bytes]"
+    output: IO[bytes]
+    url: str
+    issuer: FakeIssuer
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.request("GET", path, params=query).json()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request as the user `ada`, and again while parts of the container restart."""
+        headers = {"Authorization": f"Bearer {self.issuer.token()}"}
+        response = httpx.Response(503)
+
+        def is_answered() -> bool:
+            nonlocal response
+            try:
+                response = httpx.request(
+                    method, self.url + path, headers=headers, timeout=30, trust_env=False, **options
+                )
+            except httpx.TransportError:
+                return False
+            return response.status_code != 503
+
+        wait_until(is_answered)
+        assert response.is_success, response.text
+        return response
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=20, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Return the processes of one part."""
+        return [process for process in self.family() if PROCESSES[name] in _command(process)]
+
+    def family(self) -> list[psutil.Process]:
+        return list(psutil.Process(self.process.pid).children(recursive=True))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the log, whose lines are all JSON."""
+        return [json.loads(line) for line in read_output(self.output).splitlines()]
+
+    def wait_for_run(self, run: str) -> tuple[object, ...]:
+        """Wait until a run has ended; return its state and its numbers of documents, added ones and failed ones."""
+        path = f"/api/runs/{run}"
+        try:
+            wait_until(lambda: self.get(path)["state"] != "running", 120)
+        except AssertionError:
+            raise AssertionError(f"{self.get(path)}\n{read_output(self.output)[-8000:]}") from None
+        read = self.get(path)
+        return (read["state"], read["total"], read["counts"]["added"], read["counts"]["failed"])
+
+    def kill_and_wait(self, name: str) -> None:
+        """Kill a part, and wait until another one is ready."""
+        old = self.processes(name)
+        assert old, name
+        for process in old:
+            with suppress(psutil.NoSuchProcess):  # it ended with its parent
+                process.kill()
+        wait_until(lambda: (new := self.processes(name)) and not set(new) & set(old) and self.is_ready())
+
+    def stop(self) -> None:
+        """Stop as `docker stop` does; it ends with status 0 and in time."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(STOP_S) == 0, read_output(self.output)
+
+    def kill(self) -> None:
+        """Kill everything at once: the kernel ends a container's processes with its first one."""
+        psutil.Process(self.process.pid).children()[0].kill()
+        assert self.process.wait(STOP_S) == 128 + signal.SIGKILL
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What outlives a container: the image, the volume, the database, the issuer."""
+
+    image: Image
+    volume: Path
+    settings: dict[str, str]
+    issuer: FakeIssuer
+
+    @contextmanager
+    def started(self) -> Iterator[Running]:
+        """Start a container and wait until it is ready."""
+        with self.image.started(self.settings, volume=self.volume) as (process, output):
+            running = Running(process, output, f"http://127.0.0.1:{self.settings['PORT']}", self.issuer)
+            wait_until(lambda: '"ready on port' in read_output(output) or process.poll() is not None, 120)
+            assert process.poll() is None, read_output(output)
+            assert running.is_ready()
+            yield running
+
+    def restore(self, postgres: Cluster, folder: Path) -> "Installation":
+        """Back up and restore as docs/one-container.md says: the database, and the secrets of the volume."""
+        name, dump, volume = "one_container_restored", folder / "headwater.dump", folder / "restored"
+        dump.touch()
+        dump.chmod(0o666)
+        run_client(postgres, "pg_dump", "one_container", "--format=custom", "--schema=headwater", f"--file={dump}")
+        postgres.execute(f"create database {name}")
+        postgres.execute("create extension vector", database=name)
+        options = ["--no-owner", "--exit-on-error", "--single-transaction"]
+        run_client(postgres, "pg_restore", name, *options, str(dump))
+        (volume / "headwater").mkdir(parents=True)
+        shutil.copy(self.volume / "headwater" / "secrets.json", volume / "headwater")
+        for path in (volume, volume / "headwater", volume / "headwater" / "secrets.json"):
+            os.chown(path, self.image.uid, self.image.uid)
+        return replace(self, volume=volume, settings=self.settings | {"DATABASE_ADMIN_URL": postgres.url(name)})
+
+
+@pytest.fixture
+def installation(postgres: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    postgres.execute("create database one_container")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    with image("all", built=request.config.getoption("--built-images")) as each, fake_issuer("ES256") as issuer:
+        settings = {
+            "PORT": str(free_port(in_a_row=5)),
+            "DATABASE_ADMIN_URL": postgres.url("one_container"),
+            "DATABASE_ROLE": "one_container",
+            "AUTH_MODE": "jwt",
+            "AUTH_ISSUER": ISSUER,
+            "AUTH_AUDIENCE": AUDIENCE,
+            "AUTH_JWKS_URL": issuer.url,
+            "EMBEDDING_MODEL": "constant",
+            "FETCH_PRIVATE": "true",
+            "FETCH_BATCH": "4",
+            "EMBED_BATCH": "8",
+            "LEASE_S": "3",
+            "WATCHDOG_S": "3",
+        }
+        yield Installation(each, volume, settings, issuer)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[str]:
+    """The URL of a private repository that takes long enough to kill processes during its collect."""
+    texts = {f"docs/{n:03}.md": f"# Valve {n}\n\nValve {n} opens when the water rises.\n" for n in range(160)}
+    Repository(tmp_path / "repositories" / "valves").write(texts)
+    with git_server.serve(tmp_path / "repositories", partial=True, token=TOKEN) as server:
+        yield f"{server.url}/valves/.git"
+
+
+def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
+    installation: Installation, repository: str, postgres: Cluster, tmp_path: Path
+) -> None:
+    with installation.started() as running:
+        assert "<html" in httpx.get(running.url, trust_env=False).text
+        new = {"kind": "git", "name": "valves", "config": {"url": repository}, "token": TOKEN}
+        source = running.request("POST", "/api/sources", json=new).json()["id"]
+        run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
+        for name in PROCESSES:
+            running.kill_and_wait(name)
+        assert running.get(f"/api/runs/{run}")["state"] == "running", "the collect ended before the last kill"
+        running.kill()
+
+    with installation.started() as running:
+        assert running.wait_for_run(run) == ("succeeded", 160, 160, 0)
+        assert running.get("/api/search", q="When does valve 77 open?", k=1)["hits"][0]["title"] == "Valve 77"
+        answer = running.request("POST", "/api/chat", json=QUESTION).text
+        assert "Valve 77 opens when the water rises" in answer
+        assert answer.rstrip().endswith("data: [DONE]")
+        running.stop()
+        private = [path for path in installation.volume.rglob("*") if path.stat().st_mode & 0o077]
+        assert private == [], "only the container's user may read its files"
+        assert not [entry for entry in running.entries() if entry.get("severity") in ("ERROR", "CRITICAL")]
+
+    restored = installation.restore(postgres, tmp_path)
+    with restored.started() as running:
+        assert running.get("/api/search", q="When does valve 77 open?", k=1)["hits"][0]["title"] == "Valve 77"
+        run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
+        assert running.wait_for_run(run) == ("succeeded", 160, 0, 0)
+        running.stop()
