@@ -95,7 +95,7 @@ def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
 
 def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Passage]) -> list[Quote]:
     words = [_words(passages[quote.n - 1].excerpt[quote.start : quote.end]) for quote in quotes]
-    stem, _ = _english()
+    stem = _new_stemmer()
     matches = [question & set(map(stem, of_quote)) for of_quote in words]
     heading_matches = [question & terms(" ".join([passage.title, *passage.heading_path])) for passage in passages]
     counts = Counter(term for terms_of_quote in matches for term in terms_of_quote)
@@ -132,8 +132,7 @@ def _can_be_quoted(text: str) -> bool:
 
 def terms(text: str) -> set[str]:
     """Return the stems of a text's words, without stop words unless it has no others."""
-    stem, stop_words = _english()
-    words = _words(text)
+    stem, stop_words, words = _new_stemmer(), _stop_words(), _words(text)
     return {stem(word) for word in words if word not in stop_words} or {stem(word) for word in words}
 
 
@@ -142,13 +141,20 @@ def _words(text: str) -> list[str]:
     return [word for word in re.findall(r"[^\W\d_]+|\d+", text.lower()) if len(word) > 1 or not word.isascii()]
 
 
-@cache
-def _english() -> tuple[Callable[[str], str], frozenset[str]]:
-    """Load the Snowball stemmer and stop words for English; both packages have other languages too."""
+def _new_stemmer() -> Callable[[str], str]:
+    """Make a Snowball stemmer for English. It has state, so threads that answer at once can't share one."""
     from snowballstemmer import stemmer
+
+    stem: Callable[[str], str] = stemmer("english").stemWord
+    return stem
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    """Load the stop words for English; the package has other languages too."""
     from stop_words import get_stop_words
 
-    return stemmer("english").stemWord, frozenset(get_stop_words("en"))
+    return frozenset(get_stop_words("en"))
 
 
 def _quoted(text: str, n: int) -> str:

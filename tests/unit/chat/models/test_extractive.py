@@ -1,6 +1,8 @@
 """The extractive model: verbatim quotes, and the score that selects them."""
 
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from math import log
 
 import pytest
@@ -143,3 +145,15 @@ def test_choosing_quotes_takes_linear_time(name: str) -> None:
         choose_quotes(text, [fake_passage(text[start:][:4_000]) for start in range(0, len(text), 4_000)])
 
     check_linear(choose, PASSAGES[name], smallest=4_000, largest=64_000)
+
+
+def test_answers_at_once_have_the_same_words() -> None:
+    text = " ".join(f"{word}ization {word}fulness running{word}" for word in ("install", "national", "hope", "use"))
+    expected = terms(text)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert [found for found in pool.map(terms, [text] * 400) if found != expected] == []
+    finally:
+        sys.setswitchinterval(interval)
