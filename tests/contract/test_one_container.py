@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ import pytest
 from scripts.local.postgres import Cluster
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, FakeIssuer, fake_issuer
 from tests.harness import git_server
+from tests.harness.chat_app import parse_events
 from tests.harness.databases import run_client
 from tests.harness.images import Image, image, read_output
 from tests.harness.pipeline import Repository
@@ -36,7 +38,7 @@ pytestmark = [
 TOKEN = "a token of the repository"
 QUESTION = {
     "id": "c1",
-    "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "When does valve 77 open?"}]}],
+    "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "When does the valve v077 open?"}]}],
 }
 STOP_S = 10.0
 """Seconds between an engine's SIGTERM and SIGKILL."""
@@ -196,34 +198,54 @@ def installation(postgres: Cluster, tmp_path: Path, request: pytest.FixtureReque
         yield Installation(each, volume, settings, issuer)
 
 
+class SlowRepository:
+    """A private repository whose server answers only as many requests as are allowed, unless it is open."""
+
+    def __init__(self, server: git_server.Server) -> None:
+        self.url = f"{server.url}/valves/.git"
+        self.allowed = threading.Semaphore(0)
+        self.opened = threading.Event()
+        self.opened.set()
+        server.answer = self._wait
+
+    def _wait(self, _: object) -> bool:
+        while not self.opened.is_set() and not self.allowed.acquire(timeout=0.1):
+            pass
+        return False
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Iterator[str]:
-    """The URL of a private repository that takes long enough to kill processes during its collect."""
-    texts = {f"docs/{n:03}.md": f"# Valve {n}\n\nValve {n} opens when the water rises.\n" for n in range(160)}
+def repository(tmp_path: Path) -> Iterator[SlowRepository]:
+    texts = {f"docs/{n:03}.md": f"# V{n:03}\n\nThe valve v{n:03} opens when the water rises.\n" for n in range(160)}
     Repository(tmp_path / "repositories" / "valves").write(texts)
     with git_server.serve(tmp_path / "repositories", partial=True, token=TOKEN) as server:
-        yield f"{server.url}/valves/.git"
+        repository = SlowRepository(server)
+        yield repository
+        repository.opened.set()
 
 
 def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
-    installation: Installation, repository: str, postgres: Cluster, tmp_path: Path
+    installation: Installation, repository: SlowRepository, postgres: Cluster, tmp_path: Path
 ) -> None:
     with installation.started() as running:
         assert "<html" in httpx.get(running.url, trust_env=False).text
-        new = {"kind": "git", "name": "valves", "config": {"url": repository}, "token": TOKEN}
+        new = {"kind": "git", "name": "valves", "config": {"url": repository.url}, "token": TOKEN}
         source = running.request("POST", "/api/sources", json=new).json()["id"]
+        repository.opened.clear()
         run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
         for name in PROCESSES:
+            repository.allowed.release(4)
             running.kill_and_wait(name)
         assert running.get(f"/api/runs/{run}")["state"] == "running", "the collect ended before the last kill"
         running.kill()
+    repository.opened.set()
 
     with installation.started() as running:
         assert running.wait_for_run(run) == ("succeeded", 160, 160, 0)
-        assert running.get("/api/search", q="When does valve 77 open?", k=1)["hits"][0]["title"] == "Valve 77"
-        answer = running.request("POST", "/api/chat", json=QUESTION).text
-        assert "Valve 77 opens when the water rises" in answer
-        assert answer.rstrip().endswith("data: [DONE]")
+        assert running.get("/api/search", q="v077", k=1)["hits"][0]["title"] == "V077"
+        events = parse_events(running.request("POST", "/api/chat", json=QUESTION).content)
+        answer = "".join(event.part["delta"] for event in events if "delta" in event.part)
+        assert "The valve v077 opens when the water rises" in answer
         running.stop()
         private = [path for path in installation.volume.rglob("*") if path.stat().st_mode & 0o077]
         assert private == [], "only the container's user may read its files"
@@ -231,7 +253,7 @@ def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
 
     restored = installation.restore(postgres, tmp_path)
     with restored.started() as running:
-        assert running.get("/api/search", q="When does valve 77 open?", k=1)["hits"][0]["title"] == "Valve 77"
+        assert running.get("/api/search", q="v077", k=1)["hits"][0]["title"] == "V077"
         run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
         assert running.wait_for_run(run) == ("succeeded", 160, 0, 0)
         running.stop()
