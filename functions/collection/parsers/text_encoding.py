@@ -19,8 +19,8 @@ _SIGNATURES = (
 """What files of other formats begin with: https://en.wikipedia.org/wiki/List_of_file_signatures"""
 
 _HEAD_BYTES = 8192
-_MAX_REPLACED_SHARE = 5
-"""At most a fifth of the characters may be unreadable: in a Western European encoding fewer are, in others most."""
+_MAX_REPLACED, _MAX_REPLACED_SHARE = 10, 5
+"""Ten characters or a fifth of them may be unreadable: in a Western European encoding fewer are, in others most."""
 
 
 def decode_text(content: bytes) -> tuple[str, list[str]]:
@@ -31,7 +31,7 @@ def decode_text(content: bytes) -> tuple[str, list[str]]:
     """
     for signature, name in _SIGNATURES:
         if content.startswith(signature):
-            raise PermanentError(f"is {name}, not text")
+            raise PermanentError(f"the file is {name}, not text")
     warnings: list[str] = []
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", errors="replace")
@@ -77,7 +77,7 @@ def _refuse_controls(head: bytes) -> None:
 
 
 def _refuse_unreadable(replaced: int, characters: int, encoding: str) -> None:
-    if replaced * _MAX_REPLACED_SHARE > characters:
+    if replaced > _MAX_REPLACED and replaced * _MAX_REPLACED_SHARE > characters:
         raise PermanentError(
-            f"is not valid {encoding}: {replaced:,} of {characters:,} characters are unreadable; save the file as UTF-8"
+            f"the file is not valid {encoding}: {replaced:,} of {characters:,} characters are unreadable; save it as UTF-8"
         )

@@ -11,7 +11,9 @@ function notes(changes: Partial<Parameters<typeof DocumentNotes>[0]["document"]>
 
 it("says why a document can't be read and whether its text is an earlier one", () => {
   const error = { reason: "looks like a binary file", since: NOW };
-  expect(notes({ error })).toMatch(/since .+: looks like a binary file\. The last text that could be read is shown\./);
+  expect(notes({ error })).toMatch(
+    /be read: looks like a binary file\. It failed first .+\. The last text that could be read is shown\./,
+  );
   expect(notes({ error, fetched_at: null })).not.toContain("is shown");
   expect(notes({})).toBe("");
 });

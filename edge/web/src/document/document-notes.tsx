@@ -14,8 +14,8 @@ export function DocumentNotes({
     <>
       {error !== null && (
         <p className="note">
-          Can&apos;t be read since <TimeAgo at={error.since} />: {error.reason}
-          {fetchedAt !== null && ". The last text that could be read is shown."}
+          The present version can&apos;t be read: {error.reason}. It failed first <TimeAgo at={error.since} />.
+          {fetchedAt !== null && " The last text that could be read is shown."}
         </p>
       )}
       {warnings.length > 0 && (

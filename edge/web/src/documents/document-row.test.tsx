@@ -33,7 +33,7 @@ it("shows how a document got here", () => {
 it("shows an error, since when, and the time of the text, if there is one", () => {
   const error = { reason: "looks like a binary file", since: NOW };
   const stale = row({ error, warnings: ["only the first 5,000 links were kept"] });
-  expect(stale).toMatch(/Collected <time.+1 warning.+Failing.+since <time.+: looks like a binary file/);
+  expect(stale).toMatch(/Collected <time.+1 warning.+Failing.+first <time.+: looks like a binary file/);
   const empty = row({ error, fetched_at: null });
   expect(empty).toContain("Never read");
   expect(empty).not.toContain("Collected");

@@ -35,7 +35,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
         </p>
         {error !== null && (
           <p className="small">
-            <span className="state failed">Failing</span> since <TimeAgo at={error.since} />: {error.reason}
+            <span className="state failed">Failing</span>, first <TimeAgo at={error.since} />: {error.reason}
           </p>
         )}
         {problem && !isConfirming && <ProblemNote problem={problem} />}

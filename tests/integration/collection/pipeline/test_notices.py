@@ -59,10 +59,10 @@ def test_files_that_are_not_text_fail_with_the_reason_and_are_not_indexed(
 ) -> None:
     refused: dict[str, tuple[str | bytes, str]] = {
         "lfs.md": (LFS, "lfs.md is in Git LFS, which isn't read; commit the file itself, or exclude it"),
-        "report.md": (PDF, "is a PDF document, not text"),
-        "photo.md": (b"\x89PNG\r\n\x1a\n\0\0", "is a PNG image, not text"),
+        "report.md": (PDF, "the file is a PDF document, not text"),
+        "photo.md": (b"\x89PNG\r\n\x1a\n\0\0", "the file is a PNG image, not text"),
         "wide.md": (PUMP.encode("utf-16-le"), "looks like UTF-16 without a byte order mark; save the file as UTF-8"),
-        "chinese.md": ("水泵每分钟输送九升水。".encode("gb18030"), "is not valid UTF-8: "),
+        "chinese.md": (("水泵每分钟输送九升水。" * 2).encode("gb18030"), "the file is not valid UTF-8: "),
         "logo.svg": (
             "<svg><image href='data:image/png;base64,iVBORw0KGgo='/></svg>",
             "no installed parser reads image",

@@ -49,7 +49,7 @@ def test_lone_surrogate_in_utf16_is_replaced() -> None:
     [
         (b"some text ok\x00", "NUL byte at offset 12"),
         ("a\0".encode("utf-16"), "NUL byte at character 1"),
-        (b"\x89PNG\r\n\x1a\n\x01\x02\x03\x04\x05", "control characters"),
+        (b"\x89NPY\r\n\x1a\n\x01\x02\x03\x04\x05", "control characters"),
     ],
 )
 def test_binary_file_is_refused_with_the_reason(content: bytes, reason: str) -> None:

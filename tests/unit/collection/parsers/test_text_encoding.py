@@ -25,15 +25,15 @@ PROSE = "Über die Pumpe: sie fördert neun Liter. " * 20
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"%PDF-1.7 plain", "is a PDF document, not text"),
-        (b"{\\rtf1 text}", "is an RTF document, not text"),
-        (b"PK\x03\x04docx", "is a ZIP archive or an Office document, not text"),
+        (b"%PDF-1.7 plain", "the file is a PDF document, not text"),
+        (b"{\\rtf1 text}", "the file is an RTF document, not text"),
+        (b"PK\x03\x04docx", "the file is a ZIP archive or an Office document, not text"),
         (PROSE.encode("utf-16-le"), "looks like UTF-16 without a byte order mark"),
         (PROSE.encode("utf-16-be"), "looks like UTF-16 without a byte order mark"),
         ("水泵每分钟输送九升水。".encode("utf-16-le") * 9, "is not valid UTF-8|binary file"),
         (PROSE.encode("utf-32-le"), "looks like UTF-16|binary file"),
-        ("水泵每分钟输送九升水。".encode("gb18030"), "characters are unreadable; save the file as UTF-8"),
-        (b"\xff\xfe" + b"\x00\xd8" * 9, "is not valid UTF-16"),
+        (("水泵每分钟输送九升水。" * 2).encode("gb18030"), "characters are unreadable; save it as UTF-8"),
+        (b"\xff\xfe" + b"\x00\xd8" * 11, "is not valid UTF-16"),
         (b"text\0", "looks like a binary file: NUL byte at offset 4"),
     ],
 )
