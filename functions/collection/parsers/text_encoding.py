@@ -79,5 +79,6 @@ def _refuse_controls(head: bytes) -> None:
 def _refuse_unreadable(replaced: int, characters: int, encoding: str) -> None:
     if replaced > _MAX_REPLACED and replaced * _MAX_REPLACED_SHARE > characters:
         raise PermanentError(
-            f"the file is not valid {encoding}: {replaced:,} of {characters:,} characters are unreadable; save it as UTF-8"
+            f"the file is not valid {encoding}: {replaced:,} of {characters:,} characters are unreadable; "
+            "save it as UTF-8"
         )

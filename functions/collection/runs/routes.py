@@ -71,7 +71,10 @@ class RunRoutes:
             return Reply(read.read_run(tx, call.path["id"]), etag=version)
 
     def list_run_items(self, call: Call) -> ItemList:
-        """List what a run does to single documents, by key: `added`, `changed`, `moved`, `removed` or `skipped`."""
+        """List what a run does to single documents, by key.
+
+        They are `added`, `changed`, `moved`, `removed` or `skipped`, or `unchanged` since they failed in an earlier run.
+        """
         with self.database.transaction(call.workspace_id) as tx:
             read.read_summary(tx, call.path["id"])
             return items.read_items(tx, call.path["id"], call.args)

@@ -415,7 +415,9 @@ export interface paths {
         };
         /**
          * List a run's items
-         * @description List what a run does to single documents, by key: `added`, `changed`, `moved`, `removed` or `skipped`.
+         * @description List what a run does to single documents, by key.
+         *
+         *     They are `added`, `changed`, `moved`, `removed` or `skipped`, or `unchanged` since they failed in an earlier run.
          */
         get: operations["listRunItems"];
         put?: never;

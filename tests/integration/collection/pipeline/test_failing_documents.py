@@ -118,6 +118,24 @@ def test_scheduled_runs_retry_a_document_that_may_pass_after_waits_that_double(
             assert (run.state, run.counts.changed, run.counts.failed) == ("succeeded", 1, 0)
 
 
+@needs_git
+def test_failing_document_is_read_by_a_new_parser_and_keeps_its_error_when_it_moves(
+    pipeline: Pipeline, client: CollectionClient, repository: Repository
+) -> None:
+    source = pipeline.add_source(repository.url)
+    repository.write({"a.md": BINARY})
+    pipeline.collect(source)
+    pipeline.rows("update documents set fingerprint = regexp_replace(fingerprint, '\\.[0-9]+\\.', '.0.') returning key")
+    run = pipeline.collect(source)
+    assert (run.counts.failed, run.counts.still_failing) == (1, 0), "an earlier version of the parser had failed"
+    before = listed(client)["a.md"]
+    repository.write({"a.md": None, "folder/a.md": BINARY})
+    run = pipeline.collect(source)
+    assert (run.counts.failed, run.counts.removed, failing(client)) == (1, 0, 1)
+    after = listed(client)["folder/a.md"]
+    assert (after["id"], after["error"]) == (before["id"], before["error"])
+
+
 class Flaky:
     """A source of two documents; `fetch` fails for those in `broken`, or as a whole with `down`."""
 

@@ -98,6 +98,7 @@ def test_run_is_alarming_if_most_of_20_documents_fail(
     state: State, failed: int, succeeded: int, alarming: bool
 ) -> None:
     assert is_alarming(state, Counts(failed=failed, changed=succeeded)) == alarming
+    assert is_alarming(state, Counts(failed=failed + 50, still_failing=50, changed=succeeded)) == alarming
 
 
 @pytest.mark.parametrize(
