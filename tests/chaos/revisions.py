@@ -28,7 +28,8 @@ def make_revisions(folder: Path) -> Revisions:
     """Create the repository with three commits.
 
     The first has most files. The second has all of one version and the first pages of the other, with edits, renames
-    and removals. The third changes a few files and restores a removed one.
+    and removals. The third changes a few files and restores a removed one, renames a folder, edits half of its pages in
+    the same commit, and swaps two pages.
     """
     pages = {f"product/{key}": content for key, content in FILES.items()}
     pages |= {f"project/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in _OWN}
@@ -55,6 +56,10 @@ def make_revisions(folder: Path) -> Revisions:
     for name in names[4::6]:
         third[f"v2/{name}"] = _newer(pages[name]) + b"\n## Third\n\nWritten last, " + name.encode() + b".\n"
     third |= {f"v1/{names[2]}": pages[names[2]], "v2/broken.md": b"\xff\xfe\xfd\x00"}
+    for n, name in enumerate(names[::5]):
+        third[f"v1/moved/{name}"] = None
+        third[f"v1/settled/{name}"] = pages[name] + b"\n## Settled\n\nEdited as it moved.\n" * (n % 2)
+    third |= {f"v1/{names[6]}": second[f"v1/{names[11]}"], f"v1/{names[11]}": second[f"v1/{names[6]}"]}
     commits.append(repository.write(third))
     return Revisions(repository, commits, 8 * len(names) // 5)
 

@@ -73,9 +73,14 @@ class ScheduleRunner:
         with injected_faults(world, plan) as injector:
             for revision in REVISIONS[plan.engine]:
                 world.revisions.check_out(revision)
-                if not _collect(world, source["id"], drain=plan.engine == "drain"):
+                before: dict[str, str] = {}
+                world.until(lambda before=before: before.update(world.storage.ids()))  # type: ignore[misc]
+                twice: set[str] = set()
+                if not _collect(world, source["id"], twice, drain=plan.engine == "drain"):
                     differences.append(f"the run of revision {revision} has not ended by itself: {_open_steps(world)}")
                     break
+                differences += [f"{key} was found at its old key too, in revision {revision}" for key in sorted(twice)]
+                differences += _lost_ids(world, before)
                 world.until(lambda: retried.update(world.storage.retried()))
         seconds = time.monotonic() - began
         differences += injector.errors
@@ -101,14 +106,37 @@ def _fault_names(world: World, plan: Plan, disturbances: Sequence[Disturbance]) 
     return [*(one.fault.name for one in disturbances), *answers, *fates]
 
 
-def _collect(world: World, source_id: str, *, drain: bool) -> bool:
-    """Collect the source, retrying until the request is accepted. Returns whether the run ended."""
+def _lost_ids(world: World, before: Mapping[str, str]) -> list[str]:
+    """Return the documents that have another id than before they moved or stayed."""
+    lost: list[str] = []
+
+    def compare_ids() -> None:
+        after, moves = world.storage.ids(), world.storage.moves()
+        sources = {key: old for old, key in moves}
+        expected = {key: sources.get(key, key) for key in after if sources.get(key, key) in before}
+        left = {old for old, _ in moves}
+        lost[:] = [
+            f"{key} has another id than {old} had"
+            for key, old in expected.items()
+            if after[key] != before[old] and (key in sources or key not in left)
+        ]
+
+    world.until(compare_ids)
+    return lost
+
+
+def _collect(world: World, source_id: str, twice: set[str], *, drain: bool) -> bool:
+    """Collect the source, retrying until the request is accepted. Returns whether the run ended.
+
+    Adds to `twice` the documents that are at their old and their new key at any moment.
+    """
     before: list[tuple[str, str]] = []
     world.until(lambda: before.extend(world.storage.runs()))
     give_up_at = time.monotonic() + LIMIT_S
     is_drained = not drain
     while time.monotonic() < give_up_at:
         with outages_ignored():
+            twice.update(world.storage.found_twice())
             new = [run for run in world.storage.runs() if run[0] not in dict(before)]
             if not new:
                 world.call("POST", f"/api/sources/{source_id}/collect")

@@ -93,6 +93,18 @@ class Storage:
             (str(id_), state) for id_, state in self.rows("select id, state from headwater.runs order by created_at")
         ]
 
+    def ids(self) -> dict[str, str]:
+        """Return the ids of live documents by key."""
+        return {str(key): str(id_) for key, id_ in self.rows(_LIVE)}
+
+    def moves(self) -> list[tuple[str, str]]:
+        """Return the documents that the newest run has moved: old and new keys."""
+        return [(str(old), str(key)) for old, key in self.rows(_MOVES)]
+
+    def found_twice(self) -> list[str]:
+        """Return the new keys of documents that are now at their old key too."""
+        return [str(row[0]) for row in self.rows(_FOUND_TWICE)]
+
     def stored_at(self) -> dict[str, float]:
         """Return when each vector was stored, by its text's hash (hex)."""
         found = self.rows("select encode(input_hash, 'hex'), extract(epoch from stored_at) from headwater.vectors")
@@ -121,6 +133,22 @@ def outages_ignored() -> Iterator[None]:
     with contextlib.suppress(OSError, pg8000.dbapi.Error):
         yield
 
+
+_LIVE = "select key, id from headwater.documents where deleted_at is null"
+
+_MOVES = """
+    select from_key, key from headwater.run_items where action = 'moved' and state = 'done'
+      and run_id = (select id from headwater.runs order by created_at desc limit 1)
+"""
+
+# Pages that swapped their keys are at both.
+_FOUND_TWICE = """
+    select i.key from headwater.runs r join headwater.run_items i on i.run_id = r.id and i.action = 'moved'
+    join headwater.documents new on new.source_id = r.source_id and new.key = i.key and new.deleted_at is null
+    join headwater.documents old on old.source_id = r.source_id and old.key = i.from_key and old.deleted_at is null
+    where r.state = 'running'
+      and not exists (select 1 from headwater.run_items o where o.run_id = r.id and o.key = i.from_key)
+"""
 
 _PREPARE = (
     "create schema chaos",
@@ -178,8 +206,8 @@ _CONTENTS = {
         left join headwater.documents t on t.id = l.target_document_id order by d.key, l.start_offset, l.target
     """,
     "items": """
-        select dense_rank() over (order by r.created_at), i.key, i.action, i.state, i.fingerprint, i.batch, i.reason,
-          i.warning
+        select dense_rank() over (order by r.created_at), i.key, i.action, i.from_key, i.state, i.fingerprint, i.batch,
+          i.reason, i.warning
         from headwater.run_items i join headwater.runs r on r.id = i.run_id order by 1, 2
     """,
     "runs": """

@@ -304,3 +304,16 @@ def test_run_lists_the_keys_that_documents_moved_from(
     [item] = client.get(f"/api/runs/{run.id}/items?action=moved")["items"]
     assert (item["key"], item["from_key"], item["state"]) == ("b.md", "a.md", "done")
     assert client.get(f"/api/runs/{run.id}")["counts"]["moved"] == 1
+
+
+def test_renamed_folder_is_neither_collected_again_nor_withheld(pipeline: Pipeline, repository: Repository) -> None:
+    lamps = {f"docs/lamp{n}.md": f"# Lamp {n}\n\nLamp {n} stands in yard {n}.\n" for n in range(1, 31)}
+    repository.write({**lamps})
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    old_ids = ids(pipeline, source)
+    replace_files(repository, {f"website/{key}": text for key, text in lamps.items()})
+    run = pipeline.collect(source)
+    assert (run.state, run.counts.moved, run.counts.added, run.pending_removals) == ("succeeded", 30, 0, 0)
+    assert (run.counts.embedded, run.counts.reused) == (0, 30)
+    assert ids(pipeline, source) == {f"website/{key}": id_ for key, id_ in old_ids.items()}
