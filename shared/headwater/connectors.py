@@ -119,7 +119,7 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
 
     def http(self) -> "GuardedHttp":
-        """Return a client for addresses that users enter."""
+        """Return a client for addresses that users enter. It gives an exchange up after 60 s."""
         from headwater.outbound.guarded_http import guarded_http
 
         return guarded_http(allow_private=self.allow_private)

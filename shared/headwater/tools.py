@@ -46,7 +46,7 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool
 
     def http(self) -> "GuardedHttp":
-        """Return a client for addresses that users or models name."""
+        """Return a client for addresses that users or models name. It gives an exchange up after 60 s."""
         from headwater.outbound.guarded_http import guarded_http
 
         return guarded_http(allow_private=self.allow_private)

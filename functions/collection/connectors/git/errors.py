@@ -92,6 +92,10 @@ def _translate(error: Exception, url: str, host: str) -> UpstreamError | Permane
             return SystemicError(f"{url} redirects too often. Check the URL.")
         case http.LocationValueError():
             return SystemicError(f"{url} is an invalid address, or redirects to one. Check the URL.")
+        case http.ProtocolError():
+            message = (
+                f"{host} ended the connection, or its answer is not HTTP ({quote(cause.args[-1])}). Try again later."
+            )
         case http.SSLError() if any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args):
             return SystemicError(f"The TLS certificate of {host} is not valid ({reason}). Renew it on the server.")
         case http.SSLError():

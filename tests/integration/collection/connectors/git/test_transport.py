@@ -330,6 +330,15 @@ def test_server_without_tls_is_an_upstream_error(server: Server) -> None:
     assert "TLS" in error.message
 
 
+def test_endless_headers_are_an_upstream_error(server: Server) -> None:
+    server.answer = status(200, **{f"X_{n}": "x" for n in range(200)})
+    error = failure(make_connector(), config_of(server))
+    assert isinstance(error, UpstreamError)
+    assert error.message == (
+        "127.0.0.1 ended the connection, or its answer is not HTTP (got more than 100 headers). Try again later."
+    )
+
+
 def test_server_that_does_not_answer_is_an_upstream_error(server: Server) -> None:
     released = threading.Event()
     server.answer = lambda handler: released.wait(30) and status(500)(handler)
