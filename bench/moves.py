@@ -105,7 +105,7 @@ class Bench:
 
 
 class Watch(threading.Thread):
-    """Lists and searches all the time. `seen` counts (live documents, their titles, pages that a search found twice)."""
+    """Lists and searches all the time. `seen` counts looks by live documents, their titles, and pages found twice."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__()

@@ -73,7 +73,7 @@ class RunRoutes:
     def list_run_items(self, call: Call) -> ItemList:
         """List what a run does to single documents, by key.
 
-        They are `added`, `changed`, `moved`, `removed` or `skipped`, or `unchanged` since they failed in an earlier run.
+        They are `added`, `changed`, `moved`, `removed`, `skipped`, or `unchanged` since they failed in an earlier run.
         """
         with self.database.transaction(call.workspace_id) as tx:
             read.read_summary(tx, call.path["id"])

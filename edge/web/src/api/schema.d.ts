@@ -417,7 +417,7 @@ export interface paths {
          * List a run's items
          * @description List what a run does to single documents, by key.
          *
-         *     They are `added`, `changed`, `moved`, `removed` or `skipped`, or `unchanged` since they failed in an earlier run.
+         *     They are `added`, `changed`, `moved`, `removed`, `skipped`, or `unchanged` since they failed in an earlier run.
          */
         get: operations["listRunItems"];
         put?: never;
