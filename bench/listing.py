@@ -149,8 +149,9 @@ _COPY = """
         'id', m.id, 'key', m.key, 'source_id', '{large}'))).* from copies m
     ), new_chunks as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, lexemes)
-      select c.workspace_id, m.id, ordinal, start_offset, end_offset, heading_path, input_hash, token_count, lexemes
+        token_count, words, word_count)
+      select c.workspace_id, m.id, ordinal, start_offset, end_offset, heading_path, input_hash, token_count, words,
+        word_count
       from copies m join chunks c on c.document_id = (m.d).id
     ), new_relations as (
       insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset, target_document_id)

@@ -108,6 +108,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.embedding import vector_index
     from headwater.embedding.registry import model_dim
     from headwater.errors import ConfigError
+    from headwater.words.backfill import count_missing_words
 
     if not settings.database_admin_url:
         raise ConfigError("DATABASE_ADMIN_URL is missing. Migrations need the role that owns the database.")
@@ -124,6 +125,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     )
     register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
+    count_missing_words(settings.database_admin_url, settings.database_root_certificate)
     print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
     return 0
 

@@ -193,7 +193,7 @@ _CONTENTS = {
     """,
     "chunks": """
         select d.key, ordinal, start_offset, end_offset, heading_path, encode(input_hash, 'hex'), token_count,
-          md5(lexemes::text)
+          md5(words::text)
         from headwater.chunks c join headwater.documents d on d.id = c.document_id order by d.key, ordinal
     """,
     "vectors": """

@@ -20,6 +20,7 @@ from headwater.auth.callers import ROLES, SCOPES, role_covers
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.web.app import Route
+from headwater.words.analysis import count_words, sparse_vector
 from scripts.openapi import all_routes
 from tests.contract.test_every_route import BODIES as OBJECTS
 from tests.contract.test_every_route import assert_problem, named
@@ -136,8 +137,8 @@ FILL = """
       select :w, id, :s, 'f', :s, 'text/markdown', 'The secret: ' || :s from source returning id
     ), chunk as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, lexemes)
-      select :w, id, 0, 0, 19, '{}', '\\x00', 3, to_tsvector('english', 'The secret') from document
+        token_count, words, word_count)
+      select :w, id, 0, 0, 19, '{}', '\\x00', 3, cast(:words as sparsevec), 2 from document
     ), key as (
       insert into api_keys (workspace_id, name, hash, hint, role, created_by)
       values (:w, :s, '\\x00', '', 'reader', 'ada') returning id
@@ -151,7 +152,9 @@ FILL = """
 def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
     """Insert one of each resource into Ada's workspace. Return their ids by the path's prefix."""
     with database.transaction(workspace_id) as tx:
-        row = tx.execute(sa.text(FILL), {"w": workspace_id, "s": SECRET, "roles": list(ROLES)}).one()
+        words = sparse_vector(count_words("The secret", "en"))
+        values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
+        row = tx.execute(sa.text(FILL), values).one()
     prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/")
     ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}

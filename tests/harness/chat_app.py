@@ -19,6 +19,7 @@ from headwater.embedding.base import Embedder, embedding_input, input_hash
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.app import App
 from headwater.web.shutdown import Lifetime
+from headwater.words.analysis import count_words, sparse_vector
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, settings_for
 
@@ -83,8 +84,8 @@ class ChatApp:
         """
         source_id = source_id or self.add_source()
         [(document_id,)] = self.rows(
-            """insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
-            values (:w, :s, :key, 'f', :title, 'text/markdown', :text) returning id""",
+            """insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, language)
+            values (:w, :s, :key, 'f', :title, 'text/markdown', :text, 'en') returning id""",
             w=self.workspace_id,
             s=source_id,
             key=key,
@@ -103,11 +104,12 @@ class ChatApp:
         if vector is None:
             vector = ConstantEmbedder().embed_query(embedded).tolist()
         values = {"w": self.workspace_id, "d": document_id, "n": n, "s": span[0], "e": span[1]}
-        values |= {"hash": input_hash(embedded), "embedded": embedded}
+        words = count_words(embedded, "en")
+        values |= {"hash": input_hash(embedded), "words": sparse_vector(words), "word_count": sum(words.values())}
         self.rows(
             """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path,
-              input_hash, token_count, lexemes)
-            values (:w, :d, :n, :s, :e, '{}', :hash, 1, to_tsvector('english', :embedded))""",
+              input_hash, token_count, words, word_count)
+            values (:w, :d, :n, :s, :e, '{}', :hash, 1, cast(:words as sparsevec), :word_count)""",
             **values,
         )
         if vector:

@@ -93,7 +93,7 @@ class Pipeline:
         """Return all stored content without ids and times: equal for equal sources."""
         documents = "select key, title, text, fingerprint, deleted_at is null, error from documents order by key"
         chunks = """select d.key, ordinal, start_offset, end_offset, heading_path, input_hash, token_count,
-            lexemes::text from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
+            words::text from chunks c join documents d on d.id = c.document_id order by d.key, ordinal"""
         vectors = "select input_hash, embedding::text from vectors order by input_hash"
         relations = """select d.key, l.kind, l.target, l.start_offset, t.key from relations l
             join documents d on d.id = l.document_id left join documents t on t.id = l.target_document_id

@@ -1,4 +1,4 @@
-"""Hybrid search: fuse the best chunks by vectors and by full text.
+"""Hybrid search: fuse the best chunks by vectors and by words.
 
 Vectors are scanned exactly, or by index in a workspace with many of them. The query is embedded between two short
 transactions, never inside one.
@@ -7,7 +7,8 @@ transactions, never inside one.
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -19,9 +20,14 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 from headwater.passages import excerpt
+from headwater.words.analysis import STEMMERS, query_words
+from headwater.words.languages import DEFAULT_LANGUAGE
+
+if TYPE_CHECKING:
+    from functions.chat.retrieval.bm25 import QueryTerms, WordScores
 
 CANDIDATES = 100
-"""Chunks that vectors and full text each contribute, at most."""
+"""Chunks that vectors and words each contribute, at most."""
 
 OVERSAMPLE = 4 * CANDIDATES
 """Nearest vectors that are joined to live chunks first. Usually enough of them are live."""
@@ -31,23 +37,11 @@ INDEX_CANDIDATES = 1_000
 
 Why signs are enough: `docs/decisions/0010`."""
 
-MAX_TERMS = 64
-"""Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
-
 MIN_SIMILARITY = 0.3
 """Cosine similarity of a relevant passage. With all-MiniLM-L6-v2, unrelated texts mostly stay below it."""
 
 MIN_OVERLAP = 0.6
 """Share of the query's words in a relevant passage: both of two words, two of three, three of five."""
-
-
-class Span(NamedTuple):
-    """Identifies a hit. Of chunks with the same input hash, which have the same text, only one is a hit."""
-
-    document_id: uuid.UUID
-    start: int
-    end: int
-    input_hash: bytes
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,30 +95,29 @@ class Search:
     ) -> list[Passage]:
         """Return at most `k` passages, best first, optionally of one source.
 
-        Uses full text alone until vectors exist.
+        Uses words alone until vectors exist. Of chunks with the same text, only the best is returned.
         """
         with self.database.transaction(workspace_id) as tx:
-            values = {"workspace_id": workspace_id, "question": query, "n": MAX_TERMS, "exact_limit": self.exact_limit}
-            target = tx.execute(_TARGET, values).one()
+            target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
         vector = None if target.model is None else halfvec(self.embedder(target.model).embed_query(query).tolist())
         values = {
             "workspace_id": workspace_id,
             "source_id": source_id,
             "model_id": target.model_id,
             "vector": vector,
-            "terms": target.terms,
-            "query": any_term_query(target.terms),
             "n": CANDIDATES,
         }
-        with self.database.transaction(workspace_id) as tx:
+        from functions.chat.retrieval.words import query_terms  # imports numpy
+
+        terms = query_terms(query, target.languages or [DEFAULT_LANGUAGE], target.stop_words)
+        with self.database.transaction(workspace_id, snapshot=True) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
-            lexical = _spans(tx, _LEXICAL, values)
-            spans = {span.input_hash: span for span in (*lexical, *dense)}
-            fused = fuse((span.input_hash for span in dense), (span.input_hash for span in lexical))
-            return _read_passages(tx, [(spans[key], score) for key, score in fused[:k]], values)
+            return _fused(tx, values, dense, terms, k)
 
     def check(self) -> None:
         """Embed a query with the active model and run each statement of a search, in a workspace without documents."""
+        from functions.chat.retrieval.words import query_terms
+
         with self.database.transaction(ALL_WORKSPACES) as tx:
             model = read_active_model(tx)
         vector = halfvec(self.embedder(model.name).embed_query("Self-test").tolist())
@@ -133,54 +126,79 @@ class Search:
             "source_id": None,
             "model_id": model.id,
             "vector": vector,
-            "terms": ["self"],
-            "query": any_term_query(["self"]),
             "n": CANDIDATES,
-            "question": "Self-test",
-            "exact_limit": self.exact_limit,
             "oversample": OVERSAMPLE,
             "index_candidates": INDEX_CANDIDATES,
         }
-        with self.database.transaction(values["workspace_id"]) as tx:
-            tx.execute(_TARGET, {**values, "n": MAX_TERMS})
+        with self.database.transaction(values["workspace_id"], snapshot=True) as tx:
+            tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": values["workspace_id"]})
             tx.execute(_SET_INDEX_SCAN, values)
-            for statement in (indexed_statement(model.dim), _NEAREST, _DENSE, _LEXICAL):
-                _spans(tx, statement, values)
-            _read_passages(tx, [(Span(uuid.UUID(int=0), 0, 1, bytes(32)), 0.0)], values)
+            for statement in (indexed_statement(model.dim), _NEAREST, _DENSE):
+                tx.execute(statement, values)
+            _fused(tx, values, [0], query_terms("Self-test", [DEFAULT_LANGUAGE], ()), 1)
+            _read_passages(tx, values, [(0, 0.0, None, 0.0)])
+
+    def _target_values(self, query: str) -> dict[str, Any]:
+        texts = json_rows([word.text for word in query_words(query, ())])
+        return {"texts": texts, "stemmers": _STEMMERS, "exact_limit": self.exact_limit}
 
 
-def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[Span]:
-    """Rank by vectors: by the index of vectors of dimension `dim`, or exactly if it is None.
+def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[int]:
+    """Rank chunk ids by vectors: by the index of vectors of dimension `dim`, or exactly if it is None.
 
     Joining only the nearest vectors to live chunks is several times faster than joining all, and as exact if enough are
     left. If most vectors belong to deleted texts or other sources, too few are left, and all are joined.
     """
     if values["vector"] is None:
         return []
-    spans: list[Span] = []
+    chunks: list[int] = []
     if dim is not None:
         tx.execute(_SET_INDEX_SCAN, {"index_candidates": INDEX_CANDIDATES})
-        spans = _spans(
-            tx, indexed_statement(dim), {**values, "oversample": OVERSAMPLE, "index_candidates": INDEX_CANDIDATES}
-        )
+        indexed = {**values, "oversample": OVERSAMPLE, "index_candidates": INDEX_CANDIDATES}
+        chunks = [*tx.execute(indexed_statement(dim), indexed).scalars()]
     elif not values["source_id"]:
-        spans = _spans(tx, _NEAREST, {**values, "oversample": OVERSAMPLE})
-    return spans if len(spans) == CANDIDATES else _spans(tx, _DENSE, values)
+        chunks = [*tx.execute(_NEAREST, {**values, "oversample": OVERSAMPLE}).scalars()]
+    return chunks if len(chunks) == CANDIDATES else [*tx.execute(_DENSE, values).scalars()]
 
 
-def _spans(tx: Connection, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Span]:
-    return [
-        Span(row.document_id, row.start_offset, row.end_offset, bytes(row.input_hash))
-        for row in tx.execute(statement, values)
-    ]
+def _fused(
+    tx: Connection, values: Mapping[str, Any], dense: Sequence[int], terms: "QueryTerms", k: int
+) -> list[Passage]:
+    """Fuse the best chunks by vectors and by words, and read the passages of the best `k`."""
+    from functions.chat.retrieval.words import read_scores
+
+    words = read_scores(tx, values["workspace_id"], terms)
+    candidates = list(dict.fromkeys(chain(dense, _live(tx, values, words))))
+    rows = tx.execute(_CANDIDATES, {**values, "chunks": json_rows(candidates)}).all()
+    if not rows:
+        return []
+    of_words = [words.of(row.id) for row in rows]
+    rankings = [[score for score, _ in of_words]]
+    if any(row.similarity is not None for row in rows):
+        rankings.append([row.similarity or 0.0 for row in rows])
+    found = zip(rows, fuse(*rankings), of_words, strict=True)
+    best: dict[bytes, tuple[int, float, float | None, float]] = {}
+    for row, score, (_, overlap) in sorted(found, key=lambda item: (-item[1], item[0].id)):
+        best.setdefault(row.input_hash, (row.id, score, row.similarity, overlap))
+    return _read_passages(tx, values, [*best.values()][:k])
 
 
-def _read_passages(tx: Connection, best: Sequence[tuple[Span, float]], values: Mapping[str, Any]) -> list[Passage]:
-    """Read the passages of spans, in their order."""
-    rows = [
-        {"n": n, "document_id": span.document_id, "start": span.start, "end": span.end, "score": score}
-        for n, (span, score) in enumerate(best)
-    ]
+def _live(tx: Connection, values: Mapping[str, Any], words: "WordScores") -> list[int]:
+    """Return the best chunks by words that belong to documents that are searched."""
+    size = OVERSAMPLE
+    while True:
+        best = words.best(size).tolist()
+        live = [*tx.execute(_LIVE_CHUNKS, {**values, "chunks": json_rows(best)}).scalars()]
+        if len(live) == values["n"] or len(best) < size:
+            return live
+        size *= 8
+
+
+def _read_passages(
+    tx: Connection, values: Mapping[str, Any], best: Sequence[tuple[int, float, float | None, float]]
+) -> list[Passage]:
+    """Read the passages of chunks, given as id, score, similarity and overlap, in their order."""
+    rows = [dict(zip(("id", "score", "similarity", "overlap"), item, strict=True)) for item in best]
     return [_passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": json_rows(rows)})]
 
 
@@ -193,24 +211,32 @@ def halfvec(vector: Sequence[float]) -> str:
     return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"
 
 
-def any_term_query(terms: Sequence[str]) -> str:
-    r"""Return a tsquery that matches any of the terms: `any_term_query(["it's", "b"]) == "'it''s' | 'b'"`."""
-    return " | ".join("'" + term.replace("\\", "\\\\").replace("'", "''") + "'" for term in terms)
-
+_STEMMERS = json_rows([{"language": code, "dictionary": f"{name}_stem"} for code, name in STEMMERS.items()])
 
 _LIVE = """
     c.workspace_id = :workspace_id and d.workspace_id = :workspace_id and d.deleted_at is null
     and (cast(:source_id as uuid) is null or d.source_id = :source_id)
 """
 
-# Terms in the order of their first position: of a query that is too long, the first terms are looked up.
+# The recursion finds each language of the workspace with one look-up in an index.
 _TARGET = sa.text("""
-    select m.id as model_id, m.name as model, m.dim, array(
-      select lexeme from unnest(to_tsvector('english', :question)) order by positions[1], lexeme limit :n) as terms,
+    with recursive languages (language) as (
+      (select language from documents where workspace_id = :workspace_id order by language limit 1)
+      union all
+      select (select d.language from documents d
+        where d.workspace_id = :workspace_id and d.language > languages.language order by d.language limit 1)
+      from languages where languages.language is not null)
+    select m.id as model_id, m.name as model, m.dim,
       exists (select 1 from pg_index i
         where i.indexrelid = to_regclass('ix_vectors_' || m.id || '_embedding') and i.indisvalid)
       and exists (select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id
-        offset cast(:exact_limit as integer)) as is_indexed
+        offset cast(:exact_limit as integer)) as is_indexed,
+      array(select language from languages where language is not null) as languages,
+      array(select word from json_array_elements_text(cast(:texts as json)) as word where exists (
+        select 1 from languages l
+        join json_to_recordset(cast(:stemmers as json)) as s (language text, dictionary name) using (language)
+        join pg_ts_dict on dictname = s.dictionary
+        where ts_lexize(pg_ts_dict.oid, word) = '{}')) as stop_words
     from (values (1)) one left join embedding_models m on m.state = 'active' and exists (
       select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id)
 """)
@@ -219,10 +245,9 @@ _NEAREST_OF = """
     nearest as materialized (
       select input_hash, embedding <=> cast(:vector as halfvec) as distance from {vectors}
       order by distance limit :oversample)
-    select c.document_id, c.start_offset, c.end_offset, c.input_hash
+    select c.id
     from nearest v cross join lateral (
-      select c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash
-      from chunks c join documents d on d.id = c.document_id
+      select c.id from chunks c join documents d on d.id = c.document_id
       where c.input_hash = v.input_hash and {live} order by c.id limit 1) c
     order by v.distance, c.id limit :n
 """
@@ -250,9 +275,8 @@ def indexed_statement(dim: int) -> sa.TextClause:
 
 
 _DENSE = sa.text(f"""
-    select document_id, start_offset, end_offset, input_hash from (
-      select distinct on (c.input_hash) c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash,
-        v.embedding <=> cast(:vector as halfvec) as distance
+    select id from (
+      select distinct on (c.input_hash) c.id, v.embedding <=> cast(:vector as halfvec) as distance
       from vectors v
       join chunks c on c.workspace_id = v.workspace_id and c.input_hash = v.input_hash
       join documents d on d.id = c.document_id
@@ -261,35 +285,33 @@ _DENSE = sa.text(f"""
     order by distance, id limit :n
 """)
 
-# ts_rank, not ts_rank_cd: for words joined by "or", cover density counts every occurrence, so one frequent word would
-# outweigh all others. 1: divide by 1 + the logarithm of the chunk's length.
-_LEXICAL = sa.text(f"""
-    select document_id, start_offset, end_offset, input_hash from (
-      select distinct on (input_hash) * from (
-        select c.id, c.document_id, c.start_offset, c.end_offset, c.input_hash, ts_rank(c.lexemes, query, 1) as rank
-        from cast(:query as tsquery) as query, chunks c
-        join documents d on d.id = c.document_id
-        where c.lexemes @@ query and {_LIVE}) found
-      order by input_hash, rank desc, id) c
-    order by rank desc, id limit :n
+_WANTED = "json_array_elements_text(cast(:chunks as json)) with ordinality as wanted (id, place)"
+
+_LIVE_CHUNKS = sa.text(f"""
+    select id from (
+      select distinct on (c.input_hash) c.id, wanted.place
+      from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) join documents d on d.id = c.document_id
+      where {_LIVE} order by c.input_hash, c.id) c
+    order by place, id limit :n
+""")
+
+_CANDIDATES = sa.text(f"""
+    select c.id, c.input_hash, 1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
+    from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) and c.workspace_id = :workspace_id
+    left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
+      and v.input_hash = c.input_hash
 """)
 
 _PASSAGES = sa.text("""
-    select distinct on (r.n) d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path,
-      substr(d.text, r.start + 1, r."end" - r.start) as text, r.start, r."end", r.score, to_json(c.markup) as markup,
+    select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path,
+      substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
+      c.end_offset as "end", r.score, r.similarity, r.overlap, to_json(c.markup) as markup,
       substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
       (select count(distinct o.document_id) from chunks o join documents od on od.id = o.document_id
         where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and od.deleted_at is null
-        and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents,
-      1 - (v.embedding <=> cast(:vector as halfvec)) as similarity,
-      (select count(*) from unnest(c.lexemes) l where l.lexeme = any(cast(:terms as text[])))
-        / greatest(cardinality(cast(:terms as text[])), 1)::float as overlap
-    from json_to_recordset(cast(:rows as json)) as r
-      (n integer, document_id uuid, start integer, "end" integer, score float)
-    join documents d on d.id = r.document_id
-    join chunks c on c.document_id = d.id and c.start_offset = r.start and c.end_offset = r."end"
-    left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
-      and v.input_hash = c.input_hash
+        and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents
+    from json_to_recordset(cast(:rows as json)) as r (id bigint, score float, similarity float, overlap float)
+    join chunks c on c.id = r.id join documents d on d.id = c.document_id
     where d.workspace_id = :workspace_id and c.workspace_id = :workspace_id
-    order by r.n, c.id
+    order by r.score desc, c.id
 """)

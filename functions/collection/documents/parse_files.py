@@ -13,7 +13,10 @@ from headwater.errors import PermanentError
 from headwater.extensions.discovery import Extension
 from headwater.extensions.methods import load
 from headwater.parsers import Parser, check_parsed
+from headwater.passages import about, excerpt
 from headwater.processes.child import limit_memory
+from headwater.words.analysis import count_chunk_words
+from headwater.words.languages import DEFAULT_LANGUAGE, detect_language
 
 
 class FileParser:
@@ -32,7 +35,10 @@ class FileParser:
         results = [self._parse(file) for file in files]
         documents = [result for result in results if isinstance(result, ParsedDocument)]
         chunks = iter(chunk(documents, self._tokenizer))
-        yield [result if isinstance(result, str) else _parsed_file(result, next(chunks)) for result in results]
+        yield [
+            result if isinstance(result, str) else _parsed_file(file.key, result, next(chunks))
+            for file, result in zip(files, results, strict=True)
+        ]
 
     def _parse(self, file: SourceFile) -> ParsedDocument | str:
         parser = self._extension_parser or load_built_in(file.parser)
@@ -45,20 +51,30 @@ class FileParser:
         return complete(file.key, parsed, file.title)
 
 
-def _parsed_file(document: ParsedDocument, chunks: Sequence[Chunk]) -> ParsedFile:
+def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk]) -> ParsedFile:
     warnings = document.warnings
     kept = count_chunks_within_limits(_size_bytes(document, chunk) for chunk in chunks)
     if kept < len(chunks):
         line = document.text.count("\n", 0, chunks[kept].start) + 1
         warnings = limit_warnings([too_many_chunks(kept, len(chunks), line), *warnings])
+    language = detect_language(document.text) or DEFAULT_LANGUAGE
     return ParsedFile(
         title=document.title,
         text=document.text,
         front_matter=document.front_matter,
+        language=language,
         links=document.links,
         chunks=tuple(chunks[:kept]),
+        words=tuple(_words(key, document, chunk, language) for chunk in chunks[:kept]),
         warnings=warnings,
     )
+
+
+def _words(key: str, document: ParsedDocument, chunk: Chunk, language: str) -> dict[int, int]:
+    header = document.text[slice(*chunk.table_header)] if chunk.table_header else None
+    text = excerpt(document.text[chunk.start : chunk.end], chunk.markup, header)
+    description = about(document.front_matter) if chunk.ordinal == 0 else ""
+    return count_chunk_words(key, document.title, (*chunk.heading_path, description), text, language=language)
 
 
 def _size_bytes(document: ParsedDocument, chunk: Chunk) -> int:

@@ -26,11 +26,16 @@ class ParseFailure(msgspec.Struct, frozen=True):
 
 
 class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
-    """A parsed file with its chunks. All offsets are into `text`, in code points."""
+    """A parsed file with its chunks. All offsets are into `text`, in code points.
+
+    `words` counts the words of each chunk, with its title and headings: word ids with how often they occur.
+    """
 
     title: str
     text: str
     front_matter: dict[str, Any]
+    language: str
     links: tuple[Link, ...]
     chunks: tuple[Chunk, ...]
+    words: tuple[dict[int, int], ...]
     warnings: tuple[str, ...]

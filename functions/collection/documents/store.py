@@ -8,6 +8,7 @@ starts always, scheduled ones after waits that double, up to a day.
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,14 +20,14 @@ from headwater.connectors import Fetched
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import SystemicError
-from headwater.passages import about, excerpt
 from headwater.redaction import quote
+from headwater.words.analysis import sparse_vector
 
 _MAX_REASON_CHARS = 1_000
 
-ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, Sequence[str] | None, int | None, int | None, str]
-"""Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, and the
-words for full-text search."""
+ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, Sequence[str] | None, int | None, int | None, str, int]
+"""Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, words as
+a sparse vector, and their number."""
 
 RelationRow = tuple[str, str, str, int, int]
 """Key, kind, target, start, end."""
@@ -64,6 +65,7 @@ def document_rows(
             "title": file.key.rpartition("/")[2],
             "text": "",
             "front_matter": {},
+            "language": None,
             "warnings": [],
             "error": None,
             "may_pass": False,
@@ -77,7 +79,8 @@ def document_rows(
         document["warnings"] = [quote(warning, _MAX_REASON_CHARS) for warning in result.warnings]
         if result.warnings:
             rows.item_updates.append(item_update(file.key, "done", warning="; ".join(result.warnings)))
-        rows.chunks.extend(_chunk_row(file.key, result, piece) for piece in result.chunks)
+        document["language"] = result.language
+        rows.chunks.extend(map(_chunk_row, repeat(file.key), result.chunks, result.words))
         rows.relations.extend((file.key, link.kind, link.target, link.start, link.end) for link in result.links)
     return rows
 
@@ -105,26 +108,12 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
     return {"k": key, "state": state, **{name: text and quote(text, _MAX_REASON_CHARS) for name, text in texts.items()}}
 
 
-def _chunk_row(key: str, document: ParsedFile, piece: Chunk) -> ChunkRow:
+def _chunk_row(key: str, chunk: Chunk, words: Mapping[int, int]) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
-    header = piece.table_header
-    shown = excerpt(
-        document.text[piece.start : piece.end], piece.markup, document.text[slice(*header)] if header else None
-    )
-    description = about(document.front_matter) if piece.ordinal == 0 else ""
-    words = " ".join((document.title, *piece.heading_path, description, shown, *_words_of_key(key)))
-    place = piece.ordinal, piece.start, piece.end, piece.heading_path
-    markup = [str(offset) for offset in piece.markup] or None
-    return (key, *place, piece.input_hash, piece.token_count, markup, *(header or (None, None)), words)
-
-
-def _words_of_key(key: str) -> list[str]:
-    """Return the folders of a key, and its file name with and without the extension.
-
-    Postgres would index `releases/v0.10.3.md` as one word.
-    """
-    folders, _, name = key.rpartition("/")
-    return [*folders.split("/"), name, name.rpartition(".")[0]]
+    place = chunk.ordinal, chunk.start, chunk.end, chunk.heading_path
+    markup = [str(offset) for offset in chunk.markup] or None
+    shown = markup, *(chunk.table_header or (None, None))
+    return (key, *place, chunk.input_hash, chunk.token_count, *shown, sparse_vector(words), sum(words.values()))
 
 
 # `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have
@@ -141,12 +130,12 @@ _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 
 # the same, so that unchanged bytes are not fetched by every run. `existed`: only an updated row has been locked (xmax).
 _UPSERT_DOCUMENTS = sa.text(f"""
     insert into documents (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter,
-      warnings, fetched_at, error, failed_at, retry_at)
+      language, warnings, fetched_at, error, failed_at, retry_at)
     select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter,
-      r.warnings, case when r.error is null then now() end,
+      r.language, r.warnings, case when r.error is null then now() end,
       r.error, case when r.error is not null then now() end, case when r.may_pass then now() end
     from json_to_recordset(cast(:rows as json)) as r (k text, f text, title text, url text, media_type text, text text,
-      front_matter jsonb, warnings jsonb, error text, may_pass boolean)
+      front_matter jsonb, language text, warnings jsonb, error text, may_pass boolean)
     join runs on runs.id = :run_id
     on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, deleted_at = null, held = null,
       {SET_ERROR},
@@ -156,7 +145,9 @@ _UPSERT_DOCUMENTS = sa.text(f"""
       url = case when excluded.error is null then excluded.url else documents.url end,
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,
       text = case when excluded.error is null then excluded.text else documents.text end,
-      front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end
+      front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end,
+      language = case when excluded.error is null then excluded.language else documents.language end,
+      word_segment_id = case when excluded.error is not null then documents.word_segment_id end
     returning id, key, xmax <> 0 as existed
 """)
 
@@ -169,13 +160,14 @@ _DELETE_CHUNKS = sa.text(f"delete from chunks where {_REPLACED}")
 _DELETE_RELATIONS = sa.text(f"delete from relations where {_REPLACED}")
 
 _NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
-    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer, words text"""
+    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer, words text,
+    word_count integer"""
 
 _INSERT_CHUNKS = sa.text("""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, markup, header_start, header_end, lexemes)
+      token_count, markup, header_start, header_end, words, word_count)
     select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, markup, header_start, header_end, to_tsvector('english', words)
+      token_count, markup, header_start, header_end, cast(words as sparsevec), word_count
     from new_chunks
 """)
 

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
 from functions.collection.documents.parser_pool import parser_pool
 from functions.collection.documents.store import DocumentRows, document_rows, item_update, read_active_model, store
+from functions.collection.pipeline import index_words
 from functions.collection.pipeline.difference import give_new_keys
 from functions.collection.pipeline.moves import COMPARED_CHARS, is_alike
 from functions.collection.sources.connect import SourceOpener
@@ -31,6 +32,9 @@ from headwater.queue.worker import StepResult
 
 MAX_PARSING_S = 60.0
 """A batch that takes longer to parse is split, so that its files take turns with other sources'."""
+
+INDEX_INTERVAL = 32
+"""After so many batches, a long run checks whether documents should be indexed by word already."""
 
 _NOT_RETURNED = "The source listed this document but did not return it."
 
@@ -103,7 +107,11 @@ class Fetch:
         if rows.item_updates:
             tx.execute(_UPDATE_ITEMS, {"run_id": step.run_id, "rows": json_rows(rows.item_updates)})
         tx.execute(_COMPLETE_ITEMS, _step_items(step))
-        return StepResult({"chunks": len(rows.chunks)})
+        is_index_needed = step.payload["batch"] % INDEX_INTERVAL == INDEX_INTERVAL - 1 and index_words.is_needed(
+            tx, step.workspace_id
+        )
+        next_steps = [NewStep("collection", "index_words", f"fetch.{step.key}")] if is_index_needed else ()
+        return StepResult({"chunks": len(rows.chunks)}, next_steps)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Fail the step's items; their documents stay unchanged."""

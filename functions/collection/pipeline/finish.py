@@ -1,8 +1,9 @@
-"""The `finish` step: settle what a run changed, add `link` and `embed` steps for what remains, or end the run.
+"""The `finish` step: settle what a run changed, add steps for what remains, or end the run.
 
 It is added whenever a run has no open step, and it is the last step of every run. Chunks without a vector are found by
 a query, never remembered: while there are some, the run continues with `embed` steps, and the next `finish` looks
-again. Runs of `EXTENDABLE_KINDS` continue while items were added in the meantime. A dry run only ends.
+again. Steps `link` and `index_words` run at the same time. Runs of `EXTENDABLE_KINDS` continue while items were added
+in the meantime. A dry run only ends.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import SET_ERROR
-from functions.collection.pipeline import link
+from functions.collection.pipeline import index_words, link
 from functions.collection.pipeline.withhold import withhold_late_removals
 from functions.collection.runs.end import end_run
 from functions.collection.runs.locks import lock_extendable_run
@@ -83,7 +84,7 @@ class Finish:
             self.opener.delete_staged_after_commit(tx, source_id)
 
     def _settle(self, tx: Connection, step: Step, run: Any) -> list[NewStep]:
-        """Complete items and remove documents; returns a `link` step if links may point elsewhere now."""
+        """Complete items and remove documents; returns steps to resolve links and to index words, if needed."""
         values = {"run_id": step.run_id}
         if run.kind in EXTENDABLE_KINDS:
             tx.execute(_COMPLETE_ITEMS, {**values, "rows": json_rows(run.pending_items or [])})
@@ -92,7 +93,9 @@ class Finish:
             if run.kind != "removal":
                 withhold_late_removals(tx, step.run_id, self.settings.max_delete_ratio)
             tx.execute(_REMOVE_DOCUMENTS, values)
-        return [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
+        links = [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
+        words = [NewStep("collection", "index_words", step.key)] if index_words.is_needed(tx, step.workspace_id) else []
+        return links + words
 
     def _end(self, tx: Connection, step: Step, *, is_embedded: bool, errors: Mapping[str, Any]) -> None:
         values = {"run_id": step.run_id}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from functions.collection.pipeline.fetch import Fetch
 from functions.collection.pipeline.finish import Finish
+from functions.collection.pipeline.index_words import IndexWords
 from functions.collection.pipeline.link import Link
 from functions.collection.pipeline.list_source import ListSource
 from functions.collection.sources.connect import SourceOpener
@@ -23,5 +24,6 @@ def handlers(
         "list": ListSource(opener, settings, start_job),
         "fetch": Fetch(opener, settings),
         "link": Link(),
+        "index_words": IndexWords(),
         "finish": Finish(opener, settings),
     }

@@ -34,9 +34,12 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
         self._preamble = _BEGIN
         self._connect()
 
-    def begin_with(self, settings: str) -> None:
-        """Run the statement `settings` at the beginning of the next transaction; sent with its first statement."""
-        self._preamble = _begin_with(settings)
+    def begin_with(self, settings: str, *, snapshot: bool = False) -> None:
+        """Run the statement `settings` at the beginning of the next transaction; sent with its first statement.
+
+        With `snapshot`, the transaction reads at isolation level repeatable read.
+        """
+        self._preamble = _begin_with(settings, snapshot)
 
     def cursor(self) -> "PipelinedCursor":
         """Return a new cursor."""
@@ -264,8 +267,9 @@ _BEGIN = _messages_without_values("begin")
 
 
 @lru_cache(maxsize=512)
-def _begin_with(settings: str) -> bytes:
-    return _BEGIN + _messages_without_values(settings)
+def _begin_with(settings: str, snapshot: bool) -> bytes:
+    begin = _messages_without_values("begin isolation level repeatable read") if snapshot else _BEGIN
+    return begin + _messages_without_values(settings)
 
 
 def _classify(error: pg8000.DatabaseError) -> Exception:

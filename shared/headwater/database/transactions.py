@@ -23,7 +23,7 @@ from headwater.redaction import quote
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest migration; `check_ready` requires it."""
 
 ALL_WORKSPACES: Literal["*"] = "*"
@@ -64,17 +64,19 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def transaction(self, scope: Scope) -> Iterator[Connection]:
+    def transaction(self, scope: Scope, *, snapshot: bool = False) -> Iterator[Connection]:
         """Open a transaction in a workspace or in ALL_WORKSPACES; commit at the end, roll back on an error.
+
+        With `snapshot`, all statements see the database as it is at the first one (repeatable read).
 
         Raises DatabaseUnavailable if the database is unreachable or all connections are in use; DatabaseRefuses if it
         is full, read-only or reports a conflict; UnprocessableContent for text that Postgres can't store.
         """
-        with _translate_driver_errors(), self._begin(scope) as tx:
+        with _translate_driver_errors(), self._begin(scope, snapshot) as tx:
             yield tx
 
     @contextmanager
-    def _begin(self, scope: Scope) -> Iterator[Connection]:
+    def _begin(self, scope: Scope, snapshot: bool) -> Iterator[Connection]:
         """Begin a transaction together with its first statement; without statements, nothing is sent.
 
         A connection that broke while idle is replaced at that statement, so no ping is needed before. The first
@@ -86,7 +88,8 @@ class Database:
             tx.begin()
             connection = cast("PipelinedConnection", tx.connection.dbapi_connection)
             path = self._search_path or _PATH
-            connection.begin_with(f"{_set_up(path)}, set_config('app.workspace_id', '{literal}', true)")
+            settings = f"{_set_up(path)}, set_config('app.workspace_id', '{literal}', true)"
+            connection.begin_with(settings, snapshot=snapshot)
             if not self._search_path:
                 self._search_path = _read_search_path(tx)
             calls = tx.info[_AFTER_COMMIT] = []

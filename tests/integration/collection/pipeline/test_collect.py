@@ -10,16 +10,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from functions.chat.retrieval.search import Search
 from functions.collection.pipeline.link import Link
 from functions.collection.runs.end import cancel_run
 from functions.embedding.embed import Embed, Slice, Vectors
 from headwater.embedding.base import input_hash
+from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import Conflict, PermanentError
 from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler
+from headwater.words.analysis import count_words, sparse_vector
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import Interrupted
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
+from tests.harness.support import WORKSPACE
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
@@ -77,23 +81,22 @@ def test_embedded_texts_are_excerpts_and_have_the_stored_hashes(pipeline: Pipeli
     assert all("| Valve | Place | Proof pressure |\n|---|---|---|\n| valve-" in text for text in of_table)
     assert 'Ü\nOn lamps. light\n# Ü\n\n"Mind"\n\nSee it.' in texts
     assert "A\n# A" in texts
-    found = (
-        "select d.key, count(*) from chunks c join documents d on d.id = c.document_id where {} group by 1 order by 1"
+    found = """select d.key, count(*) from chunks c join documents d on d.id = c.document_id
+        where words <#> cast(:word as sparsevec) < 0 group by 1"""
+    expected = {"proof": [("table.md", len(of_table))], "light": [("note.md", 1)], "secret": [], "png": []}
+    for word, rows_with_it in expected.items():
+        assert pipeline.rows(found, word=sparse_vector(count_words(word, "en"))) == rows_with_it, word
+    assert (
+        pipeline.rows("select 1 from chunks c join documents d on d.id = document_id where key = 'wordless.md'") == []
     )
-    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'proof & pressure')")) == [
-        ("table.md", len(of_table))
-    ]
-    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'light')")) == [("note.md", 1)]
-    assert pipeline.rows(found.format("lexemes @@ to_tsquery('english', 'secret | png')")) == []
-    assert pipeline.rows(found.format("d.key = 'wordless.md'")) == []
 
 
 def test_documents_are_found_by_their_folders_and_file_names(pipeline: Pipeline, repository: Repository) -> None:
     repository.write({"notes/of-the-crew/releases/v0.10.3.md": "# News\n\nThe lamp may now be dimmed.\n"})
     pipeline.collect(pipeline.add_source(repository.url))
-    found = "select count(*) from chunks where lexemes @@ plainto_tsquery('english', :query)"
+    search = Search(pipeline.database, lambda _: ConstantEmbedder())
     for query in ("v0.10.3", "v0.10.3.md", "notes releases", "notes of-the-crew"):
-        assert pipeline.rows(found, query=query) == [(1,)], query
+        assert [hit.overlap for hit in search(WORKSPACE, query, 1)] == [1.0], query
 
 
 def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Repository) -> None:

@@ -27,7 +27,12 @@ _FILL = """
       select :w, id, 'a.md', 'f', 'A', 'text/markdown', 'same text' from sources limit 1 returning id
     ), chunk as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, lexemes) select :w, id, 0, 0, 9, '{}', '\\x00', 2, to_tsvector('same text') from document
+        token_count, words, word_count)
+      select :w, id, 0, 0, 9, '{}', '\\x00', 2, cast('{1:1}/1000000000' as sparsevec), 1 from document
+    ), segment as (
+      insert into word_segments (workspace_id, first_chunk_id, chunks, words) values (:w, 1, 1, 1) returning id
+    ), posting as (
+      insert into word_postings (segment_id, workspace_id, word, chunks, postings) select id, :w, 1, 1, '' from segment
     ), relation as (
       insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
       select :w, id, 'link', 'b.md', 0, 1 from document

@@ -17,6 +17,7 @@ from functions.collection.sources import sources
 from headwater.database.migrations import upgrade
 from headwater.database.transactions import NotReady, owner_transaction
 from headwater.embedding.constant import ConstantEmbedder
+from headwater.words.backfill import count_missing_words
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, describe
 from tests.harness.paths import DATA
@@ -66,6 +67,9 @@ def test_upgraded_database_keeps_its_data_and_works(earlier: FreshDatabase, tmp_
     upgrade(earlier.admin_url, earlier.url)
     with running_pipeline(earlier) as pipeline:
         pipeline.database.check_ready()
+        assert count_missing_words(earlier.admin_url) == len(PAGES) + 1
+        assert count_missing_words(earlier.admin_url) == 0
+        assert pipeline.rows("select count(*) from chunks where words is null") == [(0,)]
         assert pipeline.rows("select key from documents where deleted_at is not null") == [("old.md",)]
         assert pipeline.rows("select count(*) from vectors") == [(4,)]
         assert pipeline.rows("select role from messages order by ordinal") == [("user",), ("assistant",)]

@@ -132,8 +132,8 @@ _FILL = sa.text("""
       values (:w, :s, 'a.md', '', 'A', 'text/markdown', repeat('.', :n)) returning id
     ), filled as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, lexemes)
-      select :w, document.id, n, n, n + 1, '{}', sha256(convert_to(cast(n + :from as text), 'utf8')), 1, ''
+        token_count)
+      select :w, document.id, n, n, n + 1, '{}', sha256(convert_to(cast(n + :from as text), 'utf8')), 1
       from document, generate_series(0, :n - 1) n
     )
     insert into vectors (model_id, workspace_id, input_hash, embedding)

@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion, as defined in the paper."""
+"""Fusion of scores."""
 
 import pytest
 from hypothesis import given
@@ -6,23 +6,31 @@ from hypothesis import strategies as st
 
 from functions.chat.retrieval.fusion import fuse
 
-
-def test_fuse_matches_the_docstring_example() -> None:
-    fused = fuse(["a", "b", "c"], ["c", "a"])
-    assert [key for key, _ in fused] == ["a", "c", "b"]
-    assert [score for _, score in fused] == pytest.approx([0.03252, 0.03227, 0.01613], abs=1e-5)
+SCORES = st.lists(st.floats(0, 100), min_size=1, max_size=20)
 
 
-def test_single_ranking_keeps_its_order() -> None:
-    assert [key for key, _ in fuse(["b", "a", "c"], [])] == ["b", "a", "c"]
+def test_item_that_stands_out_wins_over_one_that_is_good_in_both() -> None:
+    words = [30.0, 6.0, 5.0, 5.0, 4.0, 4.0]
+    meaning = [0.30, 0.34, 0.33, 0.32, 0.31, 0.30]
+    fused = fuse(words, meaning)
+    assert max(fused) == fused[0]
+    assert fused.index(sorted(fused)[-2]) == 1
 
 
-def test_duplicate_key_counts_at_its_first_rank() -> None:
-    assert fuse(["a", "a", "b"]) == [("a", 1 / 61), ("b", 1 / 62)]
+def test_ranking_without_differences_changes_nothing() -> None:
+    words = [3.0, 2.0, 1.0]
+    assert fuse(words, [0.5, 0.5, 0.5]) == fuse(words)
 
 
-@given(st.lists(st.lists(st.integers(0, 9))))
-def test_keys_are_unique_and_scores_descend(rankings: list[list[int]]) -> None:
-    fused = fuse(*rankings)
-    assert len(fused) == len({key for key, _ in fused}) == len({key for ranking in rankings for key in ranking})
-    assert [score for _, score in fused] == sorted((score for _, score in fused), reverse=True)
+@pytest.mark.parametrize("scale", [0.001, 1.0, 1000.0])
+def test_scale_of_a_ranking_does_not_matter(scale: float) -> None:
+    words, meaning = [9.0, 2.0, 1.0, 0.0], [0.2, 0.9, 0.1, 0.15]
+    assert fuse([score * scale for score in words], meaning) == pytest.approx(fuse(words, meaning))
+
+
+@given(SCORES)
+def test_single_ranking_keeps_its_order(scores: list[float]) -> None:
+    fused = fuse(scores)
+    assert all(0 <= score <= 1 for score in fused)
+    order = sorted(range(len(scores)), key=lambda place: scores[place])
+    assert [fused[place] for place in order] == sorted(fused)

@@ -1,14 +1,9 @@
-"""Search without a database: query syntax, and which passages are relevant."""
+"""Search without a database: vectors as text, and which passages are relevant."""
 
 import pytest
 
-from functions.chat.retrieval.search import any_term_query, halfvec, is_relevant
+from functions.chat.retrieval.search import halfvec, is_relevant
 from tests.fakes.chat_provider import fake_passage
-
-
-def test_any_term_query_quotes_terms() -> None:
-    assert any_term_query(["it's", "b", r"c\d"]) == r"'it''s' | 'b' | 'c\\d'"
-    assert any_term_query([]) == ""
 
 
 def test_halfvec_matches_the_syntax_of_pgvector() -> None:

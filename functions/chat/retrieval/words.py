@@ -1,0 +1,168 @@
+"""Find the chunks of a workspace that contain words of a query, and score them with BM25.
+
+Indexed documents are looked up in postings, all others are scanned; both give the same occurrences, so scores don't
+depend on where a chunk is stored. The postings of frequent words are not read if they would be too many: such words
+then only count for the best chunks by the other words.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from functions.chat.retrieval.bm25 import Occurrences, QueryTerms, Statistics, WordScores, score
+from headwater.words.analysis import query_words, sparse_vector
+
+MAX_WORDS = 64
+"""Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
+
+MAX_POSTINGS = 400_000
+"""Postings that are read for a query, at most; those of its rarest word are always read."""
+
+RESCORED = 1_000
+"""Best chunks that are scored with the frequent words whose postings are not read."""
+
+COMMON_WEIGHT = 0.5
+"""Weight of words such as "used" or "need", which say little about what a question is about."""
+
+
+def query_terms(query: str, languages: Sequence[str], stop_words: Collection[str]) -> QueryTerms:
+    """Weigh the words of a query. Stop words are looked up only if there are no others."""
+    words = query_words(query, languages)
+    words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
+    common = _common_words(tuple(languages))
+    weights: dict[int, float] = {}
+    total = 0.0
+    for word in words:
+        weight = COMMON_WEIGHT if word.text in common else 1.0
+        total += weight
+        weights.update((number, max(weight, weights.get(number, 0.0))) for number in word.ids)
+    return QueryTerms(weights, total)
+
+
+@cache
+def _common_words(languages: tuple[str, ...]) -> frozenset[str]:
+    from stop_words import StopWordError, get_stop_words
+
+    words: set[str] = set()
+    for language in languages:
+        with suppress(StopWordError):
+            words.update(get_stop_words(language))
+    return frozenset(words)
+
+
+def read_scores(
+    tx: Connection, workspace_id: uuid.UUID, terms: QueryTerms, max_postings: int = MAX_POSTINGS
+) -> WordScores:
+    """Score the chunks of a workspace that contain a word of a query, including chunks of removed documents.
+
+    The transaction must be a snapshot, or a document that is indexed in between is missed.
+    """
+    words = sorted(terms.weights)
+    values = {"workspace_id": workspace_id, "words": _array(words)}
+    scan = tx.execute(_scan(len(words)), {**values, **_vectors(words)}).one()
+    segments = tx.execute(_SEGMENTS, values).one()
+    indexed = {row.word: row.chunks for row in tx.execute(_FREQUENCIES, values)} if segments.chunks else {}
+    read = _affordable(indexed, max_postings)
+    scanned = _scanned(words, scan.found)
+    posted = map(_posted, tx.execute(_POSTINGS, {**values, "words": _array(read)})) if read else ()
+    occurrences = Occurrences.join([scanned, *posted])
+    frequencies = Counter(indexed)
+    frequencies.update(scanned.words.tolist())
+    chunks = scan.chunks + segments.chunks
+    mean_length = max((scan.words + segments.words) / max(chunks, 1), 1.0)
+    statistics = Statistics(chunks, mean_length, frequencies)
+    scores = score(occurrences, statistics, terms)
+    unread = sorted(indexed.keys() - read)
+    if not unread:
+        return scores
+    best = scores.best(RESCORED)
+    found = tx.execute(
+        _counts(len(unread)), {**values, **_vectors(unread), "chunks": _array(best.tolist())}
+    ).scalar_one()
+    return score(Occurrences.join([occurrences.of(best), _scanned(unread, found)]), statistics, terms)
+
+
+def _affordable(frequencies: Mapping[int, int], max_postings: int) -> list[int]:
+    """Return the rarest words that have at most `max_postings` together, and always the rarest."""
+    rarest = sorted(frequencies, key=lambda word: frequencies[word])
+    totals = accumulate(frequencies[word] for word in rarest)
+    return [word for n, (word, total) in enumerate(zip(rarest, totals, strict=True)) if total <= max_postings or not n]
+
+
+def _scanned(words: Sequence[int], found: bytes | None) -> Occurrences:
+    """Decode what a scan for words found: a row for each chunk, with a count for each word."""
+    rows = np.frombuffer(found or b"", [("chunk", ">i8"), ("length", ">i4"), ("counts", ">i2", (len(words),))])
+    row, column = np.nonzero(rows["counts"])
+    counts = rows["counts"][row, column]
+    return _occurrences(np.array(words, np.int64)[column], rows["chunk"][row], counts, rows["length"][row])
+
+
+def _posted(row: Any) -> Occurrences:
+    """Decode the postings of a word in a segment."""
+    postings = np.frombuffer(row.postings, [("chunk", ">i4"), ("count", ">i2"), ("length", ">i2")])
+    chunks = row.first_chunk_id + postings["chunk"].astype(np.int64)
+    return _occurrences(np.full(len(postings), row.word), chunks, postings["count"], postings["length"])
+
+
+def _occurrences(*columns: NDArray[Any]) -> Occurrences:
+    return Occurrences(*(column.astype(np.int64) for column in columns))
+
+
+def _vectors(words: Sequence[int]) -> dict[str, str]:
+    """Return the parameters of `_found`: a vector for each word, and one of all."""
+    vectors = {f"v{n}": sparse_vector({word: 1}) for n, word in enumerate(words)}
+    return {**vectors, "any_word": sparse_vector(dict.fromkeys(words, 1))}
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def _found(n: int) -> str:
+    """Return the SQL expression for what a scan for `n` words found, for `_scanned`."""
+    # The inner product with a vector of one word is how often the chunk contains it; pgvector's operator negates it.
+    counts = (f"int2send(cast(-(words <#> cast(:v{i} as sparsevec)) as smallint))" for i in range(n))
+    return f"""string_agg({" || ".join(("int8send(id)", "int4send(word_count)", *counts))}, ''::bytea)
+      filter (where words <#> cast(:any_word as sparsevec) < 0)"""
+
+
+@cache
+def _scan(n: int) -> sa.TextClause:
+    """Return the statement that scans the chunks that are not indexed for `n` words."""
+    return sa.text(f"""
+    select count(*) as chunks, cast(coalesce(sum(word_count), 0) as bigint) as words, {_found(n)} as found
+    from (select c.id, c.word_count, c.words from documents d join chunks c on c.document_id = d.id
+      where d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null
+        and c.workspace_id = :workspace_id and c.words is not null) chunk
+    """)
+
+
+@cache
+def _counts(n: int) -> sa.TextClause:
+    """Return the statement that looks for `n` words in some chunks."""
+    return sa.text(f"""
+    select {_found(n)} from chunks where workspace_id = :workspace_id and id = any(cast(:chunks as bigint[]))
+    """)
+
+
+_SEGMENTS = sa.text("""
+    select cast(coalesce(sum(chunks), 0) as bigint) as chunks, cast(coalesce(sum(words), 0) as bigint) as words
+    from word_segments where workspace_id = :workspace_id
+""")
+
+_OF_WORDS = """word_segments s join word_postings p on p.segment_id = s.id
+    where s.workspace_id = :workspace_id and p.workspace_id = :workspace_id
+      and p.word = any(cast(:words as integer[]))"""
+
+_FREQUENCIES = sa.text(f"select p.word, cast(sum(p.chunks) as bigint) as chunks from {_OF_WORDS} group by p.word")
+
+_POSTINGS = sa.text(f"select p.word, s.first_chunk_id, p.postings from {_OF_WORDS}")

@@ -1,0 +1,124 @@
+"""The `index_words` step: index a workspace's documents by word.
+
+Search scans the chunks of documents that are not indexed. Once they are many, this step moves them into a segment: a
+set of postings that never changes. A changed document leaves its segment, so that it is scanned again; its old postings
+remain until this step indexes the rest of their segment anew. Without this step, search is slower and finds the same.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from headwater.database.transactions import json_rows
+from headwater.queue.ledger import NewStep, Step
+from headwater.queue.worker import StepResult
+
+SCANNED_CHUNKS = 10_000
+"""Chunks of a workspace that search scans, at most: about 20 ms."""
+
+SEGMENT_CHUNKS = 100_000
+"""Chunks that a step indexes, at most; about 10 s."""
+
+SMALL_SEGMENTS = 8
+"""So many segments of less than half the size are joined."""
+
+
+def is_needed(tx: Connection, workspace_id: uuid.UUID) -> bool:
+    """Return whether search has to scan more than SCANNED_CHUNKS."""
+    return bool(tx.execute(_IS_NEEDED, {"workspace_id": workspace_id, "scanned": SCANNED_CHUNKS}).scalar_one())
+
+
+class IndexWords:
+    """Handler of `index_words` steps."""
+
+    def gather(self, tx: Connection, step: Step) -> list[str]:
+        """Choose documents that are not indexed, and those of segments that are small or mostly outdated."""
+        segments = tx.execute(_SELECT_SEGMENTS, {"workspace_id": step.workspace_id}).all()
+        small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2]
+        outdated = [row.id for row in segments if row.live < row.chunks / 2]
+        joined = {*outdated, *(small if len(small) >= SMALL_SEGMENTS else ())}
+        values = {"workspace_id": step.workspace_id, "segments": json_rows(sorted(joined)), "chunks": SEGMENT_CHUNKS}
+        return [str(document_id) for document_id in tx.execute(_SELECT_DOCUMENTS, values).scalars()]
+
+    def compute(self, gathered: list[str]) -> list[str]:
+        """Do nothing: the database does the work."""
+        return gathered
+
+    def apply(self, tx: Connection, step: Step, computed: list[str]) -> StepResult:
+        """Move the documents into a new segment, except those that another step is changing."""
+        values: dict[str, Any] = {"workspace_id": step.workspace_id, "documents": json_rows(computed)}
+        locked: Sequence[uuid.UUID] = tx.execute(_LOCK_DOCUMENTS, values).scalars().all()
+        values["documents"] = json_rows([str(document_id) for document_id in locked])
+        segment = tx.execute(_INSERT_SEGMENT, values).one()
+        tx.execute(_INSERT_POSTINGS, {**values, "segment_id": segment.id, "first_chunk_id": segment.first_chunk_id})
+        tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
+        tx.execute(_DELETE_EMPTY_SEGMENTS, values)
+        more = bool(locked) and is_needed(tx, step.workspace_id)
+        return StepResult(next_steps=[NewStep("collection", "index_words", f"{step.key}+")] if more else ())
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """Leave the documents as they are: search scans them."""
+
+
+_NOT_INDEXED = "d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null"
+
+_IS_NEEDED = sa.text(f"""
+    select count(*) > cast(:scanned as integer) from (
+      select 1 from documents d join chunks c on c.document_id = d.id where {_NOT_INDEXED}
+      limit cast(:scanned as integer) + 1) scanned
+""")
+
+_SELECT_SEGMENTS = sa.text("""
+    select s.id, s.chunks, (
+      select count(*) from documents d join chunks c on c.document_id = d.id where d.word_segment_id = s.id) as live
+    from word_segments s where s.workspace_id = :workspace_id
+""")
+
+_SELECT_DOCUMENTS = sa.text(f"""
+    select id from (
+      select id, chunks, sum(chunks) over (order by id) as total from (
+        select d.id, (select count(*) from chunks c where c.document_id = d.id) as chunks from documents d
+        where {_NOT_INDEXED} or d.workspace_id = :workspace_id and d.word_segment_id in (
+          select cast(value as bigint) from json_array_elements_text(cast(:segments as json)))) chosen) counted
+    where total <= cast(:chunks as bigint) or total = counted.chunks
+""")
+
+_DOCUMENTS = """any(array(
+    select cast(value as uuid) from json_array_elements_text(cast(:documents as json))))"""
+
+# A step that replaces a document's chunks locks the document first.
+_LOCK_DOCUMENTS = sa.text(f"""
+    select id from documents where workspace_id = :workspace_id and deleted_at is null and id = {_DOCUMENTS}
+    order by id for update skip locked
+""")
+
+_INSERT_SEGMENT = sa.text(f"""
+    insert into word_segments (workspace_id, first_chunk_id, chunks, words)
+    select cast(:workspace_id as uuid), coalesce(min(id), 0), count(*), coalesce(sum(word_count), 0)
+    from chunks where document_id = {_DOCUMENTS} and words is not null
+    returning id, first_chunk_id
+""")
+
+# The text of a sparse vector is `{word:count,word:count}/dimensions`. chr(58) is a colon that SQLAlchemy does not bind.
+_INSERT_POSTINGS = sa.text(f"""
+    insert into word_postings (segment_id, workspace_id, word, chunks, postings)
+    select :segment_id, cast(:workspace_id as uuid), word, count(*), string_agg(
+      int4send(cast(id - cast(:first_chunk_id as bigint) as integer)) || int2send(n)
+        || int2send(cast(least(word_count, 32767) as smallint)), ''::bytea order by id)
+    from (
+      select c.id, c.word_count, cast(split_part(pair, chr(58), 1) as integer) as word,
+        cast(split_part(pair, chr(58), 2) as smallint) as n
+      from chunks c, string_to_table(btrim(split_part(cast(c.words as text), '/', 1), '{{}}'), ',') as pair
+      where c.document_id = {_DOCUMENTS} and pair <> '') found
+    group by word
+""")
+
+_MOVE_DOCUMENTS = sa.text(f"update documents set word_segment_id = :segment_id where id = {_DOCUMENTS}")
+
+_DELETE_EMPTY_SEGMENTS = sa.text("""
+    delete from word_segments s where s.workspace_id = :workspace_id
+      and not exists (select 1 from documents d where d.word_segment_id = s.id)
+""")

@@ -1,0 +1,1 @@
+"""Words of texts and questions: how they are cut, stemmed and numbered for full-text search."""

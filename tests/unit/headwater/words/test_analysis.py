@@ -1,0 +1,91 @@
+"""Words of texts: what a name is found by, in many scripts and languages."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.words.analysis import MAX_COUNT, MAX_DISTINCT, WORD_IDS, count_words, query_words, sparse_vector
+
+
+def words(text: str) -> set[str]:
+    return {word.text for word in query_words(text, ())}
+
+
+def is_found(query: str, text: str, language: str = "en") -> bool:
+    """Return whether a text contains every word of a query."""
+    counts = count_words(text, language)
+    return all(counts.keys() & word.ids for word in query_words(query, [language]))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("std::vector", {"std::vector", "std", "vector"}),
+        ("MessageDigestFunction", {"messagedigestfunction", "message", "digest", "function"}),
+        ("HTTPServer", {"httpserver", "http", "server"}),
+        ("PPR-9087", {"ppr-9087", "ppr", "9087"}),
+        ("snake_case", {"snake_case", "snake", "case"}),
+        ("a.b()", {"a.b", "a", "b"}),
+        ("/path/to", {"path/to", "path", "to"}),
+        ("v0.10.3", {"v0.10.3", "v0", "10", "3"}),
+        ("C++ and C#", {"c++", "and", "c#"}),
+        ("Brianna’s “Law”—here…now", {"brianna", "s", "law", "here", "now"}),
+        ("one\u00a0two\u2009three", {"one", "two", "three"}),
+        ("soft\u00adhyphen", {"softhyphen"}),
+        ("ﬁle ＡＢＣ", {"file", "abc"}),
+        ("東京Tower大学院", {"東京", "tower", "大学", "学院"}),
+        ("水", {"水"}),
+        ("สวัสดี", {"สว", "วั", "ัส", "สด", "ดี"}),
+        ("हिन्दी में", {"हिन्दी", "में"}),
+        ("", set()),
+        ("?! …", set()),
+    ],
+)
+def test_names_are_found_as_written_and_by_their_parts(name: str, expected: set[str]) -> None:
+    assert words(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "language"),
+    [
+        ("install databases", "Installing the database", "en"),
+        ("corriendo", "Los niños corren", "es"),
+        ("cafe", "Un café", "fr"),
+        ("Häuser", "Das Haus", "de"),
+        ("книга", "Читаю книги", "ru"),
+        ("كتب", "الكتب", "ar"),
+        ("किताबें", "किताब", "hi"),
+        ("東京", "私は東京に住んでいます", "ja"),
+        ("학교", "학교에서", "ko"),
+        ("ภาษา", "ภาษาไทย", "th"),
+        ("STRASSE", "Straße", "de"),
+        ("messagedigestfunction", "call MessageDigestFunction()", "en"),
+        ("digest", "call MessageDigestFunction()", "en"),
+    ],
+)
+def test_word_forms_and_spellings_match(query: str, text: str, language: str) -> None:
+    assert is_found(query, text, language)
+    assert not is_found("zebra", text, language)
+
+
+def test_query_is_looked_up_in_each_language() -> None:
+    query = query_words("Häuser running", ["de", "en"])
+    assert all(len(word.ids) == 2 for word in query)
+    assert query[0].ids & count_words("Haus", "de").keys()
+    assert query[1].ids & count_words("run", "en").keys()
+
+
+def test_repeated_words_are_counted_and_bounded() -> None:
+    assert list(count_words("go go " + "went " * 40_000, "en").values()) == [2, MAX_COUNT]
+    assert len(count_words(" ".join(f"w{n}" for n in range(20_000)), "en")) == MAX_DISTINCT + 1
+
+
+def test_sparse_vector_matches_the_syntax_of_pgvector() -> None:
+    assert sparse_vector({3: 1, 5: 2}) == "{3:1,5:2}/1000000000"
+
+
+@given(st.text())
+def test_every_word_of_a_text_finds_it(text: str) -> None:
+    counts = count_words(text, "en")
+    assert all(1 <= number <= WORD_IDS and 1 <= n <= MAX_COUNT for number, n in counts.items())
+    assert all(word.ids <= counts.keys() for word in query_words(text, ["en"]))

@@ -1,0 +1,30 @@
+"""Detection of languages."""
+
+import pytest
+
+from headwater.words.languages import MAX_CHARS, detect_language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The pump is repaired by hand, and tested before it is used again.", "en"),
+        ("Die Pumpe wird von Hand repariert und vor dem nächsten Einsatz geprüft.", "de"),
+        ("La bomba se repara a mano y se prueba antes de volver a usarla.", "es"),
+        ("Насос ремонтируют вручную и проверяют перед повторным использованием.", "ru"),
+        ("Pumpen repareres for hånd og testes før den tas i bruk igjen på sykehuset.", "no"),
+        ("这台水泵由手工修理，在再次使用之前要经过测试。" * 3, "zh"),
+        ("ปั๊มซ่อมด้วยมือ และทดสอบก่อนนำกลับมาใช้อีกครั้ง", "th"),
+        ("पंप की मरम्मत हाथ से की जाती है और दोबारा इस्तेमाल से पहले जाँच होती है।", "hi"),
+        ("Install.", None),
+        ("x = f(a, b) + g[i] * 2; " * 20, None),
+        ("", None),
+    ],
+)
+def test_language_is_detected_from_a_sentence(text: str, language: str | None) -> None:
+    assert detect_language(text) == language
+
+
+def test_only_the_beginning_is_read() -> None:
+    assert detect_language("The pump is repaired by hand. " * 200 + "насос " * 10_000_000) == "en"
+    assert MAX_CHARS < 6_000
