@@ -26,8 +26,8 @@ from headwater.words.analysis import sparse_vector
 _MAX_REASON_CHARS = 1_000
 
 ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, Sequence[str] | None, int | None, int | None, str, int]
-"""Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, words as
-a sparse vector, and their number."""
+"""Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, words
+as a sparse vector, and their number."""
 
 RelationRow = tuple[str, str, str, int, int]
 """Key, kind, target, start, end."""

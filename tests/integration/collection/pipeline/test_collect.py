@@ -86,9 +86,7 @@ def test_embedded_texts_are_excerpts_and_have_the_stored_hashes(pipeline: Pipeli
     expected = {"proof": [("table.md", len(of_table))], "light": [("note.md", 1)], "secret": [], "png": []}
     for word, rows_with_it in expected.items():
         assert pipeline.rows(found, word=sparse_vector(count_words(word, "en"))) == rows_with_it, word
-    assert (
-        pipeline.rows("select 1 from chunks c join documents d on d.id = document_id where key = 'wordless.md'") == []
-    )
+    assert pipeline.rows("select 1 from chunks join documents d on d.id = document_id where key = 'wordless.md'") == []
 
 
 def test_documents_are_found_by_their_folders_and_file_names(pipeline: Pipeline, repository: Repository) -> None:

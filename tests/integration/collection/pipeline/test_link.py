@@ -1,6 +1,7 @@
 """The `link` step: links follow documents that are added, changed and removed; only links that may change are read."""
 
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Vault:
         self.pipeline, self.repository = pipeline, repository
         self.source: Any = None
 
-    def collect(self, files: dict[str, str | bytes | None]) -> list[str]:
+    def collect(self, files: Mapping[str, str | bytes | None]) -> list[str]:
         """Write files and collect them. Returns the targets of the links that were read."""
         self.repository.write(files)
         self.source = self.source or self.pipeline.add_source(self.repository.url)
