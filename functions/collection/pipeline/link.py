@@ -24,6 +24,8 @@ MAX_LINKS_BY_NAME = 500
 """For fewer links than this, only documents with names that they may point to are read."""
 MAX_NAMES = 100
 """If changed documents have more names than this, all links are resolved."""
+NAMED_PART = "[^/]*/?(?:[?#].*)?$"
+"""The part of a target that has the document's name."""
 MAX_FRONT_MATTER_BYTES = 20_000
 """Larger aliases are ignored, so that the addresses of all documents fit into memory."""
 
@@ -121,7 +123,7 @@ _SELECT_DOCUMENTS = sa.text(f"""
         or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
 """)
 
-# A target that is encoded, not ASCII or ends with a folder may stand for any name.
+# A target that is encoded, not ASCII or ends with a folder may stand for any name, one with a template for all in it.
 _SELECT_LINKS = sa.text(f"""
     with run as (
       select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
@@ -137,7 +139,9 @@ _SELECT_LINKS = sa.text(f"""
       union select l.id from run join documents d on d.source_id = run.source_id and d.deleted_at is null
         join relations l on l.document_id = d.id
         where run.all_links or exists (select 1 from name) and (l.target ~ '[^\\x01-\\x7f]|%|(^|/)[.]*/?([?#].*)?$'
-          or exists (select 1 from name where position(name.value in lower(l.target collate "C")) > 0))
+          or exists (select 1 from name where position(name.value in lower(l.target collate "C")) > 0
+            and (position('{{' in l.target) > 0 or position(name.value in lower(
+              substring(l.target from '{NAMED_PART}') collate "C")) > 0)))
     )
     select l.id, d.key, l.kind, l.target, l.target_document_id
     from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id
