@@ -266,4 +266,32 @@ _FRONT_MATTER: dict[str, Shape] = {
     "blank lines before front matter": repeated(" \n", after="---\na: b\n---\n"),
 }
 
-MARKDOWN = _INLINE | _UNICODE | _BLOCKS | _FRONT_MATTER
+# The signs of site generators and note-taking tools: opened, closed, nested, on lines and far apart.
+_OPENINGS = (
+    "!!! a", '!!! a "', "??? a", '=== "', "::: a", ":::a[", "::: a.b", ":::{", ": ", "[^a]: ", "[^", "*[a]: ", "{: a",
+    "{#a", "{ .a", "(a){b=", '{a="', "{% ", "{{ ", "{{<", "%%", "%% a", "{/*", "{# ", "{% comment ", "{::comment}",
+    "<script ", "<style>", ":LOGBOOK:", "> [!a]", " ^a", "==a", "++a", "++a+", "a:: ", "((", "[#A", "SCHEDULED: <",
+    "[[", "![[", "#[[", "[[a|", ":a", ":a:", "[TOC]", "--8<--", "<<<", "[a](", "[a]({{", "[a]( ",
+    "https://" + "a" * 200, "<a ", "</a", "<A a=", "[a]: b", "[a]: b '", "[a]: {", "[a]", "[a][a]", "a:: b",
+    "<http://" + "a" * 200,
+)  # fmt: skip
+_TOOLS: dict[str, Shape] = {
+    **{f"{opening[:12]!r} opened": repeated(opening) for opening in _OPENINGS},
+    **{f"{opening[:12]!r} in paragraphs": repeated(f"{opening}\n\n    b\n\n") for opening in _OPENINGS},
+    "containers nested": pyramid("    ", "!!! a\n"),
+    "containers nested, tabs": pyramid("\t", '=== "a"\n'),
+    "containers in deep lists": pyramid("  ", "- !!! a\n"),
+    "fences in containers": repeated("!!! a\n\n    ```\n    b\n"),
+    "tables in containers": repeated("    |a|\n", "!!! a\n\n    |a|\n    |-|\n"),
+    "comments with headings": repeated("%%\n# a\n%%\n"),
+    "comments between links": repeated("<!-- a -->[b](c)"),
+    "references to a long label": lambda size: "[" + "a" * 200 + "]: b\n" + ("[" + "a" * 200 + "] ") * (size // 203),
+    "links with long targets": repeated("[a](" + "b" * 300 + ") "),
+    "tags in words": repeated("a<b>c</b>"),
+    "table with long headers": repeated("|b" * 90 + "\n", "|" + "a" * 600 + "\n|-\n"),
+    "tables with headers": repeated("|a|b|\n|-|-|\n" + "|c|d|\n" * 200 + "\n"),
+    "random markup": drawn('!?=:[]{}%<>^#()a1 "|\n\n'),
+    "random braces": drawn("{}%<>:# a\n"),
+}
+
+MARKDOWN = _INLINE | _UNICODE | _BLOCKS | _FRONT_MATTER | _TOOLS

@@ -47,7 +47,7 @@ class Rule(NamedTuple):
 
 
 def _pair(needle: str, closing: str, opening: str | None = None) -> Pair:
-    return Pair(needle, re.compile(opening or re.escape(needle), re.IGNORECASE), closing)
+    return Pair(needle, re.compile(opening or re.escape(needle)), closing)
 
 
 _COMMENTS = (
@@ -134,15 +134,20 @@ _RULES = (
     Rule(": <", re.compile(_PREFIX + r"(?:SCHEDULED|DEADLINE): <[^<>\n]*>")),
     Rule("[[", re.compile(r"(!|#(?=\[\[))?\[\[([^\[\]\n]*)\]\](?!\()"), _keep_of_wikilink),
     # Emoji and icons by name, tables of contents, included files.
-    Rule(":", re.compile(r"(?<![\w:/]):[a-z][a-z0-9_+-]{1,60}:(?![\w:/])")),
+    Rule(":", re.compile(r":(?<![\w:/]:)[a-z][a-z0-9_+-]{1,60}:(?![\w:/])")),
     Rule("[TOC]", re.compile(_PREFIX + r"\[TOC\][ \t]*+(?=\n|\Z)")),
     Rule("--8<--", re.compile(_PREFIX + r"-+8<-+[^\n]*")),
     Rule("<<<", re.compile(_PREFIX + r"<<<[ \t]*@?[^\n]*")),
     # Links with long or generated targets, and HTML.
     Rule("](", re.compile(r"!?\[([^\[\]\n]*+)\]\(([^()\n]*+)\)"), _keep_of_link),
-    Rule("://", re.compile(rf"<?https?://[^\s<>()\[\]]{{{LONG_ADDRESS_CHARS},}}+>?")),
+    Rule("<http", re.compile(rf"<https?://[^\s<>]{{{LONG_ADDRESS_CHARS},}}+>")),
+    Rule("http", re.compile(rf"https?://[^\s<>()\[\]]{{{LONG_ADDRESS_CHARS},}}+")),
     Rule("<", re.compile(r"(?<!\\)</?([A-Za-z][\w.-]*+)((?:[\s/][^<>]*+)?)>"), _keep_of_tag),
 )
+
+# A text is searched for the rarest character of a needle first, which is fastest.
+_SIGNS = "{^%!?=+<*#(:[h-"
+_SIGNS_OF_RULES = tuple((next(sign for sign in _SIGNS if sign in rule.needle), rule) for rule in _RULES)
 
 _DEFINITION = re.compile(
     _PREFIX + r"\[([^\[\]\n^][^\[\]\n]*)\]:[ \t]*+(?:\{[^\n]*|\S++(?:[ \t]+[\"'(][^\n]*)?[ \t]*+(?=\n|\Z))"
@@ -162,8 +167,9 @@ def find_markup(text: str, code: Sequence[Range], hidden: Iterable[Range] = ()) 
     masked = "\n" + blank(text, code, _CODE)
     comments = [*_find_comments(masked)]
     found = [*comments, *((start + 1, end + 1) for start, end in hidden)]
-    for needle, pattern, keep in _RULES:
-        if needle in masked:
+    signs = {sign for sign in _SIGNS if sign in masked}
+    for sign, (needle, pattern, keep) in _SIGNS_OF_RULES:
+        if sign in signs and needle in masked:
             for match in pattern.finditer(masked):
                 kept = [match.span(n) for n in range(1, pattern.groups + 1)] if keep is None else keep(match)
                 if kept is not None:
@@ -179,13 +185,12 @@ def without(text: str, hidden: Iterable[Range]) -> str:
     return "".join(text[start:end] for start, end in _without((0, len(text)), hidden))
 
 
-def blank(text: str, hidden: Sequence[Range], filler: str = " ") -> str:
-    """Replace each character of some ranges, except line breaks, so that offsets stay the same."""
+def blank(text: str, ranges: Iterable[Range], filler: str = " ") -> str:
+    """Replace each character of some ranges, so that offsets stay the same."""
     pieces: list[str] = []
     position = 0
-    for start, end in hidden:
-        lines = text[start:end].split("\n")
-        pieces += (text[position:start], "\n".join(filler * len(line) for line in lines))
+    for start, end in ranges:
+        pieces += (text[position:start], filler * (end - start))
         position = end
     return "".join([*pieces, text[position:]])
 
