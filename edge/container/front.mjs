@@ -30,6 +30,8 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_MS = 620_000;
 const INVALID_HOST = "The Host header is not a valid host name. Send the name of this server.";
 const CHECK_TIMEOUT_MS = 5_000;
+/** Checks are shared for this long, since anyone may request them and each asks all parts and the database. */
+const CHECK_INTERVAL_MS = 1_000;
 
 /**
  * Make the server. `worker`: the URL of workerd. `checks`: URLs that return 200 when a part is ready, by its name.
@@ -44,13 +46,14 @@ export function createFront({ worker, checks, behindProxy }) {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
+  const missingParts = sharedFor(CHECK_INTERVAL_MS, () => findMissing(checks));
   return createServer(limits, (request, response) => {
     const pathname = pathOf(request.url ?? "");
     if (pathname === null) refuse(response, 400, "Bad request", "The request's target must be a path.");
     else if (!hasValidHost(request)) refuse(response, 400, "Bad request", INVALID_HOST);
     else if (pathname.startsWith(PLATFORM_PAGES))
       refuse(response, 404, "Not found", `There is nothing at ${pathname}.`);
-    else if (pathname === "/ready") void respondReady(response, checks);
+    else if (pathname === "/ready") void respondReady(response, missingParts);
     else forward(request, response, { worker, behindProxy });
   });
 }
@@ -135,15 +138,39 @@ function withoutHopByHop(headers) {
  * Respond to `GET /ready`: 200, or 503 with the names of the parts that are not ready. Their logs have the reasons.
  *
  * @param {import("node:http").ServerResponse} response
- * @param {Record<string, string>} checks
+ * @param {() => Promise<string[]>} missingParts
  */
-async function respondReady(response, checks) {
-  const results = await Promise.all(
-    Object.entries(checks).map(async ([name, url]) => ((await isReady(url)) ? null : name)),
-  );
-  const missing = results.filter((name) => name !== null);
+async function respondReady(response, missingParts) {
+  const missing = await missingParts();
   if (missing.length > 0) refuse(response, 503, "Not ready", `Not ready: ${missing.join(", ")}. The log says why.`);
   else respond(response, 200, "application/json", { status: "ready" });
+}
+
+/**
+ * Find the parts that are not ready.
+ *
+ * @param {Record<string, string>} checks
+ */
+async function findMissing(checks) {
+  const ready = await Promise.all(Object.values(checks).map(isReady));
+  return Object.keys(checks).filter((_, n) => ready[n] !== true);
+}
+
+/**
+ * Return a function that shares each result of `compute` for a time, beginning with its call.
+ *
+ * @template T
+ * @param {number} milliseconds
+ * @param {() => Promise<T>} compute
+ */
+function sharedFor(milliseconds, compute) {
+  /** @type {{ result: Promise<T>, at: number } | undefined} */
+  let last;
+  return () => {
+    if (last === undefined || performance.now() - last.at > milliseconds)
+      last = { result: compute(), at: performance.now() };
+    return last.result;
+  };
 }
 
 /** @param {string} url */

@@ -16,12 +16,16 @@ const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 let upstream: TestServer;
 let part: Server;
 let partStatus = 200;
+let partRequests = 0;
 let direct: Workerd;
 let proxied: Workerd;
 
 beforeAll(async () => {
   upstream = await startUpstream();
-  part = createServer((_, response) => response.writeHead(partStatus).end()).listen(0, "127.0.0.1");
+  part = createServer((_, response) => {
+    partRequests += 1;
+    response.writeHead(partStatus).end();
+  }).listen(0, "127.0.0.1");
   await once(part, "listening");
   const checks = { chat: `http://127.0.0.1:${(part.address() as AddressInfo).port}/ready` };
   direct = await startContainer(upstream.url, {}, { checks });
@@ -61,12 +65,18 @@ describe("the client's address and protocol", () => {
 
 describe("GET /ready", () => {
   it("is 503 with the names of the parts that are not ready", async () => {
-    expect((await fetch(`${direct.url}/ready`)).status).toBe(200);
+    await expect.poll(() => fetch(`${direct.url}/ready`).then(({ status }) => status)).toBe(200);
     partStatus = 503;
+    await expect.poll(() => fetch(`${direct.url}/ready`).then(({ status }) => status), { timeout: 10_000 }).toBe(503);
     const response = await fetch(`${direct.url}/ready`);
     partStatus = 200;
-    expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ detail: "Not ready: chat. The log says why." });
+  });
+
+  it("asks the parts once for many requests", async () => {
+    const before = partRequests;
+    await Promise.all(Array.from({ length: 100 }, () => fetch(`${direct.url}/ready`)));
+    expect(partRequests - before).toBeLessThan(50);
   });
 });
 

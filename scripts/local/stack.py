@@ -282,7 +282,12 @@ def _read_or_create_secrets(path: Path) -> dict[str, str]:
             "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
         write_private_file(path, json.dumps(new, indent=2))
-    stored: dict[str, str] = json.loads(path.read_text())
+    try:
+        stored: dict[str, str] = json.loads(path.read_text())
+    except ValueError as error:
+        raise StackError(
+            f"{path} is damaged. Restore it from a backup, or delete it: then sources' tokens must be entered again."
+        ) from error
     return stored
 
 
@@ -291,5 +296,8 @@ def write_private_file(path: Path, text: str) -> None:
     temporary = path.with_name(f"{path.name}.temporary")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
-    temporary.write_text(text)
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # or a power failure could leave it empty
     temporary.rename(path)

@@ -76,6 +76,13 @@ def test_secrets_are_created_once(stack: Stack) -> None:
     assert (stack.data / "secrets.json").stat().st_mode & 0o077 == 0
 
 
+def test_damaged_secrets_are_kept_and_named(stack: Stack) -> None:
+    (stack.data / "secrets.json").write_text("")
+    with pytest.raises(StackError, match="secrets.json is damaged"):
+        stack.own_settings()
+    assert (stack.data / "secrets.json").exists()
+
+
 def test_read_dotenv_parses_shell_quoting(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# a comment\n\nexport A=1\nB='two words'\nC=\nD=x=y\n")
