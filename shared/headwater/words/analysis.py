@@ -143,13 +143,13 @@ def sparse_vector(counts: Mapping[int, int]) -> str:
 
 @cache
 def _ids_of(language: str) -> Callable[[str], tuple[int, ...]]:
-    """Return a function from a name to the ids of its words in texts of a language. It remembers frequent names."""
+    """Return a function from a name to the ids of its words in texts of a language. It remembers short names."""
 
-    @lru_cache(100_000)
-    def ids(name: str) -> tuple[int, ...]:
+    def find(name: str) -> tuple[int, ...]:
         return tuple(word_id(_stem(word, language)) for word in _words(name))
 
-    return ids
+    remembered = lru_cache(100_000)(find)
+    return lambda name: remembered(name) if len(name) <= MAX_NAME_CHARS else find(name)
 
 
 def _words(name: str) -> Iterator[str]:
