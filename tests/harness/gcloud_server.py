@@ -1,6 +1,6 @@
 """Run the real gcloud without its start-up: a process that has imported gcloud's modules, and forks for each command.
 
-    with gcloud_server(folder) as bin:
+    with gcloud_server() as bin:
         subprocess.run(["gcloud", "version"], env={"PATH": f"{bin}:…"})
 
 `gcloud` in `bin` passes arguments, environment, folder and standard streams on, and exits with the command's exit code.
@@ -11,6 +11,7 @@ server runs in the SDK's own Python.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,8 +44,9 @@ sys.exit((server.recv(1) or b"\\1")[0])
 
 
 @contextlib.contextmanager
-def gcloud_server(sdk: Path) -> Iterator[Path]:
-    """Serve until the block ends. Yields a folder with a `gcloud`. `sdk`: the folder of the Google Cloud SDK."""
+def gcloud_server() -> Iterator[Path]:
+    """Serve the installed gcloud until the block ends. Yields a folder with a `gcloud`."""
+    sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     bundled = sdk / "platform" / "bundledpythonunix" / "bin" / "python3"
     python = str(bundled if bundled.exists() else sys.executable)
     with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has at most 107 bytes

@@ -172,9 +172,10 @@ class Cloud:
 
 
 class Gcloud:
-    """The real gcloud, started by `scripts/gcloud-local` and connected to a localcloud."""
+    """The real gcloud, started by `scripts/gcloud-local` and connected to a localcloud. `folder` has the program."""
 
-    def __init__(self, cloud: Cloud, data: Path) -> None:
+    def __init__(self, cloud: Cloud, data: Path, folder: Path) -> None:
+        self._environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
         self._command = [str(ROOT / "scripts" / "gcloud-local"), "--endpoint", cloud.url, "--data", str(data)]
         self._command += ["--token-file", str(cloud.token_file)]
 
@@ -186,7 +187,7 @@ class Gcloud:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command and wait for it."""
         command = [*self._command, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
 
     def __call__(self, *arguments: str) -> str:
         """Run a command that must succeed; return its stdout."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.http_target import Target, http_target
+from tests.harness.gcloud_server import gcloud_server
 from tests.harness.localcloud import SHELL_IMAGE, Cloud, Gcloud, localcloud, wait_until
 from tests.harness.paths import ROOT
 
@@ -31,9 +32,10 @@ def target() -> Iterator[Target]:
 
 
 @pytest.fixture(scope="module")
-def gcloud(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Gcloud:
-    """Share a gcloud configuration."""
-    return Gcloud(cloud, tmp_path_factory.mktemp("gcloud"))
+def gcloud(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Gcloud]:
+    """Share a gcloud configuration, and a process that has imported gcloud."""
+    with gcloud_server() as folder:
+        yield Gcloud(cloud, tmp_path_factory.mktemp("gcloud"), folder)
 
 
 @needs_gcloud

@@ -9,7 +9,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -210,11 +209,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> I
     root = create_authority(folder, "supabase-ca").root.read_text()
     (folder / "supabase-ca.crt").write_text(root)
     postgres.execute(f"create database {database}")
-    sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     with (
         _job_runner(folder / "localcloud", postgres, database) as cloud,
         google_cloud(cloud.url) as google,
-        gcloud_server(sdk) as gcloud,
+        gcloud_server() as gcloud,
     ):
         deployment = Deployment(folder, google, cloud, postgres.url(database), gcloud)
         before = 0
