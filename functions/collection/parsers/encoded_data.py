@@ -1,13 +1,7 @@
-"""Leave encoded data, such as images in Base64, out of what is searched. The text keeps it. Pure."""
+"""Find encoded data in a text, such as images in Base64. It is treated as markup: not embedded, not quoted. Pure."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
-from operator import itemgetter
-
-from functions.collection.parsers.markdown.structure import trimmed
-from headwater.parsers import Block
 
 Range = tuple[int, int]
 
@@ -23,15 +17,21 @@ _LINES = re.compile(
 """Lines of Base64, as in certificates and e-mails, with at least as many characters as a run."""
 
 
-def leave_out_encoded_data(blocks: Sequence[Block], text: str, warnings: list[str]) -> tuple[Block, ...]:
-    """Cut encoded data out of blocks, with a warning. What remains of a block without a word is left out as well."""
+def hide_encoded_data(text: str, markup: Sequence[Range], warnings: list[str]) -> tuple[Range, ...]:
+    """Add the ranges of encoded data to those of markup, with a warning. Both are in order, and so is the result."""
     found = sorted((*_find_runs(text), *(match.span() for match in _LINES.finditer(text))))
     if not found:
-        return tuple(blocks)
+        return tuple(markup)
     size = sum(end - start for start, end in found)
     places = "1 place" if len(found) == 1 else f"{len(found):,} places"
     warnings.append(f"encoded data, such as Base64, is not searched: {size:,} characters in {places}")
-    return tuple(piece for block in blocks for piece in _cut(block, text, found))
+    hidden: list[Range] = []
+    for start, end in sorted((*markup, *found)):
+        if hidden and start <= hidden[-1][1]:
+            hidden[-1] = hidden[-1][0], max(end, hidden[-1][1])
+        else:
+            hidden.append((start, end))
+    return tuple(hidden)
 
 
 def _find_runs(text: str) -> Iterator[Range]:
@@ -52,19 +52,3 @@ def _long_lines(text: str) -> Iterator[Range]:
             yield start, end
             line_break = end
         start = line_break + 1
-
-
-def _cut(block: Block, text: str, found: Sequence[Range]) -> Iterator[Block]:
-    """Yield what remains of a block."""
-    first = bisect_right(found, block.start, key=itemgetter(1))
-    inside = [*takewhile(lambda data: data[0] < block.end, islice(found, first, None))]
-    if not inside:
-        yield block
-    position = block.start
-    for start, end in [*inside, (block.end, block.end)] if inside else ():
-        piece = text[position:start]
-        if any(map(str.isalnum, piece)):
-            is_text = block.kind == "heading" and position > block.start
-            begin, stop = trimmed(text, position, start)
-            yield Block("text" if is_text else block.kind, begin, stop, block.heading_path)
-        position = end

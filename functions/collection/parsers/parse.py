@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from functions.collection.parsers.encoded_data import leave_out_encoded_data
+from functions.collection.parsers.encoded_data import hide_encoded_data
 from functions.collection.parsers.limits import limit_blocks, limit_front_matter, limit_links, limit_warnings
 from functions.collection.parsers.markdown.structure import read_structure
 from functions.collection.parsers.title import find_title
@@ -37,7 +37,7 @@ def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
         links = read.links if links is None else links
         markup = read.markup if markup is None else markup
     blocks, links = limit_blocks(blocks, warnings), limit_links(links, parsed.text, warnings)
-    blocks = leave_out_encoded_data(blocks, parsed.text, warnings)
+    markup = hide_encoded_data(parsed.text, markup, warnings)
     front_matter = limit_front_matter(parsed.front_matter, warnings)
     if not parsed.text or parsed.text.isspace():
         warnings.append("empty file: nothing to search")

@@ -53,6 +53,7 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
         "source_id": source_id,
         "state": state,
         "failed": counts.failed,
+        "still_failing": counts.still_failing,
         "reason": reason,
     }
     severity = 40 if is_alarming(state, counts) else 20

@@ -6,9 +6,9 @@ import random
 import pytest
 
 from functions.collection.chunking.chunk import chunk
-from functions.collection.parsers.encoded_data import leave_out_encoded_data
+from functions.collection.parsers.encoded_data import hide_encoded_data
 from headwater.embedding.constant import WordTokenizer
-from headwater.parsers import Block
+from headwater.passages import excerpt
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
@@ -37,7 +37,7 @@ def test_encoded_data_is_in_no_chunk(data: str) -> None:
     parsed = parse("a.md", text.encode(), "text/markdown")
     chunks = chunk([parsed], WordTokenizer())[0]
     check_chunks(parsed, chunks, WordTokenizer())
-    searched = "".join(parsed.text[piece.start : piece.end] for piece in chunks)
+    searched = "".join(excerpt(parsed.text[piece.start : piece.end], piece.markup, None) for piece in chunks)
     assert "nine litres" in searched
     assert "It needs oil." in searched
     assert len(searched) < 400
@@ -57,9 +57,22 @@ def test_encoded_data_is_in_no_chunk(data: str) -> None:
     ],
 )
 def test_other_text_is_searched(text: str) -> None:
-    blocks = (Block("text", 0, len(text), ()),)
     warnings: list[str] = []
-    assert (leave_out_encoded_data(blocks, text, warnings), warnings) == (blocks, [])
+    assert (hide_encoded_data(text, [(0, 1)], warnings), warnings) == (((0, 1),), [])
+
+
+@pytest.mark.parametrize(
+    ("markup", "hidden"),
+    [
+        ([], [(5, 1_005)]),
+        ([(0, 2), (1_006, 1_007)], [(0, 2), (5, 1_005), (1_006, 1_007)]),
+        ([(4, 6), (9, 10)], [(4, 1_005)]),
+        ([(1_000, 1_009)], [(5, 1_009)]),
+        ([(0, 1_009)], [(0, 1_009)]),
+    ],
+)
+def test_ranges_of_data_and_markup_are_joined(markup: list[tuple[int, int]], hidden: list[tuple[int, int]]) -> None:
+    assert hide_encoded_data("Oil: " + "x" * 1_000 + " too", markup, []) == tuple(hidden)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +81,6 @@ def test_other_text_is_searched(text: str) -> None:
 )
 def test_search_for_encoded_data_takes_linear_time(unit: str) -> None:
     def search(text: str) -> None:
-        blocks = [Block("text", start, start + 1, ()) for start in range(0, len(text) - 1, 100)]
-        leave_out_encoded_data(blocks, text, [])
+        hide_encoded_data(text, [(start, start + 1) for start in range(0, len(text) - 1, 100)], [])
 
     check_linear(search, lambda size: unit * (size // len(unit)))
