@@ -164,7 +164,7 @@ _INSERT_ITEMS = sa.text("""
       select key, coalesce(fingerprint, stored_fingerprint) as fingerprint, from_key, error,
         case held when 'added' then concat_ws('; ', warning, cast(:uploaded as text)) else warning end as warning,
         case when held = 'added' then 'skipped' when from_key is not null then 'moved'
-          when document_id is null or stored_fingerprint = '' and fingerprint is not null then 'added'
+          when document_id is null or fingerprint is not null and (is_left or stored_fingerprint = '') then 'added'
           when fingerprint is null and is_removable then 'removed'
           when fingerprint <> stored_fingerprint then 'changed' else 'unchanged' end as action,
         fingerprint is not null as is_listed,

@@ -2,8 +2,8 @@
 
 With fingerprints that are hashes, a document moved if a new key has its fingerprint. Documents may also follow each
 other (`2.md` becomes `3.md` and `1.md` becomes `2.md`) or swap their keys. A document that was changed at the same time
-has probably moved if a new key has the same end of the path; its content decides (`is_alike`). A key that is still
-listed with other content than a moved document's was changed, not moved: its old content elsewhere is a copy.
+has probably moved if a new key has the same end of the path; its content decides (`is_alike`). A single document whose
+key is still listed was changed, not moved: its old content elsewhere is a copy.
 
 The work is linear in the number of keys, however similar they are.
 """
@@ -110,9 +110,10 @@ def _names(key: str) -> Sequence[str]:
 
 
 def _chains(gone: Mapping[str, str], new: Mapping[str, str], changes: Iterable[Change]) -> dict[str, str]:
-    """Find documents that follow each other: from a key that is gone to a new one, or in a circle.
+    """Find documents that follow each other to a new key, or in a circle.
 
-    Only fingerprints that one document had and one key has now tell where a document went.
+    A single document at a key that is still listed doesn't count: it was copied and changed. Only fingerprints that one
+    document had and one key has now tell where a document went.
     """
     replaced = [(key, stored, listed) for key, stored, listed in changes if stored and listed and stored != listed]
     sources = _unique([*gone.items(), *((key, stored) for key, stored, _ in replaced)])
@@ -120,13 +121,14 @@ def _chains(gone: Mapping[str, str], new: Mapping[str, str], changes: Iterable[C
     moved_to = {old: targets[fingerprint] for fingerprint, old in sources.items() if fingerprint in targets}
     chains: dict[str, str] = {}
     seen: set[str] = set()
-    for start in [*gone, *(key for key, _, _ in replaced)]:
+    followers = frozenset(moved_to.values())
+    for start in sorted(moved_to, key=followers.__contains__):  # circles last: only there each follows another
         chain, key = {}, start
         while key in moved_to and key not in seen:
             seen.add(key)
             chain[moved_to[key]] = key
             key = moved_to[key]
-        if key == start or (start in gone and key in new):
+        if key == start or (key in new and (start in gone or len(chain) > 1)):
             chains |= chain
     return chains
 

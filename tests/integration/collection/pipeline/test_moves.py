@@ -31,6 +31,7 @@ def lamp(n: int, more: str = "") -> str:
 
 
 A, B, C = lamp(1), lamp(2), "# Pumps\n\nA wholly different page about water, valves and pipes.\n"
+D = "# Keeper\n\nWho keeps all this, and for whom, says nothing else.\n"
 
 
 def ids(pipeline: Pipeline, source: Source) -> dict[str, uuid.UUID]:
@@ -88,6 +89,11 @@ CASES: dict[str, tuple[Files, Files, list[tuple[str, str, str | None]]]] = {
         {"1.md": A, "2.md": B, "3.md": C},
         {"2.md": A, "3.md": B, "4.md": C},
         [("2.md", "moved", "1.md"), ("3.md", "moved", "2.md"), ("4.md", "moved", "3.md")],
+    ),
+    "one inserted before others": (
+        {"1.md": A, "2.md": B, "3.md": C},
+        {"1.md": D, "2.md": A, "3.md": B, "4.md": C},
+        [("1.md", "added", None), *((f"{n + 1}.md", "moved", f"{n}.md") for n in (1, 2, 3))],
     ),
     "twins": (
         {"x/a.md": A, "x/b/a.md": A},

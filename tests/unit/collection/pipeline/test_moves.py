@@ -54,7 +54,8 @@ def test_moves_are_consistent_for_random_changes(seed: int) -> None:
     assert both.keys() <= listed.keys()
     assert set(both.values()) <= stored.keys()
     assert both.keys() & stored.keys() <= set(both.values())
-    assert set(both.values()) & listed.keys() <= both.keys()
+    to = {old: key for key, old in both.items()}
+    assert all(to[old] in stored for old in to.keys() & listed.keys() - both.keys())
     assert all(stored[old] == listed[key] for key, old in moves.exact.items())
     gone, new = stored.keys() - listed.keys(), listed.keys() - stored.keys()
     unpaired = {stored[key] for key in gone - set(both.values())} & {listed[key] for key in new - both.keys()}
