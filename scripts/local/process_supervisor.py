@@ -78,10 +78,11 @@ class ProcessSupervisor:
         self._on_start()
 
     async def _kill_if_hung(self) -> None:
-        """Kill a service that can hang once several health checks in a row fail after the first success."""
+        """Kill a service that can hang once several health checks in a row fail, after the first success or a time."""
         if not self.service.can_hang:
             return
-        while not await self._is_healthy():
+        started_at = time.monotonic()
+        while not await self._is_healthy() and time.monotonic() - started_at < START_TIMEOUT_S:
             await asyncio.sleep(HEALTH_INTERVAL_S)
         failures = 0
         while failures < MAX_FAILED_HEALTH_CHECKS:
