@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           name: "stack",
           include: ["tests/*.test.ts", "e2e/*.test.ts"],
-          globalSetup: ["e2e/build-app.ts"],
+          globalSetup: ["e2e/build-app.ts", "tests/build-worker.ts"],
           environment: "node",
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,17 +1,17 @@
 // Serve the built Worker and web app in the one container: workerd, configured by Miniflare, behind front.mjs.
 //
-//   SERVE_OPTIONS='{"port": 8080, "variables": {…}, "checks": {…}, "behindProxy": false}' node container/serve.mjs
+//   SERVE_OPTIONS='{"port": 8080, "variables": {…}, "checks": {…}, "behindProxy": false}' node container/serve.mjs [FOLDER]
 //
-// container/build.mjs has built the Worker. SERVE_OPTIONS is JSON and no argument, since it has secrets: `variables` are
+// container/build.mjs has built the Worker into FOLDER. SERVE_OPTIONS is JSON and no argument, since it has secrets: `variables` are
 // the Worker's variables and secrets, `checks` the URLs of the parts that `GET /ready` requests. Miniflare restarts workerd
 // on the same port when it crashes.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { createFront } from "./front.mjs";
 
-const BUILT = join(import.meta.dirname, "built");
+const BUILT = resolve(process.argv[2] ?? join(import.meta.dirname, "built"));
 const WEB_APP = join(import.meta.dirname, "..", "web", "dist");
 
 /** @typedef {{ port: number, variables: Record<string, string>, checks: Record<string, string>, behindProxy: boolean }} Options */

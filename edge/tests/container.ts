@@ -1,15 +1,15 @@
 /** Serve the built Worker as the one container does. */
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { vi } from "vitest";
+import { inject, vi } from "vitest";
 import type { Workerd } from "./workerd";
 import { freePort, LOCAL_TOKEN } from "./wrangler";
 
-const FOLDER = resolve(import.meta.dirname, "..", "container");
+const SERVE = resolve(import.meta.dirname, "..", "container", "serve.mjs");
 
 /** Start it with `AUTH_MODE=local`, or with the given variables, in front of the functions at the URL. */
 export async function startContainer(
@@ -17,14 +17,12 @@ export async function startContainer(
   variables: Record<string, string> = {},
   changes: { checks?: Record<string, string>; behindProxy?: boolean } = {},
 ): Promise<Workerd> {
-  const built = spawnSync(process.execPath, [join(FOLDER, "build.mjs")], { encoding: "utf8" });
-  if (built.status !== 0) throw new Error(built.stdout + built.stderr);
   const temporary = await mkdtemp(join(tmpdir(), "container-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const urls = { CHAT_URL: functions, COLLECTION_URL: functions, EMBEDDING_URL: functions };
   const all = { AUTH_MODE: "local", LOCAL_TOKEN, ...urls, ...variables };
-  const child = spawn(process.execPath, [join(FOLDER, "serve.mjs")], {
+  const child = spawn(process.execPath, [SERVE, inject("builtWorker")], {
     env: {
       ...process.env,
       TMPDIR: temporary,

@@ -10,5 +10,7 @@ declare module "vitest" {
     google: string;
     /** The folder of the built web app (e2e/build-app.ts). */
     app: string;
+    /** The folder of the Worker built for the one container (tests/build-worker.ts). */
+    builtWorker: string;
   }
 }

@@ -1,0 +1,17 @@
+/** Build the Worker for the one container once, and provide its folder to the tests as `builtWorker`. */
+
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { TestProject } from "vitest/node";
+
+const BUILD = resolve(import.meta.dirname, "..", "container", "build.mjs");
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "worker-"));
+  await promisify(execFile)(process.execPath, [BUILD, folder]);
+  project.provide("builtWorker", folder);
+  return () => rm(folder, { recursive: true });
+}
