@@ -11,7 +11,7 @@ TEXT = "# One\n\ntwo\n"
 def test_result_with_blocks_and_links_is_accepted() -> None:
     blocks = (Block("heading", 0, 5, ("One",)), Block("text", 7, 10, ("One",)))
     check_parsed(Parsed(TEXT, blocks=blocks, links=(Link("link", "b.md", 7, 10),)))
-    check_parsed(Parsed(""))
+    check_parsed(Parsed("", markup=()))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ def test_result_with_blocks_and_links_is_accepted() -> None:
         (Parsed(TEXT, blocks=(Block("text", 0, 5, ()), Block("text", 4, 10, ()))), "4:10 out of order"),
         (Parsed(TEXT, blocks=(Block("text", 5, 5, ()),)), "5:5"),
         (Parsed(TEXT, blocks=(Block("text", 5, 10, ()),)), "5:10 with space"),
+        (Parsed(TEXT, markup=((7, 99),)), "markup at 7:99"),
+        (Parsed(TEXT, markup=((4, 6), (5, 7))), "markup at 5:7 out of order"),
         (Parsed(TEXT, links=(Link("link", "b", -1, 2),)), "link at -1:2"),
     ],
 )

@@ -100,6 +100,10 @@ def test_passage_without_prose_is_quoted_as_code() -> None:
         ("Text.\n\n    indented code\n\nText again.", ["Text.", "Text again."]),
         ("[ref]: https://example.org\nText.", ["Text."]),
         ("\u4e00\u53e5\u3002\u4e24\u53e5\u3002", ["\u4e00\u53e5\u3002", "\u4e24\u53e5\u3002"]),
+        ('=== "The lamp in style sheets"\n\n??? example "Expand to show the lamps"\n\nText.', ["Text."]),
+        (":   <!-- md:default none --> <!-- md:flag -->\n    It sets the title.", ["It sets the title."]),
+        ('{% include note.html content="All night." %}\n\nalias:: Lamps, Lights\n\n"A title"\n\nText.', ["Text."]),
+        ("[![Consent of the lamp]][Consent]\n\n#tag #other/tag\n\n- ## A heading\n- Text.", ["Text."]),
         ("", []),
     ],
 )
