@@ -41,9 +41,10 @@ def summary(run: Run) -> str:
     """Format the result of a run, with its first failures."""
     counts = run.counts
     result = "preview" if run.kind == "dry_run" and run.state == "succeeded" else run.state
+    still = f" ({counts.still_failing:,} still failing)" if counts.still_failing else ""
     lines = [
         f"{result}: {counts.added:,} added, {counts.changed:,} changed, {counts.moved:,} moved, "
-        f"{counts.removed:,} removed, {counts.unchanged:,} unchanged, {counts.failed:,} failed; "
+        f"{counts.removed:,} removed, {counts.unchanged:,} unchanged, {counts.failed:,} failed{still}; "
         f"{counts.embedded:,} texts embedded, {counts.reused:,} vectors reused"
     ]
     if run.pending_removals:

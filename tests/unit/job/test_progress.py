@@ -58,3 +58,11 @@ def test_summary_escapes_keys() -> None:
     values |= {"id": uuid.UUID(int=1), "counts": Counts(failed=1), "state": "partial", "pending_removals": 0}
     values |= {"failures": [Reason("\x1b]0;x\x07a\n  failed: b.md", "gone")]}
     assert summary(Run(**values)).splitlines()[1:] == [r"  failed: \x1b]0;x\x07a\n  failed: b.md: gone"]
+
+
+def test_summary_has_the_notice_and_what_still_fails() -> None:
+    values: dict[str, Any] = dict.fromkeys(Run.__struct_fields__)
+    values |= {"counts": Counts(failed=3, still_failing=2), "state": "partial", "pending_removals": 0, "failures": []}
+    first, *rest = summary(Run(**values | {"notice": "759 files are left out: 759 .rst."})).splitlines()
+    assert "3 failed (2 still failing);" in first
+    assert rest == ["  759 files are left out: 759 .rst."]
