@@ -28,17 +28,18 @@ def create_all(settings: Settings) -> None:
     """Create or update the queues, the job and the schedule of these settings."""
     location = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}"
     localcloud = connection(settings, settings.tasks_endpoint)
-    _create_queues(tasks_v2.CloudTasksClient(**localcloud), location)
+    _create_queues(tasks_v2.CloudTasksClient(**localcloud), location, settings.max_tickets)
     if settings.job_name:
         _create_job(run_v2.JobsClient(**localcloud), location, settings.job_name)
     _create_schedule(scheduler_v1.CloudSchedulerClient(**localcloud), location, settings)
 
 
-def _create_queues(client: Any, location: str) -> None:
+def _create_queues(client: Any, location: str, tickets: int) -> None:
+    at_once = tickets + 1  # the watchdog must not wait for slow tickets
     for name in QUEUES:
         queue = tasks_v2.Queue(
             name=f"{location}/queues/{name}",
-            rate_limits=tasks_v2.RateLimits(max_dispatches_per_second=50, max_concurrent_dispatches=2),
+            rate_limits=tasks_v2.RateLimits(max_dispatches_per_second=50, max_concurrent_dispatches=at_once),
             retry_config=tasks_v2.RetryConfig(
                 max_attempts=-1, min_backoff=timedelta(seconds=1), max_backoff=timedelta(seconds=10)
             ),

@@ -9,10 +9,13 @@ import hmac
 import itertools
 import json
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -20,6 +23,7 @@ from typing import Any
 import httpx
 import pytest
 
+from headwater.config import Settings
 from headwater.web.app import Route
 from localcloud.targets.id_tokens import id_token
 from scripts.openapi import all_routes
@@ -34,6 +38,7 @@ from tests.fakes.token_issuer import (
     unsigned,
 )
 from tests.harness.browser import browse, needs_browser
+from tests.harness.git_server import make_repository, serve
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import FUNCTIONS, RunningStack, running_stack, temporary_data, wait_until
 
@@ -308,3 +313,38 @@ def test_owner_manages_documents_and_runs_in_the_web_app(edge: Edge, tmp_path: P
     stored = {name: edge.request("GET", f"/api/sources/{ids[name]}", nora).json()["documents"] for name in ids}
     assert stored == {"kept": 30, "gone": 6, "broken": 3}
     assert edge.collect(nora, ids["broken"])["counts"]["added"] == 1
+
+
+def test_slow_servers_of_a_user_hold_up_no_run_of_another(edge: Edge, tmp_path: Path) -> None:
+    """The order proves it: the runs at the slow server are still open when the other has succeeded."""
+    eve, ada = edge.issuer.token("eve"), edge.issuer.token("ada")
+    stopped = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> bool:
+        with suppress(ConnectionError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not stopped.wait(0.1):
+                handler.wfile.write(b"x")
+        handler.close_connection = True
+        return True
+
+    repository = Repository(tmp_path / "repository")
+    repository.write({"a.md": "# A\n"})
+    names = [f"slow-{n}" for n in range(Settings(database_url="unused").max_tickets + 1)]
+    for name in names:
+        make_repository(tmp_path / "served" / f"{name}.git", {"a.md": b"# A\n"})
+    with serve(tmp_path / "served", partial=True) as server:
+        slow = []
+        for name in names:
+            body = {"kind": "git", "name": name, "config": {"url": f"{server.url}/{name}.git"}}
+            slow.append(edge.request("POST", "/api/sources", eve, json=body).json()["id"])
+        server.answer = drip
+        server.reset()
+        runs = [edge.request("POST", f"/api/sources/{source}/collect", eve).json()["run_id"] for source in slow]
+        wait_until(lambda: len(server.requests) == len(names) - 2)
+        assert edge.collect(ada, edge.add_source(ada, "good", repository))["state"] == "succeeded"
+        assert [edge.request("GET", f"/api/runs/{run}", eve).json()["state"] for run in runs] == ["running"] * len(runs)
+        assert len(server.requests) == len(names) - 2
+        for run in runs:
+            edge.request("POST", f"/api/runs/{run}/cancel", eve)
+        stopped.set()
