@@ -52,7 +52,7 @@ def _pair(needle: str, closing: str, opening: str | None = None) -> Pair:
 
 _COMMENTS = (
     _pair("<!--", "-->"),
-    _pair("%%", "%%", r"(?<=\n)%%"),
+    _pair("%%", "%%", r"(?<=\n)%%(?=[ \t\n])"),  # `%%time` begins a cell of a notebook
     _pair("{/*", "*/}"),
     _pair("{# ", "#}"),
     _pair("{% comment", "endcomment %}"),
@@ -87,18 +87,22 @@ def _keep_of_template(match: re.Match[str]) -> Sequence[Range] | None:
 
 
 def _keep_of_tag(match: re.Match[str]) -> Sequence[Range] | None:
-    """Keep what is no tag of HTML and no component, such as `<name>`."""
-    name, attributes, text = match[1], match[2], match.string
-    is_component = name[0].isupper() and not text[match.start() - 1].isalnum()
+    """Keep what is no tag of HTML and no component, such as `<name>` and `List<String>`."""
+    name, attributes = match[1], match[2]
+    is_component = name[0].isupper() and match.string[match.start() + 1] == "/"
     is_tag = _HTML_NAME.fullmatch(name) or is_component or "=" in attributes or attributes.endswith("/")
     return [] if is_tag else None
 
 
 _PREFIX = r"(\n[ \t>]*+)"
+_ADMONITION = r'[ \t]+[A-Za-z][\w-]*+(?:[ \t]+(?:inline|end))*[ \t]*+("[^"\n]+")?(?:"")?[ \t]*+(?=\n|\Z)'
+# Attribute lists are at the end of a line, or follow a link, an image, emphasis or code.
+_LINE_END = r"(?=[ \t]*(?:\n|\Z))"
+_AFTER_MARKUP = rf"(?<=[)\]*_{_CODE}])"
 _RULES = (
     # Admonitions and tabs of MkDocs: their titles remain, in quotation marks.
-    Rule("!!!", re.compile(_PREFIX + r'!!![ \t]+[^"\n]++("[^"\n]+")?(?:"")?[ \t]*+(?=\n|\Z)')),
-    Rule("???", re.compile(_PREFIX + r'\?\?\?\+?[ \t]+[^"\n]++("[^"\n]+")?(?:"")?[ \t]*+(?=\n|\Z)')),
+    Rule("!!!", re.compile(_PREFIX + r"!!!" + _ADMONITION)),
+    Rule("???", re.compile(_PREFIX + r"\?\?\?\+?" + _ADMONITION)),
     Rule("===", re.compile(_PREFIX + r"===[!+]{0,2}[ \t]+(\"[^\"\n]*\"|'[^'\n]*')[ \t]*+(?=\n|\Z)")),
     # Containers of Docusaurus, VitePress and Pandoc, and the directives of mkdocstrings.
     Rule(":::", re.compile(_PREFIX + r":::[ \t]+\w+(?:\.\w+)+[ \t]*+(?:\n[ \t]{2,}[^\n]+)*")),
@@ -115,10 +119,12 @@ _RULES = (
     Rule("[^", re.compile(r"\[\^[^\[\]\n]+\]")),
     Rule("*[", re.compile(_PREFIX + r"\*\[[^\[\]\n]+\]:[^\n]*")),
     # Attribute lists of Kramdown, Python-Markdown, Goldmark and VitePress.
-    Rule("{:", re.compile(r"\{:[^{}\n]*\}")),
-    Rule("{", re.compile(r"(?<![\w$\\^])\{[ \t]*[#.][A-Za-z_-][^{}\n]*\}")),
-    Rule("{", re.compile(r"(?<=[)\]`*])\{[ \t]*[\w-]+=[^{}\n]*\}")),
-    Rule("{", re.compile(_PREFIX + r"\{[ \t]*[\w-]+=\"[^{}\n]*\}[ \t]*+(?=\n|\Z)")),
+    Rule("{:", re.compile(r"\{:[^{}\n]*\}" + _LINE_END)),
+    Rule("{:", re.compile(_AFTER_MARKUP + r"\{:[^{}\n]*\}")),
+    Rule("{::", re.compile(r"\{::[^{}\n]*\}")),
+    Rule("{", re.compile(r"(?<![\w$\\^])\{[ \t]*[#.][A-Za-z_-][^{}\n]*\}" + _LINE_END)),
+    Rule("{", re.compile(_AFTER_MARKUP + r"\{[ \t]*(?:[#.][A-Za-z_-]|[\w-]+=)[^{}\n]*\}")),
+    Rule("{", re.compile(_PREFIX + r"\{[ \t]*[\w-]+=\"[^{}\n]*\}" + _LINE_END)),
     # Shortcodes and expressions of Hugo, Zola, Jekyll, VitePress and Logseq.
     Rule("{%", re.compile(r"\{%[^{}]*%\}")),
     Rule("{{", re.compile(r"\{\{([^{}]*)\}\}"), _keep_of_template),
@@ -139,7 +145,7 @@ _RULES = (
     Rule("--8<--", re.compile(_PREFIX + r"-+8<-+[^\n]*")),
     Rule("<<<", re.compile(_PREFIX + r"<<<[ \t]*@?[^\n]*")),
     # Links with long or generated targets, and HTML.
-    Rule("](", re.compile(r"!?\[([^\[\]\n]*+)\]\(([^()\n]*+)\)"), _keep_of_link),
+    Rule("](", re.compile(r"!?\[([^\[\]\n]*+)\]\(((?:[^()\n]++|\([^()\n]*+\))*)\)"), _keep_of_link),
     Rule("<http", re.compile(rf"<https?://[^\s<>]{{{LONG_ADDRESS_CHARS},}}+>")),
     Rule("http", re.compile(rf"https?://[^\s<>()\[\]]{{{LONG_ADDRESS_CHARS},}}+")),
     Rule("<", re.compile(r"(?<!\\)</?([A-Za-z][\w.-]*+)((?:[\s/][^<>]*+)?)>"), _keep_of_tag),

@@ -54,6 +54,7 @@ def shown(text: str, key: str = "page.md") -> str:
         # HTML, comments, addresses
         ("<!-- no\n\n# Old -->\n\n<a id='x'></a>Text<br>and <b>more</b>", "Textand more"),
         ("[It](https://a.b/" + "x=+/" * 60 + ' "Now") and <https://c.d/' + "y" * 200 + "> end", "It and end"),
+        ("[it](https://x.y/(b)" + "c" * 300 + ").", "it."),
         ("![A pump](data:image/png;base64," + "iVBOR/" * 60 + ")", "A pump"),
         ("[a lamp][]: the [other][o]: old.\n\n[a lamp]: s.md\n[o]: o.md 'Title'", "a lamp: the other: old."),
         ("[//]: # (A comment)\n\nText.", "Text."),
@@ -76,6 +77,10 @@ def test_markup_of_site_generators_is_hidden(text: str, expected: str) -> None:
         "Note: this is text. : and this",
         "[Note]: this is no definition",
         "Heading\n===\n\ntext",
+        "Use 5%% of it.\n\n%%time\nx = 1\n\nMore text here.\n\n%%bash\n\nEnd.",
+        "The set {a: 1}, {#x} and f({.b}); print {:d} and {:>10} here",
+        "!!! Attention please, this is text.",
+        "press <Enter>, List<String> and <T> in it",
         "{{ unclosed and {% unclosed and <!-- unclosed and %% unclosed",
     ],
 )
