@@ -4,7 +4,7 @@ BM25: Robertson, Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and
 never negative.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +14,16 @@ K1, B = 1.2, 0.75
 """Saturation and length normalisation, at their usual values."""
 
 
+MIN_CHUNKS = 1_000
+"""For overlaps, idf is that of a workspace of at least this size: in a small one, every word is frequent."""
+
+
 @dataclass(frozen=True)
-class QueryTerms:
-    """The words of a query, as they are looked up: weights by word id, and what they weigh together.
+class QueryWord:
+    """A word of a query: its ids, one for each language in which its stem differs, and its weight."""
 
-    A word has an id for each language of the workspace in which its stem differs, but counts once.
-    """
-
-    weights: Mapping[int, float]
-    total_weight: float
+    ids: Collection[int]
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Statistics:
 class WordScores:
     """Chunks with a word of a query, by id, with their scores.
 
-    `overlaps` is which share of the query's words each chunk contains, 0 to 1; words count as much as they weigh.
+    `overlaps` is which share of the query's words each chunk contains, 0 to 1, where each word counts by weight × idf.
     """
 
     chunks: NDArray[np.int64]
@@ -84,17 +85,32 @@ class WordScores:
         return float(self.scores[place]), float(self.overlaps[place])
 
 
-def score(occurrences: Occurrences, statistics: Statistics, terms: QueryTerms) -> WordScores:
+def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[QueryWord]) -> WordScores:
     """Add up weight × idf × saturated count over the words of each chunk."""
-    weights = terms.weights
+    weights = word_weights(query)
     words = np.array(sorted(weights), np.int64)
     weight = np.array([weights[word] for word in words.tolist()])
     frequency = np.array([statistics.frequencies.get(word, 0) for word in words.tolist()], float)
-    idf = np.log1p(np.maximum(statistics.chunks - frequency + 0.5, 0.0) / (frequency + 0.5))
     word = np.searchsorted(words, occurrences.words)
     norm = K1 * (1 - B + B * occurrences.lengths / statistics.mean_length)
-    gains = (weight * idf)[word] * occurrences.counts * (K1 + 1) / (occurrences.counts + norm)
+    saturated = occurrences.counts * (K1 + 1) / (occurrences.counts + norm)
+    information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS))
+    of_word = dict(zip(words.tolist(), information.tolist(), strict=True))
+    total = sum(min(of_word[number] for number in item.ids) for item in query)
     chunks, place = np.unique(occurrences.chunks, return_inverse=True)
-    scores: NDArray[np.float64] = np.bincount(place, gains, len(chunks)).astype(np.float64)
-    overlaps = np.bincount(place, weight[word], len(chunks)) / terms.total_weight
-    return WordScores(chunks, scores, np.minimum(overlaps, 1.0))
+    scores = np.bincount(place, (weight * _idf(frequency, statistics.chunks))[word] * saturated, len(chunks))
+    overlaps = np.bincount(place, information[word], len(chunks)) / (total or 1.0)
+    return WordScores(chunks, scores.astype(np.float64), np.minimum(overlaps, 1.0))
+
+
+def word_weights(query: Sequence[QueryWord]) -> dict[int, float]:
+    """Return the weight of each word id; of words that share one, the largest."""
+    weights: dict[int, float] = {}
+    for word in query:
+        weights.update((number, max(word.weight, weights.get(number, 0.0))) for number in word.ids)
+    return weights
+
+
+def _idf(frequency: NDArray[np.float64], chunks: int) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.log1p(np.maximum(chunks - frequency + 0.5, 0.0) / (frequency + 0.5))
+    return result

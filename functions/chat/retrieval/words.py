@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from functions.chat.retrieval.bm25 import Occurrences, QueryTerms, Statistics, WordScores, score
+from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.words.analysis import query_words, sparse_vector
 
 MAX_WORDS = 64
@@ -34,18 +34,12 @@ COMMON_WEIGHT = 0.5
 """Weight of words such as "used" or "need", which say little about what a question is about."""
 
 
-def query_terms(query: str, languages: Sequence[str], stop_words: Collection[str]) -> QueryTerms:
-    """Weigh the words of a query. Stop words are looked up only if there are no others."""
+def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str]) -> list[QueryWord]:
+    """Return the words of a query with their weights. Stop words are looked up only if there are no others."""
     words = query_words(query, languages)
     words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
     common = _common_words(tuple(languages))
-    weights: dict[int, float] = {}
-    total = 0.0
-    for word in words:
-        weight = COMMON_WEIGHT if word.text in common else 1.0
-        total += weight
-        weights.update((number, max(weight, weights.get(number, 0.0))) for number in word.ids)
-    return QueryTerms(weights, total)
+    return [QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0) for word in words]
 
 
 @cache
@@ -60,13 +54,13 @@ def _common_words(languages: tuple[str, ...]) -> frozenset[str]:
 
 
 def read_scores(
-    tx: Connection, workspace_id: uuid.UUID, terms: QueryTerms, max_postings: int = MAX_POSTINGS
+    tx: Connection, workspace_id: uuid.UUID, query: Sequence[QueryWord], max_postings: int = MAX_POSTINGS
 ) -> WordScores:
     """Score the chunks of a workspace that contain a word of a query, including chunks of removed documents.
 
     The transaction must be a snapshot, or a document that is indexed in between is missed.
     """
-    words = sorted(terms.weights)
+    words = sorted(word_weights(query))
     values = {"workspace_id": workspace_id, "words": _array(words)}
     scan = tx.execute(_scan(len(words)), {**values, **_vectors(words)}).one()
     segments = tx.execute(_SEGMENTS, values).one()
@@ -80,7 +74,7 @@ def read_scores(
     chunks = scan.chunks + segments.chunks
     mean_length = max((scan.words + segments.words) / max(chunks, 1), 1.0)
     statistics = Statistics(chunks, mean_length, frequencies)
-    scores = score(occurrences, statistics, terms)
+    scores = score(occurrences, statistics, query)
     unread = sorted(indexed.keys() - read)
     if not unread:
         return scores
@@ -88,7 +82,7 @@ def read_scores(
     found = tx.execute(
         _counts(len(unread)), {**values, **_vectors(unread), "chunks": _array(best.tolist())}
     ).scalar_one()
-    return score(Occurrences.join([occurrences.of(best), _scanned(unread, found)]), statistics, terms)
+    return score(Occurrences.join([occurrences.of(best), _scanned(unread, found)]), statistics, query)
 
 
 def _affordable(frequencies: Mapping[int, int], max_postings: int) -> list[int]:

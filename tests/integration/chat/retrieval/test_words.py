@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from functions.chat.retrieval.words import MAX_POSTINGS, query_terms, read_scores
+from functions.chat.retrieval.words import MAX_POSTINGS, read_scores, weigh_words
 from functions.collection.pipeline import index_words
 from functions.collection.pipeline.index_words import IndexWords
 from headwater.queue.ledger import Step
@@ -44,7 +44,7 @@ def index(chat: ChatApp) -> None:
 
 def scores(chat: ChatApp, query: str, max_postings: int = MAX_POSTINGS) -> dict[int, float]:
     with chat.database.transaction(WORKSPACE, snapshot=True) as tx:
-        found = read_scores(tx, WORKSPACE, query_terms(query, ["en"], ()), max_postings)
+        found = read_scores(tx, WORKSPACE, weigh_words(query, ["en"], ()), max_postings)
     return dict(zip(found.chunks.tolist(), found.scores.tolist(), strict=True))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.retrieval.bm25 import Occurrences, QueryTerms, Statistics, score
+from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, score
 
 WORDS = range(1, 7)
 
@@ -34,10 +34,11 @@ def test_scores_equal_those_computed_by_hand() -> None:
     # Lengths 2, 4, 2 with mean 8/3. idf(1) = ln(1 + 1.5/2.5) = .47000, idf(2) = ln(1 + 2.5/1.5) = .98083.
     # Norms: 1.2 × (.25 + .75 × 2/(8/3)) = .975 and 1.2 × (.25 + .75 × 4/(8/3)) = 1.65.
     texts = [[1, 3], [1, 1, 2, 3], [3, 3]]
-    scores = score(occurrences(texts, of=(1, 2)), statistics(texts), QueryTerms({1: 1.0, 2: 1.0}, 2.0))
+    scores = score(occurrences(texts, of=(1, 2)), statistics(texts), [QueryWord([1], 1.0), QueryWord([2], 1.0)])
     expected = [0.47000 * 2.2 / 1.975, 0.47000 * 4.4 / 3.65 + 0.98083 * 2.2 / 2.65]
     assert scores.scores == pytest.approx(expected, abs=1e-4)
-    assert scores.overlaps == pytest.approx([0.5, 1.0])
+    rare, frequent = (math.log(1 + (MIN_CHUNKS - n + 0.5) / (n + 0.5)) for n in (1, 2))
+    assert scores.overlaps == pytest.approx([frequent / (frequent + rare), 1.0])
     assert scores.best(2).tolist() == [1, 0]
     assert scores.of(0)[0] == pytest.approx(0.52355, abs=1e-4)
     assert scores.of(2) == scores.of(99) == (0.0, 0.0)
@@ -57,13 +58,20 @@ def test_scores_equal_the_formula(texts: list[list[int]], weights: dict[int, flo
                 idf = math.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5))
                 gain = weight * idf * n * 2.2 / (n + 1.2 * (0.25 + 0.75 * len(text) / mean))
                 expected[chunk] = expected.get(chunk, 0.0) + gain
-    terms = QueryTerms(weights, sum(weights.values()))
-    scores = score(occurrences(texts, of=weights), statistics(texts), terms)
+    query = [QueryWord([word], weight) for word, weight in weights.items()]
+    scores = score(occurrences(texts, of=weights), statistics(texts), query)
     assert dict(zip(scores.chunks.tolist(), scores.scores.tolist(), strict=True)) == pytest.approx(expected)
 
 
 def test_no_words_score_nothing() -> None:
     nothing = Occurrences(*np.zeros((4, 0), np.int64))
-    scores = score(nothing, Statistics(0, 1.0, {}), QueryTerms({}, 0.0))
+    scores = score(nothing, Statistics(0, 1.0, {}), [])
     assert scores.best(10).tolist() == []
     assert scores.of(1) == (0.0, 0.0)
+
+
+def test_word_with_several_ids_counts_once() -> None:
+    texts = [[1, 3], [2, 3], [3]]
+    scores = score(occurrences(texts, of=(1, 2, 3)), statistics(texts), [QueryWord([1, 2], 1.0), QueryWord([3], 1.0)])
+    assert scores.overlaps[:2] == pytest.approx([1.0, 1.0])
+    assert scores.overlaps[2] < 0.5
