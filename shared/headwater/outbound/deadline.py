@@ -61,8 +61,6 @@ class Deadline:
 
 
 _applied: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
-
-
 _is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
 
 

@@ -20,7 +20,7 @@ Lookup = Callable[..., Sequence[tuple[Any, ...]]]
 Options = Iterable[tuple[int, int, int | bytes]]
 
 _lookups = threading.BoundedSemaphore(64)
-"""`getaddrinfo` can't be interrupted, so lookups that take too long are left to their threads."""
+"""Limits the threads of lookups: `getaddrinfo` can't be interrupted, so a slow lookup is left to its thread."""
 
 
 class LimitedSocket(socket.socket):
@@ -147,7 +147,11 @@ def look_up(
     if not _lookups.acquire(timeout=-1 if (wait_s := limited(timeout)) is None else wait_s):
         limited(None)
         raise TimeoutError("Too many names are being looked up.")
-    threading.Thread(target=run, name="lookup", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="lookup", daemon=True).start()
+    except RuntimeError:  # the process may have no more threads
+        _lookups.release()
+        raise
     try:
         answer = answers.get(timeout=limited(timeout))
     except Empty:
