@@ -26,6 +26,8 @@ MAX_NAMES = 100
 """If changed documents have more names than this, all links are resolved."""
 NAMED_PART = "[^/]*/?(?:[?#].*)?$"
 """The part of a target that has the document's name."""
+ANY_NAME = r"[^\x01-\x7f]|%|(^|/)([.]*|_?(index|readme)([.][a-z]+)?)/?([?#].*)?$"
+"""Targets that may stand for a document whose name is not in them: a folder's page, or a name that is encoded."""
 MAX_FRONT_MATTER_BYTES = 20_000
 """Larger aliases are ignored, so that the addresses of all documents fit into memory."""
 
@@ -123,7 +125,7 @@ _SELECT_DOCUMENTS = sa.text(f"""
         or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
 """)
 
-# A target that is encoded, not ASCII or ends with a folder may stand for any name, one with a template for all in it.
+# A target with a template may name a document anywhere in it.
 _SELECT_LINKS = sa.text(f"""
     with run as (
       select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
@@ -138,7 +140,7 @@ _SELECT_LINKS = sa.text(f"""
       union select l.id from changed join relations l on l.target_document_id = changed.id
       union select l.id from run join documents d on d.source_id = run.source_id and d.deleted_at is null
         join relations l on l.document_id = d.id
-        where run.all_links or exists (select 1 from name) and (l.target ~ '[^\\x01-\\x7f]|%|(^|/)[.]*/?([?#].*)?$'
+        where run.all_links or exists (select 1 from name) and (l.target ~* '{ANY_NAME}'
           or exists (select 1 from name where position(name.value in lower(l.target collate "C")) > 0
             and (position('{{' in l.target) > 0 or position(name.value in lower(
               substring(l.target from '{NAMED_PART}') collate "C")) > 0)))

@@ -66,8 +66,8 @@ class LinkResolver:
         return _Paths(self._documents, str), _Paths(self._documents, fold)
 
     @cached_property
-    def _published(self) -> dict[str, list[str]]:
-        return _grouped((path, key) for key, own in self._addresses.items() for path in own.paths)
+    def _published(self) -> "_Nearest":
+        return _Nearest((path, key) for key, own in self._addresses.items() for path in own.paths)
 
     @cached_property
     def _urls(self) -> "_Nearest":
@@ -125,9 +125,9 @@ class LinkResolver:
     def _by_url(self, from_key: str, path: str) -> str | None:
         bases = dict.fromkeys(fold(_page_path(base)) for base in self._url_bases(from_key, path))
         for base in bases:
-            keys = self._published.get(base, ())
-            if len(keys) == 1:
-                return keys[0]
+            page = self._published.find(base, from_key)
+            if page is not None:
+                return page
         for base in bases:
             parts = base.split("/")
             for depth in range(min(len(parts), MAX_FOLDERS)):

@@ -68,19 +68,19 @@ FILES: dict[str, str | bytes | None] = {
     "other.md": "See [[Beacon]] and [site](https://lamps.example/) and [missing](x/lampshade).\n",
     "guide/index.md": "See [folder](..).\n",
     "plain.md": "Text.\n",
-    "more.md": "More.\n",
+    "more.md": "More of [all](/index.html).\n",
 }
 FIRST = {"Lamps": "sv/Lamps.md", "/guide/pump.html": None, "Start": "da/Start.md", "Beacon": None, "..": None}
-FIRST |= {"https://lamps.example/": None, "x/lampshade": None}
+FIRST |= {"/index.html": None, "https://lamps.example/": None, "x/lampshade": None}
 
 
 def test_link_follows_the_nearest_page_of_its_name(vault: Vault) -> None:
     vault.collect(FILES)
     assert vault.links() == FIRST
     # The name occurs in two targets; `..` may stand for any folder.
-    assert vault.collect({"da/Lamps.md": "Lamper.\n"}) == ["..", "Lamps", "x/lampshade"]
+    assert vault.collect({"da/Lamps.md": "Lamper.\n"}) == ["..", "/index.html", "Lamps", "x/lampshade"]
     assert vault.links() == FIRST | {"Lamps": "da/Lamps.md"}
-    assert vault.collect({"da/Lamps.md": None}) == ["..", "Lamps", "x/lampshade"]
+    assert vault.collect({"da/Lamps.md": None}) == ["..", "/index.html", "Lamps", "x/lampshade"]
     assert vault.links() == FIRST
 
 
@@ -89,6 +89,7 @@ def test_link_follows_a_url_and_an_alias(vault: Vault) -> None:
     assert vault.collect({"guide/pump.md": "---\naliases: [Beacon]\n---\nPump.\n"}) == [
         "..",
         "/guide/pump.html",
+        "/index.html",
         "Beacon",
     ]
     assert vault.links() == FIRST | {"/guide/pump.html": "guide/pump.md", "Beacon": "guide/pump.md"}
@@ -120,7 +121,7 @@ def test_links_from_and_to_moved_documents_are_resolved_again(vault: Vault) -> N
 def test_page_of_a_folder_is_found_when_it_is_added(vault: Vault) -> None:
     vault.collect(FILES)
     vault.collect({"README.md": "# All\n"})
-    assert vault.links() == FIRST | {"..": "README.md"}
+    assert vault.links() == FIRST | {"..": "README.md", "/index.html": "README.md"}
     vault.collect({"README.md": None})
     assert vault.links() == FIRST
 
