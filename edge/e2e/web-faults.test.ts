@@ -18,6 +18,8 @@ const DOCUMENT = {
   media_type: "text/markdown",
   fetched_at: "2026-01-01T00:00:00Z",
   deleted_at: null,
+  error: null,
+  warnings: [],
   links: [],
 };
 
@@ -200,6 +202,16 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
       await expectAccessible(page, "the panel");
     }
     if (text === null) errors.splice(0); // the 404
+  });
+
+  it.each(["> ", "1. ", "a**b"])("shows a document and an answer of many %j", async (unit) => {
+    const text = unit.repeat(200_000 / unit.length);
+    chat.documents.set("d1", { ...DOCUMENT, text });
+    await askForAnswer(text);
+    await question().fill("Is it still there?");
+    await page.goto(`${stack.url}/documents/d1`);
+    await page.locator(".plain-text").waitFor();
+    expect(await page.locator(".plain-text").textContent()).toBe(text);
   });
 
   it("shows questions and answers of another tab", async () => {

@@ -2,6 +2,7 @@ import { createContext, memo, useContext, useMemo, type ReactNode } from "react"
 import Markdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import remend from "remend";
+import { canFormat } from "../ui/can-format";
 import { markdownComponents } from "../ui/markdown-components";
 import { rehypeCitations } from "./citations";
 import { keepTex } from "./tex";
@@ -9,6 +10,9 @@ import { OpenPassage } from "./open-passage";
 import type { Passage } from "./message-parts";
 
 const Passages = createContext<readonly Passage[]>([]);
+
+/** Closing unfinished syntax takes time quadratic in the text's brackets. */
+const MAX_CLOSED_CHARS = 20_000;
 
 const components: Components = {
   ...markdownComponents,
@@ -22,18 +26,25 @@ interface Props {
   isStreaming: boolean;
 }
 
-/** An answer's Markdown. While it streams, unfinished syntax (`**bold`) is closed to avoid flicker. */
+/** An answer's Markdown. While it streams, unfinished syntax (`**bold`) is closed to avoid flicker. Plain text if formatting takes too long. */
 export const AnswerText = memo(function AnswerText({ text, passages, isStreaming }: Props): ReactNode {
   const numbers = passages.map((passage) => passage.n).join(" ");
   const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
     () => [[rehypeCitations, { known: new Set(numbers.split(" ")) }]],
     [numbers],
   );
+  if (!canFormat(text)) {
+    return (
+      <pre className="plain-text" dir="auto">
+        {text}
+      </pre>
+    );
+  }
   return (
     <Passages value={passages}>
       <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
         <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-          {keepTex(isStreaming ? remend(text, { linkMode: "text-only" }) : text)}
+          {keepTex(isStreaming && text.length < MAX_CLOSED_CHARS ? remend(text, { linkMode: "text-only" }) : text)}
         </Markdown>
       </div>
     </Passages>

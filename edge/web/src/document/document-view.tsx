@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { CitedRange, Document } from "../api/types";
 import { documentsPath } from "../routing/route";
 import { Link } from "../routing/router";
+import { canFormat } from "../ui/can-format";
 import { TimeAgo } from "../ui/time-ago";
 import { CitedText } from "./cited-text";
 import { findPassage } from "./find-passage";
@@ -10,9 +11,6 @@ import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
 import { PlainTextView } from "./plain-text-view";
 
-/** Longer documents are shown as plain text: rendering them takes the browser seconds. */
-const MAX_FORMATTED_CHARS = 300_000;
-
 interface Props {
   document: Document;
   /** The range to highlight and scroll to. */
@@ -20,13 +18,13 @@ interface Props {
 }
 
 export function DocumentView({ document, passage }: Props): ReactNode {
-  const canFormat = isMarkdown(document.media_type) && document.text.length <= MAX_FORMATTED_CHARS;
+  const isFormattable = useMemo(() => isMarkdown(document.media_type) && canFormat(document.text), [document]);
   const [prefersPlainText, setPrefersPlainText] = useState(false);
   const found = useMemo(() => passage && findPassage(document.text, passage), [document.text, passage]);
   const range = found?.range ?? null;
   const targets = useMemo(() => linkTargets(document), [document]);
   const body = useRef<HTMLDivElement>(null);
-  const isPlainText = prefersPlainText || !canFormat;
+  const isPlainText = prefersPlainText || !isFormattable;
 
   useEffect(() => {
     body.current?.querySelector("mark")?.scrollIntoView({ block: "center" });
@@ -57,7 +55,7 @@ export function DocumentView({ document, passage }: Props): ReactNode {
           </p>
         )}
         {passage && found?.hasChanged && <ChangedNote text={passage.text} isGone={range === null} />}
-        {canFormat && (
+        {isFormattable && (
           <div className="switch" role="group" aria-label="View">
             <button
               type="button"
