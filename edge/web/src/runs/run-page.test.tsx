@@ -52,6 +52,11 @@ it("shows failures by reason, each with an example", () => {
   expect(text(<RunFailures run={makeRun()} />)).toBe("");
 });
 
+it("counts moved documents", () => {
+  const run = makeRun({ state: "succeeded", total: 9 }, { changed: 1, moved: 8 });
+  expect(text(<RunReport run={run} />)).toContain("0 changed 1 moved 8 removed 0");
+});
+
 it("shows the planned changes of a preview and the removals to approve", () => {
   const run = makeRun(
     { kind: "dry_run", state: "succeeded", total: 9, pending_removals: 30 },
