@@ -98,7 +98,7 @@ class Storage:
         return {str(key): str(id_) for key, id_ in self.rows(_LIVE)}
 
     def moves(self) -> list[tuple[str, str]]:
-        """Return the documents that the newest run has moved: old and new keys."""
+        """Return the documents that the newest run moves, even if it can't read them: old and new keys."""
         return [(str(old), str(key)) for old, key in self.rows(_MOVES)]
 
     def found_twice(self) -> list[str]:
@@ -137,7 +137,7 @@ def outages_ignored() -> Iterator[None]:
 _LIVE = "select key, id from headwater.documents where deleted_at is null"
 
 _MOVES = """
-    select from_key, key from headwater.run_items where action = 'moved' and state = 'done'
+    select from_key, key from headwater.run_items where action = 'moved'
       and run_id = (select id from headwater.runs order by created_at desc limit 1)
 """
 
