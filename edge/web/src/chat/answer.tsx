@@ -41,7 +41,7 @@ export const Answer = memo(function Answer({ message, isStreaming }: Props): Rea
       {state !== "complete" && <p className="note">{message.metadata?.notice ?? ENDINGS[state]}</p>}
       {!isStreaming && cited.length > 0 && (
         <section className="cited">
-          <h3 className="label">Sources</h3>
+          <h2 className="label">Sources</h2>
           <PassageList passages={cited} label="Sources" />
         </section>
       )}

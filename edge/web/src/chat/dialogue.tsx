@@ -49,6 +49,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
   return (
     <div className="dialogue">
       <div className="scroller" ref={scroller}>
+        {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
         <div className="thread" role="log" aria-label="Conversation">
           {messages.length === 0 && !problem && <EmptyChat />}
           {messages.map((message, index) =>
