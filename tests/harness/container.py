@@ -3,7 +3,7 @@
     python -m tests.harness.container '{"binds": [["/usr", "/usr"], …], "command": ["gunicorn", …], …}'
 
 The program is process 1 of its own process namespace, with an empty `/tmp`, without privileges. The network is the
-machine's. Needs root. SIGTERM is forwarded; the exit status is the program's, and if we die, it is killed.
+machine's. Needs root. SIGTERM is forwarded; the exit status is the program's. If we or our parent die, it is killed.
 """
 
 import ctypes
@@ -93,6 +93,7 @@ def _execute(container: Container, root: Path) -> None:
 
 def main() -> None:
     """Run a container and exit with its status."""
+    _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)  # also if the tests are killed
     container = Container(**json.loads(sys.argv[1]))
     with tempfile.TemporaryDirectory(prefix="container-") as root:
         _call("unshare", _CLONE_NEWPID)
