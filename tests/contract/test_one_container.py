@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -40,6 +40,9 @@ QUESTION = {
     "id": "c1",
     "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "When does the valve v077 open?"}]}],
 }
+DOCUMENTS = 160
+REQUEST_S = 3.0
+"""Seconds for a request of a slow repository, so that the collect outlasts the kills."""
 STOP_S = 10.0
 """Seconds between an engine's SIGTERM and SIGKILL."""
 # How each process is recognized among those of the container.
@@ -102,14 +105,14 @@ class Running:
         return [json.loads(line) for line in read_output(self.output).splitlines()]
 
     def wait_for_run(self, run: str) -> tuple[object, ...]:
-        """Wait until a run has ended; return its state and its numbers of documents, added ones and failed ones."""
+        """Wait until a run has ended; return its state, its numbers of documents and of added ones, and failures."""
         path = f"/api/runs/{run}"
         try:
             wait_until(lambda: self.get(path)["state"] != "running", 120)
         except AssertionError:
             raise AssertionError(f"{self.get(path)}\n{read_output(self.output)[-8000:]}") from None
         read = self.get(path)
-        return (read["state"], read["total"], read["counts"]["added"], read["counts"]["failed"])
+        return (read["state"], read["total"], read["counts"]["added"], read["failures"])
 
     def kill_and_wait(self, name: str) -> None:
         """Kill a part, and wait until another one is ready."""
@@ -199,29 +202,26 @@ def installation(postgres: Cluster, tmp_path: Path, request: pytest.FixtureReque
 
 
 class SlowRepository:
-    """A private repository whose server answers only as many requests as are allowed, unless it is open."""
+    """A private repository whose server waits before each answer while `is_slow` is set."""
 
     def __init__(self, server: git_server.Server) -> None:
         self.url = f"{server.url}/valves/.git"
-        self.allowed = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.opened.set()
+        self.is_slow = False
         server.answer = self._wait
 
     def _wait(self, _: object) -> bool:
-        while not self.opened.is_set() and not self.allowed.acquire(timeout=0.1):
-            pass
+        time.sleep(REQUEST_S if self.is_slow else 0)
         return False
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[SlowRepository]:
-    texts = {f"docs/{n:03}.md": f"# V{n:03}\n\nThe valve v{n:03} opens when the water rises.\n" for n in range(160)}
+    texts = {
+        f"docs/{n:03}.md": f"# V{n:03}\n\nThe valve v{n:03} opens when the water rises.\n" for n in range(DOCUMENTS)
+    }
     Repository(tmp_path / "repositories" / "valves").write(texts)
     with git_server.serve(tmp_path / "repositories", partial=True, token=TOKEN) as server:
-        repository = SlowRepository(server)
-        yield repository
-        repository.opened.set()
+        yield SlowRepository(server)
 
 
 def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
@@ -231,17 +231,16 @@ def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
         assert "<html" in httpx.get(running.url, trust_env=False).text
         new = {"kind": "git", "name": "valves", "config": {"url": repository.url}, "token": TOKEN}
         source = running.request("POST", "/api/sources", json=new).json()["id"]
-        repository.opened.clear()
+        repository.is_slow = True
         run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
         for name in PROCESSES:
-            repository.allowed.release(4)
+            assert running.get(f"/api/runs/{run}")["state"] == "running", f"the collect ended before {name} was killed"
             running.kill_and_wait(name)
-        assert running.get(f"/api/runs/{run}")["state"] == "running", "the collect ended before the last kill"
         running.kill()
-    repository.opened.set()
+    repository.is_slow = False
 
     with installation.started() as running:
-        assert running.wait_for_run(run) == ("succeeded", 160, 160, 0)
+        assert running.wait_for_run(run) == ("succeeded", DOCUMENTS, DOCUMENTS, [])
         assert running.get("/api/search", q="v077", k=1)["hits"][0]["title"] == "V077"
         events = parse_events(running.request("POST", "/api/chat", json=QUESTION).content)
         answer = "".join(event.part["delta"] for event in events if "delta" in event.part)
@@ -255,5 +254,5 @@ def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
     with restored.started() as running:
         assert running.get("/api/search", q="v077", k=1)["hits"][0]["title"] == "V077"
         run = running.request("POST", f"/api/sources/{source}/collect").json()["run_id"]
-        assert running.wait_for_run(run) == ("succeeded", 160, 0, 0)
+        assert running.wait_for_run(run) == ("succeeded", DOCUMENTS, 0, [])
         running.stop()
