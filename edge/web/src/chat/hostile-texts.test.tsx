@@ -1,13 +1,15 @@
+/** Hostile Markdown: what is formatted is formatted quickly, and what reads a text is linear. */
+
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
-import { AnswerText } from "../chat/answer-text";
-import { splitCitations } from "../chat/citations";
-import { sortPassages } from "../chat/message-parts";
-import { keepTex } from "../chat/tex";
 import { align } from "../document/highlight";
 import { findPassage } from "../document/find-passage";
 import { HOSTILE } from "../testing/hostile";
-import { canFormat } from "./can-format";
+import { canFormat } from "../ui/can-format";
+import { AnswerText } from "./answer-text";
+import { splitCitations } from "./citations";
+import { sortPassages } from "./message-parts";
+import { keepTex } from "./tex";
 
 const CHARS = 100_000;
 const PROSE = "A sentence with *emphasis*, `code` and a [link](https://example.com).\n\n".repeat(CHARS / 72);
