@@ -27,10 +27,12 @@ class _Page:
 
 def notes(words: Words, count: int) -> list[Note]:
     """Write a site: sections with posts and page bundles."""
-    sections = [name.replace(" ", "-") for name in words.names(max(2, count // 15))]
+    # No two pages have one name: `ref` by a bare name would be ambiguous.
+    names = [name.replace(" ", "-") for name in words.names(count)]
+    sections, names = names[: max(2, count // 15)], names[max(2, count // 15) :]
     pages = [_Page(f"content/{section}/_index.md", f"/{section}/") for section in sections]
-    for number, phrase in enumerate(words.names(count - len(pages))):
-        name, section = phrase.replace(" ", "-"), words.draw.choice(sections)
+    for number, name in enumerate(names):
+        section = words.draw.choice(sections)
         url = f"/{section}/{name}/"
         if number % 5 == 1:
             pages.append(_Page(f"content/{section}/{name}/index.md", url))
