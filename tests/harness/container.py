@@ -59,6 +59,8 @@ def _mount_all(container: Container, root: Path) -> None:
         _mount("--bind", container.root, root)
     else:
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
+    (root / "tmp").mkdir(exist_ok=True)
+    _mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", root / "tmp")  # first: the checkout may be in /tmp
     for source, target in container.binds:
         path = root / target.lstrip("/")
         if Path(source).is_dir():
@@ -68,12 +70,11 @@ def _mount_all(container: Container, root: Path) -> None:
             path.touch()
         _mount("--bind", source, path)
         _mount("-o", "remount,bind,ro", path)
-    for target in ("dev", "proc", "tmp", *(target.lstrip("/") for _, target in container.volumes)):
+    for target in ("dev", "proc", *(target.lstrip("/") for _, target in container.volumes)):
         (root / target).mkdir(exist_ok=True)
     _mount("-o", "remount,bind,ro", root)
     _mount("-t", "proc", "proc", root / "proc")
     _mount("--rbind", "/dev", root / "dev")
-    _mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", root / "tmp")
     for source, target in container.volumes:
         _mount("--bind", source, root / target.lstrip("/"))
 

@@ -235,7 +235,10 @@ def test_upload_contains_all_sources_and_no_build_products(tmp_path: Path) -> No
     # The part of it that is the images' build context.
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
     context = [path for path in uploaded if is_in_context(path, patterns)]
-    assert {path.split("/")[0] for path in context} == {"shared", "functions", "scripts"}
+    assert {path.split("/")[0] for path in context} == {
+        *("shared", "functions", "scripts"),
+        *("edge", "docs", "localcloud"),  # of the one container
+    }
 
 
 FLAGS = {"project": "acme-headwater", "region": "europe-west1", "domain": "ask.example.com", "database": "supabase"}

@@ -20,8 +20,7 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 from headwater.passages import excerpt
-from headwater.words.analysis import STEMMERS, query_words
-from headwater.words.languages import DEFAULT_LANGUAGE
+from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 
 if TYPE_CHECKING:
     from functions.chat.retrieval.bm25 import QueryWord, WordScores

@@ -15,8 +15,8 @@ from headwater.extensions.methods import load
 from headwater.parsers import Parser, check_parsed
 from headwater.passages import about, excerpt
 from headwater.processes.child import limit_memory
-from headwater.words.analysis import count_chunk_words
-from headwater.words.languages import DEFAULT_LANGUAGE, detect_language
+from headwater.words.analysis import DEFAULT_LANGUAGE, count_chunk_words
+from headwater.words.languages import detect_language
 
 
 class FileParser:

@@ -60,6 +60,9 @@ STEMMERS = {
 }
 """Snowball's stemmer of each language, by ISO 639-1 code. Words of other languages are not stemmed."""
 
+DEFAULT_LANGUAGE = "en"
+"""Language of texts whose language can't be detected."""
+
 _WITHOUT_SPACES = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer

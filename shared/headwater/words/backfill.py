@@ -5,8 +5,8 @@ from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.database.transactions import json_rows, owner_transaction
-from headwater.words.analysis import count_chunk_words, sparse_vector
-from headwater.words.languages import DEFAULT_LANGUAGE, MAX_CHARS, detect_language
+from headwater.words.analysis import DEFAULT_LANGUAGE, count_chunk_words, sparse_vector
+from headwater.words.languages import MAX_CHARS, detect_language
 
 DOCUMENTS = 200
 """Documents of one transaction."""

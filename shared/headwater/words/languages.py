@@ -12,8 +12,6 @@ from typing import Any
 
 from headwater.errors import ConfigError
 
-DEFAULT_LANGUAGE = "en"
-
 MAX_CHARS = 4_000
 """Characters of a text that are read."""
 

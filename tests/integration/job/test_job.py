@@ -95,7 +95,7 @@ def test_dry_run_prints_the_changes_and_makes_none(pipeline: Pipeline, repositor
     source = pipeline.add_source(repository.url)
     output = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run").communicate(timeout=60)[0]
     assert "added   d000.md" in output.splitlines()
-    assert "preview: 200 added, 0 changed, 0 removed" in output
+    assert "preview: 200 added, 0 changed, 0 moved, 0 removed, 0 unchanged" in output
     assert pipeline.rows("select count(*) from documents") == [(0,)]
     pipeline.start(source)
     conflict = run_job(pipeline, "collect", "--source", str(source.id), "--dry-run")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from functions.collection.chunking.chunk import CHUNKER_VERSION
 from tests.harness.paths import ROOT
 
 USE = """
@@ -46,4 +47,4 @@ def test_new_packages_add_a_kind_of_source_and_a_parser(tmp_path: Path) -> None:
     completed = subprocess.run(
         [sys.executable, "-P", "-c", USE], env=environment, check=True, capture_output=True, text=True, timeout=60
     )
-    assert json.loads(completed.stdout) == [["git", "hello"], "Ada", "3.1"]
+    assert json.loads(completed.stdout) == [["git", "hello"], "Ada", f"3.{CHUNKER_VERSION}"]

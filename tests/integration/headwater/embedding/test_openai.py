@@ -158,6 +158,8 @@ def test_key_that_a_provider_sends_back_is_in_no_error_and_no_log(capsys: pytest
         settings = Settings(database_url="unused", embedding_dim=8, embedding_timeout_s=5.0, **values)
         logs.configure("DEBUG", secrets=settings.secrets)
         embedder = Embedders(settings)("openai:small")
+        with pytest.raises(HeadwaterError):  # the first request imports modules; it may take the whole time limit
+            embedder.embed_documents(["words"])
         for place, response in RESPONSES.items():
             echoing.requests, echoing.response = 0, response
             with pytest.raises(HeadwaterError) as raised:
