@@ -131,6 +131,7 @@ class Tickets:
                 "lifetime_s": self.settings.dispatch_deadline_s,
                 "max_running": self.max_per_workspace(queue),
             }
+            tx.execute(_LOCK, {"queue": queue})
             return list(tx.execute(_ISSUE_TICKETS, values).scalars())
 
     def _send(self, ticket: Ticket, due: datetime | None) -> None:
@@ -182,6 +183,10 @@ def watchdog_due(now: datetime, period_s: float) -> datetime:
     half_s = period_s / 2
     return datetime.fromtimestamp((now.timestamp() // half_s + 2) * half_s, UTC)
 
+
+# Concurrent wakes issue one after another; otherwise each would issue what is missing. Not `try`: a wake must count the
+# steps that were committed after the other one had counted.
+_LOCK = sa.text("select pg_advisory_xact_lock(hashtext('headwater.tickets'), hashtext(:queue))")
 
 # One ticket per running or due step, up to the maximum, minus those outstanding. A running step counts, since it holds
 # the ticket that claimed it. Steps run by the job, or by a dead worker, have none, and none is issued for them: with no

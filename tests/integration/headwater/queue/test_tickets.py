@@ -4,6 +4,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.database.transactions import ALL_WORKSPACES, Database, owner_transaction
 from headwater.errors import UpstreamError
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import QUEUES, Tickets, watchdog_due
-from tests.harness.databases import FreshDatabase
+from tests.harness.databases import FreshDatabase, connected
 from tests.harness.localcloud import LOCATION, Cloud
+from tests.harness.stacks import wait_until
 from tests.harness.support import (
     OTHER_WORKSPACE,
     WORKSPACE,
@@ -61,6 +63,32 @@ def test_wake_limits_the_outstanding_tickets(cloud: Cloud, db: Database, tickets
         tickets.wake(QUEUES)
     watchdogs = 1
     assert (sent(cloud), sent(cloud, "embedding")) == (tickets.settings.max_tickets + watchdogs, 0)
+
+
+def test_concurrent_wakes_send_each_ticket_once(
+    cloud: Cloud, db: Database, database: FreshDatabase, tickets: Tickets
+) -> None:
+    add_steps(db, 1)
+    with ThreadPoolExecutor(1) as pool, connected(database.url) as elsewhere:
+        waking: list[Future[None]] = []
+
+        @sa.event.listens_for(db.engine, "after_cursor_execute")
+        def wake_before_the_commit(*details: Any) -> None:
+            if "insert into tickets" in details[2]:
+                waking.append(pool.submit(second.wake, ["collection"]))
+                wait_until(lambda: waking[0].done() or count_waiting(database))
+
+        with closing_client(Tickets(elsewhere, tickets.settings)) as second:
+            tickets.wake(["collection"])
+            waking[0].result()
+    watchdogs = 1
+    assert sent(cloud) == 1 + watchdogs
+
+
+def count_waiting(database: FreshDatabase) -> int:
+    """Count the transactions that wait for a lock of another one."""
+    with owner_transaction(database.admin_url) as tx:
+        return int(tx.execute(sa.text("select count(*) from pg_locks where not granted")).scalar_one())
 
 
 def test_running_steps_without_a_ticket_need_none(cloud: Cloud, db: Database, tickets: Tickets) -> None:
