@@ -221,7 +221,7 @@ def _translate_driver_errors() -> Iterator[None]:
             ) from error
         if _sqlstate(error) in _CONFLICT:
             raise DatabaseRefuses("Another request changed the same data at the same time. Try again.") from error
-        if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE:
+        if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE or _is_closed(error):
             raise DatabaseUnavailable(
                 f"The database refused the connection: {_short(error)}. Try again in a moment."
             ) from error
@@ -329,6 +329,14 @@ def _sqlstate(error: sa.exc.DBAPIError) -> str:
     """Return the SQLSTATE of pg8000's error fields, or an empty string."""
     first = error.orig.args[0] if error.orig is not None and error.orig.args else None
     return str(first.get("C", "")) if isinstance(first, dict) else ""
+
+
+def _is_closed(error: sa.exc.DBAPIError) -> bool:
+    """Return whether connecting failed because of `allow_connections false`.
+
+    Statements may fail with the same SQLSTATE, object not in prerequisite state.
+    """
+    return error.statement is None and _sqlstate(error) == "55000"
 
 
 def _short(error: sa.exc.DBAPIError) -> str:

@@ -17,6 +17,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
+from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, add_run, add_workspace
 
@@ -52,6 +53,24 @@ def test_missing_database_is_database_unavailable(database: FreshDatabase) -> No
     elsewhere = Database(database.url.replace(database.name, "nowhere"))
     with pytest.raises(DatabaseUnavailable), elsewhere.transaction(ALL_WORKSPACES):
         pass
+
+
+@pytest.mark.direct
+def test_database_that_accepts_no_connections_is_unavailable(
+    db: Database, database: FreshDatabase, postgres: Cluster
+) -> None:
+    db.close()
+    postgres.execute(f"alter database {database.name} allow_connections false")
+    try:
+        with pytest.raises(DatabaseUnavailable, match="not currently accepting"), db.transaction(ALL_WORKSPACES):
+            pass
+    finally:
+        postgres.execute(f"alter database {database.name} allow_connections true")
+
+
+def test_same_sqlstate_of_a_statement_is_no_unavailable_database(db: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError, match="55000"), db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("select lastval()"))
 
 
 @pytest.mark.parametrize(
