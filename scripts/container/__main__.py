@@ -8,7 +8,7 @@ headwater job COMMAND …  run a command of the job, such as `owner --subject SU
 
 import sys
 
-from scripts.container.init import become_init
+from scripts.container.init import accept_signals, become_init
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if not arguments:
         become_init()  # before the imports of the supervisor, which init doesn't need
+    accept_signals()
     from scripts.container.commands import health, job, link, serve
 
     match arguments:

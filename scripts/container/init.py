@@ -1,7 +1,7 @@
 """The first process of a container (PID 1): forwards signals to the supervisor and reaps processes without a parent.
 
 The kernel gives PID 1 no default signal handlers and every orphan of the container. When it ends, all other processes
-of the container are killed.
+of the container are killed. The script `headwater` has blocked the forwarded signals since its first instruction.
 """
 
 import os
@@ -16,10 +16,13 @@ def become_init() -> None:
     """Go on in a child process, and stay its init. Does nothing unless this process is PID 1."""
     if os.getpid() != 1:
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # until the child exists or has no handlers of ours
     child = os.fork()
     if child:
         _serve(child)
+
+
+def accept_signals() -> None:
+    """Unblock the signals that the script `headwater` has blocked."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
 
 
@@ -32,7 +35,7 @@ def _serve(child: int) -> None:
 
     for number in FORWARDED:
         signal.signal(number, forward)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    accept_signals()
     while True:
         pid, status = os.wait()
         if pid == child:

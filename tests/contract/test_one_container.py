@@ -224,6 +224,24 @@ def repository(tmp_path: Path) -> Iterator[SlowRepository]:
         yield SlowRepository(server)
 
 
+def test_signal_before_the_handlers_exist_stops_the_container(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The kernel drops signals that process 1 doesn't handle, so the engine would have to kill it."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    with (
+        image("all", built=request.config.getoption("--built-images")) as each,
+        each.started({"DATABASE_ADMIN_URL": "postgresql://nowhere.test/kb"}, volume=volume) as (process, output),
+    ):
+        first = 0
+        deadline = time.monotonic() + 60
+        # Without pauses: Python has handlers within milliseconds.
+        while not first or not Path(f"/proc/{first}/cmdline").read_bytes().startswith(b"python\0"):
+            assert time.monotonic() < deadline, read_output(output)
+            first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text() or 0)
+        os.kill(first, signal.SIGTERM)
+        assert process.wait(STOP_S) in (0, 128 + signal.SIGTERM), read_output(output)
+
+
 def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
     installation: Installation, repository: SlowRepository, postgres: Cluster, tmp_path: Path
 ) -> None:
