@@ -11,6 +11,9 @@ import { InvalidToken, misconfigured, verifyToken } from "./verify-token";
  */
 export type Caller = { readonly kind: "local" } | { readonly kind: "user" | "key"; readonly id: string };
 
+/** True on a laptop and in the one container, whose data folders have different paths. */
+const LOCAL_ADVICE = "Send the token in the file `token` of the data folder";
+
 /** Identify a caller among all others, for what is counted by caller. */
 export function callerKey(caller: Caller): string {
   return caller.kind === "local" ? "local" : `${caller.kind} ${caller.id}`;
@@ -33,7 +36,7 @@ export async function authenticate(request: Request, env: Env): Promise<Caller> 
   const isLocal = env.AUTH_MODE === "local";
   if (!isLocal && env.AUTH_MODE !== "jwt") throw misconfigured("AUTH_MODE must be `local` or `jwt`");
   const header = request.headers.get("Authorization");
-  const advice = isLocal ? "Send the token in .headwater/token" : "Send a token or an API key";
+  const advice = isLocal ? LOCAL_ADVICE : "Send a token or an API key";
   if (header === null) throw new Unauthorized(`${advice}: \`Authorization: Bearer …\`.`, false);
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   if (token === undefined) throw invalid("The Authorization header must have the form `Bearer …`.");
@@ -46,7 +49,7 @@ async function authenticateLocal(token: string, env: Env): Promise<Caller> {
   if (expected === undefined) throw misconfigured("AUTH_MODE=local requires LOCAL_TOKEN");
   // Of hashes, so that the time of the comparison says nothing about the token or its length.
   if ((await sha256(token)) !== (await sha256(expected))) {
-    throw invalid("The token is not that of this installation. Send the one in .headwater/token.");
+    throw invalid(`The token is not that of this installation. ${LOCAL_ADVICE}.`);
   }
   return { kind: "local" };
 }

@@ -52,11 +52,12 @@ class Auth:
 
     def _check_local(self, request: flask.Request) -> Caller:
         self._check_origin(request)
-        token, expected = read_token(request, "Send the token in .headwater/token"), self.settings.local_token
+        advice = "Send the token in the file `token` of the data folder"
+        token, expected = read_token(request, advice), self.settings.local_token
         if not expected:
             raise Unauthorized("LOCAL_TOKEN is not set, so AUTH_MODE=local accepts no request. `scripts/dev` sets it.")
         if not hmac.compare_digest(token.encode(), expected.encode()):
-            raise Unauthorized("The token is not that of this installation. Send the one in .headwater/token.")
+            raise Unauthorized(f"The token is not that of this installation. {advice}.")
         return Caller(self.settings.local_workspace_id, LOCAL, "owner")
 
     def _check_origin(self, request: flask.Request) -> None:

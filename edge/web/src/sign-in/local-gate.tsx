@@ -66,11 +66,12 @@ function LocalTokenPage(): ReactNode {
         )}
         <p>
           <code>scripts/dev</code> printed a link after <code>ready</code>. <code>scripts/dev --link</code> prints it
-          again. It contains a token that keeps other users of this machine and other web pages out.
+          again; in a container, <code>headwater link</code> does. It contains a token that keeps other users of this
+          machine and other web pages out.
         </p>
         <KeyForm
           label="Link or token"
-          hint="The token is in the data folder: `.headwater/token`"
+          hint="The token is in the file `token` of the data folder"
           submit="Open Headwater"
           read={(pasted) => tokenOf(pasted) ?? pasted}
           onAccepted={openWith}

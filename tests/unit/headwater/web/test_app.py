@@ -191,7 +191,7 @@ def test_local_mode_rejects_other_peers() -> None:
 )
 def test_local_mode_requires_its_token(authorization: str) -> None:
     problem = problem_of(client().get(THING, headers={"Authorization": authorization}), 401)
-    assert ".headwater/token" in problem["detail"]
+    assert "the file `token` of the data folder" in problem["detail"]
     assert client().get(THING, headers={"Authorization": f"bearer {LOCAL_TOKEN}"}).status_code == 200
 
 
