@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headwater import tracing
 from headwater.database.copy import copy_binary
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
@@ -80,7 +81,8 @@ class Embed:
             return Vectors(gathered.model_id, gathered.hashes, None)
         embedder = self.embedder(gathered.model)
         try:
-            vectors = embedder.embed_documents(gathered.texts)
+            with tracing.embedding_span(gathered.model, len(gathered.texts)):
+                vectors = embedder.embed_documents(gathered.texts)
         except SystemicError:
             raise
         except PermanentError as error:

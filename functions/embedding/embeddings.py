@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from headwater import tracing
 from headwater.embedding.base import Embedder
 from headwater.embedding.openai import is_hosted
 from headwater.errors import BadRequest, NotFound, UnprocessableContent
@@ -73,7 +74,8 @@ def create_embeddings(request: EmbeddingsRequest, embedder: Embedder) -> Embeddi
         raise BadRequest(f"dimensions: {embedder.name} has {embedder.dim} dimensions, not {request.dimensions}.")
     texts = _texts(request.input)
     counts = _token_counts(texts, embedder)
-    vectors = embedder.embed_documents(texts)
+    with tracing.embedding_span(embedder.name, len(texts)):
+        vectors = embedder.embed_documents(texts)
     encode = _as_base64 if request.encoding_format == "base64" else _as_numbers
     return EmbeddingsResponse(
         data=[Embedding(index=index, embedding=encode(vector)) for index, vector in enumerate(vectors)],

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from functions.job.keys import add_keys_command
 from functions.job.owner import add_owner_command
-from headwater import logs
+from headwater import logs, tracing
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
 
@@ -36,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
         service = settings.cloud_run_job or "job"
         logs.configure(level, options.log_stream, service=service, secrets=settings.secrets)
         logs.trace.set(logs.new_trace(settings.google_cloud_project))
-        code: int = options.run(settings, options)
+        tracing.configure(settings, service)
+        with tracing.root_span("job"):
+            code: int = options.run(settings, options)
     except HeadwaterError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1

@@ -178,6 +178,15 @@ class Settings:
     )
     cloud_run_task_count: int = _setting("Set by Cloud Run in a job: the number of job workers.", 1)
     log_level: str = _setting("`DEBUG`, `INFO`, `WARNING` or `ERROR`.", "INFO")
+    otel_exporter_otlp_endpoint: str = _setting(
+        "Base URL of an OpenTelemetry collector (OTLP over HTTP) that receives traces. Empty for no traces.", ""
+    )
+    otel_exporter_otlp_headers: str = _setting(
+        "Headers for the collector: `name=value`, separated by commas.", "", secret=True
+    )
+    otel_traces_sampler: str = _setting("OpenTelemetry's name of a sampler.", "parentbased_always_on")
+    otel_traces_sampler_arg: str = _setting("The sampler's argument, such as a share from 0 to 1.", "")
+    otel_sdk_disabled: bool = _setting("Switches traces off.", False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -186,6 +195,11 @@ class Settings:
         found = [value for is_secret, value in values if is_secret]
         found += [unquote(password) for _, value in values for password in _URL_PASSWORD.findall(value)]
         return tuple(secret for secret in found if len(secret) >= _MIN_SECRET_CHARS)
+
+    @property
+    def traces_are_on(self) -> bool:
+        """Whether spans are exported."""
+        return bool(self.otel_exporter_otlp_endpoint) and not self.otel_sdk_disabled
 
     @property
     def on_cloud_run(self) -> bool:
@@ -227,6 +241,8 @@ def _find_problems(settings: Settings) -> list[str]:
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         problems.append(f"LOG_LEVEL: {settings.log_level!r} is not supported. Use DEBUG, INFO, WARNING or ERROR")
     problems += _find_auth_problems(settings)
+    if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
+        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
     if settings.fetch_file_urls and settings.on_cloud_run:
         problems.append("FETCH_FILE_URLS: not supported on Cloud Run")
     if not settings.worker_budget_s < settings.dispatch_deadline_s:
@@ -270,6 +286,14 @@ def _is_secure(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+    except ValueError:
+        return False
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
 

@@ -48,6 +48,13 @@ describe("upstreamHeaders", () => {
     expect(headers.get("x-forwarded-proto")).toBe("http");
   });
 
+  it("sets traceparent, and drops the client's if it is invalid", () => {
+    const valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    expect(forwarded({ traceparent: valid }).get("traceparent")).toBe(valid);
+    expect(forwarded({ traceparent: "forged" }).get("traceparent")).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    expect(forwarded({ tracestate: "a=b" }).get("tracestate")).toBeNull();
+  });
+
   it("sets X-Forwarded-For to the address that Cloudflare reports", () => {
     const headers = forwarded({ "CF-Connecting-IP": "192.0.2.7", "X-Forwarded-For": "10.0.0.1" });
     expect(headers.get("x-forwarded-for")).toBe("192.0.2.7");

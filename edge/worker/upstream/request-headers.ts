@@ -2,6 +2,7 @@
 
 import { pickHeaders } from "../http/pick-headers";
 import { REQUEST_ID } from "../http/request-id";
+import { TRACEPARENT, traceparentOf } from "../http/traceparent";
 
 /**
  * The client's headers that are forwarded: those that the functions read (a test compares them), and two for their logs.
@@ -39,5 +40,6 @@ export function upstreamHeaders(request: Request, requestId: string, googleIdTok
   if (address !== null) headers.set("X-Forwarded-For", address);
   if (googleIdToken !== null) headers.set("X-Serverless-Authorization", `Bearer ${googleIdToken}`);
   headers.set(REQUEST_ID, requestId);
+  headers.set(TRACEPARENT, traceparentOf(request.headers));
   return headers;
 }

@@ -39,6 +39,7 @@ from functions.chat.streams.ui_message_stream import (
     TextStart,
 )
 from functions.chat.streams.writer import AnswerCut
+from headwater import tracing
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 
 PASSAGES = 8
@@ -86,7 +87,8 @@ def compose(
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    pieces = split_thoughts(model.answer(ModelInput(question.text, query, question.history, passages)))
+    answer = model.answer(ModelInput(question.text, query, question.history, passages))
+    pieces = split_thoughts(tracing.trace_pieces(answer, model.name))
     parts = _AnswerParts(citations)
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
         try:

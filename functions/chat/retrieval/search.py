@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.fusion import fuse
+from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
@@ -99,9 +100,13 @@ class Search:
 
         Uses words alone until vectors exist. Of chunks with the same text, only the best is returned.
         """
-        with self.database.transaction(workspace_id) as tx:
+        with tracing.span("search"):
+            return self._search(workspace_id, query, k, source_id)
+
+    def _search(self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None) -> list[Passage]:
+        with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
-        vector = None if target.model is None else halfvec(self.embedder(target.model).embed_query(query).tolist())
+        vector = None if target.model is None else self._embed(target.model, query)
         values = {
             "workspace_id": workspace_id,
             "source_id": source_id,
@@ -112,9 +117,13 @@ class Search:
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
         words = weigh_words(query, target.languages or [DEFAULT_LANGUAGE], target.stop_words)
-        with self.database.transaction(workspace_id, snapshot=True) as tx:
+        with tracing.database_span("find passages"), self.database.transaction(workspace_id, snapshot=True) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
             return _fused(tx, values, dense, words, k)
+
+    def _embed(self, model: str, query: str) -> str:
+        with tracing.embedding_span(model, 1):
+            return halfvec(self.embedder(model).embed_query(query).tolist())
 
     def check(self) -> None:
         """Embed a query with the active model and run each statement of a search, in a workspace without documents."""

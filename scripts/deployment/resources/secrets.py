@@ -60,7 +60,10 @@ def secrets(installation: Installation) -> list[Secret]:
         required.append(Secret("AUTH_SECRET", (*_ALL_READERS, *deployers)))
     if deployers:
         required.append(Secret("CLOUDFLARE_API_TOKEN", deployers))
-    return required + _model_keys(dict(installation.settings))
+    settings = dict(installation.settings)
+    if settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").startswith("https://"):
+        required.append(Secret("OTEL_EXPORTER_OTLP_HEADERS", _ALL_READERS))
+    return required + _model_keys(settings)
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:

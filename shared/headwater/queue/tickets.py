@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater import logs
+from headwater import logs, tracing
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import UpstreamError
@@ -142,13 +142,16 @@ class Tickets:
 
         transient = (exceptions.ServerError, exceptions.TooManyRequests, TransportError, RequestException)
         retry = Retry(predicate=if_exception_type(*transient), initial=0.2, maximum=2.0, timeout=self.send_timeout_s)
-        try:
-            with within(self.send_timeout_s):
-                self._client.create_task(request=self._request(ticket, due), retry=retry, timeout=self.send_timeout_s)
-        except exceptions.Conflict:
-            return  # an earlier attempt of this send has arrived, or this watchdog is scheduled already
-        except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
-            raise UpstreamError(f"Cloud Tasks rejected the ticket or can't be reached: {quote(error, 300)}") from error
+        with tracing.span(f"send {ticket.queue}", kind="producer"):
+            try:
+                request = self._request(ticket, due)
+                with within(self.send_timeout_s):
+                    self._client.create_task(request=request, retry=retry, timeout=self.send_timeout_s)
+            except exceptions.Conflict:
+                return  # an earlier attempt of this send has arrived, or this watchdog is scheduled already
+            except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
+                message = f"Cloud Tasks rejected the ticket or can't be reached: {quote(error, 300)}"
+                raise UpstreamError(message) from error
 
     def _request(self, ticket: Ticket, due: datetime | None) -> dict[str, Any]:
         settings = self.settings
@@ -166,6 +169,8 @@ class Tickets:
         }
         if due:
             task["schedule_time"] = due
+        if (traceparent := tracing.current_traceparent()) and not ticket.watch:
+            task["http_request"]["headers"]["traceparent"] = traceparent
         return {"parent": parent, "task": task}
 
     @cached_property

@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.engine import Connection
 
-from headwater import logs
+from headwater import logs, tracing
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database, replace_unstorable
 from headwater.errors import DatabaseRefuses, DatabaseUnavailable, LeaseLost, UpstreamError
@@ -131,6 +131,11 @@ class Worker:
 
     def run(self, step: Step) -> None:
         """Run one claimed step: complete it, schedule a retry, or fail it. The caller adds the `finish` step."""
+        ids = {"headwater.run_id": str(step.run_id), "headwater.step_id": str(step.id)}
+        with tracing.span(f"step {step.kind}", {**ids, "headwater.attempt": step.attempt}):
+            self._run(step)
+
+    def _run(self, step: Step) -> None:
         started = time.monotonic()
         handler = self.handlers[step.kind]
         try:
@@ -211,6 +216,7 @@ class Worker:
             now=datetime.now(UTC),
             random=random.random(),  # noqa: S311
         )
+        tracing.fail_current(error)
         logs.event("step.failed", severity=30, error=error, decision=type(decision).__name__, **_log_fields(step))
         try:
             if isinstance(decision, Retry):

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +21,7 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.exceptions import NotFound as WerkzeugNotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from headwater import errors, logs
+from headwater import errors, logs, tracing
 from headwater.auth.authorize import Access, Auth
 from headwater.auth.callers import Caller, RequiredScope
 from headwater.config import Settings
@@ -140,21 +140,25 @@ class App:
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         name = settings.k_service or service
         logs.configure(settings.log_level, service=name, version=settings.k_revision, secrets=settings.secrets)
+        tracing.configure(settings, service)
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Handle a request; errors before the first byte become problem details."""
         started = time.monotonic()
         request_id = _request_id(request)
         logs.request_id.set(request_id)
-        logs.trace.set(_trace(request, self.settings.google_cloud_project))
+        traceparent = request.headers.get("traceparent", "")
+        logs.trace.set(_trace(request, traceparent, self.settings.google_cloud_project))
+        span = _start_span(request, traceparent, request_id)
         try:
-            response = self._handle(request, request_id)
+            response = self._handle(request, request_id, span)
         except errors.HeadwaterError as error:
             response = problem_response(error, request_id)
             if response.status_code >= 500:
                 logs.event("request.failed", severity=30, error=error)
         except Exception as error:  # noqa: BLE001 - the boundary: any other error is logged and answered with 500
             response = problem_response(error, request_id)
+            span.fail(type(error).__name__)
             logs.event("request.crashed", severity=40, error=error)
         response.headers["X-Request-Id"] = request_id
         self._allow_origin(request, response)
@@ -167,6 +171,7 @@ class App:
                 status=response.status_code,
                 duration_ms=round((time.monotonic() - started) * 1000, 1),
             )
+        _end_span(span, response)
         return response
 
     def _ready(self, _: Call) -> dict[str, str]:
@@ -178,10 +183,12 @@ class App:
         self._self_test()
         return {"status": "passed", "service": self.service}
 
-    def _handle(self, request: flask.Request, request_id: str) -> flask.Response:
+    def _handle(self, request: flask.Request, request_id: str, span: tracing.Span) -> flask.Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return flask.Response(status=204)
         route, path = self._match(request)
+        span.rename(f"{route.method} {route.path}")
+        span.set({"http.route": route.path})
         if route.streams or route.is_long:
             return self._handle_long(route, self._decode(route, path, request, request_id))
         with nullcontext() if route.access == "public" else self._short_requests:
@@ -310,8 +317,48 @@ def _request_id(request: flask.Request) -> str:
     return given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
 
 
-def _trace(request: flask.Request, project: str) -> str:
-    """Return the trace of `X-Cloud-Trace-Context: TRACE/SPAN;o=1` in Cloud Logging's form, or a new one."""
-    trace_id = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
+def _start_span(request: flask.Request, traceparent: str, request_id: str) -> tracing.Span:
+    """Start a request's span. Heartbeats and preflight requests have none."""
+    if request.path == "/heartbeat" or request.method == "OPTIONS":
+        tracing.no_request()
+        return tracing.Span()
+    span = tracing.start_request("request", traceparent)
+    span.set({"http.request.method": request.method, "headwater.request_id": request_id})
+    return span
+
+
+def _end_span(span: tracing.Span, response: flask.Response) -> None:
+    """End a request's span and export it: before the response, or before the end of a streamed response.
+
+    After the response, Cloud Run may suspend the instance.
+    """
+    span.set({"http.response.status_code": response.status_code})
+    if response.status_code >= 500:
+        span.fail(str(response.status_code))
+    if not span.traceparent:
+        return
+    if not response.is_streamed:
+        span.end()
+        tracing.flush()
+        return
+    response.response = _end_after(response.response, span)
+    response.call_on_close(span.end)  # if the client goes before the first byte
+
+
+def _end_after(body: Iterable[Any], span: tracing.Span) -> Iterator[Any]:
+    try:
+        yield from body
+    finally:
+        span.end()
+        tracing.flush()
+
+
+def _trace(request: flask.Request, traceparent: str, project: str) -> str:
+    """Return the request's trace in Cloud Logging's form: of `traceparent`, of Cloud Run's own header, or a new one.
+
+    Cloud Run's header is `X-Cloud-Trace-Context: TRACE/SPAN;o=1`.
+    """
+    cloud_run = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
+    trace_id = tracing.trace_id_of(traceparent) or cloud_run
     is_valid = re.fullmatch(r"[0-9a-f]{32}", trace_id)
     return f"projects/{project}/traces/{trace_id}" if is_valid else logs.new_trace(project)

@@ -25,7 +25,7 @@ NOT_FORWARDED = {
     "Access-Control-Request-Method",  # the Worker answers preflight requests
     "X-Cloud-Trace-Context",  # set by Cloud Run
 }
-SET_BY_WORKER = {"X-Forwarded-Host", "X-Request-Id", "X-Serverless-Authorization"}
+SET_BY_WORKER = {"X-Forwarded-Host", "X-Request-Id", "X-Serverless-Authorization", "traceparent"}
 
 
 def worker_numbers() -> dict[str, int]:

@@ -31,6 +31,18 @@ def test_provider_keys_are_readable_by_the_users_of_the_models() -> None:
     assert hosted["OPENAI_API_KEY"] == ("chat", "embedding", "job")
 
 
+def test_collector_on_the_internet_has_secret_headers() -> None:
+    def asked(endpoint: str) -> bool:
+        settings = (("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),)
+        return "OTEL_EXPORTER_OTLP_HEADERS" in readers(replace(SUPABASE, settings=settings))
+
+    assert [asked(endpoint) for endpoint in ("https://otlp.example", "http://10.0.0.7:4318", "")] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_secrets_without_a_version_get_one() -> None:
     state = CloudState(secrets={"headwater-secret-key": {}}, versions={"headwater-database-url": "3"})
     written = [line.split(" --")[0] for line in lines(plan_secrets(SUPABASE, state)) if "data-file" in line]
