@@ -58,6 +58,12 @@ class RunningStack:
         """The header with the token."""
         return {"Authorization": f"Bearer {self.token}"}
 
+    @property
+    def secrets(self) -> set[str]:
+        """The token, the passwords and the key of the data folder."""
+        stored = json.loads((self.data / "secrets.json").read_text())
+        return {self.token, (self.data / "pg" / "password").read_text(), *stored.values()}
+
     def family(self) -> list[psutil.Process]:
         """Return all descendants of the supervisor."""
         return list(psutil.Process(self.supervisor.pid).children(recursive=True))

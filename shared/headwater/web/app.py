@@ -113,7 +113,8 @@ class App:
     """A function's routes plus `/heartbeat`, `/ready` and `/self-test`; call it with a flask request.
 
     `self_test` does what the function does, on data of its own that it doesn't keep, and raises if that fails. The
-    smoke test of a release requests it.
+    smoke test of a release requests it. On a laptop it requires the token: web pages and other users could run up a
+    hosted model's bill.
     """
 
     def __init__(
@@ -127,11 +128,12 @@ class App:
         self.service = service
         self.settings = settings
         self.auth = Auth(settings, database, service)
+        self_test_access: Access = "reader" if settings.auth_mode == "local" else "public"
         self.routes = [
             *routes,
             Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
             Route("GET", "/ready", self._ready, "Database, schema and role are ready", access="public"),
-            Route("GET", "/self-test", self._run_self_test, "The function works", access="public"),
+            Route("GET", "/self-test", self._run_self_test, "The function works", access=self_test_access),
         ]
         self._check_ready = database.check_ready
         self._self_test = self_test
