@@ -63,8 +63,13 @@ class Span:
 
     def end(self) -> None:
         """End the span. Ending it again has no effect."""
-        if self._span and self._span.is_recording():
+        if self.is_recorded:
             self._span.end()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the span will be exported: traces are on, it is sampled, and it has not ended."""
+        return self._span is not None and self._span.is_recording()
 
     @property
     def traceparent(self) -> str:
@@ -82,8 +87,12 @@ _NONE: Attributes = {}
 def configure(settings: Settings, service: str) -> None:
     """Export the spans of this process, if the settings say so. Call it after a fork; later calls have no effect."""
     global _tracing  # noqa: PLW0603 - one for the process, like logging
-    if settings.traces_are_on and _tracing is None:
+    if not settings.traces_are_on or _tracing is not None:
+        return
+    try:
         _tracing = Tracing(settings, service)
+    except Exception as error:  # noqa: BLE001 - the SDK reads variables of its own; the function works without traces
+        logs.event("traces.not_started", severity=40, error=error)
 
 
 def trace_id_of(traceparent: str) -> str:

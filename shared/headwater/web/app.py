@@ -190,7 +190,7 @@ class App:
             return flask.Response(status=204)
         route, path = self._match(request)
         span.rename(f"{route.method} {route.path}")
-        span.set({"http.route": route.path})
+        span.set({"http.request.method": route.method, "http.route": route.path})
         if route.streams or route.is_long:
             return self._handle_long(route, self._decode(route, path, request, request_id))
         with nullcontext() if route.access == "public" else self._short_requests:
@@ -325,7 +325,7 @@ def _start_span(request: flask.Request, traceparent: str, request_id: str) -> tr
         tracing.no_request()
         return tracing.Span()
     span = tracing.start_request("request", traceparent)
-    span.set({"http.request.method": request.method, "headwater.request_id": request_id})
+    span.set({"headwater.request_id": request_id})
     return span
 
 
@@ -337,7 +337,7 @@ def _end_span(span: tracing.Span, response: flask.Response) -> None:
     span.set({"http.response.status_code": response.status_code})
     if response.status_code >= 500:
         span.fail(str(response.status_code))
-    if not span.traceparent:
+    if not span.is_recorded:
         return
     if not response.is_streamed:
         span.end()

@@ -36,11 +36,8 @@ def test_collector_on_the_internet_has_secret_headers() -> None:
         settings = (("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),)
         return "OTEL_EXPORTER_OTLP_HEADERS" in readers(replace(SUPABASE, settings=settings))
 
-    assert [asked(endpoint) for endpoint in ("https://otlp.example", "http://10.0.0.7:4318", "")] == [
-        True,
-        False,
-        False,
-    ]
+    assert asked("https://otlp.example")
+    assert not asked("http://10.0.0.7:4318")
 
 
 def test_secrets_without_a_version_get_one() -> None:
