@@ -15,11 +15,13 @@ _LINES = re.compile(
     r"(?:^[ \t]*[A-Za-z0-9+/]{60,100}[ \t]*\n){17,}(?:^[ \t]*[A-Za-z0-9+/]{1,100}={0,2}[ \t]*$)?", re.MULTILINE
 )
 """Lines of Base64, as in certificates and e-mails, with at least as many characters as a run."""
+_LONG_LINE = re.compile(r"\n[ \t]*[A-Za-z0-9+/]{60}")
+"""One of these lines, not at the start of a text. Texts without one, nearly all, are searched no further."""
 
 
 def hide_encoded_data(text: str, markup: Sequence[Range], warnings: list[str]) -> tuple[Range, ...]:
     """Add the ranges of encoded data to those of markup, with a warning. Both are in order, and so is the result."""
-    found = sorted((*_find_runs(text), *(match.span() for match in _LINES.finditer(text))))
+    found = sorted((*_find_runs(text), *_find_lines(text)))
     if not found:
         return tuple(markup)
     size = sum(end - start for start, end in found)
@@ -39,6 +41,11 @@ def _find_runs(text: str) -> Iterator[Range]:
         for match in _RUN.finditer(text, start, end):
             prefix = _PREFIX.search(text, max(start, match.start() - 110), match.start())
             yield prefix.start() if prefix else match.start(), match.end()
+
+
+def _find_lines(text: str) -> Iterator[Range]:
+    if _LONG_LINE.search(text):
+        yield from (match.span() for match in _LINES.finditer(text))
 
 
 def _long_lines(text: str) -> Iterator[Range]:

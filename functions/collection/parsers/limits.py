@@ -122,6 +122,8 @@ def _shorten_path(path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, str):
+        return False
     if isinstance(value, Mapping):
         value = list(value.values())
     return isinstance(value, list | tuple) and (levels == 0 or any(_is_deeper(item, levels - 1) for item in value))

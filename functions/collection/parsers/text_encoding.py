@@ -40,8 +40,9 @@ def decode_text(content: bytes) -> tuple[str, list[str]]:
             _refuse_unreadable(text.count("\ufffd"), len(text), "UTF-16")
             warnings.append(f"not valid UTF-16: replaced unreadable characters, first at character {at}")
     else:
-        _refuse_utf_16(content[:_HEAD_BYTES])
-        _refuse_nul(content.find(b"\0"), "offset")
+        if (at := content.find(b"\0")) >= 0:
+            _refuse_utf_16(content[:_HEAD_BYTES])
+            _refuse_nul(at, "offset")
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:

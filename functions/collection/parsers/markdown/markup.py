@@ -6,25 +6,26 @@ time: the parts of its pattern that repeat can't run across the beginning of its
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 Range = tuple[int, int]
 
 LONG_ADDRESS_CHARS = 200
 """Addresses of this length are left out of what is embedded and shown."""
 
-_CODE = "\ufdd5"
-"""Stands for each character of code while the rest is searched."""
+_CODE = "\0"
+"""Stands for each character of code while the rest is searched. No text contains it, and ASCII is searched fastest."""
 
-_HTML_NAME = re.compile(
-    "a|abbr|address|article|aside|audio|b|base|bdi|bdo|big|blockquote|br|button|canvas|caption|center|cite|code|col"
-    "|colgroup|data|dd|del|details|dfn|dialog|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]"
-    "|head|header|hr|html|i|iframe|img|input|ins|kbd|label|legend|li|link|main|map|mark|math|menu|meta|nav|noscript"
-    "|object|ol|optgroup|option|p|param|path|picture|pre|q|rp|rt|ruby|s|samp|script|section|select|slot|small|source"
-    "|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|template|textarea|tfoot|th|thead|time|tr|track|tt"
-    "|u|ul|var|video|wbr",
-    re.IGNORECASE,
+_HTML = (
+    "a abbr address article aside audio b base bdi bdo big blockquote br button canvas caption center cite code col "
+    "colgroup data dd del details dfn dialog div dl dt em embed fieldset figcaption figure font footer form h1 h2 "
+    "h3 h4 h5 h6 head header hr html i iframe img input ins kbd label legend li link main map mark math menu meta "
+    "nav noscript object ol optgroup option p param path picture pre q rp rt ruby s samp script section select slot "
+    "small source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time "
+    "tr track tt u ul var video wbr"
 )
+_HTML_NAMES = frozenset(_HTML.split())
 
 
 class Pair(NamedTuple):
@@ -63,13 +64,15 @@ _COMMENTS = (
 )
 """What has neither headings nor links for a reader."""
 
+_NOT_MARKDOWN = re.compile(r" |\{[{%]|\[\[")  # in a link's target
+
 
 def _keep_of_link(match: re.Match[str]) -> Sequence[Range] | None:
     """Keep only the label of a link if its target is long, has spaces or a title, or isn't Markdown's."""
-    target = match[2]
-    if not match[1].strip():
+    label, target = match.groups()
+    if not label.strip():
         return []
-    is_plain = len(target) < LONG_ADDRESS_CHARS and not any(sign in target for sign in (" ", "{{", "{%", "[["))
+    is_plain = len(target) < LONG_ADDRESS_CHARS and not _NOT_MARKDOWN.search(target)
     return None if is_plain else [match.span(1)]
 
 
@@ -90,7 +93,7 @@ def _keep_of_tag(match: re.Match[str]) -> Sequence[Range] | None:
     """Keep what is no tag of HTML and no component, such as `<name>` and `List<String>`."""
     name, attributes = match[1], match[2]
     is_component = name[0].isupper() and match.string[match.start() + 1] == "/"
-    is_tag = _HTML_NAME.fullmatch(name) or is_component or "=" in attributes or attributes.endswith("/")
+    is_tag = name.lower() in _HTML_NAMES or is_component or "=" in attributes or attributes.endswith("/")
     return [] if is_tag else None
 
 
@@ -133,7 +136,7 @@ _RULES = (
     Rule("[!", re.compile(r"(\n[ \t]*+>[ \t>]*+)\[!\w+\][-+]?")),
     Rule(" ^", re.compile(r" \^[A-Za-z0-9-]+(?=\n|\Z)")),
     Rule("==", re.compile(r"(?<![=\w])==(?=[^\s=])([^=\n]+)==(?![=\w])")),
-    Rule("++", re.compile(r"(?<![+\w])\+\+([a-z][\w-]*(?:\+[\w-]+)*)\+\+(?![+\w])")),
+    Rule("++", re.compile(r"\+\+(?<![+\w]\+\+)([a-z][\w-]*(?:\+[\w-]+)*)\+\+(?![+\w])")),
     Rule(":: ", re.compile(r"(\n[ \t]*+(?:[-*][ \t]+)?)[A-Za-z][\w-]*::[ \t][^\n]*")),
     Rule("((", re.compile(r"\(\([0-9a-f]{8}-[0-9a-f-]{27}\)\)")),
     Rule("[#", re.compile(r"\[#[A-C]\] ?")),
@@ -145,15 +148,28 @@ _RULES = (
     Rule("--8<--", re.compile(_PREFIX + r"-+8<-+[^\n]*")),
     Rule("<<<", re.compile(_PREFIX + r"<<<[ \t]*@?[^\n]*")),
     # Links with long or generated targets, and HTML.
-    Rule("](", re.compile(r"!?\[([^\[\]\n]*+)\]\(((?:[^()\n]++|\([^()\n]*+\))*)\)"), _keep_of_link),
+    Rule("](", re.compile(r"(?:!\[|\[)([^\[\]\n]*+)\]\(([^()\n]*+(?:\([^()\n]*+\)[^()\n]*+)*)\)"), _keep_of_link),
     Rule("<http", re.compile(rf"<https?://[^\s<>]{{{LONG_ADDRESS_CHARS},}}+>")),
     Rule("http", re.compile(rf"https?://[^\s<>()\[\]]{{{LONG_ADDRESS_CHARS},}}+")),
-    Rule("<", re.compile(r"(?<!\\)</?([A-Za-z][\w.-]*+)((?:[\s/][^<>]*+)?)>"), _keep_of_tag),
+    Rule("<", re.compile(r"<(?<!\\<)/?([A-Za-z][\w.-]*+)((?:[\s/][^<>]*+)?)>"), _keep_of_tag),
 )
 
 # A text is searched for the rarest character of a needle first, which is fastest.
 _SIGNS = "{^%!?=+<*#(:[h-"
-_SIGNS_OF_RULES = tuple((next(sign for sign in _SIGNS if sign in rule.needle), rule) for rule in _RULES)
+
+_Row = TypeVar("_Row", Pair, Rule)
+
+
+def _by_sign(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
+    """Group pairs or rules by the rarest character of their needles."""
+    groups: dict[str, list[_Row]] = {sign: [] for sign in _SIGNS}
+    for row in rows:
+        groups[next(sign for sign in _SIGNS if sign in row.needle)].append(row)
+    return groups
+
+
+_COMMENTS_BY_SIGN = _by_sign(_COMMENTS)
+_RULES_BY_SIGN = _by_sign(_RULES)
 
 _DEFINITION = re.compile(
     _PREFIX + r"\[([^\[\]\n^][^\[\]\n]*)\]:[ \t]*+(?:\{[^\n]*|\S++(?:[ \t]+[\"'(][^\n]*)?[ \t]*+(?=\n|\Z))"
@@ -171,11 +187,11 @@ class Markup(NamedTuple):
 def find_markup(text: str, code: Sequence[Range], hidden: Iterable[Range] = ()) -> Markup:
     """Find the markup in a text. Code is searched for none; it is given in order. `hidden` is markup that is known."""
     masked = "\n" + blank(text, code, _CODE)
-    comments = [*_find_comments(masked)]
+    signs = [sign for sign in _SIGNS if sign in masked]
+    comments = [place for sign in signs for pair in _COMMENTS_BY_SIGN[sign] for place in _find_comments(masked, pair)]
     found = [*comments, *((start + 1, end + 1) for start, end in hidden)]
-    signs = {sign for sign in _SIGNS if sign in masked}
-    for sign, (needle, pattern, keep) in _SIGNS_OF_RULES:
-        if sign in signs and needle in masked:
+    for needle, pattern, keep in chain.from_iterable(map(_RULES_BY_SIGN.__getitem__, signs)):
+        if needle in masked:
             for match in pattern.finditer(masked):
                 kept = [match.span(n) for n in range(1, pattern.groups + 1)] if keep is None else keep(match)
                 if kept is not None:
@@ -201,15 +217,14 @@ def blank(text: str, ranges: Iterable[Range], filler: str = " ") -> str:
     return "".join([*pieces, text[position:]])
 
 
-def _find_comments(masked: str) -> Iterator[Range]:
-    for needle, opening, closing in _COMMENTS:
-        position = 0
-        while needle in masked and (match := opening.search(masked, position)):
-            end = masked.find(closing, match.end())
-            if end < 0:
-                break
-            position = end + len(closing)
-            yield match.start(), position
+def _find_comments(masked: str, pair: Pair) -> Iterator[Range]:
+    position = 0
+    while pair.needle in masked and (match := pair.opening.search(masked, position)):
+        end = masked.find(pair.closing, match.end())
+        if end < 0:
+            break
+        position = end + len(pair.closing)
+        yield match.start(), position
 
 
 def _find_references(masked: str) -> Iterator[Range]:
