@@ -15,7 +15,7 @@ first chunk with the front matter's description and tags. Markup isn't embedded,
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from operator import attrgetter, itemgetter
 
 import msgspec
@@ -64,8 +64,7 @@ class Chunk(msgspec.Struct, frozen=True):
     table_header: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True, gc=False):
     start: int
     end: int
     path: Path
@@ -98,8 +97,8 @@ def _count_parts(documents: Sequence[ParsedDocument], tokenizer: Tokenizer) -> d
     The tokens of each distinct word are counted once and added up: our tokenizers don't join across spaces.
     """
     paths = {block.heading_path for document in documents for block in document.blocks}
-    parts = {part for path in paths for part in context_parts("", path)}
-    parts |= {part for document in documents for part in context_parts(document.title, ())}
+    texts = {heading for path in paths for heading in path} | {document.title for document in documents}
+    parts = {" ".join(text.split()) for text in texts}
     parts |= {about(document.front_matter) for document in documents}
     parts.add(CONTEXT_SEPARATOR)
     words = list({word for part in parts for word in part.split()})
@@ -150,28 +149,27 @@ class _Splitter:
         self.about = about(document.front_matter)
         self.blocks = _visible(document.blocks, measured.text) if document.markup else document.blocks
         self.start = self.blocks[0].start if self.blocks else 0
+        self.ordinals = count()
         self.tables = [block for block in self.blocks if block.kind == "table"]
 
     def chunks(self) -> list[Chunk]:
         pieces = self.join_tiny(self.cut(_sections(self.blocks)))
-        chunks = [chunk for piece in pieces for chunk in self.to_chunks(piece)]
-        return [msgspec.structs.replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(chunks)]
+        return [chunk for piece in pieces for chunk in self.to_chunks(piece)]
 
     def header(self, path: Path) -> tuple[Path, int]:
         """Return the part of a heading path that is embedded, and the tokens of the title with it."""
         header = self.headers.get(path)
         if header is None:
-            headings = path
-            parts = context_parts(self.document.title, headings)
-            while headings and not self.is_short(parts):
-                headings = headings[1:]
-                parts = context_parts(self.document.title, headings)
-            header = self.headers[path] = (headings, self.count_parts(parts))
+            parts = context_parts(self.document.title, path)
+            tokens = self.count_parts(parts)
+            if path and (
+                tokens > self.tokenizer.max_tokens // HEADER_SHARE or len("".join(parts).encode()) > MAX_HEADER_BYTES
+            ):
+                header = self.header(path[1:])
+            else:
+                header = path, tokens
+            self.headers[path] = header
         return header
-
-    def is_short(self, parts: Sequence[str]) -> bool:
-        size_bytes = sum(len(part.encode()) for part in parts)
-        return size_bytes <= MAX_HEADER_BYTES and self.count_parts(parts) <= self.tokenizer.max_tokens // HEADER_SHARE
 
     def count_parts(self, parts: Sequence[str]) -> int:
         """Count the tokens of a title and headings in one line."""
@@ -189,6 +187,8 @@ class _Splitter:
 
     def table_header(self, start: int) -> Range | None:
         """Return the header of the table that a text from `start` continues, unless it is large."""
+        if not self.tables:
+            return None
         at = bisect_left(self.tables, start, key=attrgetter("start")) - 1
         if at < 0 or start >= self.tables[at].end:
             return None
@@ -308,7 +308,7 @@ class _Splitter:
             middle = (start + end) // 2
             halves = trimmed(text, start, middle), trimmed(text, middle, end)
             return [chunk for half in halves for chunk in self.to_chunks(_Piece(*half, piece.path))]
-        return [Chunk(0, start, end, headings, input_hash(source), tokens, markup, header)]
+        return [Chunk(next(self.ordinals), start, end, headings, input_hash(source), tokens, markup, header)]
 
     def markup_in(self, start: int, end: int) -> tuple[int, ...]:
         """Return the ranges of markup in a range, as offsets in it."""
@@ -328,7 +328,9 @@ def _visible(blocks: Sequence[Block], text: str) -> list[Block]:
     shown: list[Block] = []
     for block in blocks:
         start, end = trimmed(text, block.start, block.end)
-        if start < end:
+        if (start, end) == (block.start, block.end):
+            shown.append(block)
+        elif start < end:
             shown.append(msgspec.structs.replace(block, start=start, end=end))
     return shown
 

@@ -49,7 +49,7 @@ class TokenizedText:
 
     def count(self, start: int, end: int) -> int:
         """Count the tokens that start in a range."""
-        return self.index(end) - self.index(start)
+        return bisect_left(self.starts, end) - bisect_left(self.starts, start)
 
     def fits(self, start: int, end: int, room: int) -> bool:
         """Return True if a range has at most `room` tokens and `MAX_CHARS` characters."""
@@ -96,7 +96,8 @@ class TokenizedText:
         start = position = size = 0
         for begin, end in ranges:
             grown = self.count(start, end)
-            if position and grown - size_aim <= size_aim - size and self.fits(start, end, room):
+            fits = grown <= room and end - start <= MAX_CHARS
+            if position and fits and grown - size_aim <= size_aim - size:
                 size = grown
             else:
                 if position:

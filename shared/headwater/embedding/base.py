@@ -61,7 +61,7 @@ CONTEXT_SEPARATOR = " > "
 
 def context_parts(title: str, heading_path: Sequence[str]) -> list[str]:
     """Return the parts of the context line of `embedding_input`."""
-    parts = [part for part in (" ".join(words.split()) for words in (title, *heading_path)) if part]
+    parts = list(filter(None, [" ".join(words.split()) for words in (title, *heading_path)]))
     if title and len(parts) > 1 and parts[0].casefold() == parts[1].casefold():
         del parts[0]
     return parts
