@@ -12,7 +12,8 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 WORD_IDS = 1_000_000_000
@@ -84,6 +85,9 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # Between the parts of `MessageDigestFunction`, `HTTPServer` and `snake_case`.
 _BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+_MAX_KEPT = 100_000
+"""Names of a language whose ids are kept in memory."""
+
 _INDIC_START = "\u0900"
 """Marks from here on spell vowels and tones. Those before are accents, and vowel signs that are usually not written."""
 
@@ -97,14 +101,10 @@ class QueryWord(NamedTuple):
 
 def count_words(text: str, language: str) -> dict[int, int]:
     """Count the words of a text in a language: word ids with how often they occur, at most MAX_COUNT times."""
-    counts: dict[int, int] = {}
-    ids = _ids_of(language)
-    for name, n in Counter(names(text)).items():
-        for number in ids(name):
-            counts[number] = min(counts.get(number, 0) + n, MAX_COUNT)
-        if len(counts) > MAX_DISTINCT:
-            break
-    return counts
+    counts = Counter(chain.from_iterable(map(_ids_of(language).__getitem__, names(text))))
+    if len(counts) <= MAX_DISTINCT and max(counts.values(), default=0) <= MAX_COUNT:
+        return dict(counts)
+    return {word: min(n, MAX_COUNT) for word, n in islice(counts.items(), MAX_DISTINCT)}
 
 
 def count_chunk_words(key: str, title: str, heading_path: Sequence[str], text: str, *, language: str) -> dict[int, int]:
@@ -144,15 +144,22 @@ def sparse_vector(counts: Mapping[int, int]) -> str:
     return f"{{{','.join(f'{word}:{n}' for word, n in counts.items())}}}/{WORD_IDS}"
 
 
-@cache
-def _ids_of(language: str) -> Callable[[str], tuple[int, ...]]:
-    """Return a function from a name to the ids of its words in texts of a language. It remembers short names."""
+class _WordIds(dict[str, tuple[int, ...]]):
+    """The ids of the words of each name in texts of a language. Finds them when they are first read."""
 
-    def find(name: str) -> tuple[int, ...]:
-        return tuple(word_id(_stem(word, language)) for word in _words(name))
+    def __init__(self, language: str) -> None:
+        self._language = language
 
-    remembered = lru_cache(100_000)(find)
-    return lambda name: remembered(name) if len(name) <= MAX_NAME_CHARS else find(name)
+    def __missing__(self, name: str) -> tuple[int, ...]:
+        ids = tuple(word_id(_stem(word, self._language)) for word in _words(name))
+        if len(name) <= MAX_NAME_CHARS:
+            if len(self) >= _MAX_KEPT:
+                self.clear()
+            self[name] = ids
+        return ids
+
+
+_ids_of = cache(_WordIds)
 
 
 def _words(name: str) -> Iterator[str]:
