@@ -11,17 +11,18 @@ EMPHASIS = 1.5
 """Exponent for standardised scores: what stands out in one ranking counts more than what is good in both."""
 
 
-def fuse(*rankings: Sequence[float]) -> list[float]:
+def fuse(*rankings: Sequence[float | None]) -> list[float]:
     """Fuse the scores that each ranking gives to the same items; returns a score from 0 to 1 for each item.
 
     Each ranking's scores are standardised by the mean and the deviation of its best 100, so a ranking in which nothing
-    stands out, as of a model that does not know the language, has little influence.
+    stands out has little influence. None is neither good nor bad.
     """
     totals = [0.0] * len(rankings[0])
     for scores in rankings:
-        best = sorted(scores, reverse=True)[:BEST]
-        mean, deviation = fmean(best), pstdev(best)
+        best = sorted((score for score in scores if score is not None), reverse=True)[:BEST]
+        mean, deviation = (fmean(best), pstdev(best)) if best else (0.0, 0.0)
         for place, score in enumerate(scores) if deviation else ():
-            standardised = (score - mean) / deviation
-            totals[place] += math.copysign(abs(standardised) ** EMPHASIS, standardised)
+            if score is not None:
+                standardised = (score - mean) / deviation
+                totals[place] += math.copysign(abs(standardised) ** EMPHASIS, standardised)
     return [1 / (1 + math.exp(-total / 4)) for total in totals]

@@ -19,6 +19,7 @@ from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
+from headwater.embedding.registry import known_languages
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 from headwater.passages import excerpt
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
@@ -50,8 +51,9 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
     `excerpt` is what a model or reader is shown: the text without markup, after the header of the table it continues.
     `documents` is the number of documents with the same passage.
-    `score` is the fused score. `similarity` is the cosine similarity to the query, None without a vector. `overlap` is
-    the share of the query's words in the passage, its title and its headings; rare words count more.
+    `score` is the fused score. `similarity` is the cosine similarity to the query, None without a vector or in a
+    language that the model doesn't know. `overlap` is the share of the query's words in the passage, its title and its
+    headings; rare words count more.
     """
 
     document_id: uuid.UUID
@@ -112,6 +114,7 @@ class Search:
             "source_id": source_id,
             "model_id": target.model_id,
             "vector": vector,
+            "languages": known_languages(target.model),
             "n": CANDIDATES,
         }
         from functions.chat.retrieval.words import weigh_words  # imports numpy
@@ -137,6 +140,7 @@ class Search:
             "source_id": None,
             "model_id": model.id,
             "vector": vector,
+            "languages": known_languages(model.name),
             "n": CANDIDATES,
             "oversample": OVERSAMPLE,
             "index_candidates": INDEX_CANDIDATES,
@@ -184,10 +188,8 @@ def _fused(
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
-    rankings = [[score for score, _ in of_words]]
-    if any(row.similarity is not None for row in rows):
-        rankings.append([row.similarity or 0.0 for row in rows])
-    found = zip(rows, fuse(*rankings), of_words, strict=True)
+    fused = fuse([score for score, _ in of_words], [row.similarity for row in rows])
+    found = zip(rows, fused, of_words, strict=True)
     best: dict[bytes, tuple[int, float, float | None, float]] = {}
     for row, score, (_, overlap) in sorted(found, key=lambda item: (-item[1], item[0].id)):
         best.setdefault(row.input_hash, (row.id, score, row.similarity, overlap))
@@ -307,8 +309,11 @@ _LIVE_CHUNKS = sa.text(f"""
 """)
 
 _CANDIDATES = sa.text(f"""
-    select c.id, c.input_hash, 1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
+    select c.id, c.input_hash, case when cast(:languages as text[]) is null or d.language is null
+        or d.language = any(cast(:languages as text[]))
+      then 1 - (v.embedding <=> cast(:vector as halfvec)) end as similarity
     from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) and c.workspace_id = :workspace_id
+    join documents d on d.id = c.document_id
     left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
       and v.input_hash = c.input_hash
 """)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "all-MiniLM-L6-v2"
 DIM = 384
+LANGUAGES = ["en"]  # trained on English; of other languages it knows loan words and names
 MAX_TOKENS = 256  # sentence-transformers' max_seq_length for this model, [CLS] and [SEP] included
 _CLS, _SEP = 101, 102
 # Two of the longest texts, or twenty short ones. Above about 500 tokens the activations exceed the processor's caches

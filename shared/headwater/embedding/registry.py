@@ -81,6 +81,11 @@ def model_dim(name: str, settings: Settings) -> int:
     return MODELS[name]
 
 
+def known_languages(name: str | None) -> list[str] | None:
+    """Return the languages (ISO 639 codes) whose texts a model can compare; None for every language."""
+    return minilm.LANGUAGES if name == minilm.NAME else None
+
+
 def _check(name: str) -> None:
     if name not in MODELS:
         raise ConfigError(

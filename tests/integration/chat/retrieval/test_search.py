@@ -195,6 +195,21 @@ def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
     assert by_key["bare.md"].overlap == pytest.approx(0.76, abs=0.01)
 
 
+def test_vectors_in_a_language_that_the_model_does_not_know_do_not_count(database: FreshDatabase) -> None:
+    with running_chat_app(database, embedder=lambda name: FirstAxisEmbedder()) as chat:
+        register_model(database.admin_url, "all-MiniLM-L6-v2", 384)
+        chat.add_document("words.md", "Pumpen repareres for hånd.", vectors=[axis(2)])
+        chat.add_document("near.md", "Været er fint i dag.", vectors=[axis(0)])
+        search = Search(chat.database, lambda name: FirstAxisEmbedder())
+        chat.rows("update documents set language = 'no'")
+        assert [(hit.key, hit.similarity) for hit in search(WORKSPACE, "pumpen", 5)] == [
+            ("words.md", None),
+            ("near.md", None),
+        ]
+        chat.rows("update documents set language = 'en'")
+        assert {hit.key: hit.similarity for hit in search(WORKSPACE, "pumpen", 5)} == {"words.md": 0.0, "near.md": 1.0}
+
+
 @pytest.mark.parametrize(
     "query",
     [{}, {"q": ""}, {"q": " \n"}, {"q": "\0"}, {"q": "x" * 32_001}]

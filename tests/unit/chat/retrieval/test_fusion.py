@@ -17,6 +17,13 @@ def test_item_that_stands_out_wins_over_one_that_is_good_in_both() -> None:
     assert fused.index(sorted(fused)[-2]) == 1
 
 
+def test_missing_score_counts_neither_for_nor_against() -> None:
+    words = [5.0, 5.0, 5.0, 1.0]
+    unknown, good, bad, _ = fuse(words, [None, 0.9, 0.1, 0.5])
+    assert good > unknown > bad
+    assert fuse(words, [None] * 4) == fuse(words)
+
+
 def test_ranking_without_differences_changes_nothing() -> None:
     words = [3.0, 2.0, 1.0]
     assert fuse(words, [0.5, 0.5, 0.5]) == fuse(words)
