@@ -34,8 +34,9 @@ const QUIET = [
 /** The program: the environment variable CHROMIUM, or the system's Chromium. */
 export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
-export function launch() {
-  return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
+/** @param {string[]} options of Chromium, besides ours */
+export function launch(options = []) {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...QUIET, ...options] });
 }
 
 /** The token of local mode, from the environment; null where users sign in. */
