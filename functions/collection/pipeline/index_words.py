@@ -36,6 +36,7 @@ class IndexWords:
 
     def gather(self, tx: Connection, step: Step) -> list[str]:
         """Choose documents that are not indexed, and those of segments that are small or mostly outdated."""
+        tx.execute(sa.text("select refresh_statistics()"))  # the planner may take tables that a run fills for empty
         segments = tx.execute(_SELECT_SEGMENTS, {"workspace_id": step.workspace_id}).all()
         small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2]
         outdated = [row.id for row in segments if row.live < row.chunks / 2]
@@ -71,34 +72,35 @@ _IS_NEEDED = sa.text(f"""
       limit cast(:scanned as integer) + 1) scanned
 """)
 
+# All of these join: a subquery for each row, or a comparison of each row with a list, would take a minute.
 _SELECT_SEGMENTS = sa.text("""
-    select s.id, s.chunks, (
-      select count(*) from documents d join chunks c on c.document_id = d.id where d.word_segment_id = s.id) as live
-    from word_segments s where s.workspace_id = :workspace_id
+    select s.id, s.chunks, count(c.id) as live from word_segments s
+    left join documents d on d.word_segment_id = s.id left join chunks c on c.document_id = d.id
+    where s.workspace_id = :workspace_id group by s.id
 """)
 
 _SELECT_DOCUMENTS = sa.text(f"""
     select id from (
       select id, chunks, sum(chunks) over (order by id) as total from (
-        select d.id, (select count(*) from chunks c where c.document_id = d.id) as chunks from documents d
+        select d.id, count(c.id) as chunks from documents d left join chunks c on c.document_id = d.id
         where {_NOT_INDEXED} or d.workspace_id = :workspace_id and d.word_segment_id in (
-          select cast(value as bigint) from json_array_elements_text(cast(:segments as json)))) chosen) counted
+          select cast(value as bigint) from json_array_elements_text(cast(:segments as json)))
+        group by d.id) chosen) counted
     where total <= cast(:chunks as bigint) or total = counted.chunks
 """)
 
-_DOCUMENTS = """any(array(
-    select cast(value as uuid) from json_array_elements_text(cast(:documents as json))))"""
+_CHOSEN = "(select cast(value as uuid) as id from json_array_elements_text(cast(:documents as json))) chosen"
 
 # A step that replaces a document's chunks locks the document first.
 _LOCK_DOCUMENTS = sa.text(f"""
-    select id from documents where workspace_id = :workspace_id and deleted_at is null and id = {_DOCUMENTS}
-    order by id for update skip locked
+    select d.id from {_CHOSEN} join documents d on d.id = chosen.id
+    where d.workspace_id = :workspace_id and d.deleted_at is null order by d.id for update of d skip locked
 """)
 
 _INSERT_SEGMENT = sa.text(f"""
     insert into word_segments (workspace_id, first_chunk_id, chunks, words)
-    select cast(:workspace_id as uuid), coalesce(min(id), 0), count(*), coalesce(sum(word_count), 0)
-    from chunks where document_id = {_DOCUMENTS} and words is not null
+    select cast(:workspace_id as uuid), coalesce(min(c.id), 0), count(*), coalesce(sum(c.word_count), 0)
+    from {_CHOSEN} join chunks c on c.document_id = chosen.id where c.words is not null
     returning id, first_chunk_id
 """)
 
@@ -111,12 +113,15 @@ _INSERT_POSTINGS = sa.text(f"""
     from (
       select c.id, c.word_count, cast(split_part(pair, chr(58), 1) as integer) as word,
         cast(split_part(pair, chr(58), 2) as smallint) as n
-      from chunks c, string_to_table(btrim(split_part(cast(c.words as text), '/', 1), '{{}}'), ',') as pair
-      where c.document_id = {_DOCUMENTS} and pair <> '') found
+      from {_CHOSEN} join chunks c on c.document_id = chosen.id,
+        string_to_table(btrim(split_part(cast(c.words as text), '/', 1), '{{}}'), ',') as pair
+      where pair <> '') found
     group by word
 """)
 
-_MOVE_DOCUMENTS = sa.text(f"update documents set word_segment_id = :segment_id where id = {_DOCUMENTS}")
+_MOVE_DOCUMENTS = sa.text(f"""
+    update documents d set word_segment_id = :segment_id from {_CHOSEN} where d.id = chosen.id
+""")
 
 _DELETE_EMPTY_SEGMENTS = sa.text("""
     delete from word_segments s where s.workspace_id = :workspace_id
