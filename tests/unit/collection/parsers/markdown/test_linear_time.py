@@ -10,9 +10,8 @@ from tests.harness.adversarial.shapes import Shape
 from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
 
-
 LARGE = {"deep quotes over lines"}
-"""Inputs that are measured at larger sizes: smaller ones fit into the processor's caches, so their time grows faster."""
+"""Inputs that are measured at larger sizes: smaller ones fit into the processor's caches, so their time grows more."""
 
 
 def check_parsing(key: str, shape: Shape, **sizes: int) -> None:
