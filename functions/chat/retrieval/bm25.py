@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 K1, B = 1.2, 0.75
 """Saturation and length normalisation, at their usual values."""
 
-
 MIN_CHUNKS = 1_000
 """For overlaps, idf is that of a workspace of at least this size: in a small one, every word is frequent."""
 

@@ -38,6 +38,9 @@ INDEX_CANDIDATES = 1_000
 
 Why signs are enough: `docs/decisions/0010`."""
 
+MAX_STOP_WORDS = 256
+"""Distinct words of a query that are looked up as stop words, at most. Of the others, few are searched."""
+
 MIN_EVIDENCE = 0.8
 """Similarity and overlap of a relevant passage together. With all-MiniLM-L6-v2 on four sets, 99 of 100 questions have
 such a passage, and 6 of 100 questions of the other sets (docs/decisions/0022)."""
@@ -154,7 +157,7 @@ class Search:
             _read_passages(tx, values, [(0, 0.0, None, 0.0)])
 
     def _target_values(self, query: str) -> dict[str, Any]:
-        texts = json_rows([word.text for word in query_words(query, ())])
+        texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
         return {"texts": texts, "stemmers": _STEMMERS, "exact_limit": self.exact_limit}
 
 

@@ -17,10 +17,10 @@ from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
 SCANNED_CHUNKS = 10_000
-"""Chunks of a workspace that search scans, at most: about 20 ms."""
+"""Chunks of a workspace that search scans, at most."""
 
 SEGMENT_CHUNKS = 100_000
-"""Chunks that a step indexes, at most; about 10 s."""
+"""Chunks that a step indexes, at most. 78,000 chunks of an API reference take 4 s."""
 
 SMALL_SEGMENTS = 8
 """So many segments of less than half the size are joined."""

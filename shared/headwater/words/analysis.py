@@ -8,6 +8,7 @@ Analysis does not depend on the database, so an embedded and a hosted Postgres f
 """
 
 import re
+import threading
 import unicodedata
 import zlib
 from collections import Counter
@@ -199,13 +200,19 @@ def _without_accents(word: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-@cache
+_stemmers = threading.local()
+"""Each thread's stemmers, by language: a stemmer has state, so threads that search at once can't share one."""
+
+
 def _stemmer(language: str) -> Callable[[str], str] | None:
     if language not in STEMMERS:
         return None
-    from snowballstemmer import stemmer
+    own = vars(_stemmers)
+    if language not in own:
+        from snowballstemmer import stemmer
 
-    stem: Callable[[str], str] = stemmer(STEMMERS[language]).stemWord
+        own[language] = stemmer(STEMMERS[language]).stemWord
+    stem: Callable[[str], str] = own[language]
     return stem
 
 

@@ -1,10 +1,20 @@
 """Words of texts: what a name is found by, in many scripts and languages."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.words.analysis import MAX_COUNT, MAX_DISTINCT, WORD_IDS, count_words, query_words, sparse_vector
+from headwater.words.analysis import (
+    MAX_COUNT,
+    MAX_DISTINCT,
+    WORD_IDS,
+    _stemmer,
+    count_words,
+    query_words,
+    sparse_vector,
+)
 
 
 def words(text: str) -> set[str]:
@@ -73,6 +83,15 @@ def test_query_is_looked_up_in_each_language() -> None:
     assert all(len(word.ids) == 2 for word in query)
     assert query[0].ids & count_words("Haus", "de").keys()
     assert query[1].ids & count_words("run", "en").keys()
+
+
+def test_threads_share_no_stemmer() -> None:
+    text = " ".join(f"installing{n} databases{n} running{n}" for n in range(300))
+    expected = query_words(text, ["en", "de"])
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == expected for found in pool.map(query_words, [text] * 16, [["en", "de"]] * 16))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_stemmer, "en").result() is not _stemmer("en")
 
 
 def test_repeated_words_are_counted_and_bounded() -> None:
