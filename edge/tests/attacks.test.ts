@@ -11,6 +11,7 @@ import { LOCAL_TOKEN } from "./wrangler";
 const ALLOWED = new Set([
   ...["accept", "authorization", "content-type", "if-none-match", "last-event-id", "origin", "user-agent"],
   ...["x-workspace", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"],
+  "traceparent", // the Worker's own
   ...["host", "content-length", "connection"],
   "cf-worker", // of Miniflare
 ]);
@@ -109,6 +110,8 @@ describe.each([
       "Via: 1.1 x",
       "Max-Forwards: 0",
       "Accept-Encoding: compress",
+      "traceparent: evil",
+      "tracestate: evil=1",
     ])("is dropped: %s", async (headers) => {
       const { received } = await exchange(
         edge.port,
@@ -119,6 +122,7 @@ describe.each([
       expect(got).toMatchObject({ "x-workspace": "w", "x-forwarded-host": "127.0.0.1" });
       expect(JSON.stringify(got)).not.toMatch(/Bearer x|evil|upgrade/i);
       expect(got["x-forwarded-for"] ?? "").not.toContain("192.0.2.1");
+      expect(got["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
     });
   });
 
