@@ -63,7 +63,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
 
   const question = (shown = page): ReturnType<Page["getByRole"]> => shown.getByRole("textbox", { name: "Question" });
   const answer = (shown = page): ReturnType<Page["getByRole"]> => shown.getByRole("article", { name: "Answer" });
-
   async function ask(text = "Why?"): Promise<void> {
     await question().fill(text);
     await page.keyboard.press("Enter");
@@ -106,17 +105,20 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     chat.words = Array.from({ length: 400 }, (_, n) => `${n}\n\n`);
     await ask();
     const scroller = page.locator(".scroller");
-    const distance = (): Promise<number> =>
-      scroller.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+    const distanceWhenPainted = (): Promise<number> =>
+      scroller.evaluate(async (element) => {
+        await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+        return element.scrollHeight - element.scrollTop - element.clientHeight;
+      });
     await page.getByText("200", { exact: true }).waitFor();
-    await expect.poll(distance).toBeLessThan(80);
+    await expect.poll(distanceWhenPainted, { timeout: 10_000 }).toBeLessThan(80);
     await scroller.hover();
     await page.mouse.wheel(0, -2000);
     await page.getByRole("button", { name: "Ask", exact: true }).waitFor();
-    expect(await distance()).toBeGreaterThan(1000);
+    expect(await distanceWhenPainted()).toBeGreaterThan(1000);
     await ask();
     await page.getByRole("button", { name: "Ask", exact: true }).waitFor();
-    await expect.poll(distance).toBeLessThan(80);
+    await expect.poll(distanceWhenPainted, { timeout: 10_000 }).toBeLessThan(80);
   });
 
   it("shows TeX as it was written", async () => {

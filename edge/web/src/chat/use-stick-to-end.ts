@@ -23,6 +23,8 @@ export function useStickToEnd(turn: number): RefObject<HTMLDivElement | null> {
     };
     const observer = new ResizeObserver(() => {
       if (isAtEnd.current) scrollToEnd(element);
+      // Text that shrinks, such as a notice that ends, scrolls up by itself.
+      previousTop = element.scrollTop;
     });
     observer.observe(element.firstElementChild);
     element.addEventListener("scroll", updateIsAtEnd, { passive: true });
