@@ -5,6 +5,7 @@ named by the media type (`application/pdf`) or file extension (`.pdf`) that it r
 becomes Markdown with headings, so that chunking, citing and reading are the same for all of them.
 """
 
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -43,6 +44,8 @@ class Parsed(msgspec.Struct, frozen=True):
     overlap. `markup` has the start and end of what readers don't see, such as comments: it is neither embedded nor
     quoted. Where `blocks`, `links` or `markup` is None, they are read from the text as Markdown.
 
+    `pages` has the offset at which each page or slide begins, if the format has pages: a citation opens its page.
+
     Without a `title`, the main heading or else the file's name is the title. `warnings` are shown in the run's report.
     """
 
@@ -53,6 +56,7 @@ class Parsed(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] | None = None
     warnings: tuple[str, ...] = ()
     markup: tuple[tuple[int, int], ...] | None = None
+    pages: tuple[int, ...] = ()
 
 
 class Parser(Protocol):
@@ -84,6 +88,8 @@ def check_parsed(parsed: Parsed) -> None:
         if not position <= start < end <= len(parsed.text):
             raise PermanentError(f"The parser returned markup at {start}:{end} out of order or range.")
         position = end
+    if any(not one <= other <= len(parsed.text) for one, other in pairwise((0, *parsed.pages))):
+        raise PermanentError("The parser returned pages out of order or range.")
     for link in parsed.links or ():
         if not 0 <= link.start < link.end <= len(parsed.text):
             raise PermanentError(f"The parser returned a link at {link.start}:{link.end} out of range.")
