@@ -65,7 +65,7 @@ class _HtmlWriter:
         """Write the blocks of an element, and the text between them as paragraphs."""
         inlines: list[Inline] = [element.text or ""]
         for child in element:
-            if _tag(child) in _INLINE and not _has_block(child):
+            if _is_inline(child):
                 inlines += _inline(child)
             else:
                 self._paragraph(inlines)
@@ -227,9 +227,9 @@ def _tag(element: "HtmlElement") -> str:
     return element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
 
 
-def _has_block(element: "HtmlElement") -> bool:
-    """Return True if an inline element has blocks in it, as links around cards have."""
-    return any(_tag(one) and _tag(one) not in _INLINE and _tag(one) not in _HIDDEN for one in element.iterdescendants())
+def _is_inline(element: "HtmlElement") -> bool:
+    """Return True for a part of a paragraph. A link around a card is none: it has blocks in it."""
+    return all(not (tag := _tag(one)) or tag in _INLINE or tag in _HIDDEN for one in element.iter())
 
 
 def _closest_table(element: "HtmlElement") -> "HtmlElement | None":
