@@ -14,7 +14,7 @@ from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
 from functions.chat.models.models import load_model
-from functions.chat.retrieval.search import Passage, Search
+from functions.chat.retrieval.search import Passage, Ranking, Search, is_relevant
 from functions.chat.streams import message_log
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
@@ -28,15 +28,22 @@ from headwater.web.shutdown import Lifetime
 
 
 class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A search: the text, the maximum number of passages, and optionally one source to search in."""
+    """A search: the text, the maximum number of passages, and optionally one source to search in.
+
+    `by` ranks by words or vectors alone, to compare them.
+    """
 
     q: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
+    by: Ranking = "hybrid"
 
 
 class SearchRequest(SearchQuery, frozen=True, forbid_unknown_fields=True):
-    """A search: the text, the maximum number of passages, and optionally one source to search in."""
+    """A search: the text, the maximum number of passages, and optionally one source to search in.
+
+    `by` ranks by words or vectors alone, to compare them.
+    """
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +51,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the
     table that it continues. `documents` is the number of documents with the same passage; it is found once.
+    A question is answered from `relevant` hits only, and declined if there are none.
     """
 
     document_id: uuid.UUID
@@ -57,6 +65,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     documents: int
     score: float
+    relevant: bool
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -150,7 +159,7 @@ class Chat:
 
     def _search(self, call: Call, query: SearchQuery) -> Hits:
         question = check_question(query.q, self.settings.max_question_chars, "q")
-        passages = self.search(call.workspace_id, question, query.k, query.source_id)
+        passages = self.search(call.workspace_id, question, query.k, query.source_id, by=query.by)
         return Hits([_hit(passage) for passage in passages])
 
     def stream_chat(self, call: Call) -> flask.Response:
@@ -253,7 +262,8 @@ def _row_id(call: Call) -> str:
 
 
 def _hit(passage: Passage) -> Hit:
-    return msgspec.convert(passage, Hit, from_attributes=True)
+    fields = {name: getattr(passage, name) for name in Hit.__struct_fields__ if name != "relevant"}
+    return Hit(**fields, relevant=is_relevant(passage))
 
 
 def _stream(events: Iterator[bytes]) -> flask.Response:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -26,6 +26,9 @@ from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 
 if TYPE_CHECKING:
     from functions.chat.retrieval.bm25 import QueryWord, WordScores
+
+Ranking = Literal["hybrid", "words", "vectors"]
+"""What passages are ranked by."""
 
 CANDIDATES = 100
 """Chunks that vectors and words each contribute, at most."""
@@ -99,19 +102,27 @@ class Search:
         self.exact_limit = exact_limit
 
     def __call__(
-        self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None = None
+        self,
+        workspace_id: uuid.UUID,
+        query: str,
+        k: int,
+        source_id: uuid.UUID | None = None,
+        *,
+        by: Ranking = "hybrid",
     ) -> list[Passage]:
         """Return at most `k` passages, best first, optionally of one source.
 
         Uses words alone until vectors exist. Of chunks with the same text, only the best is returned.
         """
         with tracing.span("search"):
-            return self._search(workspace_id, query, k, source_id)
+            return self._search(workspace_id, query, k, source_id, by)
 
-    def _search(self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None) -> list[Passage]:
+    def _search(
+        self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None, by: Ranking
+    ) -> list[Passage]:
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
-        vector = None if target.model is None else self._embed(target.model, query)
+        vector = None if target.model is None or by == "words" else self._embed(target.model, query)
         values = {
             "workspace_id": workspace_id,
             "source_id": source_id,
@@ -122,7 +133,8 @@ class Search:
         }
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
-        words = weigh_words(query, target.languages or [DEFAULT_LANGUAGE], target.stop_words)
+        languages = target.languages or [DEFAULT_LANGUAGE]
+        words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self.database.transaction(workspace_id, snapshot=True) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
             return _fused(tx, values, dense, words, k)

@@ -992,7 +992,7 @@ export interface components {
          * Hit
          * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
          *
-         *     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the table that it continues. `documents` is the number of documents with the same passage; it is found once.
+         *     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the table that it continues. `documents` is the number of documents with the same passage; it is found once. A question is answered from `relevant` hits only, and declined if there are none.
          */
         Hit: {
             /** Format: uuid */
@@ -1007,6 +1007,7 @@ export interface components {
             end: number;
             documents: number;
             score: number;
+            relevant: boolean;
         };
         /**
          * Hits
@@ -1355,6 +1356,8 @@ export interface components {
         /**
          * SearchRequest
          * @description A search: the text, the maximum number of passages, and optionally one source to search in.
+         *
+         *     `by` ranks by words or vectors alone, to compare them.
          */
         SearchRequest: {
             /** @default  */
@@ -1363,6 +1366,11 @@ export interface components {
             k: number;
             /** @default null */
             source_id: string | null;
+            /**
+             * @default hybrid
+             * @enum {string}
+             */
+            by: "hybrid" | "vectors" | "words";
         };
         /**
          * Secret
@@ -2409,6 +2417,7 @@ export interface operations {
                 q?: string;
                 k?: number;
                 source_id?: string;
+                by?: "hybrid" | "vectors" | "words";
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

@@ -55,6 +55,15 @@ def test_hits_of_words_and_vectors_are_fused(chat: ChatApp) -> None:
     assert [hit["score"] for hit in hits] == sorted([hit["score"] for hit in hits], reverse=True)
 
 
+def test_search_ranks_by_words_or_vectors_alone(chat: ChatApp) -> None:
+    chat.add_document("sense.md", "A feline rests.", vectors=[axis(0, 1, 0.9)])
+    chat.add_document("words.md", "The cat sat on the mat.", vectors=[axis(2)])
+    assert keys(chat.search(q="cat", by="words")) == ["words.md"]
+    by_vectors = chat.search(q="cat", by="vectors")
+    assert keys(by_vectors) == ["sense.md", "words.md"]
+    assert [hit["relevant"] for hit in by_vectors] == [True, False]
+
+
 def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
     text = "# Über 😀\n\nDas Erste.\n\nThe needle is here, with an emoji 👩‍👩‍👧.\n"
     cut = text.index("The needle")
@@ -72,6 +81,7 @@ def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
         "end": len(text),
         "documents": 1,
         "score": hit["score"],
+        "relevant": True,
     }
 
 
