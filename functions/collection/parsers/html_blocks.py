@@ -26,7 +26,9 @@ _INLINE = frozenset(
 _INLINE |= {"img", "ins", "kbd", "label", "mark", "meter", "nobr", "output", "picture", "q", "ruby", "rb", "rp", "rt"}
 _INLINE |= {"s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "math"}
 _HEADING = re.compile(r"h([1-6])")
-_CODE_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight-source|brush:?)[-\s]([\w+#.-]+)")
+_CODE_LANGUAGE = re.compile(
+    r"(?:^|\s)(?:(?:language|lang|highlight-source|brush:?)[-\s]|highlight-(?!source|default))([\w+#.-]+)"
+)
 
 
 def write_html(root: "HtmlElement", writer: MarkdownWriter) -> None:
