@@ -63,6 +63,8 @@ class Question(msgspec.Struct, frozen=True):
     history: Sequence[Turn]
     is_owner: bool
     """Whether the caller is told which settings to change."""
+    half_life_days: float | None = None
+    """Prefers recent documents (`Search`)."""
 
 
 def compose(
@@ -104,7 +106,8 @@ def compose(
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
-    return [passage for passage in search(question.answer.workspace_id, query, PASSAGES) if is_relevant(passage)]
+    found = search(question.answer.workspace_id, query, PASSAGES, half_life_days=question.half_life_days)
+    return [passage for passage in found if is_relevant(passage)]
 
 
 class _AnswerParts:

@@ -26,24 +26,26 @@ from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
+HalfLife = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+"""Days, 0 for none."""
+
 
 class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A search: the text, the maximum number of passages, and optionally one source to search in.
 
-    `by` ranks by words or vectors alone, to compare them.
+    `by` ranks by words or vectors alone, to compare them. `half_life_days` prefers recent documents: one of this age
+    counts as usual, newer ones more, older ones less.
     """
 
     q: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
     by: Ranking = "hybrid"
+    half_life_days: HalfLife | None = None
 
 
 class SearchRequest(SearchQuery, frozen=True, forbid_unknown_fields=True):
-    """A search: the text, the maximum number of passages, and optionally one source to search in.
-
-    `by` ranks by words or vectors alone, to compare them.
-    """
+    """A search, as `SearchQuery`."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +85,14 @@ class PostedMessage(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """What `useChat` posts: a conversation's id and its messages. Only the last message is read."""
+    """What `useChat` posts: a conversation's id and its messages. Only the last message is read.
+
+    `half_life_days` prefers recent documents, as in a search.
+    """
 
     id: str
     messages: list[PostedMessage]
+    half_life_days: HalfLife | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -159,7 +165,14 @@ class Chat:
 
     def _search(self, call: Call, query: SearchQuery) -> Hits:
         question = check_question(query.q, self.settings.max_question_chars, "q")
-        passages = self.search(call.workspace_id, question, query.k, query.source_id, by=query.by)
+        passages = self.search(
+            call.workspace_id,
+            question,
+            query.k,
+            query.source_id,
+            by=query.by,
+            half_life_days=query.half_life_days,
+        )
         return Hits([_hit(passage) for passage in passages])
 
     def stream_chat(self, call: Call) -> flask.Response:
@@ -178,9 +191,8 @@ class Chat:
             raise error if is_owner else UpstreamError(MODEL_UNAVAILABLE) from error
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
-        groups = compose(
-            Question(answer, question, history, is_owner), self.search, model, self.settings.chat_timeout_s
-        )
+        asked = Question(answer, question, history, is_owner, request.half_life_days)
+        groups = compose(asked, self.search, model, self.settings.chat_timeout_s)
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))
 

@@ -1,9 +1,10 @@
-"""Hybrid search: fuse the best chunks by vectors and by words.
+"""Hybrid search: fuse the best chunks by vectors and by words, and choose passages from them.
 
 Vectors are scanned exactly, or by index in a workspace with many of them. The query is embedded between two short
 transactions, never inside one.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -14,14 +15,16 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.chat.retrieval.dates import document_date
 from functions.chat.retrieval.fusion import fuse
+from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose
+from functions.chat.retrieval.ranking import AVERAGE, Match, rank, recency, to_points, to_score
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.registry import known_languages
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
-from headwater.passages import excerpt
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ INDEX_CANDIDATES = 1_000
 
 Why signs are enough: `docs/decisions/0010`."""
 
+POOL = 3
+"""Candidates whose texts are read, for each passage that is returned: some are the same, some are joined."""
+
 MAX_STOP_WORDS = 256
 """Distinct words of a query that are looked up as stop words, at most. Of the others, few are searched."""
 
@@ -57,9 +63,10 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
     `excerpt` is what a model or reader is shown: the text without markup, after the header of the table it continues.
     `documents` is the number of documents with the same passage.
-    `score` is the fused score. `similarity` is the cosine similarity to the query, None without a vector or in a
-    language that the model doesn't know. `overlap` is the share of the query's words in the passage, its title and its
-    headings; rare words count more.
+    `score` is the fused score after the adjustments of `ranking` and `merging`. `similarity` is the cosine similarity
+    to the query, None without a vector or in a language that the model doesn't know. `overlap` is the share of the
+    query's words in the passage, its title and its headings; rare words count more. Of a passage of several chunks, all
+    three are those of the best one.
     """
 
     document_id: uuid.UUID
@@ -109,16 +116,24 @@ class Search:
         source_id: uuid.UUID | None = None,
         *,
         by: Ranking = "hybrid",
+        half_life_days: float | None = None,
     ) -> list[Passage]:
         """Return at most `k` passages, best first, optionally of one source.
 
-        Uses words alone until vectors exist. Of chunks with the same text, only the best is returned.
+        Uses words alone until vectors exist. With a half-life, recent documents come before old ones that are about as
+        good.
         """
         with tracing.span("search"):
-            return self._search(workspace_id, query, k, source_id, by)
+            return self._search(workspace_id, query, k, source_id, by, half_life_days)
 
     def _search(
-        self, workspace_id: uuid.UUID, query: str, k: int, source_id: uuid.UUID | None, by: Ranking
+        self,
+        workspace_id: uuid.UUID,
+        query: str,
+        k: int,
+        source_id: uuid.UUID | None,
+        by: Ranking,
+        half_life_days: float | None,
     ) -> list[Passage]:
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
@@ -130,6 +145,7 @@ class Search:
             "vector": vector,
             "languages": known_languages(target.model),
             "n": CANDIDATES,
+            "half_life_days": half_life_days or 0.0,
         }
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
@@ -137,7 +153,9 @@ class Search:
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self.database.transaction(workspace_id, snapshot=True) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
-            return _fused(tx, values, dense, words, k)
+            ranked = rank(_matches(tx, values, dense, words))
+            found = _read_distinct(tx, values, ranked, POOL * k)
+        return [_passage(passage) for passage in choose(found, k)]
 
     def _embed(self, model: str, query: str) -> str:
         with tracing.embedding_span(model, 1):
@@ -157,6 +175,7 @@ class Search:
             "vector": vector,
             "languages": known_languages(model.name),
             "n": CANDIDATES,
+            "half_life_days": 1.0,
             "oversample": OVERSAMPLE,
             "index_candidates": INDEX_CANDIDATES,
         }
@@ -165,8 +184,8 @@ class Search:
             tx.execute(_SET_INDEX_SCAN, values)
             for statement in (indexed_statement(model.dim), _NEAREST, _DENSE):
                 tx.execute(statement, values)
-            _fused(tx, values, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), 1)
-            _read_passages(tx, values, [(0, 0.0, None, 0.0)])
+            _matches(tx, values, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
+            tx.execute(_PASSAGES, {**values, "chunks": "[0]", "max_gap": MAX_GAP})
 
     def _target_values(self, query: str) -> dict[str, Any]:
         texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
@@ -191,10 +210,10 @@ def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[i
     return chunks if len(chunks) == CANDIDATES else [*tx.execute(_DENSE, values).scalars()]
 
 
-def _fused(
-    tx: Connection, values: Mapping[str, Any], dense: Sequence[int], query: "Sequence[QueryWord]", k: int
-) -> list[Passage]:
-    """Fuse the best chunks by vectors and by words, and read the passages of the best `k`."""
+def _matches(
+    tx: Connection, values: Mapping[str, Any], dense: Sequence[int], query: "Sequence[QueryWord]"
+) -> list[Match]:
+    """Find the best chunks by vectors and by words, with their fused scores."""
     from functions.chat.retrieval.words import read_scores
 
     words = read_scores(tx, values["workspace_id"], query)
@@ -204,11 +223,23 @@ def _fused(
         return []
     of_words = [words.of(row.id) for row in rows]
     fused = fuse([score for score, _ in of_words], [row.similarity for row in rows])
-    found = zip(rows, fused, of_words, strict=True)
-    best: dict[bytes, tuple[int, float, float | None, float]] = {}
-    for row, score, (_, overlap) in sorted(found, key=lambda item: (-item[1], item[0].id)):
-        best.setdefault(row.input_hash, (row.id, score, row.similarity, overlap))
-    return _read_passages(tx, values, [*best.values()][:k])
+    now = dt.datetime.now(dt.UTC)
+    matches = []
+    for row, score, (_, overlap) in zip(rows, fused, of_words, strict=True):
+        date = document_date(row.front_matter, row.key) if row.front_matter is not None else None
+        adjustment = recency(date, values["half_life_days"], now)
+        matches.append(
+            Match(
+                chunk_id=row.id,
+                input_hash=row.input_hash,
+                points=to_points(score) + adjustment,
+                adjustment=adjustment,
+                stands_out=score >= AVERAGE,
+                similarity=row.similarity,
+                overlap=overlap,
+            )
+        )
+    return matches
 
 
 def _live(tx: Connection, values: Mapping[str, Any], words: "WordScores") -> list[int]:
@@ -222,16 +253,42 @@ def _live(tx: Connection, values: Mapping[str, Any], words: "WordScores") -> lis
         size *= 8
 
 
-def _read_passages(
-    tx: Connection, values: Mapping[str, Any], best: Sequence[tuple[int, float, float | None, float]]
-) -> list[Passage]:
-    """Read the passages of chunks, given as id, score, similarity and overlap, in their order."""
-    rows = [dict(zip(("id", "score", "similarity", "overlap"), item, strict=True)) for item in best]
-    return [_passage(**row._mapping) for row in tx.execute(_PASSAGES, {**values, "rows": json_rows(rows)})]
+def _read_distinct(tx: Connection, values: Mapping[str, Any], ranked: Sequence[Match], size: int) -> list[Found]:
+    """Read the best `size` chunks with different texts, in their order."""
+    distinct = Distinct()
+    for start in range(0, len(ranked), size):
+        matches = ranked[start : start + size]
+        chunks = json_rows([match.chunk_id for match in matches])
+        rows = tx.execute(_PASSAGES, {**values, "chunks": chunks, "max_gap": MAX_GAP})
+        for match, row in zip(matches, rows, strict=True):
+            distinct.add(_found(match, **row._mapping))
+        if len(distinct) >= size:
+            break
+    return [*distinct][:size]
 
 
-def _passage(*, text: str, markup: Sequence[int] | None, table_header: str | None, **fields: Any) -> Passage:
-    return Passage(text=text, excerpt=excerpt(text, markup or (), table_header), **fields)
+def _found(match: Match, *, markup: Sequence[int] | None, ordinal: int, **fields: Any) -> Found:
+    return Found(match=match, markup=[*(markup or ())], first=ordinal, last=ordinal, **fields)
+
+
+def _passage(found: Found) -> Passage:
+    match = found.match
+    return Passage(
+        document_id=found.document_id,
+        key=found.key,
+        title=found.title,
+        url=found.url,
+        media_type=found.media_type,
+        heading_path=found.heading_path,
+        text=found.text,
+        excerpt=found.excerpt,
+        start=found.start,
+        end=found.end,
+        documents=found.documents,
+        score=to_score(match.points),
+        similarity=match.similarity,
+        overlap=match.overlap,
+    )
 
 
 def halfvec(vector: Sequence[float]) -> str:
@@ -324,7 +381,9 @@ _LIVE_CHUNKS = sa.text(f"""
 """)
 
 _CANDIDATES = sa.text(f"""
-    select c.id, c.input_hash, case when cast(:languages as text[]) is null or d.language is null
+    select c.id, c.input_hash, d.key,
+      case when cast(:half_life_days as float) > 0 then d.front_matter end as front_matter,
+      case when cast(:languages as text[]) is null or d.language is null
         or d.language = any(cast(:languages as text[]))
       then 1 - (v.embedding <=> cast(:vector as halfvec)) end as similarity
     from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) and c.workspace_id = :workspace_id
@@ -333,16 +392,18 @@ _CANDIDATES = sa.text(f"""
       and v.input_hash = c.input_hash
 """)
 
-_PASSAGES = sa.text("""
-    select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path,
+_PASSAGES = sa.text(f"""
+    select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
       substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
-      c.end_offset as "end", r.score, r.similarity, r.overlap, to_json(c.markup) as markup,
+      c.end_offset as "end", to_json(c.markup) as markup, c.token_count as tokens,
       substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
+      substr(d.text, before.end_offset + 1, c.start_offset - before.end_offset) as gap,
       (select count(distinct o.document_id) from chunks o join documents od on od.id = o.document_id
         where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and od.deleted_at is null
         and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents
-    from json_to_recordset(cast(:rows as json)) as r (id bigint, score float, similarity float, overlap float)
-    join chunks c on c.id = r.id join documents d on d.id = c.document_id
+    from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) join documents d on d.id = c.document_id
+    left join chunks before on before.document_id = c.document_id and before.ordinal = c.ordinal - 1
+      and before.workspace_id = c.workspace_id and c.start_offset - before.end_offset between 0 and :max_gap
     where d.workspace_id = :workspace_id and c.workspace_id = :workspace_id
-    order by r.score desc, c.id
+    order by wanted.place
 """)

@@ -767,10 +767,14 @@ export interface components {
         /**
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
+         *
+         *     `half_life_days` prefers recent documents, as in a search.
          */
         ChatRequest: {
             id: string;
             messages: components["schemas"]["PostedMessage"][];
+            /** @default null */
+            half_life_days: number | null;
         };
         /**
          * Citation
@@ -1355,9 +1359,7 @@ export interface components {
         };
         /**
          * SearchRequest
-         * @description A search: the text, the maximum number of passages, and optionally one source to search in.
-         *
-         *     `by` ranks by words or vectors alone, to compare them.
+         * @description A search, as `SearchQuery`.
          */
         SearchRequest: {
             /** @default  */
@@ -1371,6 +1373,8 @@ export interface components {
              * @enum {string}
              */
             by: "hybrid" | "vectors" | "words";
+            /** @default null */
+            half_life_days: number | null;
         };
         /**
          * Secret
@@ -2418,6 +2422,7 @@ export interface operations {
                 k?: number;
                 source_id?: string;
                 by?: "hybrid" | "vectors" | "words";
+                half_life_days?: number;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

@@ -186,10 +186,45 @@ def test_vectors_without_chunks_hide_no_hits(chat: ChatApp) -> None:
 
 
 def test_nearest_chunks_are_found_in_order(chat: ChatApp) -> None:
-    text = "".join(f"{n:03} " for n in range(150))
-    nearness = [axis(0, 1, 0.2 + n / 200) for n in range(150)]
-    chat.add_document("a.md", text, cuts=range(4, 600, 4), vectors=nearness)
-    assert [hit["text"] for hit in chat.search(q="cat", k=3)] == ["149 ", "148 ", "147 "]
+    for n in range(150):
+        chat.add_document(f"{n}.md", f"{n:03}", vectors=[axis(0, 1, 0.2 + n / 200)])
+    assert [hit["text"] for hit in chat.search(q="cat", k=3)] == ["149", "148", "147"]
+
+
+def test_neighbouring_chunks_are_one_passage(chat: ChatApp) -> None:
+    parts = ["The cat sat.", "<!-- x -->\n\nThe cat ran.", "Dogs bark.", "The cat slept."]
+    text = "\n\n".join(parts)
+    starts = [text.index(part.split("\n\n")[-1]) for part in parts]
+    document_id = chat.add_document("a.md", text, cuts=starts[1:], vectors=[axis(0), axis(0), axis(5), axis(0)])
+    chat.rows("update chunks set end_offset = start_offset + 12, heading_path = '{A,B}' where ordinal < 2")
+    chat.rows("update chunks set heading_path = '{A,C}' where ordinal = 1")
+    for n in range(6):
+        chat.add_document(f"other/{n}.md", f"A bird {n}.", vectors=[axis(5)])
+    joined, last = chat.search(q="cat", k=2)
+    assert (joined["start"], joined["end"], joined["heading_path"]) == (0, starts[1] + 12, ["A"])
+    assert joined["text"] == text[: joined["end"]] == "The cat sat.\n\n<!-- x -->\n\nThe cat ran."
+    assert joined["excerpt"] == "The cat sat.\n\n\n\nThe cat ran."
+    assert (last["document_id"], last["text"]) == (str(document_id), "The cat slept.")
+
+
+def test_same_text_under_other_headings_takes_one_place(chat: ChatApp) -> None:
+    for n in range(40):
+        text = f"## Version {n}\n\nThe lathe is oiled every week."
+        chat.add_document(f"{n}.md", text, title=f"Manual {n}", headings=[f"Version {n}"], vectors=[axis(0)])
+    chat.add_document("answer.md", "A lathe turns metal.", vectors=[axis(0, 1, 0.5)])
+    first, second = chat.search(q="Is the lathe of version 7 oiled?", k=2)
+    assert (first["key"], first["documents"], second["key"]) == ("7.md", 40, "answer.md")
+
+
+def test_recent_documents_come_first_with_a_half_life(chat: ChatApp) -> None:
+    ages = {"old.md": "2001-01-01", "new.md": "2999-12-31", "undated.md": None}
+    for n, (key, date) in enumerate(ages.items()):
+        chat.add_document(key, f"The cat sat on mat {n}.", vectors=[axis(0, 1, 0.9)])
+        fields = {"params": {"Last-Modified": date}} if date else {"title": "2001-01-01"}
+        chat.rows("update documents set front_matter = cast(:f as jsonb) where key = :k", f=json.dumps(fields), k=key)
+    assert keys(chat.search(q="cat")) == ["old.md", "new.md", "undated.md"]
+    assert keys(chat.search(q="cat", half_life_days=30)) == ["new.md", "undated.md", "old.md"]
+    assert keys(chat.search(q="cat", half_life_days=0)) == ["old.md", "new.md", "undated.md"]
 
 
 def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
@@ -224,6 +259,7 @@ def test_vectors_in_a_language_that_the_model_does_not_know_do_not_count(databas
     "query",
     [{}, {"q": ""}, {"q": " \n"}, {"q": "\0"}, {"q": "x" * 32_001}]
     + [{"q": "cat", "k": k} for k in (0, 51, -1, "ten", "", 10**30)]
+    + [{"q": "cat", "half_life_days": days} for days in (-1, "nan", "inf", 1e9, "soon")]
     + [{"q": "cat", "source_id": "none"}],
 )
 def test_invalid_query_is_a_problem(chat: ChatApp, query: dict[str, object]) -> None:
