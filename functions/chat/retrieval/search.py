@@ -124,7 +124,7 @@ class Search:
         good.
         """
         with tracing.span("search"):
-            return self._search(workspace_id, query, k, source_id, by, half_life_days)
+            return self._search(workspace_id, query, k, source_id, by=by, half_life_days=half_life_days)
 
     def _search(
         self,
@@ -132,6 +132,7 @@ class Search:
         query: str,
         k: int,
         source_id: uuid.UUID | None,
+        *,
         by: Ranking,
         half_life_days: float | None,
     ) -> list[Passage]:
