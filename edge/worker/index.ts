@@ -10,7 +10,7 @@ import { fileResponse, openapiResponse } from "./assets/files";
 import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
-import { limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
+import { clientNetwork, limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
 import { envResponse, type Env } from "./env";
 import { checkHeaders, checkUrl } from "./http/check-size";
@@ -18,7 +18,7 @@ import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
 import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { setSecurityHeaders } from "./http/security-headers";
-import { targetOf, type Service } from "./routes";
+import { isDelivery, targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
 import { forwardedHeaders } from "./upstream/request-headers";
 
@@ -74,6 +74,10 @@ async function callFunction(service: Service, request: Request, context: Request
 
 /** Authenticate a request and apply the rate limits. */
 async function admit(request: Request, env: Env): Promise<Caller> {
+  if (isDelivery(request)) {
+    await limitAnonymous(request, env);
+    return { kind: "sender", id: clientNetwork(request) };
+  }
   try {
     const caller = await authenticate(request, env);
     await limitCaller(request, caller, env);

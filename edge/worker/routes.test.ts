@@ -15,6 +15,7 @@ describe("targetOf", () => {
     ["/api/sources", "collection"],
     ["/api/source-kinds", "collection"],
     ["/api/sources/1/collect", "collection"],
+    ["/api/hooks/1", "collection"],
     ["/api/runs/1", "collection"],
     ["/api/documents/1", "collection"],
     ["/api/me", "collection"],

@@ -11,6 +11,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
   ["/api/source-kinds", "collection"],
+  ["/api/hooks", "collection"],
   ["/api/runs", "collection"],
   ["/api/documents", "collection"],
   ["/api/me", "collection"],
@@ -36,6 +37,11 @@ export function targetOf(pathname: string): Target {
 /** Whether a request asks a question. Questions have their own rate limit and are completed after a disconnect. */
 export function isQuestion({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname === "/api/chat";
+}
+
+/** Whether a request delivers an event of a webhook. Its signature authenticates it, which the function verifies. */
+export function isDelivery({ method, url }: Request): boolean {
+  return method === "POST" && new URL(url).pathname.startsWith("/api/hooks/");
 }
 
 /** Whether a request uploads a document, which may be larger than other bodies. */

@@ -12,6 +12,7 @@ from functions.collection.pipeline import retry_failed
 from functions.collection.runs.routes import RunRoutes
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.routes import SourceRoutes
+from functions.collection.webhooks.routes import WebhookRoutes
 from headwater.config import Settings
 from headwater.database.transactions import Database, after_commit
 from headwater.queue.tickets import Tickets
@@ -38,4 +39,5 @@ def routes(
         *SourceRoutes(database, settings, tickets, opener).routes(),
         *RunRoutes(database, tickets, retry_run, opener.delete_staged_after_commit).routes(),
         *DocumentRoutes(database, settings, tickets).routes(),
+        *WebhookRoutes(database, settings, tickets).routes(),
     ]

@@ -166,6 +166,11 @@ class Connector(ABC, Generic[Config]):
     def check(self, config: Config, secret: str | None) -> None:
         """Try to reach the source within 10 seconds, before it is saved."""
 
+    @classmethod
+    def is_related(cls, config: Config, event: bytes) -> bool:  # noqa: ARG003 - for connectors that tell
+        """Return False if the event, a webhook's signed body, can't have changed the source. Built-in kinds only."""
+        return True
+
     @abstractmethod
     def list(self, config: Config, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:
         """List the source.

@@ -7,9 +7,9 @@ import { InvalidToken, misconfigured, verifyToken } from "./verify-token";
 
 /**
  * Who sent a request. `local`: the user of this machine. `user`: the subject of a verified token. `key`: the SHA-256 of a
- * well-formed API key; only a function can check whether it exists.
+ * well-formed API key; only a function can check whether it exists. `sender`: the network that sends a webhook's event.
  */
-export type Caller = { readonly kind: "local" } | { readonly kind: "user" | "key"; readonly id: string };
+export type Caller = { readonly kind: "local" } | { readonly kind: "user" | "key" | "sender"; readonly id: string };
 
 /** True on a laptop and in the one container, whose data folders have different paths. */
 const LOCAL_ADVICE = "Send the token in the file `token` of the data folder";

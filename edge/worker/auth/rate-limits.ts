@@ -60,8 +60,12 @@ async function enforce(limit: RateLimit | undefined, key: string, detail: string
 
 /** The key begins with the host because all Workers with the same `namespace_id` share counters. */
 function addressKey(request: Request): string {
-  const address = request.headers.get("CF-Connecting-IP") ?? "unknown";
-  return `${new URL(request.url).host} address ${networkOf(address)}`;
+  return `${new URL(request.url).host} address ${clientNetwork(request)}`;
+}
+
+/** The network of the client that sent a request. */
+export function clientNetwork(request: Request): string {
+  return networkOf(request.headers.get("CF-Connecting-IP") ?? "unknown");
 }
 
 /**

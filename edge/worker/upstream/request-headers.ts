@@ -18,6 +18,13 @@ const FORWARDED = [
   "Last-Event-ID",
   "Origin",
   "User-Agent",
+  "Webhook-Id",
+  "Webhook-Signature",
+  "Webhook-Timestamp",
+  "X-GitHub-Event",
+  "X-Gitea-Event",
+  "X-Gitlab-Token",
+  "X-Hub-Signature-256",
   "X-Workspace",
 ];
 

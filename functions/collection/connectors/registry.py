@@ -71,6 +71,9 @@ class BuiltInKind:
         normalised: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(decode_config(self.connector, config)))
         return normalised
 
+    def is_related(self, config: object, event: bytes) -> bool:
+        return self.connector.is_related(decode_config(self.connector, config), event)
+
     def open(self, context: ConnectorContext, config: object, secret: str | None) -> SourceReader:
         return _BuiltInReader(self.connector.open(context), decode_config(self.connector, config), secret)
 

@@ -39,13 +39,27 @@ class Difference:
 
 
 def insert_items(
-    tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, listing: Listing, *, batch: int, dry_run: bool
+    tx: Connection,
+    run_id: uuid.UUID,
+    workspace_id: uuid.UUID,
+    listing: Listing,
+    *,
+    batch: int,
+    dry_run: bool,
+    everything: bool = False,
 ) -> Difference:
     """Insert items for differences, documents that still fail, and skipped keys; moved documents get their new keys.
 
-    A dry run has items for changes only, and changes no document. `batch` is the size of a `fetch` step.
+    A dry run has items for changes only, and changes no document. `everything` counts every listed document as a
+    difference. `batch` is the size of a `fetch` step.
     """
-    values = {"run_id": run_id, "workspace_id": workspace_id, "batch": batch, "dry_run": dry_run}
+    values = {
+        "run_id": run_id,
+        "workspace_id": workspace_id,
+        "batch": batch,
+        "dry_run": dry_run,
+        "everything": everything,
+    }
     copy_rows(tx, "listed", "key text, fingerprint text, warning text", listing_rows(listing))
     tx.execute(_CREATE_DIFFERENCE)
     removed = json_rows([] if listing.complete else listing.removed)
@@ -104,7 +118,8 @@ def _apply_moves(tx: Connection, listing: Listing, *, dry_run: bool) -> None:
 
 
 # `from_key`: where the document at the key comes from. `is_left`: the document at the key has moved away. `is_due`: the
-# document failed, and fetching it again may help. `is_removable`: it is removed if it isn't listed and hasn't moved.
+# document is fetched although it is unchanged: it failed, and that may help, or everything is fetched. `is_removable`:
+# it is removed if it isn't listed and hasn't moved.
 _CREATE_DIFFERENCE = sa.text("""
     create temporary table difference (
       key text, fingerprint text, warning text, document_id uuid, stored_fingerprint text, held text, error text,
@@ -118,7 +133,8 @@ _CREATE_DIFFERENCE = sa.text("""
 _COMPARE = sa.text("""
     with stored as (
       select d.id, d.key, d.fingerprint, d.held, d.error,
-        d.retry_at is not null and (d.retry_at <= now() or runs.trigger <> 'schedule') as is_due,
+        cast(:everything as boolean) or d.retry_at is not null and (d.retry_at <= now() or runs.trigger <> 'schedule')
+          as is_due,
         d.held is null and (:complete or d.key in (select json_array_elements_text(cast(:removed as json))))
           as is_removable
       from documents d join runs on runs.source_id = d.source_id
@@ -132,6 +148,7 @@ _COMPARE = sa.text("""
       where l.fingerprint is distinct from s.fingerprint
           and (l.key is not null or s.is_removable or s.held = 'restored' and :complete)
         or s.error is not null and not cast(:dry_run as boolean)
+        or :everything and l.key is not null
       returning fingerprint, document_id
     )
     select (select count(*) from stored where held is null) as stored,

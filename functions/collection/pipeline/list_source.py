@@ -48,8 +48,10 @@ class ListSource:
         self.start_job = start_job
 
     def gather(self, tx: Connection, step: Step) -> ListInput:
-        """Read the source, its cursor and its stored fingerprints."""
+        """Read the source, its cursor and its stored fingerprints. To fetch everything, none of these count."""
         credentials = read_credentials(tx, step.run_id, self.settings)
+        if step.payload.get("everything"):
+            return ListInput(credentials, None, frozenset())
         values = {"source_id": credentials.source_id}
         fingerprints: str | None = tx.execute(
             _SELECT_FINGERPRINTS, {**values, "suffixes": json_rows(current_suffixes())}
@@ -65,7 +67,8 @@ class ListSource:
         """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items."""
         values, is_dry_run = {"run_id": step.run_id}, bool(step.payload.get("dry_run"))
         batch = self.settings.fetch_batch
-        difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, dry_run=is_dry_run)
+        options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}
+        difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, **options)
         is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
         _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)
         total = len(computed.entries)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.metrics import read_failure_groups
+from functions.collection.runs.queued import start_queued_run
 from functions.collection.runs.read import Counts, Run, State, read_counts, read_run, read_summary
 from headwater import logs
 from headwater.database.transactions import after_commit
@@ -35,7 +36,9 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
 
 def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, Any] | None = None) -> uuid.UUID | None:
-    """End an open run and store its counts. After the commit the result is logged, as an error if it is alarming.
+    """End an open run, store its counts, and open the run that is queued behind it.
+
+    After the commit the result is logged, as an error if it is alarming.
 
     Returns the id of the run's source, or None if the run had already ended.
     """
@@ -58,6 +61,7 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
     }
     severity = 40 if is_alarming(state, counts) else 20
     after_commit(tx, partial(logs.event, "run.ended", severity=severity, **fields))
+    start_queued_run(tx, source_id)
     return source_id
 
 

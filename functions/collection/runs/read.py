@@ -20,7 +20,7 @@ from headwater.errors import NotFound
 
 Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
 Engine = Literal["tickets", "job"]
-Trigger = Literal["api", "schedule", "job"]
+Trigger = Literal["api", "schedule", "job", "webhook"]
 State = Literal["running", "succeeded", "partial", "failed", "cancelled"]
 
 LISTING_KINDS = ("collect", "retry", "dry_run")

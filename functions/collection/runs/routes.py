@@ -87,8 +87,9 @@ class RunRoutes:
             return StartedRun(self.retry(tx, call.workspace_id, call.path["id"]))
 
     def cancel_run(self, call: Call) -> Run:
-        """Cancel a run. Documents that it has stored stay."""
+        """Cancel a run. Documents that it has stored stay. A run that was queued behind it starts."""
         with self.database.transaction(call.workspace_id) as tx:
             cancelled = end.cancel_run(tx, call.path["id"])
             self.delete_staged(tx, cancelled.source_id)
-            return cancelled
+        self.tickets.wake(["collection"])  # for a run that was queued behind this one
+        return cancelled

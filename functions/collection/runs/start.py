@@ -31,10 +31,12 @@ def start_run(
     *,
     execution: str | None = None,
     dry_run: bool = False,
+    everything: bool = False,
 ) -> tuple[uuid.UUID, bool]:
     """Open a run of a source with a `list` step, unless a run of any kind is open.
 
-    A dry run computes what a collect would change, and changes nothing. The job works on runs that it triggers;
+    A dry run computes what a collect would change, and changes nothing. With `everything`, a collect fetches unchanged
+    documents too. The job works on runs that it triggers;
     `execution` is its name on Cloud Run and is also recorded on a run that is already open.
 
     Returns the id of the new or open run, and whether it is new. Raises NotFound if the source isn't in the workspace,
@@ -49,7 +51,8 @@ def start_run(
     if run_id is None:
         raise NotFound(f"Source not found: {source_id}.")
     if run_id == new_id:
-        payload = {"dry_run": True} if dry_run else {}
+        options = {"dry_run": dry_run, "everything": everything}
+        payload = {name: True for name, value in options.items() if value}
         step = NewStep("collection", "list", "", payload, read_provider(tx, source_id))
         ledger.add_steps(tx, run_id, workspace_id, [step])
     return run_id, run_id == new_id

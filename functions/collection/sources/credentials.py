@@ -46,7 +46,7 @@ def encrypt_token(token: str, settings: Settings) -> bytes:
     from cryptography.fernet import Fernet
 
     if not settings.secret_key:
-        raise UnprocessableContent("token: set SECRET_KEY on this installation first. Tokens are stored encrypted.")
+        raise UnprocessableContent("Set SECRET_KEY on this installation first: it encrypts stored secrets.")
     return Fernet(settings.secret_key).encrypt(token.encode())
 
 

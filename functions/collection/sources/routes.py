@@ -24,9 +24,14 @@ from headwater.web.app import Call, Route
 
 
 class CollectQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Options of a run. A dry run lists what a collect would change as its items, and changes nothing."""
+    """Options of a run.
+
+    A dry run lists what a collect would change as its items, and changes nothing. With `everything`, all documents are
+    fetched again, also those that have not changed.
+    """
 
     dry_run: bool = False
+    everything: bool = False
 
 
 class SourceKindList(msgspec.Struct, frozen=True):
@@ -158,14 +163,19 @@ class SourceRoutes:
     def collect_source(self, call: Call) -> StartedRun:
         """Start a run that collects the source, or return its open run.
 
-        With `dry_run`, only list the source and report the changes as the run's items.
+        With `dry_run`, only list the source and report the changes as the run's items. With `everything`, 409 while a
+        run is open.
         """
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
             sources.check_source(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
-            run_id, _ = start.start_run(tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run)
+            run_id, is_new = start.start_run(
+                tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run, everything=query.everything
+            )
             start.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
+            if query.everything and not is_new:
+                raise start.open_run_conflict(run_id, "collect")
         return StartedRun(run_id)
 
 

@@ -54,6 +54,12 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paused: bool | UnsetType = UNSET
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    """The webhook of a source, and when its last delivery came."""
+
+    received_at: dt.datetime | None
+
+
 class Source(msgspec.Struct, frozen=True):
     """A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
 
@@ -68,6 +74,7 @@ class Source(msgspec.Struct, frozen=True):
     name: str
     config: dict[str, Any]
     has_token: bool
+    webhook: Webhook | None
     created_at: dt.datetime
     documents: int
     failing: int
@@ -217,9 +224,11 @@ def _read(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None) 
     for row in tx.execute(_SELECT, {"workspace_id": workspace_id, "source_id": source_id}).all():
         fields = dict(row._mapping)
         now = fields.pop("now")
+        received_at = fields.pop("webhook_received_at")
+        webhook = Webhook(received_at) if fields.pop("has_webhook") else None
         times = [] if row.schedule is None or row.paused_at else next_runs(Schedule(row.schedule, row.time_zone), now)
         last_run, last_collect = last_runs.get(row.id), last_collects.get(row.id)
-        sources.append(Source(**fields, next_runs=times, last_run=last_run, last_collect=last_collect))
+        sources.append(Source(**fields, webhook=webhook, next_runs=times, last_run=last_run, last_collect=last_collect))
     return sources
 
 
@@ -230,6 +239,7 @@ _INSERT = sa.text("""
 
 _SELECT = sa.text("""
     select s.id, s.kind, s.name, s.config, s.token is not null as has_token, s.created_at,
+      s.webhook_secret is not null as has_webhook, s.webhook_received_at,
       (select count(*) from documents d where d.source_id = s.id and d.deleted_at is null) as documents,
       (select count(*) from documents d where d.source_id = s.id and d.error is not null and d.deleted_at is null)
         as failing,

@@ -27,6 +27,8 @@ Action = Literal[
     "source.changed",
     "source.deleted",
     "source.token_changed",
+    "source.webhook_created",
+    "source.webhook_removed",
     "model.switched",
 ]
 """What was done. `key.refused`: an expired or revoked key was used. `model.switched`: the embedding model."""

@@ -19,8 +19,8 @@ from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.database.transactions import Database
 from headwater.errors import Forbidden, Unauthorized
 
-Access = Literal["public", "reader", "editor", "owner", "google"]
-"""Required access: none, at least that role, or a call from Google's services."""
+Access = Literal["public", "signed", "reader", "editor", "owner", "google"]
+"""Required access: none, a signature that the route verifies, at least that role, or a call from Google's services."""
 
 
 class Auth:
@@ -33,11 +33,11 @@ class Auth:
         self.bearer = Bearer(settings, database, service)
 
     def check(self, access: Access, request: flask.Request, *, scope: RequiredScope = "") -> Caller | None:
-        """Return the caller, None for routes with access `public` or `google`.
+        """Return the caller, None for routes with access `public`, `signed` or `google`.
 
         Raises Unauthorized if the caller can't be authenticated, Forbidden if its role is too low.
         """
-        if access == "public":
+        if access == "public" or access == "signed":  # noqa: PLR1714 - mypy narrows it
             return None
         is_local = self.settings.auth_mode == "local"
         if access == "google":

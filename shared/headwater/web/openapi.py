@@ -111,6 +111,8 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
         "parameters": [*_parameters(route, components), _WORKSPACE],
         "responses": {str(route.status): success, "default": {"description": "An error", "content": problem}},
     }
+    if route.access == "signed":
+        operation |= {"security": [], "parameters": _parameters(route, components)}
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -118,7 +120,7 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
 
 
 def _description(route: Route) -> str:
-    needed = "" if route.access == "reader" else f"\n\nRequires the role `{route.access}`."
+    needed = "" if route.access in ("reader", "signed") else f"\n\nRequires the role `{route.access}`."
     return _paragraphs(route.handle.__doc__ or "") + needed
 
 

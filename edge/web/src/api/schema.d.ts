@@ -208,6 +208,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a webhook's delivery
+         * @description Collect the source that the delivery of a webhook is for. The signature authenticates it, not a token.
+         *
+         *     GitHub's signatures are accepted, GitLab's tokens, and those of Standard Webhooks. While a run of the source is open, one more run follows it, however many deliveries come.
+         */
+        post: operations["receiveDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -395,7 +417,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel a run
-         * @description Cancel a run. Documents that it has stored stay.
+         * @description Cancel a run. Documents that it has stored stay. A run that was queued behind it starts.
          *
          *     Requires the role `editor`.
          */
@@ -571,7 +593,7 @@ export interface paths {
          * Collect a source
          * @description Start a run that collects the source, or return its open run.
          *
-         *     With `dry_run`, only list the source and report the changes as the run's items.
+         *     With `dry_run`, only list the source and report the changes as the run's items. With `everything`, 409 while a run is open.
          *
          *     Requires the role `editor`.
          */
@@ -676,6 +698,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/{id}/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a webhook or renew its secret
+         * @description Create the webhook of a source. If it has one, its secret is replaced, and the old one is invalid at once.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["createWebhook"];
+        /**
+         * Remove a webhook
+         * @description Remove the webhook of a source. Its deliveries get 404 from now on.
+         *
+         *     Requires the role `editor`.
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/embeddings": {
         parameters: {
             query?: never;
@@ -750,7 +800,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "workspace.created";
+            action: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -864,6 +914,26 @@ export interface components {
             revoked_at: string | null;
             last_used_at: string | null;
             key: string;
+        };
+        /**
+         * CreatedWebhook
+         * @description A webhook: the path to send deliveries to, and the secret, which is returned only once.
+         */
+        CreatedWebhook: {
+            path: string;
+            secret: string;
+        };
+        /**
+         * DeliveryResult
+         * @description What a delivery did.
+         *
+         *     It `started` the run `run_id`; or `queued` one more run behind the open run `run_id`; or nothing: it is a `duplicate` of an earlier delivery, a `ping`, about something `unrelated` such as another branch, or the source is `paused`.
+         */
+        DeliveryResult: {
+            /** @enum {string} */
+            result: "duplicate" | "paused" | "ping" | "queued" | "started" | "unrelated";
+            /** @default null */
+            run_id: string | null;
         };
         /**
          * Document
@@ -1296,7 +1366,7 @@ export interface components {
             /** @enum {string} */
             kind: "collect" | "dry_run" | "removal" | "restore" | "retry" | "upload";
             /** @enum {string} */
-            trigger: "api" | "job" | "schedule";
+            trigger: "api" | "job" | "schedule" | "webhook";
             /** @enum {string} */
             engine: "job" | "tickets";
             execution: string | null;
@@ -1340,7 +1410,7 @@ export interface components {
             /** @enum {string} */
             kind: "collect" | "dry_run" | "removal" | "restore" | "retry" | "upload";
             /** @enum {string} */
-            trigger: "api" | "job" | "schedule";
+            trigger: "api" | "job" | "schedule" | "webhook";
             /** @enum {string} */
             engine: "job" | "tickets";
             execution: string | null;
@@ -1400,6 +1470,7 @@ export interface components {
             name: string;
             config: Record<string, unknown>;
             has_token: boolean;
+            webhook: components["schemas"]["Webhook"] | null;
             created_at: string;
             documents: number;
             failing: number;
@@ -1573,6 +1644,13 @@ export interface components {
             attempt: number | null;
             max_attempts: number | null;
         };
+        /**
+         * Webhook
+         * @description The webhook of a source, and when its last delivery came.
+         */
+        Webhook: {
+            received_at: string | null;
+        };
     };
     responses: never;
     parameters: {
@@ -1589,7 +1667,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "workspace.created";
+                action?: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -1956,6 +2034,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryResult"];
                 };
             };
             /** @description An error */
@@ -2697,6 +2806,7 @@ export interface operations {
         parameters: {
             query?: {
                 dry_run?: boolean;
+                everything?: boolean;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */
@@ -2868,6 +2978,72 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["KeptDocuments"];
                 };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description An error */
             default: {

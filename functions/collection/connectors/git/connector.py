@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from functions.collection.connectors.git.config import GitConfig, document_url
+from functions.collection.connectors.git.events import is_pushed
 from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.media_types import media_type
 from headwater.connectors import Connector, ConnectorContext, Entry, Fetched, Listing, Secret
@@ -74,6 +75,11 @@ class GitConnector(Connector[GitConfig]):
     def normalise(cls, config: GitConfig) -> GitConfig:
         """Check every field and write it in its one form; raises UnprocessableContent with the reason."""
         return config.normalised()
+
+    @classmethod
+    def is_related(cls, config: GitConfig, event: bytes) -> bool:
+        """Return False for a push to another branch or of a tag, as GitHub, GitLab, Gitea and Forgejo report it."""
+        return is_pushed(config.branch, event)
 
     def check(self, config: GitConfig, secret: str | None) -> None:
         """Look the branch up on the server; raises UnprocessableContent with the reason and what to do."""

@@ -1,0 +1,1 @@
+"""Webhooks: servers report that a source has changed."""
