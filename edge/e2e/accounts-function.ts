@@ -108,7 +108,18 @@ function sourceOf(name: string): unknown {
   const config = { url: "https://example.com/docs.git" };
   const schedule = { schedule: null, time_zone: null, next_runs: [], paused_at: null };
   const runs = { failing: 0, pending_removals: 0, last_run: null, last_collect: null };
-  return { id: "s1", kind: "git", name, config, has_token: false, created_at: NOW, documents: 3, ...schedule, ...runs };
+  return {
+    id: "s1",
+    kind: "git",
+    name,
+    config,
+    has_token: false,
+    webhook: null,
+    created_at: NOW,
+    documents: 3,
+    ...schedule,
+    ...runs,
+  };
 }
 
 function problem(response: ServerResponse, status: number, detail: string): void {

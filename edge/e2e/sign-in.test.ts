@@ -192,7 +192,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await making.getByLabel("Name").fill("CI");
     await making.getByLabel("Chat and search").check();
     await making.getByRole("button", { name: "Create key" }).click();
-    expect(await page.getByLabel("Key “CI”").inputValue()).toBe(accounts.nextKey);
+    expect(await page.getByRole("textbox", { name: "Key “CI”" }).inputValue()).toBe(accounts.nextKey);
     await page.getByRole("button", { name: "Copy" }).click();
     expect(accounts.keys[0]).toMatchObject({ name: "CI", role: "reader", scopes: ["chat"] });
     await expectNoHorizontalScroll(page, "workspace");

@@ -10,6 +10,8 @@ import { LOCAL_TOKEN } from "./wrangler";
 /** The headers that a function may get: the client's, the Worker's, and those of the connection to the function. */
 const ALLOWED = new Set([
   ...["accept", "authorization", "content-type", "if-none-match", "last-event-id", "origin", "user-agent"],
+  ...["webhook-id", "webhook-signature", "webhook-timestamp"],
+  ...["x-github-event", "x-gitea-event", "x-gitlab-token", "x-hub-signature-256"],
   ...["x-workspace", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"],
   "traceparent", // the Worker's own
   ...["host", "content-length", "connection"],

@@ -44,6 +44,19 @@ describe("a request to a function", () => {
     }
   });
 
+  it("needs no token to deliver an event of a webhook, whose signature goes to the function", async () => {
+    const headers = { authorization: "", "x-hub-signature-256": "sha256=1", "x-github-event": "push" };
+    const response = await fetchWorker("/api/hooks/1", { method: "POST", body: "{}", headers });
+    expect((await response.json<EchoedRequest>()).headers).toMatchObject({ "x-hub-signature-256": "sha256=1" });
+    for (const [method, path] of [
+      ["GET", "/api/hooks/1"],
+      ["POST", "/api/hooks"],
+      ["POST", "/api/hooks/../sources"],
+    ] as const) {
+      expect((await fetchWorker(path, { method, headers: { authorization: "" } })).status).toBe(401);
+    }
+  });
+
   it("returns the function's 304 and request id", async () => {
     const response = await fetchWorker("/api/runs/1?cached", { headers: { "if-none-match": '"1"' } });
     expect(response.status).toBe(304);

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from msgspec.inspect import Field, IntType
 
 from headwater.database.migrations import register_model
@@ -38,6 +39,7 @@ def clients(module_database: FreshDatabase, free_port: Callable[[], int]) -> Ite
     environment = {
         "DATABASE_URL": module_database.url,
         "EMBEDDING_MODEL": "constant",
+        "SECRET_KEY": Fernet.generate_key().decode(),
         "TASKS_ENDPOINT": "http://127.0.0.1:9",
         "COLLECTION_URL": "http://127.0.0.1:9",
     }

@@ -16,7 +16,6 @@ import "./document/document.css";
 import "./runs/runs.css";
 import "./sources/sources.css";
 import "./sign-in/sign-in.css";
-import "./workspace/workspace.css";
 
 takeLinkedToken();
 finishSignIn();

@@ -1,8 +1,8 @@
-"""Delete expired runs, audit entries, webhook deliveries and blocks of providers; purge documents removed long ago.
+"""Delete expired runs, audit entries and blocks of providers, and purge documents removed long ago. Called by the tick.
 
-Called by the tick. A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last
-listing: a retry or a decision about withheld removals needs them. Transactions are small and the time per tick is
-bounded; the next tick continues.
+A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
+a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
+continues.
 """
 
 import time
@@ -32,7 +32,6 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
     until = time.monotonic() + for_s
     with database.transaction(ALL_WORKSPACES) as tx:
         ledger.delete_expired_blocks(tx)
-        tx.execute(_DELETE_DELIVERIES)
         expired = tx.execute(_EXPIRED_RUNS, {"days": settings.keep_runs_days, "limit": _RUNS}).all()
         workspaces = tx.execute(_WORKSPACES, {"days": settings.keep_deleted_days}).scalars().all()
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in expired)
@@ -86,9 +85,6 @@ _EXPIRED_RUNS = sa.text("""
           and l.kind in ('collect', r.kind) and l.snapshot is not null))
     order by finished_at limit :limit
 """)
-
-# A repetition after this time starts a run.
-_DELETE_DELIVERIES = sa.text("delete from webhook_deliveries where received_at < now() - interval '1 day'")
 
 _WORKSPACES = sa.text("""
     select workspaces_with_tombstones(now() - make_interval(days => cast(:days as integer)))

@@ -104,6 +104,7 @@ def receive(tx: Connection, source: WebhookSource, delivery: Delivery) -> Delive
     values = {"source_id": source.id, "workspace_id": source.workspace_id, "delivery": delivery.id}
     if is_paused(tx, source.id):
         return DeliveryResult("paused")
+    tx.execute(_FORGET, values)
     if not tx.execute(_RECORD, values).rowcount:
         return DeliveryResult("duplicate")
     tx.execute(_SET_RECEIVED, values)
@@ -119,6 +120,11 @@ _SET_SECRET = sa.text("""
 _FIND = sa.text("""
     select workspace_id, kind, config, webhook_secret, now() as now from sources
     where id = :id and webhook_secret is not null
+""")
+
+# A repetition after this time starts a run.
+_FORGET = sa.text("""
+    delete from webhook_deliveries where source_id = :source_id and received_at < now() - interval '1 day'
 """)
 
 _RECORD = sa.text("""

@@ -927,7 +927,7 @@ export interface components {
          * DeliveryResult
          * @description What a delivery did.
          *
-         *     It `started` the run `run_id`; or `queued` one more run behind the open run `run_id`; or nothing: it is a `duplicate` of an earlier delivery, a `ping`, about something `unrelated` such as another branch, or the source is `paused`.
+         *     It `started` the run `run_id`, or `queued` one more run behind the open run `run_id`. Or it did nothing: it is a `duplicate` of an earlier delivery, a `ping`, `unrelated` such as a push to another branch, or the source is `paused`.
          */
         DeliveryResult: {
             /** @enum {string} */

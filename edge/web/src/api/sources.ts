@@ -1,7 +1,7 @@
 /** Sources. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
-import type { NewSource, Source, SourceChanges, SourceKindList } from "./types";
+import type { CreatedWebhook, NewSource, Source, SourceChanges, SourceKindList } from "./types";
 
 /** List the kinds of source that can be added, and the installed ones that can't be used. */
 export function listSourceKinds(signal?: AbortSignal): Promise<SourceKindList> {
@@ -20,6 +20,19 @@ export async function changeSource(id: string, changes: SourceChanges): Promise<
   await send("PATCH", `/api/sources/${encodeURIComponent(id)}`, changes);
 }
 
+/** Create the webhook of a source, or renew its secret. */
+export async function createWebhook(id: string): Promise<CreatedWebhook> {
+  return (await send("POST", webhookPath(id))).json() as Promise<CreatedWebhook>;
+}
+
+export async function removeWebhook(id: string): Promise<void> {
+  await send("DELETE", webhookPath(id));
+}
+
 export async function deleteSource(id: string): Promise<void> {
   await send("DELETE", `/api/sources/${encodeURIComponent(id)}`);
+}
+
+function webhookPath(sourceId: string): string {
+  return `/api/sources/${encodeURIComponent(sourceId)}/webhook`;
 }

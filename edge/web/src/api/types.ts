@@ -26,6 +26,7 @@ export type Member = Schemas["Member"];
 export type ApiKey = Schemas["ApiKey"];
 export type NewApiKey = Schemas["NewApiKey"];
 export type CreatedApiKey = Schemas["CreatedApiKey"];
+export type CreatedWebhook = Schemas["CreatedWebhook"];
 export type Scope = NewApiKey["scopes"][number];
 
 export type AuditEntry = Schemas["AuditEntry"];

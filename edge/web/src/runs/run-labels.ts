@@ -84,6 +84,7 @@ export const TRIGGERS: Record<RunSummary["trigger"], string> = {
   api: "on request",
   schedule: "on schedule",
   job: "by the job",
+  webhook: "by a webhook",
 };
 
 export const ENGINES: Record<RunSummary["engine"], string> = {

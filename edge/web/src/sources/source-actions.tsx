@@ -35,6 +35,7 @@ export function SourceActions({ source, kind, isNew, onCollect, onChange }: Prop
           endEditing();
           onChange();
         }}
+        onChange={onChange}
         onCancel={endEditing}
       />
     );

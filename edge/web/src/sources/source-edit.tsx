@@ -8,17 +8,20 @@ import { editableFields, storedFields, toChanges } from "./new-source";
 import { localTimeZone, scheduleFields } from "./schedule";
 import { ScheduleFormFields } from "./schedule-form-fields";
 import { SourceFormFields } from "./source-form-fields";
+import { WebhookSettings } from "./webhook";
 
 interface Props {
   source: Source;
   /** The source's kind; undefined if the server doesn't have it any more. */
   kind: SourceKind | undefined;
   onSaved: () => void;
+  /** Called when the webhook has changed. */
+  onChange: () => void;
   onCancel: () => void;
 }
 
-/** Edit a source's name, schedule, secret and settings. */
-export function SourceEdit({ source, kind, onSaved, onCancel }: Props): ReactNode {
+/** Edit a source's name, schedule, secret, settings and webhook. */
+export function SourceEdit({ source, kind, onSaved, onChange, onCancel }: Props): ReactNode {
   const titleId = useId();
   const formFields = kind ? editableFields(kind) : [];
   const [fields, setFields] = useState(() => storedFields(source, formFields));
@@ -66,6 +69,7 @@ export function SourceEdit({ source, kind, onSaved, onCancel }: Props): ReactNod
           }}
         />
       </SourceFormFields>
+      <WebhookSettings source={source} onChange={onChange} />
       {problem && !invalid && !invalidConfig && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" className="primary" disabled={isBusy}>

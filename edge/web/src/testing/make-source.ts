@@ -40,6 +40,7 @@ export function makeSource(changes: Partial<Source> = {}): Source {
       exclude: [],
     },
     has_token: false,
+    webhook: null,
     created_at: "2026-01-01T00:00:00Z",
     documents: 0,
     failing: 0,

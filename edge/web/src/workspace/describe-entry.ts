@@ -34,6 +34,10 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `deleted the source ${what}`;
     case "source.token_changed":
       return `${details["removed"] === true ? "removed" : "replaced"} the access token of the source ${what}`;
+    case "source.webhook_created":
+      return `created or renewed the webhook of the source ${what}`;
+    case "source.webhook_removed":
+      return `removed the webhook of the source ${what}`;
     case "model.switched":
       return `switched the embedding model from ${detail("previous")} to ${what}`;
   }

@@ -52,6 +52,8 @@ _FILL = """
     ), schedule as (
       insert into schedules (source_id, workspace_id, cron, time_zone, next_due_at)
       select id, :w, '0 3 * * *', 'UTC', now() from sources
+    ), delivery as (
+      insert into webhook_deliveries (source_id, workspace_id, id) select id, :w, 'd' from sources
     ), entry as (
       insert into audit_log (workspace_id, actor, action, target) values (:w, 's', 'member.added', 's')
     )
