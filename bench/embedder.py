@@ -18,8 +18,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from headwater.embedding import export_minilm
-from headwater.embedding.minilm import MiniLMTokenizer
+from headwater.embedding.export.build import build
+from headwater.embedding.local.encoder import EncoderTokenizer
+from headwater.embedding.local.models import MINILM
 from headwater.embedding.registry import load_embedder, load_tokenizer
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -33,21 +34,19 @@ first. """
 def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
     """Return a text for each length, in tokens of the model including [CLS] and [SEP]."""
     text = PARAGRAPH * 5
-    starts = load_tokenizer(export_minilm.NAME, model_dir).starts([text])[0]
+    starts = load_tokenizer(MINILM.name, model_dir).starts([text])[0]
     return [text[: starts[length - 2]].rstrip() for length in lengths]
 
 
 def naive_embedder(model_dir: Path) -> Embed:
     """Load the embedder with naive batching."""
-    session = onnxruntime.InferenceSession(
-        model_dir / export_minilm.NAME / "model.onnx", providers=["CPUExecutionProvider"]
-    )
-    tokenizer = MiniLMTokenizer(model_dir / export_minilm.NAME)
+    session = onnxruntime.InferenceSession(model_dir / MINILM.name / "model.onnx", providers=["CPUExecutionProvider"])
+    tokenizer = EncoderTokenizer(MINILM, model_dir / MINILM.name)
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = []
         for start in range(0, len(texts), 32):
-            ids = tokenizer.ids(texts[start : start + 32])
+            ids = tokenizer.inputs(texts[start : start + 32])
             padded, mask = np.zeros((2, len(ids), max(map(len, ids))), np.int32)
             for row, text_ids in enumerate(ids):
                 padded[row, : len(text_ids)] = text_ids
@@ -89,10 +88,10 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=64, help="texts per load; default: 64")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     options = parser.parse_args()
-    export_minilm.build(options.model_dir)
+    build(options.model_dir, MINILM.name)
 
     start = time.perf_counter()
-    embedder = load_embedder(export_minilm.NAME, options.model_dir)
+    embedder = load_embedder(MINILM.name, options.model_dir)
     print(f"loaded in {time.perf_counter() - start:.2f} s")
     full = make_texts([208] * options.texts, options.model_dir)
     lengths = random.Random(1).choices(range(8, 257), k=options.texts)

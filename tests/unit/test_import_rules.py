@@ -92,7 +92,8 @@ LIGHT = (
     "web.shutdown",
 )
 HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
-HEAVY |= {"langchain_core", "numpy", "obstore", "onnxruntime", "pyromark", "tokenizers", "requests", "urllib3"}
+HEAVY |= {"langchain_core", "marisa_trie", "numpy", "obstore", "onnxruntime", "pyromark", "tokenizers", "requests"}
+HEAVY |= {"urllib3"}
 
 Imports = dict[str, set[str]]
 """For each of our modules, the names it imports: modules, or names inside modules."""

@@ -2,7 +2,7 @@
 
 Chunks follow the document's structure:
 
-- A section (a heading and everything below it) that fits the model is one chunk.
+- A section (a heading and everything below it) that fits in a chunk is one.
 - A larger section is split into its own text and its subsections; neighbours are joined up to the target size.
 - A section's own text that does not fit is split between its blocks, or inside a block that is too long (`split`).
 - A heading, or a line that ends with a colon, stays with what follows. Tiny pieces are joined with a neighbour.
@@ -31,11 +31,14 @@ from headwater.passages import about, excerpt
 CHUNKER_VERSION = 2
 """Part of each document's fingerprint: raise it when the same document would be split differently."""
 
+MAX_TOKENS = 254
+"""Largest chunk, with its header: a passage to cite. Some models read more."""
+
 TARGET_TOKENS = 200
 """Target size of a chunk of several pieces, with its header."""
 TINY_TOKENS = 40
 HEADER_SHARE = 3
-"""Title and headings use at most 1/3 of the model's tokens; outer headings are dropped first."""
+"""Title and headings use at most 1/3 of a chunk's tokens; outer headings are dropped first."""
 
 MAX_HEADER_BYTES = 400
 """The same limit for words of many characters and few tokens: a chunk is stored with its headings."""
@@ -51,7 +54,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     The excerpt (`headwater.passages`) is the text without `markup`, pairs of offsets in it, after the text of
     `table_header`, a range of the document. For the first chunk, `about` the front matter is embedded too.
-    `token_count` counts the tokens of that input, without the model's special tokens; at most `max_tokens`.
+    `token_count` counts the tokens of that input, without the model's special tokens; at most `MAX_TOKENS`.
     """
 
     ordinal: int
@@ -145,6 +148,7 @@ class _Splitter:
         self.measured = measured
         self.counts = counts
         self.tokenizer = tokenizer
+        self.max_tokens = min(MAX_TOKENS, tokenizer.max_tokens)
         self.headers: dict[Path, tuple[Path, int]] = {}
         self.about = about(document.front_matter)
         self.blocks = _visible(document.blocks, measured.text) if document.markup else document.blocks
@@ -162,9 +166,7 @@ class _Splitter:
         if header is None:
             parts = context_parts(self.document.title, path)
             tokens = self.count_parts(parts)
-            if path and (
-                tokens > self.tokenizer.max_tokens // HEADER_SHARE or len("".join(parts).encode()) > MAX_HEADER_BYTES
-            ):
+            if path and (tokens > self.max_tokens // HEADER_SHARE or len("".join(parts).encode()) > MAX_HEADER_BYTES):
                 header = self.header(path[1:])
             else:
                 header = path, tokens
@@ -202,11 +204,11 @@ class _Splitter:
             end = self.document.text.find("\n", end + 1, table.end)
             if end < 0:
                 return None
-        is_short = self.measured.fits(table.start, end, self.tokenizer.max_tokens // HEADER_SHARE)
+        is_short = self.measured.fits(table.start, end, self.max_tokens // HEADER_SHARE)
         return (table.start, end) if is_short and end - table.start <= MAX_TABLE_HEADER_CHARS else None
 
     def fits(self, start: int, end: int, path: Path) -> bool:
-        return self.measured.fits(start, end, self.room(path, self.tokenizer.max_tokens, start))
+        return self.measured.fits(start, end, self.room(path, self.max_tokens, start))
 
     def cut(self, section: _Section) -> list[_Piece]:
         """Split a section; the root is the whole document."""
@@ -232,7 +234,7 @@ class _Splitter:
         blocks = section.blocks
         if not blocks:
             return []
-        room = self.room(section.path, self.tokenizer.max_tokens, blocks[0].start)
+        room = self.room(section.path, self.max_tokens, blocks[0].start)
         long_tables = [
             block for block in blocks if block.kind == "table" and not self.measured.fits(block.start, block.end, room)
         ]
@@ -304,7 +306,7 @@ class _Splitter:
             tokens += self.measured.count(start, end) + self.count_introduction(start)
         else:
             tokens = len(self.tokenizer.starts([source])[0])
-        if tokens > self.tokenizer.max_tokens and end - start > 1:
+        if tokens > self.max_tokens and end - start > 1:
             middle = (start + end) // 2
             halves = trimmed(text, start, middle), trimmed(text, middle, end)
             return [chunk for half in halves for chunk in self.to_chunks(_Piece(*half, piece.path))]

@@ -18,7 +18,7 @@ from scripts.deployment.plan.installation import FUNCTIONS, Installation
 PROMOTE_FILE = "scripts/deployment/resources/promote.yaml"
 TARGETS = (*FUNCTIONS, "job")
 MIGRATIONS = "shared/headwater/database/migrations/versions"
-SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "shared")
+SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "scripts/weights-requirements.txt", "shared")
 """The Dockerfile and all that it copies."""
 
 

@@ -9,16 +9,18 @@ from pathlib import Path
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.embedding import constant, minilm, openai
+from headwater.embedding import constant, openai
 from headwater.embedding.base import Embedder, Tokenizer
+from headwater.embedding.local.encoder import Encoder, EncoderTokenizer
+from headwater.embedding.local.models import ENCODERS
 from headwater.errors import ConfigError
 
-MODELS = {minilm.NAME: minilm.DIM, constant.NAME: constant.DIM}
+MODELS = {name: spec.dim for name, spec in ENCODERS.items()} | {constant.NAME: constant.DIM}
 """Models that run in this process, with the length of their vectors."""
 
 
 def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
-    """Load a model's tokenizer; costs about a twentieth of loading the model.
+    """Load a model's tokenizer; costs a fraction of loading the model.
 
     Hosted models get the WordTokenizer, as their own tokenizers can't be downloaded.
     Raises ConfigError if the name is unknown or `model_dir` lacks the model.
@@ -26,7 +28,9 @@ def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     if openai.is_hosted(name):
         return constant.WordTokenizer()
     _check(name)
-    return constant.WordTokenizer() if name == constant.NAME else minilm.MiniLMTokenizer(model_dir / name)
+    if name == constant.NAME:
+        return constant.WordTokenizer()
+    return EncoderTokenizer(ENCODERS[name], model_dir / name)
 
 
 def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> Embedder:
@@ -35,7 +39,9 @@ def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> 
     Raises ConfigError if the name is unknown or `model_dir` lacks the model.
     """
     _check(name)
-    return constant.ConstantEmbedder() if name == constant.NAME else minilm.MiniLM(model_dir / name, threads=threads)
+    if name == constant.NAME:
+        return constant.ConstantEmbedder()
+    return Encoder(ENCODERS[name], model_dir / name, threads=threads)
 
 
 class Embedders:
@@ -83,7 +89,8 @@ def model_dim(name: str, settings: Settings) -> int:
 
 def known_languages(name: str | None) -> list[str] | None:
     """Return the languages (ISO 639 codes) whose texts a model can compare; None for every language."""
-    return minilm.LANGUAGES if name == minilm.NAME else None
+    spec = ENCODERS.get(name or "")
+    return list(spec.languages) if spec and spec.languages else None
 
 
 def _check(name: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
-from headwater.embedding.minilm import length_batches
+from headwater.embedding.local.encoder import length_batches
 from headwater.embedding.registry import load_embedder, load_tokenizer
 from headwater.errors import ConfigError
 
@@ -53,13 +53,15 @@ def test_input_hash_is_sha256_of_utf8() -> None:
 
 def test_unknown_model_error_lists_the_known_models() -> None:
     for load in (load_embedder, load_tokenizer):
-        with pytest.raises(ConfigError, match="Choose one of all-MiniLM-L6-v2, constant"):
+        with pytest.raises(ConfigError, match="Choose one of all-MiniLM-L6-v2, multilingual-e5-small, constant"):
             load("word2vec", NOWHERE)
 
 
 def test_missing_model_error_names_the_build_command() -> None:
     for load in (load_embedder, load_tokenizer):
-        with pytest.raises(ConfigError, match=r"Run: python -m headwater\.embedding\.export_minilm no-such-folder$"):
+        with pytest.raises(
+            ConfigError, match=r"Run: python -m headwater\.embedding\.export no-such-folder all-MiniLM-L6-v2$"
+        ):
             load("all-MiniLM-L6-v2", NOWHERE)
 
 

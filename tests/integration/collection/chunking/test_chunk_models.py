@@ -1,19 +1,17 @@
-"""Chunks measured with the tokenizer of all-MiniLM-L6-v2: none exceeds the model's input."""
-
-from pathlib import Path
+"""Chunks measured with the tokenizers of the local models: none exceeds a model's input."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.collection.chunking.chunk import chunk
-from headwater.embedding import export_minilm
 from headwater.embedding.base import Tokenizer
 from headwater.embedding.registry import load_tokenizer
 from tests.harness.adversarial.markdown import MARKDOWN
 from tests.harness.chunk_invariants import check_chunks
 from tests.harness.corpus import FILES
 from tests.harness.parsing import parse
+from tests.harness.paths import MODELS
 
 WORDS = st.one_of(
     st.sampled_from(
@@ -24,11 +22,9 @@ WORDS = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder: Path = tmp_path_factory.mktemp("models")
-    export_minilm.build(folder)
-    return load_tokenizer("all-MiniLM-L6-v2", folder)
+@pytest.fixture(scope="module", params=["all-MiniLM-L6-v2", "multilingual-e5-small"])
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    return load_tokenizer(request.param, MODELS)
 
 
 def test_chunks_of_the_corpus_fit_the_model(tokenizer: Tokenizer) -> None:

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headwater.embedding import export_minilm
 from headwater.embedding.base import Embedder, Tokenizer
-from headwater.embedding.minilm import GROUP_CHARS, PIECE_CHARS, MiniLM
+from headwater.embedding.export.build import build
+from headwater.embedding.local.encoder import Encoder
+from headwater.embedding.local.models import MINILM
+from headwater.embedding.local.tokenizer_file import GROUP_CHARS, PIECE_CHARS
 from headwater.embedding.registry import load_embedder, load_tokenizer
 from tests.harness.paths import DATA
 from tests.harness.stacks import wait_until
@@ -37,7 +39,7 @@ class Golden(NamedTuple):
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    export_minilm.build(folder)
+    build(folder, NAME)
     return folder
 
 
@@ -113,11 +115,11 @@ def test_embedder_can_be_shared_between_threads(embedder: Embedder) -> None:
             _assert_same(vectors, golden.vectors)
 
 
-class RecordingMiniLM(MiniLM):
+class RecordingEncoder(Encoder):
     """Records the number of texts of each batch, and the most that run at a time. The first waits for `is_open`."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(MINILM, folder)
         self.is_open = threading.Event()
         self.batches: list[int] = []
         self.running = self.most_running = 0
@@ -138,7 +140,7 @@ class RecordingMiniLM(MiniLM):
 
 
 def test_batches_of_concurrent_calls_take_turns(model_dir: Path) -> None:
-    embedder = RecordingMiniLM(model_dir / NAME)
+    embedder = RecordingEncoder(model_dir / NAME)
     with ThreadPoolExecutor(max_workers=4) as threads:
         calls = [threads.submit(embedder.embed_documents, [LONG] * 10) for _ in range(3)]
         embedder.wait_for(2)

@@ -1,0 +1,1 @@
+"""Build the ONNX models from published weights."""

@@ -1,0 +1,240 @@
+"""An ONNX graph with its tensors in a separate file, and the BERT encoder as such a graph, in fp32 or int8.
+
+Devlin et al. 2019, https://arxiv.org/abs/1810.04805. The graph uses onnxruntime's fused operators (`com.microsoft`)
+directly, instead of relying on an optimiser to find them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WEIGHTS_FILE = "weights.bin"
+
+_FUSED = "com.microsoft"
+_PAGE = 4096  # tensors are page-aligned, so that mapping copies nothing
+_EPSILON = 1e-12  # BERT's layer_norm_eps
+_MAX_WEIGHT = 63
+"""Largest int8 weight: 7 bits. With 8, two products of uint8 and int8 can exceed the 16 bits in which AVX2 sums them,
+so a model would give other vectors on such a processor."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A matrix of 4-bit numbers: `(nibble - 8) × scale`, a scale for every 32 numbers of a row."""
+
+    nibbles: "NDArray[Any]"
+    """uint8, rows × columns."""
+
+    scales: "NDArray[Any]"
+    """float32, rows × columns / 32."""
+
+    def dense(self) -> "NDArray[Any]":
+        """Return the numbers: float32, rows × columns."""
+        numbers: NDArray[Any] = (self.nibbles.astype("f4") - 8) * self.scales.repeat(32, axis=1)
+        return numbers
+
+
+Range = tuple[float, float]
+"""The smallest and the largest number that a matrix is multiplied with."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A BERT checkpoint: tensors by their names in it, or `Blocks` for the word embeddings."""
+
+    name: str
+    tensors: Mapping[str, Any]
+    layers: int
+    heads: int
+    dim: int
+    positions: int
+    ranges: Mapping[str, Range] | None = None
+    """For an int8 model: of each matrix' input, by the node that computes it."""
+
+
+class Graph:
+    """Builds an ONNX graph. Tensors are appended to the weights file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes: list[Any] = []
+        self.tensors: list[Any] = []
+        self._file = folder / WEIGHTS_FILE
+        self._file.touch()
+
+    def weight(self, name: str, array: "NDArray[Any]") -> str:
+        """Append a tensor (float32, float16, int8 or uint8) to the weights file and return its name in the graph."""
+        from onnx import TensorProto, helper
+
+        data = array.astype(array.dtype.newbyteorder("<"), order="C").tobytes()
+        with self._file.open("ab") as file:
+            file.write(bytes(-file.tell() % _PAGE))
+            location = {"location": self._file.name, "offset": file.tell(), "length": len(data)}
+            file.write(data)
+        tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(array.dtype), dims=array.shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in location.items():
+            tensor.external_data.add(key=key, value=str(value))
+        self.tensors.append(tensor)
+        return name
+
+    def constant(self, name: str, value: "NDArray[Any]") -> str:
+        """Put a small tensor into the graph itself."""
+        from onnx import numpy_helper
+
+        self.tensors.append(numpy_helper.from_array(value, name))
+        return name
+
+    def node(self, operator: str, inputs: list[str], *outputs: str, domain: str = "", **attributes: Any) -> str:
+        """Append an operator and return the name of its (first) output."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], domain=domain, **attributes))
+        return outputs[0]
+
+    def fused(self, operator: str, inputs: list[str], *outputs: str, **attributes: Any) -> str:
+        """Append an operator of onnxruntime's own."""
+        return self.node(operator, inputs, *outputs, domain=_FUSED, **attributes)
+
+
+class _Writer:
+    """Appends the parts of an encoder to a graph."""
+
+    def __init__(self, encoder: Encoder, graph: Graph) -> None:
+        self.encoder = encoder
+        self.graph = graph
+
+    def tensor(self, name: str) -> str:
+        return self.graph.weight(name, self.encoder.tensors[name])
+
+    def embeddings(self) -> str:
+        """Append the sum of word, position and segment embeddings with LayerNorm."""
+        graph, tensors = self.graph, self.encoder.tensors
+        # A single text is all segment 0, so the segment embedding is a constant; it is added to the positions.
+        positions = tensors["embeddings.position_embeddings.weight"][: self.encoder.positions]
+        positions = positions + tensors["embeddings.token_type_embeddings.weight"][0]
+        words = tensors["embeddings.word_embeddings.weight"]
+        if not isinstance(words, Blocks):
+            inputs = ["input_ids", "", graph.weight("words", words), graph.weight("positions", positions), ""]
+            inputs += [self.tensor(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+            outputs = ["embeddings", "embeddings.mask"]  # the second output is unused but mandatory
+            return graph.fused("EmbedLayerNormalization", inputs, *outputs, epsilon=_EPSILON)
+        return self.block_embeddings(words, positions)
+
+    def block_embeddings(self, words: Blocks, positions: "NDArray[Any]") -> str:
+        """Append the same for word embeddings of 4 bits, which are expanded when they are looked up."""
+        import numpy as np
+
+        graph = self.graph
+        packed = words.nibbles[:, 0::2] | words.nibbles[:, 1::2] << 4
+        inputs = [graph.weight("words", packed), "input_ids", graph.weight("words.scales", words.scales)]
+        attributes = {"bits": 4, "block_size": 32, "gather_axis": 0, "quantize_axis": 1}
+        word = graph.fused("GatherBlockQuantized", inputs, "word", **attributes)
+        length = graph.node("Shape", ["input_ids"], "length", start=1)
+        first = graph.constant("first", np.array([0]))
+        position = graph.node("Slice", [graph.weight("positions", positions), first, length, first], "position")
+        total = graph.node("Add", [word, position], "word.position")
+        norm = [self.tensor(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
+        return graph.node("LayerNormalization", [total, *norm], "embeddings", axis=-1, epsilon=_EPSILON)
+
+    def layer(self, prefix: str, x: str) -> str:
+        """Append one layer: self-attention and feed-forward network, each with residual connection and LayerNorm."""
+        attended = self.attention(f"{prefix}.attention", x)
+        projected = self.matmul(attended, f"{prefix}.attention.output.dense")
+        x = self.layer_norm(projected, x, f"{prefix}.attention.output")
+        wide = self.matmul(x, f"{prefix}.intermediate.dense")
+        wide = self.graph.fused("BiasGelu", [wide, self.tensor(f"{prefix}.intermediate.dense.bias")], f"{prefix}.gelu")
+        narrow = self.matmul(wide, f"{prefix}.output.dense")
+        return self.layer_norm(narrow, x, f"{prefix}.output")
+
+    def attention(self, prefix: str, x: str) -> str:
+        """Append self-attention, with the three projections in one matrix."""
+        import numpy as np
+
+        tensors, graph = self.encoder.tensors, self.graph
+        heads = [f"{prefix}.self.{part}" for part in ("query", "key", "value")]
+        kernel = np.concatenate([tensors[f"{head}.weight"].T for head in heads], axis=1)
+        bias = graph.weight(f"{prefix}.qkv.bias", np.concatenate([tensors[f"{head}.bias"] for head in heads]))
+        if self.encoder.ranges is None:
+            inputs = [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias, "attention_mask"]
+            return graph.fused("Attention", inputs, prefix, num_heads=self.encoder.heads)
+        quantized, scale, zero = self.quantize(x)
+        weight, weight_scales = self.quantized_weight(f"{prefix}.qkv", kernel)
+        inputs = [quantized, weight, bias, scale, weight_scales, "attention_mask", zero]
+        return graph.fused("QAttention", inputs, prefix, num_heads=self.encoder.heads)
+
+    def matmul(self, x: str, name: str) -> str:
+        """Append a multiplication; the checkpoint's weights are out × in, ONNX needs in × out."""
+        kernel = self.encoder.tensors[f"{name}.weight"].T
+        if self.encoder.ranges is None:
+            return self.graph.node("MatMul", [x, self.graph.weight(f"{name}.weight", kernel)], name)
+        quantized, scale, zero = self.quantize(x)
+        weight, weight_scales = self.quantized_weight(name, kernel)
+        return self.graph.fused("MatMulIntegerToFloat", [quantized, weight, scale, weight_scales, zero], name)
+
+    def quantize(self, x: str) -> tuple[str, str, str]:
+        """Append the conversion of a matrix to uint8, with one scale for all texts; returns its scale and zero, too.
+
+        The scale is fixed when the model is built. One for each batch would make a vector depend on its batch.
+        """
+        import numpy as np
+
+        low, high = (self.encoder.ranges or {})[x]
+        scale = (high - low) / 255
+        scale_name = self.graph.constant(f"{x}.scale", np.array(scale, np.float32))
+        zero_name = self.graph.constant(f"{x}.zero", np.array(round(-low / scale), np.uint8))
+        quantized = self.graph.node("QuantizeLinear", [x, scale_name, zero_name], f"{x}.quantized")
+        return quantized, scale_name, zero_name
+
+    def quantized_weight(self, name: str, kernel: "NDArray[Any]") -> tuple[str, str]:
+        """Append a matrix as int8, with a scale for each column; returns their names."""
+        import numpy as np
+
+        scales = np.abs(kernel).max(axis=0) / np.float32(_MAX_WEIGHT)
+        quantized = np.rint(kernel / scales).astype(np.int8)
+        return self.graph.weight(f"{name}.weight", quantized), self.graph.weight(f"{name}.scales", scales)
+
+    def layer_norm(self, x: str, residual: str, name: str) -> str:
+        """Append LayerNorm(x + bias + residual)."""
+        norm = [self.tensor(f"{name}.LayerNorm.{part}") for part in ("weight", "bias")]
+        inputs = [x, residual, *norm, self.tensor(f"{name}.dense.bias")]
+        return self.graph.fused("SkipLayerNormalization", inputs, f"{name}.normed", epsilon=_EPSILON)
+
+    def mean_pool(self, x: str) -> str:
+        """Append mean pooling and L2 normalisation: the sum suffices, since normalisation cancels the division."""
+        import numpy as np
+        from onnx import TensorProto
+
+        middle = self.graph.constant("middle", np.array([1]))
+        mask = self.graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
+        row = self.graph.node("Unsqueeze", [mask, middle], "mask.row")
+        total = self.graph.node("MatMul", [row, x], "total.row")
+        total = self.graph.node("Squeeze", [total, middle], "total")
+        return self.graph.node("LpNormalization", [total], "embedding", axis=-1, p=2)
+
+
+def write_encoder(encoder: Encoder, folder: Path) -> None:
+    """Write `model.onnx` and `weights.bin`.
+
+    Inputs `input_ids`, `attention_mask`: int32, texts × tokens, padded on the right. Output `embedding`: float32,
+    texts × dim, unit length.
+    """
+    from onnx import TensorProto, helper
+
+    writer = _Writer(encoder, Graph(folder))
+    x = writer.embeddings()
+    for layer in range(encoder.layers):
+        x = writer.layer(f"encoder.layer.{layer}", x)
+    output = writer.mean_pool(x)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["texts", encoder.dim])]
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid(_FUSED, 1)]
+    body = helper.make_graph(writer.graph.nodes, encoder.name, inputs, outputs, writer.graph.tensors)
+    model = helper.make_model(body, opset_imports=versions, ir_version=8, producer_name="headwater")
+    (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,33 @@
+"""The encoders that `headwater.embedding.export` builds."""
+
+from headwater.embedding.local.encoder import EncoderSpec
+
+MINILM = EncoderSpec(
+    name="all-MiniLM-L6-v2",
+    dim=384,
+    max_tokens=256,  # sentence-transformers' max_seq_length for this model
+    tokenizer="wordpiece",
+    begin=101,
+    end=102,
+    languages=("en",),  # trained on English; of other languages it knows loan words and names
+)
+
+E5 = EncoderSpec(
+    name="multilingual-e5-small",
+    dim=384,
+    max_tokens=512,
+    tokenizer="unigram",
+    begin=0,
+    end=2,
+    query_prefix="query: ",
+    document_prefix="passage: ",
+)
+
+ENCODERS = {
+    spec.name: spec
+    for spec in (
+        MINILM,
+        E5,
+    )
+}
+"""By name. An int8 model is two to four times as fast as the other of its weights, with slightly different vectors."""
