@@ -39,6 +39,11 @@ class Occurrences:
     lengths: NDArray[np.int64]
 
     @classmethod
+    def none(cls) -> "Occurrences":
+        """Return no occurrences."""
+        return cls(*np.zeros((4, 0), np.int64))
+
+    @classmethod
     def join(cls, parts: "Sequence[Occurrences]") -> "Occurrences":
         """Join occurrences of different words or chunks."""
         return cls(*map(np.concatenate, zip(*(part._columns() for part in parts), strict=True)))

@@ -7,6 +7,7 @@ transactions, never inside one.
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose
 from functions.chat.retrieval.ranking import AVERAGE, Match, rank, recency, to_points, to_score
 from headwater import tracing
-from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows
+from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.registry import known_languages
@@ -152,11 +153,14 @@ class Search:
 
         languages = target.languages or [DEFAULT_LANGUAGE]
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
-        with tracing.database_span("find passages"), self.database.transaction(workspace_id, snapshot=True) as tx:
+        with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
             dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
             ranked = rank(_matches(tx, values, dense, words))
             found = _read_distinct(tx, values, ranked, POOL * k)
         return [_passage(passage) for passage in choose(found, k)]
+
+    def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
+        return self.database.transaction(workspace_id, snapshot=True, settings=_SETTINGS)
 
     def _embed(self, model: str, query: str) -> str:
         with tracing.embedding_span(model, 1):
@@ -180,9 +184,8 @@ class Search:
             "oversample": OVERSAMPLE,
             "index_candidates": INDEX_CANDIDATES,
         }
-        with self.database.transaction(values["workspace_id"], snapshot=True) as tx:
+        with self._snapshot(values["workspace_id"]) as tx:
             tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": values["workspace_id"]})
-            tx.execute(_SET_INDEX_SCAN, values)
             for statement in (indexed_statement(model.dim), _NEAREST, _DENSE):
                 tx.execute(statement, values)
             _matches(tx, values, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
@@ -203,7 +206,6 @@ def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[i
         return []
     chunks: list[int] = []
     if dim is not None:
-        tx.execute(_SET_INDEX_SCAN, {"index_candidates": INDEX_CANDIDATES})
         indexed = {**values, "oversample": OVERSAMPLE, "index_candidates": INDEX_CANDIDATES}
         chunks = [*tx.execute(indexed_statement(dim), indexed).scalars()]
     elif not values["source_id"]:
@@ -219,7 +221,7 @@ def _matches(
 
     words = read_scores(tx, values["workspace_id"], query)
     candidates = list(dict.fromkeys(chain(dense, _live(tx, values, words))))
-    rows = tx.execute(_CANDIDATES, {**values, "chunks": json_rows(candidates)}).all()
+    rows = tx.execute(_CANDIDATES, {**values, "chunks": to_array(candidates)}).all()
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
@@ -248,7 +250,7 @@ def _live(tx: Connection, values: Mapping[str, Any], words: "WordScores") -> lis
     size = OVERSAMPLE
     while True:
         best = words.best(size).tolist()
-        live = [*tx.execute(_LIVE_CHUNKS, {**values, "chunks": json_rows(best)}).scalars()]
+        live = [*tx.execute(_LIVE_CHUNKS, {**values, "chunks": to_array(best)}).scalars()]
         if len(live) == values["n"] or len(best) < size:
             return live
         size *= 8
@@ -342,11 +344,14 @@ _OWN_VECTORS = "vectors where model_id = :model_id and workspace_id = :workspace
 
 _NEAREST = sa.text(f"with {_NEAREST_OF.format(vectors=_OWN_VECTORS, live=_LIVE)}")
 
-# The index covers all workspaces: iterative scan continues until it has enough vectors of this one.
-_SET_INDEX_SCAN = sa.text("""
-    select set_config('hnsw.ef_search', cast(cast(:index_candidates as integer) as text), true),
-      set_config('hnsw.iterative_scan', 'relaxed_order', true)
-""")
+# The index covers all workspaces: iterative scan continues until it has enough vectors of this one. With Postgres's
+# default for `random_page_cost`, which is for spinning disks, the planner would read all chunks of a workspace rather
+# than look up a few hundred.
+_SETTINGS = (
+    ("hnsw.ef_search", str(INDEX_CANDIDATES)),
+    ("hnsw.iterative_scan", "relaxed_order"),
+    ("random_page_cost", "1.1"),
+)
 
 
 @cache
@@ -371,12 +376,13 @@ _DENSE = sa.text(f"""
     order by distance, id limit :n
 """)
 
-_WANTED = "json_array_elements_text(cast(:chunks as json)) with ordinality as wanted (id, place)"
+# Row-level security keeps Postgres from using an index for a condition that may fail, such as a cast of text.
+_WANTED = "unnest(cast(:chunks as bigint[])) with ordinality as wanted (id, place)"
 
 _LIVE_CHUNKS = sa.text(f"""
     select id from (
       select distinct on (c.input_hash) c.id, wanted.place
-      from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) join documents d on d.id = c.document_id
+      from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
       where {_LIVE} order by c.input_hash, c.id) c
     order by place, id limit :n
 """)
@@ -387,7 +393,7 @@ _CANDIDATES = sa.text(f"""
       case when cast(:languages as text[]) is null or d.language is null
         or d.language = any(cast(:languages as text[]))
       then 1 - (v.embedding <=> cast(:vector as halfvec)) end as similarity
-    from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) and c.workspace_id = :workspace_id
+    from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
     join documents d on d.id = c.document_id
     left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
       and v.input_hash = c.input_hash

@@ -7,7 +7,7 @@ then only count for the best chunks by the other words.
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import accumulate
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
+from headwater.database.transactions import to_array
 from headwater.words.analysis import query_words, sparse_vector
 
 MAX_WORDS = 64
@@ -61,13 +62,15 @@ def read_scores(
     The transaction must be a snapshot, or a document that is indexed in between is missed.
     """
     words = sorted(word_weights(query))
-    values = {"workspace_id": workspace_id, "words": _array(words)}
+    if not words:
+        return score(Occurrences.none(), Statistics(0, 1.0, {}), query)
+    values = {"workspace_id": workspace_id, "words": to_array(words)}
     scan = tx.execute(_scan(len(words)), {**values, **_vectors(words)}).one()
     segments = tx.execute(_SEGMENTS, values).one()
     indexed = {row.word: row.chunks for row in tx.execute(_FREQUENCIES, values)} if segments.chunks else {}
     read = _affordable(indexed, max_postings)
     scanned = _scanned(words, scan.found)
-    posted = map(_posted, tx.execute(_POSTINGS, {**values, "words": _array(read)})) if read else ()
+    posted = map(_posted, tx.execute(_POSTINGS, {**values, "words": to_array(read)})) if read else ()
     occurrences = Occurrences.join([scanned, *posted])
     frequencies = Counter(indexed)
     frequencies.update(scanned.words.tolist())
@@ -80,7 +83,7 @@ def read_scores(
         return scores
     best = scores.best(RESCORED)
     found = tx.execute(
-        _counts(len(unread)), {**values, **_vectors(unread), "chunks": _array(best.tolist())}
+        _counts(len(unread)), {**values, **_vectors(unread), "chunks": to_array(best.tolist())}
     ).scalar_one()
     return score(Occurrences.join([occurrences.of(best), _scanned(unread, found)]), statistics, query)
 
@@ -117,26 +120,27 @@ def _vectors(words: Sequence[int]) -> dict[str, str]:
     return {**vectors, "any_word": sparse_vector(dict.fromkeys(words, 1))}
 
 
-def _array(numbers: Iterable[int]) -> str:
-    return f"{{{','.join(map(str, numbers))}}}"
-
-
 def _found(n: int) -> str:
     """Return the SQL expression for what a scan for `n` words found, for `_scanned`."""
     # The inner product with a vector of one word is how often the chunk contains it; pgvector's operator negates it.
     counts = (f"int2send(cast(-(words <#> cast(:v{i} as sparsevec)) as smallint))" for i in range(n))
-    return f"""string_agg({" || ".join(("int8send(id)", "int4send(word_count)", *counts))}, ''::bytea)
+    return f"""string_agg({" || ".join(("int8send(chunk.id)", "int4send(word_count)", *counts))}, ''::bytea)
       filter (where words <#> cast(:any_word as sparsevec) < 0)"""
 
 
 @cache
 def _scan(n: int) -> sa.TextClause:
-    """Return the statement that scans the chunks that are not indexed for `n` words."""
+    """Return the statement that scans the chunks that are not indexed for `n` words.
+
+    Their documents' chunks are looked up by index, even if the planner's statistics are from before documents were
+    indexed.
+    """
     return sa.text(f"""
     select count(*) as chunks, cast(coalesce(sum(word_count), 0) as bigint) as words, {_found(n)} as found
-    from (select c.id, c.word_count, c.words from documents d join chunks c on c.document_id = d.id
-      where d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null
-        and c.workspace_id = :workspace_id and c.words is not null) chunk
+    from documents d cross join lateral (
+      select c.id, c.word_count, c.words from chunks c
+      where c.document_id = d.id and c.workspace_id = :workspace_id and c.words is not null offset 0) chunk
+    where d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null
     """)
 
 
@@ -144,7 +148,8 @@ def _scan(n: int) -> sa.TextClause:
 def _counts(n: int) -> sa.TextClause:
     """Return the statement that looks for `n` words in some chunks."""
     return sa.text(f"""
-    select {_found(n)} from chunks where workspace_id = :workspace_id and id = any(cast(:chunks as bigint[]))
+    select {_found(n)} from chunks chunk
+    where workspace_id = :workspace_id and id = any(cast(:chunks as bigint[]))
     """)
 
 

@@ -3,8 +3,10 @@
 import random
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from functions.chat.retrieval.words import MAX_POSTINGS, read_scores, weigh_words
 from functions.collection.pipeline import index_words
@@ -104,6 +106,34 @@ def test_outdated_segments_are_indexed_again_and_dropped(chat: ChatApp) -> None:
     assert chat.rows("select (select count(*) from word_segments where chunks > 0), count(*) from word_postings") == [
         (0, 0)
     ]
+
+
+def test_search_reads_few_chunks_of_many(chat: ChatApp) -> None:
+    source = chat.add_source()
+    chat.add_document("x.md", "x", source_id=source, vectors=[[1.0] + [0.0] * 383])
+    chat.rows(
+        """with added as (
+          insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, language)
+          select :w, :s, n || '.md', 'f', '', 'text/plain', 'x', 'en' from generate_series(1, 200) n returning id)
+        insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+          token_count, words, word_count)
+        select :w, id, n, 0, 1, '{}', '', 1, cast('{7:1}/1000000000' as sparsevec), 1
+        from added, generate_series(1, 40) n""",
+        w=WORKSPACE,
+        s=source,
+    )
+    index(chat)
+    plans: list[str] = []
+
+    def explain(_: object, cursor: Any, statement: str, parameters: Any, *__: object) -> None:
+        if not statement.startswith("explain"):
+            cursor.execute(f"explain {statement}", parameters)
+            plans.append("\n".join(row[0] for row in cursor.fetchall()))
+
+    sa.event.listen(chat.database.engine, "before_cursor_execute", explain)
+    assert keys(chat, "x") == ["x.md"]
+    assert any("pk_chunks" in plan for plan in plans)
+    assert not [plan for plan in plans if "Seq Scan on chunks" in plan]
 
 
 def test_document_that_another_step_changes_stays_scanned(chat: ChatApp) -> None:
