@@ -22,6 +22,7 @@ UNKNOWN = str(uuid.uuid4())
 BODIES = {
     "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
     "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
+    "/api/documents/<uuid:id>": {"placement": None},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
 }
 """Bodies of routes with required fields."""

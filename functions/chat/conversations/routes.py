@@ -15,6 +15,7 @@ from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
 from functions.chat.models.models import load_model
 from functions.chat.retrieval.search import Passage, Ranking, Search, is_relevant
+from functions.chat.retrieval.settings import HalfLife, SearchSettings, read_settings, write_settings
 from functions.chat.streams import message_log
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
@@ -26,15 +27,12 @@ from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
-HalfLife = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
-"""Days, 0 for none."""
-
 
 class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A search: the text, the maximum number of passages, and optionally one source to search in.
 
     `by` ranks by words or vectors alone, to compare them. `half_life_days` prefers recent documents: one of this age
-    counts as usual, newer ones more, older ones less.
+    counts as usual, newer ones more, older ones less. Its default is the workspace's setting.
     """
 
     q: str = ""
@@ -137,6 +135,22 @@ class Chat:
                 body=SearchRequest,
                 returns=Hits,
             ),
+            Route(
+                "GET",
+                "/api/search/settings",
+                self.get_search_settings,
+                "Get the settings of search",
+                returns=SearchSettings,
+            ),
+            Route(
+                "PUT",
+                "/api/search/settings",
+                self.set_search_settings,
+                "Change the settings of search",
+                body=SearchSettings,
+                returns=SearchSettings,
+                access="editor",
+            ),
             Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
             Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
@@ -174,6 +188,17 @@ class Chat:
             half_life_days=query.half_life_days,
         )
         return Hits([_hit(passage) for passage in passages])
+
+    def get_search_settings(self, call: Call) -> SearchSettings:
+        """Get how searches of the workspace rank."""
+        with self.database.transaction(call.workspace_id) as tx:
+            return read_settings(tx, call.caller)
+
+    def set_search_settings(self, call: Call) -> SearchSettings:
+        """Change how searches and questions of the workspace rank, unless they say otherwise themselves."""
+        with self.database.transaction(call.workspace_id) as tx:
+            write_settings(tx, call.caller, call.body)
+            return read_settings(tx, call.caller)
 
     def stream_chat(self, call: Call) -> flask.Response:
         """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.

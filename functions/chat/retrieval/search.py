@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.retrieval.dates import document_date
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose
-from functions.chat.retrieval.ranking import AVERAGE, Match, rank, recency, to_points, to_score
+from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
@@ -121,8 +121,8 @@ class Search:
     ) -> list[Passage]:
         """Return at most `k` passages, best first, optionally of one source.
 
-        Uses words alone until vectors exist. With a half-life, recent documents come before old ones that are about as
-        good.
+        Uses words alone until vectors exist. With a half-life, by default the workspace's, recent documents come before
+        old ones that are about as good.
         """
         with tracing.span("search"):
             return self._search(workspace_id, query, k, source_id, by=by, half_life_days=half_life_days)
@@ -147,7 +147,7 @@ class Search:
             "vector": vector,
             "languages": known_languages(target.model),
             "n": CANDIDATES,
-            "half_life_days": half_life_days or 0.0,
+            "half_life_days": target.half_life_days if half_life_days is None else half_life_days,
         }
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
@@ -231,6 +231,8 @@ def _matches(
     for row, score, (_, overlap) in zip(rows, fused, of_words, strict=True):
         date = document_date(row.front_matter, row.key) if row.front_matter is not None else None
         adjustment = recency(date, values["half_life_days"], now)
+        if row.is_pinned and score >= AVERAGE:
+            adjustment += PINNED_POINTS
         matches.append(
             Match(
                 chunk_id=row.id,
@@ -303,7 +305,7 @@ _STEMMERS = json_rows([{"language": code, "dictionary": f"{name}_stem"} for code
 
 _LIVE = """
     c.workspace_id = :workspace_id and d.workspace_id = :workspace_id and d.deleted_at is null
-    and (cast(:source_id as uuid) is null or d.source_id = :source_id)
+    and d.placement is distinct from 'hidden' and (cast(:source_id as uuid) is null or d.source_id = :source_id)
 """
 
 # The recursion finds each language of the workspace with one look-up in an index.
@@ -315,6 +317,7 @@ _TARGET = sa.text("""
         where d.workspace_id = :workspace_id and d.language > languages.language order by d.language limit 1)
       from languages where languages.language is not null)
     select m.id as model_id, m.name as model, m.dim,
+      coalesce((select half_life_days from workspaces where id = :workspace_id), 0) as half_life_days,
       exists (select 1 from pg_index i
         where i.indexrelid = to_regclass('ix_vectors_' || m.id || '_embedding') and i.indisvalid)
       and exists (select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id
@@ -388,7 +391,7 @@ _LIVE_CHUNKS = sa.text(f"""
 """)
 
 _CANDIDATES = sa.text(f"""
-    select c.id, c.input_hash, d.key,
+    select c.id, c.input_hash, d.key, d.placement is not distinct from 'pinned' as is_pinned,
       case when cast(:half_life_days as float) > 0 then d.front_matter end as front_matter,
       case when cast(:languages as text[]) is null or d.language is null
         or d.language = any(cast(:languages as text[]))
@@ -407,6 +410,7 @@ _PASSAGES = sa.text(f"""
       substr(d.text, before.end_offset + 1, c.start_offset - before.end_offset) as gap,
       (select count(distinct o.document_id) from chunks o join documents od on od.id = o.document_id
         where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and od.deleted_at is null
+        and od.placement is distinct from 'hidden'
         and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents
     from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) join documents d on d.id = c.document_id
     left join chunks before on before.document_id = c.document_id and before.ordinal = c.ordinal - 1

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from headwater.errors import NotFound
 
 HoldReason = Literal["restored", "added"]
+Placement = Literal["pinned", "hidden"]
 
 
 class DocumentLink(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class Document(msgspec.Struct, frozen=True):
 
     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document
     that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
+
+    A search ranks the passages of a `pinned` document higher, and doesn't find a `hidden` one.
     """
 
     id: uuid.UUID
@@ -57,6 +60,7 @@ class Document(msgspec.Struct, frozen=True):
     fetched_at: dt.datetime | None
     deleted_at: dt.datetime | None
     held: HoldReason | None
+    placement: Placement | None
 
 
 class DocumentRef(msgspec.Struct, frozen=True):
@@ -80,19 +84,21 @@ class DocumentSummary(msgspec.Struct, frozen=True):
     fetched_at: dt.datetime | None
     deleted_at: dt.datetime | None
     held: HoldReason | None
+    placement: Placement | None
 
 
 class DocumentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filter of a list of documents, and the page after `after`: the previous page's `next`, or a key.
 
     `deleted` lists removed documents, which can still be restored, instead of live ones; `failing` only those with an
-    error.
+    error; `placement` only pinned or only hidden ones.
     """
 
     source_id: uuid.UUID | None = None
     deleted: bool = False
     failing: bool = False
     held: HoldReason | None = None
+    placement: Placement | None = None
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -125,8 +131,8 @@ def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery
     """Read a page of documents."""
     after_key, after_id = _decode_cursor(query.after)
     values: dict[str, Any] = {"workspace_id": workspace_id, "source_id": query.source_id, "held": query.held}
-    values |= {"key": after_key, "id": after_id}
-    result = tx.execute(_PAGES[query.deleted, query.failing], {**values, "limit": query.limit + 1})
+    values |= {"key": after_key, "id": after_id, "placement": query.placement, "limit": query.limit + 1}
+    result = tx.execute(_PAGES[query.deleted, query.failing, query.placement is not None], values)
     rows = [DocumentSummary(**{**row._mapping, "error": _to_error(row.error)}) for row in result]
     page = rows[: query.limit]
     return DocumentList(page, _encode_cursor(page[-1]) if len(rows) > query.limit else None)
@@ -160,7 +166,7 @@ _ERROR = """case when d.error is not null then
 # `document_id` is the target, unless that has been removed.
 _ONE = sa.text(f"""
     select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, {_ERROR}, d.warnings,
-      d.fetched_at, d.deleted_at, d.held, (
+      d.fetched_at, d.deleted_at, d.held, d.placement, (
         select coalesce(json_agg(json_build_object('kind', r.kind, 'target', r.target, 'start', r.start_offset,
           'end', r.end_offset, 'document_id', t.id) order by r.start_offset), '[]')
         from relations r left join documents t on t.id = r.target_document_id and t.deleted_at is null
@@ -170,16 +176,19 @@ _ONE = sa.text(f"""
 
 _REF = sa.text("select source_id, key, held from documents where id = :id and workspace_id = :workspace_id")
 
-# One statement for each filter: a condition on a parameter would not use the index of failing documents.
+# One statement for each filter: a condition on a parameter would not use the indexes of failing and placed documents.
 _PAGES = {
-    (deleted, failing): sa.text(f"""
-        select d.id, d.source_id, d.key, d.title, d.url, {_ERROR}, d.warnings, d.fetched_at, d.deleted_at, d.held
+    (deleted, failing, placed): sa.text(f"""
+        select d.id, d.source_id, d.key, d.title, d.url, {_ERROR}, d.warnings, d.fetched_at, d.deleted_at, d.held,
+          d.placement
         from documents d
         where d.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or d.source_id = :source_id)
           and d.deleted_at is {"not null" if deleted else "null"} {"and d.error is not null" if failing else ""}
+          {"and d.placement is not null and d.placement = :placement" if placed else ""}
           and (cast(:held as text) is null or d.held = :held)
           and (d.key, d.id) > (:key, cast(:id as uuid)) order by d.key, d.id limit :limit
     """)
     for deleted in (False, True)
     for failing in (False, True)
+    for placed in (False, True)
 }

@@ -1,10 +1,11 @@
-"""Routes of documents: list, read, upload, restore and delete them, decide about pending removals."""
+"""Routes of documents: list, read, upload, place, restore and delete them, decide about pending removals."""
 
 from functools import partial
 
-from functions.collection.documents import documents, removals, restore, upload
+from functions.collection.documents import documents, placement, removals, restore, upload
 from functions.collection.documents.documents import Document, DocumentList, DocumentQuery, read_document_ref
 from functions.collection.documents.parser_pool import parser_pool
+from functions.collection.documents.placement import DocumentChanges
 from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
 from functions.collection.documents.upload import AddedDocument, NewDocument
 from functions.collection.runs.start import StartedRun
@@ -66,6 +67,15 @@ class DocumentRoutes:
                 f"{document}/restore",
                 self.restore_document,
                 "Restore a document",
+                returns=Document,
+                access="editor",
+            ),
+            Route(
+                "PATCH",
+                document,
+                self.place_document,
+                "Pin or hide a document",
+                body=DocumentChanges,
                 returns=Document,
                 access="editor",
             ),
@@ -137,6 +147,16 @@ class DocumentRoutes:
             read_document_ref(tx, call.workspace_id, call.path["id"])
         with self.tickets.opening_run(call.workspace_id) as tx:
             return restore.restore_document(tx, call.workspace_id, call.path["id"])
+
+    def place_document(self, call: Call) -> Document:
+        """Pin a document, so that search ranks its passages higher, or hide it, so that search doesn't find it.
+
+        null undoes both. A hidden document can still be read and listed. The placement stays when the document is
+        collected again, moved or restored.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            placement.place_document(tx, call.caller, call.path["id"], call.body.placement)
+            return documents.read_document(tx, call.workspace_id, call.path["id"])
 
     def delete_document(self, call: Call) -> None:
         """Delete an uploaded document. It can be restored until it is purged (`KEEP_DELETED_DAYS`).

@@ -1,4 +1,4 @@
-"""The audit log: who changed members, API keys, sources and models, and when.
+"""The audit log: who changed members, API keys, sources, models and the order of search results, and when.
 
 An entry commits with the change that it describes, and is then logged as the event `audit`. Nothing can change entries;
 the sweep deletes them after `KEEP_AUDIT_DAYS`.
@@ -29,9 +29,15 @@ Action = Literal[
     "source.token_changed",
     "source.webhook_created",
     "source.webhook_removed",
+    "document.pinned",
+    "document.unpinned",
+    "document.hidden",
+    "document.shown",
+    "search.changed",
     "model.switched",
 ]
-"""What was done. `key.refused`: an expired or revoked key was used. `model.switched`: the embedding model."""
+"""What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
+`search.changed`: the workspace's settings of search. `model.switched`: the embedding model."""
 
 
 def record(

@@ -2,15 +2,20 @@
 
 import { call, checked, withSignal, readJson, send } from "./call";
 import { startRun } from "./runs";
-import type { Document, DocumentPage, NewDocument, RemovalPage } from "./types";
+import type { Document, DocumentPage, DocumentSummary, NewDocument, RemovalPage } from "./types";
 
-/** Which documents of a source to list: all current ones, only those with an error or added manually, or deleted ones. */
-export type DocumentFilter = "current" | "failing" | "added" | "deleted";
+/**
+ * Which documents of a source to list: all current ones; only those with an error, added manually, pinned or hidden; or
+ * deleted ones.
+ */
+export type DocumentFilter = "current" | "failing" | "added" | "pinned" | "hidden" | "deleted";
 
 const QUERIES: Record<DocumentFilter, Record<string, string>> = {
   current: {},
   failing: { failing: "true" },
   added: { held: "added" },
+  pinned: { placement: "pinned" },
+  hidden: { placement: "hidden" },
   deleted: { deleted: "true" },
 };
 
@@ -41,6 +46,12 @@ export async function readDocument(id: string, signal?: AbortSignal): Promise<Do
 /** Restore a deleted document. */
 export async function restoreDocument(id: string): Promise<void> {
   await send("POST", `/api/documents/${encodeURIComponent(id)}/restore`);
+  changedIds.add(id);
+}
+
+/** Pin a document, hide it from search, or undo that. */
+export async function placeDocument(id: string, placement: DocumentSummary["placement"]): Promise<void> {
+  await send("PATCH", `/api/documents/${encodeURIComponent(id)}`, { placement });
   changedIds.add(id);
 }
 

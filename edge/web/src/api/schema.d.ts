@@ -181,7 +181,15 @@ export interface paths {
         delete: operations["deleteDocument"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Pin or hide a document
+         * @description Pin a document, so that search ranks its passages higher, or hide it, so that search doesn't find it.
+         *
+         *     null undoes both. A hidden document can still be read and listed. The placement stays when the document is collected again, moved or restored.
+         *
+         *     Requires the role `editor`.
+         */
+        patch: operations["placeDocument"];
         trace?: never;
     };
     "/api/documents/{id}/restore": {
@@ -498,6 +506,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the settings of search
+         * @description Get how searches of the workspace rank.
+         */
+        get: operations["getSearchSettings"];
+        /**
+         * Change the settings of search
+         * @description Change how searches and questions of the workspace rank, unless they say otherwise themselves.
+         *
+         *     Requires the role `editor`.
+         */
+        put: operations["setSearchSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/source-kinds": {
         parameters: {
             query?: never;
@@ -800,7 +834,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -942,6 +976,8 @@ export interface components {
          *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed.
          *
          *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
+         *
+         *     A search ranks the passages of a `pinned` document higher, and doesn't find a `hidden` one.
          */
         Document: {
             /** Format: uuid */
@@ -960,6 +996,14 @@ export interface components {
             fetched_at: string | null;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
+            placement: ("hidden" | "pinned") | null;
+        };
+        /**
+         * DocumentChanges
+         * @description A change of a document: whether it is pinned, hidden, or neither (null).
+         */
+        DocumentChanges: {
+            placement: ("hidden" | "pinned") | null;
         };
         /**
          * DocumentError
@@ -1008,6 +1052,7 @@ export interface components {
             fetched_at: string | null;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
+            placement: ("hidden" | "pinned") | null;
         };
         /**
          * Embedding
@@ -1447,6 +1492,15 @@ export interface components {
             half_life_days: number | null;
         };
         /**
+         * SearchSettings
+         * @description How searches of a workspace rank.
+         *
+         *     `half_life_days` prefers recent documents in searches and questions that don't have their own; 0 prefers none.
+         */
+        SearchSettings: {
+            half_life_days: number;
+        };
+        /**
          * Secret
          * @description How a form names the secret of a source, such as an access token.
          */
@@ -1667,7 +1721,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -1915,6 +1969,7 @@ export interface operations {
                 deleted?: boolean;
                 failing?: boolean;
                 held?: "added" | "restored";
+                placement?: "hidden" | "pinned";
                 after?: string;
                 limit?: number;
             };
@@ -2001,6 +2056,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    placeDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
             };
             /** @description An error */
             default: {
@@ -2585,6 +2678,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSearchSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchSettings"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setSearchSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchSettings"];
                 };
             };
             /** @description An error */

@@ -32,6 +32,8 @@ export type Scope = NewApiKey["scopes"][number];
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditPage = Schemas["AuditLog"];
 
+export type SearchSettings = Schemas["SearchSettings"];
+
 export type SourceKind = Schemas["SourceKind"];
 export type UnavailableKind = Schemas["UnavailableKind"];
 export type SourceKindList = Schemas["SourceKindList"];

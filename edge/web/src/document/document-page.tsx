@@ -17,7 +17,7 @@ export function DocumentPage({ id, passage }: { id: string; passage: CitedRange 
       {document && (
         <>
           {!startsWithTitle(document) && <h1>{document.title}</h1>}
-          <DocumentView document={document} passage={passage} />
+          <DocumentView document={document} passage={passage} onChange={reload} />
         </>
       )}
     </div>

@@ -17,7 +17,7 @@ interface Props {
 
 /** A cited document, shown next to the answer, or over it on narrow screens. */
 export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNode {
-  const { value: document, problem } = useDocument(documentId);
+  const { value: document, problem, reload } = useDocument(documentId);
   const titleId = useId();
   const dialog = useDialog(onClose);
   return (
@@ -43,7 +43,7 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
         {problem && <ProblemNote problem={problem} />}
         {problem?.status === 404 && <CitedText text={passage.text} />}
         {!document && !problem && <p className="muted">Loading…</p>}
-        {document && <DocumentView document={document} passage={passage} />}
+        {document && <DocumentView document={document} passage={passage} onChange={reload} />}
       </div>
     </dialog>
   );

@@ -9,15 +9,18 @@ import { findPassage } from "./find-passage";
 import { DocumentNotes } from "./document-notes";
 import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
+import { PlacementButtons } from "./placement-buttons";
 import { PlainTextView } from "./plain-text-view";
 
 interface Props {
   document: Document;
   /** The range to highlight and scroll to. */
   passage: CitedRange | null;
+  /** Called after the document has been pinned or hidden, or that has been undone. */
+  onChange: () => void;
 }
 
-export function DocumentView({ document, passage }: Props): ReactNode {
+export function DocumentView({ document, passage, onChange }: Props): ReactNode {
   const isFormattable = useMemo(() => isMarkdown(document.media_type) && canFormat(document.text), [document]);
   const [prefersPlainText, setPrefersPlainText] = useState(false);
   const found = useMemo(() => passage && findPassage(document.text, passage), [document.text, passage]);
@@ -54,6 +57,12 @@ export function DocumentView({ document, passage }: Props): ReactNode {
             <Link href={documentsPath(document.source_id, "deleted")}>Show deleted documents</Link>
           </p>
         )}
+        {document.placement !== null && <p className="note">{PLACEMENTS[document.placement]}</p>}
+        {document.deleted_at === null && (
+          <div className="actions">
+            <PlacementButtons document={document} onChange={onChange} />
+          </div>
+        )}
         {passage && found?.hasChanged && <ChangedNote text={passage.text} isGone={range === null} />}
         {isFormattable && (
           <div className="switch" role="group" aria-label="View">
@@ -88,6 +97,11 @@ export function DocumentView({ document, passage }: Props): ReactNode {
     </div>
   );
 }
+
+const PLACEMENTS = {
+  pinned: "This document is pinned: its passages rank higher in searches and answers.",
+  hidden: "This document is hidden: searches and answers don't use it.",
+} as const;
 
 /** Says that a cited passage is no longer as it was cited, and shows it as it was. */
 function ChangedNote({ text, isGone }: { text: string | null; isGone: boolean }): ReactNode {

@@ -8,7 +8,7 @@ const NOW = new Date().toISOString();
 
 function row(changes: Partial<DocumentSummary>, role: Role = "editor"): string {
   const summary = { id: "d1", source_id: "s1", key: "a.md", title: "On call", url: null, fetched_at: NOW };
-  const document = { ...summary, error: null, warnings: [], deleted_at: null, held: null, ...changes };
+  const document = { ...summary, error: null, warnings: [], deleted_at: null, held: null, placement: null, ...changes };
   return renderToStaticMarkup(
     <AccountContext value={{ ...LOCAL, me: { ...LOCAL.me, role } }}>
       <DocumentRow document={document} onChange={() => undefined} />
@@ -20,14 +20,17 @@ it("offers to restore deleted documents and to remove manually added ones", () =
   expect(row({ deleted_at: NOW })).toContain('aria-label="Restore On call"');
   expect(row({ deleted_at: NOW, held: "added" })).not.toContain("Remove");
   expect(row({ held: "added" })).toContain('aria-label="Remove On call"');
-  expect(row({})).not.toContain("<button");
-  expect(row({ held: "restored" })).not.toContain("<button");
+  expect(row({})).not.toContain("Remove");
+  expect(row({ held: "restored" })).not.toContain("Remove");
 });
 
 it("shows how a document got here", () => {
   expect(row({ deleted_at: NOW })).toContain("Deleted");
   expect(row({ held: "added" })).toContain("Added manually");
   expect(row({ held: "restored" })).toContain("no longer in the source");
+  expect(row({ placement: "hidden" })).toMatch(/hidden from search.+aria-label="Unhide On call"/);
+  expect(row({ placement: "pinned" })).toMatch(/ · pinned.+aria-label="Unpin On call"/);
+  expect(row({ placement: "pinned", deleted_at: NOW })).not.toContain("Unpin");
 });
 
 it("shows an error, since when, and the time of the text, if there is one", () => {

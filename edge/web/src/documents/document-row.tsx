@@ -1,6 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { deleteDocument, restoreDocument } from "../api/documents";
 import type { DocumentSummary } from "../api/types";
+import { PlacementButtons } from "../document/placement-buttons";
 import { useHasRole } from "../sign-in/account";
 import { documentPath } from "../routing/route";
 import { Link } from "../routing/router";
@@ -11,11 +12,11 @@ import { useAction } from "../ui/use-action";
 
 interface Props {
   document: DocumentSummary;
-  /** Called after the document has been restored or removed. */
+  /** Called after the document has been restored, removed, pinned or hidden. */
   onChange: () => void;
 }
 
-/** A document in a list. A deleted document can be restored, a manually added one removed. */
+/** A document in a list. A deleted document can be restored, a manually added one removed, any pinned or hidden. */
 export function DocumentRow({ document, onChange }: Props): ReactNode {
   const mayEdit = useHasRole("editor");
   const { perform, isBusy, problem } = useAction();
@@ -52,6 +53,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
           Restore
         </button>
       )}
+      {deletedAt === null && <PlacementButtons document={document} onChange={onChange} />}
       {mayEdit && deletedAt === null && held === "added" && (
         <button
           type="button"
@@ -86,7 +88,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
 
 /** When the document was collected, added or deleted. */
 function Origin({
-  document: { deleted_at: deletedAt, fetched_at: fetchedAt, held, warnings },
+  document: { deleted_at: deletedAt, fetched_at: fetchedAt, held, placement, warnings },
 }: {
   document: DocumentSummary;
 }): ReactNode {
@@ -103,6 +105,8 @@ function Origin({
       {held === "added" ? "Added manually" : "Collected"} <TimeAgo at={fetchedAt} />
       {warnings.length > 0 && (warnings.length === 1 ? " · 1 warning" : ` · ${String(warnings.length)} warnings`)}
       {held === "restored" && " · restored, no longer in the source"}
+      {placement === "pinned" && " · pinned"}
+      {placement === "hidden" && " · hidden from search"}
     </>
   );
 }

@@ -19,6 +19,8 @@ const FILTERS: readonly (readonly [DocumentFilter, string])[] = [
   ["current", "All documents"],
   ["failing", "Failing"],
   ["added", "Added manually"],
+  ["pinned", "Pinned"],
+  ["hidden", "Hidden"],
   ["deleted", "Deleted"],
 ];
 
@@ -26,10 +28,15 @@ const EMPTY_TEXTS: Record<DocumentFilter, string> = {
   current: "This source has no documents yet.",
   failing: "No documents are failing.",
   added: "No documents were added manually.",
+  pinned: "No documents are pinned.",
+  hidden: "No documents are hidden.",
   deleted: "No documents were deleted recently.",
 };
 
-/** The documents of a source: all current ones, failing or manually added ones, or deleted ones, which can be restored. */
+/**
+ * The documents of a source: all current ones; failing, manually added, pinned or hidden ones; or deleted ones, which
+ * can be restored.
+ */
 export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: DocumentFilter }): ReactNode {
   const { value: sources } = useLoad(listSources);
   const name = sources?.find((source) => source.id === sourceId)?.name;

@@ -43,7 +43,7 @@ describe("parseRoute", () => {
     expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
     expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
-    for (const filter of ["current", "added", "deleted"] as const)
+    for (const filter of ["current", "failing", "added", "pinned", "hidden", "deleted"] as const)
       expect(route(documentsPath("s/1", filter))).toEqual({ page: "documents", sourceId: "s/1", filter });
     for (const text of [null, "50 % of “#this”\n& 漢字"]) {
       const passage = { start: 3, end: 9, text };

@@ -75,9 +75,11 @@ function passageOf({ searchParams: query, hash }: URL): CitedRange | null {
   return start !== undefined && end !== undefined && start < end ? { start, end, text } : null;
 }
 
+const FILTERS: readonly DocumentFilter[] = ["failing", "added", "pinned", "hidden", "deleted"];
+
 function filterOf(query: URLSearchParams): DocumentFilter {
   const filter = query.get("show");
-  return filter === "failing" || filter === "added" || filter === "deleted" ? filter : "current";
+  return FILTERS.find((known) => known === filter) ?? "current";
 }
 
 function decode(part: string): string {

@@ -38,6 +38,16 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `created or renewed the webhook of the source ${what}`;
     case "source.webhook_removed":
       return `removed the webhook of the source ${what}`;
+    case "document.pinned":
+      return `pinned the document ${what}`;
+    case "document.unpinned":
+      return `unpinned the document ${what}`;
+    case "document.hidden":
+      return `hid the document ${what} from search`;
+    case "document.shown":
+      return `let search find the document ${what} again`;
+    case "search.changed":
+      return `set the half-life of documents in searches to ${String(details["half_life_days"])} days`;
     case "model.switched":
       return `switched the embedding model from ${detail("previous")} to ${what}`;
   }

@@ -4,12 +4,14 @@ import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
 import { Keys } from "./keys";
 import { Members } from "./members";
+import { SearchCard } from "./search-card";
 
-/** The user's own role and, for owners, members, API keys and the audit log. */
+/** The user's own role; for editors, settings of search; for owners, members, API keys and the audit log. */
 export function WorkspacePage(): ReactNode {
   useTitle("Workspace");
   const { me, signsIn } = useAccount();
   const isOwner = useHasRole("owner");
+  const isEditor = useHasRole("editor");
   if (!signsIn) return <LocalMode />;
   return (
     <div className="column">
@@ -38,6 +40,7 @@ export function WorkspacePage(): ReactNode {
         </dl>
         {!isOwner && <p className="muted">Only owners can manage members and API keys.</p>}
       </section>
+      {isEditor && <SearchCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
       {isOwner && <AuditLog />}
@@ -59,6 +62,7 @@ function LocalMode(): ReactNode {
         This installation runs in local mode: it has no sign-in, and every user of this machine is an owner. To manage
         members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
+      <SearchCard />
     </div>
   );
 }

@@ -255,6 +255,48 @@ def test_vectors_in_a_language_that_the_model_does_not_know_do_not_count(databas
         assert {hit.key: hit.similarity for hit in search(WORKSPACE, "pumpen", 5)} == {"words.md": 0.0, "near.md": 1.0}
 
 
+def test_half_life_of_the_workspace_holds_unless_a_request_has_its_own(chat: ChatApp) -> None:
+    for key, date in {"old.md": "2001-01-01", "new.md": "2999-12-31"}.items():
+        chat.add_document(key, f"The cat is {key}.", vectors=[axis(0)])
+        chat.rows(
+            "update documents set front_matter = cast(:f as jsonb) where key = :k", f=json.dumps({"date": date}), k=key
+        )
+    assert chat.client.get("/api/search/settings").get_json() == {"half_life_days": 0}
+    for _ in range(2):
+        assert chat.client.put("/api/search/settings", json={"half_life_days": 30}).get_json() == {"half_life_days": 30}
+    assert keys(chat.search(q="cat")) == ["new.md", "old.md"]
+    assert keys(chat.search(q="cat", half_life_days=0)) == ["old.md", "new.md"]
+    for name, options in {"c1": {}, "c2": {"half_life_days": 0}}.items():
+        events = chat.ask(name, "Where is the cat?", **options)
+        cited = [
+            event.part["filename"] for event in events if isinstance(event.part, dict) and "filename" in event.part
+        ]
+        assert cited == (["new.md", "old.md"] if name == "c1" else ["old.md", "new.md"])
+    assert chat.rows("select action, details from audit_log") == [("search.changed", {"half_life_days": 30.0})]
+    for invalid in (-1, 36_501, None, "30"):
+        assert chat.client.put("/api/search/settings", json={"half_life_days": invalid}).status_code == 422
+
+
+def test_hidden_documents_are_neither_found_nor_counted(chat: ChatApp) -> None:
+    for n in range(3):
+        chat.add_document(f"{n}.md", "The cat sat.", vectors=[axis(0)])
+    chat.add_document("only.md", "A cat alone.", vectors=[axis(0)])
+    chat.rows("update documents set placement = 'hidden' where key in ('0.md', 'only.md')")
+    for by in ("hybrid", "words", "vectors"):
+        [hit] = chat.search(q="cat", by=by)
+        assert (hit["key"], hit["documents"]) == ("1.md", 2)
+
+
+def test_pinned_documents_rank_higher_for_a_query_that_they_match(chat: ChatApp) -> None:
+    for n in range(8):
+        chat.add_document(f"{n}.md", f"The cat sat on mat {n}.", vectors=[axis(0, 1, 0.9 - n / 50)])
+    chat.add_document("best.md", "The cat, the cat, the cat.", vectors=[axis(0)])
+    chat.add_document("far.md", "A lathe turns metal.", vectors=[axis(0, 1, 0.1)])
+    chat.rows("update documents set placement = 'pinned' where key in ('2.md', 'far.md')")
+    assert keys(chat.search(q="cat"))[:4] == ["best.md", "2.md", "0.md", "1.md"]
+    assert keys(chat.search(q="cat"))[-1] == "far.md"
+
+
 @pytest.mark.parametrize(
     "query",
     [{}, {"q": ""}, {"q": " \n"}, {"q": "\0"}, {"q": "x" * 32_001}]
