@@ -64,6 +64,8 @@ def invalid_query(kind: types.Type) -> list[str]:
                 values += ["nonsense", "2"]
             case types.IntType():
                 values += ["nonsense", "1.5", *(str(value) for value in _out_of_range(member))]
+            case types.FloatType():
+                values += ["nonsense", "nan", "inf", *(str(value) for value in _out_of_range(member))]
             case types.UUIDType() | types.LiteralType() | types.DateTimeType():
                 values += _out_of_range(member)
             case types.NoneType() | types.StrType():
@@ -86,7 +88,7 @@ def _json_kinds(kind: types.Type) -> frozenset[str]:
 def _out_of_range(kind: types.Type) -> list[Any]:
     """Return invalid values of the right JSON kind."""
     match kind:
-        case types.IntType():
+        case types.IntType() | types.FloatType():
             return [*([kind.ge - 1] if kind.ge is not None else []), *([kind.le + 1] if kind.le is not None else [])]
         case types.UUIDType() | types.LiteralType():
             return ["nonsense", ""]
