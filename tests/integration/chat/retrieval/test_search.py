@@ -266,7 +266,8 @@ def test_half_life_of_the_workspace_holds_unless_a_request_has_its_own(chat: Cha
         assert chat.client.put("/api/search/settings", json={"half_life_days": 30}).get_json() == {"half_life_days": 30}
     assert keys(chat.search(q="cat")) == ["new.md", "old.md"]
     assert keys(chat.search(q="cat", half_life_days=0)) == ["old.md", "new.md"]
-    for name, options in {"c1": {}, "c2": {"half_life_days": 0}}.items():
+    bodies: dict[str, dict[str, Any]] = {"c1": {}, "c2": {"half_life_days": 0}}
+    for name, options in bodies.items():
         events = chat.ask(name, "Where is the cat?", **options)
         cited = [
             event.part["filename"] for event in events if isinstance(event.part, dict) and "filename" in event.part
