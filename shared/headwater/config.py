@@ -141,6 +141,10 @@ class Settings:
         "Processes that parse files, per instance. One workspace never has all of them, if there are several.", 2
     )
     fetch_private: bool = _setting("Allow sources on private and loopback addresses.", False)
+    fetch_contact: str = _setting(
+        "URL or e-mail address in the User-Agent of requests to feeds and sites, so that their owners can reach you.",
+        "",
+    )
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
     embedding_model: str = _setting(
@@ -198,6 +202,11 @@ class Settings:
         return tuple(secret for secret in found if len(secret) >= _MIN_SECRET_CHARS)
 
     @property
+    def user_agent(self) -> str:
+        """The User-Agent of requests to sources."""
+        return f"Headwater (+{self.fetch_contact})" if self.fetch_contact else "Headwater"
+
+    @property
     def traces_are_on(self) -> bool:
         """Whether spans are exported."""
         return bool(self.otel_exporter_otlp_endpoint) and not self.otel_sdk_disabled
@@ -244,6 +253,8 @@ def _find_problems(settings: Settings) -> list[str]:
     problems += _find_auth_problems(settings)
     if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
         problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
+    if not settings.fetch_contact.isprintable() or not settings.fetch_contact.isascii():
+        problems.append("FETCH_CONTACT: expected a URL or e-mail address in ASCII")
     if settings.fetch_file_urls and settings.on_cloud_run:
         problems.append("FETCH_FILE_URLS: not supported on Cloud Run")
     if not settings.worker_budget_s < settings.dispatch_deadline_s:

@@ -18,6 +18,7 @@ from headwater.schemas import has_nul, object_schema
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
     from headwater.outbound.guarded_http import GuardedHttp
+    from headwater.outbound.web_client import WebClient
 
 MAX_KEY_BYTES = 2_000
 """Longest key in UTF-8: it has to fit into an index row of Postgres (2,704 bytes) together with an id."""
@@ -104,9 +105,9 @@ class SourceKind(msgspec.Struct, frozen=True):
 class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and clients for one source.
 
-    Fetch only with `http()`, which refuses private addresses unless `allow_private` is set. Blobs below `stage_prefix`
-    belong to the source and are deleted when its run ends. An extension is stopped when `list`, or `fetch` of one
-    batch, takes longer than `timeout_s`.
+    Fetch only with `http()` or `web()`, which refuse private addresses unless `allow_private` is set. Blobs below
+    `stage_prefix` belong to the source and are deleted when its run ends. An extension is stopped when `list`, or
+    `fetch` of one batch, takes longer than `timeout_s`.
     """
 
     stage_prefix: str
@@ -117,12 +118,19 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_bytes: int
     max_source_bytes: int
     timeout_s: float
+    user_agent: str = "Headwater"
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users enter. It gives an exchange up after 60 s."""
         from headwater.outbound.guarded_http import guarded_http
 
-        return guarded_http(allow_private=self.allow_private)
+        return guarded_http(allow_private=self.allow_private, user_agent=self.user_agent)
+
+    def web(self) -> "WebClient":
+        """Return a client for web pages and files of at most `max_file_bytes`."""
+        from headwater.outbound.web_client import WebClient
+
+        return WebClient(self.http(), max_bytes=self.max_file_bytes)
 
     def blobs(self) -> "Blobs":
         """Return the blob store."""

@@ -131,8 +131,9 @@ def kind_of_source(kind: str) -> Kind:
 
 @cache
 def built_in_kinds() -> tuple[str, ...]:
-    """Name the packages in this folder."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(built_in.__path__) if module.ispkg))
+    """Name the packages in this folder; Git, the first choice of a form, comes first."""
+    names = [module.name for module in pkgutil.iter_modules(built_in.__path__) if module.ispkg]
+    return tuple(sorted(names, key=lambda name: (name != "git", name)))
 
 
 def describe_kinds() -> tuple[list[SourceKind], list[UnavailableKind]]:

@@ -32,6 +32,7 @@ class SourceOpener:
             max_batch_bytes=self.settings.fetch_batch_bytes,
             max_source_bytes=self.settings.max_repo_bytes,
             timeout_s=self.settings.extension_timeout_s,
+            user_agent=self.settings.user_agent,
         )
         reader = kind_of_source(source.kind).open(context, source.config, source.token)
         return ConfidentialReader(reader, source.token)

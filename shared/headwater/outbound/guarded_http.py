@@ -118,6 +118,7 @@ def guarded_http(
     timeout_s: float = 60.0,
     ssl_context: ssl.SSLContext | None = None,
     lookup: Lookup = socket.getaddrinfo,
+    user_agent: str = "Headwater",
 ) -> GuardedHttp:
     """Create the HTTP client for URLs that users supply.
 
@@ -126,5 +127,6 @@ def guarded_http(
     later: `timeout_s` then limits each read; `headwater.outbound.deadline` limits them together.
     """
     retries = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
-    options = {"ssl_context": ssl_context} if ssl_context else {}
+    options: dict[str, Any] = {"headers": {"User-Agent": user_agent}}
+    options |= {"ssl_context": ssl_context} if ssl_context else {}
     return GuardedHttp(allow_private=allow_private, lookup=lookup, timeout_s=timeout_s, retries=retries, **options)

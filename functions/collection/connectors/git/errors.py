@@ -3,7 +3,6 @@
 Messages contain the URL; `config` has refused URLs with a password.
 """
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,8 @@ from dulwich.errors import GitProtocolError, HangupException
 from urllib3 import BaseHTTPResponse
 
 from headwater.errors import PermanentError, SystemicError, UpstreamError
-from headwater.outbound.deadline import DeadlineExceeded, exceeded_limit_s
+from headwater.outbound.deadline import DeadlineExceeded
+from headwater.outbound.http_errors import translate_http_error
 from headwater.redaction import quote
 from headwater.retry_after import read_pause
 
@@ -65,7 +65,7 @@ def translate_errors(url: str, host: str) -> Iterator[None]:
     try:
         yield
     except (http.HTTPError, DeadlineExceeded) as error:
-        raise _translate(error, url, host) from None
+        raise translate_http_error(error, url, host) from None
     except HangupException:
         raise UpstreamError(f"{host} ended the transfer early. Try again later.") from None
     except GitProtocolError as error:
@@ -76,30 +76,3 @@ def translate_errors(url: str, host: str) -> Iterator[None]:
     except (ValueError, LookupError, TypeError, AssertionError) as error:  # raised by dulwich's parsers
         message = f"{host} sent data that is not Git's protocol ({quote(error)}). Try again later."
         raise UpstreamError(message) from None
-
-
-def _translate(error: Exception, url: str, host: str) -> UpstreamError | PermanentError:
-    if limit_s := exceeded_limit_s(error):
-        return UpstreamError(f"{host} did not finish its answer in {limit_s:g} s. Try again later.")
-    cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
-    reason = quote(str(cause).rpartition(": ")[2]).rstrip("')")  # urllib3 puts the connection's name first
-    match cause:
-        case http.NameResolutionError():
-            message = f"The host {host} was not found. Check the URL, or try again later."
-        case http.TimeoutError() if not isinstance(cause, http.NewConnectionError):  # a subclass in urllib3
-            message = f"{host} did not answer in time. Try again later."
-        case http.ResponseError():
-            return SystemicError(f"{url} redirects too often. Check the URL.")
-        case http.LocationValueError():
-            return SystemicError(f"{url} is an invalid address, or redirects to one. Check the URL.")
-        case http.ProtocolError():
-            message = (
-                f"{host} ended the connection, or its answer is not HTTP ({quote(cause.args[-1])}). Try again later."
-            )
-        case http.SSLError() if any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args):
-            return SystemicError(f"The TLS certificate of {host} is not valid ({reason}). Renew it on the server.")
-        case http.SSLError():
-            message = f"The TLS connection to {host} failed ({reason}). Check that the server supports https."
-        case _:
-            message = f"{host} cannot be reached ({reason}). Check the URL, or try again later."
-    return UpstreamError(message)

@@ -22,7 +22,7 @@ def test_unknown_kind_of_a_stored_source_names_the_extension() -> None:
 
 
 def test_git_is_described_with_schema_secret_and_identity() -> None:
-    [git], unavailable = describe_kinds()
+    [git, *_], unavailable = describe_kinds()
     assert unavailable == []
     assert (git.kind, git.title, git.identity) == ("git", "Git repository", ["url"])
     assert git.secret is not None

@@ -1,0 +1,1 @@
+"""The feed connector: the entries of an RSS, Atom or JSON feed."""
