@@ -189,7 +189,7 @@ class Search:
             for statement in (indexed_statement(model.dim), _NEAREST, _DENSE):
                 tx.execute(statement, values)
             _matches(tx, values, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
-            tx.execute(_PASSAGES, {**values, "chunks": "[0]", "max_gap": MAX_GAP})
+            tx.execute(_PASSAGES, {**values, "chunks": "{0}", "max_gap": MAX_GAP})
 
     def _target_values(self, query: str) -> dict[str, Any]:
         texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
@@ -263,7 +263,7 @@ def _read_distinct(tx: Connection, values: Mapping[str, Any], ranked: Sequence[M
     distinct = Distinct()
     for start in range(0, len(ranked), size):
         matches = ranked[start : start + size]
-        chunks = json_rows([match.chunk_id for match in matches])
+        chunks = to_array(match.chunk_id for match in matches)
         rows = tx.execute(_PASSAGES, {**values, "chunks": chunks, "max_gap": MAX_GAP})
         for match, row in zip(matches, rows, strict=True):
             distinct.add(_found(match, **row._mapping))
