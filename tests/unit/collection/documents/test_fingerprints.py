@@ -12,7 +12,7 @@ from headwater.connectors import Entry
 
 
 @pytest.mark.parametrize(
-    "key", ["a.md", "a.mdx", "a.MD", "notes.txt", "a.rst", "data.json", "Makefile", "a.pdf", "a.bin"]
+    "key", ["a.md", "a.mdx", "a.MD", "notes.txt", "a.rst", "data.json", "Makefile", "a.png", "a.bin"]
 )
 def test_fingerprint_of_built_in_formats_has_the_markdown_version(key: str) -> None:
     assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.4.2"
@@ -29,4 +29,4 @@ def test_versions_are_replaced_by_the_current_ones() -> None:
 
 
 def test_suffixes_are_those_of_the_installed_parsers() -> None:
-    assert {".4.2", ".html-1.2"} <= set(current_suffixes())
+    assert {".4.2", ".html-1.2", ".pdf-1.2"} <= set(current_suffixes())
