@@ -24,20 +24,23 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
 from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
+from headwater.filters.parse import parse_filter
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
 
 class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A search: the text, the maximum number of passages, and optionally one source to search in.
+    """A search: the text, the maximum number of passages, and optionally a filter and one source to search in.
 
-    `by` ranks by words or vectors alone, to compare them. `half_life_days` prefers recent documents: one of this age
-    counts as usual, newer ones more, older ones less. Its default is the workspace's setting.
+    `filter` chooses documents, as in `tag:release date>=2026 -path:drafts/**`. `by` ranks by words or vectors alone, to
+    compare them. `half_life_days` prefers recent documents: one of this age counts as usual, newer ones more, older
+    ones less. Its default is the workspace's setting.
     """
 
     q: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
+    filter: str = ""
     by: Ranking = "hybrid"
     half_life_days: HalfLife | None = None
 
@@ -184,6 +187,7 @@ class Chat:
             question,
             query.k,
             query.source_id,
+            document_filter=parse_filter(query.filter),
             by=query.by,
             half_life_days=query.half_life_days,
         )

@@ -1,16 +1,16 @@
 """Hybrid search: fuse the best chunks by vectors and by words, and choose passages from them.
 
-Vectors are scanned exactly, or by index in a workspace with many of them. The query is embedded between two short
-transactions, never inside one.
+Vectors are scanned exactly, or by index in a workspace with many of them. If a filter leaves few chunks, only those are
+looked at, and ranked exactly. The query is embedded between two short transactions, never inside one.
 """
 
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -26,9 +26,14 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.registry import known_languages
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
+from headwater.filters.sql import where
+from headwater.filters.tree import Filter
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from functions.chat.retrieval.bm25 import QueryWord, WordScores
 
 Ranking = Literal["hybrid", "words", "vectors"]
@@ -99,7 +104,8 @@ def is_relevant(passage: Passage) -> bool:
 class Search:
     """Searches a database. `embedder` returns the embedder of a model name.
 
-    A workspace with more than `exact_limit` vectors is searched by index, if there is one.
+    A workspace with more than `exact_limit` vectors is searched by index, if there is one. A filter that leaves at most
+    `exact_limit` chunks is exact.
     """
 
     def __init__(
@@ -116,47 +122,38 @@ class Search:
         k: int,
         source_id: uuid.UUID | None = None,
         *,
+        document_filter: Filter | None = None,
         by: Ranking = "hybrid",
         half_life_days: float | None = None,
     ) -> list[Passage]:
-        """Return at most `k` passages, best first, optionally of one source.
+        """Return at most `k` passages, best first, optionally of one source and of documents that match a filter.
 
         Uses words alone until vectors exist. With a half-life, by default the workspace's, recent documents come before
         old ones that are about as good.
         """
         with tracing.span("search"):
-            return self._search(workspace_id, query, k, source_id, by=by, half_life_days=half_life_days)
+            wanted = where(document_filter, source_id)
+            scope = _Scope({**wanted.values, "workspace_id": workspace_id}, wanted.sql)
+            return self._search(query, k, scope, by=by, half_life_days=half_life_days)
 
     def _search(
-        self,
-        workspace_id: uuid.UUID,
-        query: str,
-        k: int,
-        source_id: uuid.UUID | None,
-        *,
-        by: Ranking,
-        half_life_days: float | None,
+        self, query: str, k: int, scope: "_Scope", *, by: Ranking, half_life_days: float | None
     ) -> list[Passage]:
+        workspace_id = scope.values["workspace_id"]
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
         vector = None if target.model is None or by == "words" else self._embed(target.model, query)
-        values = {
-            "workspace_id": workspace_id,
-            "source_id": source_id,
-            "model_id": target.model_id,
-            "vector": vector,
-            "languages": known_languages(target.model),
-            "n": CANDIDATES,
-            "half_life_days": target.half_life_days if half_life_days is None else half_life_days,
-        }
+        half_life_days = target.half_life_days if half_life_days is None else half_life_days
+        scope = scope.using(target.model_id, target.model, vector, half_life_days)
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
         languages = target.languages or [DEFAULT_LANGUAGE]
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
-            dense = _dense(tx, values, dim=target.dim if target.is_indexed else None)
-            ranked = rank(_matches(tx, values, dense, words))
-            found = _read_distinct(tx, values, ranked, POOL * k)
+            scope = scope.select(tx, self.exact_limit)
+            dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)
+            ranked = rank(_matches(tx, scope, dense, words))
+            found = _read_distinct(tx, scope, ranked, POOL * k)
         return [_passage(passage) for passage in choose(found, k)]
 
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
@@ -173,55 +170,83 @@ class Search:
         with self.database.transaction(ALL_WORKSPACES) as tx:
             model = read_active_model(tx)
         vector = halfvec(self.embedder(model.name).embed_query("Self-test").tolist())
-        values = {
-            "workspace_id": uuid.UUID(int=0),
-            "source_id": None,
-            "model_id": model.id,
-            "vector": vector,
-            "languages": known_languages(model.name),
-            "n": CANDIDATES,
-            "half_life_days": 1.0,
-            "oversample": OVERSAMPLE,
-            "index_candidates": INDEX_CANDIDATES,
-        }
-        with self._snapshot(values["workspace_id"]) as tx:
-            tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": values["workspace_id"]})
-            for statement in (indexed_statement(model.dim), _NEAREST, _DENSE):
-                tx.execute(statement, values)
-            _matches(tx, values, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
-            tx.execute(_PASSAGES, {**values, "chunks": "{0}", "max_gap": MAX_GAP})
+        nowhere = uuid.UUID(int=0)
+        scope = _Scope({"workspace_id": nowhere}, _EVERYTHING).using(model.id, model.name, vector, 1.0)
+        with self._snapshot(nowhere) as tx:
+            tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": nowhere})
+            for template in (indexed(model.dim), indexed(model.dim, is_filtered=True), _NEAREST, _DENSE):
+                scope.execute(tx, template)
+            scope.execute(tx, _CHUNKS, most=0)
+            scope.execute(tx, _DENSE_OF_CHUNKS, chunks="{0}")
+            _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
+            scope.execute(tx, _PASSAGES, chunks="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
         texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
         return {"texts": texts, "stemmers": _STEMMERS, "exact_limit": self.exact_limit}
 
 
-def _dense(tx: Connection, values: Mapping[str, Any], dim: int | None) -> list[int]:
+class _Scope(NamedTuple):
+    """What is searched: the parameters of all statements and the condition on documents `d`.
+
+    `chunks` has the ids of the chunks that a filter leaves, in order, if these are few.
+    """
+
+    values: Mapping[str, Any]
+    where: str
+    chunks: "NDArray[np.int64] | None" = None
+
+    def execute(self, tx: Connection, template: str, **values: Any) -> sa.CursorResult[Any]:
+        """Execute the statement of a template."""
+        return tx.execute(statement(template, self.where), {**self.values, **values})
+
+    def using(self, model_id: int | None, model: str | None, vector: str | None, half_life_days: float) -> "_Scope":
+        """Add the other parameters of all statements."""
+        values = {
+            "model_id": model_id,
+            "vector": vector,
+            "languages": known_languages(model),
+            "half_life_days": half_life_days,
+            "n": CANDIDATES,
+            "oversample": OVERSAMPLE,
+            "index_candidates": INDEX_CANDIDATES,
+        }
+        return self._replace(values={**self.values, **values})
+
+    def select(self, tx: Connection, most: int) -> "_Scope":
+        """Read which chunks the filter leaves, unless these are more than `most`."""
+        if self.where == _EVERYTHING:
+            return self
+        import numpy as np
+
+        found = self.execute(tx, _CHUNKS, most=most).scalar_one() or b""
+        chunks = np.frombuffer(found, ">i8").astype(np.int64)
+        return self if len(chunks) > most else self._replace(chunks=np.sort(chunks))
+
+
+def _dense(tx: Connection, scope: _Scope, dim: int | None) -> list[int]:
     """Rank chunk ids by vectors: by the index of vectors of dimension `dim`, or exactly if it is None.
 
     Joining only the nearest vectors to live chunks is several times faster than joining all, and as exact if enough are
-    left. If most vectors belong to deleted texts or other sources, too few are left, and all are joined.
+    left. If most vectors belong to deleted texts or to documents that a filter excludes, too few are left, and all are
+    joined.
     """
-    if values["vector"] is None:
+    if scope.values["vector"] is None:
         return []
-    chunks: list[int] = []
-    if dim is not None:
-        indexed = {**values, "oversample": OVERSAMPLE, "index_candidates": INDEX_CANDIDATES}
-        chunks = [*tx.execute(indexed_statement(dim), indexed).scalars()]
-    elif not values["source_id"]:
-        chunks = [*tx.execute(_NEAREST, {**values, "oversample": OVERSAMPLE}).scalars()]
-    return chunks if len(chunks) == CANDIDATES else [*tx.execute(_DENSE, values).scalars()]
+    if scope.chunks is not None:
+        return [*scope.execute(tx, _DENSE_OF_CHUNKS, chunks=to_array(scope.chunks.tolist())).scalars()]
+    nearest = _NEAREST if dim is None else indexed(dim, is_filtered=scope.where != _EVERYTHING)
+    chunks = [*scope.execute(tx, nearest).scalars()]
+    return chunks if len(chunks) == CANDIDATES else [*scope.execute(tx, _DENSE).scalars()]
 
 
-def _matches(
-    tx: Connection, values: Mapping[str, Any], dense: Sequence[int], query: "Sequence[QueryWord]"
-) -> list[Match]:
+def _matches(tx: Connection, scope: _Scope, dense: Sequence[int], query: "Sequence[QueryWord]") -> list[Match]:
     """Find the best chunks by vectors and by words, with their fused scores."""
     from functions.chat.retrieval.words import read_scores
 
-    words = read_scores(tx, values["workspace_id"], query)
-    candidates = list(dict.fromkeys(chain(dense, _live(tx, values, words))))
-    rows = tx.execute(_CANDIDATES, {**values, "chunks": to_array(candidates)}).all()
+    words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
+    candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
+    rows = scope.execute(tx, _CANDIDATES, chunks=to_array(candidates)).all()
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
@@ -230,7 +255,7 @@ def _matches(
     matches = []
     for row, score, (_, overlap) in zip(rows, fused, of_words, strict=True):
         date = document_date(row.front_matter, row.key) if row.front_matter is not None else None
-        adjustment = recency(date, values["half_life_days"], now)
+        adjustment = recency(date, scope.values["half_life_days"], now)
         if row.is_pinned and score >= AVERAGE:
             adjustment += PINNED_POINTS
         matches.append(
@@ -247,24 +272,24 @@ def _matches(
     return matches
 
 
-def _live(tx: Connection, values: Mapping[str, Any], words: "WordScores") -> list[int]:
+def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:
     """Return the best chunks by words that belong to documents that are searched."""
     size = OVERSAMPLE
     while True:
         best = words.best(size).tolist()
-        live = [*tx.execute(_LIVE_CHUNKS, {**values, "chunks": to_array(best)}).scalars()]
-        if len(live) == values["n"] or len(best) < size:
+        live = [*scope.execute(tx, _LIVE_CHUNKS, chunks=to_array(best)).scalars()]
+        if len(live) == CANDIDATES or len(best) < size:
             return live
         size *= 8
 
 
-def _read_distinct(tx: Connection, values: Mapping[str, Any], ranked: Sequence[Match], size: int) -> list[Found]:
+def _read_distinct(tx: Connection, scope: _Scope, ranked: Sequence[Match], size: int) -> list[Found]:
     """Read the best `size` chunks with different texts, in their order."""
     distinct = Distinct()
     for start in range(0, len(ranked), size):
         matches = ranked[start : start + size]
         chunks = to_array(match.chunk_id for match in matches)
-        rows = tx.execute(_PASSAGES, {**values, "chunks": chunks, "max_gap": MAX_GAP})
+        rows = scope.execute(tx, _PASSAGES, chunks=chunks, max_gap=MAX_GAP)
         for match, row in zip(matches, rows, strict=True):
             distinct.add(_found(match, **row._mapping))
         if len(distinct) >= size:
@@ -303,10 +328,21 @@ def halfvec(vector: Sequence[float]) -> str:
 
 _STEMMERS = json_rows([{"language": code, "dictionary": f"{name}_stem"} for code, name in STEMMERS.items()])
 
-_LIVE = """
-    c.workspace_id = :workspace_id and d.workspace_id = :workspace_id and d.deleted_at is null
-    and d.placement is distinct from 'hidden' and (cast(:source_id as uuid) is null or d.source_id = :source_id)
-"""
+
+@lru_cache(maxsize=256)
+def statement(template: str, where: str) -> sa.TextClause:
+    """Return the statement of a template for documents that meet a condition."""
+    return sa.text(template.replace(_WHERE, where))
+
+
+_WHERE = "[condition on documents]"
+
+_EVERYTHING = where(None).sql
+
+_SEARCHED = f"""d.workspace_id = :workspace_id and d.deleted_at is null and d.placement is distinct from 'hidden'
+    and {_WHERE}"""
+
+_LIVE = f"c.workspace_id = :workspace_id and {_SEARCHED}"
 
 # The recursion finds each language of the workspace with one look-up in an index.
 _TARGET = sa.text("""
@@ -345,7 +381,7 @@ _NEAREST_OF = """
 
 _OWN_VECTORS = "vectors where model_id = :model_id and workspace_id = :workspace_id"
 
-_NEAREST = sa.text(f"with {_NEAREST_OF.format(vectors=_OWN_VECTORS, live=_LIVE)}")
+_NEAREST = f"with {_NEAREST_OF.format(vectors=_OWN_VECTORS, live=_LIVE)}"
 
 # The index covers all workspaces: iterative scan continues until it has enough vectors of this one. With Postgres's
 # default for `random_page_cost`, which is for spinning disks, the planner would read all chunks of a workspace rather
@@ -357,18 +393,23 @@ _SETTINGS = (
 )
 
 
-@cache
-def indexed_statement(dim: int) -> sa.TextClause:
-    """Return the statement that uses the index on vectors of a dimension. Slow without the index."""
-    return sa.text(f"""
-    with by_signs as materialized (
-      select input_hash, embedding from {_OWN_VECTORS}
-      order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec)) limit :index_candidates),
-    {_NEAREST_OF.format(vectors="by_signs", live=_LIVE)}
-    """)
+def indexed(dim: int, *, is_filtered: bool = False) -> str:
+    """Return the template that uses the index on vectors of a dimension. Slow without the index.
+
+    With a filter, the scan of the index continues until it has `oversample` vectors of chunks that are searched.
+    """
+    by_signs = f"order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec))"
+    if not is_filtered:
+        vectors = f"select input_hash, embedding from {_OWN_VECTORS} {by_signs} limit :index_candidates"
+    else:
+        vectors = f"""select v.input_hash, v.embedding from vectors v cross join lateral (
+          select from chunks c join documents d on d.id = c.document_id
+          where c.input_hash = v.input_hash and {_LIVE} limit 1) live
+        where v.model_id = :model_id and v.workspace_id = :workspace_id {by_signs} limit :oversample"""
+    return f"with by_signs as materialized ({vectors}), {_NEAREST_OF.format(vectors='by_signs', live=_LIVE)}"
 
 
-_DENSE = sa.text(f"""
+_DENSE = f"""
     select id from (
       select distinct on (c.input_hash) c.id, v.embedding <=> cast(:vector as halfvec) as distance
       from vectors v
@@ -377,20 +418,36 @@ _DENSE = sa.text(f"""
       where v.model_id = :model_id and v.workspace_id = :workspace_id and {_LIVE}
       order by c.input_hash, c.id) c
     order by distance, id limit :n
-""")
+"""
+
+_CHUNKS = f"""
+    select string_agg(int8send(id), ''::bytea) from (
+      select c.id from documents d join chunks c on c.document_id = d.id where {_LIVE}
+      limit cast(:most as integer) + 1) c
+"""
+
+_DENSE_OF_CHUNKS = """
+    select id from (
+      select distinct on (c.input_hash) c.id, v.embedding <=> cast(:vector as halfvec) as distance
+      from unnest(cast(:chunks as bigint[])) wanted join chunks c on c.id = wanted
+      join vectors v on v.input_hash = c.input_hash
+      where c.workspace_id = :workspace_id and v.model_id = :model_id and v.workspace_id = :workspace_id
+      order by c.input_hash, c.id) c
+    order by distance, id limit :n
+"""
 
 # Row-level security keeps Postgres from using an index for a condition that may fail, such as a cast of text.
 _WANTED = "unnest(cast(:chunks as bigint[])) with ordinality as wanted (id, place)"
 
-_LIVE_CHUNKS = sa.text(f"""
+_LIVE_CHUNKS = f"""
     select id from (
       select distinct on (c.input_hash) c.id, wanted.place
       from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
       where {_LIVE} order by c.input_hash, c.id) c
     order by place, id limit :n
-""")
+"""
 
-_CANDIDATES = sa.text(f"""
+_CANDIDATES = f"""
     select c.id, c.input_hash, d.key, d.placement is not distinct from 'pinned' as is_pinned,
       case when cast(:half_life_days as float) > 0 then d.front_matter end as front_matter,
       case when cast(:languages as text[]) is null or d.language is null
@@ -400,21 +457,19 @@ _CANDIDATES = sa.text(f"""
     join documents d on d.id = c.document_id
     left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
       and v.input_hash = c.input_hash
-""")
+"""
 
-_PASSAGES = sa.text(f"""
+_PASSAGES = f"""
     select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
       substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
       c.end_offset as "end", to_json(c.markup) as markup, c.token_count as tokens,
       substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
       substr(d.text, before.end_offset + 1, c.start_offset - before.end_offset) as gap,
-      (select count(distinct o.document_id) from chunks o join documents od on od.id = o.document_id
-        where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and od.deleted_at is null
-        and od.placement is distinct from 'hidden'
-        and (cast(:source_id as uuid) is null or od.source_id = :source_id)) as documents
-    from {_WANTED} join chunks c on c.id = cast(wanted.id as bigint) join documents d on d.id = c.document_id
+      (select count(distinct o.document_id) from chunks o join documents d on d.id = o.document_id
+        where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and {_SEARCHED}) as documents
+    from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
     left join chunks before on before.document_id = c.document_id and before.ordinal = c.ordinal - 1
       and before.workspace_id = c.workspace_id and c.start_offset - before.end_offset between 0 and :max_gap
     where d.workspace_id = :workspace_id and c.workspace_id = :workspace_id
     order by wanted.place
-""")
+"""

@@ -31,6 +31,9 @@ MAX_POSTINGS = 400_000
 RESCORED = 1_000
 """Best chunks that are scored with the frequent words whose postings are not read."""
 
+SCANNED = 10_000
+"""Chunks that are scanned for those words instead, at most, if a filter leaves no more."""
+
 COMMON_WEIGHT = 0.5
 """Weight of words such as "used" or "need", which say little about what a question is about."""
 
@@ -55,11 +58,17 @@ def _common_words(languages: tuple[str, ...]) -> frozenset[str]:
 
 
 def read_scores(
-    tx: Connection, workspace_id: uuid.UUID, query: Sequence[QueryWord], max_postings: int = MAX_POSTINGS
+    tx: Connection,
+    workspace_id: uuid.UUID,
+    query: Sequence[QueryWord],
+    max_postings: int = MAX_POSTINGS,
+    *,
+    among: NDArray[np.int64] | None = None,
 ) -> WordScores:
     """Score the chunks of a workspace that contain a word of a query, including chunks of removed documents.
 
-    The transaction must be a snapshot, or a document that is indexed in between is missed.
+    `among`: only score these chunks. The transaction must be a snapshot, or a document that is indexed in between is
+    missed.
     """
     words = sorted(word_weights(query))
     if not words:
@@ -77,11 +86,13 @@ def read_scores(
     chunks = scan.chunks + segments.chunks
     mean_length = max((scan.words + segments.words) / max(chunks, 1), 1.0)
     statistics = Statistics(chunks, mean_length, frequencies)
+    if among is not None:
+        occurrences = occurrences.of(among)
     scores = score(occurrences, statistics, query)
     unread = sorted(indexed.keys() - read)
     if not unread:
         return scores
-    best = scores.best(RESCORED)
+    best = scores.best(RESCORED) if among is None or len(among) > SCANNED else among
     found = tx.execute(
         _counts(len(unread)), {**values, **_vectors(unread), "chunks": to_array(best.tolist())}
     ).scalar_one()

@@ -1483,6 +1483,8 @@ export interface components {
             k: number;
             /** @default null */
             source_id: string | null;
+            /** @default  */
+            filter: string;
             /**
              * @default hybrid
              * @enum {string}
@@ -2623,6 +2625,7 @@ export interface operations {
                 q?: string;
                 k?: number;
                 source_id?: string;
+                filter?: string;
                 by?: "hybrid" | "vectors" | "words";
                 half_life_days?: number;
             };

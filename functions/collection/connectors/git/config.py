@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.globs import PatternError, Selector, compile_patterns
 from headwater.errors import UnprocessableContent
+from headwater.filters.globs import PatternError, Selector, compile_patterns
 
 MAX_URL_CHARS = 2_000
 _SCP = re.compile(r"(?:[\w.-]++@)?([\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git

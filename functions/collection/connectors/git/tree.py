@@ -9,9 +9,9 @@ from typing import NamedTuple
 from dulwich.errors import ObjectFormatException
 from dulwich.objects import S_ISGITLINK, parse_tree
 
-from functions.collection.connectors.globs import Selector
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
+from headwater.filters.globs import Selector
 from headwater.redaction import quote
 
 MAX_VISITED = 1_000_000

@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from functions.chat.retrieval.words import MAX_POSTINGS, read_scores, weigh_words
 from functions.collection.pipeline import index_words
@@ -44,9 +46,11 @@ def index(chat: ChatApp) -> None:
         IndexWords().apply(tx, step, chosen)
 
 
-def scores(chat: ChatApp, query: str, max_postings: int = MAX_POSTINGS) -> dict[int, float]:
+def scores(
+    chat: ChatApp, query: str, max_postings: int = MAX_POSTINGS, among: NDArray[np.int64] | None = None
+) -> dict[int, float]:
     with chat.database.transaction(WORKSPACE, snapshot=True) as tx:
-        found = read_scores(tx, WORKSPACE, weigh_words(query, ["en"], ()), max_postings)
+        found = read_scores(tx, WORKSPACE, weigh_words(query, ["en"], ()), max_postings, among=among)
     return dict(zip(found.chunks.tolist(), found.scores.tolist(), strict=True))
 
 
@@ -76,6 +80,15 @@ def test_frequent_words_are_counted_for_the_best_chunks(chat: ChatApp) -> None:
     bounded = scores(chat, "word0 word1 word50", max_postings=30)
     assert 0 < len(bounded) < len(exact)
     assert bounded == pytest.approx({chunk: exact[chunk] for chunk in bounded})
+
+
+def test_chunks_that_a_filter_leaves_are_scored_exactly(chat: ChatApp) -> None:
+    add_documents(chat, 40)
+    index(chat)
+    exact = scores(chat, "word0 word1 word50")
+    few = sorted(exact)[::3]
+    found = scores(chat, "word0 word1 word50", max_postings=30, among=np.array(few))
+    assert found == pytest.approx({chunk: exact[chunk] for chunk in few})
 
 
 def test_changed_and_removed_documents_are_not_found_in_old_postings(chat: ChatApp) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.retrieval.search import INDEX_CANDIDATES, OVERSAMPLE, Search, indexed_statement
+from functions.chat.retrieval.search import INDEX_CANDIDATES, OVERSAMPLE, Search, indexed, statement
 from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
@@ -18,6 +18,8 @@ from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding import vector_index
 from headwater.embedding.constant import ConstantEmbedder
+from headwater.filters.parse import parse_filter
+from headwater.filters.sql import where
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_source, add_workspace, rows, settings_for
@@ -62,7 +64,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
-    """Store a document whose n-th character is a chunk with the n-th of these vectors."""
+    """Store a document whose n-th character is a chunk with the n-th of these vectors. None is joined with another."""
     source_id = add_source(database, add_workspace(database, workspace_id))
     hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
     with database.transaction(workspace_id) as tx:
@@ -73,8 +75,9 @@ def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
         tx.execute(sa.text("select refresh_statistics()"))
 
 
-def found(search: Search, workspace_id: uuid.UUID, n: int) -> list[int]:
-    return [passage.start for passage in search(workspace_id, str(n), 100)]
+def found(search: Search, workspace_id: uuid.UUID, n: int, text: str = "") -> list[int]:
+    document_filter = parse_filter(text)
+    return [passage.start for passage in search(workspace_id, str(n), 100, document_filter=document_filter)]
 
 
 def nearest(numbers: range, n: int) -> list[int]:
@@ -103,18 +106,17 @@ def test_large_workspace_is_searched_by_the_index(settings: Settings, database: 
     sa.event.listen(database.engine, "before_cursor_execute", lambda *given: executed.append(given[2]))
     shares = [len({*found(search, WORKSPACE, n)} & {*nearest(range(MANY), n)}) / 100 for n in questions]
     assert np.mean(shares) > 0.95
-    indexed = indexed_statement(384).compile(dialect=database.engine.dialect).string
-    assert executed.count(indexed) == len(questions)
+    by_index = statement(indexed(384), "true")
+    assert executed.count(by_index.compile(dialect=database.engine.dialect).string) == len(questions)
     values = {
         "workspace_id": WORKSPACE,
-        "source_id": None,
         "model_id": 1,
         "vector": str([0.5] * 384),
         "oversample": OVERSAMPLE,
     }
     values |= {"index_candidates": INDEX_CANDIDATES, "n": 100}
     with database.transaction(WORKSPACE) as tx:
-        plan = "\n".join(tx.execute(sa.text(f"explain {indexed_statement(384)}"), values).scalars())
+        plan = "\n".join(tx.execute(sa.text(f"explain {by_index}"), values).scalars())
     assert "Index Scan using ix_vectors_1_embedding" in plan
 
 
@@ -126,14 +128,49 @@ def test_small_workspace_is_scanned_exactly(settings: Settings, database: Databa
         assert found(search, OTHER_WORKSPACE, n) == nearest(small, n)
 
 
+def test_filter_that_leaves_many_chunks_uses_the_index(settings: Settings, database: Database) -> None:
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
+    tenth = range(0, MANY, 10)
+    with database.transaction(WORKSPACE) as tx:
+        tx.execute(_MOVE_TENTH, {"w": WORKSPACE})
+        tx.execute(sa.text("select refresh_statistics()"))
+    few = Search(database, lambda name: NumberEmbedder(), exact_limit=MANY - 1)
+    many = Search(database, lambda name: NumberEmbedder(), exact_limit=len(tenth) - 1)
+    executed: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *given: executed.append(given[2]))
+    shares = []
+    for n in range(MANY + FEW_MORE, MANY + FEW_MORE + 20):
+        best = {tenth[place] for place in nearest(tenth, n)}
+        assert len({*found(few, WORKSPACE, n, "path:tenth.md")} & best) >= 99  # two may be equally near
+        shares.append(len({*found(many, WORKSPACE, n, "path:tenth.md")} & best) / 100)
+    assert np.mean(shares) > 0.95
+    wanted = where(parse_filter("path:tenth.md"))
+    by_index = statement(indexed(384, is_filtered=True), wanted.sql)
+    assert executed.count(by_index.compile(dialect=database.engine.dialect).string) == len(shares)
+    values = {"workspace_id": WORKSPACE, "model_id": 1, "vector": str([0.5] * 384), "oversample": OVERSAMPLE, "n": 100}
+    with database.transaction(WORKSPACE) as tx:
+        plan = "\n".join(tx.execute(sa.text(f"explain {by_index}"), values | wanted.values).scalars())
+    assert "Index Scan using ix_vectors_1_embedding" in plan
+
+
+_MOVE_TENTH = sa.text("""
+    with document as (
+      insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
+      select workspace_id, source_id, 'tenth.md', '', 'A', 'text/markdown', text from documents where key = 'a.md'
+      on conflict do nothing returning id
+    )
+    update chunks set document_id = document.id from document where workspace_id = :w and mod(ordinal, 10) = 0
+""")
+
 _FILL = sa.text("""
     with document as (
       insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
-      values (:w, :s, 'a.md', '', 'A', 'text/markdown', repeat('.', :n)) returning id
+      select :w, :s, 'a.md', '', 'A', 'text/markdown', string_agg(chr(19968 + n), '' order by n)
+      from generate_series(0, :n - 1) n returning id
     ), filled as (
       insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
         token_count)
-      select :w, document.id, n, n, n + 1, '{}', sha256(convert_to(cast(n + :from as text), 'utf8')), 1
+      select :w, document.id, n, n, n + 1, '{}', sha256(convert_to(cast(n + :from as text), 'utf8')), 1000
       from document, generate_series(0, :n - 1) n
     )
     insert into vectors (model_id, workspace_id, input_hash, embedding)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from msgspec.inspect import IntType
 
-from functions.collection.connectors.globs import MAX_PATTERN_CHARS, MAX_PATTERNS
 from functions.collection.documents.upload import MAX_KEY_BYTES
 from functions.embedding.embeddings import MAX_INPUTS
 from headwater.auth.user_tokens import MAX_SUBJECT_CHARS
 from headwater.config import Settings
+from headwater.filters.globs import MAX_PATTERN_CHARS, MAX_PATTERNS
 from headwater.web import limits, request_reader
 from headwater.web.app import Route
 from scripts.openapi import all_routes

@@ -6,9 +6,9 @@ import tracemalloc
 import pytest
 
 from functions.collection.connectors.git.tree import ReadTree, SelectedFiles, walk
-from functions.collection.connectors.globs import Selector
 from headwater.connectors import MAX_KEY_BYTES
 from headwater.errors import PermanentError, UpstreamError
+from headwater.filters.globs import Selector
 
 FILE, FOLDER, LINK, SUBMODULE = stat.S_IFREG | 0o644, stat.S_IFDIR, stat.S_IFLNK, 0o160000
 

@@ -1,5 +1,7 @@
 r"""Match paths of a source against glob patterns. Pure.
 
+Sources choose their files with them, filters their documents.
+
 The syntax is that of `pathlib.PurePath.full_match` (Python 3.13), with gitignore's escapes:
 
 - A pattern matches the whole path from the source's root, with `/` as separator. Case matters, except in the file
@@ -9,8 +11,9 @@ The syntax is that of `pathlib.PurePath.full_match` (Python 3.13), with gitignor
   At the end it matches everything below: `drafts/**`, or `drafts/` for short.
 - `\` escapes the next character. A leading `/` is ignored.
 
-All patterns together are one non-deterministic automaton. Its states are the bits of an integer, so a character of the
-path costs a few operations on integers for any patterns, and one dictionary look-up once the transition is known.
+To match many patterns, all together are one non-deterministic automaton. Its states are the bits of an integer, so a
+character of the path costs a few operations on integers for any patterns, and one dictionary look-up once the
+transition is known.
 """
 
 import re
@@ -61,6 +64,37 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
         return automaton.matches(folded) or (folded != path and automaton.matches(path))
 
     return matches
+
+
+def to_regex(pattern: str) -> str:
+    """Translate a pattern to a regular expression of Postgres, and of Python with DOTALL. Raises PatternError.
+
+    >>> to_regex("docs/**/*.md")
+    '^docs\\\\/(?:[^/]+/)*[^/]*\\\\.[mM][dD]$'
+    """
+    tokens = [*_tokens(_fold_extension(pattern))]
+    # The extension's letters match in any case: those after the last dot, if no `/` and no set follow it.
+    dot = max((n for n, token in enumerate(tokens) if token == ("character", ".")), default=len(tokens))
+    if any(token.kind in ("set", "rest") or token.text == "/" for token in tokens[dot:]):
+        dot = len(tokens)
+    return f"^{''.join(_expression(token, folded=n > dot) for n, token in enumerate(tokens))}$"
+
+
+def _expression(token: "_Token", *, folded: bool) -> str:
+    """Return the regular expression of a token."""
+    match token.kind:
+        case "character":
+            cases = {token.text.lower(), token.text.upper()} if folded else ()
+            if len(cases) == 2 and all(len(case) == 1 for case in cases):
+                return f"[{token.text.lower()}{token.text.upper()}]"
+            return token.text if token.text.isalnum() or not token.text.isascii() else f"\\{token.text}"
+        case "set":
+            return f"(?!/){token.text}"
+        case kind:
+            return _EXPRESSIONS[kind]
+
+
+_EXPRESSIONS = {"any": "[^/]", "star": "[^/]*", "folders": "(?:[^/]+/)*", "rest": ".+"}
 
 
 def _fold_extension(path: str) -> str:

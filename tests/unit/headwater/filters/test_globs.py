@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.collection.connectors.globs import MAX_PATTERN_CHARS, PatternError, compile_patterns
+from headwater.filters.globs import MAX_PATTERN_CHARS, PatternError, compile_patterns
 from tests.harness.adversarial.globs import GLOBS
 from tests.harness.growth import check_linear
 

@@ -1,0 +1,1 @@
+"""Filters of documents: a small language, as a tree and as SQL."""
