@@ -1,0 +1,1 @@
+"""Measure retrieval and abstention through the HTTP API. `scripts/eval` runs this package."""

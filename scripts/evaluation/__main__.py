@@ -1,0 +1,114 @@
+"""Measure how well a running stack finds the right passages. Called by `scripts/eval`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from scripts.evaluation.api import Api, ApiError
+from scripts.evaluation.questions import (
+    InvalidQuestions,
+    Question,
+    QuestionSet,
+    read_off_topic,
+    read_questions,
+    read_set,
+    write_repository,
+    write_texts,
+)
+from scripts.evaluation.runs import Run, compare, describe, measure, read_run, write_run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit code: 1 if the run is clearly worse than the baseline, 2 for an error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (ApiError, InvalidQuestions, msgspec.DecodeError, OSError) as error:
+        print(f"scripts/eval: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.compare:
+        old, new = map(read_run, options.compare)
+        print(compare(old, new)[0])
+        return 0
+    question_set = _read(options)
+    if options.write:
+        write_texts(question_set.texts, options.write)
+        print(f"Wrote {len(question_set.texts):,} texts to {options.write}.")
+        return 0
+    run = _measure(question_set, options)
+    print(describe(run))
+    if options.output:
+        write_run(run, options.output)
+    if not options.baseline:
+        return 0
+    table, is_worse = compare(read_run(options.baseline), run)
+    print(f"\n{table}")
+    return int(is_worse)
+
+
+def _read(options: argparse.Namespace) -> QuestionSet:
+    found = read_set(options.set) if options.set else QuestionSet("questions", (), read_questions(options.questions))
+    off_topic = [question for file in options.off_topic for question in read_off_topic(file)[: options.limit]]
+    questions: list[Question] = [*found.questions[: options.limit], *off_topic]
+    if not questions:
+        raise InvalidQuestions("There are no questions. Name files with --set or --questions.")
+    return QuestionSet(found.name, found.texts, questions)
+
+
+def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
+    token = options.token_file.read_text().strip()
+    api = Api(options.url, token, options.workspace)
+    with _source(api, question_set, options.repository) as source_id:
+        return measure(
+            question_set.name,
+            question_set.questions,
+            lambda text, by: api.search(text, by, source_id),
+            say=lambda line: print(line, file=sys.stderr),
+        )
+
+
+@contextmanager
+def _source(api: Api, question_set: QuestionSet, repository: str | None) -> Iterator[str | None]:
+    """Yield the source of a set's texts, None for questions about the documents of the workspace."""
+    name = f"Evaluation: {question_set.name}"
+    if not question_set.texts:
+        yield None
+    elif repository:
+        with api.source(name, repository) as source_id:
+            yield source_id
+    elif not api.is_local:
+        raise InvalidQuestions("This stack can't read your files. Push what --write writes, and name it: --repository.")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            write_repository(question_set.texts, Path(folder))
+            with api.source(name, Path(folder).as_uri()) as source_id:
+                yield source_id
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/eval", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--set", type=Path)
+    parser.add_argument("--questions", type=Path, nargs="+", default=[])
+    parser.add_argument("--off-topic", type=Path, action="append", default=[])
+    parser.add_argument("--compare", type=Path, nargs=2)
+    parser.add_argument("--url", default="http://127.0.0.1:8787")
+    parser.add_argument("--token-file", type=Path, default=Path(".headwater/token"))
+    parser.add_argument("--workspace")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--baseline", type=Path)
+    parser.add_argument("--repository")
+    parser.add_argument("--write", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
