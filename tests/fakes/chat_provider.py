@@ -29,6 +29,7 @@ def fake_passage(text: str, **changes: Any) -> Passage:
         "score": 1.0,
         "similarity": 0.5,
         "overlap": 1.0,
+        "relevant": True,
     }
     return Passage(**(values | changes))
 

@@ -20,7 +20,7 @@ from functions.chat.answers.prompt import (
     retrieval_query,
 )
 from functions.chat.answers.token_batches import batch_tokens
-from functions.chat.retrieval.search import Passage, Search, is_relevant
+from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
     Citation,
@@ -107,7 +107,7 @@ def compose(
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
     found = search(question.answer.workspace_id, query, PASSAGES, half_life_days=question.half_life_days)
-    return [passage for passage in found if is_relevant(passage)]
+    return [passage for passage in found if passage.relevant]
 
 
 class _AnswerParts:

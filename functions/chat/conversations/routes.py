@@ -14,7 +14,7 @@ from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
 from functions.chat.models.models import load_model
-from functions.chat.retrieval.search import Passage, Ranking, Search, is_relevant
+from functions.chat.retrieval.search import Passage, Ranking, Search
 from functions.chat.retrieval.settings import HalfLife, SearchSettings, read_settings, write_settings
 from functions.chat.streams import message_log
 from functions.chat.streams.replay import Replayer
@@ -303,8 +303,7 @@ def _row_id(call: Call) -> str:
 
 
 def _hit(passage: Passage) -> Hit:
-    fields = {name: getattr(passage, name) for name in Hit.__struct_fields__ if name != "relevant"}
-    return Hit(**fields, relevant=is_relevant(passage))
+    return msgspec.convert(passage, Hit, from_attributes=True)
 
 
 def _stream(events: Iterator[bytes]) -> flask.Response:

@@ -19,10 +19,14 @@ MIN_CHUNKS = 1_000
 
 @dataclass(frozen=True)
 class QueryWord:
-    """A word of a query: its ids, one for each language in which its stem differs, and its weight."""
+    """A word of a query: its ids, one for each language in which its stem differs, and its weight.
+
+    `share` is how much of it a text that answers the query has: half of the pairs of characters, which straddle words.
+    """
 
     ids: Collection[int]
     weight: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[Quer
     saturated = occurrences.counts * (K1 + 1) / (occurrences.counts + norm)
     information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS))
     of_word = dict(zip(words.tolist(), information.tolist(), strict=True))
-    total = sum(min(of_word[number] for number in item.ids) for item in query)
+    total = sum(item.share * min(of_word[number] for number in item.ids) for item in query)
     chunks, place = np.unique(occurrences.chunks, return_inverse=True)
     scores = np.bincount(place, (weight * _idf(frequency, statistics.chunks))[word] * saturated, len(chunks))
     overlaps = np.bincount(place, information[word], len(chunks)) / (total or 1.0)

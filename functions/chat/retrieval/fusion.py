@@ -7,6 +7,9 @@ from statistics import fmean, pstdev
 BEST = 100
 """A ranking is judged by its best scores, this many."""
 
+LIMIT = 10.0
+"""Standardised scores count up to this: beyond it are outliers among scores that are all but equal."""
+
 EMPHASIS = 1.5
 """Exponent for standardised scores: what stands out in one ranking counts more than what is good in both."""
 
@@ -23,6 +26,6 @@ def fuse(*rankings: Sequence[float | None]) -> list[float]:
         mean, deviation = (fmean(best), pstdev(best)) if best else (0.0, 0.0)
         for place, score in enumerate(scores) if deviation else ():
             if score is not None:
-                standardised = (score - mean) / deviation
+                standardised = max(-LIMIT, min((score - mean) / deviation, LIMIT))
                 totals[place] += math.copysign(abs(standardised) ** EMPHASIS, standardised)
     return [1 / (1 + math.exp(-total / 4)) for total in totals]

@@ -32,6 +32,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     points: float
     similarity: float | None
     overlap: float
+    relevant: bool
     stands_out: bool
     adjustment: float = 0.0
 

@@ -20,11 +20,11 @@ from functions.chat.retrieval.dates import document_date
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
+from functions.chat.retrieval.relevance import Background, Scales, is_relevant
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
-from headwater.embedding.registry import known_languages
 from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
 from headwater.filters.sql import where
 from headwater.filters.tree import Filter
@@ -56,13 +56,6 @@ POOL = 3
 MAX_STOP_WORDS = 256
 """Distinct words of a query that are looked up as stop words, at most. Of the others, few are searched."""
 
-MIN_EVIDENCE = 0.8
-"""Similarity and overlap of a relevant passage together. With all-MiniLM-L6-v2 on four sets, 99 of 100 questions have
-such a passage, and 6 of 100 questions of the other sets (docs/decisions/0022)."""
-
-MIN_OVERLAP = 0.5
-"""Overlap of a relevant passage that has no vector."""
-
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """A matching part of a document: its `text[start:end]`.
@@ -72,7 +65,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     `score` is the fused score after the adjustments of `ranking` and `merging`. `similarity` is the cosine similarity
     to the query, None without a vector or in a language that the model doesn't know. `overlap` is the share of the
     query's words in the passage, its title and its headings; rare words count more. Of a passage of several chunks, all
-    three are those of the best one.
+    three are those of the best one. `relevant`: whether it may be about the query (`relevance`).
     """
 
     document_id: uuid.UUID
@@ -89,16 +82,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     similarity: float | None
     overlap: float
-
-
-def is_relevant(passage: Passage) -> bool:
-    """Return True if a passage may be about the query, by meaning or by words.
-
-    Lenient on purpose: it rejects only passages on other subjects.
-    """
-    if passage.similarity is None:
-        return passage.overlap >= MIN_OVERLAP
-    return passage.similarity + passage.overlap >= MIN_EVIDENCE
+    relevant: bool
 
 
 class Search:
@@ -114,6 +98,7 @@ class Search:
         self.database = database
         self.embedder = embedder
         self.exact_limit = exact_limit
+        self._scales = Scales(embedder)
 
     def __call__(
         self,
@@ -144,24 +129,25 @@ class Search:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
         vector = None if target.model is None or by == "words" else self._embed(target.model, query)
         half_life_days = target.half_life_days if half_life_days is None else half_life_days
-        scope = scope.using(target.model_id, target.model, vector, half_life_days)
+        scope = scope.using(target.model_id, vector, half_life_days)
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
         languages = target.languages or [DEFAULT_LANGUAGE]
+        backgrounds = {} if vector is None else self._scales.backgrounds(target.model, languages, vector)
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
             scope = scope.select(tx, self.exact_limit)
             dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)
-            ranked = rank(_matches(tx, scope, dense, words))
+            ranked = rank(_matches(tx, scope, dense, words, backgrounds))
             found = _read_distinct(tx, scope, ranked, POOL * k)
         return [_passage(passage) for passage in choose(found, k)]
 
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
         return self.database.transaction(workspace_id, snapshot=True, settings=_SETTINGS)
 
-    def _embed(self, model: str, query: str) -> str:
+    def _embed(self, model: str, query: str) -> "NDArray[np.float32]":
         with tracing.embedding_span(model, 1):
-            return halfvec(self.embedder(model).embed_query(query).tolist())
+            return self.embedder(model).embed_query(query)
 
     def check(self) -> None:
         """Embed a query with the active model and run each statement of a search, in a workspace without documents."""
@@ -169,16 +155,16 @@ class Search:
 
         with self.database.transaction(ALL_WORKSPACES) as tx:
             model = read_active_model(tx)
-        vector = halfvec(self.embedder(model.name).embed_query("Self-test").tolist())
+        vector = self.embedder(model.name).embed_query("Self-test")
         nowhere = uuid.UUID(int=0)
-        scope = _Scope({"workspace_id": nowhere}, _EVERYTHING).using(model.id, model.name, vector, 1.0)
+        scope = _Scope({"workspace_id": nowhere}, _EVERYTHING).using(model.id, vector, 1.0)
         with self._snapshot(nowhere) as tx:
             tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": nowhere})
             for template in (indexed(model.dim), indexed(model.dim, is_filtered=True), _NEAREST, _DENSE):
                 scope.execute(tx, template)
             scope.execute(tx, _CHUNKS, most=0)
             scope.execute(tx, _DENSE_OF_CHUNKS, chunks="{0}")
-            _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
+            _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
             scope.execute(tx, _PASSAGES, chunks="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
@@ -200,12 +186,11 @@ class _Scope(NamedTuple):
         """Execute the statement of a template."""
         return tx.execute(statement(template, self.where), {**self.values, **values})
 
-    def using(self, model_id: int | None, model: str | None, vector: str | None, half_life_days: float) -> "_Scope":
+    def using(self, model_id: int | None, vector: "NDArray[np.float32] | None", half_life_days: float) -> "_Scope":
         """Add the other parameters of all statements."""
         values = {
             "model_id": model_id,
-            "vector": vector,
-            "languages": known_languages(model),
+            "vector": None if vector is None else halfvec(vector.tolist()),
             "half_life_days": half_life_days,
             "n": CANDIDATES,
             "oversample": OVERSAMPLE,
@@ -240,8 +225,17 @@ def _dense(tx: Connection, scope: _Scope, dim: int | None) -> list[int]:
     return chunks if len(chunks) == CANDIDATES else [*scope.execute(tx, _DENSE).scalars()]
 
 
-def _matches(tx: Connection, scope: _Scope, dense: Sequence[int], query: "Sequence[QueryWord]") -> list[Match]:
-    """Find the best chunks by vectors and by words, with their fused scores."""
+def _matches(
+    tx: Connection,
+    scope: _Scope,
+    dense: Sequence[int],
+    query: "Sequence[QueryWord]",
+    backgrounds: Mapping[str, Background],
+) -> list[Match]:
+    """Find the best chunks by vectors and by words, with their fused scores.
+
+    Vectors count in the languages that have a background: those that the model knows.
+    """
     from functions.chat.retrieval.words import read_scores
 
     words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
@@ -250,10 +244,15 @@ def _matches(tx: Connection, scope: _Scope, dense: Sequence[int], query: "Sequen
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
-    fused = fuse([score for score, _ in of_words], [row.similarity for row in rows])
+    of_language = [backgrounds.get(row.language or DEFAULT_LANGUAGE) for row in rows]
+    similarities = [row.similarity if background else None for row, background in zip(rows, of_language, strict=True)]
+    fused = fuse([score for score, _ in of_words], similarities)
     now = dt.datetime.now(dt.UTC)
     matches = []
-    for row, score, (_, overlap) in zip(rows, fused, of_words, strict=True):
+    for row, score, (_, overlap), background, similarity in zip(
+        rows, fused, of_words, of_language, similarities, strict=True
+    ):
+        closeness = background.closeness(similarity) if background and similarity is not None else None
         date = document_date(row.front_matter, row.key) if row.front_matter is not None else None
         adjustment = recency(date, scope.values["half_life_days"], now)
         if row.is_pinned and score >= AVERAGE:
@@ -265,8 +264,9 @@ def _matches(tx: Connection, scope: _Scope, dense: Sequence[int], query: "Sequen
                 points=to_points(score) + adjustment,
                 adjustment=adjustment,
                 stands_out=score >= AVERAGE,
-                similarity=row.similarity,
+                similarity=similarity,
                 overlap=overlap,
+                relevant=is_relevant(closeness, overlap),
             )
         )
     return matches
@@ -318,6 +318,7 @@ def _passage(found: Found) -> Passage:
         score=to_score(match.points),
         similarity=match.similarity,
         overlap=match.overlap,
+        relevant=match.relevant,
     )
 
 
@@ -450,9 +451,7 @@ _LIVE_CHUNKS = f"""
 _CANDIDATES = f"""
     select c.id, c.input_hash, d.key, d.placement is not distinct from 'pinned' as is_pinned,
       case when cast(:half_life_days as float) > 0 then d.front_matter end as front_matter,
-      case when cast(:languages as text[]) is null or d.language is null
-        or d.language = any(cast(:languages as text[]))
-      then 1 - (v.embedding <=> cast(:vector as halfvec)) end as similarity
+      d.language, 1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
     from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
     join documents d on d.id = c.document_id
     left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id

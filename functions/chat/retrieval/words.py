@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.database.transactions import to_array
-from headwater.words.analysis import query_words, sparse_vector
+from headwater.words.analysis import is_pair, query_words, sparse_vector
 
 MAX_WORDS = 64
 """Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
@@ -34,6 +34,9 @@ RESCORED = 1_000
 SCANNED = 10_000
 """Chunks that are scanned for those words instead, at most, if a filter leaves no more."""
 
+PAIR_SHARE = 0.5
+"""Share of the pairs of characters of a question, in a script without spaces, that a text with all of its words has."""
+
 COMMON_WEIGHT = 0.5
 """Weight of words such as "used" or "need", which say little about what a question is about."""
 
@@ -43,7 +46,10 @@ def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str
     words = query_words(query, languages)
     words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
     common = _common_words(tuple(languages))
-    return [QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0) for word in words]
+    return [
+        QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0, PAIR_SHARE if is_pair(word.text) else 1.0)
+        for word in words
+    ]
 
 
 @cache

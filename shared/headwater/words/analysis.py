@@ -135,6 +135,11 @@ def names(text: str) -> list[str]:
     return (_ASCII_NAMES if text.isascii() else _names()).findall(text)
 
 
+def is_pair(word: str) -> bool:
+    """Return True for a pair of characters of a script without spaces."""
+    return len(word) == 2 and _unspaced().match(word) is not None
+
+
 def word_id(word: str) -> int:
     """Number a word, from 1 to WORD_IDS. In a vocabulary of a million words, one in a thousand shares its number."""
     return zlib.crc32(word.encode()) % WORD_IDS + 1

@@ -185,4 +185,5 @@ def _passage(document: Stored, start: int, end: int, heading_path: list[str], sh
         score=1.0,
         similarity=None,
         overlap=1.0,
+        relevant=True,
     )

@@ -29,6 +29,13 @@ def test_ranking_without_differences_changes_nothing() -> None:
     assert fuse(words, [0.5, 0.5, 0.5]) == fuse(words)
 
 
+def test_outlier_among_equal_scores_is_bounded() -> None:
+    equal = [0.8 + 1e-12 * n for n in range(100)]
+    fused = fuse([0.0] * 101, [*equal, -1.0])
+    assert min(fused) == fused[100] > 0
+    assert max(fused) < 1
+
+
 @pytest.mark.parametrize("scale", [0.001, 1.0, 1000.0])
 def test_scale_of_a_ranking_does_not_matter(scale: float) -> None:
     words, meaning = [9.0, 2.0, 1.0, 0.0], [0.2, 0.9, 0.1, 0.15]

@@ -12,7 +12,15 @@ NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 def match(chunk_id: int, points: float, text: str = "") -> Match:
     """Return a chunk that was embedded as `text`."""
     hashed = (text or str(chunk_id)).encode()
-    return Match(chunk_id=chunk_id, input_hash=hashed, points=points, similarity=None, overlap=0.0, stands_out=True)
+    return Match(
+        chunk_id=chunk_id,
+        input_hash=hashed,
+        points=points,
+        similarity=None,
+        overlap=0.0,
+        relevant=False,
+        stands_out=True,
+    )
 
 
 def test_rank_keeps_the_best_of_each_text() -> None:
