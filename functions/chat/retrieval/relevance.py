@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MIN_EVIDENCE = 1.35
 """Closeness + OVERLAP_WEIGHT × overlap of a relevant passage. The same for all models and languages
-(docs/decisions/0026)."""
+(docs/decisions/0025)."""
 
 OVERLAP_WEIGHT = 2.0
 
