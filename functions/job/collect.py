@@ -29,8 +29,8 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
 
     With `dry_run`, print what a collect would add, change, move and remove.
 
-    Worker 0 returns 0 if the run succeeded, at least in part, or if tickets continue it, else 1. Other workers return
-    0. Raises NotFound for an unknown source.
+    Worker 0 returns 0 if the run succeeded, at least in part, was cancelled, or if tickets continue it, else 1. Other
+    workers return 0. Raises NotFound for an unknown source.
     """
     database, retry = Database.from_settings(settings, pool_size=2), DatabaseRetry()
     is_first = settings.cloud_run_task_index == 0
@@ -78,7 +78,7 @@ class RunWorker:
             self.worker.retry.call(self._print_items)
         print(self.worker.retry.call(self._summary), flush=True)
         vector_index.build_indexes(self.worker.settings)
-        return 0 if run.state in ("succeeded", "partial") else 1
+        return 1 if run.state == "failed" else 0
 
     def _is_open_printing_progress(self) -> Callable[[], bool]:
         """Return a function that returns whether the run is open, and prints its progress now and then."""

@@ -83,8 +83,9 @@ def claim(
     """Claim the next due step of a queue, or return None.
 
     Workspaces are served fairly: fewest running steps first, ties in round-robin order after `after_workspace` (None:
-    a random start); within a workspace, the oldest due step. Workspaces with `max_running` running steps in the queue
-    are passed over. `previous_run`: a run whose open steps are to be checked in the same statement.
+    a random start). Within a workspace, runs take turns, so that a small source doesn't wait for a large one: fewest
+    running steps first, ties at random; within a run, the oldest due step. Workspaces with `max_running` running steps
+    in the queue are passed over. `previous_run`: a run whose open steps are to be checked in the same statement.
     """
     values: dict[str, Any] = {"queue": queue, "kinds": list(kinds), "holder": holder, "lease_s": lease_s}
     values["max_running"] = max_running
@@ -212,7 +213,8 @@ _ADD = sa.text(f"""
     on conflict (run_id, kind, key) do nothing
 """)
 
-# `waiting` is a loose index scan: one index probe per workspace with ready steps, independent of how many steps wait.
+# `waiting` and `runs_of` are loose index scans: one index probe per workspace with ready steps, and one per run of the
+# workspace that is served, independent of how many steps wait.
 CLAIM = sa.text("""
     with recursive waiting (workspace_id) as (
       (select workspace_id from steps where queue = :queue and state = 'ready' order by workspace_id limit 1)
@@ -230,10 +232,28 @@ CLAIM = sa.text("""
       order by running, w.workspace_id <= cast(:after_workspace as uuid), w.workspace_id
     ), next as (
       select due.id from fair cross join lateral (
-        select s.id from steps s
-        where s.queue = :queue and s.state = 'ready' and s.workspace_id = fair.workspace_id
-          and s.not_before <= now() and s.kind = any(cast(:kinds as text[]))
-        order by s.not_before, s.id limit 1 for update skip locked) due
+        with recursive runs_of (run_id) as (
+          (select run_id from steps where queue = :queue and state = 'ready' and workspace_id = fair.workspace_id
+           order by run_id limit 1)
+          union all
+          select (select s.run_id from steps s
+                  where s.queue = :queue and s.state = 'ready' and s.workspace_id = fair.workspace_id
+                    and s.run_id > o.run_id
+                  order by s.run_id limit 1)
+          from runs_of o where o.run_id is not null
+        ), running as (
+          select run_id, count(*) as n from steps
+          where state = 'running' and workspace_id = fair.workspace_id and queue = :queue group by run_id
+        ), turns as materialized (
+          select o.run_id from runs_of o left join running using (run_id)
+          where o.run_id is not null order by coalesce(running.n, 0), random()
+        )
+        select s.id from turns cross join lateral (
+          select s.id from steps s
+          where s.queue = :queue and s.state = 'ready' and s.workspace_id = fair.workspace_id
+            and s.run_id = turns.run_id and s.not_before <= now() and s.kind = any(cast(:kinds as text[]))
+          order by s.not_before, s.id limit 1 for update skip locked) s
+        limit 1) due
       limit 1
     )
     update steps set state = 'running', fence = fence + 1, holder = :holder, started_at = now(),

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from functions.collection.runs.end import cancel_run
 from functions.collection.sources.sources import Source
 from headwater.database.migrations import register_model
 from headwater.database.transactions import ALL_WORKSPACES
@@ -234,6 +235,16 @@ def test_collect_interrupted_by_sigterm_fails_for_worker_0_only(pipeline: Pipeli
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=60)
     assert worker.returncode == code
+
+
+def test_cancelled_run_ends_the_job_without_an_error(pipeline: Pipeline, repository: Repository) -> None:
+    run_id = pipeline.start(source := pipeline.add_source(repository.url))
+    worker = run_job(pipeline, "collect", f"--source={source.id}", f"--run={run_id}", FETCH_BATCH="1")
+    wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        cancel_run(tx, run_id)
+    output = worker.communicate(timeout=60)[0]
+    assert (worker.returncode, pipeline.read(run_id).state) == (0, "cancelled"), output
 
 
 def has_used_the_database(pipeline: Pipeline, worker: "subprocess.Popen[str]") -> bool:

@@ -153,9 +153,8 @@ def test_claim_passes_over_workspaces_with_many_running_steps(db: Database) -> N
 
 
 def test_claim_reports_whether_the_previous_run_is_open(db: Database) -> None:
-    first, second = add_run(db), add_run(db)
-    add(db, first, "a")
-    add(db, second, "b", "c")
+    first = add_run(db)
+    add(db, first, "a", "b")
     told = []
     for _ in range(2):
         with db.transaction(ALL_WORKSPACES) as tx:
@@ -163,7 +162,28 @@ def test_claim_reports_whether_the_previous_run_is_open(db: Database) -> None:
         assert step is not None
         told.append((step.key, step.previous_run_is_open))
         complete(db, step)
-    assert told == [("a", True), ("b", False)]
+    assert told == [("a", True), ("b", True)]
+    add(db, add_run(db), "c")
+    with db.transaction(ALL_WORKSPACES) as tx:
+        step = ledger.claim(tx, "collection", ["fetch"], "test", 30, previous_run=first)
+    assert step is not None
+    assert (step.key, step.previous_run_is_open) == ("c", False)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_runs_of_a_workspace_take_turns(db: Database, is_busy: bool) -> None:
+    """A small source is done long before a large one, whether its steps are claimed one by one or held."""
+    large, small = add_run(db), add_run(db)
+    add(db, large, *(f"{n:03}" for n in range(200)))
+    add(db, small, *"abc")
+    order = []
+    for _ in range(60):
+        step = claim(db)
+        assert step is not None
+        order.append(step.run_id)
+        if not is_busy:
+            complete(db, step)
+    assert order.count(small) == 3
 
 
 def test_retry_delays_the_step_and_counts_the_attempt(db: Database) -> None:
