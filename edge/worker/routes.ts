@@ -14,6 +14,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/hooks", "collection"],
   ["/api/runs", "collection"],
   ["/api/documents", "collection"],
+  ["/api/files", "collection"],
   ["/api/me", "collection"],
   ["/api/members", "collection"],
   ["/api/keys", "collection"],
@@ -44,9 +45,9 @@ export function isDelivery({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname.startsWith("/api/hooks/");
 }
 
-/** Whether a request uploads a document, which may be larger than other bodies. */
+/** Whether a request uploads a document or a file, which may be larger than other bodies. */
 export function isUpload({ method, url }: Request): boolean {
-  return method === "PUT" && /^\/api\/sources\/[^/]+\/documents$/.test(new URL(url).pathname);
+  return method === "PUT" && /^\/api\/sources\/[^/]+\/(?:documents|files)$/.test(new URL(url).pathname);
 }
 
 /**

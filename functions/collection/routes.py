@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.documents.routes import DocumentRoutes
+from functions.collection.files.routes import FileRoutes
 from functions.collection.pipeline import retry_failed
 from functions.collection.runs.routes import RunRoutes
 from functions.collection.sources.connect import SourceOpener
@@ -39,5 +40,6 @@ def routes(
         *SourceRoutes(database, settings, tickets, opener).routes(),
         *RunRoutes(database, tickets, retry_run, opener.delete_staged_after_commit).routes(),
         *DocumentRoutes(database, settings, tickets).routes(),
+        *FileRoutes(database, settings, tickets).routes(),
         *WebhookRoutes(database, settings, tickets).routes(),
     ]

@@ -4,7 +4,7 @@ Connectors stage data here that one step leaves for another. Credentials come fr
 credentials, `AWS_…` variables), read by obstore; with `AWS_ENDPOINT_URL`, an `s3://` URL addresses R2 or MinIO.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -63,6 +63,15 @@ class Blobs:
         with ThreadPoolExecutor(_PARALLEL) as threads:
             while batch := list(islice(source, _PARALLEL)):
                 yield from zip(batch, threads.map(self.get, batch), strict=True)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete blobs; those that don't exist are ignored."""
+        with _translate_errors("delete"):
+            for key in keys:
+                try:
+                    self._store.delete(key)
+                except FileNotFoundError:
+                    continue
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete all blobs in the folder `prefix`: `a/b` covers `a/b/c`, not `a/bc`."""

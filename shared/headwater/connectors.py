@@ -106,12 +106,15 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and clients for one source.
 
     Fetch only with `http()` or `web()`, which refuse private addresses unless `allow_private` is set. Blobs below
-    `stage_prefix` belong to the source and are deleted when its run ends. An extension is stopped when `list`, or
-    `fetch` of one batch, takes longer than `timeout_s`.
+    `stage_prefix` belong to the source and are deleted when its run ends. `files` are those that were uploaded to the
+    source, as path and version; only `list` gets them. Their content is below `file_prefix`. An extension is stopped
+    when `list`, or `fetch` of one batch, takes longer than `timeout_s`.
     """
 
     stage_prefix: str
     blob_url: str
+    file_prefix: str = ""
+    files: tuple[tuple[str, str], ...] = ()
     allow_private: bool
     allow_file_urls: bool
     max_file_bytes: int
@@ -157,6 +160,8 @@ class Connector(ABC, Generic[Config]):
     config_type: ClassVar[type[msgspec.Struct]]
     identity: ClassVar[Sequence[str]] = ()
     secret: ClassVar[Secret | None] = None
+    is_remote: ClassVar[bool] = True
+    """False if the documents are in Headwater itself: then removals are never withheld."""
 
     def __init__(self, context: ConnectorContext) -> None:
         self.context = context

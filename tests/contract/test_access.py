@@ -75,7 +75,7 @@ class World:
                 path = before + (known_id if existing else UNKNOWN) + after
         assert "<" not in path, "a new kind of id: add it to `_fill`"
         body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
-        query = "?q=what+is+the+secret" if path == "/api/search" else ""
+        query = "?q=what+is+the+secret" if path == "/api/search" else "?path=a.md" if path.endswith("/files") else ""
         return self.clients[name].request(route.method, path + query, content=body, headers=all_headers)
 
     def token(self, subject: str, **changes: Any) -> str:
@@ -145,10 +145,13 @@ FILL = """
     ), key as (
       insert into api_keys (workspace_id, name, hash, hint, role, created_by)
       values (:w, :s, '\\x00', '', 'reader', 'ada') returning id
+    ), file as (
+      insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
+      select gen_random_uuid(), :w, id, :s, 1, '\\x00' from source returning id
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
-    select source.id, run.id, document.id, key.id from source, run, document, key
+    select source.id, run.id, document.id, key.id, file.id from source, run, document, key, file
 """
 
 
@@ -158,7 +161,7 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
         words = sparse_vector(count_words("The secret", "en"))
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
         row = tx.execute(sa.text(FILL), values).one()
-    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/")
+    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/")
     ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
 
@@ -180,6 +183,7 @@ def contents(world: World) -> list[Any]:
         "runs",
         "run_items",
         "documents",
+        "uploaded_files",
         "chunks",
         "conversations",
         "messages",

@@ -26,6 +26,8 @@ BODIES = {
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
 }
 """Bodies of routes with required fields."""
+QUERIES = {"/api/sources/<uuid:id>/files": {"path": "a.md"}}
+"""Query parameters of routes that require some."""
 
 
 def named(value: object) -> str | None:
@@ -85,8 +87,9 @@ def test_route_rejects_other_methods_with_405(clients: dict[str, httpx.Client], 
 @pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if "<" in r.path and not r.streams], ids=named)
 def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
     body = None if route.body is None else BODIES.get(route.path, {})
-    assert_problem(clients[name].request(route.method, path_of(route), json=body), 404)
-    assert_problem(clients[name].request(route.method, path_of(route, "%00"), json=body), 404, 422)
+    query = QUERIES.get(route.path)
+    assert_problem(clients[name].request(route.method, path_of(route), json=body, params=query), 404)
+    assert_problem(clients[name].request(route.method, path_of(route, "%00"), json=body, params=query), 404, 422)
 
 
 BODIES_TO_DECODE = [(name, route) for name, route in ROUTES if route.body is not None]

@@ -6,6 +6,7 @@ import { pickHeaders } from "../http/pick-headers";
 const RETURNED = [
   "Allow",
   "Cache-Control",
+  "Content-Disposition",
   "Content-Type",
   "ETag",
   "Retry-After",

@@ -159,11 +159,18 @@ def _describe_extension(kind: str) -> SourceKind | UnavailableKind:
         return UnavailableKind(kind, packages, error.message)
 
 
+def withholds_removals(kind: str) -> bool:
+    """Return True if removals of many documents of a kind wait for a user: a server may have lost them by mistake."""
+    return kind not in built_in_kinds() or BuiltInKind(kind).connector.is_remote
+
+
 def find_origin(kind: str, config: Mapping[str, Any]) -> str | None:
-    """Return the origin that a source's steps call, such as `https://github.com`; None for a source on this machine.
+    """Return the origin that a source's steps call, such as `https://github.com`; None without a server.
 
     The server is in the config's `url` or `host`. Where the config has neither, the kind has one server.
     """
+    if kind in built_in_kinds() and not BuiltInKind(kind).connector.is_remote:
+        return None
     if "url" not in config and "host" not in config:
         return kind
     return origin_of(str(config["url"]) if "url" in config else f"tcp://{config['host']}")

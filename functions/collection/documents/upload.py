@@ -58,7 +58,7 @@ def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID,
 
     Raises UnprocessableContent for an invalid key, NotFound, or Conflict if the source itself has the key.
     """
-    _check_key(key)
+    check_key(key)
     check_source(tx, workspace_id, source_id)
     _check_key_is_free(tx, source_id, key)
     return read_active_model(tx)
@@ -133,12 +133,13 @@ def _check_key_is_free(tx: Connection, source_id: uuid.UUID, key: str) -> bool:
     return document is not None
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str, field: str = "key") -> None:
+    """Raise UnprocessableContent for a key that can't be a document's, such as one with `..`. `field` is its name."""
     parts = key.split("/")
     if not 1 <= len(key.encode(errors="replace")) <= MAX_KEY_BYTES or not key.isprintable() or key != key.strip():
-        raise UnprocessableContent(f"key: use 1 to {MAX_KEY_BYTES:,} bytes of printable characters.")
+        raise UnprocessableContent(f"{field}: use 1 to {MAX_KEY_BYTES:,} bytes of printable characters.")
     if any(part in ("", ".", "..") for part in parts):
-        raise UnprocessableContent("key: use a path such as notes/install.md, without empty parts, `.` or `..`.")
+        raise UnprocessableContent(f"{field}: use a path such as notes/install.md, without empty parts, `.` or `..`.")
 
 
 _BY_KEY = sa.text("select held from documents where source_id = :source_id and key = :key and deleted_at is null")

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import SET_ERROR
 from functions.collection.pipeline import index_words, link
-from functions.collection.pipeline.withhold import withhold_late_removals
+from functions.collection.pipeline.withhold import max_delete_ratio, withhold_late_removals
 from functions.collection.runs.end import end_run
 from functions.collection.runs.locks import lock_extendable_run
 from functions.collection.runs.read import EXTENDABLE_KINDS, LISTING_KINDS, read_counts
@@ -91,7 +91,7 @@ class Finish:
         else:
             tx.execute(_FAIL_UNFETCHED, values)
             if run.kind != "removal":
-                withhold_late_removals(tx, step.run_id, self.settings.max_delete_ratio)
+                withhold_late_removals(tx, step.run_id, max_delete_ratio(tx, step.run_id, self.settings))
             tx.execute(_REMOVE_DOCUMENTS, values)
         links = [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
         words = [NewStep("collection", "index_words", step.key)] if index_words.is_needed(tx, step.workspace_id) else []

@@ -6,16 +6,18 @@ removals are withheld.
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.connectors.registry import withholds_removals
 from functions.collection.documents.fingerprints import current_suffixes, current_versions
+from functions.collection.files.files import read_current
 from functions.collection.pipeline.difference import insert_items
-from functions.collection.pipeline.withhold import is_suspicious, update_withheld
+from functions.collection.pipeline.withhold import is_suspicious, max_delete_ratio, update_withheld
 from functions.collection.runs.end import end_run
 from functions.collection.runs.unmatched import left_out
 from functions.collection.sources.connect import SourceOpener
@@ -50,6 +52,8 @@ class ListSource:
     def gather(self, tx: Connection, step: Step) -> ListInput:
         """Read the source, its cursor and its stored fingerprints. To fetch everything, none of these count."""
         credentials = read_credentials(tx, step.run_id, self.settings)
+        if not withholds_removals(credentials.kind):
+            credentials = replace(credentials, files=read_current(tx, credentials.source_id))
         if step.payload.get("everything"):
             return ListInput(credentials, None, frozenset())
         values = {"source_id": credentials.source_id}
@@ -69,7 +73,8 @@ class ListSource:
         batch = self.settings.fetch_batch
         options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}
         difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, **options)
-        is_withheld = is_suspicious(difference.removed, difference.stored, self.settings.max_delete_ratio)
+        ratio = max_delete_ratio(tx, step.run_id, self.settings)
+        is_withheld = is_suspicious(difference.removed, difference.stored, ratio)
         _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)
         total = len(computed.entries)
         counts = {"listed": total, "unchanged": total - difference.to_fetch - difference.still_failing}

@@ -5,8 +5,17 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.connectors.registry import withholds_removals
+from headwater.config import Settings
+
 MIN_WITHHELD = 20
 """Fewer removals than this are never withheld."""
+
+
+def max_delete_ratio(tx: Connection, run_id: uuid.UUID, settings: Settings) -> float:
+    """Return the share of a source's documents above which a run's removals are withheld: `MAX_DELETE_RATIO`, or 1."""
+    kind: str = tx.execute(_KIND, {"run_id": run_id}).scalar_one()
+    return settings.max_delete_ratio if withholds_removals(kind) else 1.0
 
 
 def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:
@@ -34,6 +43,8 @@ def withhold_late_removals(tx: Connection, run_id: uuid.UUID, max_ratio: float) 
     if late.removed and (late.withheld or is_suspicious(late.removed, late.stored or 0, max_ratio)):
         tx.execute(_WITHHOLD_LATE, {"run_id": run_id})
 
+
+_KIND = sa.text("select s.kind from sources s join runs r on r.source_id = s.id where r.id = :run_id")
 
 # `waiting` are earlier removals that an incomplete listing says nothing about; a complete one settles all of them.
 _WAITING = """waiting as (

@@ -25,6 +25,8 @@ class SourceOpener:
         """Open a source; raises UnprocessableContent if its kind is unknown or its config is invalid."""
         context = ConnectorContext(
             stage_prefix=_stage_prefix(source.source_id),
+            file_prefix=file_prefix(source.source_id),
+            files=source.files,
             blob_url=self.settings.blob_url,
             allow_private=self.settings.fetch_private,
             allow_file_urls=self.settings.fetch_file_urls,
@@ -50,11 +52,29 @@ class SourceOpener:
         """
         after_commit(tx, partial(self._try_delete_staged, source_id))
 
+    def delete_all_after_commit(self, tx: Connection, source_id: uuid.UUID) -> None:
+        """Delete all blobs of a source once the transaction is committed, as `delete_staged_after_commit` does."""
+        self.delete_staged_after_commit(tx, source_id)
+        after_commit(tx, partial(self._try_delete_files, source_id))
+
+    def _try_delete_files(self, source_id: uuid.UUID) -> None:
+        from headwater.blobs import shared_blobs
+
+        try:
+            shared_blobs(self.settings.blob_url).delete_prefix(file_prefix(source_id))
+        except HeadwaterError as error:
+            logs.event("files.not_released", severity=30, error=error, source_id=source_id)
+
     def _try_delete_staged(self, source_id: uuid.UUID) -> None:
         try:
             self.delete_staged(source_id)
         except HeadwaterError as error:
             logs.event("stage.not_released", severity=30, error=error, source_id=source_id)
+
+
+def file_prefix(source_id: uuid.UUID) -> str:
+    """Return the prefix of the blobs of files that were uploaded to a source."""
+    return f"uploads/{source_id}"
 
 
 def _stage_prefix(source_id: uuid.UUID) -> str:

@@ -14,13 +14,17 @@ from headwater.queue.providers import credential_of
 
 @dataclass(frozen=True)
 class Credentials:
-    """How to reach a source: its stored config and its token. `snapshot` is the one that the run is pinned to."""
+    """How to reach a source: its stored config and its token. `snapshot` is the one that the run is pinned to.
+
+    `files` are those that were uploaded to it, as path and version; only a listing needs them.
+    """
 
     source_id: uuid.UUID
     kind: str
     config: dict[str, Any]
     token: str | None
     snapshot: str | None
+    files: tuple[tuple[str, str], ...] = ()
 
 
 def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:

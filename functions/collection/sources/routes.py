@@ -156,7 +156,7 @@ class SourceRoutes:
     def delete_source(self, call: Call) -> None:
         """Delete a source with its documents, runs and schedule. This can't be undone."""
         with self.database.transaction(call.workspace_id) as tx:
-            self.opener.delete_staged_after_commit(tx, call.path["id"])
+            self.opener.delete_all_after_commit(tx, call.path["id"])
             name = sources.delete_source(tx, call.workspace_id, call.path["id"])
             audit_log.record(tx, call.caller, "source.deleted", call.path["id"], name=name)
 

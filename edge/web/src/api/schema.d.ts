@@ -216,6 +216,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the content of an uploaded file
+         * @description Get the bytes of a version of a file.
+         */
+        get: operations["getFileContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a version of a file
+         * @description Make an earlier version of a file the current one, or a deleted file.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["restoreFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hooks/{id}": {
         parameters: {
             query?: never;
@@ -662,6 +704,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List uploaded files
+         * @description List the files of a source by path, optionally those below `path`; or their versions, newest first.
+         */
+        get: operations["listFiles"];
+        /**
+         * Upload a file
+         * @description Upload a file, whose bytes are the body. It replaces the file at its path; the same bytes change nothing.
+         *
+         *     The source is collected then. While it is, one more run follows, however many files are uploaded.
+         *
+         *     Requires the role `editor`.
+         */
+        put: operations["uploadFile"];
+        post?: never;
+        /**
+         * Delete an uploaded file or folder
+         * @description Delete the file at `path`, or all files of a folder if it ends in `/`. They can be restored for some time.
+         *
+         *     Requires the role `editor`.
+         */
+        delete: operations["deleteFiles"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources/{id}/removals": {
         parameters: {
             query?: never;
@@ -849,6 +925,16 @@ export interface components {
             next: string | null;
         };
         /**
+         * ChangedFile
+         * @description The current version of a file, and the run that collects it, or that one more run follows.
+         *
+         *     `run_id` is null while the source is paused.
+         */
+        ChangedFile: {
+            file: components["schemas"]["UploadedFile"];
+            run_id: string | null;
+        };
+        /**
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
          *
@@ -956,6 +1042,14 @@ export interface components {
         CreatedWebhook: {
             path: string;
             secret: string;
+        };
+        /**
+         * DeletedFiles
+         * @description How many files were deleted, and the run that removes their documents, or that one more run follows.
+         */
+        DeletedFiles: {
+            deleted: number;
+            run_id: string | null;
         };
         /**
          * DeliveryResult
@@ -1106,6 +1200,14 @@ export interface components {
             reason: string;
             count: number;
             key: string;
+        };
+        /**
+         * FileList
+         * @description A page of files by path. `next` is the next page's `after`, null on the last page.
+         */
+        FileList: {
+            files: components["schemas"]["UploadedFile"][];
+            next: string | null;
         };
         /**
          * Hit
@@ -1677,6 +1779,21 @@ export interface components {
             count: number;
         };
         /**
+         * UploadedFile
+         * @description A version of an uploaded file. `replaced_at` is when it was replaced or deleted, null for the current one.
+         */
+        UploadedFile: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            source_id: string;
+            path: string;
+            bytes: number;
+            sha256: string;
+            created_at: string;
+            replaced_at: string | null;
+        };
+        /**
          * Usage
          * @description Number of tokens in all inputs.
          */
@@ -2129,6 +2246,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFileContent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedFile"];
                 };
             };
             /** @description An error */
@@ -3028,6 +3211,117 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AddedDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFiles: {
+        parameters: {
+            query?: {
+                versions?: boolean;
+                path?: string;
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadFile: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedFile"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteFiles: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedFiles"];
                 };
             };
             /** @description An error */

@@ -54,6 +54,9 @@ _FILL = """
       select id, :w, '0 3 * * *', 'UTC', now() from sources
     ), delivery as (
       insert into webhook_deliveries (source_id, workspace_id, id) select id, :w, 'd' from sources
+    ), file as (
+      insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
+      select gen_random_uuid(), :w, id, 'a', 1, '\\x00' from sources
     ), entry as (
       insert into audit_log (workspace_id, actor, action, target) values (:w, 's', 'member.added', 's')
     )

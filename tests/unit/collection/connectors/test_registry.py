@@ -56,6 +56,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
         ("mail_box", {"host": "imap.example.com:993"}, "tcp://imap.example.com:993"),
         ("wiki", {"url": "not a URL"}, None),
         ("notion", {"database": "7f3a"}, "notion"),
+        ("uploads", {}, None),
     ],
 )
 def test_origin_is_the_server_that_the_config_names(kind: str, config: dict[str, Any], origin: str | None) -> None:

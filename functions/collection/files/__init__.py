@@ -1,0 +1,1 @@
+"""Files that users upload to a source of the kind `uploads`."""
