@@ -25,14 +25,18 @@ class UploadsConnector(Connector[UploadsConfig]):
     config_type = UploadsConfig
     is_remote = False
 
-    def list(self, config: UploadsConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:
+    def list(self, config: UploadsConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002
         """List the current files."""
         entries = [Entry(path, version) for path, version in self.context.files]
         snapshot = hashlib.sha256(msgspec.json.encode(self.context.files)).hexdigest()
         return Listing(snapshot, entries)
 
     def fetch(
-        self, config: UploadsConfig, secret: str | None, snapshot: str, entries: Sequence[Entry]
+        self,
+        config: UploadsConfig,  # noqa: ARG002 - what the contract gives to all connectors
+        secret: str | None,  # noqa: ARG002
+        snapshot: str,  # noqa: ARG002
+        entries: Sequence[Entry],
     ) -> Iterator[Fetched]:
         """Read versions of files. One that was replaced since the listing may be gone: the next run has the new one."""
         keys = {blob_key(self.context.file_prefix, entry.fingerprint): entry for entry in entries}
