@@ -182,7 +182,7 @@ def find_circles(graph: Mapping[str, set[str]]) -> list[str]:
 
 
 def crowded_folders(root: Path) -> dict[str, int]:
-    """Folders with more than MAX_MODULES modules, without packages' docstrings, tests, and migrations, which all stay."""
+    """Folders with more than MAX_MODULES modules; docstrings of packages, tests and migrations are none."""
     counts: Counter[str] = Counter()
     for folder, pattern in [("shared", "*.py"), ("functions", "*.py"), ("edge/worker", "*.ts")]:
         for path in (root / folder).rglob(pattern):
