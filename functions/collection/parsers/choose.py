@@ -13,8 +13,8 @@ from headwater.extensions import discovery
 from headwater.extensions.discovery import Extension
 from headwater.parsers import Parser
 
-_UNSPECIFIC = frozenset({"", "text/plain", "application/octet-stream"})
-"""Media types that say less than a file extension."""
+_UNSPECIFIC = frozenset({"", "text/plain", "application/octet-stream", "application/zip"})
+"""Media types that say less than a file extension. Many formats are ZIP files."""
 
 _TEXT = re.compile(r"text/.*|application/(?!x-ipynb)(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))")
 """Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary.

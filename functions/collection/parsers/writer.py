@@ -5,7 +5,7 @@ was, and what is searched and quoted has no backslash.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -287,7 +287,7 @@ def _tidy(text: Text) -> list[Inline]:
     """Collapse spaces, and drop them at both ends and around line breaks; drop empty lines. [] for no text."""
     tidy: list[Inline] = []
     ends_with = "\n"
-    for inline in [text] if isinstance(text, str) else text:
+    for inline in [text] if isinstance(text, str) else _with_spaces_outside(text):
         piece = _tidy_inline(inline, ends_with)
         if piece is None:
             continue
@@ -301,6 +301,15 @@ def _tidy(text: Text) -> list[Inline]:
         if tidy[index] and not isinstance(piece, PageBreak):
             return tidy
     return []
+
+
+def _with_spaces_outside(inlines: Sequence[Inline]) -> Iterator[Inline]:
+    """Put the spaces at the ends of links around them."""
+    for inline in inlines:
+        if isinstance(inline, InlineLink) and inline.label != inline.label.strip():
+            yield from (" ", inline, " ")
+        else:
+            yield inline
 
 
 def _tidy_inline(inline: Inline, ends_with: str) -> Inline | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.collection.connectors.media_types import media_type
 from functions.collection.parsers.choose import BuiltInParser, choose
 
 
@@ -29,7 +30,7 @@ def test_text_is_parsed_as_markdown(name: str, media_type: str) -> None:
     ("name", "media_type"),
     [
         ("a.png", "image/png"),
-        ("a.docx", "application/zip"),
+        ("a.zap", "application/zip"),
         ("a.svg", "image/svg+xml"),
         ("a.ipynb", "application/x-ipynb+json"),
     ],
@@ -46,3 +47,14 @@ def test_file_extension_is_the_last_part_of_the_name() -> None:
     assert choose("docs.md/a.png", "image/png").parser is None
     assert choose("a.tar.md", "application/zip").parser == choose("a.md", "text/markdown").parser
     assert choose(".md", "application/zip").parser is None
+
+
+def test_zip_file_is_read_by_its_extension() -> None:
+    parser = choose("a.docx", "application/zip").parser
+    assert isinstance(parser, BuiltInParser)
+    assert parser.name == "office"
+
+
+def test_media_types_of_git_files_lead_to_the_parser_of_their_extension() -> None:
+    for suffix in (".pdf", ".docx", ".pptx", ".odt", ".odp", ".xlsx", ".xls", ".ods", ".csv", ".tsv", ".epub", ".md"):
+        assert choose("a", media_type(f"a{suffix}", b"")).parser == choose(f"a{suffix}", "").parser

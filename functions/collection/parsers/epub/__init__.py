@@ -1,0 +1,1 @@
+"""EPUB: books of HTML chapters in a ZIP file."""

@@ -1,0 +1,1 @@
+"""Documents and presentations of Word, PowerPoint and LibreOffice."""

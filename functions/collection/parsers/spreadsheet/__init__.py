@@ -1,0 +1,1 @@
+"""Spreadsheets and tables of text: XLSX, XLS, ODS, CSV, TSV."""

@@ -1,0 +1,140 @@
+"""The parser of spreadsheets: a section for each sheet, with its tables. The first row of a table is its header."""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from functions.collection.parsers.text_encoding import decode_text
+from functions.collection.parsers.writer import MarkdownWriter
+from functions.collection.parsers.zip_files import ZipReader
+from headwater.errors import PermanentError
+from headwater.parsers import Parsed
+
+READS = (
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.template",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-excel.sheet.macroenabled.12",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "text/csv",
+    "text/tab-separated-values",
+    *(".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods", ".csv", ".tsv", ".tab"),
+)
+VERSION = 1
+
+MAX_ROWS = 50_000
+MAX_COLUMNS = 500
+
+_DELIMITERS = ",;\t|"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+Row = list[str]
+
+
+def parse(name: str, content: bytes, media_type: str) -> Parsed:
+    """Parse a spreadsheet. Raises PermanentError if it is damaged, encrypted or binary."""
+    writer = MarkdownWriter()
+    if content.startswith((b"PK", _OLE)):
+        _write_workbook(content, writer)
+        return writer.finish()
+    text, warnings = decode_text(content)
+    is_tabbed = name.lower().endswith((".tsv", ".tab")) or "tab-separated" in media_type
+    writer.warnings += warnings
+    csv.field_size_limit(10_000_000)
+    try:
+        rows = csv.reader(io.StringIO(text), delimiter="\t" if is_tabbed else _find_delimiter(text))
+        _write_tables(([cell.strip() for cell in row] for row in rows), writer)
+    except csv.Error as error:
+        raise PermanentError(f"it can't be read as a table: {error}") from error
+    return writer.finish()
+
+
+def _write_workbook(content: bytes, writer: MarkdownWriter) -> None:
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+    if content.startswith(b"PK"):
+        ZipReader(content)  # refuses archives that unpack to too much
+    elif "EncryptedPackage".encode("utf-16-le") in content:
+        raise PermanentError("it is encrypted with a password")
+    try:
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        hidden = 0
+        for sheet in workbook.sheets_metadata:
+            if sheet.visible != SheetVisibleEnum.Visible:
+                hidden += 1
+            elif sheet.typ == SheetTypeEnum.WorkSheet:
+                writer.heading(1, sheet.name)
+                rows = workbook.get_sheet_by_name(sheet.name).iter_rows()
+                _write_tables(([_cell(value) for value in row] for row in rows), writer)
+    except CalamineError as error:
+        if "password" in str(error).lower():
+            raise PermanentError("it is encrypted with a password") from error
+        raise PermanentError("it is damaged and can't be opened as a spreadsheet") from error
+    if hidden:
+        writer.warnings.append(f"hidden sheets are not read: {hidden:,}")
+
+
+def _write_tables(rows: Iterable[Row], writer: MarkdownWriter) -> None:
+    """Write rows as tables. Empty rows end a table; a row of one cell above it is a paragraph."""
+    table: list[Row] = []
+    read = 0
+    for row in islice(rows, MAX_ROWS):
+        read += 1
+        if len(row) > MAX_COLUMNS:
+            writer.warnings.append(f"only the first {MAX_COLUMNS} columns are read")
+        if any(row[:MAX_COLUMNS]):
+            table.append(row[:MAX_COLUMNS])
+        else:
+            _write_table(table, writer)
+            table = []
+    if read == MAX_ROWS:
+        writer.warnings.append(f"only the first {MAX_ROWS:,} rows of a sheet are read")
+    _write_table(table, writer)
+
+
+def _write_table(rows: list[Row], writer: MarkdownWriter) -> None:
+    if not rows:
+        return
+    while len(rows) > 1 and sum(map(bool, rows[0])) == 1 < max(sum(map(bool, row)) for row in rows[1:3]):
+        writer.paragraph(next(filter(None, rows.pop(0))))
+    filled = [index for row in rows for index, cell in enumerate(row) if cell]
+    first = min(filled)
+    if max(filled) == first:
+        for row in rows:
+            writer.paragraph(row[first])
+    else:
+        writer.table(row[first:] for row in rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return value.date().isoformat()
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat(" ") if isinstance(value, dt.datetime) else value.isoformat()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).strip()
+
+
+def _find_delimiter(text: str) -> str:
+    """Return the delimiter that the most of the first lines have equally often."""
+    lines = [line for line in text[:20_000].split("\n")[:30] if line.strip()]
+
+    def regularity(delimiter: str) -> tuple[int, int]:
+        counts = [len(row) for row in _rows(lines, delimiter)]
+        most = max(set(counts), key=counts.count, default=1)
+        return (counts.count(most), most) if most > 1 else (0, 0)
+
+    return max(_DELIMITERS, key=regularity)
+
+
+def _rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines, delimiter=delimiter)
+    except csv.Error:
+        return
