@@ -128,7 +128,7 @@ def measure_ours(cluster: Cluster, repository: Path, embedder: str) -> tuple[Res
     ours = Ours(cluster, repository, embedder)
     first = ours.collect("first")
     counts = ", ".join(f"{ours.query(f'select count(*) from {table}')[0][0]:,} {table}" for table in TABLES)
-    indexes = [name for (name,) in ours.query("select indexname from pg_indexes where indexdef like '%hnsw%'")]
+    indexes = [name for (name,) in ours.query("select indexname from pg_indexes where indexdef like '%ivfflat%'")]
     print(f"headwater, stored: {counts}; indexes: {indexes}", flush=True)
     unchanged = ours.collect("unchanged")
     page = max(repository.rglob("*.md"), key=lambda path: path.stat().st_size)

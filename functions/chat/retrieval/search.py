@@ -25,7 +25,7 @@ from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
-from headwater.embedding.vector_index import EXACT_VECTORS, sign_bits
+from headwater.embedding.vector_index import EXACT_VECTORS, PROBES, indexed_vector
 from headwater.filters.sql import where
 from headwater.filters.tree import Filter
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
@@ -44,11 +44,6 @@ CANDIDATES = 100
 
 OVERSAMPLE = 4 * CANDIDATES
 """Nearest vectors that are joined to live chunks first. Usually enough of them are live."""
-
-INDEX_CANDIDATES = 1_000
-"""Vectors taken from the index of signs and re-ranked by distance; also the maximum of `hnsw.ef_search`.
-
-Why signs are enough: `docs/decisions/0010`."""
 
 POOL = 3
 """Candidates whose texts are read, for each passage that is returned: some are the same, some are joined."""
@@ -194,7 +189,6 @@ class _Scope(NamedTuple):
             "half_life_days": half_life_days,
             "n": CANDIDATES,
             "oversample": OVERSAMPLE,
-            "index_candidates": INDEX_CANDIDATES,
         }
         return self._replace(values={**self.values, **values})
 
@@ -355,8 +349,8 @@ _TARGET = sa.text("""
       from languages where languages.language is not null)
     select m.id as model_id, m.name as model, m.dim,
       coalesce((select half_life_days from workspaces where id = :workspace_id), 0) as half_life_days,
-      exists (select 1 from pg_index i
-        where i.indexrelid = to_regclass('ix_vectors_' || m.id || '_embedding') and i.indisvalid)
+      exists (select 1 from pg_index i join pg_class c on c.oid = i.indexrelid
+        where i.indrelid = to_regclass('vectors_' || m.id) and i.indisvalid and c.relname ~ '_lists_')
       and exists (select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id
         offset cast(:exact_limit as integer)) as is_indexed,
       array(select language from languages where language is not null) as languages,
@@ -371,8 +365,8 @@ _TARGET = sa.text("""
 
 _NEAREST_OF = """
     nearest as materialized (
-      select input_hash, embedding <=> cast(:vector as halfvec) as distance from {vectors}
-      order by distance limit :oversample)
+      select input_hash, {embedding} <=> cast(:vector as halfvec) as distance from vectors v {joined}
+      where model_id = :model_id and workspace_id = :workspace_id order by distance limit :oversample)
     select c.id
     from nearest v cross join lateral (
       select c.id from chunks c join documents d on d.id = c.document_id
@@ -380,16 +374,14 @@ _NEAREST_OF = """
     order by v.distance, c.id limit :n
 """
 
-_OWN_VECTORS = "vectors where model_id = :model_id and workspace_id = :workspace_id"
-
-_NEAREST = f"with {_NEAREST_OF.format(vectors=_OWN_VECTORS, live=_LIVE)}"
+_NEAREST = f"with {_NEAREST_OF.format(embedding='embedding', joined='', live=_LIVE)}"
 
 # The index covers all workspaces: iterative scan continues until it has enough vectors of this one. With Postgres's
 # default for `random_page_cost`, which is for spinning disks, the planner would read all chunks of a workspace rather
 # than look up a few hundred.
 _SETTINGS = (
-    ("hnsw.ef_search", str(INDEX_CANDIDATES)),
-    ("hnsw.iterative_scan", "relaxed_order"),
+    ("ivfflat.probes", str(PROBES)),
+    ("ivfflat.iterative_scan", "relaxed_order"),
     ("random_page_cost", "1.1"),
 )
 
@@ -399,15 +391,11 @@ def indexed(dim: int, *, is_filtered: bool = False) -> str:
 
     With a filter, the scan of the index continues until it has `oversample` vectors of chunks that are searched.
     """
-    by_signs = f"order by {sign_bits(dim)} <~> binary_quantize(cast(:vector as halfvec))"
-    if not is_filtered:
-        vectors = f"select input_hash, embedding from {_OWN_VECTORS} {by_signs} limit :index_candidates"
-    else:
-        vectors = f"""select v.input_hash, v.embedding from vectors v cross join lateral (
-          select from chunks c join documents d on d.id = c.document_id
-          where c.input_hash = v.input_hash and {_LIVE} limit 1) live
-        where v.model_id = :model_id and v.workspace_id = :workspace_id {by_signs} limit :oversample"""
-    return f"with by_signs as materialized ({vectors}), {_NEAREST_OF.format(vectors='by_signs', live=_LIVE)}"
+    searched = f"""cross join lateral (
+        select from chunks c join documents d on d.id = c.document_id
+        where c.input_hash = v.input_hash and {_LIVE} limit 1) live"""
+    joined = searched if is_filtered else ""
+    return f"with {_NEAREST_OF.format(embedding=indexed_vector(dim), joined=joined, live=_LIVE)}"
 
 
 _DENSE = f"""

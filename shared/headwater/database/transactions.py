@@ -137,7 +137,7 @@ def _check_vectors(tx: Connection) -> None:
 
 
 _VECTORS = sa.text("""
-    select v <=> v, binary_quantize(v), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+    select v <=> v, set_config('ivfflat.iterative_scan', 'relaxed_order', true)
     from (select cast('[1,2]' as halfvec) as v) one
 """)
 

@@ -1,12 +1,13 @@
-"""Build HNSW indexes on vectors, where they pay off.
+"""Build indexes on vectors, where they pay off.
 
 A workspace with up to `EXACT_VECTORS` vectors of a model is scanned exactly, which is fast enough. A model's partition
-is indexed only if a workspace has more, and after loading: inserting 20,000 vectors into an index takes seven times as
-long as building it. The index holds one sign bit per dimension; its candidates are then ranked by their vectors. The
-job builds indexes as the owner after its work and after migrations; search scans exactly until an index exists.
-Reasons: `docs/decisions/0010`.
+is indexed only if a workspace has more. The index (IVFFlat) divides the vectors into lists, each around a centre; a
+search compares the vectors of the `PROBES` nearest lists. The job builds indexes as the owner after its work and after
+migrations, and builds a new one once there are twice as many vectors; search scans exactly until an index exists.
+Reasons: `docs/decisions/0026`.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,31 +20,38 @@ from headwater.config import Settings
 from headwater.database.transactions import owner_session
 from headwater.errors import HeadwaterError
 
-EXACT_VECTORS = 50_000
+EXACT_VECTORS = 20_000
 """A workspace with more vectors of a model is searched with the index."""
 
-_GRAPH = "m = 8, ef_construction = 32"
-"""Builds in a third of the time of pgvector's defaults, 16 and 64, at nearly the same recall for 1,000 candidates."""
+PROBES = 32
+"""Lists that a search reads, about 20,000 vectors. Search reads more if too few of them are of its workspace."""
 
-_MIN_MEMORY_KB, _MAX_MEMORY_KB = 96 * 1024, 1024**2
-"""Below the minimum, Postgres builds without a second worker. The maximum suffices for two million vectors."""
+_VECTORS_OF_LIST = 500
+"""Vectors of a list, in an index of up to 500,000 vectors. The lists of larger ones are larger."""
 
-_GRAPH_BYTES = 500
-"""Memory for a vector's 16 neighbours and their distances while the graph is built."""
+MAX_DIM = 4_000
+"""Longer vectors can't be indexed by pgvector; they are scanned."""
 
-
-def index_name(model_id: int) -> str:
-    """Return the name of a model's index."""
-    return f"ix_vectors_{model_id}_embedding"
+_MIN_MEMORY_KB = 96 * 1024
+"""Below, Postgres builds without a second worker."""
 
 
-def sign_bits(dim: int) -> str:
-    """Return the indexed SQL expression, the sign bits of `embedding`. Queries must use the same expression."""
-    return f"(binary_quantize(embedding)::bit({int(dim)}))"
+def count_lists(vectors: int) -> int:
+    """Return the number of lists for a number of vectors.
+
+    The memory for finding their centres grows with the square of this number, so beyond 500,000 vectors it grows with
+    the square root of theirs. `count_lists(100_000) == 200`, `count_lists(2_000_000) == 2_000`.
+    """
+    return max(min(vectors // _VECTORS_OF_LIST, math.isqrt(2 * vectors)), 1)
+
+
+def indexed_vector(dim: int) -> str:
+    """Return the indexed SQL expression. Queries must use the same expression; others scan exactly."""
+    return f"(embedding::halfvec({int(dim)}))"
 
 
 def build_indexes(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> list[str]:
-    """Build missing indexes; returns their names.
+    """Build missing indexes and those that data has outgrown; returns their names.
 
     Does not block readers or writers. Failures are logged and retried at the next call; without an index, search is
     slower but exact.
@@ -54,49 +62,67 @@ def build_indexes(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> lis
         with owner_session(settings.database_admin_url, settings.database_root_certificate) as session:
             if not session.execute(_TRY_LOCK).scalar_one():
                 return []
-            return [_build_index(session, model) for model in _models_to_index(session, exact_vectors)]
+            return [_build_index(session, *item) for item in _models_to_index(session, exact_vectors)]
     except (HeadwaterError, sa.exc.DBAPIError) as error:
         logs.event("vectors.not_indexed", severity=40, error=error)
         return []
 
 
-def _models_to_index(session: Connection, exact_vectors: int) -> Iterator[Any]:
-    """Return models without an index of which a workspace has more than `exact_vectors` vectors."""
-    for model in session.execute(_MODELS).all():
-        largest = session.execute(_LARGEST, {"model_id": model.id}).scalar_one()
-        if largest > exact_vectors:
-            yield model
+def _models_to_index(session: Connection, exact_vectors: int) -> Iterator[tuple[Any, int]]:
+    """Yield models of which a workspace has more vectors, without an index for that many, and their vectors' number."""
+    for model in session.execute(_MODELS, {"max_dim": MAX_DIM}).all():
+        counts = session.execute(_COUNTS, {"model_id": model.id}).one()
+        if counts.largest > exact_vectors and count_lists(counts.total) >= 2 * (model.lists or 0):
+            yield model, counts.total
 
 
-def _build_index(session: Connection, model: Any) -> str:
-    name, partition = index_name(model.id), f"vectors_{model.id}"
+def _build_index(session: Connection, model: Any, vectors: int) -> str:
+    """Build an index, then drop those it replaces."""
+    lists, partition = count_lists(vectors), f"vectors_{model.id}"
+    name = f"ix_{partition}_lists_{lists}"
     started = time.monotonic()
-    count = session.exec_driver_sql(f"select count(*) from {partition}").scalar_one()
-    memory_kb = min(max(count * (model.dim // 8 + _GRAPH_BYTES) // 1024, _MIN_MEMORY_KB), _MAX_MEMORY_KB)
-    session.exec_driver_sql(f"set maintenance_work_mem = {memory_kb}")
+    session.exec_driver_sql(f"set maintenance_work_mem = {_memory_kb(lists, model.dim)}")
     session.exec_driver_sql(f"drop index concurrently if exists {name}")  # an interrupted build leaves an invalid index
     session.exec_driver_sql(
-        f"create index concurrently {name} on {partition} using hnsw ({sign_bits(model.dim)} bit_hamming_ops)"
-        f" with ({_GRAPH})"
+        f"create index concurrently {name} on {partition} using ivfflat"
+        f" ({indexed_vector(model.dim)} halfvec_cosine_ops) with (lists = {lists})"
     )
+    for other in session.execute(_OTHER_INDEXES, {"partition": partition, "name": name}).scalars().all():
+        session.exec_driver_sql(f"drop index concurrently if exists {other}")
     logs.event(
-        "vectors.indexed", model=model.name, vectors=count, duration_ms=round((time.monotonic() - started) * 1000)
+        "vectors.indexed", model=model.name, vectors=vectors, duration_ms=round((time.monotonic() - started) * 1000)
     )
     return name
+
+
+def _memory_kb(lists: int, dim: int) -> int:
+    """Return the memory to find centres: 50 vectors for each, and their distances from all of them.
+
+    Source: pgvector's `ComputeCenters` and `ElkanKmeans`, with a quarter more.
+    """
+    samples = max(50 * lists, 10_000)
+    size_bytes = samples * (2 * dim + 16) + 4 * lists * (samples + 2 * lists + 4 * dim)
+    return max(size_bytes * 5 // 4 // 1024, _MIN_MEMORY_KB)
 
 
 # Held until the session ends. A second process returns at once, as the first one builds all missing indexes.
 _TRY_LOCK = sa.text("select pg_try_advisory_lock(hashtext('headwater.embedding.vector_index'))")
 
+# `lists` of the valid index, null if there is none.
 _MODELS = sa.text("""
-    select m.id, m.name, m.dim from embedding_models m
-    where m.state <> 'retired' and not exists (
-      select 1 from pg_index i
-      where i.indexrelid = to_regclass('ix_vectors_' || m.id || '_embedding') and i.indisvalid)
-    order by m.id
+    select m.id, m.name, m.dim, (
+      select max(cast(substring(c.relname from '_lists_([0-9]+)$') as integer))
+      from pg_index i join pg_class c on c.oid = i.indexrelid
+      where i.indrelid = to_regclass('vectors_' || m.id) and i.indisvalid) as lists
+    from embedding_models m where m.state <> 'retired' and m.dim <= cast(:max_dim as integer) order by m.id
 """)
 
-_LARGEST = sa.text("""
-    select coalesce(max(n), 0) from (
+_COUNTS = sa.text("""
+    select coalesce(max(n), 0) as largest, cast(coalesce(sum(n), 0) as bigint) as total from (
       select count(*) as n from vectors where model_id = :model_id group by workspace_id) counted
+""")
+
+_OTHER_INDEXES = sa.text("""
+    select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid
+    where i.indrelid = to_regclass(:partition) and c.relname ~ '^ix_vectors_' and c.relname <> :name
 """)

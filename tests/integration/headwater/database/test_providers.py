@@ -200,7 +200,7 @@ def test_migration_grants_the_use_of_pgvector_in_any_schema(migrated_postgres: C
             with app.transaction(WORKSPACE) as tx:
                 tx.execute(_ADD_VECTOR, {"workspace": WORKSPACE})
             settings = read_settings({"DATABASE_URL": app_url, "DATABASE_ADMIN_URL": admin_url})
-            assert build_indexes(settings, exact_vectors=0) == ["ix_vectors_1_embedding"]
+            assert build_indexes(settings, exact_vectors=0) == ["ix_vectors_1_lists_1"]
 
 
 def test_self_test_fails_without_a_model(database: FreshDatabase) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.retrieval.search import INDEX_CANDIDATES, OVERSAMPLE, Search, indexed, statement
+from functions.chat.retrieval.search import OVERSAMPLE, Search, indexed, statement
 from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
@@ -89,13 +89,33 @@ def test_build_indexes_skips_unneeded_and_rebuilds_invalid_indexes(
     settings: Settings, module_database: FreshDatabase, postgres: Cluster
 ) -> None:
     assert vector_index.build_indexes(settings, exact_vectors=MANY) == []
-    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_lists_10"]
     assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == []
     postgres.execute(_INTERRUPT, database=module_database.name)
-    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_embedding"]
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_lists_10"]
     assert rows(
-        settings, "select indisvalid from pg_index where indexrelid = to_regclass('ix_vectors_1_embedding')"
+        settings, "select indisvalid from pg_index where indexrelid = to_regclass('ix_vectors_1_lists_10')"
     ) == [(True,)]
+
+
+def test_outgrown_index_is_replaced(settings: Settings, module_database: FreshDatabase, postgres: Cluster) -> None:
+    def replace_by(lists: int) -> None:
+        postgres.execute(
+            "set search_path = headwater, public",
+            "drop index if exists ix_vectors_1_lists_10, ix_vectors_1_lists_6",
+            f"create index ix_vectors_1_lists_{lists} on vectors_1 using ivfflat"
+            f" ((embedding::halfvec(384)) halfvec_cosine_ops) with (lists = {lists})",
+            "create index if not exists ix_vectors_1_embedding on vectors_1 (input_hash)",  # an earlier release's
+            database=module_database.name,
+        )
+
+    replace_by(6)
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == []
+    replace_by(5)
+    assert vector_index.build_indexes(settings, exact_vectors=MANY - 1) == ["ix_vectors_1_lists_10"]
+    assert rows(
+        settings, "select indexname from pg_indexes where tablename = 'vectors_1' and indexname like 'ix%'"
+    ) == [("ix_vectors_1_lists_10",)]
 
 
 def test_large_workspace_is_searched_by_the_index(settings: Settings, database: Database) -> None:
@@ -114,10 +134,10 @@ def test_large_workspace_is_searched_by_the_index(settings: Settings, database: 
         "vector": str([0.5] * 384),
         "oversample": OVERSAMPLE,
     }
-    values |= {"index_candidates": INDEX_CANDIDATES, "n": 100}
+    values["n"] = 100
     with database.transaction(WORKSPACE) as tx:
         plan = "\n".join(tx.execute(sa.text(f"explain {by_index}"), values).scalars())
-    assert "Index Scan using ix_vectors_1_embedding" in plan
+    assert "Index Scan using ix_vectors_1_lists_10" in plan
 
 
 def test_small_workspace_is_scanned_exactly(settings: Settings, database: Database) -> None:
@@ -150,7 +170,7 @@ def test_filter_that_leaves_many_chunks_uses_the_index(settings: Settings, datab
     values = {"workspace_id": WORKSPACE, "model_id": 1, "vector": str([0.5] * 384), "oversample": OVERSAMPLE, "n": 100}
     with database.transaction(WORKSPACE) as tx:
         plan = "\n".join(tx.execute(sa.text(f"explain {by_index}"), values | wanted.values).scalars())
-    assert "Index Scan using ix_vectors_1_embedding" in plan
+    assert "Index Scan using ix_vectors_1_lists_10" in plan
 
 
 _MOVE_TENTH = sa.text("""
@@ -179,7 +199,5 @@ _FILL = sa.text("""
 
 _INTERRUPT = """
     update pg_index set indisvalid = false
-    where indexrelid = cast('headwater.ix_vectors_1_embedding' as regclass)
+    where indexrelid = cast('headwater.ix_vectors_1_lists_10' as regclass)
 """
-
-_IS_VALID = "select indisvalid from pg_index where indexrelid = cast('ix_vectors_1_embedding' as regclass)"
