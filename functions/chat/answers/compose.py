@@ -41,6 +41,7 @@ from functions.chat.streams.ui_message_stream import (
 from functions.chat.streams.writer import AnswerCut
 from headwater import tracing
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
+from headwater.filters.tree import Filter
 
 PASSAGES = 8
 """Passages that a model is given, at most."""
@@ -48,6 +49,10 @@ PASSAGES = 8
 NOTHING_FOUND = (
     "I couldn't find anything about this in your documents. "
     "Try the words that the documents would use, or add a source that covers it."
+)
+
+NOTHING_MATCHING = (
+    "I couldn't find anything about this in the documents that match the filter. Change the filter, or ask without one."
 )
 
 MODEL_UNAVAILABLE = "The language model can't be used at the moment. Tell an owner of this workspace."
@@ -65,6 +70,8 @@ class Question(msgspec.Struct, frozen=True):
     """Whether the caller is told which settings to change."""
     half_life_days: float | None = None
     """Prefers recent documents (`Search`)."""
+    filter: Filter | None = None
+    """Which documents the answer is from."""
 
 
 def compose(
@@ -85,7 +92,8 @@ def compose(
     if not passages and is_follow_up:
         passages = _search(search, question, last_question(question.history))
     if not passages and not is_follow_up:
-        yield [TextStart(), TextDelta(delta=NOTHING_FOUND), TextEnd()]
+        text = NOTHING_FOUND if question.filter is None else NOTHING_MATCHING
+        yield [TextStart(), TextDelta(delta=text), TextEnd()]
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
@@ -106,7 +114,13 @@ def compose(
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
-    found = search(question.answer.workspace_id, query, PASSAGES, half_life_days=question.half_life_days)
+    found = search(
+        question.answer.workspace_id,
+        query,
+        PASSAGES,
+        document_filter=question.filter,
+        half_life_days=question.half_life_days,
+    )
     return [passage for passage in found if passage.relevant]
 
 

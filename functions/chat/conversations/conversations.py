@@ -67,10 +67,14 @@ class UIMessage(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A conversation with its messages in order, without an answer that is still running."""
+    """A conversation with its messages in order, without an answer that is still running.
+
+    `filter` is that of the last question that had one.
+    """
 
     id: str
     title: str
+    filter: str
     messages: list[UIMessage]
 
 
@@ -110,6 +114,13 @@ def ask(
         tx.execute(_INSERT_QUESTION, message)
     history = [_turn(row.role, row.parts) for row in tx.execute(_MESSAGES, values)][:-1]
     return message_log.begin(tx, workspace_id, conversation_id), [turn for turn in history if turn.text]
+
+
+def remember_filter(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
+    """Set the filter of a conversation, unless None is given; returns the conversation's filter."""
+    values = {**_own_values(caller, conversation_id), "given": given}
+    remembered: str = tx.execute(_REMEMBER_FILTER, values).scalar_one()
+    return remembered
 
 
 def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
@@ -162,22 +173,27 @@ def _decode_cursor(after: str) -> tuple[dt.datetime | None, str]:
 
 def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
     """Return a conversation with its messages. Raises NotFound. Ends an answer whose writer has died."""
-    title = read_title(tx, caller, conversation_id)
+    conversation = _find_conversation(tx, caller, conversation_id)
     values = _own_values(caller, conversation_id)
     message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
     messages = []
     for row in tx.execute(_MESSAGES, values):
         parts = msgspec.convert(row.parts, list[StoredPart])
         messages.append(UIMessage(str(row.id), row.role, parts, MessageMetadata(row.state, row.notice, row.created_at)))
-    return Conversation(conversation_id, title, messages)
+    return Conversation(conversation_id, conversation.title, conversation.filter, messages)
 
 
 def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
     """Return a conversation's title. Raises NotFound if the caller has no such conversation."""
-    title: str | None = tx.execute(_TITLE, _own_values(caller, conversation_id)).scalar_one_or_none()
-    if title is None:
-        raise NotFound(f"Conversation not found: {conversation_id}.")
+    title: str = _find_conversation(tx, caller, conversation_id).title
     return title
+
+
+def _find_conversation(tx: Connection, caller: Caller, conversation_id: str) -> sa.Row[Any]:
+    row = tx.execute(_CONVERSATION, _own_values(caller, conversation_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"Conversation not found: {conversation_id}.")
+    return row
 
 
 def delete_conversation(tx: Connection, caller: Caller, conversation_id: str) -> None:
@@ -232,6 +248,10 @@ _LIST = sa.text("""
 
 _OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
 
-_TITLE = sa.text(f"select title from conversations where {_OWN}")
+_CONVERSATION = sa.text(f"select title, filter from conversations where {_OWN}")
+
+_REMEMBER_FILTER = sa.text(f"""
+    update conversations set filter = coalesce(cast(:given as text), filter) where {_OWN} returning filter
+""")
 
 _DELETE = sa.text(f"delete from conversations where {_OWN}")

@@ -88,12 +88,14 @@ class PostedMessage(msgspec.Struct, frozen=True):
 class ChatRequest(msgspec.Struct, frozen=True):
     """What `useChat` posts: a conversation's id and its messages. Only the last message is read.
 
-    `half_life_days` prefers recent documents, as in a search.
+    `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
+    question before; one with an empty filter has none. `half_life_days` prefers recent documents.
     """
 
     id: str
     messages: list[PostedMessage]
     half_life_days: HalfLife | None = None
+    filter: str | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -213,6 +215,7 @@ class Chat:
         request: ChatRequest = call.body
         conversation_id = check_conversation_id(request.id)
         message_id, question = read_question(request.messages, self.settings.max_question_chars)
+        parse_filter(request.filter or "")
         is_owner = call.caller.role == "owner"
         try:
             model = self.model
@@ -220,7 +223,8 @@ class Chat:
             raise error if is_owner else UpstreamError(MODEL_UNAVAILABLE) from error
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
-        asked = Question(answer, question, history, is_owner, request.half_life_days)
+            remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
+        asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
         groups = compose(asked, self.search, model, self.settings.chat_timeout_s)
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(groups))

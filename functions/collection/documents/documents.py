@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater.errors import NotFound
+from headwater.filters.parse import parse_filter
+from headwater.filters.sql import where
 
 HoldReason = Literal["restored", "added"]
 Placement = Literal["pinned", "hidden"]
@@ -99,6 +102,7 @@ class DocumentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failing: bool = False
     held: HoldReason | None = None
     placement: Placement | None = None
+    filter: str = ""
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -128,11 +132,13 @@ def read_document_ref(tx: Connection, workspace_id: uuid.UUID, document_id: uuid
 
 
 def read_documents(tx: Connection, workspace_id: uuid.UUID, query: DocumentQuery) -> DocumentList:
-    """Read a page of documents."""
+    """Read a page of documents. Raises FilterError."""
+    condition = where(parse_filter(query.filter))
     after_key, after_id = _decode_cursor(query.after)
     values: dict[str, Any] = {"workspace_id": workspace_id, "source_id": query.source_id, "held": query.held}
     values |= {"key": after_key, "id": after_id, "placement": query.placement, "limit": query.limit + 1}
-    result = tx.execute(_PAGES[query.deleted, query.failing, query.placement is not None], values)
+    values |= condition.values
+    result = tx.execute(_page(query.deleted, query.failing, query.placement is not None, condition.sql), values)
     rows = [DocumentSummary(**{**row._mapping, "error": _to_error(row.error)}) for row in result]
     page = rows[: query.limit]
     return DocumentList(page, _encode_cursor(page[-1]) if len(rows) > query.limit else None)
@@ -176,19 +182,17 @@ _ONE = sa.text(f"""
 
 _REF = sa.text("select source_id, key, held from documents where id = :id and workspace_id = :workspace_id")
 
-# One statement for each filter: a condition on a parameter would not use the indexes of failing and placed documents.
-_PAGES = {
-    (deleted, failing, placed): sa.text(f"""
+
+@lru_cache(maxsize=64)
+def _page(deleted: bool, failing: bool, placed: bool, condition: str) -> sa.TextClause:
+    """Return the statement of a list. A condition on a parameter wouldn't use the index of failing or placed ones."""
+    return sa.text(f"""
         select d.id, d.source_id, d.key, d.title, d.url, {_ERROR}, d.warnings, d.fetched_at, d.deleted_at, d.held,
           d.placement
         from documents d
         where d.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or d.source_id = :source_id)
           and d.deleted_at is {"not null" if deleted else "null"} {"and d.error is not null" if failing else ""}
           {"and d.placement is not null and d.placement = :placement" if placed else ""}
-          and (cast(:held as text) is null or d.held = :held)
+          and (cast(:held as text) is null or d.held = :held) and {condition}
           and (d.key, d.id) > (:key, cast(:id as uuid)) order by d.key, d.id limit :limit
     """)
-    for deleted in (False, True)
-    for failing in (False, True)
-    for placed in (False, True)
-}

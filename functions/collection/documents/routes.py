@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from functions.collection.documents import documents, placement, removals, restore, upload
+from functions.collection.documents import documents, facets, placement, removals, restore, upload
 from functions.collection.documents.documents import Document, DocumentList, DocumentQuery, read_document_ref
+from functions.collection.documents.facets import FacetQuery, Facets
 from functions.collection.documents.parser_pool import parser_pool
 from functions.collection.documents.placement import DocumentChanges
 from functions.collection.documents.removals import KeptDocuments, RemovalDecision, RemovalList, RemovalQuery
@@ -49,6 +50,14 @@ class DocumentRoutes:
                 "List documents",
                 query=DocumentQuery,
                 returns=DocumentList,
+            ),
+            Route(
+                "GET",
+                "/api/documents/facets",
+                self.count_documents,
+                "Count documents by their fields",
+                query=FacetQuery,
+                returns=Facets,
             ),
             Route("GET", document, self.get_document, "Get a document", returns=Document),
             Route(
@@ -118,6 +127,15 @@ class DocumentRoutes:
         """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
         with self.database.transaction(call.workspace_id) as tx:
             return documents.read_documents(tx, call.workspace_id, call.args)
+
+    def count_documents(self, call: Call) -> Facets:
+        """Count the documents that match a filter, in all and by source, kind, language, tag, year and front matter.
+
+        Each value comes with the condition that leaves its documents. At most 20 values are counted for a field, and 10
+        fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return facets.read_facets(tx, call.workspace_id, call.args)
 
     def get_document(self, call: Call) -> Reply:
         """Get a document with its text."""

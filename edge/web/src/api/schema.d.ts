@@ -156,6 +156,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/documents/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count documents by their fields
+         * @description Count the documents that match a filter, in all and by source, kind, language, tag, year and front matter.
+         *
+         *     Each value comes with the condition that leaves its documents. At most 20 values are counted for a field, and 10 fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
+         */
+        get: operations["countDocuments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/documents/{id}": {
         parameters: {
             query?: never;
@@ -938,13 +960,15 @@ export interface components {
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
          *
-         *     `half_life_days` prefers recent documents, as in a search.
+         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents.
          */
         ChatRequest: {
             id: string;
             messages: components["schemas"]["PostedMessage"][];
             /** @default null */
             half_life_days: number | null;
+            /** @default null */
+            filter: string | null;
         };
         /**
          * Citation
@@ -961,10 +985,13 @@ export interface components {
         /**
          * Conversation
          * @description A conversation with its messages in order, without an answer that is still running.
+         *
+         *     `filter` is that of the last question that had one.
          */
         Conversation: {
             id: string;
             title: string;
+            filter: string;
             messages: components["schemas"]["UIMessage"][];
         };
         /**
@@ -1191,6 +1218,34 @@ export interface components {
             data: components["schemas"]["Embedding"][];
             model: string;
             usage: components["schemas"]["Usage"];
+        };
+        /**
+         * Facet
+         * @description A field with its most frequent values: `source`, `kind`, `language`, `tag`, `date` or a field of front matter.
+         */
+        Facet: {
+            field: string;
+            values: components["schemas"]["FacetValue"][];
+        };
+        /**
+         * FacetValue
+         * @description A value of a field and the number of documents with it. `filter` is the condition that leaves these documents.
+         */
+        FacetValue: {
+            value: string;
+            documents: number;
+            filter: string;
+        };
+        /**
+         * Facets
+         * @description The number of documents that match a filter, and their facets.
+         *
+         *     `front_matter` is false if too many documents match to count their fields of front matter.
+         */
+        Facets: {
+            documents: number;
+            front_matter: boolean;
+            facets: components["schemas"]["Facet"][];
         };
         /**
          * FailureGroup
@@ -2089,6 +2144,7 @@ export interface operations {
                 failing?: boolean;
                 held?: "added" | "restored";
                 placement?: "hidden" | "pinned";
+                filter?: string;
                 after?: string;
                 limit?: number;
             };
@@ -2108,6 +2164,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DocumentList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countDocuments: {
+        parameters: {
+            query?: {
+                filter?: string;
+                source_id?: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
                 };
             };
             /** @description An error */
