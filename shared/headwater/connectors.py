@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_KEY_BYTES = 2_000
 """Longest key in UTF-8: it has to fit into an index row of Postgres (2,704 bytes) together with an id."""
 MAX_CURSOR_CHARS = 1_000_000
+MAX_RESUME_CHARS = 2_000
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,6 +52,9 @@ class Listing(msgspec.Struct, frozen=True):
 
     `cursor` is stored once the run has stored every entry, and is passed to the next `list`. None stores no cursor.
 
+    A listing that takes longer than a step should, about a minute, returns only `resume`, a text of its own. The next
+    step calls `list` with it in place of the cursor.
+
     `hashed` means that entries with the same fingerprint have the same bytes, whatever their keys. Then a document that
     was renamed is recognised by its fingerprint.
     """
@@ -63,6 +67,7 @@ class Listing(msgspec.Struct, frozen=True):
     removed: list[str] = []
     unmatched: dict[str, int] = {}
     hashed: bool = False
+    resume: str | None = None
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -188,7 +193,8 @@ class Connector(ABC, Generic[Config]):
     def list(self, config: Config, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:
         """List the source.
 
-        `cursor` is from the last listing whose entries have all been stored; None asks for a listing from the start.
+        `cursor` is from the last listing whose entries have all been stored, or the `resume` of a listing under way;
+        None asks for a listing from the start.
         `known` holds fingerprints that will not be fetched. It is only a hint for connectors that stage content.
         """
 
@@ -226,5 +232,7 @@ def check_listing(listing: Listing) -> None:
         raise PermanentError("The listing has NUL characters.")
     if any(not entry.fingerprint or set("\n\0") & set(entry.fingerprint) for entry in listing.entries):
         raise PermanentError("The listing has an entry with an empty fingerprint, or one with a line break.")
+    if len(listing.resume or "") > MAX_RESUME_CHARS or has_nul(listing.resume):
+        raise PermanentError(f"The listing's `resume` has NUL characters or more than {MAX_RESUME_CHARS:,} characters.")
     if len(listing.cursor or "") > MAX_CURSOR_CHARS:
         raise PermanentError(f"The listing's cursor is longer than {MAX_CURSOR_CHARS:,} characters.")

@@ -129,7 +129,7 @@ def git_source(stack: Stack, tmp_path: Path) -> str:
 def test_example_is_listed_with_its_schema_and_broken_ones_with_the_reason(stack: Stack) -> None:
     answer = stack.get("/api/source-kinds")
     kinds = {kind["kind"]: kind for kind in answer["kinds"]}
-    assert {"git", "feed", "hello", "raises", "hangs"} <= set(kinds)
+    assert {"git", "feed", "site", "hello", "raises", "hangs"} <= set(kinds)
     assert kinds["hello"]["title"] == "Greetings"
     assert kinds["hello"]["config_schema"]["properties"]["names"]["examples"] == [["Ada"]]
     assert kinds["git"]["title"] == "Git repository"

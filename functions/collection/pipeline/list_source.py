@@ -60,7 +60,10 @@ class ListSource:
         fingerprints: str | None = tx.execute(
             _SELECT_FINGERPRINTS, {**values, "suffixes": json_rows(current_suffixes())}
         ).scalar_one()
-        cursor = tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
+        cursor = (
+            step.payload.get("resume")
+            or tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
+        )
         return ListInput(credentials, cursor, frozenset(fingerprints.split("\n") if fingerprints else ()))
 
     def compute(self, gathered: ListInput) -> Listing:
@@ -68,7 +71,13 @@ class ListSource:
         return self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> StepResult:
-        """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items."""
+        """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items.
+
+        A listing that isn't complete yet goes on in another step.
+        """
+        if computed.resume is not None:
+            payload = {**step.payload, "resume": computed.resume}
+            return StepResult({}, [NewStep("collection", "list", str(int(step.key or 0) + 1), payload, step.provider)])
         values, is_dry_run = {"run_id": step.run_id}, bool(step.payload.get("dry_run"))
         batch = self.settings.fetch_batch
         options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}

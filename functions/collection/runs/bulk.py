@@ -112,7 +112,7 @@ _RECORD_REQUEST = sa.text("""
     where state = 'running' and engine = 'job' and job_asked_at is null
       and (cast(:run_id as uuid) is null or id = cast(:run_id as uuid))
     returning id, source_id, coalesce((
-      select (s.result ->> 'listed')::integer - (s.result ->> 'unchanged')::integer
+      select sum((s.result ->> 'listed')::integer - (s.result ->> 'unchanged')::integer)
       from steps s where s.run_id = runs.id and s.kind = 'list' and s.state = 'done'), total) as documents
 """)
 

@@ -41,21 +41,23 @@ class WebResponse(msgspec.Struct, frozen=True):
 
 
 class WebClient:
-    """Fetches addresses that users enter, or that pages link to.
+    """Fetches addresses that users enter, or that pages link to."""
 
-    `before_request` is called with each URL before it is requested, those of redirects too: to wait, or to refuse it.
-    """
-
-    def __init__(
-        self, http: GuardedHttp, *, max_bytes: int, before_request: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, http: GuardedHttp, *, max_bytes: int) -> None:
         self._http = http
         self._max_bytes = max_bytes
-        self._before_request = before_request
-        self.requests = 0
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, *, timeout_s: float = 30.0) -> WebResponse:
-        """Request a URL and read the answer, within `timeout_s` with its redirects.
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 30.0,
+        before_request: Callable[[str], None] = lambda _: None,
+    ) -> WebResponse:
+        """Request a URL and read the answer, within `timeout_s` for each redirect.
+
+        `before_request` is called with each URL, those of redirects too: to wait, or to raise. It may take its time.
 
         Returns answers of any status except 429 and 5xx, for which it raises UpstreamError, as it does for servers that
         can't be reached. Raises TooLarge, AddressRefused, PermanentError for redirects that lead nowhere, and
@@ -63,36 +65,45 @@ class WebClient:
         """
         host = urlsplit(url).hostname or url
         try:
-            with within(timeout_s):
-                return self._follow(url, {**self._http.headers, **_DECODING, **(headers or {})})
+            return self._follow(url, {**self._http.headers, **_DECODING, **(headers or {})}, timeout_s, before_request)
         except (http.HTTPError, DeadlineExceeded) as error:
             raise translate_http_error(error, url, host) from None
         except (ValueError, UnicodeError) as error:
             raise PermanentError(f"{quote(url)} is not a valid address ({quote(error)}).") from None
 
-    def _follow(self, url: str, headers: Mapping[str, str]) -> WebResponse:
+    def _follow(
+        self, url: str, headers: Mapping[str, str], timeout_s: float, before_request: Callable[[str], None]
+    ) -> WebResponse:
         for _ in range(MAX_REDIRECTS + 1):
-            if self._before_request:
-                self._before_request(url)
-            self.requests += 1
-            response = self._http.request(
-                "GET", url, headers=dict(headers), redirect=False, preload_content=False, decode_content=False
-            )
-            try:
-                target = response.headers.get("Location")
-                if response.status not in _REDIRECTS or not target:
-                    return self._read(response, url)
-                url = _redirected(url, target)
-            finally:
-                if response.connection is not None:  # not read to its end
-                    response.close()
+            before_request(url)
+            with within(timeout_s):
+                answer = self._request(url, headers)
+            if isinstance(answer, WebResponse):
+                return answer
+            url = answer
         raise PermanentError(f"{quote(url)} redirects too often.")
+
+    def _request(self, url: str, headers: Mapping[str, str]) -> WebResponse | str:
+        """Return the answer, or where it redirects to."""
+        response = self._http.request(
+            "GET", url, headers=dict(headers), redirect=False, preload_content=False, decode_content=False
+        )
+        try:
+            target = response.headers.get("Location")
+            if response.status in _REDIRECTS and target:
+                return _redirected(url, target)
+            return self._read(response, url)
+        finally:
+            if response.connection is not None:  # not read to its end
+                response.close()
 
     def _read(self, response: BaseHTTPResponse, url: str) -> WebResponse:
         if response.status == 429 or response.status >= 500:
             message = f"{quote(url)} answered with HTTP {response.status}. Try again later."
             raise UpstreamError(message, read_pause(response.headers))
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if response.status == 304:
+            response.drain_conn()  # it has no body, so the connection can be used again
         if response.status != 200:
             return WebResponse(response.status, url, headers)
         length = response.headers.get("Content-Length", "")
