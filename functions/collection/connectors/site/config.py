@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.globs import PatternError, compile_patterns
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.errors import UnprocessableContent
+from headwater.filters.globs import PatternError, compile_patterns
 
 MAX_PAGES = 10_000
 MAX_LINK_CHARS = 500
