@@ -7,6 +7,7 @@ import flask
 import functions_framework
 
 from functions.chat.conversations.routes import routes
+from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import Search
 from headwater.config import get_settings
 from headwater.database.transactions import Database
@@ -20,13 +21,16 @@ gunicorn_worker.set_as_default()
 
 @once
 def app() -> App:
-    """Assemble the function. Opens no connection; starts loading the embedder in the background."""
+    """Assemble the function. Opens no connection; starts loading the embedder and the reranker in the background."""
     settings = get_settings()
     database = Database.from_settings(settings)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model)
-    public = routes(database, settings, embedders, get_lifetime())
-    return App("chat", settings, public, database, Search(database, embedders).check)
+    reranking = load_reranking(settings)
+    if reranking:
+        reranking.warm()
+    public = routes(database, settings, embedders, get_lifetime(), reranking=reranking)
+    return App("chat", settings, public, database, Search(database, embedders, reranking=reranking).check)
 
 
 @functions_framework.http

@@ -167,6 +167,17 @@ class Settings:
     google_api_key: str = _setting("Key for `google_genai:…` models.", "", secret=True)
     groq_api_key: str = _setting("Key for `groq:…` models.", "", secret=True)
     chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
+    reranker: str = _setting(
+        "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL`, or `onnx:FOLDER`. Empty for none.",
+        "",
+    )
+    reranker_base_url: str = _setting("Base URL of another server with the reranker's API.", "")
+    reranker_timeout_s: float = _setting(
+        "Time for reranking. A search that would take longer keeps the fused order.", 2.0, "s"
+    )
+    cohere_api_key: str = _setting("Key for `cohere:…` rerankers.", "", secret=True)
+    jina_api_key: str = _setting("Key for `jina:…` rerankers.", "", secret=True)
+    voyage_api_key: str = _setting("Key for `voyage:…` rerankers.", "", secret=True)
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from functions.chat.conversations.routes import routes
+from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import halfvec
 from headwater.config import Settings
 from headwater.database.migrations import register_model
@@ -44,7 +45,8 @@ class ChatApp:
         self.database = database
         self.workspace_id = settings.local_workspace_id
         self.lifetime = Lifetime()
-        served = routes(self.database, self.settings, embedder, self.lifetime)
+        reranking = load_reranking(self.settings)
+        served = routes(self.database, self.settings, embedder, self.lifetime, reranking=reranking)
         app = App("chat", self.settings, served, self.database)
         server = flask.Flask("chat")
         methods = ["GET", "POST", "DELETE", "PUT"]

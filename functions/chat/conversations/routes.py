@@ -14,6 +14,7 @@ from functions.chat.answers.prompt import ChatModel
 from functions.chat.conversations import conversations
 from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
 from functions.chat.models.models import load_model
+from functions.chat.retrieval.reranking import Problem, Reranking
 from functions.chat.retrieval.search import Passage, Ranking, Search
 from functions.chat.retrieval.settings import HalfLife, SearchSettings, read_settings, write_settings
 from functions.chat.streams import message_log
@@ -25,6 +26,7 @@ from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
 from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
 from headwater.filters.parse import parse_filter
+from headwater.filters.sql import where
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
@@ -34,7 +36,7 @@ class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `filter` chooses documents, as in `tag:release date>=2026 -path:drafts/**`. `by` ranks by words or vectors alone, to
     compare them. `half_life_days` prefers recent documents: one of this age counts as usual, newer ones more, older
-    ones less. Its default is the workspace's setting.
+    ones less. Its default is the workspace's setting. `rerank: false` keeps the fused order.
     """
 
     q: str = ""
@@ -43,6 +45,7 @@ class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filter: str = ""
     by: Ranking = "hybrid"
     half_life_days: HalfLife | None = None
+    rerank: bool = True
 
 
 class SearchRequest(SearchQuery, frozen=True, forbid_unknown_fields=True):
@@ -72,9 +75,15 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hits(msgspec.Struct, frozen=True):
-    """Matching passages, best first."""
+    """Matching passages, best first.
+
+    `reranked`: whether the installation's reranker ordered them. `rerank_problem` says why it didn't, and is null if no
+    reranker was asked.
+    """
 
     hits: list[Hit]
+    reranked: bool
+    rerank_problem: Problem | None
 
 
 class PostedMessage(msgspec.Struct, frozen=True):
@@ -105,23 +114,26 @@ class Stopped(msgspec.Struct, frozen=True):
 
 
 def routes(
-    database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
+    database: Database,
+    settings: Settings,
+    embedder: Callable[[str], Embedder],
+    lifetime: Lifetime,
+    *,
+    reranking: Reranking | None = None,
 ) -> list[Route]:
     """Return the function's routes. Opens and loads nothing."""
-    return Chat(database, settings, embedder, lifetime).routes()
+    return Chat(database, settings, Search(database, embedder, reranking=reranking), lifetime).routes()
 
 
 class Chat:
     """The handlers of the routes."""
 
-    def __init__(
-        self, database: Database, settings: Settings, embedder: Callable[[str], Embedder], lifetime: Lifetime
-    ) -> None:
+    def __init__(self, database: Database, settings: Settings, search: Search, lifetime: Lifetime) -> None:
         self.database = database
         self.settings = settings
         self.lifetime = lifetime
         self.replayer = Replayer(database, lifetime)
-        self.search = Search(database, embedder)
+        self.search = search
 
     @cached_property
     def model(self) -> ChatModel:
@@ -184,16 +196,16 @@ class Chat:
 
     def _search(self, call: Call, query: SearchQuery) -> Hits:
         question = check_question(query.q, self.settings.max_question_chars, "q")
-        passages = self.search(
+        results = self.search.find(
             call.workspace_id,
             question,
             query.k,
-            query.source_id,
-            document_filter=parse_filter(query.filter),
+            where(parse_filter(query.filter), query.source_id),
             by=query.by,
             half_life_days=query.half_life_days,
+            rerank=query.rerank,
         )
-        return Hits([_hit(passage) for passage in passages])
+        return Hits([_hit(passage) for passage in results.passages], results.reranked, results.problem)
 
     def get_search_settings(self, call: Call) -> SearchSettings:
         """Get how searches of the workspace rank."""

@@ -4,6 +4,7 @@ Chunks with the same text under different headings take one place. Neighbouring 
 Further passages of a document come later than others that are nearly as good.
 """
 
+import math
 import re
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from itertools import takewhile
 import msgspec
 from msgspec.structs import replace
 
-from functions.chat.retrieval.ranking import Match
+from functions.chat.retrieval.ranking import Match, to_points
 from headwater.passages import excerpt
 
 MAX_TOKENS = 600
@@ -90,6 +91,21 @@ class Distinct:
         return iter(self._found.values())
 
 
+def rescore(found: Sequence[Found], scores: Sequence[float]) -> list[Found]:
+    """Give the first passages a reranker's scores, from 0 to 1. Their adjustments stay; the others come after them."""
+    count = len(scores)
+    rescored = [
+        _with_points(one, to_points(score) + one.match.adjustment)
+        for one, score in zip(found[:count], scores, strict=True)
+    ]
+    lowest = min((one.match.points for one in rescored), default=math.inf)
+    return [*rescored, *(_with_points(one, min(one.match.points, lowest)) for one in found[count:])]
+
+
+def _with_points(found: Found, points: float) -> Found:
+    return replace(found, match=replace(found.match, points=points))
+
+
 def choose(found: Sequence[Found], k: int) -> list[Found]:
     """Return at most `k` passages, best first, with the points by which they were chosen."""
     remaining = list(found)
@@ -99,7 +115,7 @@ def choose(found: Sequence[Found], k: int) -> list[Found]:
         place = points.index(max(points))
         best = remaining.pop(place)
         if not _join(chosen, best):
-            chosen.append(replace(best, match=replace(best.match, points=points[place])))
+            chosen.append(_with_points(best, points[place]))
     return chosen
 
 

@@ -18,9 +18,10 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.dates import document_date
 from functions.chat.retrieval.fusion import fuse
-from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose
+from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, rescore
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
 from functions.chat.retrieval.relevance import Background, Scales, is_relevant
+from functions.chat.retrieval.reranking import RERANKED, Problem, Reranking
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
@@ -80,19 +81,33 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     relevant: bool
 
 
+class Results(msgspec.Struct, frozen=True):
+    """Passages, best first. `problem` says why a configured reranker didn't rank them."""
+
+    passages: list[Passage]
+    reranked: bool = False
+    problem: Problem | None = None
+
+
 class Search:
-    """Searches a database. `embedder` returns the embedder of a model name.
+    """Searches a database. `embedder` returns the embedder of a model name; `reranking`, if any, reranks passages.
 
     A workspace with more than `exact_limit` vectors is searched by index, if there is one. A filter that leaves at most
     `exact_limit` chunks is exact.
     """
 
     def __init__(
-        self, database: Database, embedder: Callable[[str], Embedder], exact_limit: int = EXACT_VECTORS
+        self,
+        database: Database,
+        embedder: Callable[[str], Embedder],
+        exact_limit: int = EXACT_VECTORS,
+        *,
+        reranking: Reranking | None = None,
     ) -> None:
         self.database = database
         self.embedder = embedder
         self.exact_limit = exact_limit
+        self.reranking = reranking
         self._scales = Scales(embedder)
 
     def __call__(
@@ -111,14 +126,39 @@ class Search:
         Uses words alone until vectors exist. With a half-life, by default the workspace's, recent documents come before
         old ones that are about as good.
         """
+        wanted = where(document_filter, source_id)
+        return self.find(workspace_id, query, k, wanted, by=by, half_life_days=half_life_days).passages
+
+    def find(
+        self,
+        workspace_id: uuid.UUID,
+        query: str,
+        k: int,
+        wanted: Where,
+        *,
+        by: Ranking = "hybrid",
+        half_life_days: float | None = None,
+        rerank: bool = True,
+    ) -> Results:
+        """Search in the documents `wanted`, and say whether the passages were reranked.
+
+        Rankings by words or vectors alone never are.
+        """
+        reranking = self.reranking if rerank and by == "hybrid" else None
+        size = max(POOL * k, RERANKED if reranking else 0)
+        scope = _Scope({**wanted.values, "workspace_id": workspace_id}, wanted.sql)
         with tracing.span("search"):
-            wanted = where(document_filter, source_id)
-            scope = _Scope({**wanted.values, "workspace_id": workspace_id}, wanted.sql)
-            return self._search(query, k, scope, by=by, half_life_days=half_life_days)
+            found = self._search(query, size, scope, by=by, half_life_days=half_life_days)
+            scores = reranking(query, [_full_text(one) for one in found[:RERANKED]]) if reranking and found else None
+        if isinstance(scores, list):
+            found = rescore(found, scores)
+        passages = [_passage(passage) for passage in choose(found, k)]
+        return Results(passages, isinstance(scores, list), scores if isinstance(scores, str) else None)
 
     def _search(
-        self, query: str, k: int, scope: "_Scope", *, by: Ranking, half_life_days: float | None
-    ) -> list[Passage]:
+        self, query: str, size: int, scope: "_Scope", *, by: Ranking, half_life_days: float | None
+    ) -> list[Found]:
+        """Return the best `size` chunks with different texts."""
         workspace_id = scope.values["workspace_id"]
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
@@ -134,8 +174,7 @@ class Search:
             scope = scope.select(tx, self.exact_limit)
             dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)
             ranked = rank(_matches(tx, scope, dense, words, backgrounds))
-            found = _read_distinct(tx, scope, ranked, POOL * k)
-        return [_passage(passage) for passage in choose(found, k)]
+            return _read_distinct(tx, scope, ranked, size)
 
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
         return self.database.transaction(workspace_id, snapshot=True, settings=_SETTINGS)
@@ -145,7 +184,12 @@ class Search:
             return self.embedder(model).embed_query(query)
 
     def check(self) -> None:
-        """Embed a query with the active model and run each statement of a search, in a workspace without documents."""
+        """Embed a query with the active model and run each statement of a search, in a workspace without documents.
+
+        Reranks a text, if there is a reranker.
+        """
+        if self.reranking:
+            self.reranking.check()
         from functions.chat.retrieval.words import weigh_words
 
         with self.database.transaction(ALL_WORKSPACES) as tx:
@@ -293,6 +337,11 @@ def _read_distinct(tx: Connection, scope: _Scope, ranked: Sequence[Match], size:
 
 def _found(match: Match, *, markup: Sequence[int] | None, ordinal: int, **fields: Any) -> Found:
     return Found(match=match, markup=[*(markup or ())], first=ordinal, last=ordinal, **fields)
+
+
+def _full_text(found: Found) -> str:
+    """Return what a reranker reads: the excerpt after the title and the headings."""
+    return f"{' > '.join([found.title, *found.heading_path])}\n\n{found.excerpt}"
 
 
 def _passage(found: Found) -> Passage:

@@ -31,6 +31,7 @@ _PROVIDERS = {
     "groq": "GROQ_API_KEY",
     "openai": "OPENAI_API_KEY",
 }
+_RERANKERS = {"cohere": "COHERE_API_KEY", "jina": "JINA_API_KEY", "voyage": "VOYAGE_API_KEY"}
 _ALL_READERS: tuple[str, ...] = (*FUNCTIONS, "job")
 
 
@@ -67,11 +68,12 @@ def secrets(installation: Installation) -> list[Secret]:
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
-    """Return the model providers' API keys: chat models are used by chat, embedding models by all that embed."""
+    """Return the providers' API keys: chat models and rerankers are used by chat, embedding models by all that embed."""
     models = settings.get("CHAT_MODEL", "").split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models
     }
+    readers[_RERANKERS.get(settings.get("RERANKER", "").partition(":")[0], "")] = ("chat",)
     if settings.get("EMBEDDING_MODEL", "").startswith("openai:"):
         readers["OPENAI_API_KEY"] = ("chat", "embedding", "job")
     return [Secret(setting, who) for setting, who in sorted(readers.items()) if setting]
