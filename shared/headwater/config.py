@@ -168,7 +168,7 @@ class Settings:
     groq_api_key: str = _setting("Key for `groq:…` models.", "", secret=True)
     chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
     reranker: str = _setting(
-        "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL`, or `onnx:FOLDER`. Empty for none.",
+        "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL` or `onnx:FOLDER`. Empty for none.",
         "",
     )
     reranker_base_url: str = _setting("Base URL of another server with the reranker's API.", "")

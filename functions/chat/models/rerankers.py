@@ -67,9 +67,9 @@ def _cohere(settings: Settings, model: str) -> "BaseDocumentCompressor":
         settings.cohere_api_key or "none",
         base_url=settings.reranker_base_url or "https://api.cohere.com",
         timeout=settings.reranker_timeout_s,
-        max_retries=0,
         httpx_client=limit_httpx(httpx.Client(timeout=settings.reranker_timeout_s)),
     )
+    client.rerank = partial(client.rerank, request_options={"max_retries": 0})  # type: ignore[method-assign]
     return CohereRerank(client=client, model=model, top_n=None, cohere_api_key=None)
 
 
@@ -100,14 +100,14 @@ class Jina:
 
 
 def _voyage(settings: Settings, model: str) -> "BaseDocumentCompressor":
-    import voyageai
     from langchain_voyageai import VoyageAIRerank
     from pydantic import SecretStr
+    from voyageai.client import Client
 
     key, url = settings.voyage_api_key or "none", settings.reranker_base_url or "https://api.voyageai.com/v1"
-    reranker = VoyageAIRerank(voyage_api_key=SecretStr(key), model=model, base_url=url)
+    reranker = VoyageAIRerank(api_key=SecretStr(key), model=model, base_url=url)
     # LangChain passes no time-out.
-    reranker.client = voyageai.Client(key, timeout=settings.reranker_timeout_s, base_url=url)
+    reranker.client = Client(key, timeout=settings.reranker_timeout_s, base_url=url)
     return reranker
 
 

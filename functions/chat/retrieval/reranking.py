@@ -5,6 +5,7 @@ Reranking never disturbs a search: if the model is busy, too slow, misconfigured
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -63,12 +64,13 @@ class Reranking:
     def __call__(self, query: str, texts: Sequence[str]) -> list[float] | Problem:
         """Return a score from 0 to 1 for each text, or why there is none. Not called in a transaction."""
         with tracing.span(f"rerank {self.name}", {"headwater.texts": len(texts)}, "client"):
+            started = time.monotonic()
             try:
                 return self._run(query, [text[:MAX_CHARS] for text in texts])
             except Exception as error:  # noqa: BLE001 - the search goes on without
                 tracing.fail_current(error)
                 problem: Problem = "failed"
-                if isinstance(error, TimeoutError):
+                if isinstance(error, TimeoutError) or time.monotonic() - started >= self.timeout_s:
                     problem = "timeout"
                 elif isinstance(error, ConfigError | ImportError):
                     problem = "misconfigured"

@@ -27,7 +27,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows,
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, PROBES, indexed_vector
-from headwater.filters.sql import where
+from headwater.filters.sql import Where, where
 from headwater.filters.tree import Filter
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 

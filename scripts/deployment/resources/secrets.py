@@ -68,7 +68,7 @@ def secrets(installation: Installation) -> list[Secret]:
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
-    """Return the providers' API keys: chat models and rerankers are used by chat, embedding models by all that embed."""
+    """Return the providers' keys: chat models and rerankers are used by chat, embedding models by all that embed."""
     models = settings.get("CHAT_MODEL", "").split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models

@@ -1288,9 +1288,13 @@ export interface components {
         /**
          * Hits
          * @description Matching passages, best first.
+         *
+         *     `reranked`: whether the installation's reranker ordered them. `rerank_problem` says why it didn't, and is null if no reranker was asked.
          */
         Hits: {
             hits: components["schemas"]["Hit"][];
+            reranked: boolean;
+            rerank_problem: ("busy" | "failed" | "misconfigured" | "timeout") | null;
         };
         /**
          * Item
@@ -1649,6 +1653,8 @@ export interface components {
             by: "hybrid" | "vectors" | "words";
             /** @default null */
             half_life_days: number | null;
+            /** @default true */
+            rerank: boolean;
         };
         /**
          * SearchSettings
@@ -2902,6 +2908,7 @@ export interface operations {
                 filter?: string;
                 by?: "hybrid" | "vectors" | "words";
                 half_life_days?: number;
+                rerank?: boolean;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

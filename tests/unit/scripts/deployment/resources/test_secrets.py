@@ -27,6 +27,8 @@ def test_auth_secret_is_not_needed_with_a_jwks_url() -> None:
 def test_provider_keys_are_readable_by_the_users_of_the_models() -> None:
     chat = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "anthropic:claude, groq:llama"),)))
     assert (chat["ANTHROPIC_API_KEY"], chat["GROQ_API_KEY"]) == (("chat",), ("chat",))
+    reranked = readers(replace(SUPABASE, settings=(("RERANKER", "voyage:rerank"),)))
+    assert reranked["VOYAGE_API_KEY"] == ("chat",)
     hosted = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "openai:a"), ("EMBEDDING_MODEL", "openai:b"))))
     assert hosted["OPENAI_API_KEY"] == ("chat", "embedding", "job")
 
