@@ -148,7 +148,8 @@ class Settings:
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
     embedding_model: str = _setting(
-        "`all-MiniLM-L6-v2`, `multilingual-e5-small`, `openai:MODEL` for a hosted model, or `constant` for tests.",
+        "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `openai:MODEL` for a "
+        "hosted model, or `constant` for tests.",
         "all-MiniLM-L6-v2",
     )
     embedding_base_url: str = _setting("Base URL of another server with OpenAI's embeddings API.", "")

@@ -7,14 +7,21 @@ DIR/all-MiniLM-L6-v2/
     manifest.json     what it was built from; a folder with the current manifest is not rebuilt
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headwater.embedding.export import e5, minilm
-from headwater.embedding.export.graph import Encoder, write_encoder
+from headwater.embedding.export.graph import Activation, Encoder, write_encoder
+
+ACTIVATIONS = Path(__file__).with_name("activations.json")
+"""Written by `bench/calibrate.py`."""
+
+INT8 = "-int8"
+"""Ends the name of an int8 model, after the name of the fp32 model of its weights."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +39,27 @@ class Recipe:
     @property
     def manifest(self) -> dict[str, object]:
         """The content of `manifest.json`."""
-        return {"model": self.name, "build": self.build, **self.sha256}
+        manifest = {"model": self.name, "build": self.build, **self.sha256}
+        if self.name.endswith(INT8):
+            manifest["activations_sha256"] = hashlib.sha256(ACTIVATIONS.read_bytes()).hexdigest()
+        return manifest
+
+    def read(self, weights: Path) -> Encoder:
+        """Read the weights, for an int8 model with the activations by which it is quantized."""
+        encoder = self.read_encoder(self.name, weights)
+        if not self.name.endswith(INT8):
+            return encoder
+        activations = json.loads(ACTIVATIONS.read_bytes())[self.name.removesuffix(INT8)]
+        return replace(encoder, activations={name: Activation(**row) for name, row in activations.items()})
 
 
 _MINILM_SHA256 = {"weights_sha256": minilm.WEIGHTS_SHA256, "tokenizer_sha256": minilm.TOKENIZER_SHA256}
 _MINILM = (minilm.find_weights, minilm.read_encoder, minilm.write_tokenizer, _MINILM_SHA256)
 _E5 = (e5.find_weights, e5.read_encoder, e5.write_tokenizer, {"weights_sha256": e5.WEIGHTS_SHA256})
 RECIPES = {
-    name: Recipe(name, *parts) for name, parts in {"all-MiniLM-L6-v2": _MINILM, "multilingual-e5-small": _E5}.items()
+    name: Recipe(name, *parts)
+    for base, parts in {"all-MiniLM-L6-v2": _MINILM, "multilingual-e5-small": _E5}.items()
+    for name in (base, base + INT8)
 }
 
 
@@ -54,7 +74,7 @@ def build(model_dir: Path, name: str, weights: Path | None = None) -> bool:
     if _is_current(target, recipe):
         return False
     weights = weights or recipe.find_weights()
-    encoder = recipe.read_encoder(name, weights)
+    encoder = recipe.read(weights)
     model_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=model_dir, prefix=".building-") as scratch:
         fresh = Path(scratch, "fresh")

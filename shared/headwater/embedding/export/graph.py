@@ -17,9 +17,9 @@ WEIGHTS_FILE = "weights.bin"
 _FUSED = "com.microsoft"
 _PAGE = 4096  # tensors are page-aligned, so that mapping copies nothing
 _EPSILON = 1e-12  # BERT's layer_norm_eps
-_MAX_WEIGHT = 63
-"""Largest int8 weight: 7 bits. With 8, two products of uint8 and int8 can exceed the 16 bits in which AVX2 sums them,
-so a model would give other vectors on such a processor."""
+_MAX_WEIGHT, _LEVELS = 85, 192
+"""Largest int8 weight, and the steps between the smallest and the largest activation. Processors with AVX2 but without
+VNNI sum two products in 16 bits, and 2 × 85 × 192 < 2¹⁵. With full 8 bits, they would give other vectors."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,26 @@ class Blocks:
         return numbers
 
 
-Range = tuple[float, float]
-"""The smallest and the largest number that a matrix is multiplied with."""
+@dataclass(frozen=True)
+class Activation:
+    """The numbers that a matrix is multiplied with, in texts of many kinds (`bench/calibrate.py`).
+
+    A few of their columns are up to a hundred times as large as the others. Those are divided by powers of two, and the
+    matrix' rows multiplied: SmoothQuant, Xiao et al. 2023, https://arxiv.org/abs/2211.10438.
+    """
+
+    low: float
+    high: float
+    """The smallest and the largest number, after the division."""
+
+    exponents: str = ""
+    """For each column the power of two, as a letter: m is 0, n is 1. Empty for a matrix without such columns."""
+
+    def factors(self) -> "NDArray[Any]":
+        """Return the powers of two: float32, one for each column."""
+        import numpy as np
+
+        return np.array([2.0 ** (ord(letter) - ord("m")) for letter in self.exponents], np.float32)
 
 
 @dataclass(frozen=True)
@@ -52,8 +70,8 @@ class Encoder:
     heads: int
     dim: int
     positions: int
-    ranges: Mapping[str, Range] | None = None
-    """For an int8 model: of each matrix' input, by the node that computes it."""
+    activations: Mapping[str, Activation] | None = None
+    """For an int8 model: of each matrix, by the node that computes them."""
 
 
 class Graph:
@@ -158,50 +176,47 @@ class _Writer:
         heads = [f"{prefix}.self.{part}" for part in ("query", "key", "value")]
         kernel = np.concatenate([tensors[f"{head}.weight"].T for head in heads], axis=1)
         bias = graph.weight(f"{prefix}.qkv.bias", np.concatenate([tensors[f"{head}.bias"] for head in heads]))
-        if self.encoder.ranges is None:
+        if self.encoder.activations is None:
             inputs = [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias, "attention_mask"]
             return graph.fused("Attention", inputs, prefix, num_heads=self.encoder.heads)
-        quantized, scale, zero = self.quantize(x)
-        weight, weight_scales = self.quantized_weight(f"{prefix}.qkv", kernel)
+        quantized, weight, scale, weight_scales, zero = self.quantize(x, kernel, f"{prefix}.qkv")
         inputs = [quantized, weight, bias, scale, weight_scales, "attention_mask", zero]
         return graph.fused("QAttention", inputs, prefix, num_heads=self.encoder.heads)
 
     def matmul(self, x: str, name: str) -> str:
         """Append a multiplication; the checkpoint's weights are out × in, ONNX needs in × out."""
         kernel = self.encoder.tensors[f"{name}.weight"].T
-        if self.encoder.ranges is None:
+        if self.encoder.activations is None:
             return self.graph.node("MatMul", [x, self.graph.weight(f"{name}.weight", kernel)], name)
-        quantized, scale, zero = self.quantize(x)
-        weight, weight_scales = self.quantized_weight(name, kernel)
-        return self.graph.fused("MatMulIntegerToFloat", [quantized, weight, scale, weight_scales, zero], name)
+        return self.graph.fused("MatMulIntegerToFloat", list(self.quantize(x, kernel, name)), name)
 
-    def quantize(self, x: str) -> tuple[str, str, str]:
-        """Append the conversion of a matrix to uint8, with one scale for all texts; returns its scale and zero, too.
+    def quantize(self, x: str, kernel: "NDArray[Any]", name: str) -> tuple[str, str, str, str, str]:
+        """Append the conversion of `x` to uint8 and of a matrix to int8; return both, their scales and the zero of `x`.
 
-        The scale is fixed when the model is built. One for each batch would make a vector depend on its batch.
+        The scale of `x` is fixed when the model is built: one for each batch would make a vector depend on its batch. A
+        matrix has a scale for each column.
         """
         import numpy as np
 
-        low, high = (self.encoder.ranges or {})[x]
-        scale = (high - low) / 255
-        scale_name = self.graph.constant(f"{x}.scale", np.array(scale, np.float32))
-        zero_name = self.graph.constant(f"{x}.zero", np.array(round(-low / scale), np.uint8))
-        quantized = self.graph.node("QuantizeLinear", [x, scale_name, zero_name], f"{x}.quantized")
-        return quantized, scale_name, zero_name
-
-    def quantized_weight(self, name: str, kernel: "NDArray[Any]") -> tuple[str, str]:
-        """Append a matrix as int8, with a scale for each column; returns their names."""
-        import numpy as np
-
-        scales = np.abs(kernel).max(axis=0) / np.float32(_MAX_WEIGHT)
-        quantized = np.rint(kernel / scales).astype(np.int8)
-        return self.graph.weight(f"{name}.weight", quantized), self.graph.weight(f"{name}.scales", scales)
+        activation, graph = (self.encoder.activations or {})[x], self.graph
+        smooth = x
+        if activation.exponents:
+            factors = activation.factors()
+            smooth = graph.node("Mul", [x, graph.constant(f"{x}.factors", 1 / factors)], f"{x}.smooth")
+            kernel = kernel * factors[:, None]
+        scale = (activation.high - activation.low) / _LEVELS
+        scale_name = graph.constant(f"{x}.scale", np.array(scale, np.float32))
+        zero = graph.constant(f"{x}.zero", np.array(round(-activation.low / scale), np.uint8))
+        quantized = graph.node("QuantizeLinear", [smooth, scale_name, zero], f"{x}.quantized")
+        weight_scales = (np.abs(kernel).max(axis=0) / _MAX_WEIGHT).astype(np.float32)
+        weight = graph.weight(f"{name}.weight", np.rint(kernel / weight_scales).astype(np.int8))
+        return quantized, weight, scale_name, graph.weight(f"{name}.scales", weight_scales), zero
 
     def layer_norm(self, x: str, residual: str, name: str) -> str:
         """Append LayerNorm(x + bias + residual)."""
         norm = [self.tensor(f"{name}.LayerNorm.{part}") for part in ("weight", "bias")]
         inputs = [x, residual, *norm, self.tensor(f"{name}.dense.bias")]
-        return self.graph.fused("SkipLayerNormalization", inputs, f"{name}.normed", epsilon=_EPSILON)
+        return self.graph.fused("SkipLayerNormalization", inputs, f"{name}.LayerNorm.out", epsilon=_EPSILON)
 
     def mean_pool(self, x: str) -> str:
         """Append mean pooling and L2 normalisation: the sum suffices, since normalisation cancels the division."""

@@ -1,5 +1,7 @@
 """The encoders that `headwater.embedding.export` builds."""
 
+from dataclasses import replace
+
 from headwater.embedding.local.encoder import EncoderSpec
 
 MINILM = EncoderSpec(
@@ -27,7 +29,9 @@ ENCODERS = {
     spec.name: spec
     for spec in (
         MINILM,
+        replace(MINILM, name="all-MiniLM-L6-v2-int8"),
         E5,
+        replace(E5, name="multilingual-e5-small-int8"),
     )
 }
 """By name. An int8 model is two to four times as fast as the other of its weights, with slightly different vectors."""

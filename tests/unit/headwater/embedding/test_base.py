@@ -53,7 +53,9 @@ def test_input_hash_is_sha256_of_utf8() -> None:
 
 def test_unknown_model_error_lists_the_known_models() -> None:
     for load in (load_embedder, load_tokenizer):
-        with pytest.raises(ConfigError, match="Choose one of all-MiniLM-L6-v2, multilingual-e5-small, constant"):
+        with pytest.raises(
+            ConfigError, match="Choose one of all-MiniLM-L6-v2, all-MiniLM-L6-v2-int8, multilingual-e5-small, "
+        ):
             load("word2vec", NOWHERE)
 
 
