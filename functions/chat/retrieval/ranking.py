@@ -56,14 +56,14 @@ def to_score(points: float) -> float:
     return 1 / (1 + math.exp(-max(min(points, 700.0), -700.0)))
 
 
-def recency(date: dt.datetime | None, half_life_days: float, now: dt.datetime) -> float:
+def recency(date: dt.date | None, half_life_days: float, today: dt.date) -> float:
     """Return the points that a document gains or loses by its age: `.5 · (2 · 2^(-age / half-life) - 1)`.
 
     A document without a date has 0, as if its age were the half-life. One of the future counts as of today.
     """
     if date is None or not half_life_days:
         return 0.0
-    age_days = max((now - date).total_seconds() / 86_400, 0.0)
+    age_days = max((today - date).days, 0)
     return RECENT_POINTS * (math.exp2(1 - min(age_days / half_life_days, 1_000.0)) - 1)
 
 

@@ -16,7 +16,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.retrieval.dates import document_date
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, rescore
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
@@ -285,14 +284,13 @@ def _matches(
     of_language = [backgrounds.get(row.language or DEFAULT_LANGUAGE) for row in rows]
     similarities = [row.similarity if background else None for row, background in zip(rows, of_language, strict=True)]
     fused = fuse([score for score, _ in of_words], similarities)
-    now = dt.datetime.now(dt.UTC)
+    today = dt.datetime.now(dt.UTC).date()
     matches = []
     for row, score, (_, overlap), background, similarity in zip(
         rows, fused, of_words, of_language, similarities, strict=True
     ):
         closeness = background.closeness(similarity) if background and similarity is not None else None
-        date = document_date(row.front_matter, row.key) if row.front_matter is not None else None
-        adjustment = recency(date, scope.values["half_life_days"], now)
+        adjustment = recency(row.date, scope.values["half_life_days"], today)
         if row.is_pinned and score >= AVERAGE:
             adjustment += PINNED_POINTS
         matches.append(
@@ -486,9 +484,8 @@ _LIVE_CHUNKS = f"""
 """
 
 _CANDIDATES = f"""
-    select c.id, c.input_hash, d.key, d.placement is not distinct from 'pinned' as is_pinned,
-      case when cast(:half_life_days as float) > 0 then d.front_matter end as front_matter,
-      d.language, 1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
+    select c.id, c.input_hash, d.date, d.placement is not distinct from 'pinned' as is_pinned, d.language,
+      1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
     from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
     join documents d on d.id = c.document_id
     left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id

@@ -6,7 +6,7 @@ import pytest
 
 from functions.chat.retrieval.ranking import Match, rank, recency, to_points, to_score
 
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+TODAY = dt.date(2026, 1, 1)
 
 
 def match(chunk_id: int, points: float, text: str = "") -> Match:
@@ -33,8 +33,8 @@ def test_rank_keeps_the_best_of_each_text() -> None:
     [(0, 30, 0.5), (30, 30, 0.0), (60, 30, -0.25), (90, 30, -0.375), (7e5, 1e-300, -0.5), (-9, 30, 0.5), (5, 0, 0.0)],
 )
 def test_recency_is_bounded_and_zero_at_the_half_life(age_days: float, half_life_days: float, points: float) -> None:
-    assert recency(NOW - dt.timedelta(days=age_days), half_life_days, NOW) == pytest.approx(points)
-    assert recency(None, half_life_days, NOW) == 0.0
+    assert recency(TODAY - dt.timedelta(days=age_days), half_life_days, TODAY) == pytest.approx(points)
+    assert recency(None, half_life_days, TODAY) == 0.0
 
 
 @pytest.mark.parametrize("score", [0.0, 1e-12, 0.2, 0.5, 0.999, 1.0])
