@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -65,8 +65,10 @@ def _read(options: argparse.Namespace) -> QuestionSet:
 
 def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
     token = options.token_file.read_text().strip()
-    api = Api(options.url, token, options.workspace)
-    with _source(api, question_set, options.repository) as source_id:
+    with (
+        closing(Api(options.url, token, options.workspace)) as api,
+        _source(api, question_set, options.repository) as source_id,
+    ):
         return measure(
             question_set.name,
             question_set.questions,

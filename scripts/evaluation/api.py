@@ -28,6 +28,10 @@ class Api:
         self.is_local = urlsplit(url).hostname in LOOPBACK
         self._client = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=not self.is_local)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def search(self, text: str, by: str, source_id: str | None) -> list[dict[str, Any]]:
         """Return the hits of a question, at most 50."""
         body = {"q": text, "k": MAX_HITS, "by": by} | ({"source_id": source_id} if source_id else {})

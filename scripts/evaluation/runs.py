@@ -48,20 +48,19 @@ def measure(name: str, questions: Sequence[Question], search: Search, *, say: Ca
     declined = {}
     for ranking in RANKINGS if answerable else ():
         asked = _ask_all(answerable, search, ranking)
-        scores[ranking] = {
-            metric: {question.id: row.scores[metric] for question, row in asked.items()} for metric in METRICS
-        }
+        scores[ranking] = {metric: {name: row.scores[metric] for name, row in asked.items()} for metric in METRICS}
         search_ms[ranking] = 1000 * sorted(row.seconds for row in asked.values())[len(asked) // 2]
-        declined = {question.id: float(not row.is_answered) for question, row in asked.items()}  # the last is hybrid
+        declined = {name: float(not row.is_answered) for name, row in asked.items()}  # the last is hybrid
         say(f"Asked {len(asked):,} questions by {ranking}.")
-    answered = {question.id: float(row.is_answered) for question, row in _ask_all(others, search, "hybrid").items()}
+    answered = {name: float(row.is_answered) for name, row in _ask_all(others, search, "hybrid").items()}
     return Run(name, scores, declined, answered, search_ms)
 
 
-def _ask_all(questions: Sequence[Question], search: Search, ranking: str) -> dict[Question, _Asked]:
+def _ask_all(questions: Sequence[Question], search: Search, ranking: str) -> dict[str, _Asked]:
+    """Ask questions; returns what was measured, by the question's id."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         asked = pool.map(lambda question: _ask(question, search, ranking), questions)
-        return dict(zip(questions, asked, strict=True))
+        return dict(zip((question.id for question in questions), asked, strict=True))
 
 
 def _ask(question: Question, search: Search, ranking: str) -> _Asked:

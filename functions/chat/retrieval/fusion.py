@@ -10,7 +10,7 @@ BEST = 100
 LIMIT = 10.0
 """Standardised scores count up to this: beyond it are outliers among scores that are all but equal."""
 
-EMPHASIS = 1.5
+EMPHASIS = 1.25
 """Exponent for standardised scores: what stands out in one ranking counts more than what is good in both."""
 
 

@@ -31,6 +31,9 @@ MIN_EVIDENCE = 1.35
 
 OVERLAP_WEIGHT = 2.0
 
+CERTAIN = 6.5
+"""Closeness that suffices without a common word, in deviations of unrelated texts."""
+
 MIN_OVERLAP = 0.3
 """Overlap of a relevant passage that has no vector, or is in a language that the model doesn't know."""
 
@@ -43,27 +46,39 @@ all-MiniLM-L6-v2, 2 at most for other languages; 4 to 7 with multilingual-e5-sma
 class Scale:
     """How to read a model's similarities in a language.
 
-    `passages` are vectors of neutral passages: float32, n × dim. `unit` is how much more similar related texts are.
+    `passages` are vectors of neutral passages: float32, n × dim. `unit` is how much more similar related texts are,
+    `deviation` the deviation of unrelated ones.
     """
 
     passages: "NDArray[np.float32]"
     unit: float
+    deviation: float
 
-    def background(self, query: "NDArray[np.float32]") -> float:
-        """Return the mean similarity of a query's vector to the neutral passages."""
-        return float((self.passages @ query).mean())
+    def background(self, query: "NDArray[np.float32]") -> "Background":
+        """Return the background of a query's vector: its mean similarity to the neutral passages, and the units."""
+        return Background(float((self.passages @ query).mean()), self.unit, self.deviation)
 
 
 @dataclass(frozen=True)
 class Background:
-    """What a query's similarity to an unrelated and a related passage of a language would be: `mean`, `mean + unit`."""
+    """How similar a query is to unrelated passages of a language: `mean`, with a `deviation`; related ones have one
+    `unit` more."""
 
     mean: float
     unit: float
+    deviation: float
 
     def closeness(self, similarity: float) -> float:
         """Return about 0 for an unrelated passage, and about 1 for one that answers the query."""
         return (similarity - self.mean) / self.unit
+
+    def is_relevant(self, similarity: float, overlap: float) -> bool:
+        """Return True if a passage may be about the query. Lenient: it rejects only passages on other subjects.
+
+        `overlap` is the share of the query's words in the passage.
+        """
+        is_certain = similarity - self.mean >= CERTAIN * self.deviation
+        return is_certain or self.closeness(similarity) + OVERLAP_WEIGHT * overlap >= MIN_EVIDENCE
 
 
 class Scales:
@@ -77,9 +92,7 @@ class Scales:
     def backgrounds(self, model: str, languages: Iterable[str], query: "NDArray[np.float32]") -> dict[str, Background]:
         """Return the background of a query's vector for each of these languages that the model knows."""
         scales = {language: self._scale(model, language) for language in languages}
-        return {
-            language: Background(scale.background(query), scale.unit) for language, scale in scales.items() if scale
-        }
+        return {language: scale.background(query) for language, scale in scales.items() if scale}
 
     def _scale(self, model: str, language: str) -> Scale | None:
         known = known_languages(model)
@@ -92,22 +105,12 @@ class Scales:
             return self._scales[model, language]
 
 
-def is_relevant(closeness: float | None, overlap: float) -> bool:
-    """Return True if a passage may be about a query. Lenient: it rejects only passages on other subjects.
-
-    `closeness` is None without a vector. `overlap` is the share of the query's words in the passage.
-    """
-    if closeness is None:
-        return overlap >= MIN_OVERLAP
-    return closeness + OVERLAP_WEIGHT * overlap >= MIN_EVIDENCE
-
-
 def _measure(embedder: Embedder, language: str) -> Scale | None:
     """Measure a model's scale in a language, None if it can't tell related texts from others."""
     import numpy as np
 
     if embedder.name == constant.NAME:
-        return Scale(np.zeros((1, embedder.dim), np.float32), 1.0)
+        return Scale(np.zeros((1, embedder.dim), np.float32), 1.0, 1.0)
     pairs = _neutral_texts()[language]
     passages = embedder.embed_documents([passage for _, passage in pairs])
     with ThreadPoolExecutor(len(pairs)) as pool:  # each is a request, if the model is hosted
@@ -127,7 +130,8 @@ def make_scale(questions: "NDArray[np.float32]", passages: "NDArray[np.float32]"
     unrelated = similarities[others].reshape(len(similarities), -1)
     background = unrelated.mean(axis=1, keepdims=True)
     unit = float((similarities.diagonal() - background[:, 0]).mean())
-    return Scale(passages, unit) if unit > MIN_SEPARATION * float((unrelated - background).std()) else None
+    deviation = float((unrelated - background).std())
+    return Scale(passages, unit, deviation) if unit > MIN_SEPARATION * deviation else None
 
 
 @cache

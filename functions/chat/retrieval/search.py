@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, rescore
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
-from functions.chat.retrieval.relevance import Background, Scales, is_relevant
+from functions.chat.retrieval.relevance import MIN_OVERLAP, Background, Scales
 from functions.chat.retrieval.reranking import RERANKED, Problem, Reranking
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
@@ -289,7 +289,6 @@ def _matches(
     for row, score, (_, overlap), background, similarity in zip(
         rows, fused, of_words, of_language, similarities, strict=True
     ):
-        closeness = background.closeness(similarity) if background and similarity is not None else None
         adjustment = recency(row.date, scope.values["half_life_days"], today)
         if row.is_pinned and score >= AVERAGE:
             adjustment += PINNED_POINTS
@@ -302,7 +301,9 @@ def _matches(
                 stands_out=score >= AVERAGE,
                 similarity=similarity,
                 overlap=overlap,
-                relevant=is_relevant(closeness, overlap),
+                relevant=background.is_relevant(similarity, overlap)
+                if background and similarity is not None
+                else overlap >= MIN_OVERLAP,
             )
         )
     return matches

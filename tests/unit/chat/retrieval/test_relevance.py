@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from functions.chat.retrieval import relevance
-from functions.chat.retrieval.relevance import Background, Scales, is_relevant, make_scale
+from functions.chat.retrieval.relevance import Background, Scales, make_scale
 from headwater.embedding.constant import ConstantEmbedder
 
 TEXTS = json.loads(Path(relevance.__file__).with_name("neutral_texts.json").read_text(encoding="utf-8"))
@@ -36,14 +36,14 @@ class Narrow(ConstantEmbedder):
 
 
 @pytest.mark.parametrize(
-    ("closeness", "overlap", "relevant"),
+    ("similarity", "overlap", "relevant"),
     [
-        *((1.0, 0.2, True), (1.0, 0.1, False), (0.2, 0.6, True), (0.2, 0.5, False), (1.4, 0.0, True)),
-        *((-1.0, 1.0, False), (None, 0.3, True), (None, 0.2, False)),
+        *((0.9, 0.2, True), (0.9, 0.1, False), (0.82, 0.6, True), (0.82, 0.5, False)),
+        *((0.93, 0.0, True), (0.92, 0.0, False), (0.7, 1.0, False)),
     ],
 )
-def test_passage_is_relevant_by_closeness_and_overlap(closeness: float | None, overlap: float, relevant: bool) -> None:
-    assert is_relevant(closeness, overlap) is relevant
+def test_passage_is_relevant_by_closeness_and_overlap(similarity: float, overlap: float, relevant: bool) -> None:
+    assert Background(0.8, 0.1, 0.019).is_relevant(similarity, overlap) is relevant
 
 
 def test_closeness_is_0_for_unrelated_and_1_for_related_texts_of_any_model() -> None:
@@ -71,8 +71,8 @@ def test_scale_reads_a_query_against_its_own_background() -> None:
     scale = make_scale(vectors, vectors)
     assert scale is not None
     assert scale.unit == pytest.approx(1.0)
-    assert scale.background(vectors.sum(axis=0)) == pytest.approx(1.0)
-    assert Background(0.75, 0.1).closeness(0.8) == pytest.approx(0.5)
+    assert scale.background(vectors.sum(axis=0)).mean == pytest.approx(1.0)
+    assert Background(0.75, 0.1, 0.02).closeness(0.8) == pytest.approx(0.5)
     assert make_scale(np.ones((4, 4), np.float32), vectors) is None
 
 

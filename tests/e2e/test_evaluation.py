@@ -1,0 +1,64 @@
+"""`scripts/eval` on a running stack: texts in seven languages, questions about them, and others."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from functions.chat.retrieval import relevance
+from scripts.evaluation.__main__ import main
+from scripts.evaluation.runs import read_run, summarise
+from tests.harness.stacks import RunningStack
+
+LANGUAGES = ("en", "de", "es", "ru", "zh", "ar", "th")
+
+OFF_TOPIC = [
+    "How many goals did the striker score last season?",
+    "Which import rule does the parser of packages check?",
+    "Wann fährt der letzte Zug nach Leipzig?",
+    "¿Qué ingredientes lleva un gazpacho andaluz?",
+    "Кто победил на выборах мэра в прошлом году?",
+    "明天北京会下雨吗",
+    "من فاز بكأس العالم لكرة القدم؟",
+    "รถไฟไปเชียงใหม่ออกกี่โมง",
+]
+
+FLOORS = {"words nDCG@10": 0.53, "vectors nDCG@10": 0.22, "hybrid nDCG@10": 0.62, "hybrid recall@10": 0.67}
+"""A question less than what was measured with this test. Many pairs share no word, and the model knows only English."""
+
+
+def write_set(folder: Path) -> None:
+    """Write the neutral texts of relevance in the three-file format."""
+    texts = json.loads(Path(relevance.__file__).with_name("neutral_texts.json").read_text(encoding="utf-8"))
+    corpus, queries, grades = [], [], ["query-id\tcorpus-id\tscore"]
+    for language in LANGUAGES:
+        for n, (question, passage) in enumerate(texts[language]):
+            name = f"{language}{n}"
+            corpus.append({"id": name, "title": "", "text": passage})
+            queries.append({"id": name, "text": question})
+            grades.append(f"{name}\t{name}\t1")
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "qrels.tsv").write_text("\n".join(grades))
+    off_topic = [json.dumps({"id": str(n), "text": text}) for n, text in enumerate(OFF_TOPIC)]
+    (folder / "off-topic.jsonl").write_text("\n".join(off_topic))
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes a repository with it")
+@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
+def test_evaluation_measures_a_set_and_removes_its_texts(stack: RunningStack, tmp_path: Path) -> None:
+    write_set(tmp_path)
+    run, token = tmp_path / "run.json", stack.data / "token"
+    arguments = ["--url", stack.url, "--token-file", str(token), "--set", str(tmp_path), "--output", str(run)]
+    assert main([*arguments, "--off-topic", str(tmp_path / "off-topic.jsonl")]) == 0
+    measured = read_run(run)
+    means = summarise(measured)
+    assert {name: means[name] for name, floor in FLOORS.items() if means[name] < floor} == {}, means
+    declined = [name for name, declined in measured.declined.items() if declined and name.startswith("en")]
+    assert len(declined) <= 2, declined  # of 8; these share no word with the passage
+    assert means["answered"] <= 1 / len(OFF_TOPIC)
+    assert main(["--compare", str(run), str(run)]) == 0
+    wrong = tmp_path / "wrong"
+    wrong.write_text("wrong token")
+    assert main([*arguments[:3], str(wrong), *arguments[4:]]) == 2
