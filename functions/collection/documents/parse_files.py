@@ -1,5 +1,6 @@
 """Parse and chunk files. Runs in the processes of `parser_pool`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,13 +32,21 @@ class FileParser:
         limit_memory(memory_bytes)
 
     def parse(self, files: tuple[SourceFile, ...]) -> Iterator[list[ParsedFile | str]]:
-        """Parse and chunk files. Yields one list, with the reason in place of a file that cannot be parsed."""
+        """Parse and chunk files. Yields one list, with the reason in place of a file that cannot be parsed.
+
+        A text whose language can't be detected has its source's, or that of most other files.
+        """
         results = [self._parse(file) for file in files]
         documents = [result for result in results if isinstance(result, ParsedDocument)]
         chunks = iter(chunk(documents, self._tokenizer))
+        detected = [None if isinstance(result, str) else detect_language(result.text) for result in results]
+        most = Counter(filter(None, detected)).most_common(1)
+        others = most[0][0] if most else DEFAULT_LANGUAGE
         yield [
-            result if isinstance(result, str) else _parsed_file(file.key, result, next(chunks))
-            for file, result in zip(files, results, strict=True)
+            result
+            if isinstance(result, str)
+            else _parsed_file(file.key, result, next(chunks), language or file.language or others)
+            for file, result, language in zip(files, results, detected, strict=True)
         ]
 
     def _parse(self, file: SourceFile) -> ParsedDocument | str:
@@ -51,13 +60,12 @@ class FileParser:
         return complete(file.key, parsed, file.title)
 
 
-def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk]) -> ParsedFile:
+def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk], language: str) -> ParsedFile:
     warnings = document.warnings
     kept = count_chunks_within_limits(_size_bytes(document, chunk) for chunk in chunks)
     if kept < len(chunks):
         line = document.text.count("\n", 0, chunks[kept].start) + 1
         warnings = limit_warnings([too_many_chunks(kept, len(chunks), line), *warnings])
-    language = detect_language(document.text) or DEFAULT_LANGUAGE
     return ParsedFile(
         title=document.title,
         text=document.text,

@@ -9,13 +9,17 @@ from headwater.parsers import Link
 
 
 class SourceFile(msgspec.Struct, frozen=True, array_like=True):
-    """A file to parse. `parser` names a built-in parser, "" if an extension parses; `title` replaces the file's own."""
+    """A file to parse. `parser` names a built-in parser, "" if an extension parses; `title` replaces the file's own.
+
+    `language` is most of the source's documents', None if it has none.
+    """
 
     key: str
     content: bytes
     media_type: str
     parser: str = ""
     title: str | None = None
+    language: str | None = None
 
 
 class ParseFailure(msgspec.Struct, frozen=True):

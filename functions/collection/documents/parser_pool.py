@@ -103,15 +103,22 @@ class ParserPool:
         self._starter.submit(process.start)
 
     def parse(
-        self, workspace_id: uuid.UUID, files: Iterable[Fetched], model: str, *, wait_s: float | None = None
+        self,
+        workspace_id: uuid.UUID,
+        files: Iterable[Fetched],
+        model: str,
+        *,
+        language: str | None = None,
+        wait_s: float | None = None,
     ) -> Iterator[tuple[Fetched, ParsedFile | ParseFailure]]:
         """Parse files and chunk them for an embedding model. Yields each with its result, or the reason for none.
 
+        `language` is that of files whose language can't be detected; None stands for that of most of the files.
         Raises TooManyRequests if no process is free within `wait_s` (None: wait as long as it takes).
         """
         batch: list[_Chosen] = []
         for file in files:
-            chosen = _choose(file)
+            chosen = _choose(file, language)
             if isinstance(chosen, ParseFailure):
                 yield file, chosen
                 continue
@@ -243,7 +250,7 @@ def _shared_pool(limits: ParseLimits) -> ParserPool:
     return pool
 
 
-def _choose(file: Fetched) -> _Chosen | ParseFailure:
+def _choose(file: Fetched, language: str | None) -> _Chosen | ParseFailure:
     """Choose a file's parser. Returns the reason if there is none."""
     choice = choose(file.key, file.media_type)
     if file.content is None:
@@ -251,7 +258,7 @@ def _choose(file: Fetched) -> _Chosen | ParseFailure:
     if choice.parser is None:
         return ParseFailure(choice.problem or "no parser reads this file", may_pass=False)
     extension, name = (choice.parser, "") if isinstance(choice.parser, Extension) else (None, choice.parser.name)
-    source = SourceFile(file.key, file.content, file.media_type, name, file.title)
+    source = SourceFile(file.key, file.content, file.media_type, name, file.title, language)
     return _Chosen(file, source, extension, choice.ignored)
 
 

@@ -150,8 +150,8 @@ class DocumentRoutes:
         """
         workspace_id, source_id, new = call.workspace_id, call.path["id"], call.body
         with self.database.transaction(workspace_id) as tx:
-            model = upload.check_addable(tx, workspace_id, source_id, new.key)
-        parse = partial(self.parsers.parse, workspace_id, model=model, wait_s=_WAIT_S)
+            model, language = upload.check_addable(tx, workspace_id, source_id, new.key)
+        parse = partial(self.parsers.parse, workspace_id, model=model, language=language, wait_s=_WAIT_S)
         rows = upload.read(new, parse, self.settings.max_file_bytes)
         with self.tickets.opening_run(call.workspace_id) as tx:
             return upload.add_document(tx, workspace_id, source_id, rows)

@@ -51,6 +51,15 @@ def read_active_model(tx: Connection) -> str:
     return model
 
 
+def read_source_language(tx: Connection, source_id: uuid.UUID) -> str | None:
+    """Return the language of most of a source's documents, of a sample of long ones; None if it has none.
+
+    Documents that are too short to detect their language inherit it.
+    """
+    language: str | None = tx.execute(_SELECT_LANGUAGE, {"source_id": source_id}).scalar_one_or_none()
+    return language
+
+
 def document_rows(
     parsed: Iterable[tuple[Fetched, ParsedFile | ParseFailure]], fingerprints: Mapping[str, str]
 ) -> DocumentRows:
@@ -123,6 +132,15 @@ SET_ERROR = f"""error = excluded.error, failed_at = case when excluded.error is 
         coalesce({_FAILED_AT}, now()) end,
       retry_at = excluded.retry_at + least(now() - coalesce({_FAILED_AT}, now()), interval '1 day')"""
 """Part of an upsert of documents: sets or clears the error."""
+
+# `octet_length` reads no compressed text. In texts of this size, the language has been detected.
+_SELECT_LANGUAGE = sa.text("""
+    select language from (
+      select language from documents
+      where source_id = :source_id and deleted_at is null and language is not null and octet_length(text) >= 200
+      limit 1000) d
+    group by language order by count(*) desc, language limit 1
+""")
 
 _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 'active'")
 

@@ -17,7 +17,13 @@ from functions.collection.connectors.media_types import media_type
 from functions.collection.documents.documents import read_document_ref
 from functions.collection.documents.fingerprints import stored_fingerprint
 from functions.collection.documents.parsed_file import ParsedFile, ParseFailure
-from functions.collection.documents.store import DocumentRows, document_rows, read_active_model, store
+from functions.collection.documents.store import (
+    DocumentRows,
+    document_rows,
+    read_active_model,
+    read_source_language,
+    store,
+)
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import mark_for_embedding, open_manual_run, record_chunks
 from functions.collection.sources.sources import check_source
@@ -53,15 +59,15 @@ class AddedDocument(msgspec.Struct, frozen=True):
     document_id: uuid.UUID
 
 
-def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, key: str) -> str:
-    """Return the embedding model to chunk for.
+def check_addable(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, key: str) -> tuple[str, str | None]:
+    """Return the embedding model to chunk for, and the language of the source's documents.
 
     Raises UnprocessableContent for an invalid key, NotFound, or Conflict if the source itself has the key.
     """
     check_key(key)
     check_source(tx, workspace_id, source_id)
     _check_key_is_free(tx, source_id, key)
-    return read_active_model(tx)
+    return read_active_model(tx), read_source_language(tx, source_id)
 
 
 def read(new: NewDocument, parse: Parse, max_bytes: int) -> DocumentRows:

@@ -17,7 +17,14 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.documents.fingerprints import source_fingerprint, with_current_versions
 from functions.collection.documents.parser_pool import parser_pool
-from functions.collection.documents.store import DocumentRows, document_rows, item_update, read_active_model, store
+from functions.collection.documents.store import (
+    DocumentRows,
+    document_rows,
+    item_update,
+    read_active_model,
+    read_source_language,
+    store,
+)
 from functions.collection.pipeline import index_words
 from functions.collection.pipeline.difference import give_new_keys
 from functions.collection.pipeline.moves import COMPARED_CHARS, is_alike
@@ -44,7 +51,8 @@ class Batch:
     """What a `fetch` step reads: the source, pinned to the run's snapshot, and what to fetch of it.
 
     `fingerprints` are the ones to store, by key. `movers` are stored documents that may have moved, by new key: rows
-    with `id`, `from_key`, and `text`, the compared part of their text.
+    with `id`, `from_key`, and `text`, the compared part of their text. `language` is that of most documents of the
+    source, None if there are none.
     """
 
     workspace_id: uuid.UUID
@@ -53,6 +61,7 @@ class Batch:
     entries: Sequence[Entry]
     fingerprints: Mapping[str, str]
     movers: Mapping[str, Any]
+    language: str | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,8 @@ class Fetch:
         fingerprints = {item.key: with_current_versions(item.fingerprint) for item in items}
         movers = {row.key: row for row in tx.execute(_SELECT_MOVERS, {**_step_items(step), "chars": COMPARED_CHARS})}
         credentials = read_credentials(tx, step.run_id, self.settings)
-        return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints, movers)
+        language = read_source_language(tx, credentials.source_id)
+        return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints, movers, language)
 
     def compute(self, gathered: Batch) -> FetchedBatch:
         """Fetch, parse and chunk the batch, and decide which documents have moved."""
@@ -88,7 +98,7 @@ class Fetch:
         files: Iterable[Fetched] = self.opener.open(source).fetch(source.snapshot or "", gathered.entries)
         if len(gathered.entries) > 1:
             files = limit_time(_limit_size(self.settings.fetch_batch_bytes, files))
-        parsed = self.parsers.parse(gathered.workspace_id, files, gathered.model)
+        parsed = self.parsers.parse(gathered.workspace_id, files, gathered.model, language=gathered.language)
         rows = document_rows(parsed, gathered.fingerprints)
         fetched_keys = {row["k"] for row in rows.documents}
         missing = [entry.key for entry in gathered.entries if entry.key not in fetched_keys]

@@ -97,6 +97,22 @@ def test_documents_are_found_by_their_folders_and_file_names(pipeline: Pipeline,
         assert [hit.overlap for hit in search(WORKSPACE, query, 1)] == [1.0], query
 
 
+def test_short_documents_have_the_language_of_their_source(pipeline: Pipeline, repository: Repository) -> None:
+    long = "Die Pumpe wird jede Woche von Hand geschmiert und vor dem nächsten Einsatz geprüft. " * 4
+    repository.write(
+        {"a.md": "Pumpen ölen.\n", "b.md": long, "c.md": long + "Ja.", "d.md": "Is this pump oiled? " * 12}
+    )
+    source = pipeline.add_source(repository.url)
+    pipeline.collect(source)
+    repository.write({"a.md": None, "e.md": "Pumpen warten.\n"})
+    pipeline.collect(source)
+    languages = pipeline.rows("select key, language from documents order by key")
+    assert languages == [("a.md", "de"), ("b.md", "de"), ("c.md", "de"), ("d.md", "en"), ("e.md", "de")]
+    words = """select 1 from chunks c join documents d on d.id = c.document_id
+        where key = 'e.md' and words <#> cast(:word as sparsevec) < 0"""
+    assert pipeline.rows(words, word=sparse_vector(count_words("Pumpe", "de"))) == [(1,)]
+
+
 def test_links_between_documents_are_resolved(pipeline: Pipeline, repository: Repository) -> None:
     repository.write(SMALL)
     pipeline.collect(pipeline.add_source(repository.url))
