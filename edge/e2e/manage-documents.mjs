@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Manage documents and runs in a real browser: reject and accept removals, restore a document, do a dry run, inspect and
-// retry failures, upload a document, change it after it was cited, pause a source, cancel a run. First, a reader views the
+// Manage documents and runs in a real browser: reject and accept removals, restore a document, pin and hide one, do a dry
+// run, inspect and retry failures, upload a document, change it after it was cited, pause a source, cancel a run. First, a reader views the
 // same pages.
 //
 //   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN
@@ -53,6 +53,22 @@ async function rejectRemovals(page) {
   await card.getByRole("button", { name: "Keep them" }).click();
   await card.getByText("25 of 30 documents").waitFor({ state: "detached" });
   await card.getByText("30 documents", { exact: true }).waitFor();
+}
+
+/** Pin a document on its page, undo that, hide it, and undo that in the list of hidden ones. @param {Page} page */
+async function pinAndHide(page) {
+  const rows = await openDocuments(page, "kept", "current");
+  await rows.first().getByRole("link").click();
+  await page.getByRole("button", { name: /^Pin / }).click();
+  await page.getByText("This document is pinned").waitFor();
+  await expectFocusKept(page, "pinning a document");
+  await page.getByRole("button", { name: /^Unpin / }).click();
+  await page.getByRole("button", { name: /^Hide / }).click();
+  await page.getByText("This document is hidden").waitFor();
+  const hidden = await openDocuments(page, "kept", "hidden");
+  await hidden.getByText("hidden from search").waitFor();
+  await hidden.getByRole("button", { name: /^Unhide / }).click();
+  await page.getByText("No documents are hidden.").waitFor();
 }
 
 /** Accept removals on the page of the run that withheld them, then restore one document. @param {Page} page */
@@ -171,6 +187,8 @@ await inBrowser(folder, async (openPage, errors) => {
   console.log("ok rejected removals");
   await acceptAndRestore(page);
   console.log("ok accepted removals and restored a document");
+  await pinAndHide(page);
+  console.log("ok pinned and hid a document");
   await dryRun(page);
   console.log("ok dry run");
   const failed = await retry(page);

@@ -20,6 +20,8 @@ const DOCUMENT = {
   deleted_at: null,
   error: null,
   warnings: [],
+  held: null,
+  placement: null,
   links: [],
 };
 
