@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Manage documents and runs in a real browser: reject and accept removals, restore a document, pin and hide one, do a dry
-// run, inspect and retry failures, upload a document, change it after it was cited, pause a source, cancel a run. First, a reader views the
-// same pages.
+// run, inspect and retry failures, upload a document, change it after it was cited, pause a source, cancel a run. First, a
+// reader views the same pages.
 //
 //   node e2e/manage-documents.mjs BASE_URL CLOUD_URL SCREENSHOTS_FOLDER OWNER READER CLOUD_TOKEN
 //
