@@ -15,6 +15,7 @@ import "./chat/chat.css";
 import "./document/document.css";
 import "./runs/runs.css";
 import "./sources/sources.css";
+import "./uploads/uploads.css";
 import "./sign-in/sign-in.css";
 
 takeLinkedToken();

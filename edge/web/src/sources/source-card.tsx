@@ -16,6 +16,8 @@ import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 import { describeSource } from "./describe-source";
 import { followLatest, isCollect, latestRun, type Following } from "./latest-run";
+import { FileList } from "../uploads/file-list";
+import { UploadFiles } from "../uploads/upload-files";
 import { ScheduleLine } from "./schedule-line";
 import { SourceActions } from "./source-actions";
 
@@ -85,7 +87,8 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         )}
         <Link href={documentsPath(source.id, "current")}>Documents</Link>
       </p>
-      {!lastCollect && !isRunning && (
+      {source.kind === "uploads" && <Uploads source={source} mayEdit={mayEdit} onChange={onChange} />}
+      {!lastCollect && !isRunning && source.kind !== "uploads" && (
         <p className="muted">
           Not collected yet.{mayEdit && " Collect this source to ask questions about its documents."}
         </p>
@@ -101,6 +104,25 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
         />
       )}
     </article>
+  );
+}
+
+/** The files of a source of the kind `uploads`. */
+function Uploads({ source, mayEdit, onChange }: Pick<Props, "source" | "onChange"> & { mayEdit: boolean }): ReactNode {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <>
+      {mayEdit && <UploadFiles sourceId={source.id} sourceName={source.name} onUploaded={onChange} />}
+      <details
+        className="more"
+        onToggle={(event) => {
+          setIsOpen(event.currentTarget.open);
+        }}
+      >
+        <summary>Files</summary>
+        {isOpen && <FileList key={source.last_run?.id} source={source} mayEdit={mayEdit} onChange={onChange} />}
+      </details>
+    </>
   );
 }
 
