@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness.browser import browse, needs_browser
 from tests.harness.corpus import FILES, QUESTIONS
+from tests.harness.paths import ROOT
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import RunningStack
 
@@ -22,3 +23,12 @@ def test_user_collects_a_repository_and_opens_a_citation(stack: RunningStack, tm
     repository.write(FILES)
     question = QUESTIONS[0].question
     browse("collect-and-ask", tmp_path, stack.url, repository.url, question, screenshots=4, token=stack.token)
+
+
+@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
+def test_user_uploads_files_and_asks_about_one(stack: RunningStack, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "pump.md").write_text("# Pump\n\nTorque: tighten the screws of the pump with 12 newton metres.\n")
+    shutil.copy(ROOT / "tests" / "data" / "documents" / "handbook.chromium.pdf", files / "manual.pdf")
+    browse("upload-files", tmp_path, stack.url, str(files), screenshots=14, token=stack.token)

@@ -11,9 +11,10 @@ const RETRY = "Try again in a few seconds. If this continues, contact your admin
 /** Media types of the functions' responses. Error pages of Cloud Run, Cloudflare or the function's server have others. */
 const TYPES = /^(?:application\/json|application\/problem\+json|text\/event-stream)(?:;|$)/;
 
-/** Whether a response is a function's. Functions don't redirect. */
+/** Whether a response is a function's. Functions don't redirect, and name the files that they return. */
 export function isFunctionResponse({ status, headers }: Response): boolean {
   if (status === 204 || status === 304) return true;
+  if (status === 200 && headers.has("Content-Disposition")) return true;
   return !(status >= 300 && status < 400) && TYPES.test(headers.get("Content-Type") ?? "");
 }
 

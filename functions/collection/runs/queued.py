@@ -15,12 +15,14 @@ from functions.collection.runs.start import start_run
 def start_or_queue_run(
     tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, trigger: Trigger
 ) -> tuple[uuid.UUID, bool]:
-    """Open a `collect` run of a source, or queue one behind the open run, whatever its kind.
+    """Open a `collect` run of a source, or queue one behind the open run, unless that has not listed the source yet.
 
     Returns the id of the new or open run, and whether it is new. Raises NotFound, or Conflict if the source is paused.
     """
     run_id, is_new = start_run(tx, workspace_id, source_id, trigger)
-    if not is_new:  # `start_run` has locked the open run, so it ends after this transaction
+    # `start_run` has locked the open run, so it ends after this transaction. The lock of a step that is ready keeps it
+    # from being claimed before.
+    if not is_new and tx.execute(_LOCK_LIST_STEP, {"run_id": run_id}).one_or_none() is None:
         tx.execute(_QUEUE, {"source_id": source_id, "trigger": trigger})
     return run_id, is_new
 
@@ -31,6 +33,13 @@ def start_queued_run(tx: Connection, source_id: uuid.UUID) -> None:
     if queued is not None and not queued.is_paused:
         start_run(tx, queued.workspace_id, source_id, queued.trigger)
 
+
+# A dry run collects nothing.
+_LOCK_LIST_STEP = sa.text("""
+    select 1 from steps s join runs r on r.id = s.run_id
+    where s.run_id = :run_id and s.kind = 'list' and s.state = 'ready' and r.kind = 'collect'
+    for no key update of s skip locked
+""")
 
 _QUEUE = sa.text("update sources set queued_trigger = :trigger where id = :source_id")
 

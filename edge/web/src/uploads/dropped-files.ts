@@ -14,7 +14,9 @@ export function chosenFiles(files: Iterable<File>): ChosenFile[] {
 /** Read dropped files and, with all that is in them, dropped folders. Call it before the event handler returns. */
 export async function droppedFiles(items: DataTransferItemList): Promise<ChosenFile[]> {
   // The list is emptied once the event has been handled.
-  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const entries = [...items]
+    .map((item) => item.webkitGetAsEntry() ?? item.getAsFile())
+    .filter((entry) => entry !== null);
   return (await Promise.all(entries.map(readEntry))).flat().filter(isVisible);
 }
 
@@ -23,7 +25,8 @@ function isVisible({ path }: ChosenFile): boolean {
   return !path.split("/").some((part) => part.startsWith("."));
 }
 
-async function readEntry(entry: FileSystemEntry): Promise<ChosenFile[]> {
+async function readEntry(entry: FileSystemEntry | File): Promise<ChosenFile[]> {
+  if (entry instanceof File) return [{ path: entry.name, file: entry }];
   if (entry instanceof FileSystemFileEntry) {
     const file = await new Promise<File>((resolve, reject) => {
       entry.file(resolve, reject);

@@ -66,6 +66,13 @@ def runs(pipeline: Pipeline) -> list[Any]:
     return pipeline.rows("select trigger, state from runs order by created_at")
 
 
+def test_pushes_before_the_listing_are_in_the_same_run(pipeline: Pipeline, sender: Sender) -> None:
+    sender.send()
+    sender.send()
+    pipeline.drain()
+    assert runs(pipeline) == [("webhook", "succeeded")]
+
+
 def test_push_is_collected(pipeline: Pipeline, sender: Sender) -> None:
     answer = sender.send()
     assert answer["result"] == "started"
@@ -88,16 +95,17 @@ def test_hundred_pushes_during_a_run_are_one_more_run(
     assert pipeline.rows("select text from documents") == [("# Pump\n\nOther.\n",)]
 
 
-@pytest.mark.parametrize("how", ["cancelled", "failed", "dry run"])
+@pytest.mark.parametrize("how", ["cancelled", "partial", "dry run"])
 def test_queued_run_follows_however_the_open_run_ends(
     pipeline: Pipeline, client: CollectionClient, repository: Repository, sender: Sender, how: str
 ) -> None:
     path = f"/api/sources/{sender.source.id}/collect"
     run_id = client.post(f"{path}?dry_run={str(how == 'dry run').lower()}")["run_id"]
+    pipeline.step("collection")
     assert sender.send()["result"] == "queued"
     if how == "cancelled":
         client.post(f"/api/runs/{run_id}/cancel", status=200)
-    elif how == "failed":
+    elif how == "partial":
         shutil.rmtree(repository.folder)
     pipeline.drain()
     assert [trigger for trigger, _ in runs(pipeline)] == ["api", "webhook"]
