@@ -1082,7 +1082,7 @@ export interface components {
          * DeliveryResult
          * @description What a delivery did.
          *
-         *     It `started` the run `run_id`, or `queued` one more run behind the open run `run_id`. Or it did nothing: it is a `duplicate` of an earlier delivery, a `ping`, `unrelated` such as a push to another branch, or the source is `paused`.
+         *     It `started` the run `run_id`. Or the open run `run_id` collects the change, or one more run that follows it (`queued`). Or it did nothing: it is a `duplicate` of an earlier delivery, a `ping`, `unrelated` such as a push to another branch, or the source is `paused`.
          */
         DeliveryResult: {
             /** @enum {string} */
