@@ -17,6 +17,10 @@ MIN_CHUNKS = 1_000
 """For overlaps, idf is that of a workspace of at least this size: in a small one, every word is frequent."""
 
 
+_CLOSE = 8
+"""Ids lie close if one number of this many is among them."""
+
+
 @dataclass(frozen=True)
 class QueryWord:
     """A word of a query: its ids, one for each language in which its stem differs, and its weight.
@@ -52,9 +56,10 @@ class Occurrences:
         """Join occurrences of different words or chunks."""
         return cls(*map(np.concatenate, zip(*(part._columns() for part in parts), strict=True)))
 
-    def of(self, chunks: NDArray[np.int64]) -> "Occurrences":
-        """Return the occurrences in these chunks."""
+    def of(self, chunks: NDArray[np.int64], without: Sequence[int] = ()) -> "Occurrences":
+        """Return the occurrences in these chunks, without some words."""
         chosen = np.isin(self.chunks, chunks)
+        chosen &= ~np.isin(self.words, np.array(without, np.int64))
         return Occurrences(*(column[chosen] for column in self._columns()))
 
     def _columns(self) -> tuple[NDArray[np.int64], ...]:
@@ -105,10 +110,22 @@ def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[Quer
     information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS))
     of_word = dict(zip(words.tolist(), information.tolist(), strict=True))
     total = sum(item.share * min(of_word[number] for number in item.ids) for item in query)
-    chunks, place = np.unique(occurrences.chunks, return_inverse=True)
+    chunks, place = _distinct(occurrences.chunks)
     scores = np.bincount(place, (weight * _idf(frequency, statistics.chunks))[word] * saturated, len(chunks))
     overlaps = np.bincount(place, information[word], len(chunks)) / (total or 1.0)
     return WordScores(chunks, scores.astype(np.float64), np.minimum(overlaps, 1.0))
+
+
+def _distinct(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct ids in order, and the place of each id among them; without sorting if they lie close."""
+    first, last = (int(ids.min()), int(ids.max())) if len(ids) else (0, -1)
+    if (span := last - first + 1) > _CLOSE * len(ids):
+        distinct, place = np.unique(ids, return_inverse=True)
+        return distinct, place
+    present = np.zeros(span, bool)
+    present[ids - first] = True
+    places = np.cumsum(present) - 1
+    return np.flatnonzero(present) + first, places[ids - first]
 
 
 def word_weights(query: Sequence[QueryWord]) -> dict[int, float]:

@@ -1,8 +1,9 @@
 """Find the chunks of a workspace that contain words of a query, and score them with BM25.
 
 Indexed documents are looked up in postings, all others are scanned; both give the same occurrences, so scores don't
-depend on where a chunk is stored. The postings of frequent words are not read if they would be too many: such words
-then only count for the best chunks by the other words.
+depend on where a chunk is stored. Of frequent words, only the best postings are read, those of chunks that contain the
+word often for their length; the best chunks by all that was read are then scored with all of their words. Lin, Trotman
+2015, "Anytime Ranking for Impact-Ordered Indexes".
 """
 
 import uuid
@@ -10,7 +11,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,11 @@ from headwater.words.analysis import is_pair, query_words, sparse_vector
 MAX_WORDS = 64
 """Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
 
-MAX_POSTINGS = 400_000
-"""Postings that are read for a query, at most; those of its rarest word are always read."""
+MAX_POSTINGS = 200_000
+"""Postings that are read for a query, at most."""
 
 RESCORED = 1_000
-"""Best chunks that are scored with the frequent words whose postings are not read."""
+"""Best chunks that are scored with all of their words, if some postings were not read."""
 
 SCANNED = 10_000
 """Chunks that are scanned for those words instead, at most, if a filter leaves no more."""
@@ -83,9 +83,11 @@ def read_scores(
     scan = tx.execute(_scan(len(words)), {**values, **_vectors(words)}).one()
     segments = tx.execute(_SEGMENTS, values).one()
     indexed = {row.word: row.chunks for row in tx.execute(_FREQUENCIES, values)} if segments.chunks else {}
-    read = _affordable(indexed, max_postings)
+    limits = _limits(indexed, max_postings)
     scanned = _scanned(words, scan.found)
-    posted = map(_posted, tx.execute(_POSTINGS, {**values, "words": to_array(read)})) if read else ()
+    posted = (
+        [_posted(row) for row in tx.execute(_POSTINGS, _posting_values(values, indexed, limits))] if indexed else ()
+    )
     occurrences = Occurrences.join([scanned, *posted])
     frequencies = Counter(indexed)
     frequencies.update(scanned.words.tolist())
@@ -95,21 +97,34 @@ def read_scores(
     if among is not None:
         occurrences = occurrences.of(among)
     scores = score(occurrences, statistics, query)
-    unread = sorted(indexed.keys() - read)
-    if not unread:
+    cut = sorted(word for word, limit in limits.items() if limit < indexed[word])
+    if not cut:
         return scores
     best = scores.best(RESCORED) if among is None or len(among) > SCANNED else among
-    found = tx.execute(
-        _counts(len(unread)), {**values, **_vectors(unread), "chunks": to_array(best.tolist())}
-    ).scalar_one()
-    return score(Occurrences.join([occurrences.of(best), _scanned(unread, found)]), statistics, query)
+    found = tx.execute(_counts(len(cut)), {**values, **_vectors(cut), "chunks": to_array(best.tolist())}).scalar_one()
+    return score(Occurrences.join([occurrences.of(best, without=cut), _scanned(cut, found)]), statistics, query)
 
 
-def _affordable(frequencies: Mapping[int, int], max_postings: int) -> list[int]:
-    """Return the rarest words that have at most `max_postings` together, and always the rarest."""
-    rarest = sorted(frequencies, key=lambda word: frequencies[word])
-    totals = accumulate(frequencies[word] for word in rarest)
-    return [word for n, (word, total) in enumerate(zip(rarest, totals, strict=True)) if total <= max_postings or not n]
+def _limits(frequencies: Mapping[int, int], max_postings: int) -> dict[int, int]:
+    """Return how many postings to read of each word: all of rare ones; the others share what is left.
+
+    `_limits({1: 10, 2: 500, 3: 900}, 110) == {1: 10, 2: 50, 3: 50}`
+    """
+    limits: dict[int, int] = {}
+    left = max_postings
+    rarest_first = sorted(frequencies, key=lambda word: frequencies[word])
+    for n, word in enumerate(rarest_first):
+        limits[word] = min(frequencies[word], left // (len(rarest_first) - n))
+        left -= limits[word]
+    return limits
+
+
+def _posting_values(
+    values: Mapping[str, Any], frequencies: Mapping[int, int], limits: Mapping[int, int]
+) -> dict[str, Any]:
+    """Return the parameters of `_POSTINGS`. A word's limit is divided among segments by how many postings they have."""
+    shares = to_array(limits[word] / frequencies[word] for word in limits)
+    return {**values, "words": to_array(limits), "shares": shares}
 
 
 def _scanned(words: Sequence[int], found: bytes | None) -> Occurrences:
@@ -175,10 +190,18 @@ _SEGMENTS = sa.text("""
     from word_segments where workspace_id = :workspace_id
 """)
 
-_OF_WORDS = """word_segments s join word_postings p on p.segment_id = s.id
+_FREQUENCIES = sa.text("""
+    select p.word, cast(sum(p.chunks) as bigint) as chunks
+    from word_segments s join word_postings p on p.segment_id = s.id
     where s.workspace_id = :workspace_id and p.workspace_id = :workspace_id
-      and p.word = any(cast(:words as integer[]))"""
+      and p.word = any(cast(:words as integer[]))
+    group by p.word
+""")
 
-_FREQUENCIES = sa.text(f"select p.word, cast(sum(p.chunks) as bigint) as chunks from {_OF_WORDS} group by p.word")
-
-_POSTINGS = sa.text(f"select p.word, s.first_chunk_id, p.postings from {_OF_WORDS}")
+# A posting has 8 bytes.
+_POSTINGS = sa.text("""
+    select p.word, s.first_chunk_id, substr(p.postings, 1, 8 * cast(ceil(p.chunks * w.share) as integer)) as postings
+    from unnest(cast(:words as integer[]), cast(:shares as float[])) as w (word, share)
+    cross join word_segments s join word_postings p on p.segment_id = s.id and p.word = w.word
+    where s.workspace_id = :workspace_id and p.workspace_id = :workspace_id
+""")

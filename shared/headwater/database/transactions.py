@@ -23,7 +23,7 @@ from headwater.redaction import quote
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0017"
+REVISION = "0018"
 """The newest migration; `check_ready` requires it."""
 
 ALL_WORKSPACES: Literal["*"] = "*"
@@ -276,7 +276,7 @@ def json_rows(rows: Sequence[Any]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def to_array(numbers: Iterable[int]) -> str:
+def to_array(numbers: Iterable[float]) -> str:
     """Encode numbers as one parameter, to be cast to an array."""
     return f"{{{','.join(map(str, numbers))}}}"
 

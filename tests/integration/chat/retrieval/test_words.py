@@ -14,6 +14,7 @@ from functions.chat.retrieval.words import MAX_POSTINGS, read_scores, weigh_word
 from functions.collection.pipeline import index_words
 from functions.collection.pipeline.index_words import IndexWords
 from headwater.queue.ledger import Step
+from scripts.local.postgres import Cluster
 from tests.harness.chat_app import ChatApp, running_chat_app
 from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE
@@ -119,6 +120,52 @@ def test_outdated_segments_are_indexed_again_and_dropped(chat: ChatApp) -> None:
     assert chat.rows("select (select count(*) from word_segments where chunks > 0), count(*) from word_postings") == [
         (0, 0)
     ]
+
+
+def test_chunk_ids_far_apart_are_indexed_in_different_segments(
+    chat: ChatApp, database: FreshDatabase, postgres: Cluster
+) -> None:
+    add_documents(chat, 5)
+    advance = f"alter table headwater.chunks alter column id restart with {2**31 + 10}"
+    postgres.execute(advance, database=database.name)
+    add_documents(chat, 5, start=5)
+    expected = scores(chat, "word0 word3")
+    assert len(expected) > 20
+    assert max(expected) - min(expected) > 2**31
+    index(chat)
+    index(chat)
+    assert chat.rows("select chunks from word_segments order by id") == [(15,), (15,)]
+    assert scores(chat, "word0 word3") == pytest.approx(expected)
+
+
+def test_postings_stay_in_proportion_to_documents_that_are_replaced_and_removed(chat: ChatApp) -> None:
+    postings = "select coalesce(sum(chunks), 0) from word_segments"
+    written = 0
+    for turn in range(12):
+        chat.rows("delete from documents where key like '%0.md' or key like '%5.md'")
+        chat.rows("update documents set deleted_at = now() where key like '%1.md'")
+        add_documents(chat, 20, start=20 * turn)
+        needed = True
+        while needed:
+            before = chat.rows("select coalesce(max(id), 0) from word_segments")[0][0]
+            index(chat)
+            [(new,)] = chat.rows("select coalesce(sum(chunks), 0) from word_segments where id > :id", id=before)
+            written += new
+            with chat.database.transaction(WORKSPACE) as tx:
+                needed = new > 0 and index_words.is_needed(tx, WORKSPACE)
+        [(stored,)] = chat.rows(postings)
+        [(live,)] = chat.rows("select 3 * count(*) from documents where deleted_at is null")
+        assert stored <= 2 * live + 60
+    assert written < 4 * 12 * 60
+    chat.rows("update documents set deleted_at = now()")
+    with chat.database.transaction(WORKSPACE) as tx:
+        assert index_words.is_needed(tx, WORKSPACE)
+    index(chat)
+    assert chat.rows(postings) == [(0,)]
+    with chat.database.transaction(WORKSPACE) as tx:
+        assert not index_words.is_needed(tx, WORKSPACE)
+    chat.rows("update documents set deleted_at = null where key = '239.md'")
+    assert keys(chat, "word0 word1 word2") == ["239.md"] * 3
 
 
 def test_search_reads_few_chunks_of_many(chat: ChatApp) -> None:

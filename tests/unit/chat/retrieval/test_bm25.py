@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, score
+from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, _distinct, score
 
 WORDS = range(1, 7)
 
@@ -61,6 +61,13 @@ def test_scores_equal_the_formula(texts: list[list[int]], weights: dict[int, flo
     query = [QueryWord([word], weight) for word, weight in weights.items()]
     scores = score(occurrences(texts, of=weights), statistics(texts), query)
     assert dict(zip(scores.chunks.tolist(), scores.scores.tolist(), strict=True)) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(-9, 9) | st.integers(-(10**12), 10**12)))
+def test_distinct_equals_numpys_unique(ids: list[int]) -> None:
+    given_ids = np.array(ids, np.int64)
+    for found, expected in zip(_distinct(given_ids), np.unique(given_ids, return_inverse=True), strict=True):
+        assert found.tolist() == expected.tolist()
 
 
 def test_no_words_score_nothing() -> None:
