@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from functions.collection.chunking.chunk import Chunk, chunk
 from functions.collection.documents.parsed_file import ParsedFile, SourceFile
-from functions.collection.parsers.choose import load_built_in
+from functions.collection.parsers.choose import load_built_in, true_parser
 from functions.collection.parsers.limits import count_chunks_within_limits, limit_warnings, too_many_chunks
 from functions.collection.parsers.parse import ParsedDocument, complete
 from headwater.embedding.registry import load_tokenizer
@@ -50,13 +52,17 @@ class FileParser:
         ]
 
     def _parse(self, file: SourceFile) -> ParsedDocument | str:
-        parser = self._extension_parser or load_built_in(file.parser)
+        kind = true_parser(file.parser, file.content)
+        parser = self._extension_parser or load_built_in(kind)
         try:
             parsed = parser(file.key, file.content, file.media_type)
             if self._extension_parser:
                 check_parsed(parsed)
         except PermanentError as error:
             return error.message
+        if kind != file.parser and not self._extension_parser:
+            warning = f"the file was read as {kind}, because of its content; its name says otherwise"
+            parsed = msgspec.structs.replace(parsed, warnings=(*parsed.warnings, warning))
         return complete(file.key, parsed, file.title)
 
 

@@ -16,6 +16,17 @@ from headwater.parsers import Parser
 _UNSPECIFIC = frozenset({"", "text/plain", "application/octet-stream", "application/zip"})
 """Media types that say less than a file extension. Many formats are ZIP files."""
 
+_ZIP_PARSERS = frozenset({"office", "spreadsheet", "epub", "archive"})
+_IN_ZIP = (
+    (b"mimetypeapplication/epub+zip", "epub"),
+    (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "spreadsheet"),
+    (b"mimetypeapplication/vnd.oasis.opendocument.", "office"),
+    (b"xl/workbook", "spreadsheet"),
+    (b"word/document", "office"),
+    (b"ppt/presentation", "office"),
+)
+"""Names of parts, or the uncompressed first part, that tell the format of a ZIP file."""
+
 _TEXT = re.compile(r"text/.*|application/(?!x-ipynb)(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))")
 """Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary.
 Not notebooks: their outputs are images in Base64."""
@@ -98,6 +109,16 @@ def _choose(extension: str, media_type: str) -> ParserChoice:
 def load_built_in(name: str) -> Parser:
     """Return a built-in parser by its name, which is its package's."""
     return next(parser.parse for parser in _built_in().values() if parser.name == name)
+
+
+def true_parser(name: str, content: bytes) -> str:
+    """Return the parser for a file whose first bytes are those of another format than `name` reads; else `name`."""
+    if content.startswith(b"%PDF-"):
+        return "pdf"
+    if content.startswith(b"PK\x03\x04") and name not in _ZIP_PARSERS:
+        head = content[:4_000]
+        return next((parser for sign, parser in _IN_ZIP if sign in head or sign in content[-20_000:]), "archive")
+    return name
 
 
 @cache

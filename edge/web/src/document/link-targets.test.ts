@@ -28,7 +28,11 @@ it.each([
   ["application/pdf", true],
   ["application/x-hello", true],
   ["text/plain", false],
-  ["text/x-rst", false],
+  ["text/x-rst", true],
+  ["text/x-python", true],
+  ["text/csv", true],
+  ["application/x-ipynb+json", true],
+  ["text/css", false],
   ["application/json", false],
   ["image/svg+xml", false],
 ])("formats %s: %s", (mediaType, expected) => {

@@ -17,11 +17,15 @@ export function linkTargets({ text, links }: Pick<Document, "text" | "links">): 
   return targets;
 }
 
+/** Text formats, and formats of JSON and XML, that have a parser. Source code has types such as `text/x-python`. */
+const PARSED = /^text\/(markdown|mdx|html|csv|tab-separated-values|asciidoc|org|x-[\w-]+)$|ipynb\+json$|xhtml\+xml$/;
+
 /**
  * Return whether a document's text is Markdown.
  *
  * Parsers turn other formats into Markdown. Text formats without a parser are stored as they are.
  */
 export function isMarkdown(mediaType: string): boolean {
-  return mediaType === "text/markdown" || !/^text\/|[/+](json|yaml|xml)$/.test(mediaType);
+  if (/^text\/|[/+](json|yaml|xml)$/.test(mediaType)) return PARSED.test(mediaType);
+  return true;
 }

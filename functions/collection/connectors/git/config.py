@@ -12,6 +12,12 @@ from headwater.errors import UnprocessableContent
 from headwater.filters.globs import PatternError, Selector, compile_patterns
 
 MAX_URL_CHARS = 2_000
+DOCUMENTS = (
+    *("**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd"),
+    *("**/*.rst", "**/*.adoc", "**/*.asciidoc", "**/*.org"),
+)
+"""Formats that are written as text. Others, such as PDF and source code, are collected on request."""
+
 _SCP = re.compile(r"(?:[\w.-]++@)?([\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")  # git check-ref-format(1)
@@ -49,7 +55,7 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "The case of file extensions doesn't matter.",
             examples=[["docs/**/*.md"]],
         ),
-    ] = ("**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd")
+    ] = DOCUMENTS
     exclude: Annotated[
         tuple[str, ...],
         Meta(title="Exclude", description="Patterns for files to leave out.", examples=[["**/archive/**"]]),

@@ -12,7 +12,7 @@ from functions.collection.connectors.media_types import media_type
         ("a.mdx", b"", "text/markdown"),
         ("a.rst", b"", "text/x-rst"),
         ("LICENSE", b"text", "text/plain"),
-        ("a.ts", b"let a", "text/plain"),
+        ("a.ts", b"let a", "text/x-typescript"),
         ("a.bin", b"\x00\x01", "application/octet-stream"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.collection.connectors.git.config import DOCUMENTS
 from functions.collection.connectors.registry import describe_kinds, find_origin, kind_for_new_source, kind_of_source
 from headwater.errors import UnprocessableContent
 
@@ -43,7 +44,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
         "url": "https://h.example/r",
         "branch": None,
         "path": None,
-        "include": ["**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd"],
+        "include": list(DOCUMENTS),
         "exclude": [],
     }
 

@@ -11,9 +11,7 @@ from functions.collection.documents.fingerprints import (
 from headwater.connectors import Entry
 
 
-@pytest.mark.parametrize(
-    "key", ["a.md", "a.mdx", "a.MD", "notes.txt", "a.rst", "data.json", "Makefile", "a.png", "a.bin"]
-)
+@pytest.mark.parametrize("key", ["a.md", "a.mdx", "a.MD", "notes.txt", "data.json", "Makefile", "a.png", "a.bin"])
 def test_fingerprint_of_built_in_formats_has_the_markdown_version(key: str) -> None:
     assert stored_fingerprint(Entry(key, "7f3a")) == "7f3a.4.2"
 

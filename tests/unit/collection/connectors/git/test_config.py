@@ -13,7 +13,8 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 def test_config_requires_only_a_url() -> None:
     config = decode_config(GitConnector, {"url": "https://github.com/o/r"})
     assert config == GitConfig(url="https://github.com/o/r")
-    assert config.include == ("**/*.md", "**/*.mdx", "**/*.markdown", "**/*.mdown", "**/*.qmd", "**/*.Rmd")
+    assert {"**/*.md", "**/*.mdx", "**/*.rst", "**/*.adoc"} < set(config.include)
+    assert "**/*.pdf" not in config.include
 
 
 def test_config_is_normalised() -> None:

@@ -1,0 +1,93 @@
+"""The parser of ZIP archives: one document with a section for each file that another parser reads."""
+
+from functions.collection.parsers.choose import BuiltInParser, choose
+from functions.collection.parsers.markdown.structure import read_structure
+from functions.collection.parsers.writer import MAX_TEXT_CHARS, MarkdownWriter
+from functions.collection.parsers.zip_files import ZipReader
+from headwater.errors import PermanentError
+from headwater.parsers import Block, Link, Parsed
+
+READS = ("application/x-zip-compressed", ".zip")
+VERSION = 1
+
+MAX_FILES = 1_000
+_NAMED_WARNINGS = 5
+_IGNORED = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+
+
+def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001 (the contract)
+    """Parse an archive. Raises PermanentError if it is damaged, or none of its files can be read."""
+    if not content.startswith(b"PK"):
+        raise PermanentError("it is not a ZIP archive, although its name says so")
+    archive = ZipReader(content)
+    names = [one for one in archive.names() if not one.endswith("/") and not any(part in one for part in _IGNORED)]
+    joined = _Joined()
+    problems: list[str] = []
+    for one in names[:MAX_FILES]:
+        try:
+            joined.add(one, _parse_member(archive, one))
+        except PermanentError as error:
+            problems.append(f"{one}: {error.message}")
+    if not joined.texts:
+        raise PermanentError(f"none of its {len(names):,} files can be read: {'; '.join(problems[:3])}"[:500])
+    warnings = problems[:_NAMED_WARNINGS]
+    if len(problems) > _NAMED_WARNINGS:
+        warnings.append(f"{len(problems) - _NAMED_WARNINGS:,} more files in the archive could not be read")
+    if len(names) > MAX_FILES:
+        warnings.append(f"only the first {MAX_FILES:,} of {len(names):,} files were read")
+    return joined.finish(warnings)
+
+
+def _parse_member(archive: ZipReader, name: str) -> Parsed:
+    parser = choose(name, "").parser
+    if not isinstance(parser, BuiltInParser):
+        raise PermanentError("no built-in parser reads it")
+    if parser.name == "archive":
+        raise PermanentError("archives in archives are not read")
+    parsed = parser.parse(name, archive.read(name), "")
+    if parsed.blocks is not None:
+        return parsed
+    blocks, links, markup = read_structure(parsed.text, [])
+    return Parsed(parsed.text, parsed.title, blocks=blocks, links=links, markup=markup)
+
+
+class _Joined:
+    """Documents one after another, each below a heading with its name."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._length = 0
+        self._blocks: list[Block] = []
+        self._links: list[Link] = []
+        self._markup: list[tuple[int, int]] = []
+
+    def add(self, name: str, parsed: Parsed) -> None:
+        """Add a document. Its headings are below the one with its name."""
+        if not parsed.text.strip():
+            return
+        writer = MarkdownWriter()
+        writer.heading(1, name)
+        self._append(writer.finish(), ())
+        self._append(parsed, (name,))
+
+    def finish(self, warnings: list[str]) -> Parsed:
+        """Return all documents as one."""
+        return Parsed(
+            "".join(self.texts),
+            blocks=tuple(self._blocks),
+            links=tuple(self._links),
+            markup=tuple(self._markup),
+            warnings=tuple(warnings),
+        )
+
+    def _append(self, parsed: Parsed, above: tuple[str, ...]) -> None:
+        at = self._length
+        if at + len(parsed.text) > MAX_TEXT_CHARS:
+            raise PermanentError(f"the archive's text has more than {MAX_TEXT_CHARS:,} characters")
+        for block in parsed.blocks or ():
+            self._blocks.append(Block(block.kind, at + block.start, at + block.end, (*above, *block.heading_path)))
+        for link in parsed.links or ():
+            self._links.append(Link(link.kind, link.target, at + link.start, at + link.end))
+        self._markup += [(at + start, at + end) for start, end in parsed.markup or ()]
+        self.texts += [parsed.text, "\n\n"]
+        self._length += len(parsed.text) + 2

@@ -1,0 +1,1 @@
+"""Source code: a section for each definition."""

@@ -1,0 +1,156 @@
+"""The parser of e-mail: headers as front matter, the text, and the names of attachments (RFC 5322, RFC 2046)."""
+
+import email.message
+import email.parser
+import email.policy
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from functions.collection.parsers.html_blocks import write_html
+from functions.collection.parsers.writer import MarkdownWriter
+from headwater.errors import PermanentError
+from headwater.parsers import Parsed
+
+READS = ("message/rfc822", "application/mbox", ".eml", ".mbox", ".mbx")
+VERSION = 1
+
+MAX_MESSAGES = 2_000
+MAX_HEADER_BYTES = 64_000
+MAX_PARTS = 500
+
+_SEPARATOR = re.compile(rb"(?:\A|\n\r?\n)From [^\n]{3,200}\d{4}[^\n]*\n")
+_HEADER = re.compile(rb"(?:\A|\n)[A-Za-z][\w-]{1,60}:[ \t]")
+_FIELDS = {"from": "author", "to": "to", "cc": "cc", "date": "date", "message-id": "message_id", "list-id": "list"}
+_QUOTED = re.compile(r"(?:>\s?)+")
+
+Message = email.message.EmailMessage
+
+
+def parse(name: str, content: bytes, media_type: str) -> Parsed:
+    """Parse a message, or a mailbox with a section for each. Raises PermanentError if it is neither."""
+    writer = MarkdownWriter()
+    starts = list(_SEPARATOR.finditer(content))
+    if starts and starts[0].start() == 0 and (name.lower().endswith((".mbox", ".mbx")) or "mbox" in media_type):
+        ends = [*(match.start() for match in starts[1:]), len(content)]
+        for start, end in list(zip(starts, ends, strict=True))[:MAX_MESSAGES]:
+            message = _read(content[start.end() : end].replace(b"\n>From ", b"\nFrom "))
+            writer.heading(1, _header(message, "subject") or "(no subject)")
+            writer.paragraph("\n".join(_about(message)))
+            _write_body(message, writer)
+        if len(starts) > MAX_MESSAGES:
+            writer.warnings.append(f"only the first {MAX_MESSAGES:,} of {len(starts):,} messages were read")
+        return writer.finish()
+    if not _HEADER.match(content[:200].lstrip()):
+        raise PermanentError("it is not an e-mail, although its name says so")
+    message = _read(content)
+    subject = _header(message, "subject")
+    writer.heading(1, subject or "(no subject)")
+    _write_body(message, writer)
+    front_matter: dict[str, Any] = {name: text for field, name in _FIELDS.items() if (text := _header(message, field))}
+    return writer.finish(subject or None, front_matter)
+
+
+def _read(content: bytes) -> Message:
+    head = re.search(rb"\r?\n\r?\n", content)
+    size = head.start() if head else len(content)
+    if size > MAX_HEADER_BYTES:
+        raise PermanentError(f"its headers have more than {MAX_HEADER_BYTES:,} bytes")
+    message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
+    assert isinstance(message, Message)
+    return message
+
+
+def _header(message: Message, name: str) -> str:
+    """Return a header as text, "" for none and for one that can't be read."""
+    try:
+        return " ".join(str(message.get(name, "")).split())
+    except (ValueError, LookupError, IndexError, AttributeError, TypeError):  # faults of `email` with odd headers
+        return ""
+
+
+def _about(message: Message) -> Iterator[str]:
+    for name in ("from", "to", "date"):
+        if text := _header(message, name):
+            yield f"{name.title()}: {text}"
+
+
+def _write_body(message: Message, writer: MarkdownWriter) -> None:
+    """Write the text of a message: the plain one of alternatives. Attachments are listed."""
+    texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
+    attached: list[str] = []
+    for part in islice(_parts(message), MAX_PARTS):
+        kind, name = part.get_content_type(), _file_name(part)
+        if part.get_content_disposition() == "attachment" or name:
+            attached.append(f"{name or 'unnamed'} ({kind})")
+        elif kind in texts:
+            texts[kind].append(_decode(part))
+        elif kind.startswith("multipart/"):  # without the boundary that it needs
+            texts["text/plain"].append(_decode(part))
+    if any(map(str.strip, texts["text/plain"])):
+        for text in texts["text/plain"]:
+            _write_text(text, writer)
+    else:
+        for text in texts["text/html"]:
+            _write_page(text, writer)
+    if attached:
+        writer.paragraph("Attachments:")
+        for one in attached:
+            writer.item(one)
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Yield the parts that have no parts themselves, also those of forwarded messages."""
+    for part in message.walk():
+        if isinstance(part, Message) and not part.is_multipart():
+            yield part
+
+
+def _file_name(part: Message) -> str:
+    try:
+        return " ".join((part.get_filename() or "").split())
+    except (ValueError, LookupError, IndexError, AttributeError, TypeError):
+        return ""
+
+
+def _decode(part: Message) -> str:
+    try:
+        content = part.get_payload(decode=True)
+    except (ValueError, LookupError):
+        return ""
+    if not isinstance(content, bytes):
+        return ""
+    for charset in (str(part.get_param("charset", "utf-8")), "utf-8"):
+        try:
+            return content.decode(charset)
+        except (LookupError, ValueError):
+            continue
+    return content.decode("cp1252", "replace")
+
+
+def _write_text(text: str, writer: MarkdownWriter) -> None:
+    for paragraph in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")):
+        lines = paragraph.strip("\n").split("\n")
+        while lines:
+            is_quoted = bool(_QUOTED.match(lines[0]))
+            count = next((at for at, line in enumerate(lines) if bool(_QUOTED.match(line)) != is_quoted), len(lines))
+            if is_quoted:
+                writer.quote("\n".join(_QUOTED.sub("", line, count=1) for line in lines[:count]))
+            else:
+                writer.paragraph("\n".join(lines[:count]))
+            lines = lines[count:]
+
+
+def _write_page(text: str, writer: MarkdownWriter) -> None:
+    from lxml import etree, html
+
+    if not text.strip():
+        return
+    try:
+        root = html.document_fromstring(
+            re.sub(r"^\s*<\?xml[^>]*\?>", "", text), parser=html.HTMLParser(no_network=True)
+        )
+    except (etree.ParserError, ValueError):
+        return
+    write_html(root, writer)
