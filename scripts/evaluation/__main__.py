@@ -20,7 +20,7 @@ from scripts.evaluation.questions import (
     write_repository,
     write_texts,
 )
-from scripts.evaluation.runs import Run, compare, describe, measure, read_run, write_run
+from scripts.evaluation.runs import RANKINGS, Run, compare, describe, measure, read_run, write_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +74,7 @@ def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
             question_set.questions,
             lambda text, by: api.search(text, by, source_id),
             say=lambda line: print(line, file=sys.stderr),
+            rankings=RANKINGS if api.has_reranker(source_id) else RANKINGS[:-1],
         )
 
 

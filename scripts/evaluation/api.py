@@ -33,10 +33,23 @@ class Api:
         self._client.close()
 
     def search(self, text: str, by: str, source_id: str | None) -> list[dict[str, Any]]:
-        """Return the hits of a question, at most 50."""
-        body = {"q": text, "k": MAX_HITS, "by": by} | ({"source_id": source_id} if source_id else {})
-        hits: list[dict[str, Any]] = self.request("POST", "/api/search", body)["hits"]
+        """Return the hits of a question, at most 50. `by` is one of `runs.RANKINGS`.
+
+        Raises ApiError if they should be reranked and are not.
+        """
+        is_reranked = by == "reranked"
+        body = {"q": text, "k": MAX_HITS, "by": "hybrid" if is_reranked else by, "rerank": is_reranked}
+        answer = self.request("POST", "/api/search", body | ({"source_id": source_id} if source_id else {}))
+        if is_reranked and (problem := answer["rerank_problem"]):
+            raise ApiError(f"A search was not reranked: {problem}. See rerank.failed in the log of the function chat.")
+        hits: list[dict[str, Any]] = answer["hits"]
         return hits
+
+    def has_reranker(self, source_id: str | None) -> bool:
+        """Return whether the stack reranks searches, or tries to."""
+        body = {"q": "Self-test", "k": 1} | ({"source_id": source_id} if source_id else {})
+        answer = self.request("POST", "/api/search", body)
+        return bool(answer["reranked"] or answer["rerank_problem"])
 
     @contextmanager
     def source(self, name: str, repository: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ import msgspec
 from scripts.evaluation.metrics import METRICS, Difference, Interval, difference, interval
 from scripts.evaluation.questions import Question
 
-RANKINGS = ("words", "vectors", "hybrid")
+RANKINGS = ("words", "vectors", "hybrid", "reranked")
+"""Ways to rank; the last needs a reranker."""
 CLIENTS = 2
 ANSWER_PASSAGES = 8
 """Passages that an answer is written from, at most: a question is declined if none of them is relevant."""
@@ -39,20 +40,27 @@ class _Asked(NamedTuple):
     seconds: float
 
 
-def measure(name: str, questions: Sequence[Question], search: Search, *, say: Callable[[str], None]) -> Run:
-    """Ask each question, ranked in each way; those that can't be answered only as the chat does."""
+def measure(
+    name: str,
+    questions: Sequence[Question],
+    search: Search,
+    *,
+    say: Callable[[str], None],
+    rankings: Sequence[str] = RANKINGS[:-1],
+) -> Run:
+    """Ask each question, ranked in each way; those that can't be answered only in the last one, as the chat does."""
     answerable = [question for question in questions if question.grades]
     others = [question for question in questions if not question.grades]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     search_ms = {}
     declined = {}
-    for ranking in RANKINGS if answerable else ():
+    for ranking in rankings if answerable else ():
         asked = _ask_all(answerable, search, ranking)
         scores[ranking] = {metric: {name: row.scores[metric] for name, row in asked.items()} for metric in METRICS}
         search_ms[ranking] = 1000 * sorted(row.seconds for row in asked.values())[len(asked) // 2]
-        declined = {name: float(not row.is_answered) for name, row in asked.items()}  # the last is hybrid
+        declined = {name: float(not row.is_answered) for name, row in asked.items()}
         say(f"Asked {len(asked):,} questions by {ranking}.")
-    answered = {name: float(row.is_answered) for name, row in _ask_all(others, search, "hybrid").items()}
+    answered = {name: float(row.is_answered) for name, row in _ask_all(others, search, rankings[-1]).items()}
     return Run(name, scores, declined, answered, search_ms)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.evaluation.questions import Question
-from scripts.evaluation.runs import compare, describe, measure, read_run, summarise, write_run
+from scripts.evaluation.runs import RANKINGS, compare, describe, measure, read_run, summarise, write_run
 
 QUESTIONS = [
     *(Question(f"q{n}", f"{n}", {f"{n}.md": 1.0}) for n in range(20)),
@@ -29,6 +29,19 @@ def test_run_has_measures_for_each_ranking_and_the_declined_questions(tmp_path: 
     assert "| words | 0.631 (0.631 to 0.631) |" in describe(run)
     write_run(run, tmp_path / "run.json")
     assert read_run(tmp_path / "run.json") == run
+
+
+def test_reranked_run_is_judged_by_its_reranked_searches() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def search_reranked(text: str, by: str) -> list[dict[str, Any]]:
+        asked.append((text, by))
+        return search(text, "words" if by == "reranked" else by)
+
+    run = measure("set", QUESTIONS, search_reranked, say=lambda line: None, rankings=RANKINGS)
+    means = summarise(run)
+    assert (means["hybrid MRR@10"], means["reranked MRR@10"]) == (1.0, 0.5)
+    assert [by for text, by in asked if text == "off"] == ["reranked"]
 
 
 def test_run_is_clearly_worse_only_if_the_whole_interval_is() -> None:
