@@ -17,6 +17,7 @@ from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
+from headwater.queue.turns import HostTurns
 from headwater.queue.worker import Worker
 from headwater.web import gunicorn_worker
 from headwater.web.app import App, once
@@ -33,7 +34,8 @@ def app() -> App:
     tickets = Tickets(database, settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     job = JobStarter(database, settings, tickets)
-    steps = handlers(settings, job.start)
+    opener = SourceOpener(settings, HostTurns(database))
+    steps = handlers(settings, job.start, opener)
     worker = Worker(
         database,
         settings,
@@ -45,7 +47,7 @@ def app() -> App:
     )
     drain = drain_route(worker, tickets, "collection", job.watch)
     tick = tick_route(database, tickets, job.watch)
-    public = routes(database, settings, tickets, opener=SourceOpener(settings), start_job=job.start)
+    public = routes(database, settings, tickets, opener=opener, start_job=job.start)
     return App("collection", settings, [*public, drain, tick], database)
 
 

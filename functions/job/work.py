@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from functions.collection.pipeline.steps import handlers as collection_handlers
+from functions.collection.sources.connect import SourceOpener
 from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.database_retry import DatabaseRetry
 from headwater.config import Settings
@@ -21,6 +22,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding.registry import Embedders
 from headwater.queue import ledger
 from headwater.queue.tickets import QUEUES
+from headwater.queue.turns import HostTurns
 from headwater.queue.worker import Worker
 from headwater.web.shutdown import Lifetime, get_lifetime
 
@@ -52,7 +54,8 @@ class JobWorker:
         self.lifetime = lifetime
         self.retry = retry
         self.holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
-        steps = {**collection_handlers(settings), **embedding_handlers(Embedders(settings))}
+        opener = SourceOpener(settings, HostTurns(database))
+        steps = {**collection_handlers(settings, opener=opener), **embedding_handlers(Embedders(settings))}
         self.worker = Worker(database, settings, steps, waker=NoTickets(), holder=self.holder, lifetime=lifetime)
         self.steps_run = 0
         self._may_hold_step = False

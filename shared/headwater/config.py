@@ -145,6 +145,10 @@ class Settings:
         "URL or e-mail address in the User-Agent of requests to feeds and sites, so that their owners can reach you.",
         "",
     )
+    fetch_proxy: str = _setting(
+        "URL of an http proxy for requests to sources, `http://user:password@host:port`. It gets checked IP addresses.",
+        "",
+    )
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
     embedding_model: str = _setting(
@@ -265,6 +269,8 @@ def _find_problems(settings: Settings) -> list[str]:
     problems += _find_auth_problems(settings)
     if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
         problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
+    if settings.fetch_proxy and not settings.fetch_proxy.startswith("http://"):
+        problems.append("FETCH_PROXY: expected http://host:port")
     if not settings.fetch_contact.isprintable() or not settings.fetch_contact.isascii():
         problems.append("FETCH_CONTACT: expected a URL or e-mail address in ASCII")
     if settings.fetch_file_urls and settings.on_cloud_run:

@@ -127,12 +127,13 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     max_source_bytes: int
     timeout_s: float
     user_agent: str = "Headwater"
+    proxy: str = ""
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users enter. It gives an exchange up after 60 s."""
         from headwater.outbound.guarded_http import guarded_http
 
-        return guarded_http(allow_private=self.allow_private, user_agent=self.user_agent)
+        return guarded_http(allow_private=self.allow_private, user_agent=self.user_agent, proxy=self.proxy)
 
     def web(self) -> "WebClient":
         """Return a client for web pages and files of at most `max_file_bytes`."""

@@ -8,16 +8,18 @@ import msgspec
 
 from functions.collection.connectors.registry import SourceReader
 from headwater.connectors import Entry, Fetched, Listing
+from headwater.outbound.pacing import Reserve, paced_by
 from headwater.redaction import Redactor, quote, redacting
 
 _MAX_REASON_CHARS = 1_000
 
 
 class ConfidentialReader:
-    """A source, read by the reader of its kind."""
+    """A source, read by the reader of its kind. `reserve` takes the turns of its requests."""
 
-    def __init__(self, reader: SourceReader, secret: str | None) -> None:
+    def __init__(self, reader: SourceReader, secret: str | None, reserve: Reserve | None = None) -> None:
         self._reader = reader
+        self._reserve = reserve
         # A secret may have the form `user:password`.
         self._redactor = Redactor([secret.strip(), secret.strip().partition(":")[2]] if secret else [])
 
@@ -28,7 +30,7 @@ class ConfidentialReader:
 
     def list(self, cursor: str | None, known: AbstractSet[str]) -> Listing:
         """List the source. Reasons why documents are skipped are quoted."""
-        with redacting(self._redactor):
+        with redacting(self._redactor), paced_by(self._reserve):
             listing = self._reader.list(cursor, known)
             skipped = [(key, quote(reason, _MAX_REASON_CHARS)) for key, reason in listing.skipped]
         return msgspec.structs.replace(listing, skipped=skipped)
@@ -42,7 +44,7 @@ class ConfidentialReader:
                 yield file
 
     def _next(self, files: Iterator[Fetched]) -> Fetched | None:
-        with redacting(self._redactor):
+        with redacting(self._redactor), paced_by(self._reserve):
             file = next(files, None)
             if file is None or file.error is None:
                 return file

@@ -13,13 +13,18 @@ from headwater.config import Settings
 from headwater.connectors import ConnectorContext
 from headwater.database.transactions import after_commit
 from headwater.errors import HeadwaterError
+from headwater.queue.turns import HostTurns
 
 
 class SourceOpener:
-    """Opens sources for routes and steps. Each source stages blobs below a prefix of its own."""
+    """Opens sources for routes and steps. Each source stages blobs below a prefix of its own.
 
-    def __init__(self, settings: Settings) -> None:
+    `turns` shares the delays between requests to a host with other processes.
+    """
+
+    def __init__(self, settings: Settings, turns: HostTurns | None = None) -> None:
         self.settings = settings
+        self._turns = turns
 
     def open(self, source: Credentials) -> SourceReader:
         """Open a source; raises UnprocessableContent if its kind is unknown or its config is invalid."""
@@ -35,9 +40,11 @@ class SourceOpener:
             max_source_bytes=self.settings.max_repo_bytes,
             timeout_s=self.settings.extension_timeout_s,
             user_agent=self.settings.user_agent,
+            proxy=self.settings.fetch_proxy,
         )
         reader = kind_of_source(source.kind).open(context, source.config, source.token)
-        return ConfidentialReader(reader, source.token)
+        reserve = partial(self._turns.reserve, source.workspace_id) if self._turns and source.workspace_id else None
+        return ConfidentialReader(reader, source.token, reserve)
 
     def delete_staged(self, source_id: uuid.UUID) -> None:
         """Delete the blobs that a source has staged; raises UpstreamError."""

@@ -16,7 +16,8 @@ from headwater.queue.providers import credential_of
 class Credentials:
     """How to reach a source: its stored config and its token. `snapshot` is the one that the run is pinned to.
 
-    `files` are those that were uploaded to it, as path and version; only a listing needs them.
+    `files` are those that were uploaded to it, as path and version; only a listing needs them. `workspace_id` is None
+    for a source that isn't stored yet.
     """
 
     source_id: uuid.UUID
@@ -25,13 +26,14 @@ class Credentials:
     token: str | None
     snapshot: str | None
     files: tuple[tuple[str, str], ...] = ()
+    workspace_id: uuid.UUID | None = None
 
 
 def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:
     """Read the credentials of a run's source."""
     row = tx.execute(_CREDENTIALS, {"run_id": run_id}).one()
     token = decrypt_token(row.token, settings) if row.token else None
-    return Credentials(row.source_id, row.kind, row.config, token, row.snapshot)
+    return Credentials(row.source_id, row.kind, row.config, token, row.snapshot, workspace_id=row.workspace_id)
 
 
 def store_token(token: str | None, workspace_id: uuid.UUID, settings: Settings) -> dict[str, Any]:
@@ -66,6 +68,6 @@ def decrypt_token(encrypted: bytes, settings: Settings) -> str:
 
 
 _CREDENTIALS = sa.text("""
-    select r.source_id, s.kind, s.config, s.token, r.snapshot
+    select r.source_id, r.workspace_id, s.kind, s.config, s.token, r.snapshot
     from runs r join sources s on s.id = r.source_id where r.id = :run_id
 """)

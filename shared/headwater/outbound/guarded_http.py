@@ -5,6 +5,7 @@ addresses. DNS rebinding, redirects and unusual spellings (`http://0x7f.1`, `htt
 bypass it. The TLS server name and the Host header remain those of the URL.
 
 Proxy settings of the environment (`HTTPS_PROXY` and others) are ignored: a proxy would resolve names without the check.
+A proxy that is set (`FETCH_PROXY`) gets the checked address: every connection is a tunnel through it (CONNECT).
 """
 
 import socket
@@ -18,6 +19,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from headwater.outbound.addresses import resolve
 from headwater.outbound.deadline import within
+from headwater.outbound.proxy import open_tunnel
 from headwater.outbound.sockets import LimitedSocket, LimitedTLSSocket, Lookup, create_connection, open_socket
 
 _CONNECT_S = 10.0
@@ -60,11 +62,17 @@ class _GuardedConnection(LimitedConnection):
     """A connection to a checked address."""
 
     def __init__(
-        self, *args: Any, allow_private: bool = False, lookup: Lookup = socket.getaddrinfo, **kwargs: Any
+        self,
+        *args: Any,
+        allow_private: bool = False,
+        lookup: Lookup = socket.getaddrinfo,
+        through: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.allow_private = allow_private
         self.lookup = lookup
+        self.through = through
 
     def _connect(self) -> LimitedSocket:
         addresses = resolve(
@@ -73,6 +81,8 @@ class _GuardedConnection(LimitedConnection):
         failure = OSError("The host has no address.")
         for address in addresses[:_MAX_ADDRESSES]:
             try:
+                if self.through:
+                    return open_tunnel(self.through, address, self.port, self.timeout)
                 return open_socket((address, self.port), self.timeout, options=self.socket_options or ())
             except OSError as error:
                 failure = error
@@ -94,10 +104,12 @@ class _GuardedTLSPool(HTTPSConnectionPool):
 class GuardedHttp(PoolManager):
     """A urllib3 PoolManager with guarded connections."""
 
-    def __init__(self, *, allow_private: bool, lookup: Lookup, timeout_s: float, **options: Any) -> None:
+    def __init__(
+        self, *, allow_private: bool, lookup: Lookup, timeout_s: float, through: str = "", **options: Any
+    ) -> None:
         super().__init__(timeout=Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s), **options)
         self._timeout_s = timeout_s
-        self._guard = {"allow_private": allow_private, "lookup": lookup}
+        self._guard = {"allow_private": allow_private, "lookup": lookup, "through": through}
         self.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
 
     def _new_pool(
@@ -119,8 +131,9 @@ def guarded_http(
     ssl_context: ssl.SSLContext | None = None,
     lookup: Lookup = socket.getaddrinfo,
     user_agent: str = "Headwater",
+    proxy: str = "",
 ) -> GuardedHttp:
-    """Create the HTTP client for URLs that users supply.
+    """Create the HTTP client for URLs that users supply. `proxy` is the URL of a proxy to connect through.
 
     Follows at most MAX_REDIRECTS redirects, each one checked; drops `Authorization` on a redirect to another host. Does
     not retry: the ledger retries steps. `timeout_s` is for the whole exchange. A body that is not preloaded is read
@@ -129,4 +142,6 @@ def guarded_http(
     retries = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
     options: dict[str, Any] = {"headers": {"User-Agent": user_agent}}
     options |= {"ssl_context": ssl_context} if ssl_context else {}
-    return GuardedHttp(allow_private=allow_private, lookup=lookup, timeout_s=timeout_s, retries=retries, **options)
+    return GuardedHttp(
+        allow_private=allow_private, lookup=lookup, timeout_s=timeout_s, through=proxy, retries=retries, **options
+    )

@@ -14,6 +14,7 @@ from headwater.errors import PermanentError, UpstreamError
 from headwater.outbound.deadline import DeadlineExceeded, within
 from headwater.outbound.guarded_http import MAX_REDIRECTS, GuardedHttp
 from headwater.outbound.http_errors import translate_http_error
+from headwater.outbound.pacing import wait_for_turn
 from headwater.redaction import quote
 from headwater.retry_after import read_pause
 
@@ -53,11 +54,13 @@ class WebClient:
         headers: Mapping[str, str] | None = None,
         *,
         timeout_s: float = 30.0,
+        delay_s: float = 0.0,
         before_request: Callable[[str], None] = lambda _: None,
     ) -> WebResponse:
-        """Request a URL and read the answer, within `timeout_s` for each redirect.
+        """Request a URL and read the answer, within `timeout_s`, each redirect too.
 
-        `before_request` is called with each URL, those of redirects too: to wait, or to raise. It may take its time.
+        Requests to a host are `delay_s` apart: this waits for its turn first. `before_request` is called with each URL,
+        those of redirects too, and may raise.
 
         Returns answers of any status except 429 and 5xx, for which it raises UpstreamError, as it does for servers that
         can't be reached. Raises TooLarge, AddressRefused, PermanentError for redirects that lead nowhere, and
@@ -65,22 +68,18 @@ class WebClient:
         """
         host = urlsplit(url).hostname or url
         try:
-            return self._follow(url, {**self._http.headers, **_DECODING, **(headers or {})}, timeout_s, before_request)
+            for _ in range(MAX_REDIRECTS + 1):
+                before_request(url)
+                wait_for_turn(url, delay_s)
+                with within(timeout_s):
+                    answer = self._request(url, {**self._http.headers, **_DECODING, **(headers or {})})
+                if isinstance(answer, WebResponse):
+                    return answer
+                url = answer
         except (http.HTTPError, DeadlineExceeded) as error:
             raise translate_http_error(error, url, host) from None
         except (ValueError, UnicodeError) as error:
             raise PermanentError(f"{quote(url)} is not a valid address ({quote(error)}).") from None
-
-    def _follow(
-        self, url: str, headers: Mapping[str, str], timeout_s: float, before_request: Callable[[str], None]
-    ) -> WebResponse:
-        for _ in range(MAX_REDIRECTS + 1):
-            before_request(url)
-            with within(timeout_s):
-                answer = self._request(url, headers)
-            if isinstance(answer, WebResponse):
-                return answer
-            url = answer
         raise PermanentError(f"{quote(url)} redirects too often.")
 
     def _request(self, url: str, headers: Mapping[str, str]) -> WebResponse | str:

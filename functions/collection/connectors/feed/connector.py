@@ -31,6 +31,9 @@ BATCH_S = 120.0
 """Time for the articles of one batch; one that takes longer is split."""
 CHECK_S = 8.0
 _ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_ACCEPT_ARTICLES = {"Accept": "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"}
+ARTICLE_DELAY_S = 0.2
+"""Between two articles of a host."""
 _USUAL_PATHS = ("/feed", "/feed.xml", "/rss.xml", "/atom.xml", "/index.xml")
 
 
@@ -135,7 +138,7 @@ class FeedConnector(Connector[FeedConfig]):
         """Fetch an article; the feed's own text stands in for one that can't be read."""
         reason = ""
         try:
-            answer = self._web.get(entry.link, {"Accept": "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"})
+            answer = self._web.get(entry.link, _ACCEPT_ARTICLES, delay_s=ARTICLE_DELAY_S)
             if answer.status == 200 and answer.media_type in ("text/html", "application/xhtml+xml"):
                 content = with_base(answer.content, answer.url)
                 return Fetched(entry.key, content, answer.headers["content-type"], answer.url, title=entry.title)

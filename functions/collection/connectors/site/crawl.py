@@ -55,7 +55,6 @@ class Crawler:
         self._config = config
         self._stage = stage
         self._failures = 0
-        self._next_at = 0.0
         target = "functions.collection.connectors.site.read:SiteReader"
         self._reader = ChildProcess(target, (), name="The site reader", environment=minimal_environment())
 
@@ -144,9 +143,8 @@ class Crawler:
             if next(redirects) >= 0 and (address in crawl.seen or not scope.has(address)):
                 raise Redirected(f"{url} redirects to {target}.")
             crawl.requests += 1
-            self._wait(crawl.delay_s)
 
-        return self._web.get(url, {**_ACCEPT, **headers}, before_request=check)
+        return self._web.get(url, {**_ACCEPT, **headers}, delay_s=crawl.delay_s, before_request=check)
 
     def _read(self, crawl: Crawl, scope: Scope, answer: "WebResponse", depth: int) -> None:
         url = normalise_link(answer.url) or answer.url
@@ -245,9 +243,8 @@ class Crawler:
             is_enough = len(found) >= REQUESTS_PER_PAGE * self._config.max_pages
             if number >= MAX_SITEMAPS or is_enough or (number and time.monotonic() > until):
                 break
-            self._wait(self._config.delay_s)
             try:
-                answer = self._web.get(url)
+                answer = self._web.get(url, delay_s=self._config.delay_s)
                 sitemap = self._call("sitemap", answer.content, kind=Sitemap) if answer.status == 200 else Sitemap()
             except PermanentError:
                 continue
@@ -258,9 +255,3 @@ class Crawler:
     def _call(self, method: str, *arguments: object, kind: type[T]) -> T:
         limits: Any = {"timeout_s": READ_S, "cpu_s": READ_CPU_S, "max_bytes": MAX_READ_BYTES}
         return self._reader.call(method, *arguments, kind=kind, **limits)
-
-    def _wait(self, delay_s: float) -> None:
-        """Wait until the next request may be sent."""
-        now = time.monotonic()
-        time.sleep(max(0.0, self._next_at - now))
-        self._next_at = max(self._next_at, now) + delay_s

@@ -57,6 +57,8 @@ _FILL = """
     ), file as (
       insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
       select gen_random_uuid(), :w, id, 'a', 1, '\\x00' from sources
+    ), turn as (
+      insert into host_turns (workspace_id, host, next_at) values (:w, 'a.example', now())
     ), entry as (
       insert into audit_log (workspace_id, actor, action, target) values (:w, 's', 'member.added', 's')
     )
