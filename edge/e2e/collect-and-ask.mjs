@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The main use case in a real browser: add a source, schedule and collect it, ask a question, check its citation.
+// The main use case in a real browser: add a source, schedule and collect it, ask a question, check its citation, filter.
 //
 //   node e2e/collect-and-ask.mjs BASE_URL GIT_URL SCREENSHOTS_FOLDER QUESTION
 //
@@ -19,6 +19,7 @@ import {
   APPEARANCES,
   LOCAL_TOKEN,
 } from "./browser.mjs";
+import { filterDocuments, filterQuestions } from "./filter-questions.mjs";
 import { checkRunPage } from "./run-page.mjs";
 import { setSchedule } from "./schedule-form.mjs";
 
@@ -141,12 +142,14 @@ async function checkPages(page, { name, chat, passage }) {
     sources: "/sources",
     runs: "/runs",
     new: "/",
+    filter: "/?filter=tag%3Aoverview",
     document: `/documents/${documentId}?start=${start}&end=${end}`,
   };
   for (const [place, path] of Object.entries(places)) {
     await page.goto(base + path);
     await page.getByRole("heading", { level: 1 }).first().waitFor({ state: "attached" });
     if (place === "document") await page.locator("mark").first().waitFor();
+    if (place === "filter") await page.getByRole("button", { name: "Filter", exact: true }).click();
     await page.waitForLoadState("networkidle");
     await expectNoHorizontalScroll(page, `${name} ${path}`);
     await expectAccessible(page, `${name} ${path}`);
@@ -184,6 +187,9 @@ await inBrowser(folder, async (openPage, errors) => {
   await expectVisibleFocus(page, 12);
   console.log("ok keyboard");
   const chat = page.url();
+  await filterQuestions(page, base, { question, errors });
+  await filterDocuments(page, name);
+  console.log("ok filtered");
   for (const [name, appearance] of Object.entries(APPEARANCES)) {
     await checkPages(await openPage(appearance), { name, chat, passage });
     console.log(`ok ${name}`);

@@ -11,6 +11,7 @@ import "./ui/card.css";
 import "./ui/rows.css";
 import "./shell/shell.css";
 import "./ui/prose.css";
+import "./filter/filter.css";
 import "./chat/chat.css";
 import "./document/document.css";
 import "./runs/runs.css";

@@ -2,7 +2,7 @@
 
 import { call, checked, withSignal, readJson, send } from "./call";
 import { startRun } from "./runs";
-import type { Document, DocumentPage, DocumentSummary, NewDocument, RemovalPage } from "./types";
+import type { Document, DocumentPage, DocumentSummary, Facets, NewDocument, RemovalPage } from "./types";
 
 /**
  * Which documents of a source to list: all current ones; only those with an error, added manually, pinned or hidden; or
@@ -19,15 +19,25 @@ const QUERIES: Record<DocumentFilter, Record<string, string>> = {
   deleted: { deleted: "true" },
 };
 
-/** List documents of a source, ordered by key. */
+/** List documents of a source that meet a condition in the API's filter language, ordered by key. */
 export function listDocuments(
-  sourceId: string,
-  filter: DocumentFilter,
+  { sourceId, filter, condition }: { sourceId: string; filter: DocumentFilter; condition: string },
   after: string | null,
   signal?: AbortSignal,
 ): Promise<DocumentPage> {
-  const query = new URLSearchParams({ source_id: sourceId, ...QUERIES[filter], ...(after !== null && { after }) });
+  const query = new URLSearchParams({
+    source_id: sourceId,
+    ...QUERIES[filter],
+    ...(condition !== "" && { filter: condition }),
+    ...(after !== null && { after }),
+  });
   return readJson(`/api/documents?${query.toString()}`, signal);
+}
+
+/** Count the documents that match a filter, of one source or of all, by their fields. */
+export function readFacets(filter: string, sourceId: string | undefined, signal?: AbortSignal): Promise<Facets> {
+  const query = new URLSearchParams({ filter, ...(sourceId !== undefined && { source_id: sourceId }) });
+  return readJson(`/api/documents/facets?${query.toString()}`, signal);
 }
 
 /** Documents changed in this tab and not read since; the browser may have cached their old version. */

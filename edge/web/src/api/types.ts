@@ -68,6 +68,8 @@ export type Document = Schemas["Document"];
 export type DocumentSummary = Schemas["DocumentSummary"];
 export type DocumentError = Schemas["DocumentError"];
 export type DocumentPage = Schemas["DocumentList"];
+export type Facet = Schemas["Facet"];
+export type Facets = Schemas["Facets"];
 export type NewDocument = Optional<Schemas["NewDocument"], "title" | "media_type">;
 
 /** A range of a document's text, in Unicode code points unless stated otherwise; `end` is exclusive. */
@@ -86,6 +88,8 @@ export type ConversationPage = Schemas["ConversationList"];
 export interface Conversation {
   id: string;
   title: string;
+  /** Which documents the answers are from. */
+  filter: string;
   messages: Message[];
 }
 

@@ -14,8 +14,14 @@ import { OpenPassage } from "./open-passage";
 import { useOtherTabs } from "./other-tabs";
 import type { Passage } from "./message-parts";
 
+interface Props {
+  id: string | null;
+  /** The filter in the URL; null for the one that the conversation remembers. */
+  filter: string | null;
+}
+
 /** The chat: the list of conversations, the open conversation, and the document of an opened citation. */
-export function ChatPage({ id }: { id: string | null }): ReactNode {
+export function ChatPage({ id, filter }: Props): ReactNode {
   const list = usePages(listConversations);
   const { pages, reload } = list;
   const isLong = pages !== null && pages.length > 1;
@@ -73,9 +79,9 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
           />
         </nav>
         {isNew ? (
-          <Dialogue key={current} id={current} stored={null} onChange={reload} />
+          <Dialogue key={current} id={current} stored={null} filter={filter ?? ""} onChange={reload} />
         ) : (
-          <StoredDialogue key={current} id={current} onChange={reload} />
+          <StoredDialogue key={current} id={current} filter={filter} onChange={reload} />
         )}
         {opened && (
           <DocumentPanel
@@ -90,11 +96,18 @@ export function ChatPage({ id }: { id: string | null }): ReactNode {
   );
 }
 
-function StoredDialogue({ id, onChange }: { id: string; onChange: () => void }): ReactNode {
+interface StoredProps {
+  id: string;
+  filter: string | null;
+  onChange: () => void;
+}
+
+function StoredDialogue({ id, filter, onChange }: StoredProps): ReactNode {
   const load = useCallback((signal: AbortSignal) => readConversation(id, signal), [id]);
   const { value: conversation, problem, reload } = useLoad(load);
   const messages = useMemo(() => conversation?.messages ?? null, [conversation]);
-  if (messages) return <Dialogue id={id} stored={messages} onChange={onChange} />;
+  if (messages)
+    return <Dialogue id={id} stored={messages} filter={filter ?? conversation?.filter ?? ""} onChange={onChange} />;
   return (
     <div className="dialogue">
       <div className="scroller">

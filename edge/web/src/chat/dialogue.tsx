@@ -1,5 +1,6 @@
 import { useEffect, type ReactNode } from "react";
 import type { Message } from "../api/types";
+import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
 import { currentSession } from "../session/session";
@@ -16,19 +17,26 @@ interface Props {
   id: string;
   /** The stored messages; null for a new conversation. */
   stored: Message[] | null;
+  /** Which documents the next answers are from. */
+  filter: string;
   /** Called after a question or an answer, which change the list of conversations. */
   onChange: () => void;
 }
 
 /** A conversation: questions, answers and the question field. */
-export function Dialogue({ id, stored, onChange }: Props): ReactNode {
+export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const newDraft = useDraft("new");
   const ownDraft = useDraft(id);
-  const { messages, status, problem, ask, askAgain, stop } = useConversation(id, stored, (question, isFirst) => {
-    (isFirst ? newDraft : ownDraft)[1](question);
-    // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
-    if (isFirst && currentSession() === null) navigate("/", { replace: true });
-  });
+  const { messages, status, problem, ask, askAgain, stop } = useConversation(
+    id,
+    stored,
+    filter,
+    (question, isFirst) => {
+      (isFirst ? newDraft : ownDraft)[1](question);
+      // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
+      if (isFirst && currentSession() === null) navigate("/", { replace: true });
+    },
+  );
   const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
   const scroller = useStickToEnd(questions);
@@ -38,7 +46,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
 
   const askQuestion = (text: string): void => {
     writeDraft("");
-    if (messages.length === 0) navigate(chatPath(id), { replace: true });
+    if (messages.length === 0) navigate(chatPath(id, filter === "" ? null : filter), { replace: true });
     ask(text);
   };
 
@@ -67,12 +75,7 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
           )}
           {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
           {(isUnanswered || isIncomplete) && status === "idle" && !problem && (
-            <div className="actions">
-              {isUnanswered && <p className="note">This question was not answered.</p>}
-              <button type="button" onClick={askAgain}>
-                Ask again
-              </button>
-            </div>
+            <AskAgain isUnanswered={isUnanswered} onAsk={askAgain} />
           )}
           {problem && (
             <ProblemNote problem={problem}>
@@ -86,12 +89,38 @@ export function Dialogue({ id, stored, onChange }: Props): ReactNode {
           )}
         </div>
       </div>
+      <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
       <Composer
         isBusy={status === "waiting" || status === "answering"}
         onStop={stop}
         text={draft}
         onChange={writeDraft}
         onAsk={status === "idle" ? askQuestion : null}
+      />
+    </div>
+  );
+}
+
+function AskAgain({ isUnanswered, onAsk }: { isUnanswered: boolean; onAsk: () => void }): ReactNode {
+  return (
+    <div className="actions">
+      {isUnanswered && <p className="note">This question was not answered.</p>}
+      <button type="button" onClick={onAsk}>
+        Ask again
+      </button>
+    </div>
+  );
+}
+
+/** The filter of the next questions, which is kept in the URL. A new conversation has no ID there. */
+function QuestionFilter({ filter, conversationId }: { filter: string; conversationId: string | null }): ReactNode {
+  return (
+    <div className="composer-filter">
+      <FilterBar
+        filter={filter}
+        onChange={(changed) => {
+          navigate(chatPath(conversationId, changed), { replace: true });
+        }}
       />
     </div>
   );

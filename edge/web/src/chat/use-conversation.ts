@@ -35,11 +35,12 @@ export interface ConversationState {
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
  * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
- * tab. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
+ * tab. The next answers are from the documents that match the `filter`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
  */
 export function useConversation(
   id: string,
   stored: Message[] | null,
+  filter: string,
   restoreQuestion: RestoreQuestion,
 ): ConversationState {
   const [isChecking, setIsChecking] = useState(stored !== null);
@@ -68,17 +69,17 @@ export function useConversation(
     ask: (text) => {
       // If checking failed, sending the question replaces it.
       setIsChecking(false);
-      void chat.sendMessage({ text });
+      void chat.sendMessage({ text }, { body: { filter } });
     },
-    askAgain: () => void askAgain(chat, transport),
+    askAgain: () => void askAgain(chat, transport, filter),
     stop: () => void stop(chat),
   };
 }
 
 /** Ask the last question again, or resume its answer unless the API rejected the question. */
-export function askAgain(chat: Chat<Message>, transport: Transport): Promise<void> {
+export function askAgain(chat: Chat<Message>, transport: Transport, filter: string): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate();
+  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: { filter } });
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
@@ -109,7 +110,7 @@ class Transport extends DefaultChatTransport<Message> {
           if (isAsking && (isRefused || (session && currentSession() === null))) this.#onRefused();
         }
       },
-      prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, messages: messages.slice(-1) } }),
+      prepareSendMessagesRequest: ({ id, messages, body }) => ({ body: { ...body, id, messages: messages.slice(-1) } }),
     });
     this.#onReconnected = on.reconnected;
     this.#onRefused = on.refused;

@@ -2,6 +2,7 @@ import { useCallback, useState, type ReactNode } from "react";
 import { listSources } from "../api/sources";
 import { listDocuments, type DocumentFilter } from "../api/documents";
 import { stateLabel } from "../runs/run-labels";
+import { FilterBar } from "../filter/filter-bar";
 import { useHasRole } from "../sign-in/account";
 import { documentsPath, runPath } from "../routing/route";
 import { Link, navigate } from "../routing/router";
@@ -33,18 +34,25 @@ const EMPTY_TEXTS: Record<DocumentFilter, string> = {
   deleted: "No documents were deleted recently.",
 };
 
+interface Props {
+  sourceId: string;
+  filter: DocumentFilter;
+  /** What the documents have in common, in the API's filter language. */
+  condition: string;
+}
+
 /**
  * The documents of a source: all current ones; failing, manually added, pinned or hidden ones; or deleted ones, which
  * can be restored.
  */
-export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: DocumentFilter }): ReactNode {
+export function DocumentsPage({ sourceId, filter, condition }: Props): ReactNode {
   const { value: sources } = useLoad(listSources);
   const name = sources?.find((source) => source.id === sourceId)?.name;
   const title = name === undefined ? "Documents" : `Documents in ${name}`;
   useTitle(title);
   const load = useCallback(
-    (after: string | null, signal?: AbortSignal) => listDocuments(sourceId, filter, after, signal),
-    [sourceId, filter],
+    (after: string | null, signal?: AbortSignal) => listDocuments({ sourceId, filter, condition }, after, signal),
+    [sourceId, filter, condition],
   );
   const { pages, problem, reload, more } = usePages(load);
   const documents = pages?.flatMap((page) => page.documents);
@@ -63,7 +71,14 @@ export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: 
         value={filter}
         options={FILTERS}
         onChange={(chosen) => {
-          navigate(documentsPath(sourceId, chosen as DocumentFilter));
+          navigate(documentsPath(sourceId, chosen as DocumentFilter, condition));
+        }}
+      />
+      <FilterBar
+        filter={condition}
+        sourceId={sourceId}
+        onChange={(changed) => {
+          navigate(documentsPath(sourceId, filter, changed));
         }}
       />
       {mayEdit && filter !== "deleted" && <AddDocument sourceId={sourceId} onAdded={setRunId} />}
@@ -74,7 +89,7 @@ export function DocumentsPage({ sourceId, filter }: { sourceId: string; filter: 
         </p>
       )}
       <LoadNote value={pages} problem={problem} reload={reload} />
-      {documents?.length === 0 && <p>{EMPTY_TEXTS[filter]}</p>}
+      {documents?.length === 0 && <p>{condition === "" ? EMPTY_TEXTS[filter] : "No documents match the filter."}</p>}
       {documents && documents.length > 0 && (
         <ul className="rows documents" aria-label="Documents">
           {documents.map((document) => (

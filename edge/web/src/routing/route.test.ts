@@ -7,8 +7,10 @@ function route(path: string): ReturnType<typeof parseRoute> {
 
 describe("parseRoute", () => {
   it.each([
-    ["/", { page: "chat", id: null }],
-    ["/chat/c1", { page: "chat", id: "c1" }],
+    ["/", { page: "chat", id: null, filter: null }],
+    ["/?filter=tag%3Aa", { page: "chat", id: null, filter: "tag:a" }],
+    ["/chat/c1", { page: "chat", id: "c1", filter: null }],
+    ["/chat/c1?filter=", { page: "chat", id: "c1", filter: "" }],
     ["/sources", { page: "sources" }],
     ["/sources/", { page: "sources" }],
     ["/runs", { page: "runs", sourceId: null }],
@@ -20,13 +22,13 @@ describe("parseRoute", () => {
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
     ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10, text: null } }],
     ["/documents", { page: "missing" }],
-    ["/sources/s1", { page: "documents", sourceId: "s1", filter: "current" }],
-    ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", filter: "deleted" }],
-    ["/sources/s1?show=all", { page: "documents", sourceId: "s1", filter: "current" }],
+    ["/sources/s1", { page: "documents", sourceId: "s1", filter: "current", condition: "" }],
+    ["/sources/s1?show=deleted", { page: "documents", sourceId: "s1", filter: "deleted", condition: "" }],
+    ["/sources/s1?show=all&filter=x", { page: "documents", sourceId: "s1", filter: "current", condition: "x" }],
     ["/sources/s1/x", { page: "missing" }],
     ["/chat/a/b", { page: "missing" }],
     ["/elsewhere", { page: "missing" }],
-    ["/chat/%E0%A4%A", { page: "chat", id: "%E0%A4%A" }],
+    ["/chat/%E0%A4%A", { page: "chat", id: "%E0%A4%A", filter: null }],
   ])("parses %s", (path, expected) => {
     expect(route(path)).toEqual(expected);
   });
@@ -39,12 +41,20 @@ describe("parseRoute", () => {
   );
 
   it("parses its own paths, with any ID", () => {
-    expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?" });
+    expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?", filter: null });
+    for (const filter of ["", 'meta.author:"Ann & Bo" -tag:#1'])
+      for (const id of [null, "c1"]) expect(route(chatPath(id, filter))).toEqual({ page: "chat", id, filter });
     expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
     expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });
     for (const filter of ["current", "failing", "added", "pinned", "hidden", "deleted"] as const)
-      expect(route(documentsPath("s/1", filter))).toEqual({ page: "documents", sourceId: "s/1", filter });
+      for (const condition of ["", "tag:a&b"])
+        expect(route(documentsPath("s/1", filter, condition))).toEqual({
+          page: "documents",
+          sourceId: "s/1",
+          filter,
+          condition,
+        });
     for (const text of [null, "50 % of “#this”\n& 漢字"]) {
       const passage = { start: 3, end: 9, text };
       expect(route(documentPath("d 1", passage))).toEqual({ page: "document", id: "d 1", passage });

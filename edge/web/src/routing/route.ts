@@ -4,9 +4,9 @@ import type { CitedRange } from "../api/types";
 import type { DocumentFilter } from "../api/documents";
 
 export type Route =
-  | { page: "chat"; id: string | null }
+  | { page: "chat"; id: string | null; filter: string | null }
   | { page: "sources" }
-  | { page: "documents"; sourceId: string; filter: DocumentFilter }
+  | { page: "documents"; sourceId: string; filter: DocumentFilter; condition: string }
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "workspace" }
@@ -16,11 +16,12 @@ export type Route =
 export function parseRoute(url: URL): Route {
   const [page = "", id, ...rest] = url.pathname.split("/").filter(Boolean).map(decode);
   if (rest.length > 0) return { page: "missing" };
-  if (page === "") return { page: "chat", id: null };
-  if (page === "chat") return { page: "chat", id: id ?? null };
+  const condition = url.searchParams.get("filter");
+  if (page === "") return { page: "chat", id: null, filter: condition };
+  if (page === "chat") return { page: "chat", id: id ?? null, filter: condition };
   if (page === "sources" && id === undefined) return { page: "sources" };
   if (page === "sources" && id !== undefined)
-    return { page: "documents", sourceId: id, filter: filterOf(url.searchParams) };
+    return { page: "documents", sourceId: id, filter: filterOf(url.searchParams), condition: condition ?? "" };
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
@@ -41,8 +42,10 @@ export function pageKey(route: Route): string {
   }
 }
 
-export function chatPath(id: string): string {
-  return `/chat/${encodeURIComponent(id)}`;
+/** The path of a conversation, or of a new one if `id` is null. Without a `filter`, it has the one that it remembers. */
+export function chatPath(id: string | null, filter: string | null = null): string {
+  const query = filter === null ? "" : `?${new URLSearchParams({ filter }).toString()}`;
+  return `${id === null ? "/" : `/chat/${encodeURIComponent(id)}`}${query}`;
 }
 
 export function runPath(id: string): string {
@@ -54,8 +57,12 @@ export function runsPath(sourceId: string | null): string {
   return sourceId === null ? "/runs" : `/runs?source=${encodeURIComponent(sourceId)}`;
 }
 
-export function documentsPath(sourceId: string, filter: DocumentFilter): string {
-  return `/sources/${encodeURIComponent(sourceId)}${filter === "current" ? "" : `?show=${filter}`}`;
+export function documentsPath(sourceId: string, filter: DocumentFilter, condition = ""): string {
+  const query = new URLSearchParams({
+    ...(filter !== "current" && { show: filter }),
+    ...(condition !== "" && { filter: condition }),
+  }).toString();
+  return `/sources/${encodeURIComponent(sourceId)}${query && `?${query}`}`;
 }
 
 /** The path of a document. The text of a passage is in the fragment, which is not sent to the server. */

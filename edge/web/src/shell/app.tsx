@@ -73,11 +73,18 @@ function NavLink({ href, current, children }: { href: string; current: boolean; 
 function Page({ route }: { route: Route }): ReactNode {
   switch (route.page) {
     case "chat":
-      return <ChatPage id={route.id} />;
+      return <ChatPage id={route.id} filter={route.filter} />;
     case "sources":
       return <SourcesPage />;
     case "documents":
-      return <DocumentsPage key={route.sourceId} sourceId={route.sourceId} filter={route.filter} />;
+      return (
+        <DocumentsPage
+          key={route.sourceId}
+          sourceId={route.sourceId}
+          filter={route.filter}
+          condition={route.condition}
+        />
+      );
     case "runs":
       return <RunsPage sourceId={route.sourceId} />;
     case "run":

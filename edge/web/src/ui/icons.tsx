@@ -67,6 +67,14 @@ export function ListIcon(): ReactNode {
   );
 }
 
+export function FilterIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="M4 7h16M7 12h10M10 17h4" />
+    </Icon>
+  );
+}
+
 export function PersonIcon(): ReactNode {
   return (
     <Icon>

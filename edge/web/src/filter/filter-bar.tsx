@@ -1,0 +1,163 @@
+import { useCallback, useId, useState, type ReactNode, type SubmitEvent } from "react";
+import { readFacets } from "../api/documents";
+import type { Facet } from "../api/types";
+import { CloseIcon, FilterIcon } from "../ui/icons";
+import { ProblemNote } from "../ui/problem-note";
+import { useLoad } from "../ui/use-load";
+import { addTerm, removeTerm, splitTerms } from "./terms";
+
+interface Props {
+  filter: string;
+  /** Called with the changed filter. */
+  onChange: (filter: string) => void;
+  /** Whether only one source's documents are filtered. */
+  sourceId?: string;
+}
+
+/** The terms of a filter, and a panel to edit it: as text, or by selecting values that documents have. */
+export function FilterBar({ filter, onChange, sourceId }: Props): ReactNode {
+  const [isOpen, setIsOpen] = useState(false);
+  const panelId = useId();
+  const terms = splitTerms(filter);
+  return (
+    <div className="filter-bar">
+      <div className="chips">
+        <button
+          type="button"
+          className="plain"
+          aria-expanded={isOpen}
+          aria-controls={panelId}
+          onClick={() => {
+            setIsOpen(!isOpen);
+          }}
+        >
+          <FilterIcon />
+          Filter
+        </button>
+        {terms.map((term, place) => (
+          <button
+            key={`${String(place)} ${term}`}
+            type="button"
+            className="chip"
+            aria-label={`Remove the condition ${term}`}
+            onClick={() => {
+              onChange(removeTerm(filter, place));
+            }}
+          >
+            <span>{term}</span>
+            <CloseIcon />
+          </button>
+        ))}
+      </div>
+      <div id={panelId} hidden={!isOpen}>
+        {isOpen && <FilterPanel key={filter} filter={filter} onChange={onChange} sourceId={sourceId} />}
+      </div>
+    </div>
+  );
+}
+
+function FilterPanel({ filter, onChange, sourceId }: Props & { sourceId: string | undefined }): ReactNode {
+  const [text, setText] = useState(filter);
+  const id = useId();
+  const load = useCallback((signal: AbortSignal) => readFacets(filter, sourceId, signal), [filter, sourceId]);
+  const { value: counted, problem } = useLoad(load);
+  const apply = (event: SubmitEvent): void => {
+    event.preventDefault();
+    onChange(text.trim());
+  };
+  return (
+    <div className="filter-panel">
+      <form className="filter-text" onSubmit={apply}>
+        <label htmlFor={id} className="hidden">
+          Filter
+        </label>
+        <input
+          id={id}
+          className="code"
+          value={text}
+          maxLength={2000}
+          spellCheck={false}
+          autoComplete="off"
+          autoCapitalize="off"
+          placeholder="tag:release date>=2026 -path:drafts/**"
+          aria-invalid={problem?.status === 422 || undefined}
+          onChange={(event) => {
+            setText(event.target.value);
+          }}
+        />
+        <button type="submit">Apply</button>
+      </form>
+      {problem && <ProblemNote problem={problem} />}
+      {counted && (
+        <p className="small muted" role="status">
+          {counted.documents.toLocaleString("en")} {counted.documents === 1 ? "document matches" : "documents match"}
+          {!counted.front_matter && ". Choose a value to see fields of front matter"}
+        </p>
+      )}
+      {counted?.facets.map((facet) => (
+        <FacetValues
+          key={facet.field}
+          facet={facet}
+          chosen={splitTerms(filter)}
+          onChoose={(condition) => {
+            onChange(addTerm(filter, condition));
+          }}
+        />
+      ))}
+    </div>
+  );
+}
+
+const FIRST_VALUES = 8;
+
+const LABELS: Record<string, string> = {
+  source: "Source",
+  kind: "Kind",
+  language: "Language",
+  tag: "Tag",
+  date: "Year",
+};
+
+interface FacetProps {
+  facet: Facet;
+  chosen: string[];
+  onChoose: (condition: string) => void;
+}
+
+/** The values of a field, each with the number of its documents. */
+function FacetValues({ facet: { field, values }, chosen, onChoose }: FacetProps): ReactNode {
+  const [showsAll, setShowsAll] = useState(false);
+  const label = LABELS[field] ?? field.replace(/^meta\./, "");
+  const rest = values.length - FIRST_VALUES;
+  return (
+    <div className="facet" role="group" aria-label={label}>
+      <span className="small muted facet-label">{label}</span>
+      <div className="chips">
+        {(showsAll ? values : values.slice(0, FIRST_VALUES)).map(({ value, documents, filter }) => (
+          <button
+            key={filter}
+            type="button"
+            className="chip"
+            aria-pressed={chosen.includes(filter)}
+            onClick={() => {
+              onChoose(filter);
+            }}
+          >
+            <span>{value}</span> <span className="muted">{documents.toLocaleString("en")}</span>
+          </button>
+        ))}
+        {!showsAll && rest > 0 && (
+          <button
+            type="button"
+            className="chip plain"
+            onClick={() => {
+              setShowsAll(true);
+            }}
+          >
+            {String(rest)} more
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
