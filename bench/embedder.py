@@ -3,15 +3,15 @@
     python -m bench.embedder
 
 Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
-titles). The comparison runs the same graph in the same onnxruntime with 32 texts per batch in the given order, padded
-to the longest, and with default session options.
+titles). Measures all-MiniLM-L6-v2, then all models with the same texts. The comparison runs the same graph in the same
+onnxruntime with 32 texts per batch in the given order, padded to the longest, and with default session options.
 """
 
 import argparse
 import random
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from headwater.embedding.export.build import build
 from headwater.embedding.local.encoder import EncoderTokenizer
-from headwater.embedding.local.models import MINILM
+from headwater.embedding.local.models import ENCODERS, MINILM
 from headwater.embedding.registry import load_embedder, load_tokenizer
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -74,6 +74,17 @@ def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: 
     )
 
 
+def compare_models(label: str, models: Mapping[str, Embed], texts: Sequence[str], rounds: int) -> None:
+    """Print each model's best rate of alternating rounds, and its ratio to the first model's."""
+    rates = dict.fromkeys(models, 0.0)
+    for _ in range(rounds):
+        for name, embed in models.items():
+            rates[name] = max(rates[name], texts_per_s(embed, texts))
+    first = next(iter(rates.values()))
+    for name, rate in rates.items():
+        print(f"{label:<20}{name:<28}{rate:6.1f} texts/s, {rate / first:.2f} times the first model's")
+
+
 def main() -> None:
     """Load, measure and print."""
     parser = argparse.ArgumentParser(
@@ -83,12 +94,13 @@ def main() -> None:
         "--model-dir",
         type=Path,
         default=Path(".headwater/models"),
-        help="built if it is missing; default: .headwater/models",
+        help="models are built if they are missing; default: .headwater/models",
     )
     parser.add_argument("--texts", type=int, default=64, help="texts per load; default: 64")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     options = parser.parse_args()
-    build(options.model_dir, MINILM.name)
+    for name in ENCODERS:
+        build(options.model_dir, name)
 
     start = time.perf_counter()
     embedder = load_embedder(MINILM.name, options.model_dir)
@@ -103,6 +115,9 @@ def main() -> None:
     peer = naive_embedder(options.model_dir)
     compare("208 tokens", embedder.embed_documents, peer, full, options.rounds)
     compare("8 to 256 tokens", embedder.embed_documents, peer, mixed, options.rounds)
+    models = {name: load_embedder(name, options.model_dir).embed_documents for name in ENCODERS}
+    compare_models("208 tokens", models, full, options.rounds)
+    compare_models("8 to 256 tokens", models, mixed, options.rounds)
     constant = load_embedder("constant", options.model_dir)
     print(f"{'constant model':<20}{texts_per_s(constant.embed_documents, full * 100):6.0f} texts/s")
 

@@ -61,7 +61,7 @@ def all_routes() -> dict[str, list[Route]]:
         "collection": collection_routes(
             database, settings, tickets, opener=SourceOpener(settings), start_job=start_job
         ),
-        "embedding": embedding_routes(settings, embedders),
+        "embedding": embedding_routes(database, embedders),
     }
 
 

@@ -11,7 +11,7 @@ from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import Search
 from headwater.config import get_settings
 from headwater.database.transactions import Database
-from headwater.embedding.registry import Embedders
+from headwater.embedding.registry import DEFAULT, Embedders
 from headwater.web import gunicorn_worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
@@ -25,7 +25,7 @@ def app() -> App:
     settings = get_settings()
     database = Database.from_settings(settings)
     embedders = Embedders(settings)
-    embedders.warm(settings.embedding_model)
+    embedders.warm(settings.embedding_model or DEFAULT)
     reranking = load_reranking(settings)
     if reranking:
         reranking.warm()

@@ -35,7 +35,7 @@ def app() -> App:
     steps = handlers(embedders)
     worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
-    public = routes(settings, embedders)
+    public = routes(database, embedders)
     return App("embedding", settings, [*public, drain], database, lambda: check_embedding(database, embedders))
 
 

@@ -4,17 +4,20 @@ from collections.abc import Callable
 
 from functions.embedding import embeddings
 from functions.embedding.embeddings import EmbeddingsRequest, EmbeddingsResponse
-from headwater.config import Settings
+from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.web.app import Call, Route
 
 
-def routes(settings: Settings, embedder: Callable[[str], Embedder]) -> list[Route]:
-    """Return the routes. The model is loaded by the first request that needs it."""
+def routes(database: Database, embedder: Callable[[str], Embedder]) -> list[Route]:
+    """Return the routes. The active model is loaded by the first request that needs it."""
 
     def create_embeddings(call: Call) -> EmbeddingsResponse:
-        """Embed texts with the installation's model. Compatible with clients of OpenAI's embeddings API."""
-        return embeddings.create_embeddings(call.body, embedder(settings.embedding_model))
+        """Embed texts with the installation's active model. Compatible with clients of OpenAI's embeddings API."""
+        with database.transaction(ALL_WORKSPACES) as tx:
+            model = read_active_model(tx)
+        return embeddings.create_embeddings(call.body, embedder(model.name))
 
     return [
         Route(

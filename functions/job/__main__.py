@@ -108,7 +108,8 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.database.migrations import downgrade, register_model, upgrade
     from headwater.database.transactions import REVISION
     from headwater.embedding import vector_index
-    from headwater.embedding.registry import model_dim
+    from headwater.embedding.active_model import active_model_name
+    from headwater.embedding.registry import DEFAULT, model_dim
     from headwater.errors import ConfigError
     from headwater.words.backfill import count_missing_words
 
@@ -118,17 +119,19 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
         downgrade(settings.database_admin_url, options.down_to, settings.database_root_certificate)
         print(f"migrated down to {options.down_to}")
         return 0
-    dim = model_dim(settings.embedding_model, settings)
+    model_dim(settings.embedding_model or DEFAULT, settings)  # reports an invalid model before anything changes
     upgrade(
         settings.database_admin_url,
         settings.database_url,
         settings.database_root_certificate,
         role=settings.database_role,
     )
-    register_model(settings.database_admin_url, settings.embedding_model, dim, settings.database_root_certificate)
+    model = settings.embedding_model or active_model_name(settings) or DEFAULT
+    dim = model_dim(model, settings)
+    register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
     count_missing_words(settings.database_admin_url, settings.database_root_certificate)
-    print(f"migrated to {REVISION}, embedding model {settings.embedding_model}")
+    print(f"migrated to {REVISION}, embedding model {model}")
     return 0
 
 

@@ -153,8 +153,9 @@ class Settings:
 
     embedding_model: str = _setting(
         "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `openai:MODEL` for a "
-        "hosted model, or `constant` for tests.",
-        "all-MiniLM-L6-v2",
+        "hosted model, or `constant` for tests. Empty: an installation keeps its model, and a new one gets "
+        "`multilingual-e5-small-int8`.",
+        "",
     )
     embedding_base_url: str = _setting("Base URL of another server with OpenAI's embeddings API.", "")
     embedding_dim: int = _setting("Length of a hosted model's vectors. 0 for the known lengths of OpenAI's models.", 0)

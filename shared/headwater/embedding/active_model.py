@@ -5,7 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import NotReady
+from headwater.config import Settings
+from headwater.database.transactions import NotReady, owner_transaction
 
 
 def read_active_model(tx: Connection) -> Any:
@@ -14,6 +15,13 @@ def read_active_model(tx: Connection) -> Any:
     if model is None:
         raise NotReady("No embedding model is registered. Run `python -m functions.job migrate`.")
     return model
+
+
+def active_model_name(settings: Settings) -> str | None:
+    """Return the active model's name; None in a new installation. Connects as the owner of the database."""
+    with owner_transaction(settings.database_admin_url, settings.database_root_certificate) as tx:
+        model = tx.execute(_ACTIVE_MODEL).one_or_none()
+        return None if model is None else str(model.name)
 
 
 _ACTIVE_MODEL = sa.text("select id, name, dim from embedding_models where state = 'active'")

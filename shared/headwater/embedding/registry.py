@@ -19,6 +19,10 @@ MODELS = {name: spec.dim for name, spec in ENCODERS.items()} | {constant.NAME: c
 """Models that run in this process, with the length of their vectors."""
 
 
+DEFAULT = "multilingual-e5-small-int8"
+"""The model of new installations. Reasons: docs/decisions/0027."""
+
+
 def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     """Load a model's tokenizer; costs a fraction of loading the model.
 

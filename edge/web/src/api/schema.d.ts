@@ -869,7 +869,7 @@ export interface paths {
         put?: never;
         /**
          * Embed texts
-         * @description Embed texts with the installation's model. Compatible with clients of OpenAI's embeddings API.
+         * @description Embed texts with the installation's active model. Compatible with clients of OpenAI's embeddings API.
          */
         post: operations["createEmbeddings"];
         delete?: never;
