@@ -8,6 +8,7 @@ describe("targetOf", () => {
     ["/api/chat/c1/stop", "chat"],
     ["/api/conversations", "chat"],
     ["/api/conversations/c1", "chat"],
+    ["/api/feedback", "chat"],
     ["/api/search", "chat"],
     ["/api/embedding-models", "embedding"],
     ["/api/embedding-models/all-MiniLM-L6-v2", "embedding"],

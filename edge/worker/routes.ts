@@ -6,6 +6,7 @@ export type Target = Service | "env" | "openapi" | "robots" | "file" | "none";
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
   ["/api/conversations", "chat"],
+  ["/api/feedback", "chat"],
   ["/api/search", "chat"],
   ["/api/embedding-models", "embedding"],
   ["/v1/embeddings", "embedding"],

@@ -14,6 +14,7 @@ from scripts.evaluation.questions import (
     InvalidQuestions,
     Question,
     QuestionSet,
+    rated_questions,
     read_off_topic,
     read_questions,
     read_set,
@@ -38,12 +39,25 @@ def _run(options: argparse.Namespace) -> int:
         old, new = map(read_run, options.compare)
         print(compare(old, new)[0])
         return 0
+    if options.feedback:
+        return _measure_feedback(options)
     question_set = _read(options)
     if options.write:
         write_texts(question_set.texts, options.write)
         print(f"Wrote {len(question_set.texts):,} texts to {options.write}.")
         return 0
-    run = _measure(question_set, options)
+    return _report(_measure(question_set, options), options)
+
+
+def _measure_feedback(options: argparse.Namespace) -> int:
+    with closing(_api(options)) as api:
+        questions = rated_questions(api.rated_questions())
+    if not questions:
+        raise InvalidQuestions("No answer with citations has been rated as helpful yet.")
+    return _report(_measure(QuestionSet("feedback", (), questions), options), options)
+
+
+def _report(run: Run, options: argparse.Namespace) -> int:
     print(describe(run))
     if options.output:
         write_run(run, options.output)
@@ -64,9 +78,8 @@ def _read(options: argparse.Namespace) -> QuestionSet:
 
 
 def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
-    token = options.token_file.read_text().strip()
     with (
-        closing(Api(options.url, token, options.workspace)) as api,
+        closing(_api(options)) as api,
         _source(api, question_set, options.repository) as source_id,
     ):
         return measure(
@@ -76,6 +89,10 @@ def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
             say=lambda line: print(line, file=sys.stderr),
             rankings=RANKINGS if api.has_reranker(source_id) else RANKINGS[:-1],
         )
+
+
+def _api(options: argparse.Namespace) -> Api:
+    return Api(options.url, options.token_file.read_text().strip(), options.workspace)
 
 
 @contextmanager
@@ -100,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/eval", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--set", type=Path)
     parser.add_argument("--questions", type=Path, nargs="+", default=[])
+    parser.add_argument("--feedback", action="store_true")
     parser.add_argument("--off-topic", type=Path, action="append", default=[])
     parser.add_argument("--compare", type=Path, nargs=2)
     parser.add_argument("--url", default="http://127.0.0.1:8787")

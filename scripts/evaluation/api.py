@@ -45,6 +45,11 @@ class Api:
         hits: list[dict[str, Any]] = answer["hits"]
         return hits
 
+    def rated_questions(self) -> list[dict[str, Any]]:
+        """Return the questions whose answers readers found helpful, at most 1,000."""
+        questions: list[dict[str, Any]] = self.request("GET", "/api/feedback?rating=good&limit=1000")["questions"]
+        return questions
+
     def has_reranker(self, source_id: str | None) -> bool:
         """Return whether the stack reranks searches, or tries to."""
         body = {"q": "Self-test", "k": 1} | ({"source_id": source_id} if source_id else {})

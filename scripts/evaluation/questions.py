@@ -96,6 +96,12 @@ def read_off_topic(file: Path) -> list[Question]:
     return [Question(f"{name}:{row['id']}", row["text"], {}) for row in _rows(file, "id", "text")]
 
 
+def rated_questions(rows: Sequence[Mapping[str, Any]]) -> list[Question]:
+    """Return questions whose answers were rated as helpful, with the documents that the answers cite."""
+    cited = (row for row in rows if row["documents"])
+    return [Question(f"feedback:{n}", row["question"], _grades(row)) for n, row in enumerate(cited, 1)]
+
+
 def write_texts(texts: Sequence[Text], folder: Path) -> None:
     """Write each text as a Markdown file."""
     for text in texts:

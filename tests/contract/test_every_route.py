@@ -23,6 +23,7 @@ BODIES = {
     "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
     "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
     "/api/documents/<uuid:id>": {"placement": None},
+    "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
 }
 """Bodies of routes with required fields."""

@@ -49,12 +49,13 @@ class ConversationList(msgspec.Struct, frozen=True):
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
     """How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
 
-    `notice` explains an answer that was cut, interrupted or failed, and says what to do.
+    `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's.
     """
 
     state: Literal["complete", "cut", "stopped", "interrupted", "failed"]
     notice: str | None
     created_at: dt.datetime
+    rating: Literal["good", "bad"] | None = None
 
 
 class UIMessage(msgspec.Struct, frozen=True):
@@ -179,8 +180,12 @@ def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> C
     messages = []
     for row in tx.execute(_MESSAGES, values):
         parts = msgspec.convert(row.parts, list[StoredPart])
-        messages.append(UIMessage(str(row.id), row.role, parts, MessageMetadata(row.state, row.notice, row.created_at)))
+        messages.append(UIMessage(str(row.id), row.role, parts, _metadata(row)))
     return Conversation(conversation_id, conversation.title, conversation.filter, messages)
+
+
+def _metadata(row: Any) -> MessageMetadata:
+    return MessageMetadata(row.state, row.notice, row.created_at, row.rating)
 
 
 def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
@@ -234,7 +239,7 @@ _INSERT_QUESTION = sa.text("""
 """)
 
 _MESSAGES = sa.text(f"""
-    select id, role, parts, state, notice, created_at from messages
+    select id, role, parts, state, notice, created_at, rating from messages
     where {_IN_CONVERSATION} and state <> 'streaming' order by ordinal
 """)
 

@@ -11,8 +11,9 @@ import msgspec
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
 from functions.chat.answers.prompt import ChatModel
-from functions.chat.conversations import conversations
+from functions.chat.conversations import conversations, feedback
 from functions.chat.conversations.conversations import Conversation, ConversationList, ConversationQuery
+from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
 from functions.chat.models.models import load_model
 from functions.chat.retrieval.reranking import Problem, Reranking
 from functions.chat.retrieval.search import Passage, Ranking, Search
@@ -181,6 +182,23 @@ class Chat:
             ),
             Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
             Route("DELETE", "/api/conversations/<id>", self.delete_conversation, "Delete a conversation", status=204),
+            Route(
+                "PUT",
+                "/api/conversations/<id>/messages/<uuid:message_id>/feedback",
+                self.rate_answer,
+                "Rate an answer",
+                body=Feedback,
+                status=204,
+            ),
+            Route(
+                "GET",
+                "/api/feedback",
+                self.list_feedback,
+                "List rated questions",
+                query=FeedbackQuery,
+                returns=RatedQuestions,
+                access="editor",
+            ),
         ]
 
     def search_passages(self, call: Call) -> Hits:
@@ -283,6 +301,20 @@ class Chat:
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             conversations.delete_conversation(tx, call.caller, conversation_id)
+
+    def rate_answer(self, call: Call) -> None:
+        """Say whether an answer was good or bad, and why.
+
+        Shares its question, the reason and the keys of the cited documents with the editors of the workspace.
+        """
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            feedback.rate(tx, call.caller, conversation_id, call.path["message_id"], call.body)
+
+    def list_feedback(self, call: Call) -> RatedQuestions:
+        """List the questions whose answers were rated, latest first, for an evaluation of search."""
+        with self.database.transaction(call.workspace_id) as tx:
+            return feedback.read_rated_questions(tx, call.workspace_id, call.args)
 
 
 def check_conversation_id(conversation_id: str) -> str:

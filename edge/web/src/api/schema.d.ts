@@ -136,6 +136,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{id}/messages/{message_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Rate an answer
+         * @description Say whether an answer was good or bad, and why.
+         *
+         *     Shares its question, the reason and the keys of the cited documents with the editors of the workspace.
+         */
+        put: operations["rateAnswer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/documents": {
         parameters: {
             query?: never;
@@ -232,6 +254,28 @@ export interface paths {
          *     Requires the role `editor`.
          */
         post: operations["restoreDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rated questions
+         * @description List the questions whose answers were rated, latest first, for an evaluation of search.
+         *
+         *     Requires the role `editor`.
+         */
+        get: operations["listFeedback"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1257,6 +1301,15 @@ export interface components {
             key: string;
         };
         /**
+         * Feedback
+         * @description What the reader thinks of an answer; `rating: null` takes it back.
+         */
+        Feedback: {
+            rating: ("bad" | "good") | null;
+            /** @default  */
+            reason: string;
+        };
+        /**
          * FileList
          * @description A page of files by path. `next` is the next page's `after`, null on the last page.
          */
@@ -1392,13 +1445,15 @@ export interface components {
          * MessageMetadata
          * @description How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
          *
-         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do.
+         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's.
          */
         MessageMetadata: {
             /** @enum {string} */
             state: "complete" | "cut" | "failed" | "interrupted" | "stopped";
             notice: string | null;
             createdAt: string;
+            /** @default null */
+            rating: ("bad" | "good") | null;
         };
         /**
          * ModelName
@@ -1502,6 +1557,25 @@ export interface components {
             detail: string;
             /** @default null */
             request_id: string | null;
+        };
+        /**
+         * RatedQuestion
+         * @description A question whose answer was rated. `documents` are the keys of the documents that the answer cites.
+         */
+        RatedQuestion: {
+            question: string;
+            documents: string[];
+            /** @enum {string} */
+            rating: "bad" | "good";
+            reason: string;
+            answered_at: string;
+        };
+        /**
+         * RatedQuestions
+         * @description Rated questions, latest answers first.
+         */
+        RatedQuestions: {
+            questions: components["schemas"]["RatedQuestion"][];
         };
         /**
          * Reason
@@ -2142,6 +2216,43 @@ export interface operations {
             };
         };
     };
+    rateAnswer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Feedback"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listDocuments: {
         parameters: {
             query?: {
@@ -2343,6 +2454,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFeedback: {
+        parameters: {
+            query?: {
+                rating?: "bad" | "good";
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RatedQuestions"];
                 };
             };
             /** @description An error */

@@ -97,7 +97,8 @@ export type Citation = Schemas["Citation"];
 export type Model = Schemas["ModelName"];
 /** How a message ended, and why. A message that is being streamed has no metadata. */
 export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
-  Partial<Pick<Schemas["MessageMetadata"], "notice">>;
+  Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating">>;
+export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
 export type MessageData = { model: Model };

@@ -1,4 +1,4 @@
-import { useEffect, type ReactNode } from "react";
+import { Fragment, useEffect, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
@@ -10,6 +10,7 @@ import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { textOf } from "./message-parts";
+import { RateAnswer } from "./rate-answer";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
 
@@ -66,11 +67,12 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
                 {textOf(message)}
               </p>
             ) : (
-              <Answer
-                key={message.id}
-                message={message}
-                isStreaming={status === "answering" && index === messages.length - 1}
-              />
+              <Fragment key={message.id}>
+                <Answer message={message} isStreaming={status === "answering" && index === messages.length - 1} />
+                {message.metadata && textOf(message) !== "" && (
+                  <RateAnswer conversationId={id} messageId={message.id} stored={message.metadata.rating ?? null} />
+                )}
+              </Fragment>
             ),
           )}
           {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}

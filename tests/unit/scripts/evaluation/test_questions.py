@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.evaluation.questions import InvalidQuestions, Text, read_questions, read_set, write_texts
+from scripts.evaluation.questions import InvalidQuestions, Text, rated_questions, read_questions, read_set, write_texts
 
 
 def write_lines(file: Path, rows: list[Any]) -> None:
@@ -44,6 +44,13 @@ def test_quotes_and_documents_are_found_in_hits(tmp_path: Path) -> None:
     assert how.found("b.md", "Oil it  every week.") == "“every\nweek”"
     assert how.found("a.md", "Oil it.") == "a.md"
     assert raining.grades == {}
+
+
+def test_rated_questions_without_citations_are_left_out() -> None:
+    rows = [{"question": "Thanks!", "documents": []}, {"question": "How?", "documents": ["a.md", "b.md"]}]
+    assert [(question.text, question.grades) for question in rated_questions(rows)] == [
+        ("How?", {"a.md": 1.0, "b.md": 1.0})
+    ]
 
 
 @pytest.mark.parametrize(

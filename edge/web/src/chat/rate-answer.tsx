@@ -1,0 +1,73 @@
+/** Buttons to rate an answer, and a field for what is wrong with it. */
+
+import { useState, type ReactNode } from "react";
+import { rateAnswer } from "../api/conversations";
+import type { Rating } from "../api/types";
+import { ProblemNote } from "../ui/problem-note";
+import { useAction } from "../ui/use-action";
+
+interface Props {
+  conversationId: string;
+  messageId: string;
+  /** The stored rating. */
+  stored: Rating | null;
+}
+
+export function RateAnswer({ conversationId, messageId, stored }: Props): ReactNode {
+  const [rating, setRating] = useState(stored);
+  const [reason, setReason] = useState("");
+  const [isAsking, setIsAsking] = useState(false);
+  const { perform, isBusy, problem } = useAction();
+
+  const rate = (next: Rating | null, why: string): void => {
+    perform(rateAnswer(conversationId, messageId, next, why), () => {
+      setRating(next);
+      setIsAsking(next === "bad" && why === "");
+    });
+  };
+  const toggle = (chosen: Rating): ReactNode => (
+    <button
+      type="button"
+      className="plain"
+      aria-pressed={rating === chosen}
+      disabled={isBusy}
+      onClick={() => {
+        rate(rating === chosen ? null : chosen, "");
+      }}
+    >
+      {chosen === "good" ? "Helpful" : "Not helpful"}
+    </button>
+  );
+
+  return (
+    <div className="rate small" role="group" aria-label="Rate this answer">
+      {toggle("good")}
+      {toggle("bad")}
+      {isAsking && (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            rate("bad", reason.trim());
+          }}
+        >
+          <label>
+            What is wrong? <span className="muted">Optional</span>
+            <input
+              value={reason}
+              maxLength={2000}
+              dir="auto"
+              onChange={(event) => {
+                setReason(event.target.value);
+              }}
+            />
+          </label>
+          <button type="submit" disabled={isBusy || reason.trim() === ""}>
+            Send
+          </button>
+        </form>
+      )}
+      {rating !== null && <span className="muted">Editors of this workspace can see your question and rating.</span>}
+      {problem && <ProblemNote problem={problem} />}
+    </div>
+  );
+}
