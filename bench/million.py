@@ -1,14 +1,18 @@
-"""Measure search in workspaces of 10,000, 100,000 and 1,000,000 chunks: recall, latency, size.
+"""Measure search in workspaces of 10,000, 100,000 and 1,000,000 chunks: recall, latency, size; compare with LangChain.
 
     python -m bench.million [--sizes N …] [--queries N] [--cluster N]
 
 Loads a corpus made by script (`bench.million_corpus`) into an empty database, indexes its words and vectors with the
 code of the job, and searches with the class behind `/api/search`, one query after the other. Vectors of queries are
 made, not embedded. Recall is the share of the ten documents with the nearest chunks: a search returns further passages
-of a document later. CPU time is that of the client and of Postgres together.
+of a document later. CPU time is that of the client and of Postgres together. The comparison (`bench.langchain_search`)
+searches the same 100,000 chunks in the same Postgres with langchain-postgres.
 """
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -36,6 +40,8 @@ from headwater.queue.ledger import Step
 from headwater.words.analysis import sparse_vector
 from scripts.local.postgres import Cluster, temporary_cluster
 
+ROOT = Path(__file__).resolve().parent.parent
+PEER_SIZE = 100_000
 K = 10
 MAX_K = 50
 CANDIDATES = 100
@@ -64,12 +70,13 @@ class Result:
     recall: float | None
     median_ms: float
     p95_ms: float
-    cpu_ms: float
+    cpu_ms: float | None = None
 
     def print(self) -> None:
         """Print a line."""
         recall = "" if self.recall is None else f"recall@{K} {self.recall:.3f}"
-        times = f"{self.median_ms:6.1f} ms median {self.p95_ms:6.1f} ms p95 {self.cpu_ms:6.1f} ms CPU"
+        times = f"{self.median_ms:6.1f} ms median {self.p95_ms:6.1f} ms p95"
+        times += "" if self.cpu_ms is None else f" {self.cpu_ms:6.1f} ms CPU"
         print(f"  {self.label:<34}{recall:<18}{times}", flush=True)
 
 
@@ -169,13 +176,18 @@ class Bench:
             steps += 1
         return steps
 
+    @property
+    def texts(self) -> list[str]:
+        """Return a text for each query: five words of its chunk."""
+        rng = np.random.default_rng(4)
+        return [self.corpus.text(rng.permutation(words)[:QUERY_WORDS]) for words in self.asked.values()]
+
     def measure(self) -> list[Result]:
         """Search the largest workspace by vectors and by both, its second source, and the smallest workspace."""
         everywhere = np.arange(self.corpus.chunks)
         owner, source = self.corpus.owner_of(everywhere), self.corpus.source_of(everywhere)
         vectors = self.corpus.queries(self.vectors, self.asked)
-        rng = np.random.default_rng(4)
-        texts = [self.corpus.text(rng.permutation(words)[:QUERY_WORDS]) for words in self.asked.values()]
+        texts = self.texts
         self.embedder.vectors = dict(zip(texts, vectors, strict=True))
         largest, smallest = self.corpus.workspaces[0], self.corpus.workspaces[3]
         rare = self.corpus.sources[4]
@@ -239,6 +251,33 @@ def _copy(tx: sa.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
     tx.exec_driver_sql(f"copy {table} from stdin", execution_options={"copy_from": encode_blocks(rows)})
 
 
+def measure_langchain(cluster: Cluster, bench: Bench, folder: Path) -> None:
+    """Search the chunks of the largest workspace with langchain-postgres, in its own process."""
+    cluster.execute("create database peer", "alter database peer set maintenance_work_mem = '1GB'")
+    cluster.execute("create extension vector", database="peer")
+    corpus, url = bench.corpus, cluster.url("peer").replace("+pg8000", "+psycopg")
+    largest = np.repeat(corpus.owner == 0, CHUNKS_OF_DOCUMENT)
+    texts = [corpus.text(words) for block in corpus.blocks() for words in block.words]
+    queries = corpus.queries(bench.vectors, bench.asked)
+    file = folder / "peer.npz"
+    np.savez(
+        file,
+        vectors=bench.vectors[largest],
+        texts=np.array(texts)[largest],
+        documents=np.flatnonzero(largest) // CHUNKS_OF_DOCUMENT,
+        queries=queries,
+        query_texts=np.array(bench.texts),
+        nearest=np.array(bench._nearest(queries, largest)),
+    )
+    command = [sys.executable, "-m", "bench.langchain_search", url, str(file)]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for line in map(json.loads, output.splitlines()):
+        if "seconds" in line:
+            print(f"  langchain, {line['label']:<23}{line['seconds']:7.1f} s")
+        else:
+            Result(f"langchain, {line.pop('label')}", **line).print()
+
+
 _ADD_WORKSPACE = sa.text("insert into workspaces (id, name) values (:id, :name)")
 
 _ADD_SOURCE = sa.text("""
@@ -275,6 +314,8 @@ def main() -> None:
             print(f"{size:,} chunks, loaded in {time.perf_counter() - began:.0f} s", flush=True)
             bench.index()
             bench.measure()
+            if size == PEER_SIZE:
+                measure_langchain(cluster, bench, Path(folder))
             bench.database.close()
 
 
