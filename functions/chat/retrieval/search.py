@@ -203,7 +203,7 @@ class Search:
             scope.execute(tx, _CHUNKS, most=0)
             scope.execute(tx, _DENSE_OF_CHUNKS, chunks="{0}")
             _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
-            scope.execute(tx, _PASSAGES, chunks="{0}", max_gap=MAX_GAP)
+            scope.execute(tx, _PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
         texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
@@ -323,10 +323,11 @@ def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:
 def _read_distinct(tx: Connection, scope: _Scope, ranked: Sequence[Match], size: int) -> list[Found]:
     """Read the best `size` chunks with different texts, in their order."""
     distinct = Distinct()
+    candidates = to_array(match.chunk_id for match in ranked)
     for start in range(0, len(ranked), size):
         matches = ranked[start : start + size]
         chunks = to_array(match.chunk_id for match in matches)
-        rows = scope.execute(tx, _PASSAGES, chunks=chunks, max_gap=MAX_GAP)
+        rows = scope.execute(tx, _PASSAGES, chunks=chunks, candidates=candidates, max_gap=MAX_GAP)
         for match, row in zip(matches, rows, strict=True):
             distinct.add(_found(match, **row._mapping))
         if len(distinct) >= size:
@@ -493,6 +494,7 @@ _CANDIDATES = f"""
       and v.input_hash = c.input_hash
 """
 
+# Each piece of a text is read at the cost of the whole text. So a gap is read only between two candidates.
 _PASSAGES = f"""
     select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
       substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
@@ -504,6 +506,7 @@ _PASSAGES = f"""
     from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
     left join chunks before on before.document_id = c.document_id and before.ordinal = c.ordinal - 1
       and before.workspace_id = c.workspace_id and c.start_offset - before.end_offset between 0 and :max_gap
+      and before.id = any(cast(:candidates as bigint[]))
     where d.workspace_id = :workspace_id and c.workspace_id = :workspace_id
     order by wanted.place
 """
