@@ -60,6 +60,7 @@ function SchemaField({ field, value, error, onChange }: FieldProps): ReactNode {
       lines={LINES[control]}
       minimum={field.minimum}
       maximum={field.maximum}
+      step={field.step}
       maxLength={field.maxLength}
     />
   );

@@ -30,6 +30,7 @@ const SCHEMA: JsonSchema = {
           default: ["**/*.md", "**/*.mdx"],
         },
         depth: { type: "integer", minimum: 1, maximum: 9, default: 3 },
+        delay: { type: "number", default: 0.5 },
         max_age: { anyOf: [{ type: "integer" }, { type: "null" }], default: null },
         follow_links: { type: "boolean", default: false },
         order: { enum: ["newest", "oldest"], default: "newest" },
@@ -58,6 +59,7 @@ describe("formFields", () => {
       branch: "text",
       include: "lines",
       depth: "number",
+      delay: "number",
       max_age: "number",
       follow_links: "checkbox",
       order: "select",
@@ -91,6 +93,7 @@ describe("toConfig", () => {
       branch: null,
       include: ["**/*.md", "**/*.mdx"],
       depth: 3,
+      delay: 0.5,
       max_age: null,
       follow_links: false,
       order: "newest",
@@ -164,6 +167,11 @@ describe("SchemaFields", () => {
 
   it("renders numbers with their limits", () => {
     expect(render("depth")).toMatch(/type="number" .*min="1" max="9" .*value="3"/);
+    expect(render("depth")).not.toContain("step");
+  });
+
+  it("accepts decimals in numbers that are no integers", () => {
+    expect(render("delay")).toMatch(/type="number" .*step="any" .*value="0.5"/);
   });
 
   it("renders lists as lines and objects as JSON", () => {

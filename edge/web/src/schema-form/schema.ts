@@ -36,6 +36,8 @@ export interface FormField {
   options: readonly unknown[];
   minimum: number | undefined;
   maximum: number | undefined;
+  /** "any" for numbers that may have decimals. */
+  step: "any" | undefined;
   maxLength: number | undefined;
 }
 
@@ -70,6 +72,7 @@ function formField(
     options: value.enum ?? [],
     minimum: value.minimum,
     maximum: value.maximum,
+    step: value.type === "number" ? "any" : undefined,
     maxLength: value.maxLength,
   };
 }

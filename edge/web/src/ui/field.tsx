@@ -18,6 +18,8 @@ interface FieldProps extends FrameProps {
   lines?: number | undefined;
   minimum?: number | undefined;
   maximum?: number | undefined;
+  /** "any" accepts numbers with decimals. */
+  step?: "any" | undefined;
   maxLength?: number | undefined;
 }
 
@@ -31,6 +33,7 @@ export function Field({
   lines,
   minimum,
   maximum,
+  step,
   maxLength,
   ...frame
 }: FieldProps): ReactNode {
@@ -59,6 +62,7 @@ export function Field({
             autoFocus={autoFocus}
             min={minimum}
             max={maximum}
+            step={step}
             maxLength={maxLength}
             spellCheck={false}
             autoComplete={type === "password" ? "new-password" : "off"}
