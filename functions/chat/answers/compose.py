@@ -194,6 +194,7 @@ def _source(n: int, passage: Passage) -> SourcePart:
         end=passage.end,
         heading_path=passage.heading_path,
         url=passage.url,
+        page=passage.page,
         text=passage.text,
     )
     return SourcePart(

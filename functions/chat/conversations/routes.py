@@ -57,7 +57,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A matching passage: the document's `text[start:end]`, in Unicode code points.
 
     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the
-    table that it continues. `documents` is the number of documents with the same passage; it is found once.
+    table that it continues. `page` is the page on which it begins, null for formats without pages. `documents` is the
+    number of documents with the same passage; it is found once.
     A question is answered from `relevant` hits only, and declined if there are none.
     """
 
@@ -68,6 +69,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     heading_path: list[str]
     text: str
     excerpt: str
+    page: int | None
     start: int
     end: int
     documents: int

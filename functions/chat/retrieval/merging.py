@@ -46,6 +46,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     markup: list[int]
     table_header: str | None
+    page: int | None = None
     start: int
     end: int
     first: int
@@ -165,6 +166,7 @@ def merge(best: Found, other: Found) -> Found:
         text=before.text + gap + after.text,
         markup=[*before.markup, *between, *(offset + shift for offset in after.markup)],
         table_header=before.table_header,
+        page=before.page,
         start=before.start,
         end=after.end,
         first=before.first,

@@ -56,6 +56,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """A matching part of a document: its `text[start:end]`.
 
     `excerpt` is what a model or reader is shown: the text without markup, after the header of the table it continues.
+    `page` is the number of the page on which it begins, None for formats without pages.
     `documents` is the number of documents with the same passage.
     `score` is the fused score after the adjustments of `ranking` and `merging`. `similarity` is the cosine similarity
     to the query, None without a vector or in a language that the model doesn't know. `overlap` is the share of the
@@ -71,6 +72,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     heading_path: list[str]
     text: str
     excerpt: str
+    page: int | None = None
     start: int
     end: int
     documents: int = 1
@@ -355,6 +357,7 @@ def _passage(found: Found) -> Passage:
         heading_path=found.heading_path,
         text=found.text,
         excerpt=found.excerpt,
+        page=found.page,
         start=found.start,
         end=found.end,
         documents=found.documents,
@@ -498,6 +501,7 @@ _CANDIDATES = f"""
 _PASSAGES = f"""
     select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
       substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
+      nullif(width_bucket(c.start_offset, d.page_starts), 0) as page,
       c.end_offset as "end", to_json(c.markup) as markup, c.token_count as tokens,
       substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
       substr(d.text, before.end_offset + 1, c.start_offset - before.end_offset) as gap,

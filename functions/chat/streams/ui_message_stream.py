@@ -53,7 +53,10 @@ class ModelPart(_Part, frozen=True, tag="data-model"):
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points."""
+    """The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
+
+    `page` is the number of the page on which it begins, null for formats without pages.
+    """
 
     document_id: str
     start: int
@@ -61,6 +64,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     heading_path: list[str]
     url: str | None
     text: str
+    page: int | None = None
 
 
 class SourceMetadata(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class Document(msgspec.Struct, frozen=True):
 
     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the
     text, null if there has never been one. `warnings` say what was left out when the text was parsed.
+    `pages` has the offset in the text at which each page or slide begins; it is empty for formats without pages.
 
     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document
     that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
@@ -60,6 +61,7 @@ class Document(msgspec.Struct, frozen=True):
     links: list[DocumentLink]
     error: DocumentError | None
     warnings: list[str]
+    pages: list[int]
     fetched_at: dt.datetime | None
     deleted_at: dt.datetime | None
     held: HoldReason | None
@@ -172,7 +174,7 @@ _ERROR = """case when d.error is not null then
 # `document_id` is the target, unless that has been removed.
 _ONE = sa.text(f"""
     select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, {_ERROR}, d.warnings,
-      d.fetched_at, d.deleted_at, d.held, d.placement, (
+      coalesce(d.page_starts, '{{}}') as pages, d.fetched_at, d.deleted_at, d.held, d.placement, (
         select coalesce(json_agg(json_build_object('kind', r.kind, 'target', r.target, 'start', r.start_offset,
           'end', r.end_offset, 'document_id', t.id) order by r.start_offset), '[]')
         from relations r left join documents t on t.id = r.target_document_id and t.deleted_at is null

@@ -81,6 +81,7 @@ def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk], la
         chunks=tuple(chunks[:kept]),
         words=tuple(_words(key, document, chunk, language) for chunk in chunks[:kept]),
         warnings=warnings,
+        pages=document.pages,
     )
 
 

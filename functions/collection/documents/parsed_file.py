@@ -43,3 +43,4 @@ class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
     chunks: tuple[Chunk, ...]
     words: tuple[dict[int, int], ...]
     warnings: tuple[str, ...]
+    pages: tuple[int, ...] = ()

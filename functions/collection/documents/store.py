@@ -76,6 +76,7 @@ def document_rows(
             "front_matter": {},
             "language": None,
             "warnings": [],
+            "pages": None,
             "error": None,
             "may_pass": False,
         }
@@ -89,6 +90,7 @@ def document_rows(
         if result.warnings:
             rows.item_updates.append(item_update(file.key, "done", warning="; ".join(result.warnings)))
         document["language"] = result.language
+        document["pages"] = f"{{{','.join(map(str, result.pages))}}}" if result.pages else None
         rows.chunks.extend(map(_chunk_row, repeat(file.key), result.chunks, result.words))
         rows.relations.extend((file.key, link.kind, link.target, link.start, link.end) for link in result.links)
     return rows
@@ -148,17 +150,18 @@ _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 
 # the same, so that unchanged bytes are not fetched by every run. `existed`: only an updated row has been locked (xmax).
 _UPSERT_DOCUMENTS = sa.text(f"""
     insert into documents (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter,
-      language, warnings, fetched_at, error, failed_at, retry_at)
+      language, warnings, page_starts, fetched_at, error, failed_at, retry_at)
     select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter,
-      r.language, r.warnings, case when r.error is null then now() end,
+      r.language, r.warnings, cast(r.pages as integer[]), case when r.error is null then now() end,
       r.error, case when r.error is not null then now() end, case when r.may_pass then now() end
     from json_to_recordset(cast(:rows as json)) as r (k text, f text, title text, url text, media_type text, text text,
-      front_matter jsonb, language text, warnings jsonb, error text, may_pass boolean)
+      front_matter jsonb, language text, warnings jsonb, pages text, error text, may_pass boolean)
     join runs on runs.id = :run_id
     on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, deleted_at = null, held = null,
       {SET_ERROR},
       fetched_at = case when excluded.error is null then excluded.fetched_at else documents.fetched_at end,
       warnings = case when excluded.error is null then excluded.warnings else documents.warnings end,
+      page_starts = case when excluded.error is null then excluded.page_starts else documents.page_starts end,
       title = case when excluded.error is null then excluded.title else documents.title end,
       url = case when excluded.error is null then excluded.url else documents.url end,
       media_type = case when excluded.error is null then excluded.media_type else documents.media_type end,

@@ -25,6 +25,8 @@ MAX_FRONT_MATTER_DEPTH = 20
 MAX_CHUNKS = 20_000
 MAX_CHUNKS_BYTES = 20_000_000
 """Of the texts of chunks with their titles and headings, in UTF-8."""
+MAX_PAGES = 10_000
+"""Passages after them are on the last one."""
 MAX_WARNINGS = 10
 MAX_WARNING_CHARS = 500
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from functions.collection.parsers.encoded_data import hide_encoded_data
-from functions.collection.parsers.limits import limit_blocks, limit_front_matter, limit_links, limit_warnings
+from functions.collection.parsers.limits import MAX_PAGES, limit_blocks, limit_front_matter, limit_links, limit_warnings
 from functions.collection.parsers.markdown.structure import read_structure
 from functions.collection.parsers.title import find_title
 from headwater.parsers import Block, Link, Parsed
@@ -26,6 +26,7 @@ class ParsedDocument(msgspec.Struct, frozen=True):
     links: tuple[Link, ...]
     warnings: tuple[str, ...]
     markup: tuple[tuple[int, int], ...] = ()
+    pages: tuple[int, ...] = ()
 
 
 def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
@@ -49,4 +50,5 @@ def complete(key: str, parsed: Parsed, title: str | None) -> ParsedDocument:
         links=links,
         warnings=limit_warnings(warnings),
         markup=markup,
+        pages=parsed.pages[:MAX_PAGES],
     )

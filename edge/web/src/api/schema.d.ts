@@ -1017,6 +1017,8 @@ export interface components {
         /**
          * Citation
          * @description The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
+         *
+         *     `page` is the number of the page on which it begins, null for formats without pages.
          */
         Citation: {
             documentId: string;
@@ -1025,6 +1027,8 @@ export interface components {
             headingPath: string[];
             url: string | null;
             text: string;
+            /** @default null */
+            page: number | null;
         };
         /**
          * Conversation
@@ -1138,7 +1142,7 @@ export interface components {
          * Document
          * @description One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
          *
-         *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed.
+         *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed. `pages` has the offset in the text at which each page or slide begins; it is empty for formats without pages.
          *
          *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
          *
@@ -1158,6 +1162,7 @@ export interface components {
             links: components["schemas"]["DocumentLink"][];
             error: components["schemas"]["DocumentError"] | null;
             warnings: string[];
+            pages: number[];
             fetched_at: string | null;
             deleted_at: string | null;
             held: ("added" | "restored") | null;
@@ -1321,7 +1326,7 @@ export interface components {
          * Hit
          * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
          *
-         *     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the table that it continues. `documents` is the number of documents with the same passage; it is found once. A question is answered from `relevant` hits only, and declined if there are none.
+         *     `excerpt` is the passage as it is shown: without comments, identifiers and other markup, after the header of the table that it continues. `page` is the page on which it begins, null for formats without pages. `documents` is the number of documents with the same passage; it is found once. A question is answered from `relevant` hits only, and declined if there are none.
          */
         Hit: {
             /** Format: uuid */
@@ -1332,6 +1337,7 @@ export interface components {
             heading_path: string[];
             text: string;
             excerpt: string;
+            page: number | null;
             start: number;
             end: number;
             documents: number;

@@ -23,13 +23,17 @@ export function PassageList({ passages, label }: { passages: readonly Passage[];
               <span className="passage-title" dir="auto">
                 {passage.title}
               </span>
-              <span className="small muted">{[...trail(passage), passage.key].join(" · ")}</span>
+              <span className="small muted">{[...trail(passage), ...pageOf(passage), passage.key].join(" · ")}</span>
             </span>
           </button>
         </li>
       ))}
     </ol>
   );
+}
+
+function pageOf({ page }: Passage): string[] {
+  return typeof page === "number" ? [`page ${page.toString()}`] : [];
 }
 
 /** The headings above a passage, without the document's title. */

@@ -10,6 +10,7 @@ import { DocumentNotes } from "./document-notes";
 import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
 import { PlacementButtons } from "./placement-buttons";
+import { addressAt, pageAt } from "./pages";
 import { PlainTextView } from "./plain-text-view";
 
 interface Props {
@@ -25,6 +26,8 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
   const [prefersPlainText, setPrefersPlainText] = useState(false);
   const found = useMemo(() => passage && findPassage(document.text, passage), [document.text, passage]);
   const range = found?.range ?? null;
+  const page = passage && range && !found.hasChanged ? pageAt(document, passage.start) : null;
+  const address = addressAt(document, page);
   const targets = useMemo(() => linkTargets(document), [document]);
   const body = useRef<HTMLDivElement>(null);
   const isPlainText = prefersPlainText || !isFormattable;
@@ -37,13 +40,14 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
     <div className="document">
       <header>
         <p className="muted small">
-          {document.url ? (
-            <a href={document.url} target="_blank" rel="noreferrer">
+          {address ? (
+            <a href={address} target="_blank" rel="noreferrer">
               {document.key}
             </a>
           ) : (
             <span>{document.key}</span>
           )}{" "}
+          {page !== null && <>· page {page} </>}
           {document.fetched_at !== null && (
             <>
               · collected <TimeAgo at={document.fetched_at} />

@@ -76,12 +76,22 @@ def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
         "heading_path": ["Über", "Zwei"],
         "text": text[cut:],
         "excerpt": text[cut:],
+        "page": None,
         "start": cut,
         "end": len(text),
         "documents": 1,
         "score": hit["score"],
         "relevant": True,
     }
+
+
+def test_hit_has_the_page_on_which_it_begins(chat: ChatApp) -> None:
+    text = "First page.\n\nThe needle on page three."
+    cut = text.index("The needle")
+    chat.add_document("a.pdf", text, cuts=[cut])
+    chat.rows(f"update documents set page_starts = '{{0, {cut}, {cut}, 1000}}'")
+    assert [(hit["page"], hit["start"]) for hit in chat.search(q="needle", k=1)] == [(3, cut)]
+    assert [hit["page"] for hit in chat.search(q="first", k=1)] == [1]
 
 
 def test_headings_and_title_are_searched(chat: ChatApp) -> None:

@@ -86,6 +86,7 @@ def test_parts_have_exactly_the_fields_of_the_protocol() -> None:
                 "headingPath": ["Linux"],
                 "url": None,
                 "text": "é\n",
+                "page": None,
             }
         },
     }
