@@ -152,9 +152,9 @@ class Settings:
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
     embedding_model: str = _setting(
-        "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `openai:MODEL` for a "
-        "hosted model, or `constant` for tests. Empty: an installation keeps its model, and a new one gets "
-        "`multilingual-e5-small-int8`.",
+        "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `onnx:FOLDER` for "
+        "[another](operations.md#models-of-your-own); `openai:MODEL` for a hosted model, or `constant` for tests. "
+        "Empty: an installation keeps its model, and a new one gets `multilingual-e5-small-int8`.",
         "",
     )
     embedding_base_url: str = _setting("Base URL of another server with OpenAI's embeddings API.", "")

@@ -11,6 +11,7 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.embedding import constant, openai
 from headwater.embedding.base import Embedder, Tokenizer
+from headwater.embedding.local import folder
 from headwater.embedding.local.encoder import Encoder, EncoderTokenizer
 from headwater.embedding.local.models import ENCODERS
 from headwater.errors import ConfigError
@@ -31,6 +32,8 @@ def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     """
     if openai.is_hosted(name):
         return constant.WordTokenizer()
+    if name.startswith(folder.PREFIX):
+        return folder.FolderTokenizer(folder.Folder(name))
     _check(name)
     if name == constant.NAME:
         return constant.WordTokenizer()
@@ -42,6 +45,8 @@ def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> 
 
     Raises ConfigError if the name is unknown or `model_dir` lacks the model.
     """
+    if name.startswith(folder.PREFIX):
+        return folder.FolderEmbedder(name, threads=threads)
     _check(name)
     if name == constant.NAME:
         return constant.ConstantEmbedder()
@@ -87,6 +92,8 @@ def model_dim(name: str, settings: Settings) -> int:
     """Return the length of a model's vectors without loading it; raises ConfigError for an unknown name."""
     if openai.is_hosted(name):
         return openai.hosted_dim(name, settings)
+    if name.startswith(folder.PREFIX):
+        return folder.Folder(name).dim
     _check(name)
     return MODELS[name]
 
@@ -100,5 +107,6 @@ def known_languages(name: str | None) -> list[str] | None:
 def _check(name: str) -> None:
     if name not in MODELS:
         raise ConfigError(
-            f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, or openai:MODEL for a hosted model."
+            f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or openai:MODEL for a "
+            "hosted model."
         )
