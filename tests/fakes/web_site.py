@@ -94,6 +94,12 @@ class WebSite:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:  # clients leave large answers unread
+                    self.close_connection = True
+
             def do_GET(self) -> None:
                 page = site._answer(self.path, dict(self.headers.items()))
                 content = b"" if page.status == 304 else page.content
@@ -106,10 +112,7 @@ class WebSite:
                 for name, value in {**headers, **page.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                try:
-                    self.wfile.write(content)
-                except ConnectionError:
-                    self.close_connection = True
+                self.wfile.write(content)
 
             def log_message(self, *args: object) -> None:
                 """Log nothing."""

@@ -97,7 +97,7 @@ class Crawler:
                 return False
             url, depth = crawl.queue[0]
             if len(crawl.pages) >= self._config.max_pages or crawl.requests > max_requests:
-                crawl.skipped[url] = f"only {len(crawl.pages):,} pages are collected: the limit is reached"
+                crawl.skipped[url] = _limit_reached(len(crawl.pages), crawl.requests)
                 crawl.queue.clear()
                 break
             try:
@@ -255,3 +255,8 @@ class Crawler:
     def _call(self, method: str, *arguments: object, kind: type[T]) -> T:
         limits: Any = {"timeout_s": READ_S, "cpu_s": READ_CPU_S, "max_bytes": MAX_READ_BYTES}
         return self._reader.call(method, *arguments, kind=kind, **limits)
+
+
+def _limit_reached(pages: int, requests: int) -> str:
+    limit = f"the limit is reached after {pages:,} collected pages and {requests:,} requests"
+    return f"this and further pages are left out: {limit}"
