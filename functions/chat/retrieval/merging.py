@@ -143,16 +143,17 @@ def _join(chosen: list[Found], found: Found) -> bool:
 
 def _are_neighbours(one: Found, other: Found) -> bool:
     """Return True if two passages can be joined: one begins where the other ends, and both stand out."""
-    if one.document_id != other.document_id or not (one.match.stands_out and other.match.stands_out):
-        return False
     gap = other.gap if one.last + 1 == other.first else one.gap if other.last + 1 == one.first else None
-    return gap is not None and one.tokens + other.tokens <= MAX_TOKENS
+    if gap is None or one.document_id != other.document_id:
+        return False
+    return one.match.stands_out and other.match.stands_out and one.tokens + other.tokens <= MAX_TOKENS
 
 
 def merge(best: Found, other: Found) -> Found:
     """Join a passage with a neighbour.
 
-    `text` is the document's text from the start of the first to the end of the second. The match is that of `best`.
+    `text` is the document's text from the start of the first to the end of the second. The match is that of `best`; it
+    is relevant if either is.
     """
     before, after = (best, other) if best.first < other.first else (other, best)
     gap = after.gap or ""
@@ -162,6 +163,7 @@ def merge(best: Found, other: Found) -> Found:
     between = [start, start + len(bare)] if bare else []
     return replace(
         best,
+        match=replace(best.match, relevant=best.match.relevant or other.match.relevant),
         heading_path=_shared(before.heading_path, after.heading_path),
         text=before.text + gap + after.text,
         markup=[*before.markup, *between, *(offset + shift for offset in after.markup)],

@@ -92,6 +92,16 @@ def test_choose_joins_only_neighbours_of_one_document_that_stand_out(changes: di
     assert [item.text for item in choose([one, other], 2)] == ["one", "two"]
 
 
+def test_joined_passage_is_relevant_if_a_part_is() -> None:
+    for relevances in ((True, False), (False, True), (False, False)):
+        parts = [
+            found(str(n), ordinal=n, match=replace(match(n, 2.0 - n), relevant=relevant))
+            for n, relevant in enumerate(relevances)
+        ]
+        [joined] = choose(parts, 2)
+        assert joined.match.relevant is any(relevances)
+
+
 def test_joined_passage_keeps_the_points_of_its_place() -> None:
     passages = [found(str(n), ordinal=n, points=points) for n, points in ((0, 2.0), (4, 1.95), (1, 1.2), (3, 1.8))]
     chosen = choose(passages, 3)
