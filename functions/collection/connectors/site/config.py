@@ -137,10 +137,10 @@ def normalise_link(url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:
+        host, port = (parts.hostname or "").rstrip(".").encode("idna").decode(), parts.port
+    except ValueError:  # UnicodeError is one
         return None
-    if parts.scheme not in ("http", "https") or not host or not host.isascii():
+    if parts.scheme not in ("http", "https") or not host:
         return None
     host = f"[{host}]" if ":" in host else host
     netloc = host if port in (None, 443 if parts.scheme == "https" else 80) else f"{host}:{port}"

@@ -18,6 +18,8 @@ from headwater.errors import UnprocessableContent
         ("https://a.example/x;jsessionid=8F?b=2&a=1&sid=9&utm_source=n", "https://a.example/x?a=1&b=2"),
         ("https://a.example/x?q=", "https://a.example/x?q="),
         ("https://[::1]:8080/x", "https://[::1]:8080/x"),
+        ("https://BÜCHER.example/ü", "https://xn--bcher-kva.example/%C3%BC"),
+        ("https://" + "x" * 64 + ".example/", None),
         ("mailto:ada@a.example", None),
         ("https://", None),
         ("https://[broken/", None),
