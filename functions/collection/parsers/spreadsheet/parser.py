@@ -29,6 +29,7 @@ MAX_ROWS = 50_000
 MAX_COLUMNS = 500
 
 _DELIMITERS = ",;\t|"
+_DAMAGED = "it is damaged and can't be opened as a spreadsheet"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 Row = list[str]
@@ -53,28 +54,40 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
 
 
 def _write_workbook(content: bytes, writer: MarkdownWriter) -> None:
-    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+    from python_calamine import CalamineError
 
     if content.startswith(b"PK"):
         ZipReader(content)  # refuses archives that unpack to too much
     elif "EncryptedPackage".encode("utf-16-le") in content:
         raise PermanentError("it is encrypted with a password")
     try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        hidden = 0
-        for sheet in workbook.sheets_metadata:
-            if sheet.visible != SheetVisibleEnum.Visible:
-                hidden += 1
-            elif sheet.typ == SheetTypeEnum.WorkSheet:
-                writer.heading(1, sheet.name)
-                rows = workbook.get_sheet_by_name(sheet.name).iter_rows()
-                _write_tables(([_cell(value) for value in row] for row in rows), writer)
+        hidden = _write_sheets(content, writer)
     except CalamineError as error:
         if "password" in str(error).lower():
             raise PermanentError("it is encrypted with a password") from error
-        raise PermanentError("it is damaged and can't be opened as a spreadsheet") from error
+        raise PermanentError(_DAMAGED) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException" or "pointer is null" in str(error):  # that is a lack of memory
+            raise
+        raise PermanentError(_DAMAGED) from error
     if hidden:
         writer.warnings.append(f"hidden sheets are not read: {hidden:,}")
+
+
+def _write_sheets(content: bytes, writer: MarkdownWriter) -> int:
+    """Write the sheets that are shown. Returns the number of the others."""
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    hidden = 0
+    for sheet in workbook.sheets_metadata:
+        if sheet.visible != SheetVisibleEnum.Visible:
+            hidden += 1
+        elif sheet.typ == SheetTypeEnum.WorkSheet:
+            writer.heading(1, sheet.name)
+            rows = workbook.get_sheet_by_name(sheet.name).iter_rows()
+            _write_tables(([_cell(value) for value in row] for row in rows), writer)
+    return hidden
 
 
 def _write_tables(rows: Iterable[Row], writer: MarkdownWriter) -> None:
