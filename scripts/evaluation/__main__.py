@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import msgspec
-
 from scripts.evaluation.api import Api, ApiError
 from scripts.evaluation.questions import (
     InvalidQuestions,
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
-    except (ApiError, InvalidQuestions, msgspec.DecodeError, OSError) as error:
+    except (ApiError, InvalidQuestions, OSError) as error:
         print(f"scripts/eval: {error}", file=sys.stderr)
         return 2
 

@@ -129,7 +129,7 @@ def _grades(row: Mapping[str, Any]) -> dict[str, float]:
 def _read_grades(file: Path, keys: Mapping[str, str]) -> dict[str, dict[str, float]]:
     grades: defaultdict[str, dict[str, float]] = defaultdict(dict)
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
                 if (grade := float(row["score"])) > 0:
                     grades[row["query-id"]][keys[row["corpus-id"]]] = grade
@@ -142,7 +142,7 @@ def _read_grades(file: Path, keys: Mapping[str, str]) -> dict[str, dict[str, flo
 
 def _rows(file: Path, *required: str) -> Iterator[dict[str, Any]]:
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise InvalidQuestions(f"{file}: {error.strerror}.") from error
     for number, line in enumerate(lines, 1):

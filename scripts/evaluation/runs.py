@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scripts.evaluation.metrics import METRICS, Difference, Interval, difference, interval
-from scripts.evaluation.questions import Question
+from scripts.evaluation.questions import InvalidQuestions, Question
 
 RANKINGS = ("words", "vectors", "hybrid", "reranked")
 """Ways to rank; the last needs a reranker."""
@@ -117,8 +117,11 @@ def compare(old: Run, new: Run) -> tuple[str, bool]:
 
 
 def read_run(file: Path) -> Run:
-    """Read a run that `write_run` wrote. Raises msgspec.ValidationError or OSError."""
-    return msgspec.json.decode(file.read_bytes(), type=Run)
+    """Read a run that `write_run` wrote. Raises InvalidQuestions or OSError."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Run)
+    except msgspec.DecodeError as error:
+        raise InvalidQuestions(f"{file} is not a run that --output wrote: {error}.") from error
 
 
 def write_run(run: Run, file: Path) -> None:

@@ -10,7 +10,7 @@ from scripts.evaluation.questions import InvalidQuestions, Text, rated_questions
 
 
 def write_lines(file: Path, rows: list[Any]) -> None:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file.write_text("\ufeff" + "".join(json.dumps(row) + "\r\n" for row in rows))
 
 
 def write_set(folder: Path, qrels: str) -> None:
