@@ -26,7 +26,7 @@ from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows,
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.vector_index import EXACT_VECTORS, PROBES, indexed_vector
-from headwater.filters.sql import Where, where
+from headwater.filters.sql import SETTINGS, Where, where
 from headwater.filters.tree import Filter
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
 
@@ -435,6 +435,7 @@ _SETTINGS = (
     ("ivfflat.probes", str(PROBES)),
     ("ivfflat.iterative_scan", "relaxed_order"),
     ("random_page_cost", "1.1"),
+    *SETTINGS,
 )
 
 

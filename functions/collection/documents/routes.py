@@ -13,6 +13,7 @@ from functions.collection.runs.start import StartedRun
 from functions.collection.sources.sources import check_source
 from headwater.config import Settings
 from headwater.database.transactions import Database
+from headwater.filters.sql import SETTINGS
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Reply, Route
 from headwater.web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
@@ -125,7 +126,7 @@ class DocumentRoutes:
 
     def list_documents(self, call: Call) -> DocumentList:
         """List documents by key, without their text. With `deleted`, list removed documents that can be restored."""
-        with self.database.transaction(call.workspace_id) as tx:
+        with self.database.transaction(call.workspace_id, settings=SETTINGS) as tx:
             return documents.read_documents(tx, call.workspace_id, call.args)
 
     def count_documents(self, call: Call) -> Facets:
@@ -134,7 +135,7 @@ class DocumentRoutes:
         Each value comes with the condition that leaves its documents. At most 20 values are counted for a field, and 10
         fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
         """
-        with self.database.transaction(call.workspace_id) as tx:
+        with self.database.transaction(call.workspace_id, settings=SETTINGS) as tx:
             return facets.read_facets(tx, call.workspace_id, call.args)
 
     def get_document(self, call: Call) -> Reply:

@@ -9,6 +9,10 @@ import msgspec
 from headwater.filters.globs import to_regex
 from headwater.filters.tree import FIELDS, And, Condition, Filter, Not, Operator, Or, Value
 
+SETTINGS = (("jit", "off"),)
+"""Settings of transactions with filters. Postgres assumes a thousand values for each field of front matter, so that it
+would compile statements that take less time than their compilation."""
+
 
 class Where(NamedTuple):
     """A condition on a row `d` of `documents`, with its parameters.
