@@ -23,8 +23,8 @@ from headwater.errors import HeadwaterError
 EXACT_VECTORS = 20_000
 """A workspace with more vectors of a model is searched with the index."""
 
-PROBES = 32
-"""Lists that a search reads, about 20,000 vectors. Search reads more if too few of them are of its workspace."""
+PROBES = 24
+"""Lists that a search reads, 12,000 vectors or more. Search reads more if too few of them are of its workspace."""
 
 _VECTORS_OF_LIST = 500
 """Vectors of a list, in an index of up to 500,000 vectors. The lists of larger ones are larger."""
