@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from headwater.database.migrations import register_model, upgrade
+from headwater.embedding.registry import DEFAULT
 from scripts.local.postgres import temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +72,7 @@ def main() -> None:
         cluster.execute("create database bench")
         url = cluster.url("bench", role="app", password="bench")
         upgrade(cluster.url("bench"), url)
-        register_model(cluster.url("bench"), "all-MiniLM-L6-v2", 384)
+        register_model(cluster.url("bench"), DEFAULT, 384)
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment = {**inherited, "DATABASE_URL": url, "MODEL_DIR": str(ROOT / ".headwater" / "models")}
         measured: dict[str, list[tuple[float, float]]] = {}

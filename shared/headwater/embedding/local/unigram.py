@@ -24,7 +24,8 @@ VOCABULARY_FILE, IDS_FILE, SCORES_FILE = "vocabulary.marisa", "vocabulary.ids", 
 last probability is that of an unknown character."""
 
 # SentencePiece's normalization `nmt_nfkc`: NFKC, after these are taken as white space and others are deleted.
-_WORD = re.compile(r"[^\t\n\f\r \x85\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2581\u3000\ufeff\ufffd]+")
+# A longer word is several: to put many marks of one letter in order takes quadratic time.
+_WORD = re.compile(r"[^\t\n\f\r \x85\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2581\u3000\ufeff\ufffd]{1,4096}")
 _DELETED = re.compile(r"[\0-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]")
 
 _CACHED_WORDS, _CACHED_CHARS = 1 << 14, 24

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from headwater.embedding.local.encoder import Encoder, EncoderTokenizer
 from headwater.embedding.local.models import E5
+from tests.harness.growth import check_linear
 from tests.harness.paths import DATA, MODELS
 
 GOLDEN = json.loads((DATA / "e5_golden.json").read_text("utf-8"))
@@ -80,7 +81,11 @@ def test_starts_lie_within_the_text_and_ascend(tokenizer: EncoderTokenizer, text
     assert starts == sorted(starts)
 
 
-@pytest.mark.parametrize("text", ["", "\udcff", "🚀🎉", "\0\x01", "數" * 100_000, "a b" * 100_000, "\u0301" * 10_000])
+def test_many_marks_of_a_letter_take_linear_time(tokenizer: EncoderTokenizer) -> None:
+    check_linear(lambda text: tokenizer.starts([text]), lambda size: "\u0301\u0316" * (size // 2))
+
+
+@pytest.mark.parametrize("text", ["", "\udcff", "🚀🎉", "\0\x01", "數" * 100_000, "\u0301" * 1_000])
 def test_every_text_has_a_vector(model: Encoder, text: str) -> None:
     vector = model.embed_query(text)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
