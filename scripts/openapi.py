@@ -41,6 +41,7 @@ TAGS = (
     Tag("Sources", "Where documents come from.", r"/api/source"),
     Tag("Runs", "Runs of a source: collect, retry, removal, restore, upload.", r"/api/runs"),
     Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),
+    Tag("Embedding models", "The installation's embedding models: build, switch, roll back.", r"/api/embedding-models"),
     Tag(
         "Access",
         "The caller, the workspace's members, its API keys and its audit log.",

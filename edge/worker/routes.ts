@@ -8,7 +8,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/conversations", "chat"],
   ["/api/feedback", "chat"],
   ["/api/search", "chat"],
-  ["/api/embedding-models", "embedding"],
+  ["/api/embedding-models", "collection"],
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
   ["/api/source-kinds", "collection"],

@@ -8,6 +8,7 @@ import uuid
 import flask
 import functions_framework
 
+from functions.collection.models.builds import Builds
 from functions.collection.pipeline.steps import handlers
 from functions.collection.routes import routes
 from functions.collection.runs.bulk import JobStarter
@@ -46,7 +47,7 @@ def app() -> App:
         max_per_workspace=tickets.max_per_workspace("collection"),
     )
     drain = drain_route(worker, tickets, "collection", job.watch)
-    tick = tick_route(database, tickets, job.watch)
+    tick = tick_route(database, tickets, job.watch, Builds(database, settings, tickets, job.start))
     public = routes(database, settings, tickets, opener=opener, start_job=job.start)
     return App("collection", settings, [*public, drain, tick], database)
 

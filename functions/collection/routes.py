@@ -9,6 +9,9 @@ from sqlalchemy.engine import Connection
 from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.documents.routes import DocumentRoutes
 from functions.collection.files.routes import FileRoutes
+from functions.collection.models.builds import Builds
+from functions.collection.models.models import EmbeddingModels
+from functions.collection.models.routes import ModelRoutes
 from functions.collection.pipeline import retry_failed
 from functions.collection.runs.routes import RunRoutes
 from functions.collection.sources.connect import SourceOpener
@@ -37,6 +40,7 @@ def routes(
 
     return [
         *AccountRoutes(database).routes(),
+        *ModelRoutes(EmbeddingModels(database, settings, Builds(database, settings, tickets, start_job))).routes(),
         *SourceRoutes(database, settings, tickets, opener).routes(),
         *RunRoutes(database, tickets, retry_run, opener.delete_staged_after_commit).routes(),
         *DocumentRoutes(database, settings, tickets).routes(),

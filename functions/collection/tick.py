@@ -1,4 +1,5 @@
-"""The tick, called by Cloud Scheduler: start scheduled runs, repair what crashes left, delete expired data.
+"""The tick, called by Cloud Scheduler: start scheduled runs, repair what crashes left, go on with models that are being
+built, delete expired data.
 
 A tick may be delivered late, repeatedly or concurrently. A schedule advances in the transaction that opens its run, and
 only from the time that the tick has read, so a run starts once. The next time is the first one after now: one run makes
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from functions.collection.models.builds import Builds
 from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
 from functions.collection.runs.start import check_kind, start_run
@@ -39,7 +41,7 @@ class TickResult(msgspec.Struct, frozen=True):
     skipped: list[DueSource]
 
 
-def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) -> Route:
+def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None], builds: Builds) -> Route:
     """Return the route that Cloud Scheduler calls. It also runs the watchdog, `watch`, in case no ticket does."""
 
     def tick(_: Call) -> TickResult:
@@ -47,6 +49,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None]) 
         with database.transaction(ALL_WORKSPACES) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
         result = start_due(database, tickets, now)
+        builds.open_all(retry=False)
         sweep(database, tickets.settings)
         with database.transaction(ALL_WORKSPACES) as tx:
             oldest = tx.execute(_OLDEST_STEP).one_or_none()

@@ -1,4 +1,7 @@
-"""The `embed` step: embed the chunks of a slice that have no vector, and store the vectors."""
+"""The `embed` step: embed the chunks of a slice that have no vector, and store the vectors.
+
+The vectors are of the model in the step's payload, which is being built, by default of the active model.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ class Embed:
         self.embedder = embedder
 
     def gather(self, tx: Connection, step: Step) -> Slice:
-        """Read the texts of the slice's chunks that have no vector of the active model."""
+        """Read the texts of the slice's chunks that have no vector of the model."""
         rows = _missing(tx, step)
         ids = json_rows(list({row.document_id for row in rows}))
         documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})} if rows else {}
@@ -117,7 +120,7 @@ class Embed:
         size = -(-len(ids) // MAX_PARTS)
         parts = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [
-            NewStep("embedding", "embed", f"{step.key}/{n}", {"chunks": part}, step.provider)
+            NewStep("embedding", "embed", f"{step.key}/{n}", {**step.payload, "chunks": part}, step.provider)
             for n, part in enumerate(parts)
         ]
 
@@ -151,7 +154,8 @@ def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> 
 
 
 def _missing(tx: Connection, step: Step) -> Sequence[Any]:
-    return tx.execute(_MISSING, {"ids": json_rows(step.payload.get("chunks", []))}).all()
+    values = {"ids": json_rows(step.payload.get("chunks", [])), "model_id": step.payload.get("model_id")}
+    return tx.execute(_MISSING, values).all()
 
 
 def _input(chunk: Any, document: Any) -> str:
@@ -204,7 +208,9 @@ _MISSING = sa.text(f"""
       c.ordinal, c.header_start, c.header_end,
       -- The driver parses JSON ten times as fast as an array.
       to_json(c.heading_path) as heading_path, to_json(c.markup) as markup
-    from chunks c join embedding_models m on m.state = 'active'
+    from chunks c join embedding_models m
+      on case when cast(:model_id as integer) is null then m.state = 'active'
+        else m.id = cast(:model_id as integer) and m.state in ('building', 'active') end
     left join lateral (select true as found from vectors v where v.model_id = m.id
       and v.workspace_id = c.workspace_id and v.input_hash = c.input_hash limit 1) vector on true
     where c.id = {_IDS.format("bigint")} and vector.found is null

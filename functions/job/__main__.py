@@ -128,10 +128,12 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     )
     model = settings.embedding_model or active_model_name(settings) or DEFAULT
     dim = model_dim(model, settings)
-    register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
+    active = register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
     count_missing_words(settings.database_admin_url, settings.database_root_certificate)
-    print(f"migrated to {REVISION}, embedding model {model}")
+    print(f"migrated to {REVISION}, embedding model {active}")
+    if active != model:
+        print(f"EMBEDDING_MODEL is {model}. See GET /api/embedding-models, or the page Workspace of the web app.")
     return 0
 
 

@@ -3,7 +3,7 @@
 It is added whenever a run has no open step, and it is the last step of every run. Chunks without a vector are found by
 a query, never remembered: while there are some, the run continues with `embed` steps, and the next `finish` looks
 again. Steps `link` and `index_words` run at the same time. Runs of `EXTENDABLE_KINDS` continue while items were added
-in the meantime. A dry run only ends.
+in the meantime. A dry run only ends. Once a run has ended, its documents are embedded by models that are being built.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import SET_ERROR
+from functions.collection.models.builds import end_build, finish_build, open_builds
 from functions.collection.pipeline import index_words, link
 from functions.collection.pipeline.withhold import max_delete_ratio, withhold_late_removals
 from functions.collection.runs.end import end_run
@@ -55,6 +56,8 @@ class Finish:
     def apply(self, tx: Connection, step: Step, computed: Any) -> StepResult:
         """Settle the run's items; then add steps for links and missing vectors, or end the run."""
         values = {"run_id": step.run_id}
+        if computed.kind == "build":
+            return finish_build(tx, step, self.settings)
         if computed.kind == "dry_run":
             tx.execute(_COMPLETE_DRY_RUN, values)
             end_run(tx, step.run_id, "succeeded")
@@ -80,6 +83,7 @@ class Finish:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """End the run as failed."""
+        end_build(tx, step.run_id, "failed", reason)
         if source_id := end_run(tx, step.run_id, "failed", problem(PermanentError(reason))):
             self.opener.delete_staged_after_commit(tx, source_id)
 
@@ -112,6 +116,7 @@ class Finish:
         ]
         error = problem(PermanentError(" ".join(reasons))) if reasons else None
         end_run(tx, step.run_id, "partial" if is_partial else "succeeded", error)
+        open_builds(tx, step.workspace_id)
 
 
 def _has_items_to_settle(step: Step, run: Any) -> bool:

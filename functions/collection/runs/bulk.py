@@ -1,9 +1,9 @@
 """Start and supervise the Cloud Run job for large runs.
 
-The `list` step or a retry sets a run's engine to `job`; `JobStarter.start` is called after that commit. Starting an
-execution is not idempotent, so the request is recorded (`job_asked_at`) and committed before the call: a run gets at
-most one execution. If the call or the job fails, the watchdog finds a run without progress and sets its engine back to
-`tickets`. A job that starts late works on the same steps, together with the tickets.
+The `list` step, a retry or a build sets a run's engine to `job`; `JobStarter.start` is called after that commit.
+Starting an execution is not idempotent, so the request is recorded (`job_asked_at`) and committed before the call: a
+run gets at most one execution. If the call or the job fails, the watchdog finds a run without progress and sets its
+engine back to `tickets`. A job that starts late works on the same steps, together with the tickets.
 """
 
 import uuid
@@ -80,7 +80,7 @@ class JobStarter:
 
         settings = self.settings
         name = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}/jobs/{settings.job_name}"
-        arguments = ["collect", f"--source={run.source_id}", f"--run={run.id}"]
+        arguments = ["collect", f"--source={run.source_id}", f"--run={run.id}"] if run.source_id else ["drain"]
         overrides = {"container_overrides": [{"args": arguments}], "task_count": workers}
         try:
             request = {"name": name, "overrides": overrides}

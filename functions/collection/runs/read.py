@@ -142,7 +142,7 @@ def read_run(tx: Connection, run_id: uuid.UUID) -> Run:
 
 def read_summary(tx: Connection, run_id: uuid.UUID) -> RunSummary:
     """Read a run's summary. Raises NotFound."""
-    summaries = _summaries(tx, tx.execute(sa.text(f"{_SELECT} where id = :id"), {"id": run_id}).all())
+    summaries = _summaries(tx, tx.execute(sa.text(f"{_SELECT} and id = :id"), {"id": run_id}).all())
     if not summaries:
         raise run_not_found(run_id)
     return summaries[0]
@@ -150,7 +150,7 @@ def read_summary(tx: Connection, run_id: uuid.UUID) -> RunSummary:
 
 def read_runs(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID | None, limit: int) -> list[RunSummary]:
     """Read the newest runs of a workspace, or of one of its sources."""
-    where = "where workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)"
+    where = "and workspace_id = :workspace_id and (cast(:source_id as uuid) is null or source_id = :source_id)"
     statement = sa.text(f"{_SELECT} {where} order by created_at desc, id limit :limit")
     values = {"workspace_id": workspace_id, "source_id": source_id, "limit": limit}
     return _summaries(tx, tx.execute(statement, values).all())
@@ -220,12 +220,12 @@ def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID,
 _SELECT = """
     select id, source_id, kind, trigger, engine, execution, notice, unmatched, state, snapshot, total, counts,
       pending_removals, error, created_at, finished_at
-    from runs
+    from runs where source_id is not null
 """
 
 _LAST = sa.text(f"""
     select last.* from sources s cross join lateral (
-      {_SELECT} where source_id = s.id and kind = any(cast(:kinds as text[])) order by created_at desc, id limit 1) last
+      {_SELECT} and source_id = s.id and kind = any(cast(:kinds as text[])) order by created_at desc, id limit 1) last
     where s.workspace_id = :workspace_id and (cast(:source_id as uuid) is null or s.id = :source_id)
 """)
 

@@ -79,7 +79,8 @@ def _sweep_audit_log(database: Database, settings: Settings, until: float) -> in
 _EXPIRED_RUNS = sa.text("""
     select id, workspace_id from runs r
     where finished_at < now() - make_interval(days => cast(:days as integer))
-      and exists (select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at)
+      and (kind = 'build'
+        or exists (select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at))
       and (kind not in ('collect', 'retry') or snapshot is null or exists (
         select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at
           and l.kind in ('collect', r.kind) and l.snapshot is not null))

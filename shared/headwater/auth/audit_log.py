@@ -34,10 +34,13 @@ Action = Literal[
     "document.hidden",
     "document.shown",
     "search.changed",
+    "model.registered",
+    "model.building",
     "model.switched",
+    "model.deleted",
 ]
 """What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
-`search.changed`: the workspace's settings of search. `model.switched`: the embedding model."""
+`search.changed`: the workspace's settings of search. `model.…`: an embedding model of the installation."""
 
 
 def record(

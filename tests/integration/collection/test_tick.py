@@ -12,6 +12,7 @@ import flask
 import pytest
 import sqlalchemy as sa
 
+from functions.collection.models.builds import Builds
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.runs.end import end_run
 from functions.collection.runs.read import read_runs, read_summary
@@ -266,7 +267,9 @@ def test_tick_repairs_expired_leases_and_purges_expired_documents(
     server = flask.Flask("collection")
     with fake_issuer("RS256") as google:
         settings = replace(tickets.settings, google_jwks_url=google.url)
-        app = App("collection", settings, [tick_route(db, tickets, job.watch)], db)
+        app = App(
+            "collection", settings, [tick_route(db, tickets, job.watch, Builds(db, settings, tickets, job.start))], db
+        )
         server.add_url_rule("/cron/tick", "tick", lambda: app(flask.request), methods=["POST"])
         claims = {"iss": "https://accounts.google.com", "aud": settings.collection_url, "exp": time.time() + 600}
         claims |= {"email": settings.invoker_service_account, "email_verified": True}

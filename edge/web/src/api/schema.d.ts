@@ -260,6 +260,152 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/embedding-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List embedding models
+         * @description List the installation's embedding models with their state and progress.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["listEmbeddingModels"];
+        put?: never;
+        /**
+         * Register an embedding model
+         * @description Register a model, which costs nothing yet. A registered one is returned as it is.
+         *
+         *     Needs an owner of all workspaces, as all requests that change models.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["registerEmbeddingModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embedding-models/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll back to the previous embedding model
+         * @description Activate the model that was active before. Texts that it lacks are embedded from now on.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["rollBackEmbeddingModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embedding-models/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an embedding model
+         * @description Get an embedding model with its state and progress.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["getEmbeddingModel"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an embedding model
+         * @description Delete a model with its vectors and its index. 409 if it is active.
+         *
+         *     Requires the role `owner`.
+         */
+        delete: operations["deleteEmbeddingModel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embedding-models/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Activate an embedding model
+         * @description Make a model the active one. 409 if it lacks vectors that the active one has, unless `allow_missing`.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["activateEmbeddingModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embedding-models/{id}/build": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Build an embedding model
+         * @description Embed all texts with a model, while the active one answers searches. New documents are embedded with both.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["buildEmbeddingModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embedding-models/{id}/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Estimate a build
+         * @description Estimate what building a model takes: texts, tokens, US dollars where the price is known, minutes.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["estimateEmbeddingModel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/feedback": {
         parameters: {
             query?: never;
@@ -927,6 +1073,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Activation
+         * @description How to activate a model. `allow_missing`: also if it lacks vectors; texts without are found by words only.
+         */
+        Activation: {
+            /** @default false */
+            allow_missing: boolean;
+        };
+        /**
          * AddedDocument
          * @description The stored document, and the run that embeds it.
          */
@@ -976,7 +1130,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -989,6 +1143,14 @@ export interface components {
         AuditLog: {
             entries: components["schemas"]["AuditEntry"][];
             next: string | null;
+        };
+        /**
+         * Build
+         * @description How to build a model. With `activate`, it becomes the active one as soon as it is complete.
+         */
+        Build: {
+            /** @default false */
+            activate: boolean;
         };
         /**
          * ChangedFile
@@ -1238,6 +1400,33 @@ export interface components {
             embedding: number[] | string;
         };
         /**
+         * EmbeddingModel
+         * @description An embedding model of the installation; `dim` is the length of its vectors.
+         *
+         *     `registered` models have no vectors yet. `building` ones get those of all texts and of new documents, while the `active` one answers searches. `retired` ones keep their vectors for a roll-back. `activates`: it becomes active as soon as it is complete.
+         */
+        EmbeddingModel: {
+            id: number;
+            name: string;
+            dim: number;
+            /** @enum {string} */
+            state: "active" | "building" | "registered" | "retired";
+            activates: boolean;
+            created_at: string;
+            activated_at: string | null;
+            /** @default null */
+            progress: components["schemas"]["Progress"] | null;
+        };
+        /**
+         * EmbeddingModelList
+         * @description All models, oldest first. `may_change`: whether the caller may change them; `available`: names to register.
+         */
+        EmbeddingModelList: {
+            models: components["schemas"]["EmbeddingModel"][];
+            may_change: boolean;
+            available: string[];
+        };
+        /**
          * EmbeddingsRequest
          * @description Texts to embed. OpenAI's API also accepts token ids as `input`; they are rejected with 422.
          */
@@ -1267,6 +1456,18 @@ export interface components {
             data: components["schemas"]["Embedding"][];
             model: string;
             usage: components["schemas"]["Usage"];
+        };
+        /**
+         * Estimate
+         * @description What building a model takes: texts and tokens without a vector, the price if it is known, the time.
+         *
+         *     `tokens` are counted as the model did that was active when the documents were read. `minutes` holds for the installation's usual number of workers.
+         */
+        Estimate: {
+            texts: number;
+            tokens: number;
+            usd: number | null;
+            minutes: number;
         };
         /**
          * Facet
@@ -1511,6 +1712,13 @@ export interface components {
             media_type: string | null;
         };
         /**
+         * NewEmbeddingModel
+         * @description A model to register: a local one, or `openai:MODEL`.
+         */
+        NewEmbeddingModel: {
+            name: string;
+        };
+        /**
          * NewMember
          * @description A member to add. `subject` is the `sub` claim of the member's tokens.
          */
@@ -1563,6 +1771,16 @@ export interface components {
             detail: string;
             /** @default null */
             request_id: string | null;
+        };
+        /**
+         * Progress
+         * @description Progress of the latest builds: `embedded` of `texts`; whether one is running; the last failure.
+         */
+        Progress: {
+            texts: number;
+            embedded: number;
+            is_open: boolean;
+            error: string | null;
         };
         /**
          * RatedQuestion
@@ -1981,7 +2199,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -2460,6 +2678,282 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEmbeddingModels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModelList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    registerEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEmbeddingModel"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModel"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollBackEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModel"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModel"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    activateEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Activation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModel"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    buildEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Build"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModel"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimateEmbeddingModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
                 };
             };
             /** @description An error */

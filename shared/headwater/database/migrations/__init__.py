@@ -64,32 +64,31 @@ def downgrade(admin_url: str, revision: str, root_certificate: str = "") -> None
         command.downgrade(_alembic(tx), revision)
 
 
-def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> None:
-    """Make `name` the active embedding model and create the partition for its vectors.
+def register_model(admin_url: str, name: str, dim: int, root_certificate: str = "") -> str:
+    """Register the model that EMBEDDING_MODEL names. Returns the name of the active one.
 
-    Vectors of previously active models are kept, so that switching back is free. Raises ConfigError if the model's
-    stored vectors have another length than `dim`.
+    The first model becomes active. Another name than at the last call is a request to switch: the model becomes active
+    at once if no text lacks a vector of it; otherwise it is built, and becomes active when it is complete. With the
+    same name, what owners have activated since stays. Raises ConfigError if the model's stored vectors have another
+    length than `dim`.
     """
     with owner_transaction(admin_url, root_certificate) as tx:
-        tx.execute(sa.text("lock table embedding_models"))
-        retire = "update embedding_models set state = 'retired' where state = 'active' and name <> :name returning name"
-        previous = tx.execute(sa.text(retire), {"name": name}).scalar_one_or_none()
-        model = tx.execute(
-            sa.text(
-                "insert into embedding_models (name, dim, state) values (:name, :dim, 'active') "
-                "on conflict (name) do update set state = 'active' returning id, dim"
-            ),
-            {"name": name, "dim": dim},
-        ).one()
+        tx.execute(sa.text("lock table embedding_models in share row exclusive mode"))
+        model_id = tx.execute(_REGISTER, {"name": name, "dim": dim}).scalar_one()
+        models = tx.execute(sa.text("select id, name, dim, state, is_configured from embedding_models")).all()
+        (model,) = (row for row in models if row.id == model_id)
+        active = next((row.name for row in models if row.state == "active"), None)
         if model.dim != dim:
             raise ConfigError(f"EMBEDDING_DIM is {dim}, but the stored vectors of {name} have the length {model.dim}.")
-        partition = f"vectors_{int(model.id)} partition of vectors for values in ({int(model.id)})"
-        tx.execute(sa.text(f"create table if not exists {partition}"))
-        if previous is not None:
-            tx.execute(_RECORD_SWITCH, {"name": name, "previous": previous})
-            logs.event(
-                "audit", actor="deployment", change="model.switched", target=name, details={"previous": previous}
-            )
+        tx.execute(sa.text("update embedding_models set is_configured = id = :id"), {"id": model_id})
+        if model.is_configured or active == name:
+            return active or name
+        if not tx.execute(_ACTIVATE, {"id": model_id, "allow_missing": active is None}).scalar_one():
+            logs.event("audit", actor="deployment", change="model.switched", target=name, details={"previous": active})
+            return name
+        tx.execute(_BUILD, {"id": model_id})
+        logs.event("audit", actor="deployment", change="model.building", target=name)
+        return str(active)
 
 
 def _ensure_vector(tx: Connection) -> str:
@@ -113,12 +112,13 @@ def _alembic(tx: Connection) -> "Config":
     return config
 
 
-# The model is the installation's, so the audit log of every workspace gets an entry.
-_RECORD_SWITCH = sa.text("""
-    insert into audit_log (workspace_id, actor, action, target, details)
-    select id, 'deployment', 'model.switched', :name, jsonb_build_object('previous', cast(:previous as text))
-    from workspaces
+_REGISTER = sa.text("select register_embedding_model('deployment', :name, cast(:dim as integer))")
+
+_ACTIVATE = sa.text("""
+    select activate_embedding_model('deployment', cast(:id as integer), cast(:allow_missing as boolean))
 """)
+
+_BUILD = sa.text("select build_embedding_model('deployment', cast(:id as integer), true)")
 
 _VECTOR_SCHEMA = sa.text("""
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'

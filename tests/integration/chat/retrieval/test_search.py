@@ -180,6 +180,8 @@ def test_only_vectors_of_the_active_model_are_searched(chat: ChatApp, database: 
     chat.add_document("sense.md", "A feline.", vectors=[axis(0)])
     assert keys(chat.search(q="cat")) == ["sense.md"]
     register_model(database.admin_url, "another", 384)
+    assert keys(chat.search(q="cat")) == ["sense.md"]  # "another" is built first
+    chat.rows("select activate_embedding_model('test', id, true) from embedding_models where name = 'another'")
     assert chat.search(q="cat") == []
 
 

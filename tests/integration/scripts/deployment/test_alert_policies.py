@@ -11,6 +11,7 @@ import flask
 import pytest
 import sqlalchemy as sa
 
+from functions.collection.models.builds import Builds
 from functions.collection.runs.end import end_run
 from functions.collection.tick import tick_route
 from headwater import logs
@@ -95,7 +96,7 @@ def test_step_that_waits_for_long_raises_the_alarm(
         tx.execute(sa.text(f"update steps set not_before = now() - interval '{waited}'"))
     settings = settings_for(database, **queue_settings("http://127.0.0.1:9"))  # no source is due: no ticket is sent
     with closing_client(Tickets(db, settings)) as tickets:
-        tick_route(db, tickets, lambda: None).handle(None)  # type: ignore[arg-type]
+        tick_route(db, tickets, lambda: None, Builds(db, tickets.settings, tickets, lambda _: None)).handle(None)  # type: ignore[arg-type]
     [tick] = [entry for entry in entries(stream) if entry.get("action") == "tick"]
     assert matches(filter_of("queue-age"), tick) == alarming
     assert tick["oldest_queue"] == "collection"

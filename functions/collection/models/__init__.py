@@ -1,0 +1,1 @@
+"""Embedding models: register, build while another is active, activate, roll back, delete."""

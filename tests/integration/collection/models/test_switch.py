@@ -1,0 +1,265 @@
+"""Switch the embedding model: built while another is active, by workers that die, under continuous searches."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from functions.chat.retrieval.search import Search
+from functions.collection.models.builds import Builds
+from functions.collection.models.models import EmbeddingModels
+from functions.collection.runs.start import start_run
+from headwater.database.migrations import register_model
+from headwater.database.transactions import ALL_WORKSPACES
+from headwater.embedding.registry import Embedders
+from headwater.errors import Conflict
+from tests.fakes.embedding_provider import EmbeddingProvider, embedding_provider
+from tests.harness.collection_app import CollectionClient, NoTickets
+from tests.harness.databases import FreshDatabase
+from tests.harness.paths import ROOT
+from tests.harness.pipeline import Pipeline, Repository, running_pipeline
+from tests.harness.stacks import wait_until
+from tests.harness.support import OTHER_WORKSPACE, WORKSPACE, add_workspace
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
+
+DIM = 8
+NEW = "openai:new"
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A workspace with 40 documents, whose active model is `constant` (384), and the provider of `openai:new` (8)."""
+
+    pipeline: Pipeline
+    provider: EmbeddingProvider
+    repository: Repository
+    models: EmbeddingModels
+    admin_url: str
+
+    def client(self) -> CollectionClient:
+        return CollectionClient(self.pipeline.database, self.pipeline.settings)
+
+    def vectors(self) -> dict[str, int]:
+        """Return the number of vectors by model, of the workspace."""
+        statement = "select m.name, count(*) from vectors v join embedding_models m on m.id = v.model_id group by 1"
+        return dict(self.pipeline.rows(statement))
+
+
+@pytest.fixture
+def switch(database: FreshDatabase, tmp_path: Path) -> Iterator[Switch]:
+    repository = Repository(tmp_path / "repository")
+    repository.write({f"d{n:03}.md": f"# Document {n}\n\nWater rises to mark {n}." for n in range(40)})
+    with embedding_provider(EmbeddingProvider(dim=DIM)) as provider:
+        hosted = {"embedding_base_url": provider.url, "embedding_dim": DIM, "embed_batch": BATCH, "lease_s": 1.0}
+        with running_pipeline(database, **hosted) as pipeline:
+            settings = pipeline.settings
+            assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
+            builds = Builds(pipeline.database, settings, NoTickets(pipeline.database, settings), lambda _: None)
+            models = EmbeddingModels(pipeline.database, settings, builds)
+            yield Switch(pipeline, provider, repository, models, database.admin_url)
+
+
+class Searches:
+    """Searches without a pause on a thread, and keeps what fails."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.search = Search(pipeline.database, Embedders(pipeline.settings))
+        self.workspace_id = pipeline.workspace_id
+        self.failures: list[object] = []
+        self.count = 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Searches":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def wait(self, searches: int = 3) -> None:
+        """Wait until that many searches that start from now on have ended."""
+        until = self.count + searches + 1
+        wait_until(lambda: self.count >= until or bool(self.failures))
+
+    def _run(self) -> None:
+        while not self.over.is_set():
+            try:
+                # The text of a chunk: its similarity to itself is 1. Postgres refuses to compare vectors of two models,
+                # which have different lengths. `similarity` is None for the fake model, whose vectors have no meaning.
+                [best, *_] = self.search(self.workspace_id, "Document 7\n# Document 7\n\nWater rises to mark 7.", 5)
+                if best.key != "d007.md" or not (best.similarity is None or best.similarity > 0.99):
+                    self.failures.append(best)
+            except Exception as error:  # noqa: BLE001 - every failure is one
+                self.failures.append(error)
+            self.count += 1
+
+
+def run_job(switch: Switch) -> "subprocess.Popen[str]":
+    settings = switch.pipeline.settings
+    variables = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "EMBEDDING_MODEL": "constant",
+        "EMBEDDING_BASE_URL": switch.provider.url,
+        "EMBEDDING_DIM": str(DIM),
+        "EMBED_BATCH": str(BATCH),
+        "LEASE_S": "1",
+        "FETCH_FILE_URLS": "true",
+    }
+    command = [sys.executable, "-m", "functions.job", "drain"]
+    return subprocess.Popen(
+        command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switch) -> None:
+    """No search fails or mixes models; no text is embedded twice but those in flight when the builder died."""
+    pipeline, models, provider = switch.pipeline, switch.models, switch.provider
+    new = models.register("test", NEW)
+    with Searches(pipeline) as searches:
+        models.build("test", new.id, activate=False)
+        for kill in (1, 2):
+            builder = run_job(switch)
+            seen = len(provider.batches)
+            wait_until(lambda seen=seen: len(provider.batches) >= seen + 2)
+            builder.send_signal(signal.SIGKILL)
+            builder.communicate(timeout=60)
+            with pytest.raises(Conflict, match="texts have no vector"):
+                models.activate("test", new.id)
+            assert switch.vectors()[NEW] < 40, f"kill {kill} came too late"
+        switch.repository.write({"late.md": "# Late\n\nAdded while the model is built."})
+        builder = run_job(switch)
+        assert pipeline.collect(pipeline.add_source(switch.repository.url)).counts.failed == 0
+        output = builder.communicate(timeout=60)[0]
+        assert builder.returncode == 0, output
+        pipeline.drain()
+        assert switch.vectors() == {"constant": 41, NEW: 41}
+        times = Counter(text for batch in provider.batches for text in batch)
+        assert len(times) == 41
+        assert sum(times.values()) - len(times) <= 2 * BATCH, "texts in flight at two kills"
+
+        searches.wait()
+        assert models.activate("test", new.id).state == "active"
+        searches.wait()
+        assert models.roll_back("test").name == "constant"
+        searches.wait()
+        assert models.roll_back("test").name == NEW
+        searches.wait()
+        models.delete("test", next(model.id for model in models.read_all() if model.name == "constant"))
+        searches.wait()
+    assert searches.failures[:3] == []
+    assert switch.vectors() == {NEW: 41}
+    assert pipeline.rows("select to_regclass('vectors_1')::text") == [(None,)]
+
+
+def test_failing_provider_of_a_building_model_does_not_disturb_the_active_one(switch: Switch) -> None:
+    switch.provider.answers, switch.provider.retry_after_s = iter([429, *[500] * 500]), 3600
+    new = switch.models.register("test", NEW)
+    switch.models.build("test", new.id, activate=True)
+    switch.repository.write({"late.md": "# Late\n\nAdded while the provider fails."})
+    source_id = switch.pipeline.rows("select id from sources")[0][0]
+    with switch.pipeline.database.transaction(WORKSPACE) as tx:
+        run_id, _ = start_run(tx, WORKSPACE, source_id, "job")
+    switch.pipeline.drain()
+    assert switch.pipeline.read(run_id).state == "succeeded"
+    assert switch.vectors() == {"constant": 41}
+    model = switch.models.read(new.id)
+    assert model.state == "building"
+    assert model.progress is not None
+    assert model.progress.is_open
+    assert model.progress.error is not None
+    with switch.pipeline.database.transaction(ALL_WORKSPACES) as tx:
+        tx.execute(sa.text("delete from providers"))
+        tx.execute(sa.text("update steps set not_before = now() where state = 'ready'"))
+    switch.provider.answers = iter([])
+    switch.pipeline.drain()
+    assert switch.models.read(new.id).state == "active", "it was to be activated as soon as it is complete"
+    assert switch.vectors() == {"constant": 41, NEW: 41}
+
+
+def test_models_through_the_api(switch: Switch) -> None:
+    client = switch.client()
+    path = "/api/embedding-models"
+    client.post(path, {"name": "nonsense"}, 422)
+    new = client.post(path, {"name": NEW}, 201)
+    assert client.post(path, {"name": NEW}, 201) == new
+    assert (new["state"], new["dim"]) == ("registered", DIM)
+    client.post(f"{path}/{new['id']}/activate", {}, 409)
+    client.post(f"{path}/rollback", None, 409)
+    estimate = client.get(f"{path}/{new['id']}/estimate")
+    assert (estimate["texts"], estimate["usd"]) == (40, None)
+    assert estimate["tokens"] > 0
+    building = client.post(f"{path}/{new['id']}/build", {}, 202)
+    assert (building["state"], building["progress"]["texts"], building["progress"]["is_open"]) == ("building", 40, True)
+    client.post(f"{path}/1/build", {}, 409)
+    client.delete(f"{path}/1", 409)
+    switch.pipeline.drain()
+    progress = client.get(f"{path}/{new['id']}")["progress"]
+    assert progress == {"texts": 40, "embedded": 40, "is_open": False, "error": None}
+    assert client.get(f"{path}/{new['id']}/estimate")["texts"] == 0
+    assert client.get("/api/runs?limit=200")["runs"][0]["kind"] == "collect"
+    assert client.post(f"{path}/{new['id']}/activate", {}, 200)["state"] == "active"
+    assert client.post(f"{path}/rollback", None, 200)["id"] == 1
+    client.delete(f"{path}/{new['id']}")
+    client.get(f"{path}/{new['id']}", 404)
+    entries = client.get("/api/audit-log")["entries"]
+    actions = [entry["action"] for entry in entries if entry["action"].startswith("model.")]
+    assert actions[:5] == ["model.deleted", "model.switched", "model.switched", "model.building", "model.registered"]
+    add_workspace(switch.pipeline.database, OTHER_WORKSPACE)
+    client.post(path, {"name": NEW}, 403)
+    assert client.get(path)["may_change"] is False
+
+
+def test_deleting_a_building_model_ends_its_build(switch: Switch) -> None:
+    new = switch.models.register("test", NEW)
+    switch.models.build("test", new.id, activate=True)
+    switch.pipeline.step("collection")
+    switch.pipeline.step("embedding")
+    assert switch.vectors()[NEW] == BATCH
+    switch.models.delete("test", new.id)
+    switch.pipeline.drain()
+    assert switch.vectors() == {"constant": 40}
+    assert switch.pipeline.rows("select state from runs where kind = 'build'") == [("cancelled",)]
+    again = switch.models.register("test", NEW)
+    assert again.id != new.id
+
+
+def test_changed_setting_builds_the_model_and_keeps_the_choice_of_owners(switch: Switch) -> None:
+    def migrate(name: str, dim: int) -> str:
+        return register_model(switch.admin_url, name, dim)
+
+    assert migrate(NEW, DIM) == "constant"
+    switch.models.builds.open_all()
+    switch.pipeline.drain()
+    assert migrate(NEW, DIM) == NEW
+    assert switch.models.roll_back("test").name == "constant"
+    assert migrate(NEW, DIM) == "constant", "an unchanged setting changes nothing"
+    assert migrate("constant", 384) == "constant"
+    assert migrate(NEW, DIM) == NEW, "complete: switched at once"
+
+
+def test_texts_of_all_workspaces_are_built(switch: Switch) -> None:
+    add_workspace(switch.pipeline.database, OTHER_WORKSPACE)
+    other = Pipeline.__new__(Pipeline)
+    other.__dict__ |= {**switch.pipeline.__dict__, "workspace_id": OTHER_WORKSPACE}
+    assert other.collect(other.add_source(switch.repository.url)).state == "succeeded"
+    new = switch.models.register("test", NEW)
+    assert switch.models.estimate(new.id).texts == 80
+    switch.models.build("test", new.id, activate=True)
+    switch.pipeline.drain()
+    assert switch.models.read(new.id).state == "active"
+    statement = "select count(*) from audit_log where action = 'model.switched' and target = :name"
+    assert (switch.pipeline.rows(statement, name=NEW), other.rows(statement, name=NEW)) == ([(1,)], [(1,)])
