@@ -19,11 +19,13 @@ from tests.harness.invalid_values import fields_of, invalid_json, invalid_query,
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())
+NUMBER = "99999999999999999999"
 BODIES = {
     "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
     "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
     "/api/documents/<uuid:id>": {"placement": None},
     "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
+    "/api/embedding-models": {"name": "constant"},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
 }
 """Bodies of routes with required fields."""
@@ -56,7 +58,8 @@ def clients(module_database: FreshDatabase, free_port: Callable[[], int]) -> Ite
 
 
 def path_of(route: Route, value: str = UNKNOWN) -> str:
-    return "/".join(value if part.startswith("<") else part for part in route.path.split("/"))
+    parts = [NUMBER if part.startswith("<int:") and value == UNKNOWN else part for part in route.path.split("/")]
+    return "/".join(value if part.startswith("<") else part for part in parts)
 
 
 def assert_problem(response: httpx.Response, *statuses: int) -> None:

@@ -34,6 +34,10 @@ export type AuditPage = Schemas["AuditLog"];
 
 export type SearchSettings = Schemas["SearchSettings"];
 
+export type EmbeddingModel = Schemas["EmbeddingModel"];
+export type EmbeddingModelList = Schemas["EmbeddingModelList"];
+export type Estimate = Schemas["Estimate"];
+
 export type SourceKind = Schemas["SourceKind"];
 export type UnavailableKind = Schemas["UnavailableKind"];
 export type SourceKindList = Schemas["SourceKindList"];

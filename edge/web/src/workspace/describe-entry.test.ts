@@ -36,7 +36,10 @@ it.each<[AuditEntry, string]>([
   [entry("source.deleted"), "deleted the source N"],
   [entry("source.token_changed", { removed: true }), "removed the access token of the source N"],
   [entry("source.token_changed", { removed: false }), "replaced the access token of the source N"],
+  [entry("model.registered", {}, null), "registered the embedding model T"],
+  [entry("model.building", { activate: true }, null), "began to build the embedding model T"],
   [entry("model.switched", { previous: "a" }, null), "switched the embedding model from a to T"],
+  [entry("model.deleted", {}, null), "deleted the embedding model T"],
 ])("describes an entry", (given, sentence) => {
   expect(describeEntry(given)).toBe(sentence);
 });

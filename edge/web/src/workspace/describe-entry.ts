@@ -48,7 +48,13 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `let search find the document ${what} again`;
     case "search.changed":
       return `set the half-life of documents in searches to ${String(details["half_life_days"])} days`;
+    case "model.registered":
+      return `registered the embedding model ${what}`;
+    case "model.building":
+      return `began to build the embedding model ${what}`;
     case "model.switched":
       return `switched the embedding model from ${detail("previous")} to ${what}`;
+    case "model.deleted":
+      return `deleted the embedding model ${what}`;
   }
 }

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useAccount, useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
+import { EmbeddingModels } from "./embedding-models";
 import { Keys } from "./keys";
 import { Members } from "./members";
 import { SearchCard } from "./search-card";
@@ -43,6 +44,7 @@ export function WorkspacePage(): ReactNode {
       {isEditor && <SearchCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
+      {isOwner && <EmbeddingModels />}
       {isOwner && <AuditLog />}
     </div>
   );
@@ -63,6 +65,7 @@ function LocalMode(): ReactNode {
         members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
       <SearchCard />
+      <EmbeddingModels />
     </div>
   );
 }

@@ -1,0 +1,25 @@
+/** Sentences about embedding models and estimates. Pure. */
+
+import type { EmbeddingModel, Estimate } from "../api/types";
+
+/** A model's state and progress, such as `building · 1,200 of 5,000 texts embedded · 384 dimensions`. */
+export function describeModel({ state, dim, progress, activates }: EmbeddingModel): string {
+  const parts: string[] = [state];
+  if (state === "building" && progress) {
+    parts.push(`${count(progress.embedded)} of ${count(progress.texts)} texts embedded`);
+  }
+  if (state === "building" && activates) parts.push("becomes active when complete");
+  parts.push(`${count(dim)} dimensions`);
+  return parts.join(" · ");
+}
+
+/** What a build takes, such as `5,000 texts with 1,200,000 tokens, about 12 minutes, about $0.02.` */
+export function describeEstimate({ texts, tokens, usd, minutes }: Estimate): string {
+  const time = minutes < 1 ? "less than a minute" : `about ${count(Math.ceil(minutes))} minutes`;
+  const price = usd === null ? "price unknown" : usd === 0 ? "no charge" : `about $${usd.toFixed(2)}`;
+  return `${count(texts)} texts with ${count(tokens)} tokens, ${time}, ${price}.`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}

@@ -1,0 +1,54 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, it } from "vitest";
+import type { EmbeddingModel } from "../api/types";
+import { describeEstimate, describeModel } from "./describe-model";
+import { ModelRow } from "./embedding-models";
+
+const MODEL: EmbeddingModel = {
+  id: 2,
+  name: "new",
+  dim: 1536,
+  state: "registered",
+  activates: false,
+  created_at: "2026-11-01T00:00:00Z",
+  activated_at: null,
+  progress: null,
+};
+const COMPLETE = { texts: 5000, embedded: 5000, is_open: false, error: null };
+
+function labels(change: Partial<EmbeddingModel>, mayChange = true): string[] {
+  const row = <ModelRow model={{ ...MODEL, ...change }} mayChange={mayChange} onChange={() => undefined} />;
+  return [...renderToStaticMarkup(row).matchAll(/aria-label="([^"]+)"/g)].map(([, label = ""]) => label);
+}
+
+it("offers what a model's state allows, to those who may change models", () => {
+  expect(labels({})).toEqual(["Build new", "Delete new"]);
+  expect(labels({ state: "building", progress: { ...COMPLETE, is_open: true } })).toEqual([
+    "Activate new",
+    "Delete new",
+  ]);
+  expect(labels({ state: "building", progress: { ...COMPLETE, error: "No." } })).toEqual([
+    "Build new",
+    "Activate new",
+    "Delete new",
+  ]);
+  expect(labels({ state: "retired", activated_at: MODEL.created_at, progress: COMPLETE })).toEqual([
+    "Roll back to new",
+    "Delete new",
+  ]);
+  expect(labels({ state: "active" })).toEqual([]);
+  expect(labels({}, false)).toEqual([]);
+});
+
+it("describes models and estimates", () => {
+  const progress = { ...COMPLETE, embedded: 1200 };
+  expect(describeModel({ ...MODEL, state: "building", activates: true, progress })).toBe(
+    "building · 1,200 of 5,000 texts embedded · becomes active when complete · 1,536 dimensions",
+  );
+  expect(describeEstimate({ texts: 5000, tokens: 1_200_000, usd: 0.024, minutes: 11.2 })).toBe(
+    "5,000 texts with 1,200,000 tokens, about 12 minutes, about $0.02.",
+  );
+  expect(describeEstimate({ texts: 1, tokens: 9, usd: null, minutes: 0.1 })).toBe(
+    "1 texts with 9 tokens, less than a minute, price unknown.",
+  );
+});
