@@ -125,6 +125,12 @@ def run_job(switch: Switch) -> "subprocess.Popen[str]":
     )
 
 
+def wait_for_batches(provider: EmbeddingProvider, count: int) -> None:
+    """Wait until the provider has received that many more batches."""
+    until = len(provider.batches) + count
+    wait_until(lambda: len(provider.batches) >= until)
+
+
 def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switch) -> None:
     """No search fails or mixes models; no text is embedded twice but those in flight when the builder died."""
     pipeline, models, provider = switch.pipeline, switch.models, switch.provider
@@ -133,8 +139,7 @@ def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switc
         models.build("test", new.id, activate=False)
         for kill in (1, 2):
             builder = run_job(switch)
-            seen = len(provider.batches)
-            wait_until(lambda seen=seen: len(provider.batches) >= seen + 2)
+            wait_for_batches(provider, 2)
             builder.send_signal(signal.SIGKILL)
             builder.communicate(timeout=60)
             with pytest.raises(Conflict, match="texts have no vector"):
