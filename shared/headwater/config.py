@@ -158,7 +158,9 @@ class Settings:
         "",
     )
     embedding_base_url: str = _setting("Base URL of another server with OpenAI's embeddings API.", "")
-    embedding_dim: int = _setting("Length of a hosted model's vectors. 0 for the known lengths of OpenAI's models.", 0)
+    embedding_dim: int = _setting(
+        "Length of a hosted model's vectors. 0 for the known lengths of OpenAI's models, which can be shortened.", 0
+    )
     embedding_timeout_s: float = _setting("Time-out of a hosted model for a batch.", 60.0, "s")
     model_dir: Path = _setting("Folder with the ONNX models.", Path(".headwater/models"))
     embed_batch: int = _setting("Maximum number of texts in an embed step.", 128)

@@ -33,6 +33,7 @@ class EmbeddingProvider:
     batches: list[list[str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    dimensions: list[int | None] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -42,6 +43,7 @@ class EmbeddingProvider:
             self.batches.append(request["input"])
             self.keys.append(key)
             self.models.append(request["model"])
+            self.dimensions.append(request.get("dimensions"))
             return next(self.answers, "ok")
 
     def leave(self) -> None:

@@ -91,10 +91,13 @@ class HostedEmbedder:
         if not texts:
             return np.empty((0, self.dim), np.float32)
         client = self._client
+        # Only OpenAI's newer models can shorten their vectors; other servers may reject the field.
+        shortened = DIMS.get(client.model, self.dim) > self.dim
+        options = {"dimensions": self.dim} if shortened else {}
         try:
             # Not `client.embed_documents`, which ignores the index of each vector.
             with within(self._settings.embedding_timeout_s):
-                response = client.client.create(input=list(texts), model=client.model)
+                response = client.client.create(input=list(texts), model=client.model, **options)
         except Exception as error:  # noqa: BLE001 - the boundary to a client with many kinds of errors
             raise translate_error(error, self.name) from None
         vectors = self._read_vectors(response, len(texts))

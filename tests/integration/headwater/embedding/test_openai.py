@@ -142,6 +142,15 @@ def test_vectors_of_another_length_are_rejected(provider: EmbeddingProvider) -> 
         embedder(provider, embedding_dim=9).embed_documents(["a"])
 
 
+def test_length_is_asked_of_models_that_can_shorten_their_vectors(provider: EmbeddingProvider) -> None:
+    settings = Settings(
+        database_url="unused", embedding_base_url=provider.url, embedding_dim=8, embedding_timeout_s=5.0
+    )
+    for name in ("openai:text-embedding-3-small", "openai:unheard-of"):
+        assert Embedders(settings)(name).embed_documents(["a"]).shape == (1, 8)
+    assert provider.dimensions == [8, None]
+
+
 def test_missing_settings_are_reported_before_any_request() -> None:
     settings = Settings(database_url="unused")
     assert model_dim("openai:text-embedding-3-small", settings) == 1536
