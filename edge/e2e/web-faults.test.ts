@@ -10,19 +10,9 @@ import { useStack } from "./stack";
 const CITED = "Soak the beans overnight in cold water.";
 const EDITED = CITED.replace("cold", "salted cold");
 const DOCUMENT = {
-  id: "d1",
-  source_id: "s1",
-  key: "beans.md",
-  title: "Beans",
-  url: null,
-  media_type: "text/markdown",
-  fetched_at: "2026-01-01T00:00:00Z",
-  deleted_at: null,
-  error: null,
-  warnings: [],
-  held: null,
-  placement: null,
-  links: [],
+  ...{ id: "d1", source_id: "s1", file_id: null, key: "beans.md", title: "Beans", url: null, pages: [] },
+  ...{ media_type: "text/markdown", fetched_at: "2026-01-01T00:00:00Z", deleted_at: null, placement: null },
+  ...{ error: null, warnings: [], links: [], held: null },
 };
 
 const MARKDOWN = `# Soaking
@@ -191,7 +181,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     ["gone", "Rice needs no soaking.", null, ["no longer contains the cited text", CITED]],
     ["deleted", null, null, ["Document not found", CITED]],
   ])("opens a citation whose text is %s", async (_, text, marked, notes) => {
-    chat.citation = { documentId: "d1", start: 0, end: CITED.length, headingPath: [], url: null, text: CITED };
+    chat.citation = { ...chat.citation, end: CITED.length, text: CITED };
     if (text !== null) chat.documents.set("d1", { ...DOCUMENT, text });
     await askForAnswer("Soak", "them", "[1]");
     await page.reload();

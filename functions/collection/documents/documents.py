@@ -43,6 +43,7 @@ class Document(msgspec.Struct, frozen=True):
     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the
     text, null if there has never been one. `warnings` say what was left out when the text was parsed.
     `pages` has the offset in the text at which each page or slide begins; it is empty for formats without pages.
+    `file_id` is the uploaded file that the document was read from, if it is still there.
 
     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document
     that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
@@ -59,6 +60,7 @@ class Document(msgspec.Struct, frozen=True):
     text: str
     front_matter: dict[str, Any]
     links: list[DocumentLink]
+    file_id: uuid.UUID | None
     error: DocumentError | None
     warnings: list[str]
     pages: list[int]
@@ -174,7 +176,9 @@ _ERROR = """case when d.error is not null then
 # `document_id` is the target, unless that has been removed.
 _ONE = sa.text(f"""
     select d.id, d.source_id, d.key, d.title, d.url, d.media_type, d.text, d.front_matter, {_ERROR}, d.warnings,
-      coalesce(d.page_starts, '{{}}') as pages, d.fetched_at, d.deleted_at, d.held, d.placement, (
+      coalesce(d.page_starts, '{{}}') as pages, (select f.id from uploaded_files f
+        where f.source_id = d.source_id and f.path = d.key and f.replaced_at is null) as file_id,
+      d.fetched_at, d.deleted_at, d.held, d.placement, (
         select coalesce(json_agg(json_build_object('kind', r.kind, 'target', r.target, 'start', r.start_offset,
           'end', r.end_offset, 'document_id', t.id) order by r.start_offset), '[]')
         from relations r left join documents t on t.id = r.target_document_id and t.deleted_at is null

@@ -30,10 +30,18 @@ export async function restoreFile(id: string): Promise<void> {
   await send("POST", `/api/files/${encodeURIComponent(id)}/restore`);
 }
 
-/** Read the content of a version. */
-export async function readFile(id: string): Promise<Blob> {
-  return (await checked(await call(`/api/files/${encodeURIComponent(id)}/content`))).blob();
+/** Show a version in a new tab, at a page of a PDF if one is given. */
+export async function openFile(id: string, page: number | null = null): Promise<void> {
+  const response = await checked(await call(`/api/files/${encodeURIComponent(id)}/content`));
+  const url = URL.createObjectURL(await response.blob());
+  window.open(page === null ? url : `${url}#page=${String(page)}`, "_blank", "noopener");
+  setTimeout(() => {
+    URL.revokeObjectURL(url);
+  }, KEEP_MS);
 }
+
+/** How long an opened file can be loaded again, for example by the viewer that shows it. */
+const KEEP_MS = 60_000;
 
 function filesPath(sourceId: string): string {
   return `/api/sources/${encodeURIComponent(sourceId)}/files`;

@@ -1304,7 +1304,7 @@ export interface components {
          * Document
          * @description One document. `text[start:end]` of a citation or a search hit is its passage, in Unicode code points.
          *
-         *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed. `pages` has the offset in the text at which each page or slide begins; it is empty for formats without pages.
+         *     With an `error`, the text is that of the last version that could be read, or empty. `fetched_at` is the time of the text, null if there has never been one. `warnings` say what was left out when the text was parsed. `pages` has the offset in the text at which each page or slide begins; it is empty for formats without pages. `file_id` is the uploaded file that the document was read from, if it is still there.
          *
          *     `deleted_at` is set when the document is removed; it can be restored until it is purged. No run removes a document that is `held`: it was `restored` and the source has not listed it since, or it was `added` manually.
          *
@@ -1322,6 +1322,7 @@ export interface components {
             text: string;
             front_matter: Record<string, unknown>;
             links: components["schemas"]["DocumentLink"][];
+            file_id: string | null;
             error: components["schemas"]["DocumentError"] | null;
             warnings: string[];
             pages: number[];

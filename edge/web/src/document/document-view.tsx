@@ -9,6 +9,7 @@ import { findPassage } from "./find-passage";
 import { DocumentNotes } from "./document-notes";
 import { isMarkdown, linkTargets } from "./link-targets";
 import { MarkdownView } from "./markdown-view";
+import { OpenFile } from "./open-file";
 import { PlacementButtons } from "./placement-buttons";
 import { addressAt, pageAt } from "./pages";
 import { PlainTextView } from "./plain-text-view";
@@ -26,7 +27,7 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
   const [prefersPlainText, setPrefersPlainText] = useState(false);
   const found = useMemo(() => passage && findPassage(document.text, passage), [document.text, passage]);
   const range = found?.range ?? null;
-  const page = passage && range && !found.hasChanged ? pageAt(document, passage.start) : null;
+  const page = passage && range && found?.hasChanged === false ? pageAt(document, passage.start) : null;
   const address = addressAt(document, page);
   const targets = useMemo(() => linkTargets(document), [document]);
   const body = useRef<HTMLDivElement>(null);
@@ -62,11 +63,7 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
           </p>
         )}
         {document.placement !== null && <p className="note">{PLACEMENTS[document.placement]}</p>}
-        {document.deleted_at === null && (
-          <div className="actions">
-            <PlacementButtons document={document} onChange={onChange} />
-          </div>
-        )}
+        {document.deleted_at === null && <Actions document={document} page={page} onChange={onChange} />}
         {passage && found?.hasChanged && <ChangedNote text={passage.text} isGone={range === null} />}
         {isFormattable && (
           <div className="switch" role="group" aria-label="View">
@@ -98,6 +95,20 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
           <MarkdownView text={document.text} range={range} targets={targets} />
         )}
       </div>
+    </div>
+  );
+}
+
+/** Open the file, pin or hide the document. */
+function Actions({
+  document,
+  page,
+  onChange,
+}: Pick<Props, "document" | "onChange"> & { page: number | null }): ReactNode {
+  return (
+    <div className="actions">
+      {document.file_id !== null && <OpenFile fileId={document.file_id} page={page} />}
+      <PlacementButtons document={document} onChange={onChange} />
     </div>
   );
 }

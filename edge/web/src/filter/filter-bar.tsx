@@ -11,7 +11,7 @@ interface Props {
   /** Called with the changed filter. */
   onChange: (filter: string) => void;
   /** Whether only one source's documents are filtered. */
-  sourceId?: string;
+  sourceId?: string | undefined;
 }
 
 /** The terms of a filter, and a panel to edit it: as text, or by selecting values that documents have. */
@@ -56,7 +56,7 @@ export function FilterBar({ filter, onChange, sourceId }: Props): ReactNode {
   );
 }
 
-function FilterPanel({ filter, onChange, sourceId }: Props & { sourceId: string | undefined }): ReactNode {
+function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
   const [text, setText] = useState(filter);
   const id = useId();
   const load = useCallback((signal: AbortSignal) => readFacets(filter, sourceId, signal), [filter, sourceId]);

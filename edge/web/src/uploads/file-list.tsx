@@ -1,5 +1,5 @@
 import { useCallback, useState, type ReactNode } from "react";
-import { deleteFile, listFiles, readFile, restoreFile } from "../api/files";
+import { deleteFile, listFiles, openFile, restoreFile } from "../api/files";
 import type { Source, UploadedFile } from "../api/types";
 import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
@@ -72,7 +72,7 @@ function FileRow({
             className="link"
             aria-label={`Open ${path}`}
             onClick={() => {
-              perform(readFile(id), open);
+              perform(openFile(id), () => undefined);
             }}
           >
             {path}
@@ -104,13 +104,4 @@ function FileRow({
       )}
     </li>
   );
-}
-
-/** Show a file in a new tab. */
-function open(content: Blob): void {
-  const url = URL.createObjectURL(content);
-  window.open(url, "_blank", "noopener");
-  setTimeout(() => {
-    URL.revokeObjectURL(url);
-  }, 60_000);
 }

@@ -10,10 +10,15 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
+from functions.chat.retrieval.search import Search
 from functions.collection.sources.sources import NewSource, Source, create_source
+from headwater.embedding.constant import ConstantEmbedder
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
+from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, running_pipeline
+
+DOCUMENTS = ROOT / "tests" / "data" / "documents"
 
 
 @pytest.fixture
@@ -223,3 +228,29 @@ def test_content_that_is_missing_is_an_item_with_the_reason(
     assert run.counts.failed == 1
     assert "Upload it again" in pipeline.rows("select reason from run_items")[0][0]
     assert "Upload the file again" in uploader.content(answer["file"]["id"], status=404).json["detail"]
+
+
+def test_passages_of_a_pdf_have_their_page(database: FreshDatabase, blobs: Path) -> None:
+    with running_pipeline(database, blob_url=blobs.as_uri()) as pipeline:
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            new = NewSource("uploads", "Manuals", {})
+            source = create_source(tx, pipeline.workspace_id, new, pipeline.settings)
+        client = CollectionClient(pipeline.database, pipeline.settings)
+        uploader = Uploader(client, source)
+        file = uploader.put("handbook.pdf", (DOCUMENTS / "handbook.chromium.pdf").read_bytes())["file"]
+        pipeline.drain()
+        [[document_id]] = pipeline.rows("select cast(id as text) from documents")
+        document = client.get(f"/api/documents/{document_id}")
+        assert document["file_id"] == file["id"]
+        assert len(document["pages"]) > 1
+        search = Search(pipeline.database, lambda _: ConstantEmbedder())
+        found = search(pipeline.workspace_id, "handbook", 20)
+        pages = {passage.page for passage in found}
+        for passage in found:
+            assert passage.page == max(1, sum(start <= passage.start for start in document["pages"]))
+        assert len(pages) > 1
+        assert None not in pages
+        uploader.put("note.md", b"# Note about the handbook")
+        pipeline.drain()
+        [note] = [one for one in search(pipeline.workspace_id, "note", 20) if one.key == "note.md"]
+        assert note.page is None
