@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import type { Citation, Message } from "../api/types";
 import { modelOf, passagesOf, sortPassages, textOf, type Passage } from "./message-parts";
 
-const CITATION: Citation = { documentId: "d1", start: 3, end: 9, headingPath: ["A", "B"], url: null, text: "passage", page: null };
+const CITATION: Citation = {
+  documentId: "d1",
+  start: 3,
+  end: 9,
+  headingPath: ["A", "B"],
+  url: null,
+  text: "passage",
+  page: null,
+};
 
 const MESSAGE: Message = {
   id: "m1",

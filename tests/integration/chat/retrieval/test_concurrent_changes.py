@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import get_args
 
@@ -150,7 +151,7 @@ def test_search_finds_exactly_what_is_committed(database: FreshDatabase) -> None
                 done.set()
 
         works: list[Callable[[], None]] = [lambda: write(0), lambda: write(1), index]
-        works += [lambda by=by: read(by, 0) for by in get_args(Ranking)]
+        works += [partial(read, by, 0) for by in get_args(Ranking)]
         threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
         for thread in threads:
             thread.start()
