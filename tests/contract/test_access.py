@@ -271,6 +271,11 @@ def _without(response: httpx.Response, id_: str) -> Any:
     return json.loads(json.dumps(problem).replace(id_, "ID"))
 
 
+def needs_all_workspaces(response: httpx.Response) -> bool:
+    """Return whether a caller was refused who doesn't own all workspaces, as the embedding model is shared."""
+    return "you don't own all of them" in response.json().get("detail", "")
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("name", "route"), ROUTES, ids=named)
 def test_route_requires_its_role(world: World, name: str, route: Route, role: str) -> None:
@@ -280,7 +285,7 @@ def test_route_requires_its_role(world: World, name: str, route: Route, role: st
         response = world.call(name, route, authorization, existing=not is_allowed)
         if is_allowed:
             assert response.status_code < 500, response.text
-            assert response.status_code not in (401, 403), response.text
+            assert response.status_code not in (401, 403) or needs_all_workspaces(response), response.text
         else:
             assert_problem(response, 403)
             assert f"requires the role {route.access}" in response.json()["detail"]
@@ -299,7 +304,7 @@ def test_limited_key_is_admitted_to_routes_of_its_scope_and_role(
         response = world.call(name, route, authorization, existing=not (has_scope and has_role))
         if has_scope and has_role:
             assert response.status_code < 500, response.text
-            assert response.status_code not in (401, 403), response.text
+            assert response.status_code not in (401, 403) or needs_all_workspaces(response), response.text
             continue
         assert_problem(response, 403)
         reason = f"requires the role {route.access}" if has_scope else f"limited to {scope}. Use a key with the scope"
