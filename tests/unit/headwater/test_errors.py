@@ -3,6 +3,7 @@
 import pytest
 
 from headwater import errors
+from headwater.filters.parse import FilterError
 
 
 def every_error() -> list[type[errors.HeadwaterError]]:
@@ -14,9 +15,16 @@ def every_error() -> list[type[errors.HeadwaterError]]:
     return classes
 
 
+SPECIAL: dict[type[errors.HeadwaterError], errors.HeadwaterError] = {
+    errors.MethodNotAllowed: errors.MethodNotAllowed("m", ["GET"]),
+    FilterError: FilterError(3, "what to do"),
+}
+"""Errors that need more than a message."""
+
+
 @pytest.mark.parametrize("kind", every_error())
 def test_problem_has_the_status_of_its_error(kind: type[errors.HeadwaterError]) -> None:
-    error = errors.MethodNotAllowed("m", ["GET"]) if kind is errors.MethodNotAllowed else kind("what to do")
+    error = SPECIAL.get(kind) or kind("what to do")
     problem = errors.problem(error, "r1")
     assert problem["status"] == kind.status
     assert problem["request_id"] == "r1"
