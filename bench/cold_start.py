@@ -8,6 +8,7 @@ Requests `/heartbeat` from each function, compared with a bare functions-framewo
 
 import argparse
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -46,7 +47,9 @@ def first_response(source: Path, target: str, path: str, environment: dict[str, 
     try:
         while time.perf_counter() - started < 60:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60):
+                request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
+                request.add_header("Authorization", f"Bearer {environment.get('LOCAL_TOKEN')}")
+                with urllib.request.urlopen(request, timeout=60):
                     seconds = time.perf_counter() - started
                     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
                     return seconds, sum(member.memory_info().rss for member in family) / 1e6
@@ -75,6 +78,7 @@ def main() -> None:
         register_model(cluster.url("bench"), DEFAULT, 384)
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment = {**inherited, "DATABASE_URL": url, "MODEL_DIR": str(ROOT / ".headwater" / "models")}
+        environment["LOCAL_TOKEN"] = secrets.token_urlsafe(32)
         measured: dict[str, list[tuple[float, float]]] = {}
         main_of = {name: ROOT / "functions" / name / "main.py" for name in ("chat", "collection", "embedding")}
         requests = [(Path(folder) / "bare.py", "bare", "/heartbeat")]

@@ -71,6 +71,7 @@ class Peer:
         """Copy all chunks into the store's table: `add_embeddings` takes minutes for 10,000."""
         data = {name: self.data[name] for name in ("texts", "documents", "vectors")}
         with psycopg.connect(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute("alter table chunks alter column content_tsv set default ''")
             with cursor.copy("copy chunks (langchain_id, content, document, embedding) from stdin") as copy:
                 for text, document, vector in zip(*data.values(), strict=True):
                     numbers = ",".join(map("{:.6g}".format, vector.tolist()))
