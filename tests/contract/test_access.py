@@ -62,13 +62,15 @@ class World:
     workspace_id: uuid.UUID
     ids: Mapping[str, str]
     """Ids of Ada's resources, by the path's prefix."""
+    message_id: str
+    """Id of an answer to Ada."""
 
     def call(
         self, name: str, route: Route, authorization: str | None, *, existing: bool, **headers: str
     ) -> httpx.Response:
         """Call a route with a valid body, and with Ada's ids or unknown ones."""
         all_headers = {"Authorization": authorization} | headers if authorization is not None else headers
-        path = route.path.replace("<int:id>", "999")
+        path = route.path.replace("<int:id>", "999").replace("<uuid:message_id>", self.message_id)
         for prefix, known_id in self.ids.items():
             if path.startswith(prefix) and "<" in path:
                 before, after = path[: path.index("<")], path[path.index(">") + 1 :]
@@ -123,7 +125,9 @@ def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Itera
             workspace_id = uuid.UUID(collection.get("/api/me", headers=ada).json()["workspace_id"])
             ids = _fill(database, workspace_id)
             assert SECRET in chat.post("/api/chat", json=BODIES["/api/chat"] | {"id": "c1"}, headers=ada).text
-            yield World(clients, issuer, google, database, workspace_id, ids)
+            with database.transaction(workspace_id) as tx:
+                [answer_id] = tx.execute(sa.text("select id from messages where role = 'assistant'")).scalars()
+            yield World(clients, issuer, google, database, workspace_id, ids, str(answer_id))
 
 
 FILL = """
@@ -315,7 +319,7 @@ def test_limited_key_is_admitted_to_routes_of_its_scope_and_role(
 
 def test_documented_routes_have_their_roles_and_scopes() -> None:
     rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (\w+) \| (\w+) \|$", ACCESS_PAGE.read_text(), re.MULTILINE)
-    paths = {route: re.sub(r"<(?:[a-z]+:)?([a-z]+)>", r"{\1}", route.path) for _, route in ALL_ROUTES}
+    paths = {route: re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", route.path) for _, route in ALL_ROUTES}
     routes = [(f"{route.method} {paths[route]}", route.access, route.scope or name) for name, route in ALL_ROUTES]
     assert sorted(rows) == sorted(routes)
 
