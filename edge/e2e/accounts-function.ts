@@ -64,6 +64,8 @@ export class AccountsFunction {
       json(response, 200, { sources: [sourceOf(workspace.name)] });
     } else if (resource === "source-kinds") {
       json(response, 200, { kinds: [], unavailable: [] });
+    } else if (resource === "embedding-models") {
+      json(response, 200, { models: [], may_change: false, available: [] });
     } else if (role !== "owner") {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {

@@ -118,6 +118,9 @@ export async function checkAppearances(page, folder, title) {
     await page.setViewportSize(APPEARANCES[name].viewport);
     // Without motion, or axe would measure colours in the middle of a transition.
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(() =>
+      Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
+    );
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     await expectAccessible(page, `${name} ${title}`);
     await screenshot(page, folder, `${title}-${name}`);

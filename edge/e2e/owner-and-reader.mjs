@@ -53,7 +53,7 @@ async function createKey(page) {
   await form.getByLabel("Name").fill("Nightly export");
   await form.getByLabel("Sources, runs and documents").check();
   await form.getByRole("button", { name: "Create key" }).click();
-  const key = await page.getByLabel("Key “Nightly export”").inputValue();
+  const key = await page.getByRole("textbox", { name: "Key “Nightly export”" }).inputValue();
   const statuses = [];
   for (const path of ["/api/documents", "/api/conversations"]) {
     const response = await page.request.get(base + path, { headers: { authorization: `Bearer ${key}` } });

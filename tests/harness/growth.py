@@ -7,8 +7,9 @@ from typing import TypeVar
 
 Input = TypeVar("Input")
 
-MAX_GROWTH = 2.3
-"""Allowed growth of the time when the input doubles. Linear time doubles; the rest is for caches and memory."""
+MAX_GROWTH = 2.5
+"""Allowed growth of the time when the input doubles. Linear time doubles, N^1.5 grows 2.8-fold. The rest is for caches
+and memory that other processes use at the same time: on an idle machine, 2.3 is enough."""
 DOUBLINGS = 3
 MEASURABLE_S = 0.000_3
 ATTEMPTS = 24
@@ -20,7 +21,7 @@ PAUSE_S = 0.1
 def check_linear(
     run: Callable[[Input], object], make: Callable[[int], Input], *, smallest: int = 8_000, largest: int = 256_000
 ) -> None:
-    """Assert that the time for an input of 8 times the size is at most 2.3³ times the time.
+    """Assert that the time for an input of 8 times the size is at most 2.5³ times the time.
 
     `make` makes an input of about a size. Sizes start where the time is measurable, and end at `largest`: with larger
     inputs, the time to get memory from the operating system would count. Other processes can only lengthen a

@@ -73,19 +73,23 @@ def _cohere(settings: Settings, model: str) -> "BaseDocumentCompressor":
     return CohereRerank(client=client, model=model, top_n=None, cohere_api_key=None)
 
 
-class Jina:
-    """A reranker of Jina. LangChain's has neither a time-out nor a base URL."""
+class HttpReranker:
+    """A reranker that takes `POST {base_url}/rerank`. The list `field` of its response has the scores.
 
-    def __init__(self, settings: Settings, model: str) -> None:
+    LangChain's for Jina has neither a time-out nor a base URL; Voyage's client requires libraries of local models.
+    """
+
+    def __init__(self, settings: Settings, *, url: str, key: str, model: str, field: str) -> None:
         import httpx
 
         from headwater.outbound.httpx_clients import limit_httpx
 
         self._model = model
+        self._field = field
         self._client = limit_httpx(
             httpx.Client(
-                base_url=settings.reranker_base_url or "https://api.jina.ai/v1",
-                headers={"Authorization": f"Bearer {settings.jina_api_key or 'none'}"},
+                base_url=settings.reranker_base_url or url,
+                headers={"Authorization": f"Bearer {key or 'none'}"},
                 timeout=settings.reranker_timeout_s,
             )
         )
@@ -95,24 +99,22 @@ class Jina:
         body = {"model": self._model, "query": query, "documents": texts, "return_documents": False}
         with within(timeout_s):
             response = self._client.post("rerank", json=body).raise_for_status()
-        scores = {result["index"]: result["relevance_score"] for result in response.json()["results"]}
+        scores = {result["index"]: result["relevance_score"] for result in response.json()[self._field]}
         return [scores[n] for n in range(len(texts))]
 
 
-def _voyage(settings: Settings, model: str) -> "BaseDocumentCompressor":
-    from langchain_voyageai import VoyageAIRerank
-    from pydantic import SecretStr
-    from voyageai.client import Client
+def _jina(settings: Settings, model: str) -> HttpReranker:
+    url = "https://api.jina.ai/v1"
+    return HttpReranker(settings, url=url, key=settings.jina_api_key, model=model, field="results")
 
-    key, url = settings.voyage_api_key or "none", settings.reranker_base_url or "https://api.voyageai.com/v1"
-    reranker = VoyageAIRerank(api_key=SecretStr(key), model=model, base_url=url)
-    # LangChain passes no time-out.
-    reranker.client = Client(key, timeout=settings.reranker_timeout_s, base_url=url)
-    return reranker
+
+def _voyage(settings: Settings, model: str) -> HttpReranker:
+    url = "https://api.voyageai.com/v1"
+    return HttpReranker(settings, url=url, key=settings.voyage_api_key, model=model, field="data")
 
 
 _PROVIDERS: Mapping[str, Callable[[Settings, str], Reranker]] = {
     "cohere": lambda settings, model: Compressor(_cohere(settings, model)),
-    "jina": Jina,
-    "voyage": lambda settings, model: Compressor(_voyage(settings, model)),
+    "jina": _jina,
+    "voyage": _voyage,
 }
