@@ -101,7 +101,7 @@ def test_build_indexes_skips_unneeded_and_rebuilds_invalid_indexes(
 def test_outgrown_index_is_replaced(settings: Settings, module_database: FreshDatabase, postgres: Cluster) -> None:
     def replace_by(lists: int) -> None:
         postgres.execute(
-            "set search_path = headwater, public",
+            "set search_path = headwater, public, extensions",
             "drop index if exists ix_vectors_1_lists_10, ix_vectors_1_lists_6",
             f"create index ix_vectors_1_lists_{lists} on vectors_1 using ivfflat"
             f" ((embedding::halfvec(384)) halfvec_cosine_ops) with (lists = {lists})",
