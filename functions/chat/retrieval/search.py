@@ -8,7 +8,6 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -21,14 +20,29 @@ from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, r
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
 from functions.chat.retrieval.relevance import MIN_OVERLAP, Background, Scales
 from functions.chat.retrieval.reranking import RERANKED, Problem, Reranking
+from functions.chat.retrieval.statements import (
+    CHUNKS,
+    DENSE,
+    DENSE_OF_CHUNKS,
+    EVERYTHING,
+    LIVE_CHUNKS,
+    MATCHES,
+    NEAREST,
+    PASSAGES,
+    SEARCH_SETTINGS,
+    STEMMERS_JSON,
+    TARGET,
+    indexed,
+    statement,
+)
 from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
-from headwater.embedding.vector_index import EXACT_VECTORS, PROBES, indexed_vector
-from headwater.filters.sql import SETTINGS, Where, where
+from headwater.embedding.vector_index import EXACT_VECTORS
+from headwater.filters.sql import Where, where
 from headwater.filters.tree import Filter
-from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, query_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, query_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,7 +176,7 @@ class Search:
         """Return the best `size` chunks with different texts."""
         workspace_id = scope.values["workspace_id"]
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
-            target = tx.execute(_TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
+            target = tx.execute(TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
         vector = None if target.model is None or by == "words" else self._embed(target.model, query)
         half_life_days = target.half_life_days if half_life_days is None else half_life_days
         scope = scope.using(target.model_id, vector, half_life_days)
@@ -178,7 +192,7 @@ class Search:
             return _read_distinct(tx, scope, ranked, size)
 
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
-        return self.database.transaction(workspace_id, snapshot=True, settings=_SETTINGS)
+        return self.database.transaction(workspace_id, snapshot=True, settings=SEARCH_SETTINGS)
 
     def _embed(self, model: str, query: str) -> "NDArray[np.float32]":
         with tracing.embedding_span(model, 1):
@@ -197,19 +211,19 @@ class Search:
             model = read_active_model(tx)
         vector = self.embedder(model.name).embed_query("Self-test")
         nowhere = uuid.UUID(int=0)
-        scope = _Scope({"workspace_id": nowhere}, _EVERYTHING).using(model.id, vector, 1.0)
+        scope = _Scope({"workspace_id": nowhere}, EVERYTHING).using(model.id, vector, 1.0)
         with self._snapshot(nowhere) as tx:
-            tx.execute(_TARGET, {**self._target_values("Self-test"), "workspace_id": nowhere})
-            for template in (indexed(model.dim), indexed(model.dim, is_filtered=True), _NEAREST, _DENSE):
+            tx.execute(TARGET, {**self._target_values("Self-test"), "workspace_id": nowhere})
+            for template in (indexed(model.dim), indexed(model.dim, is_filtered=True), NEAREST, DENSE):
                 scope.execute(tx, template)
-            scope.execute(tx, _CHUNKS, most=0)
-            scope.execute(tx, _DENSE_OF_CHUNKS, chunks="{0}")
+            scope.execute(tx, CHUNKS, most=0)
+            scope.execute(tx, DENSE_OF_CHUNKS, chunks="{0}")
             _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
-            scope.execute(tx, _PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
+            scope.execute(tx, PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
         texts = json_rows([word.text for word in query_words(query, ())[:MAX_STOP_WORDS]])
-        return {"texts": texts, "stemmers": _STEMMERS, "exact_limit": self.exact_limit}
+        return {"texts": texts, "stemmers": STEMMERS_JSON, "exact_limit": self.exact_limit}
 
 
 class _Scope(NamedTuple):
@@ -239,11 +253,11 @@ class _Scope(NamedTuple):
 
     def select(self, tx: Connection, most: int) -> "_Scope":
         """Read which chunks the filter leaves, unless these are more than `most`."""
-        if self.where == _EVERYTHING:
+        if self.where == EVERYTHING:
             return self
         import numpy as np
 
-        found = self.execute(tx, _CHUNKS, most=most).scalar_one() or b""
+        found = self.execute(tx, CHUNKS, most=most).scalar_one() or b""
         chunks = np.frombuffer(found, ">i8").astype(np.int64)
         return self if len(chunks) > most else self._replace(chunks=np.sort(chunks))
 
@@ -258,10 +272,10 @@ def _dense(tx: Connection, scope: _Scope, dim: int | None) -> list[int]:
     if scope.values["vector"] is None:
         return []
     if scope.chunks is not None:
-        return [*scope.execute(tx, _DENSE_OF_CHUNKS, chunks=to_array(scope.chunks.tolist())).scalars()]
-    nearest = _NEAREST if dim is None else indexed(dim, is_filtered=scope.where != _EVERYTHING)
+        return [*scope.execute(tx, DENSE_OF_CHUNKS, chunks=to_array(scope.chunks.tolist())).scalars()]
+    nearest = NEAREST if dim is None else indexed(dim, is_filtered=scope.where != EVERYTHING)
     chunks = [*scope.execute(tx, nearest).scalars()]
-    return chunks if len(chunks) == CANDIDATES else [*scope.execute(tx, _DENSE).scalars()]
+    return chunks if len(chunks) == CANDIDATES else [*scope.execute(tx, DENSE).scalars()]
 
 
 def _matches(
@@ -279,7 +293,7 @@ def _matches(
 
     words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
     candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
-    rows = scope.execute(tx, _CANDIDATES, chunks=to_array(candidates)).all()
+    rows = scope.execute(tx, MATCHES, chunks=to_array(candidates)).all()
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
@@ -316,7 +330,7 @@ def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:
     size = OVERSAMPLE
     while True:
         best = words.best(size).tolist()
-        live = [*scope.execute(tx, _LIVE_CHUNKS, chunks=to_array(best)).scalars()]
+        live = [*scope.execute(tx, LIVE_CHUNKS, chunks=to_array(best)).scalars()]
         if len(live) == CANDIDATES or len(best) < size:
             return live
         size *= 8
@@ -329,7 +343,7 @@ def _read_distinct(tx: Connection, scope: _Scope, ranked: Sequence[Match], size:
     for start in range(0, len(ranked), size):
         matches = ranked[start : start + size]
         chunks = to_array(match.chunk_id for match in matches)
-        rows = scope.execute(tx, _PASSAGES, chunks=chunks, candidates=candidates, max_gap=MAX_GAP)
+        rows = scope.execute(tx, PASSAGES, chunks=chunks, candidates=candidates, max_gap=MAX_GAP)
         for match, row in zip(matches, rows, strict=True):
             distinct.add(_found(match, **row._mapping))
         if len(distinct) >= size:
@@ -371,147 +385,3 @@ def _passage(found: Found) -> Passage:
 def halfvec(vector: Sequence[float]) -> str:
     """Format a vector for pgvector: `[0.1,-0.2]`."""
     return "[" + ",".join(f"{value:.7g}" for value in vector) + "]"
-
-
-_STEMMERS = json_rows([{"language": code, "dictionary": f"{name}_stem"} for code, name in STEMMERS.items()])
-
-
-@lru_cache(maxsize=256)
-def statement(template: str, where: str) -> sa.TextClause:
-    """Return the statement of a template for documents that meet a condition."""
-    return sa.text(template.replace(_WHERE, where))
-
-
-_WHERE = "[condition on documents]"
-
-_EVERYTHING = where(None).sql
-
-_SEARCHED = f"""d.workspace_id = :workspace_id and d.deleted_at is null and d.placement is distinct from 'hidden'
-    and {_WHERE}"""
-
-_LIVE = f"c.workspace_id = :workspace_id and {_SEARCHED}"
-
-# The recursion finds each language of the workspace with one look-up in an index.
-_TARGET = sa.text("""
-    with recursive languages (language) as (
-      (select language from documents where workspace_id = :workspace_id order by language limit 1)
-      union all
-      select (select d.language from documents d
-        where d.workspace_id = :workspace_id and d.language > languages.language order by d.language limit 1)
-      from languages where languages.language is not null)
-    select m.id as model_id, m.name as model, m.dim,
-      coalesce((select half_life_days from workspaces where id = :workspace_id), 0) as half_life_days,
-      exists (select 1 from pg_index i join pg_class c on c.oid = i.indexrelid
-        where i.indrelid = to_regclass('vectors_' || m.id) and i.indisvalid and c.relname ~ '_lists_')
-      and exists (select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id
-        offset cast(:exact_limit as integer)) as is_indexed,
-      array(select language from languages where language is not null) as languages,
-      array(select word from json_array_elements_text(cast(:texts as json)) as word where exists (
-        select 1 from languages l
-        join json_to_recordset(cast(:stemmers as json)) as s (language text, dictionary name) using (language)
-        join pg_ts_dict on dictname = s.dictionary
-        where ts_lexize(pg_ts_dict.oid, word) = '{}')) as stop_words
-    from (values (1)) one left join embedding_models m on m.state = 'active' and exists (
-      select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id)
-""")
-
-_NEAREST_OF = """
-    nearest as materialized (
-      select input_hash, {embedding} <=> cast(:vector as halfvec) as distance from vectors v {joined}
-      where model_id = :model_id and workspace_id = :workspace_id order by distance limit :oversample)
-    select c.id
-    from nearest v cross join lateral (
-      select c.id from chunks c join documents d on d.id = c.document_id
-      where c.input_hash = v.input_hash and {live} order by c.id limit 1) c
-    order by v.distance, c.id limit :n
-"""
-
-_NEAREST = f"with {_NEAREST_OF.format(embedding='embedding', joined='', live=_LIVE)}"
-
-# The index covers all workspaces: iterative scan continues until it has enough vectors of this one. With Postgres's
-# default for `random_page_cost`, which is for spinning disks, the planner would read all chunks of a workspace rather
-# than look up a few hundred.
-_SETTINGS = (
-    ("ivfflat.probes", str(PROBES)),
-    ("ivfflat.iterative_scan", "relaxed_order"),
-    ("random_page_cost", "1.1"),
-    *SETTINGS,
-)
-
-
-def indexed(dim: int, *, is_filtered: bool = False) -> str:
-    """Return the template that uses the index on vectors of a dimension. Slow without the index.
-
-    With a filter, the scan of the index continues until it has `oversample` vectors of chunks that are searched.
-    """
-    searched = f"""cross join lateral (
-        select from chunks c join documents d on d.id = c.document_id
-        where c.input_hash = v.input_hash and {_LIVE} limit 1) live"""
-    joined = searched if is_filtered else ""
-    return f"with {_NEAREST_OF.format(embedding=indexed_vector(dim), joined=joined, live=_LIVE)}"
-
-
-_DENSE = f"""
-    select id from (
-      select distinct on (c.input_hash) c.id, v.embedding <=> cast(:vector as halfvec) as distance
-      from vectors v
-      join chunks c on c.workspace_id = v.workspace_id and c.input_hash = v.input_hash
-      join documents d on d.id = c.document_id
-      where v.model_id = :model_id and v.workspace_id = :workspace_id and {_LIVE}
-      order by c.input_hash, c.id) c
-    order by distance, id limit :n
-"""
-
-_CHUNKS = f"""
-    select string_agg(int8send(id), ''::bytea) from (
-      select c.id from documents d join chunks c on c.document_id = d.id where {_LIVE}
-      limit cast(:most as integer) + 1) c
-"""
-
-_DENSE_OF_CHUNKS = """
-    select id from (
-      select distinct on (c.input_hash) c.id, v.embedding <=> cast(:vector as halfvec) as distance
-      from unnest(cast(:chunks as bigint[])) wanted join chunks c on c.id = wanted
-      join vectors v on v.input_hash = c.input_hash
-      where c.workspace_id = :workspace_id and v.model_id = :model_id and v.workspace_id = :workspace_id
-      order by c.input_hash, c.id) c
-    order by distance, id limit :n
-"""
-
-# Row-level security keeps Postgres from using an index for a condition that may fail, such as a cast of text.
-_WANTED = "unnest(cast(:chunks as bigint[])) with ordinality as wanted (id, place)"
-
-_LIVE_CHUNKS = f"""
-    select id from (
-      select distinct on (c.input_hash) c.id, wanted.place
-      from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
-      where {_LIVE} order by c.input_hash, c.id) c
-    order by place, id limit :n
-"""
-
-_CANDIDATES = f"""
-    select c.id, c.input_hash, d.date, d.placement is not distinct from 'pinned' as is_pinned, d.language,
-      1 - (v.embedding <=> cast(:vector as halfvec)) as similarity
-    from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
-    join documents d on d.id = c.document_id
-    left join vectors v on v.model_id = cast(:model_id as integer) and v.workspace_id = c.workspace_id
-      and v.input_hash = c.input_hash
-"""
-
-# Each piece of a text is read at the cost of the whole text. So a gap is read only between two candidates.
-_PASSAGES = f"""
-    select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
-      substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
-      nullif(width_bucket(c.start_offset, d.page_starts), 0) as page,
-      c.end_offset as "end", to_json(c.markup) as markup, c.token_count as tokens,
-      substr(d.text, c.header_start + 1, c.header_end - c.header_start) as table_header,
-      substr(d.text, before.end_offset + 1, c.start_offset - before.end_offset) as gap,
-      (select count(distinct o.document_id) from chunks o join documents d on d.id = o.document_id
-        where o.workspace_id = :workspace_id and o.input_hash = c.input_hash and {_SEARCHED}) as documents
-    from {_WANTED} join chunks c on c.id = wanted.id join documents d on d.id = c.document_id
-    left join chunks before on before.document_id = c.document_id and before.ordinal = c.ordinal - 1
-      and before.workspace_id = c.workspace_id and c.start_offset - before.end_offset between 0 and :max_gap
-      and before.id = any(cast(:candidates as bigint[]))
-    where d.workspace_id = :workspace_id and c.workspace_id = :workspace_id
-    order by wanted.place
-"""

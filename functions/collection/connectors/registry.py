@@ -159,8 +159,8 @@ def _describe_extension(kind: str) -> SourceKind | UnavailableKind:
         return UnavailableKind(kind, packages, error.message)
 
 
-def withholds_removals(kind: str) -> bool:
-    """Return True if removals of many documents of a kind wait for a user: a server may have lost them by mistake."""
+def is_remote(kind: str) -> bool:
+    """Return False if the documents of a kind are in Headwater itself."""
     return kind not in built_in_kinds() or BuiltInKind(kind).connector.is_remote
 
 
@@ -169,7 +169,7 @@ def find_origin(kind: str, config: Mapping[str, Any]) -> str | None:
 
     The server is in the config's `url` or `host`. Where the config has neither, the kind has one server.
     """
-    if kind in built_in_kinds() and not BuiltInKind(kind).connector.is_remote:
+    if not is_remote(kind):
         return None
     if "url" not in config and "host" not in config:
         return kind

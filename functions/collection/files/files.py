@@ -18,6 +18,9 @@ from sqlalchemy.engine import Connection
 from functions.collection.runs.locks import lock_source
 from headwater.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent
 
+MAX_VERSIONS = 50_000
+"""Files of a source, with their replaced and deleted versions."""
+
 MAX_VERSIONS_PURGED = 100
 """Expired versions deleted with an upload."""
 
@@ -70,13 +73,19 @@ def new_version(path: str, content: bytes) -> NewVersion:
 def check_room(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, new_bytes: int, max_bytes: int) -> None:
     """Raise an error unless the source takes a file of this size.
 
-    NotFound; Conflict for a source of another kind; PayloadTooLarge if its files would be larger than `max_bytes`.
+    NotFound; Conflict for a source of another kind, or with MAX_VERSIONS; PayloadTooLarge if its files would have more
+    than `max_bytes`.
     """
     row = tx.execute(_SOURCE, {"id": source_id, "workspace_id": workspace_id}).one_or_none()
     if row is None:
         raise NotFound(f"Source not found: {source_id}.")
     if row.kind != "uploads":
         raise Conflict("Files can't be uploaded to this source. Create a source of the kind `uploads`.")
+    if row.versions >= MAX_VERSIONS:
+        raise Conflict(
+            f"This source has {row.versions:,} files, with replaced and deleted versions. It can't have more than "
+            f"{MAX_VERSIONS:,}. Upload to another source."
+        )
     if row.bytes + new_bytes > max_bytes:
         raise PayloadTooLarge(
             f"The files of this source have {row.bytes:,} bytes, with replaced and deleted versions. They may have "
@@ -166,8 +175,9 @@ def check_content(content: bytes, max_bytes: int) -> None:
 _COLUMNS = "id, source_id, path, bytes, encode(sha256, 'hex') as sha256, created_at, replaced_at"
 
 _SOURCE = sa.text("""
-    select kind, (select coalesce(sum(bytes), 0) from uploaded_files f where f.source_id = s.id) as bytes
-    from sources s where id = :id and workspace_id = :workspace_id
+    select s.kind, coalesce(sum(f.bytes), 0) as bytes, count(f.id) as versions
+    from sources s left join uploaded_files f on f.source_id = s.id
+    where s.id = :id and s.workspace_id = :workspace_id group by s.id
 """)
 
 _CURRENT = sa.text(f"""

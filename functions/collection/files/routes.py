@@ -13,7 +13,7 @@ from functions.collection.connectors.media_types import media_type
 from functions.collection.connectors.uploads.connector import blob_key
 from functions.collection.documents.upload import check_key
 from functions.collection.files import files
-from functions.collection.files.files import FileList, FileQuery, UploadedFile
+from functions.collection.files.files import FileList, FileQuery, NewVersion, UploadedFile
 from functions.collection.runs.pause import is_paused
 from functions.collection.runs.queued import start_or_queue_run
 from functions.collection.sources.connect import file_prefix
@@ -121,7 +121,7 @@ class FileRoutes:
         version = files.new_version(query.path, content)
         self._blobs.put(blob_key(file_prefix(source_id), version.id.hex), content)
         with self.tickets.opening_run(call.workspace_id) as tx:
-            stored = files.add_version(tx, call.workspace_id, source_id, version)
+            stored = self._add(tx, call.workspace_id, source_id, version)
             unused = [] if stored.id == version.id else [version.id]
             expired = files.purge_versions(tx, source_id, self.settings.keep_deleted_days)
             after_commit(tx, partial(self._delete_blobs, source_id, [*unused, *expired]))
@@ -152,6 +152,14 @@ class FileRoutes:
         if content is None:
             raise NotFound(f"The content of {file.path} is not in the blob store any more. Upload the file again.")
         return _file_response(file, content)
+
+    def _add(self, tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, version: NewVersion) -> UploadedFile:
+        """Store a version. Its content is deleted again if the source was deleted in the meantime."""
+        try:
+            return files.add_version(tx, workspace_id, source_id, version)
+        except NotFound:
+            self._delete_blobs(source_id, [version.id])
+            raise
 
     def _start(self, tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> uuid.UUID | None:
         if is_paused(tx, source_id):

@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import withholds_removals
+from functions.collection.connectors.registry import is_remote
 from functions.collection.documents.fingerprints import current_suffixes, current_versions
 from functions.collection.files.files import read_current
 from functions.collection.pipeline.difference import insert_items
@@ -52,7 +52,7 @@ class ListSource:
     def gather(self, tx: Connection, step: Step) -> ListInput:
         """Read the source, its cursor and its stored fingerprints. To fetch everything, none of these count."""
         credentials = read_credentials(tx, step.run_id, self.settings)
-        if not withholds_removals(credentials.kind):
+        if not is_remote(credentials.kind):
             credentials = replace(credentials, files=read_current(tx, credentials.source_id))
         if step.payload.get("everything"):
             return ListInput(credentials, None, frozenset())

@@ -5,7 +5,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import withholds_removals
+from functions.collection.connectors.registry import is_remote
 from headwater.config import Settings
 
 MIN_WITHHELD = 20
@@ -13,9 +13,12 @@ MIN_WITHHELD = 20
 
 
 def max_delete_ratio(tx: Connection, run_id: uuid.UUID, settings: Settings) -> float:
-    """Return the share of a source's documents above which a run's removals are withheld: `MAX_DELETE_RATIO`, or 1."""
+    """Return the share of a source's documents above which a run's removals are withheld.
+
+    It is 1 if users have removed the documents in Headwater itself. A server may have lost them by mistake.
+    """
     kind: str = tx.execute(_KIND, {"run_id": run_id}).scalar_one()
-    return settings.max_delete_ratio if withholds_removals(kind) else 1.0
+    return settings.max_delete_ratio if is_remote(kind) else 1.0
 
 
 def is_suspicious(removed: int, stored: int, max_ratio: float) -> bool:

@@ -19,9 +19,11 @@ it("shows the stored rating as pressed", () => {
   expect(buttons("bad")[1]).toEqual(["Not helpful", "true"]);
 });
 
-it("says who sees a rating once there is one", () => {
+it("says who sees a rating: on the buttons before, in a sentence after", () => {
   const markup = (stored: "good" | null): string =>
     renderToStaticMarkup(<RateAnswer conversationId="c1" messageId="m1" stored={stored} />);
-  expect(markup(null)).not.toContain("Editors");
-  expect(markup("good")).toContain("Editors of this workspace can see your question and rating.");
+  const sentence = "Editors of this workspace can see your question and rating.";
+  expect(markup(null).split(`title="${sentence}"`)).toHaveLength(3);
+  expect(markup(null)).not.toContain(`>${sentence}<`);
+  expect(markup("good")).toContain(`>${sentence}<`);
 });

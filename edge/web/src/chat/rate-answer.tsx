@@ -13,6 +13,9 @@ interface Props {
   stored: Rating | null;
 }
 
+/** Conversations are private, but what is rated is not. */
+const SHARED = "Editors of this workspace can see your question and rating.";
+
 export function RateAnswer({ conversationId, messageId, stored }: Props): ReactNode {
   const [rating, setRating] = useState(stored);
   const [reason, setReason] = useState("");
@@ -30,6 +33,7 @@ export function RateAnswer({ conversationId, messageId, stored }: Props): ReactN
       type="button"
       className="plain"
       aria-pressed={rating === chosen}
+      title={SHARED}
       disabled={isBusy}
       onClick={() => {
         rate(rating === chosen ? null : chosen, "");
@@ -66,7 +70,7 @@ export function RateAnswer({ conversationId, messageId, stored }: Props): ReactN
           </button>
         </form>
       )}
-      {rating !== null && <span className="muted">Editors of this workspace can see your question and rating.</span>}
+      {rating !== null && <span className="muted">{SHARED}</span>}
       {problem && <ProblemNote problem={problem} />}
     </div>
   );

@@ -134,11 +134,9 @@ class _Reader:
         end = next((index for index in range(start, len(self.lines)) if self.lines[index].rstrip() == closing), None)
         kind, style = delimiter[0], self.style
         self.style = []
-        if end is None or kind in "=*" or delimiter == "--":  # blocks in it are read as they come
-            if end is not None and kind == "-" and style[:1] and style[0].split("%")[0] in ("source", "listing"):
-                pass
-            else:
-                return
+        is_code = kind == "-" and bool(style) and style[0].split("%")[0] in ("source", "listing")
+        if end is None or kind in "=*" or (delimiter == "--" and not is_code):  # blocks in it are read as they come
+            return
         body = self.lines[start:end]
         self.at = (end or start) + 1
         if kind in "-.`":

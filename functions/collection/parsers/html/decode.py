@@ -54,19 +54,22 @@ def _decode(content: bytes, media_type: str) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        pass
-    else:
-        declared = _declared(content, media_type)
-        is_multi_byte = declared is not None and declared.startswith(("iso2022", "hz"))  # bytes of ASCII only
-        return content.decode(declared, errors="replace") if declared and is_multi_byte else text
-    declared = _declared(content, media_type) or "utf-8"
-    text = content.decode(declared, errors="replace")
-    if declared == "utf-8" and text.count("\ufffd") * _MAX_ERRORS_SHARE > len(text):
+    declared = _declared(content, media_type)
+    is_seven_bit = declared is not None and declared.startswith(("iso2022", "hz"))  # bytes of ASCII only
+    if not is_seven_bit and _is_utf8(content):
+        return content.decode()
+    text = content.decode(declared or "utf-8", errors="replace")
+    if declared in (None, "utf-8") and text.count("\ufffd") * _MAX_ERRORS_SHARE > len(text):
         return content.decode("cp1252", errors="replace")
     return text
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _declared(content: bytes, media_type: str) -> str | None:

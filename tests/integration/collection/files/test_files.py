@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from functions.chat.retrieval.search import Search
-from functions.collection.sources.sources import NewSource, Source, create_source
+from functions.collection.files.files import MAX_VERSIONS
+from functions.collection.sources.sources import NewSource, Source, create_source, delete_source
 from headwater.embedding.constant import ConstantEmbedder
-from tests.harness.collection_app import CollectionClient
+from tests.harness.collection_app import CollectionClient, NoTickets
 from tests.harness.databases import FreshDatabase
 from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, running_pipeline
@@ -189,6 +190,28 @@ def test_file_that_is_too_large_or_empty_is_refused(uploader: Uploader, blobs: P
     uploader.put("b.md", b"y" * 5_000)
     assert "10,000" in uploader.put("c.md", b"z", status=413)["detail"]
     assert len(blob_names(blobs)) == 2
+
+
+def test_source_takes_a_limited_number_of_files(pipeline: Pipeline, uploader: Uploader, source: Source) -> None:
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        files = """insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
+            select gen_random_uuid(), :w, :s, n || '.md', 0, '' from generate_series(1, :n) n"""
+        tx.execute(sa.text(files), {"w": pipeline.workspace_id, "s": source.id, "n": MAX_VERSIONS})
+    assert "50,000" in uploader.put("a.md", b"# A", status=409)["detail"]
+
+
+def test_content_is_deleted_if_the_source_is_deleted_during_the_upload(
+    pipeline: Pipeline, source: Source, blobs: Path
+) -> None:
+    class DeletingTickets(NoTickets):
+        def arm_watchdog(self) -> None:
+            with pipeline.database.transaction(pipeline.workspace_id) as tx:
+                delete_source(tx, pipeline.workspace_id, source.id)
+
+    tickets = DeletingTickets(pipeline.database, pipeline.settings)
+    uploader = Uploader(CollectionClient(pipeline.database, pipeline.settings, tickets), source)
+    uploader.put("a.md", b"# A", status=404)
+    assert blob_names(blobs) == set()
 
 
 def test_other_sources_and_unknown_files_are_refused(

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from functions.chat.retrieval.search import OVERSAMPLE, Search, indexed, statement
+from functions.chat.retrieval.search import OVERSAMPLE, Search
+from functions.chat.retrieval.statements import indexed, statement
 from functions.embedding.embed import encode_copy_rows
 from headwater.config import Settings
 from headwater.database.copy import copy_binary
