@@ -186,6 +186,9 @@ class Settings:
     cohere_api_key: str = _setting("Key for `cohere:…` rerankers.", "", secret=True)
     jina_api_key: str = _setting("Key for `jina:…` rerankers.", "", secret=True)
     voyage_api_key: str = _setting("Key for `voyage:…` rerankers.", "", secret=True)
+    prices: str = _setting(
+        "Prices of models that are missing or different in the [table](models.md#prices): TOML text or a file.", ""
+    )
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)

@@ -59,6 +59,12 @@ _FILL = """
       select gen_random_uuid(), :w, id, 'a', 1, '\\x00' from sources
     ), turn as (
       insert into host_turns (workspace_id, host, next_at) values (:w, 'a.example', now())
+    ), used as (
+      insert into usage (workspace_id, day, kind, model) values (:w, now(), 'chat', 'openai:gpt')
+    ), budget as (
+      insert into budgets (workspace_id, applies_to, period, amount) values (:w, 'workspace', 'day', 1)
+    ), reservation as (
+      insert into reservations (workspace_id, amount, expires_at) values (:w, 1, now())
     ), entry as (
       insert into audit_log (workspace_id, actor, action, target) values (:w, 's', 'member.added', 's')
     )

@@ -1,0 +1,1 @@
+"""Usage of paid services: tokens, calls, their cost and budgets."""
