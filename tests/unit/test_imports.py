@@ -1,0 +1,51 @@
+"""What is loaded when a function starts: no model, no client of a provider, nothing else that takes long to import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.paths import ROOT
+
+LIGHT = (
+    "auth.authorize",
+    "config",
+    "connectors",
+    "database.transactions",
+    "embedding.registry",
+    "errors",
+    "extensions",
+    "logs",
+    "parsers",
+    "queue.ledger",
+    "queue.retry_policy",
+    "queue.tickets",
+    "queue.worker",
+    "tools",
+    "web.app",
+    "web.shutdown",
+)
+HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
+HEAVY |= {"langchain_core", "marisa_trie", "numpy", "obstore", "onnxruntime", "pyromark", "tokenizers", "requests"}
+HEAVY |= {"urllib3"}
+PROVIDERS = ("langchain", "openai", "anthropic", "google.genai", "groq", "mistralai", "cohere", "httpx")
+
+
+def loaded_by(program: str) -> set[str]:
+    """Modules that a fresh interpreter has loaded after a program."""
+    program += "\nimport sys; print('loaded', *sys.modules)"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(completed.stdout.rpartition("loaded ")[2].split())
+
+
+def test_importing_the_library_loads_nothing_heavy() -> None:
+    assert loaded_by(f"import {', '.join(f'headwater.{name}' for name in LIGHT)}") & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/main.py")), ids=lambda path: path.parent.name)
+def test_function_loads_no_model_or_client_at_start(path: Path) -> None:
+    loaded = loaded_by(f"import runpy; runpy.run_path({str(path)!r}, run_name='main')")
+    later = {"alembic", "google.cloud.tasks_v2", "google.cloud.run_v2", "grpc", "numpy", "onnxruntime", "pydantic"}
+    assert loaded & later == set()
+    assert [name for name in loaded if name.startswith(PROVIDERS)] == []
