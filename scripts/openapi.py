@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from functions.chat.conversations.routes import routes as chat_routes
+from functions.chat.routes import routes as chat_routes
 from functions.collection.routes import routes as collection_routes
 from functions.collection.runs.bulk import JobStarter
 from functions.collection.sources.connect import SourceOpener

@@ -6,9 +6,9 @@ Served by functions-framework: `functions-framework --source functions/chat/main
 import flask
 import functions_framework
 
-from functions.chat.conversations.routes import routes
 from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import Search
+from functions.chat.routes import routes
 from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import DEFAULT, Embedders

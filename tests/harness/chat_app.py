@@ -10,9 +10,9 @@ import flask
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from functions.chat.conversations.routes import routes
 from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import halfvec
+from functions.chat.routes import routes
 from headwater.config import Settings
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database

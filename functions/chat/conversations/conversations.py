@@ -6,6 +6,7 @@ different conversation. Functions run in the caller's transaction.
 """
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -77,6 +78,13 @@ class Conversation(msgspec.Struct, frozen=True):
     title: str
     filter: str
     messages: list[UIMessage]
+
+
+def check_conversation_id(conversation_id: str) -> str:
+    """Return the id if it is valid. Raises UnprocessableContent."""
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", conversation_id):
+        raise UnprocessableContent("A conversation id has 1 to 64 letters, digits, hyphens and underscores.")
+    return conversation_id
 
 
 def row_id(caller: Caller, conversation_id: str) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
-from functions.chat.conversations.routes import routes
+from functions.chat.routes import routes
 from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.shutdown import Lifetime

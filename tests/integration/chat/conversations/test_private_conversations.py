@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from functions.chat.conversations.routes import routes
+from functions.chat.routes import routes
 from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.web.shutdown import Lifetime

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.conversations.conversations import MAX_TITLE_CHARS, message_ids, shorten
-from functions.chat.conversations.routes import PostedMessage, check_conversation_id, read_question
+from functions.chat.conversations.chat_routes import PostedMessage, read_question
+from functions.chat.conversations.conversations import MAX_TITLE_CHARS, check_conversation_id, message_ids, shorten
 from headwater.errors import UnprocessableContent
 
 WORKSPACE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)

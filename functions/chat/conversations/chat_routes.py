@@ -1,0 +1,134 @@
+"""The routes that ask a question, resume its answer and stop it. The protocol is that of the AI SDK's `useChat`."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import flask
+import msgspec
+
+from functions.chat.answers.compose import Question
+from functions.chat.conversations import conversations
+from functions.chat.conversations.answerer import Answerer
+from functions.chat.retrieval.routes import check_question
+from functions.chat.retrieval.settings import HalfLife
+from functions.chat.streams import message_log
+from functions.chat.streams.replay import Replayer
+from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
+from functions.chat.streams.writer import Writer
+from headwater.database.transactions import Database
+from headwater.errors import UnprocessableContent
+from headwater.filters.parse import parse_filter
+from headwater.web.app import Call, Reply, Route
+from headwater.web.shutdown import Lifetime
+
+
+class PostedMessage(msgspec.Struct, frozen=True):
+    """A message as the AI SDK posts it. Only parts of type `text` are read."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: list[dict[str, Any]]
+    id: str = ""
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """What `useChat` posts: a conversation's id and its messages. Only the last message is read.
+
+    `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
+    question before; one with an empty filter has none. `half_life_days` prefers recent documents.
+    """
+
+    id: str
+    messages: list[PostedMessage]
+    half_life_days: HalfLife | None = None
+    filter: str | None = None
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Whether a running answer was stopped."""
+
+    stopped: bool
+
+
+class ChatRoutes:
+    """Handlers that stream answers. A question has at most `max_question_chars` characters."""
+
+    def __init__(self, database: Database, answerer: Answerer, lifetime: Lifetime, max_question_chars: int) -> None:
+        self.database = database
+        self.answerer = answerer
+        self.lifetime = lifetime
+        self.max_question_chars = max_question_chars
+        self.replayer = Replayer(database, lifetime)
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
+            Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
+            Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
+        ]
+
+    def stream_chat(self, call: Call) -> flask.Response:
+        """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
+
+        Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the
+        client disconnects.
+        """
+        request: ChatRequest = call.body
+        conversation_id = conversations.check_conversation_id(request.id)
+        message_id, question = read_question(request.messages, self.max_question_chars)
+        parse_filter(request.filter or "")
+        is_owner = call.caller.role == "owner"
+        self.answerer.check_model(is_owner=is_owner)
+        with self.database.transaction(call.workspace_id) as tx:
+            answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
+            remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
+        asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
+        writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
+        return _stream(writer.write(self.answerer.answer(asked)))
+
+    def resume_chat(self, call: Call) -> flask.Response | Reply:
+        """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
+
+        With the header `Last-Event-ID`, continue after that event, even if the answer has ended since.
+        """
+        conversation_id = _row_id(call)
+        last_seen = call.request.headers.get("Last-Event-ID", "")
+        after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
+        with self.database.transaction(call.workspace_id) as tx:
+            answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
+            if answer is None or not (is_open or (after and message_log.read(tx, answer, after))):
+                return Reply(None, 204)
+        return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
+
+    def stop_chat(self, call: Call) -> Stopped:
+        """Stop the conversation's running answer. The text written so far is kept."""
+        with self.database.transaction(call.workspace_id) as tx:
+            conversations.read_title(tx, call.caller, conversations.check_conversation_id(call.path["id"]))
+            answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
+            try:
+                if answer:
+                    message_log.end(tx, answer, "stopped", Abort())
+            except message_log.AnswerEnded:
+                answer = None
+        return Stopped(answer is not None)
+
+
+def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[str, str]:
+    """Return the id and text of the last message. Raises UnprocessableContent if it is not a user's question."""
+    if not messages or messages[-1].role != "user":
+        raise UnprocessableContent("The last message must be a question with the role `user`.")
+    last = messages[-1]
+    if any(part.get("type") == "file" for part in last.parts):
+        raise UnprocessableContent("Files in questions are not supported. Send text only.")
+    texts = [part.get("text") for part in last.parts if part.get("type") == "text"]
+    text = "\n".join(text for text in texts if isinstance(text, str))
+    return last.id, check_question(text, max_chars, "The question")
+
+
+def _row_id(call: Call) -> str:
+    return conversations.row_id(call.caller, conversations.check_conversation_id(call.path["id"]))
+
+
+def _stream(events: Iterator[bytes]) -> flask.Response:
+    return flask.Response(events, headers=HEADERS, content_type=CONTENT_TYPE)

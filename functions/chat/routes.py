@@ -1,0 +1,32 @@
+"""All routes of the chat function, by room."""
+
+from collections.abc import Callable
+
+from functions.chat.conversations.answerer import Answerer
+from functions.chat.conversations.chat_routes import ChatRoutes
+from functions.chat.conversations.routes import ConversationRoutes
+from functions.chat.retrieval.reranking import Reranking
+from functions.chat.retrieval.routes import SearchRoutes
+from functions.chat.retrieval.search import Search
+from headwater.config import Settings
+from headwater.database.transactions import Database
+from headwater.embedding.base import Embedder
+from headwater.web.app import Route
+from headwater.web.shutdown import Lifetime
+
+
+def routes(
+    database: Database,
+    settings: Settings,
+    embedder: Callable[[str], Embedder],
+    lifetime: Lifetime,
+    *,
+    reranking: Reranking | None = None,
+) -> list[Route]:
+    """Return the routes. Opens and loads nothing."""
+    search = Search(database, embedder, reranking=reranking)
+    return [
+        *SearchRoutes(database, search, settings.max_question_chars).routes(),
+        *ChatRoutes(database, Answerer(settings, search), lifetime, settings.max_question_chars).routes(),
+        *ConversationRoutes(database).routes(),
+    ]
