@@ -1,7 +1,8 @@
 """Command line of the Cloud Run job.
 
     python -m functions.job                        run steps until no run is open (also: drain)
-    python -m functions.job collect --source ID    collect a source, or continue its open run (--dry-run: preview)
+    python -m functions.job collect --source ID    collect a source, or continue its open run (--dry-run: preview;
+                                                   --everything, --since DATE, --until DATE: backfill)
     python -m functions.job migrate                migrate the database to this revision (--down-to REVISION: back)
     python -m functions.job keys create|list|revoke
     python -m functions.job owner --subject SUB
@@ -10,6 +11,7 @@
 """
 
 import argparse
+import datetime as dt
 import sys
 import uuid
 from collections.abc import Sequence
@@ -77,6 +79,9 @@ def _add_collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     collect.add_argument("--source", type=uuid.UUID, metavar="ID", required=True, help="id of the source")
     collect.add_argument("--run", dest="run_id", type=uuid.UUID, metavar="ID", help="work on this run of the source")
     collect.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
+    collect.add_argument("--everything", action="store_true", help="fetch unchanged documents, too")
+    collect.add_argument("--since", type=dt.date.fromisoformat, metavar="DATE", help="only documents from this day on")
+    collect.add_argument("--until", type=dt.date.fromisoformat, metavar="DATE", help="only documents up to this day")
     collect.set_defaults(run=_collect)
 
 
@@ -100,8 +105,11 @@ def _drain(settings: Settings, _: argparse.Namespace) -> int:
 
 def _collect(settings: Settings, options: argparse.Namespace) -> int:
     from functions.job.collect import collect
+    from headwater.connectors import Period
 
-    return collect(settings, options.source, options.run_id, dry_run=options.dry_run)
+    period = Period(options.since, options.until) if options.since or options.until else None
+    choices = {"dry_run": options.dry_run, "everything": options.everything}
+    return collect(settings, options.source, options.run_id, **choices, period=period)
 
 
 def _migrate(settings: Settings, options: argparse.Namespace) -> int:

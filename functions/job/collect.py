@@ -16,6 +16,7 @@ from functions.job.execution import Execution
 from functions.job.progress import progress_line, summary
 from functions.job.work import JobWorker, StopReason, end_on_signals
 from headwater.config import Settings
+from headwater.connectors import Period
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding import vector_index
 from headwater.errors import NotFound
@@ -24,10 +25,19 @@ from headwater.redaction import escape_line
 _PRINT_EVERY_S = 2.0
 
 
-def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None = None, *, dry_run: bool = False) -> int:
+def collect(
+    settings: Settings,
+    source_id: uuid.UUID,
+    run_id: uuid.UUID | None = None,
+    *,
+    dry_run: bool = False,
+    everything: bool = False,
+    period: Period | None = None,
+) -> int:
     """Work on a run of a source: on `run_id`, or the execution's. Returns the exit code.
 
-    With `dry_run`, print what a collect would add, change, move and remove.
+    With `dry_run`, print what a collect would add, change, move and remove. `everything` and `period` are those of
+    `start_run`.
 
     Worker 0 returns 0 if the run succeeded, at least in part, was cancelled, or if tickets continue it, else 1. Other
     workers return 0. Raises NotFound for an unknown source.
@@ -36,7 +46,8 @@ def collect(settings: Settings, source_id: uuid.UUID, run_id: uuid.UUID | None =
     is_first = settings.cloud_run_task_index == 0
     lifetime = end_on_signals(exit_code=int(is_first))
     workspace_id = _read_workspace_id(database, source_id)
-    execution = Execution(database, settings, workspace_id, source_id, dry_run=dry_run)
+    options = {"dry_run": dry_run, "everything": everything}
+    execution = Execution(database, settings, workspace_id, source_id, **options, period=period)
     if run_id is not None:
         execution.record_on_run(run_id)
     elif is_first:

@@ -5,10 +5,12 @@ import uuid
 
 import sqlalchemy as sa
 
-from functions.collection.runs.start import check_kind, start_run
+from functions.collection.runs.start import check_kind, check_period, open_run_conflict, start_run
+from functions.collection.sources.sources import check_source
 from functions.job.database_retry import DatabaseRetry
 from headwater import logs
 from headwater.config import Settings
+from headwater.connectors import Period
 from headwater.database.transactions import Database
 from headwater.errors import UpstreamError
 from headwater.queue.tickets import Tickets
@@ -28,30 +30,41 @@ class Execution:
         source_id: uuid.UUID,
         *,
         dry_run: bool = False,
+        everything: bool = False,
+        period: Period | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.workspace_id = workspace_id
         self.source_id = source_id
         self.dry_run = dry_run
+        self.everything = everything
+        self.period = period
         self.name = settings.cloud_run_execution or None
 
     def find_or_start_run(self) -> uuid.UUID:
         """Return the execution's run: from an earlier attempt of worker 0, an open run of the source, or a new one.
 
-        Raises Conflict if the open run is of another kind.
+        Raises Conflict if the open run is of another kind, or a backfill is asked for and any is open.
         """
         with self.database.transaction(self.workspace_id) as tx:
             values = {"source_id": self.source_id, "execution": self.name}
             earlier_run: uuid.UUID | None = tx.execute(_RUN_OF_EXECUTION, values).scalar_one_or_none()
         if earlier_run is not None:
             return earlier_run
+        if self.period is not None:
+            with self.database.transaction(self.workspace_id) as tx:
+                kind = check_source(tx, self.workspace_id, self.source_id)
+            check_period(kind, self.period)
         self._arm_watchdog()
+        options = {"dry_run": self.dry_run, "everything": self.everything}
         with self.database.transaction(self.workspace_id) as tx:
-            run_id, _ = start_run(
-                tx, self.workspace_id, self.source_id, "job", execution=self.name, dry_run=self.dry_run
+            run_id, is_new = start_run(
+                tx, self.workspace_id, self.source_id, "job", execution=self.name, **options, period=self.period
             )
             check_kind(tx, run_id, ["dry_run"] if self.dry_run else ["collect", "retry"])
+            if (self.everything or self.period) and not is_new:
+                raise open_run_conflict(run_id, "collect")
             return run_id
 
     def wait_for_run(self, retry: DatabaseRetry, lifetime: Lifetime) -> uuid.UUID | None:

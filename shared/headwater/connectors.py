@@ -5,6 +5,7 @@ Git is a connector, and so is any installed package with an entry point in the g
 `list` and `fetch` may run on different machines, so a connector keeps nothing between calls except in the blob store.
 """
 
+import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -92,11 +93,40 @@ class Secret(msgspec.Struct, frozen=True):
     required: bool = False
 
 
+class Period(msgspec.Struct, frozen=True):
+    """The days, in UTC, of the documents that a backfill lists. Both ends are included; None leaves one open."""
+
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+    @property
+    def begins_at(self) -> dt.datetime | None:
+        """The first moment of the period."""
+        return _midnight(self.since) if self.since else None
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """The first moment after the period; None also if there is none before the year 10000."""
+        is_open = self.until is None or self.until == dt.date.max
+        return None if is_open or self.until is None else _midnight(self.until + dt.timedelta(days=1))
+
+    def has(self, moment: dt.datetime) -> bool:
+        """Return True for a moment of the period. One without a time zone is in UTC."""
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        begins_at, ends_at = self.begins_at, self.ends_at
+        return (begins_at is None or moment >= begins_at) and (ends_at is None or moment < ends_at)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+
+
 class SourceKind(msgspec.Struct, frozen=True):
     """A kind of source that can be added.
 
     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another
-    value is another source. `secret` is null for a kind without one.
+    value is another source. `secret` is null for a kind without one. Sources that `has_dates` can be collected for a
+    range of dates.
     """
 
     kind: str
@@ -105,6 +135,7 @@ class SourceKind(msgspec.Struct, frozen=True):
     config_schema: dict[str, Any]
     identity: list[str]
     secret: Secret | None
+    has_dates: bool = False
 
 
 class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,14 +143,16 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
 
     Fetch only with `http()` or `web()`, which refuse private addresses unless `allow_private` is set. Blobs below
     `stage_prefix` belong to the source and are deleted when its run ends. `files` are those that were uploaded to the
-    source, as path and version; only `list` gets them. Their content is below `file_prefix`. An extension is stopped
-    when `list`, or `fetch` of one batch, takes longer than `timeout_s`.
+    source, as path and version; only `list` gets them. Their content is below `file_prefix`. `period` is set for a
+    `list` of a range of dates, and only if the connector `has_dates`. An extension is stopped when `list`, or `fetch`
+    of one batch, takes longer than `timeout_s`.
     """
 
     stage_prefix: str
     blob_url: str
     file_prefix: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    period: Period | None = None
     allow_private: bool
     allow_file_urls: bool
     max_file_bytes: int
@@ -168,6 +201,8 @@ class Connector(ABC, Generic[Config]):
     secret: ClassVar[Secret | None] = None
     is_remote: ClassVar[bool] = True
     """False if the documents are in Headwater itself: then removals are never withheld."""
+    has_dates: ClassVar[bool] = False
+    """True if `list` can list the documents of `context.period`, by the date of their last change or publication."""
 
     def __init__(self, context: ConnectorContext) -> None:
         self.context = context
@@ -197,6 +232,9 @@ class Connector(ABC, Generic[Config]):
         `cursor` is from the last listing whose entries have all been stored, or the `resume` of a listing under way;
         None asks for a listing from the start.
         `known` holds fingerprints that will not be fetched. It is only a hint for connectors that stage content.
+
+        With `context.period`, list the documents of these days; `cursor` is then None or a `resume`. Such a listing
+        removes nothing, and its cursor is not stored.
         """
 
     @abstractmethod
@@ -210,7 +248,8 @@ class Connector(ABC, Generic[Config]):
 def describe(kind: str, connector: type[Connector[Any]]) -> SourceKind:
     """Describe a connector for the form in which a source of its kind is added."""
     schema = object_schema(connector.config_type)
-    return SourceKind(kind, connector.title, connector.help, schema, [*connector.identity], connector.secret)
+    secret, identity = connector.secret, [*connector.identity]
+    return SourceKind(kind, connector.title, connector.help, schema, identity, secret, connector.has_dates)
 
 
 def decode_config(connector: type[Connector[Any]], config: object) -> Any:

@@ -234,11 +234,14 @@ _WARN_OF_TEXTS = sa.text("""
 """)
 
 # The cursor moves on once every entry of the listing is stored, if only with the error that its file has. Otherwise the
-# next listing starts from the same place.
+# next listing starts from the same place. A backfill of a period leaves the cursor where it is.
 _UPDATE_SOURCE = sa.text("""
     update sources s set snapshot = coalesce(r.snapshot, s.snapshot),
       cursor = case
         when r.kind = 'retry' and r.cursor is null or r.kind not in ('collect', 'retry') then s.cursor
+        when exists (
+          select 1 from steps l where l.run_id = r.id and l.kind = 'list' and l.payload -> 'period' is not null
+        ) then s.cursor
         when exists (
           select 1 from run_items i where i.run_id = r.id and i.state = 'failed'
             and i.action in ('added', 'changed', 'moved') and not exists (select 1 from documents d

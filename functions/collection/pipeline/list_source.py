@@ -23,7 +23,7 @@ from functions.collection.runs.unmatched import left_out
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
 from headwater.config import Settings
-from headwater.connectors import Listing
+from headwater.connectors import Listing, Period
 from headwater.database.transactions import json_rows
 from headwater.errors import PermanentError, problem
 from headwater.queue.ledger import NewStep, Step
@@ -54,21 +54,26 @@ class ListSource:
         credentials = read_credentials(tx, step.run_id, self.settings)
         if not is_remote(credentials.kind):
             credentials = replace(credentials, files=read_current(tx, credentials.source_id))
+        resume = step.payload.get("resume")
+        if period := step.payload.get("period"):
+            credentials = replace(credentials, period=msgspec.convert(period, Period))
         if step.payload.get("everything"):
-            return ListInput(credentials, None, frozenset())
+            return ListInput(credentials, resume, frozenset())
         values = {"source_id": credentials.source_id}
         fingerprints: str | None = tx.execute(
             _SELECT_FINGERPRINTS, {**values, "suffixes": json_rows(current_suffixes())}
         ).scalar_one()
-        cursor = (
-            step.payload.get("resume")
-            or tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
-        )
+        cursor = resume
+        if cursor is None and credentials.period is None:
+            cursor = tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
         return ListInput(credentials, cursor, frozenset(fingerprints.split("\n") if fingerprints else ()))
 
     def compute(self, gathered: ListInput) -> Listing:
-        """List the source."""
-        return self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
+        """List the source. The listing of a period removes nothing and has no cursor."""
+        listing = self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
+        if gathered.credentials.period is None:
+            return listing
+        return msgspec.structs.replace(listing, complete=False, removed=[], cursor=None)
 
     def apply(self, tx: Connection, step: Step, computed: Listing) -> StepResult:
         """Store the difference as items, in batches with a `fetch` step each; a dry run stops at the items.

@@ -1,4 +1,4 @@
-"""Retry the failed items of an ended run, in a new run.
+"""Retry the failed items of an ended run, in a new run; after a cancelled one, also those that were not fetched.
 
 The new run has the same snapshot and the stored items. It does not list the source: its first steps are `fetch` steps.
 """
@@ -20,9 +20,10 @@ from headwater.queue import ledger
 
 
 def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settings: Settings) -> uuid.UUID:
-    """Open a run with the failed items of an ended one; returns its id. A large run is left to the job.
+    """Open a run with the failed items of an ended one, and those that a cancelled one had not fetched; returns its id.
 
-    Raises NotFound; or Conflict if nothing failed, the source is paused or has an open run, or has been listed since.
+    A large run is left to the job. Raises NotFound; or Conflict if there are no such items, the source is paused or has
+    an open run, or has been listed since.
     """
     source_id, new_id = read_summary(tx, run_id).source_id, uuid.uuid4()
     lock_source(tx, workspace_id, source_id)
@@ -39,7 +40,7 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": settings.fetch_batch}
     inserted = tx.execute(_INSERT_ITEMS, values).one()
     if not inserted.items:
-        raise Conflict("Nothing failed in this run.")
+        raise Conflict("Nothing failed in this run, and nothing was left over.")
     engine = "job" if is_large(settings, inserted.items) else "tickets"
     tx.execute(_UPDATE_RUN, {"id": new_id, "total": inserted.items, "engine": engine})
     mark_for_embedding(tx, source_id)
@@ -47,7 +48,7 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     return new_id
 
 
-# Items that a cancelled run left pending are not retried: they are found only by listing from the old cursor.
+# A cancelled run leaves removals pending, which are found only by listing from the old cursor.
 _INSERT_RUN = sa.text("""
     insert into runs (id, workspace_id, source_id, kind, engine, snapshot, unmatched, embedded_model_id, cursor)
     select cast(:id as uuid), r.workspace_id, r.source_id, 'retry', 'tickets', r.snapshot, r.unmatched,
@@ -62,14 +63,15 @@ _SELECT_LAST_LISTING = sa.text("""
     order by created_at desc limit 1
 """)
 
-# Documents that were uploaded manually meanwhile are not replaced.
+# Documents that were uploaded manually meanwhile are not replaced. Only a cancelled run has pending items.
 _INSERT_ITEMS = sa.text("""
     with failed as (
       select i.key, case i.action when 'unchanged' then 'changed' else i.action end as action, i.fingerprint,
         i.from_key,
         (row_number() over (order by i.key) - 1) / cast(:batch as integer) as batch
       from run_items i join runs r on r.id = i.run_id
-      where i.run_id = :run_id and i.state = 'failed' and i.fingerprint <> '' and not exists (
+      where i.run_id = :run_id and (i.state = 'failed' or i.state = 'pending' and i.action <> 'removed')
+        and i.fingerprint <> '' and not exists (
         select 1 from documents d where d.source_id = r.source_id and d.key = i.key and d.held = 'added')
     ), inserted as (
       insert into run_items (run_id, workspace_id, key, action, fingerprint, batch, from_key)

@@ -34,10 +34,11 @@ def start_queued_run(tx: Connection, source_id: uuid.UUID) -> None:
         start_run(tx, queued.workspace_id, source_id, queued.trigger)
 
 
-# A dry run collects nothing.
+# A dry run collects nothing, and a backfill of a period not what is new.
 _LOCK_LIST_STEP = sa.text("""
     select 1 from steps s join runs r on r.id = s.run_id
     where s.run_id = :run_id and s.kind = 'list' and s.state = 'ready' and r.kind = 'collect'
+      and s.payload -> 'period' is null
     for no key update of s skip locked
 """)
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.runs.metrics import FailureGroup, StepMetrics, read_failure_groups, read_metrics
 from functions.collection.runs.unmatched import UnmatchedFiles, read_left_out
 from functions.collection.runs.waiting import WAITING, Waiting, read_waiting
+from headwater.connectors import Period
 from headwater.errors import NotFound
 
 Kind = Literal["collect", "retry", "removal", "restore", "dry_run", "upload"]
@@ -75,8 +76,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution`
     once it is known. `notice` says that the engine had to be changed, that the listing has no documents, or that it
     leaves out as many as it has; `unmatched` counts all files that it leaves out. `waiting` is what an open run waits
-    for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a
-    problem (RFC 9457).
+    for, null if it waits for nothing. A backfill has `everything`, or the days `since` and `until` of the documents
+    that it lists. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
     """
 
     id: uuid.UUID
@@ -88,6 +89,9 @@ class RunSummary(msgspec.Struct, frozen=True):
     notice: str | None
     unmatched: list[UnmatchedFiles]
     waiting: Waiting | None
+    everything: bool
+    since: dt.date | None
+    until: dt.date | None
     state: State
     snapshot: str | None
     total: int | None
@@ -198,11 +202,19 @@ def _summaries(tx: Connection, rows: Sequence[Any]) -> list[RunSummary]:
     counts = stored | summed
     return [
         RunSummary(
-            **{**row._mapping, **_notices(row), "counts": counts[row.id], "waiting": waiting.get(row.id)},
+            **{**_columns(row), **_notices(row), "counts": counts[row.id], "waiting": waiting.get(row.id)},
         )
         for row in rows
         if row.id in counts
     ]
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    """Return the columns of a run, with the options that its first step has."""
+    columns = dict(row._mapping)
+    options = columns.pop("options") or {}
+    period = msgspec.convert(options.get("period") or {}, Period)
+    return {**columns, "everything": "everything" in options, "since": period.since, "until": period.until}
 
 
 def _notices(row: Any) -> dict[str, Any]:
@@ -219,7 +231,8 @@ def _sum_counts(tx: Connection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID,
 
 _SELECT = """
     select id, source_id, kind, trigger, engine, execution, notice, unmatched, state, snapshot, total, counts,
-      pending_removals, error, created_at, finished_at
+      pending_removals, error, created_at, finished_at,
+      (select payload from steps where run_id = runs.id and kind = 'list' and key = '') as options
     from runs where source_id is not null
 """
 

@@ -8,10 +8,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import find_origin
+from functions.collection.connectors.registry import find_origin, kind_of_source
 from functions.collection.runs.pause import check_not_paused
 from functions.collection.runs.read import Trigger
-from headwater.errors import Conflict, NotFound
+from headwater.connectors import Period
+from headwater.errors import Conflict, NotFound, UnprocessableContent
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from headwater.queue.providers import provider_name
@@ -32,11 +33,12 @@ def start_run(
     execution: str | None = None,
     dry_run: bool = False,
     everything: bool = False,
+    period: Period | None = None,
 ) -> tuple[uuid.UUID, bool]:
     """Open a run of a source with a `list` step, unless a run of any kind is open.
 
     A dry run computes what a collect would change, and changes nothing. With `everything`, a collect fetches unchanged
-    documents too. The job works on runs that it triggers;
+    documents too; with `period`, it lists only the documents of these days. The job works on runs that it triggers;
     `execution` is its name on Cloud Run and is also recorded on a run that is already open.
 
     Returns the id of the new or open run, and whether it is new. Raises NotFound if the source isn't in the workspace,
@@ -52,10 +54,24 @@ def start_run(
         raise NotFound(f"Source not found: {source_id}.")
     if run_id == new_id:
         options = {"dry_run": dry_run, "everything": everything}
-        payload = {name: True for name, value in options.items() if value}
+        payload: dict[str, Any] = {name: True for name, value in options.items() if value}
+        if period is not None:
+            payload["period"] = msgspec.to_builtins(period)
         step = NewStep("collection", "list", "", payload, read_provider(tx, source_id))
         ledger.add_steps(tx, run_id, workspace_id, [step])
     return run_id, run_id == new_id
+
+
+def check_period(kind: str, period: Period | None) -> None:
+    """Raise UnprocessableContent if sources of a kind can't be collected for a period, or it is empty."""
+    if period is None:
+        return
+    if period.since and period.until and period.since > period.until:
+        raise UnprocessableContent("`since` is after `until`. Exchange the dates.")
+    if not kind_of_source(kind).describe().has_dates:
+        raise UnprocessableContent(
+            f"Sources of the kind {kind!r} can't be collected by date. Leave out `since` and `until`."
+        )
 
 
 def read_provider(tx: Connection, source_id: uuid.UUID) -> str | None:

@@ -32,6 +32,7 @@ class SourceOpener:
             stage_prefix=_stage_prefix(source.source_id),
             file_prefix=file_prefix(source.source_id),
             files=source.files,
+            period=source.period,
             blob_url=self.settings.blob_url,
             allow_private=self.settings.fetch_private,
             allow_file_urls=self.settings.fetch_file_urls,

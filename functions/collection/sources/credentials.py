@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater.config import Settings
+from headwater.connectors import Period
 from headwater.errors import SystemicError, UnprocessableContent
 from headwater.queue.providers import credential_of
 
@@ -16,8 +17,8 @@ from headwater.queue.providers import credential_of
 class Credentials:
     """How to reach a source: its stored config and its token. `snapshot` is the one that the run is pinned to.
 
-    `files` are those that were uploaded to it, as path and version; only a listing needs them. `workspace_id` is None
-    for a source that isn't stored yet.
+    `files` are those that were uploaded to it, as path and version, and `period` the days to list; only a listing needs
+    them. `workspace_id` is None for a source that isn't stored yet.
     """
 
     source_id: uuid.UUID
@@ -27,6 +28,7 @@ class Credentials:
     snapshot: str | None
     files: tuple[tuple[str, str], ...] = ()
     workspace_id: uuid.UUID | None = None
+    period: Period | None = None
 
 
 def read_credentials(tx: Connection, run_id: uuid.UUID, settings: Settings) -> Credentials:

@@ -1,5 +1,6 @@
 """Routes of sources: list, create, read, change and delete them, start a run."""
 
+import datetime as dt
 import uuid
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import NewSource, Source, SourceChanges, SourceList
 from headwater.auth import audit_log
 from headwater.config import Settings
-from headwater.connectors import SourceKind
+from headwater.connectors import Period, SourceKind
 from headwater.database.transactions import Database
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
@@ -27,11 +28,19 @@ class CollectQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of a run.
 
     A dry run lists what a collect would change as its items, and changes nothing. With `everything`, all documents are
-    fetched again, also those that have not changed.
+    fetched again, also those that have not changed. With `since` or `until`, only documents of these days (in UTC, both
+    included) are listed, and none is removed; only for kinds of source that have dates.
     """
 
     dry_run: bool = False
     everything: bool = False
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+    @property
+    def period(self) -> Period | None:
+        """The days to list; None for all."""
+        return Period(self.since, self.until) if self.since or self.until else None
 
 
 class SourceKindList(msgspec.Struct, frozen=True):
@@ -163,18 +172,25 @@ class SourceRoutes:
     def collect_source(self, call: Call) -> StartedRun:
         """Start a run that collects the source, or return its open run.
 
-        With `dry_run`, only list the source and report the changes as the run's items. With `everything`, 409 while a
-        run is open.
+        With `dry_run`, only list the source and report the changes as the run's items. A backfill, with `everything`,
+        `since` or `until`, gets 409 while a run is open.
         """
         query: CollectQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
-            sources.check_source(tx, call.workspace_id, call.path["id"])
+            kind = sources.check_source(tx, call.workspace_id, call.path["id"])
+        start.check_period(kind, query.period)
         with self.tickets.opening_run(call.workspace_id) as tx:
             run_id, is_new = start.start_run(
-                tx, call.workspace_id, call.path["id"], "api", dry_run=query.dry_run, everything=query.everything
+                tx,
+                call.workspace_id,
+                call.path["id"],
+                "api",
+                dry_run=query.dry_run,
+                everything=query.everything,
+                period=query.period,
             )
             start.check_kind(tx, run_id, ["dry_run" if query.dry_run else "collect"])
-            if query.everything and not is_new:
+            if (query.everything or query.period) and not is_new:
                 raise start.open_run_conflict(run_id, "collect")
         return StartedRun(run_id)
 

@@ -181,10 +181,12 @@ def _change_schedule(
         change_time_zone(tx, workspace_id, source_id, changes.time_zone, tick_s=tick_s)
 
 
-def check_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
-    """Raise NotFound if the source isn't in the workspace."""
-    if tx.execute(_EXISTS, {"id": source_id, "workspace_id": workspace_id}).one_or_none() is None:
+def check_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> str:
+    """Return a source's kind. Raises NotFound if the source isn't in the workspace."""
+    kind: str | None = tx.execute(_KIND, {"id": source_id, "workspace_id": workspace_id}).scalar_one_or_none()
+    if kind is None:
         raise NotFound(f"Source not found: {source_id}.")
+    return kind
 
 
 def read_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> Source:
@@ -250,7 +252,7 @@ _SELECT = sa.text("""
     order by s.created_at, s.id
 """)
 
-_EXISTS = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id")
+_KIND = sa.text("select kind from sources where id = :id and workspace_id = :workspace_id")
 
 _STORED_CREDENTIALS = sa.text("select kind, config, token from sources where id = :id and workspace_id = :workspace_id")
 

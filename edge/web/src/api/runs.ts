@@ -3,13 +3,29 @@
 import { call, checked, withSignal, readJson, send } from "./call";
 import type { ItemAction, ItemPage, ItemState, Run, RunSummary } from "./types";
 
-/**
- * Start collecting a source. Returns the ID of the new run, or of the one already in progress.
- *
- * A dry run lists the changes that collecting would make, without making them.
- */
-export function collect(sourceId: string, { isDryRun = false } = {}): Promise<string> {
-  return startRun(`/api/sources/${encodeURIComponent(sourceId)}/collect${isDryRun ? "?dry_run=true" : ""}`);
+export interface CollectOptions {
+  /** List the changes that collecting would make, without making them. */
+  isDryRun?: boolean;
+  /** Fetch unchanged documents, too. */
+  everything?: boolean;
+  /** First and last day of the documents to list, such as 2024-01-31. */
+  since?: string;
+  until?: string;
+}
+
+/** Start collecting a source. Returns the ID of the new run, or of the one already in progress. */
+export function collect(sourceId: string, options: CollectOptions = {}): Promise<string> {
+  return startRun(collectPath(sourceId, options));
+}
+
+export function collectPath(sourceId: string, { isDryRun, everything, since, until }: CollectOptions): string {
+  const query = new URLSearchParams({
+    ...(isDryRun && { dry_run: "true" }),
+    ...(everything && { everything: "true" }),
+    ...(since && { since }),
+    ...(until && { until }),
+  }).toString();
+  return `/api/sources/${encodeURIComponent(sourceId)}/collect${query && `?${query}`}`;
 }
 
 /** List the newest runs of a source, or of all sources if `sourceId` is null. */

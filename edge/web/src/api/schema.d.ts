@@ -881,7 +881,7 @@ export interface paths {
          * Collect a source
          * @description Start a run that collects the source, or return its open run.
          *
-         *     With `dry_run`, only list the source and report the changes as the run's items. With `everything`, 409 while a run is open.
+         *     With `dry_run`, only list the source and report the changes as the run's items. A backfill, with `everything`, `since` or `until`, gets 409 while a run is open.
          *
          *     Requires the role `editor`.
          */
@@ -1878,6 +1878,9 @@ export interface components {
             notice: string | null;
             unmatched: components["schemas"]["UnmatchedFiles"][];
             waiting: components["schemas"]["Waiting"] | null;
+            everything: boolean;
+            since: string | null;
+            until: string | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
@@ -1905,7 +1908,7 @@ export interface components {
          * RunSummary
          * @description One run of one source.
          *
-         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` says that the engine had to be changed, that the listing has no documents, or that it leaves out as many as it has; `unmatched` counts all files that it leaves out. `waiting` is what an open run waits for, null if it waits for nothing. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
+         *     `trigger` is what started it. `engine` is what works on its steps: tickets or the job, with the job's `execution` once it is known. `notice` says that the engine had to be changed, that the listing has no documents, or that it leaves out as many as it has; `unmatched` counts all files that it leaves out. `waiting` is what an open run waits for, null if it waits for nothing. A backfill has `everything`, or the days `since` and `until` of the documents that it lists. `total` is the number of documents, null until the source is listed. `error` is a problem (RFC 9457).
          */
         RunSummary: {
             /** Format: uuid */
@@ -1922,6 +1925,9 @@ export interface components {
             notice: string | null;
             unmatched: components["schemas"]["UnmatchedFiles"][];
             waiting: components["schemas"]["Waiting"] | null;
+            everything: boolean;
+            since: string | null;
+            until: string | null;
             /** @enum {string} */
             state: "cancelled" | "failed" | "partial" | "running" | "succeeded";
             snapshot: string | null;
@@ -2018,7 +2024,7 @@ export interface components {
          * SourceKind
          * @description A kind of source that can be added.
          *
-         *     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another value is another source. `secret` is null for a kind without one.
+         *     `config_schema` is the JSON Schema of a source's `config`. The fields in `identity` cannot be changed later: another value is another source. `secret` is null for a kind without one. Sources that `has_dates` can be collected for a range of dates.
          */
         SourceKind: {
             kind: string;
@@ -2027,6 +2033,8 @@ export interface components {
             config_schema: Record<string, unknown>;
             identity: string[];
             secret: components["schemas"]["Secret"] | null;
+            /** @default false */
+            has_dates: boolean;
         };
         /**
          * SourceKindList
@@ -3899,6 +3907,8 @@ export interface operations {
             query?: {
                 dry_run?: boolean;
                 everything?: boolean;
+                since?: string;
+                until?: string;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

@@ -6,11 +6,13 @@ import { navigate } from "../routing/router";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 
-/** Cancel an open run, or retry the failed documents of one that has ended. */
+/** Cancel an open run, continue a cancelled one, or retry the failed documents of one that has ended. */
 export function RunActions({ run }: { run: RunSummary }): ReactNode {
   const { perform, isBusy, problem } = useAction();
   const isOpen = run.state === "running";
-  const canRetry = !isOpen && run.counts.failed > 0 && (run.kind === "collect" || run.kind === "retry");
+  const canContinue = run.state === "cancelled" && hasLeft(run);
+  const isCollect = run.kind === "collect" || run.kind === "retry";
+  const canRetry = !isOpen && isCollect && (run.counts.failed > 0 || canContinue);
   if (!isOpen && !canRetry) return null;
   return (
     <div className="report">
@@ -35,7 +37,7 @@ export function RunActions({ run }: { run: RunSummary }): ReactNode {
               });
             }}
           >
-            Retry failed documents
+            {canContinue ? "Continue" : "Retry failed documents"}
           </button>
         )}
       </div>
@@ -43,4 +45,9 @@ export function RunActions({ run }: { run: RunSummary }): ReactNode {
       {problem && <ProblemNote problem={problem} />}
     </div>
   );
+}
+
+/** Return whether a run ended before it had fetched all that it had listed. */
+function hasLeft({ total, counts: { added, changed, moved, unchanged, failed } }: RunSummary): boolean {
+  return total !== null && added + changed + moved + unchanged + failed < total;
 }

@@ -75,6 +75,13 @@ export function stateLabel({ kind, state, counts, pending_removals: withheld }: 
   return labels[state];
 }
 
+/** Return which documents a backfill collects, such as "documents from 2024-01-01"; null for other runs. */
+export function periodText({ since, until, everything }: RunSummary): string | null {
+  if (since === null && until === null) return everything ? "all documents, also unchanged ones" : null;
+  const days = [since !== null && `from ${since}`, until !== null && `to ${until}`].filter(Boolean).join(" ");
+  return `documents ${days}${everything ? ", also unchanged ones" : ""}`;
+}
+
 /** Return the label of a run in progress: "Collecting handbook". */
 export function progressLabel(kind: RunKind, sourceName: string): string {
   return `${KINDS[kind].running} ${sourceName}`;

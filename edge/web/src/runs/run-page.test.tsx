@@ -96,6 +96,8 @@ it.each([
   [{}, 0, "Cancel run"],
   [{ state: "partial" }, 2, "Retry failed documents"],
   [{ state: "succeeded" }, 0, ""],
+  [{ state: "cancelled", total: 5 }, 2, "Continue"],
+  [{ state: "cancelled", total: 2 }, 2, "Retry failed documents"],
   [{ kind: "removal", state: "failed" }, 2, ""],
 ] as const)("offers for a run with %j and %i failures the button %j", (changes, failed, button) => {
   expect(text(<RunActions run={makeRun(changes, { failed })} />).startsWith(button)).toBe(true);

@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import type { Source, SourceKind } from "../api/types";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
+import { BackfillForm } from "./backfill-form";
 import { CollectButtons } from "./collect-buttons";
 import { DeleteSource } from "./delete-source";
 import { SourceEdit } from "./source-edit";
@@ -16,9 +17,10 @@ interface Props {
   onChange: () => void;
 }
 
-/** The buttons of a source card: collect, preview, pause, edit, delete. */
+/** The buttons of a source card: collect, preview, pause, collect again, edit, delete. */
 export function SourceActions({ source, kind, isNew, onCollect, onChange }: Props): ReactNode {
   const [isDeleting, setIsDeleting] = useState(false);
+  const [isBackfilling, setIsBackfilling] = useState(false);
   const [isEditing, setIsEditing] = useState(false);
   const [wasEdited, setWasEdited] = useState(false);
   const action = useAction();
@@ -40,6 +42,17 @@ export function SourceActions({ source, kind, isNew, onCollect, onChange }: Prop
       />
     );
   }
+  if (isBackfilling) {
+    return (
+      <BackfillForm
+        source={source}
+        kind={kind}
+        onCancel={() => {
+          setIsBackfilling(false);
+        }}
+      />
+    );
+  }
   return (
     <div className="report">
       {action.problem && <ProblemNote problem={action.problem} />}
@@ -51,27 +64,17 @@ export function SourceActions({ source, kind, isNew, onCollect, onChange }: Prop
           action={action}
           onChange={onChange}
         />
-        <button
-          type="button"
-          className="plain"
-          ref={focusIf(wasEdited)}
-          aria-label={`Edit source ${source.name}`}
-          onClick={() => {
-            setIsEditing(true);
-          }}
-        >
+        {onCollect && source.paused_at === null && source.kind !== "uploads" && (
+          <PlainButton label={`Collect ${source.name} again`} onClick={setIsBackfilling}>
+            Collect again…
+          </PlainButton>
+        )}
+        <PlainButton label={`Edit source ${source.name}`} focus={focusIf(wasEdited)} onClick={setIsEditing}>
           Edit
-        </button>
-        <button
-          type="button"
-          className="plain"
-          aria-label={`Delete source ${source.name}`}
-          onClick={() => {
-            setIsDeleting(true);
-          }}
-        >
+        </PlainButton>
+        <PlainButton label={`Delete source ${source.name}`} onClick={setIsDeleting}>
           Delete
-        </button>
+        </PlainButton>
         {isDeleting && (
           <DeleteSource
             source={source}
@@ -83,6 +86,30 @@ export function SourceActions({ source, kind, isNew, onCollect, onChange }: Prop
         )}
       </div>
     </div>
+  );
+}
+
+interface ButtonProps {
+  label: string;
+  focus?: ((element: HTMLElement | null) => void) | undefined;
+  /** Called with true: it opens something. */
+  onClick: (isOpen: boolean) => void;
+  children: ReactNode;
+}
+
+function PlainButton({ label, focus, onClick, children }: ButtonProps): ReactNode {
+  return (
+    <button
+      type="button"
+      className="plain"
+      ref={focus}
+      aria-label={label}
+      onClick={() => {
+        onClick(true);
+      }}
+    >
+      {children}
+    </button>
   );
 }
 

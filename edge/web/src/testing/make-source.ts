@@ -24,6 +24,7 @@ export function makeGitKind(): SourceKind {
     },
     identity: ["url"],
     secret: { title: "Access token", help: "Needed for a private repository.", required: false },
+    has_dates: false,
   };
 }
 

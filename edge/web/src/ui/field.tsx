@@ -11,7 +11,7 @@ interface FrameProps {
 interface FieldProps extends FrameProps {
   value: string;
   onChange: (value: string) => void;
-  type?: "text" | "password" | "time" | "number";
+  type?: "text" | "password" | "time" | "date" | "number";
   required?: boolean;
   autoFocus?: boolean;
   /** Show a textarea of this many lines, in a monospaced font. */
