@@ -37,7 +37,7 @@ TAGS = (
     Tag("Chat", "Ask questions, with streamed answers and citations.", r"/api/chat"),
     Tag("Conversations", "The caller's conversations, and feedback on answers.", r"/api/conversations|/api/feedback"),
     Tag("Documents", "Collected and uploaded documents.", r"/api/documents|/api/sources/\{id\}/documents"),
-    Tag("Files", "Files that are uploaded to a source.", r"/api/files|/api/sources/\{id\}/files"),
+    Tag("Files", "Files uploaded to a source.", r"/api/files|/api/uploads|/api/sources/\{id\}/(files|uploads)"),
     Tag("Webhooks", "Servers report that a source has changed.", r"/api/hooks|/api/sources/\{id\}/webhook"),
     Tag("Removals", "Removals that were withheld because a listing lacked many documents.", r".*/removals"),
     Tag("Sources", "Where documents come from.", r"/api/source"),

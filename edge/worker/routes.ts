@@ -16,6 +16,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/runs", "collection"],
   ["/api/documents", "collection"],
   ["/api/files", "collection"],
+  ["/api/uploads", "collection"],
   ["/api/me", "collection"],
   ["/api/members", "collection"],
   ["/api/keys", "collection"],
@@ -46,10 +47,12 @@ export function isDelivery({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname.startsWith("/api/hooks/");
 }
 
-/** Whether a request uploads a document or a file, which may be larger than other bodies. */
+/** Whether a request uploads a document, a file or a part of one, which may be larger than other bodies. */
 export function isUpload({ method, url }: Request): boolean {
-  return method === "PUT" && /^\/api\/sources\/[^/]+\/(?:documents|files)$/.test(new URL(url).pathname);
+  return method === "PUT" && UPLOAD.test(new URL(url).pathname);
 }
+
+const UPLOAD = /^\/api\/(?:sources\/[^/]+\/(?:documents|files)|uploads\/[^/]+\/parts\/\d+)$/;
 
 /**
  * Whether `pathname` has `.` or `..` segments once percent-decoded, which a server behind the Worker might resolve to an

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from functions.collection.accounts.routes import AccountRoutes
 from functions.collection.documents.routes import DocumentRoutes
 from functions.collection.files.routes import FileRoutes
+from functions.collection.files.upload_routes import UploadRoutes
 from functions.collection.models.builds import Builds
 from functions.collection.models.models import EmbeddingModels
 from functions.collection.models.routes import ModelRoutes
@@ -45,5 +46,6 @@ def routes(
         *RunRoutes(database, tickets, retry_run, opener.delete_staged_after_commit).routes(),
         *DocumentRoutes(database, settings, tickets).routes(),
         *FileRoutes(database, settings, tickets).routes(),
+        *UploadRoutes(database, settings, tickets).routes(),
         *WebhookRoutes(database, settings, tickets).routes(),
     ]

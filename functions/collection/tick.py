@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from functions.collection.files.expiry import delete_expired_uploads
 from functions.collection.models.builds import Builds
 from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
@@ -51,6 +52,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None], 
         result = start_due(database, tickets, now)
         builds.open_all(retry=False)
         sweep(database, tickets.settings)
+        delete_expired_uploads(database, tickets.settings)
         with database.transaction(ALL_WORKSPACES) as tx:
             oldest = tx.execute(_OLDEST_STEP).one_or_none()
         waiting = {"oldest_step_s": round(oldest.waited_s), "oldest_queue": oldest.queue} if oldest else {}

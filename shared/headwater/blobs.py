@@ -4,12 +4,13 @@ Connectors stage data here that one step leaves for another. Credentials come fr
 credentials, `AWS_…` variables), read by obstore; with `AWS_ENDPOINT_URL`, an `s3://` URL addresses R2 or MinIO.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from headwater.errors import ConfigError, UpstreamError
@@ -63,6 +64,44 @@ class Blobs:
         with ThreadPoolExecutor(_PARALLEL) as threads:
             while batch := list(islice(source, _PARALLEL)):
                 yield from zip(batch, threads.map(self.get, batch), strict=True)
+
+    def size(self, key: str) -> int | None:
+        """Return the size of a blob in bytes, None if it does not exist."""
+        with _translate_errors("look up"):
+            try:
+                return int(self._store.head(key)["size"])
+            except FileNotFoundError:
+                return None
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes of the blobs in the folder `prefix`, by their names in it."""
+        folder = prefix.rstrip("/") + "/"
+        with _translate_errors("list"):
+            items = [item for page in self._store.list(folder) for item in page]
+        return {item["path"].removeprefix(folder): item["size"] for item in items}
+
+    def join(self, keys: Iterable[str], target: str, on_blob: Callable[[bytes], object]) -> bool:
+        """Store a blob with the contents of others, one after another; `on_blob` gets each. One is in memory at a time.
+
+        Returns False, and stores a part of it, if one of the others does not exist.
+        """
+        import obstore
+
+        with _translate_errors("store"), obstore.open_writer(self._store, target) as writer:
+            for key in keys:
+                content = self.get(key)
+                if content is None:
+                    return False
+                on_blob(content)
+                writer.write(content)
+        return True
+
+    def signed_put(self, key: str, seconds: int) -> str:
+        """Return a URL that stores a blob by PUT, without further credentials. Only for buckets."""
+        import obstore
+
+        with _translate_errors("sign the URL of"):
+            return obstore.sign(cast(Any, self._store), "PUT", key, timedelta(seconds=seconds))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete blobs; those that don't exist are ignored."""

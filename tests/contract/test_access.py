@@ -70,7 +70,11 @@ class World:
     ) -> httpx.Response:
         """Call a route with a valid body, and with Ada's ids or unknown ones."""
         all_headers = {"Authorization": authorization} | headers if authorization is not None else headers
-        path = route.path.replace("<int:id>", "999").replace("<uuid:message_id>", self.message_id)
+        path = (
+            route.path.replace("<int:id>", "999")
+            .replace("<int:number>", "1")
+            .replace("<uuid:message_id>", self.message_id)
+        )
         for prefix, known_id in self.ids.items():
             if path.startswith(prefix) and "<" in path:
                 before, after = path[: path.index("<")], path[path.index(">") + 1 :]
@@ -152,10 +156,14 @@ FILL = """
     ), file as (
       insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
       select gen_random_uuid(), :w, id, :s, 1, '\\x00' from source returning id
+    ), file_upload as (
+      insert into file_uploads (id, workspace_id, source_id, path, bytes, sha256, expires_at)
+      select gen_random_uuid(), :w, id, :s, 1, '\\x00', now() + interval '1 day' from source returning id
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
-    select source.id, run.id, document.id, key.id, file.id from source, run, document, key, file
+    select source.id, run.id, document.id, key.id, file.id, file_upload.id
+    from source, run, document, key, file, file_upload
 """
 
 
@@ -165,7 +173,7 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
         words = sparse_vector(count_words("The secret", "en"))
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
         row = tx.execute(sa.text(FILL), values).one()
-    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/")
+    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/", "/api/uploads/")
     ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
 
@@ -188,6 +196,7 @@ def contents(world: World) -> list[Any]:
         "run_items",
         "documents",
         "uploaded_files",
+        "file_uploads",
         "chunks",
         "conversations",
         "messages",

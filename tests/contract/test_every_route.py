@@ -27,6 +27,7 @@ BODIES = {
     "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
     "/api/embedding-models": {"name": "constant"},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
+    "/api/sources/<uuid:id>/uploads": {"path": "a.md", "bytes": 1, "sha256": "0" * 64},
 }
 """Bodies of routes with required fields."""
 QUERIES = {"/api/sources/<uuid:id>/files": {"path": "a.md"}}

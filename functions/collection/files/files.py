@@ -169,7 +169,7 @@ def check_content(content: bytes, max_bytes: int) -> None:
     if not content:
         raise UnprocessableContent("The file is empty.")
     if len(content) > max_bytes:
-        raise PayloadTooLarge(f"The file has more than {max_bytes:,} bytes (MAX_FILE_BYTES).")
+        raise PayloadTooLarge(f"The file has more than {max_bytes:,} bytes (MAX_UPLOADED_FILE_BYTES).")
 
 
 _COLUMNS = "id, source_id, path, bytes, encode(sha256, 'hex') as sha256, created_at, replaced_at"

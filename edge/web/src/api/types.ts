@@ -44,6 +44,8 @@ export type SourceKindList = Schemas["SourceKindList"];
 export type NewSource = Optional<Schemas["NewSource"], "token" | "schedule" | "time_zone">;
 /** Omitted fields stay as they are; `schedule: null` removes the schedule. */
 export type UploadedFile = Schemas["UploadedFile"];
+export type FileUpload = Schemas["FileUpload"];
+export type FilePart = Schemas["Part"];
 export type FilePage = Schemas["FileList"];
 export type SourceChanges = Schemas["SourceChanges"];
 export type Source = Schemas["Source"];

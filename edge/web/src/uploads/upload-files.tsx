@@ -57,6 +57,7 @@ export function UploadFiles({ sourceId, sourceName, onUploaded }: Props): ReactN
           />
         </label>
       </div>
+      {isBusy && <progress value={progress.sentBytes} max={progress.totalBytes} aria-label="Uploaded" />}
       <p role="status" className="small">
         {progress && `${String(progress.uploaded)} of ${String(progress.total)} uploaded.`}
       </p>

@@ -29,7 +29,9 @@ def blobs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pipeline(database: FreshDatabase, blobs: Path) -> Iterator[Pipeline]:
-    with running_pipeline(database, blob_url=blobs.as_uri(), max_repo_bytes=10_000, max_file_bytes=5_000) as pipeline:
+    with running_pipeline(
+        database, blob_url=blobs.as_uri(), max_repo_bytes=10_000, max_uploaded_file_bytes=5_000
+    ) as pipeline:
         yield pipeline
 
 

@@ -57,6 +57,9 @@ _FILL = """
     ), file as (
       insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
       select gen_random_uuid(), :w, id, 'a', 1, '\\x00' from sources
+    ), file_upload as (
+      insert into file_uploads (id, workspace_id, source_id, path, bytes, sha256, expires_at)
+      select gen_random_uuid(), :w, id, 'a', 1, '\\x00', now() from sources
     ), turn as (
       insert into host_turns (workspace_id, host, next_at) values (:w, 'a.example', now())
     ), used as (
