@@ -12,6 +12,7 @@ from pathlib import Path
 # Tool: names of its program, Debian package.
 TOOLS = {
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "dovecot": (("dovecot",), "dovecot-imapd"),
     "git": (("git",), "git"),
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
 }

@@ -100,6 +100,10 @@ class WebSite:
                 except ConnectionError:  # clients leave large answers unread
                     self.close_connection = True
 
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
             def do_GET(self) -> None:
                 page = site._answer(self.path, dict(self.headers.items()))
                 content = b"" if page.status == 304 else page.content

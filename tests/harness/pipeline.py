@@ -46,8 +46,9 @@ class Pipeline:
         self.start_job: Callable[[uuid.UUID], None] | None = None
         self.opener: SourceOpener | None = None
 
-    def add_source(self, url: str, token: str | None = None, *, kind: str = "git", **config: Any) -> Source:
-        new = NewSource(kind, "docs", kind_for_new_source(kind).normalise({"url": url, **config}), token)
+    def add_source(self, url: str | None, token: str | None = None, *, kind: str = "git", **config: Any) -> Source:
+        config = config if url is None else {"url": url, **config}
+        new = NewSource(kind, "docs", kind_for_new_source(kind).normalise(config), token)
         with self.database.transaction(self.workspace_id) as tx:
             return sources.create_source(tx, self.workspace_id, new, self.settings)
 

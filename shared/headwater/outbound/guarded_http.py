@@ -17,13 +17,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from headwater.outbound.addresses import resolve
 from headwater.outbound.deadline import within
-from headwater.outbound.proxy import open_tunnel
-from headwater.outbound.sockets import LimitedSocket, LimitedTLSSocket, Lookup, create_connection, open_socket
+from headwater.outbound.guarded_socket import connect_guarded
+from headwater.outbound.sockets import LimitedSocket, LimitedTLSSocket, Lookup, create_connection
 
 _CONNECT_S = 10.0
-_MAX_ADDRESSES = 3  # tried in turn, each with the full connect time-out
 MAX_REDIRECTS = 5
 
 
@@ -75,18 +73,15 @@ class _GuardedConnection(LimitedConnection):
         self.through = through
 
     def _connect(self) -> LimitedSocket:
-        addresses = resolve(
-            self._dns_host, self.port, allow_private=self.allow_private, timeout_s=self.timeout, lookup=self.lookup
+        return connect_guarded(
+            self._dns_host,
+            self.port,
+            allow_private=self.allow_private,
+            timeout_s=self.timeout,
+            through=self.through,
+            lookup=self.lookup,
+            options=self.socket_options or (),
         )
-        failure = OSError("The host has no address.")
-        for address in addresses[:_MAX_ADDRESSES]:
-            try:
-                if self.through:
-                    return open_tunnel(self.through, address, self.port, self.timeout)
-                return open_socket((address, self.port), self.timeout, options=self.socket_options or ())
-            except OSError as error:
-                failure = error
-        raise failure
 
 
 class _GuardedTLSConnection(_GuardedConnection, LimitedTLSConnection):

@@ -1,19 +1,24 @@
-"""The parser of e-mail: headers as front matter, the text, and the names of attachments (RFC 5322, RFC 2046)."""
+"""The parser of e-mail: headers as front matter, the text, and the names of attachments (RFC 5322, RFC 2046).
+
+A `multipart/digest` is a conversation: what its messages quote of those before is left out.
+"""
 
 import email.message
 import email.parser
 import email.policy
 import re
 from collections.abc import Iterator
+from email.utils import parseaddr, parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
+from functions.collection.parsers.email.quoted_history import Said, cut_html, cut_plain
 from functions.collection.parsers.html_blocks import write_html
-from functions.collection.parsers.writer import MarkdownWriter
+from functions.collection.parsers.writer import InlineLink, MarkdownWriter, Text
 from headwater.errors import PermanentError
 from headwater.parsers import Parsed
 
-READS = ("message/rfc822", "application/mbox", ".eml", ".mbox", ".mbx")
+READS = ("message/rfc822", "multipart/digest", "application/mbox", ".eml", ".mbox", ".mbx")
 VERSION = 1
 
 MAX_MESSAGES = 2_000
@@ -47,9 +52,43 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
     message = _read(content)
     subject = _header(message, "subject")
     writer.heading(1, subject or "(no subject)")
+    if message.get_content_type() == "multipart/digest":
+        return _finish_conversation(message, subject, writer)
     _write_body(message, writer)
     front_matter: dict[str, Any] = {name: text for field, name in _FIELDS.items() if (text := _header(message, field))}
     return writer.finish(subject or None, front_matter)
+
+
+def _finish_conversation(digest: Message, subject: str, writer: MarkdownWriter) -> Parsed:
+    """Write the messages of a conversation, each below a heading with its sender and date."""
+    said = Said()
+    parts = [part.get_payload(0) for part in digest.iter_parts() if part.get_content_type() == "message/rfc822"]
+    messages = [part for part in parts[:MAX_MESSAGES] if isinstance(part, Message)]
+    for message in messages:
+        writer.heading(2, ", ".join(filter(None, (_sender(message), _date(message)))) or "(no sender)")
+        _write_body(message, writer, said)
+    writer.warnings += [str(warning) for warning in digest.get_all("x-headwater-warning", [])]
+    if not messages:
+        return writer.finish(subject or None)
+    front_matter: dict[str, Any] = {
+        "participants": list(dict.fromkeys(filter(None, (_header(message, "from") for message in messages)))),
+        "date": _header(messages[0], "date"),
+        "last_date": _header(messages[-1], "date"),
+        "messages": len(messages),
+    }
+    return writer.finish(subject or None, front_matter)
+
+
+def _sender(message: Message) -> str:
+    name, address = parseaddr(_header(message, "from"))
+    return name or address
+
+
+def _date(message: Message) -> str:
+    try:
+        return f"{parsedate_to_datetime(_header(message, 'date')):%Y-%m-%d %H:%M}"
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""
 
 
 def _read(content: bytes) -> Message:
@@ -76,28 +115,37 @@ def _about(message: Message) -> Iterator[str]:
             yield f"{name.title()}: {text}"
 
 
-def _write_body(message: Message, writer: MarkdownWriter) -> None:
-    """Write the text of a message: the plain one of alternatives. Attachments are listed."""
+def _write_body(message: Message, writer: MarkdownWriter, said: Said | None = None) -> None:
+    """Write the text of a message: the plain one of alternatives. Attachments are listed.
+
+    In a conversation, what it quotes of what was `said` is left out.
+    """
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
-    attached: list[str] = []
+    attached: list[Text] = []
     for part in islice(_parts(message), MAX_PARTS):
         kind, name = part.get_content_type(), _file_name(part)
         if part.get_content_disposition() == "attachment" or name:
-            attached.append(f"{name or 'unnamed'} ({kind})")
+            attached.append(_attached(part, name or "unnamed", kind))
         elif kind in texts:
             texts[kind].append(_decode(part))
         elif kind.startswith("multipart/"):  # without the boundary that it needs
             texts["text/plain"].append(_decode(part))
     if any(map(str.strip, texts["text/plain"])):
         for text in texts["text/plain"]:
-            _write_text(text, writer)
+            _write_text(text, writer, said)
     else:
         for text in texts["text/html"]:
-            _write_page(text, writer)
+            _write_page(text, writer, said)
     if attached:
         writer.paragraph("Attachments:")
         for one in attached:
             writer.item(one)
+
+
+def _attached(part: Message, name: str, kind: str) -> Text:
+    """Return the item of a list for a file: a link, if it is a document of its own."""
+    address = _header(part, "content-location")
+    return [InlineLink(name, address), f" ({kind})"] if address else f"{name} ({kind})"
 
 
 def _parts(message: Message) -> Iterator[Message]:
@@ -129,7 +177,10 @@ def _decode(part: Message) -> str:
     return content.decode("cp1252", "replace")
 
 
-def _write_text(text: str, writer: MarkdownWriter) -> None:
+def _write_text(text: str, writer: MarkdownWriter, said: Said | None) -> None:
+    if said is not None:
+        whole, text = text, cut_plain(text, said)
+        said.add(whole)
     for paragraph in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")):
         lines = paragraph.strip("\n").split("\n")
         while lines:
@@ -142,7 +193,7 @@ def _write_text(text: str, writer: MarkdownWriter) -> None:
             lines = lines[count:]
 
 
-def _write_page(text: str, writer: MarkdownWriter) -> None:
+def _write_page(text: str, writer: MarkdownWriter, said: Said | None) -> None:
     from lxml import etree, html
 
     if not text.strip():
@@ -153,4 +204,10 @@ def _write_page(text: str, writer: MarkdownWriter) -> None:
         )
     except (etree.ParserError, ValueError):
         return
+    if said is not None:
+        text = root.text_content()
+        cut_html(root, said)
+        said.add(text)
+        for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6"):  # below that of the message
+            heading.tag = f"h{min(int(heading.tag[1]) + 2, 6)}"
     write_html(root, writer)

@@ -1,0 +1,1 @@
+"""The mail connector: the conversations in a mailbox, by IMAP."""

@@ -1,0 +1,76 @@
+"""Translate errors of IMAP connections into errors that say what to do."""
+
+import imaplib
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imapclient.exceptions import CapabilityError
+
+from headwater.errors import HeadwaterError, SystemicError, UpstreamError
+from headwater.outbound.deadline import exceeded_limit_s, is_not_wanted
+from headwater.redaction import quote
+
+BUSY_S = 60.0
+"""Pause after a server has said that it is asked too much. IMAP has no `Retry-After`."""
+_BUSY = re.compile(
+    r"\[(?:UNAVAILABLE|INUSE|LIMIT|OVERQUOTA|THROTTLED)\]|too many|rate limit|bandwidth|try again", re.IGNORECASE
+)
+_NOT_IMAP = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, RecursionError)
+"""What imaplib and IMAPClient raise for answers that aren't IMAP."""
+
+
+def busy_pause_s(error: Exception) -> float | None:
+    """Return the pause after a refusal that says that the server is asked too much; None for another one."""
+    return BUSY_S if _BUSY.search(str(error)) else None
+
+
+@contextmanager
+def translated_errors(host: str) -> Iterator[None]:
+    """Raise errors of the connection as errors that say what to do."""
+    try:
+        yield
+    except HeadwaterError:
+        raise
+    except Exception as error:
+        if is_not_wanted(error):
+            raise
+        raise _lasting(error, host) or _passing(error, host) or error from error
+
+
+def _lasting(error: Exception, host: str) -> SystemicError | None:
+    """Return the error for one that a later attempt would have too."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            reason = quote(error.verify_message)
+            return SystemicError(f"The TLS certificate of {host} is not valid ({reason}). Renew it on the server.")
+        case CapabilityError():
+            return SystemicError(f"{host} doesn't support STARTTLS. Set security to tls.")
+    return None
+
+
+def _passing(error: Exception, host: str) -> UpstreamError | None:
+    limit_s = exceeded_limit_s(error)
+    pause_s = None
+    match error:
+        case _ if limit_s is not None:
+            message = f"{host} did not finish its answer in {limit_s:g} s. Try again later."
+        case socket.gaierror() | UnicodeEncodeError():
+            message = f"The host {host} was not found. Check the server's name, or try again later."
+        case ssl.SSLError():
+            message = f"The TLS connection to {host} failed ({quote(error)}). Check security and port."
+        case TimeoutError():
+            message = f"{host} did not answer in time. Check the port, or try again later."
+        case imaplib.IMAP4.abort():
+            message = f"{host} ended the connection ({quote(error)}). Try again later."
+        case imaplib.IMAP4.error():
+            message, pause_s = f"{host} refuses a command ({quote(error)}). Try again later.", busy_pause_s(error)
+        case OSError():
+            message = f"{host} cannot be reached ({quote(error)}). Check the server's name and the port."
+        case _ if isinstance(error, _NOT_IMAP):
+            message = f"The answer of {host} is not valid IMAP. Try again later."
+        case _:
+            return None
+    return UpstreamError(message, pause_s)
