@@ -3,8 +3,8 @@
 The vectors are of the model in the step's payload, which is being built, by default of the active model.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from headwater.database.copy import copy_binary
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
+from headwater.embedding.scales import Scale, measure_scales, store_scales, unmeasured_languages
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.passages import about, excerpt
 from headwater.queue.ledger import NewStep, Step
@@ -44,6 +45,9 @@ class Slice:
     attempt: int
     """The number of earlier failures of the step."""
 
+    unmeasured: Sequence[str] = ()
+    """Languages of the texts in which the model's similarities are not measured yet."""
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -52,6 +56,7 @@ class Vectors:
     model_id: int
     hashes: Sequence[bytes]
     vectors: "NDArray[np.float32] | None"
+    scales: Mapping[str, Scale | None] = field(default_factory=dict)
 
 
 class Embed:
@@ -63,19 +68,24 @@ class Embed:
     def gather(self, tx: Connection, step: Step) -> Slice:
         """Read the texts of the slice's chunks that have no vector of the model."""
         rows = _missing(tx, step)
+        if not rows:
+            return Slice(0, "", [], [], [], step.attempt)
         ids = json_rows(list({row.document_id for row in rows}))
-        documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})} if rows else {}
+        documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})}
+        model_id, model = rows[0].model_id, rows[0].model
+        languages = {document.language for document in documents.values()}
         return Slice(
-            rows[0].model_id if rows else 0,
-            rows[0].model if rows else "",
+            model_id,
+            model,
             [bytes(row.input_hash) for row in rows],
             [_input(row, documents[row.document_id]) for row in rows],
             [_place(row, documents[row.document_id]) for row in rows],
             step.attempt,
+            unmeasured_languages(tx, model_id, model, languages),
         )
 
     def compute(self, gathered: Slice) -> Vectors:
-        """Embed the texts. If the only one is refused, the error names its document.
+        """Measure new languages, and embed the texts. If the only one is refused, the error names its document.
 
         Some servers fail at a text instead of refusing it. If they fail repeatedly, but embed another text, these texts
         are refused.
@@ -83,6 +93,7 @@ class Embed:
         if not gathered.texts:
             return Vectors(gathered.model_id, gathered.hashes, None)
         embedder = self.embedder(gathered.model)
+        scales = _measure(embedder, gathered)
         try:
             with tracing.embedding_span(gathered.model, len(gathered.texts)):
                 vectors = embedder.embed_documents(gathered.texts)
@@ -94,7 +105,7 @@ class Embed:
             if gathered.attempt < MAX_FAILURES or error.retry_after_s is not None or not _works(embedder):
                 raise
             raise _refusal(gathered, f"{error.message} It embeds other texts. Change or exclude this one.") from None
-        return Vectors(gathered.model_id, gathered.hashes, vectors)
+        return Vectors(gathered.model_id, gathered.hashes, vectors, scales)
 
     def apply(self, tx: Connection, step: Step, computed: Vectors) -> StepResult:
         """Store the vectors."""
@@ -106,6 +117,7 @@ class Embed:
             _NEW_VECTORS,
             encode_copy_rows(computed.hashes, computed.vectors),
         )
+        store_scales(tx, computed.model_id, computed.scales)
         tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
         return StepResult({"embedded": len(computed.hashes)})
 
@@ -123,6 +135,16 @@ class Embed:
             NewStep("embedding", "embed", f"{step.key}/{n}", {**step.payload, "chunks": part}, step.provider)
             for n, part in enumerate(parts)
         ]
+
+
+def _measure(embedder: Embedder, gathered: Slice) -> Mapping[str, Scale | None]:
+    """Measure the languages that are new. The texts are embedded without, if the provider fails repeatedly."""
+    try:
+        return measure_scales(embedder, gathered.unmeasured)
+    except UpstreamError:
+        if gathered.attempt < MAX_FAILURES:
+            raise
+        return {}
 
 
 def _works(embedder: Embedder) -> bool:
@@ -217,7 +239,9 @@ _MISSING = sa.text(f"""
     order by c.id
 """)
 
-_DOCUMENTS = sa.text(f"select id, key, title, text, front_matter from documents where id = {_IDS.format('uuid')}")
+_DOCUMENTS = sa.text(
+    f"select id, key, title, text, front_matter, language from documents where id = {_IDS.format('uuid')}"
+)
 
 # Sorted, so that concurrent steps with the same texts wait for each other instead of deadlocking.
 _STORE = sa.text("""

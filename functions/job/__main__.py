@@ -117,7 +117,8 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.database.transactions import REVISION
     from headwater.embedding import vector_index
     from headwater.embedding.active_model import active_model_name
-    from headwater.embedding.registry import DEFAULT, model_dim
+    from headwater.embedding.registry import DEFAULT, Embedders, model_dim
+    from headwater.embedding.scales import measure_missing
     from headwater.errors import ConfigError
     from headwater.words.backfill import count_missing_words
 
@@ -138,6 +139,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     dim = model_dim(model, settings)
     active = register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
+    measure_missing(settings, Embedders(settings))
     count_missing_words(settings.database_admin_url, settings.database_root_certificate)
     print(f"migrated to {REVISION}, embedding model {active}")
     if active != model:

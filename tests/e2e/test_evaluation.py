@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.chat.retrieval import relevance
+from headwater.embedding.scales import neutral_texts
 from scripts.evaluation.__main__ import main
 from scripts.evaluation.runs import read_run, summarise
 from tests.harness.stacks import RunningStack
@@ -29,8 +29,8 @@ FLOORS = {"words nDCG@10": 0.53, "vectors nDCG@10": 0.22, "hybrid nDCG@10": 0.62
 
 
 def write_set(folder: Path) -> None:
-    """Write the neutral texts of relevance in the three-file format."""
-    texts = json.loads(Path(relevance.__file__).with_name("neutral_texts.json").read_text(encoding="utf-8"))
+    """Write the neutral texts in the three-file format."""
+    texts = neutral_texts()
     corpus, queries, grades = [], [], ["query-id\tcorpus-id\tscore"]
     for language in LANGUAGES:
         for n, (question, passage) in enumerate(texts[language]):

@@ -1,25 +1,20 @@
 """Judge whether a passage may be about a query, by meaning and by words.
 
-Cosine similarities mean something else in each model and language: unrelated texts have .05 with all-MiniLM-L6-v2, and
-.8 with multilingual-e5-small. So a similarity is compared with those of the same query to neutral passages in the
-passage's language, and its unit is the mean distance between related and unrelated pairs of neutral texts. This is
-T-norm of speaker verification: Auckenthaler, Carey, Lloyd-Thomas 2000, "Score Normalization for Text-Independent
-Speaker Verification Systems".
+Cosine similarities mean something else in each model and language, so a similarity is compared with those of the same
+query to neutral passages in the passage's language, and its unit is the mean distance between related and unrelated
+pairs of neutral texts (`headwater.embedding.scales`). This is T-norm of speaker verification: Auckenthaler, Carey,
+Lloyd-Thomas 2000, "Score Normalization for Text-Independent Speaker Verification Systems".
 """
 
-import json
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy.engine import Connection
 
 from headwater.embedding import constant
-from headwater.embedding.base import Embedder
 from headwater.embedding.registry import known_languages
-from headwater.words.analysis import DEFAULT_LANGUAGE
+from headwater.embedding.scales import Scale, neutral_language, read_scales
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,26 +32,13 @@ CERTAIN = 6.5
 MIN_OVERLAP = 0.3
 """Overlap of a relevant passage that has no vector, or is in a language that the model doesn't know."""
 
-MIN_SEPARATION = 3.0
-"""How many deviations of unrelated pairs related ones are apart in a language that a model knows: 8 for English with
-all-MiniLM-L6-v2, 2 at most for other languages; 4 to 7 with multilingual-e5-small."""
 
+class Judge(Protocol):
+    """Judges whether passages in one language may be about a query."""
 
-@dataclass(frozen=True)
-class Scale:
-    """How to read a model's similarities in a language.
-
-    `passages` are vectors of neutral passages: float32, n × dim. `unit` is how much more similar related texts are,
-    `deviation` the deviation of unrelated ones.
-    """
-
-    passages: "NDArray[np.float32]"
-    unit: float
-    deviation: float
-
-    def background(self, query: "NDArray[np.float32]") -> "Background":
-        """Return the background of a query's vector: its mean similarity to the neutral passages, and the units."""
-        return Background(float((self.passages @ query).mean()), self.unit, self.deviation)
+    def is_relevant(self, similarity: float, overlap: float) -> bool:
+        """Return True if a passage may be about the query. `overlap`: the share of the query's words in it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +49,11 @@ class Background:
     mean: float
     unit: float
     deviation: float
+
+    @classmethod
+    def of(cls, scale: Scale, query: "NDArray[np.float32]") -> "Background":
+        """Return the background of a query's vector."""
+        return cls(float(scale.mean @ query), scale.unit, scale.deviation)
 
     def closeness(self, similarity: float) -> float:
         """Return about 0 for an unrelated passage, and about 1 for one that answers the query."""
@@ -81,63 +68,52 @@ class Background:
         return is_certain or self.closeness(similarity) + OVERLAP_WEIGHT * overlap >= MIN_EVIDENCE
 
 
+class WordsOnly:
+    """Judges by words, in a language whose scale is not measured yet."""
+
+    def is_relevant(self, similarity: float, overlap: float) -> bool:  # noqa: ARG002 - it means nothing yet
+        """Return True if the passage has enough of the query's words."""
+        return overlap >= MIN_OVERLAP
+
+
 class Scales:
-    """A process's scales, by model and language. Embeds 16 short texts for each, once. Safe between threads."""
+    """A process's scales, by model and language, read from the database once. Safe to share between threads."""
 
-    def __init__(self, embedder: Callable[[str], Embedder]) -> None:
-        self._embedder = embedder
-        self._lock = threading.Lock()
-        self._scales: dict[tuple[str, str], Scale | None] = {}
+    def __init__(self) -> None:
+        self._scales: dict[tuple[int, str], Scale | None] = {}
 
-    def backgrounds(self, model: str, languages: Iterable[str], query: "NDArray[np.float32]") -> dict[str, Background]:
-        """Return the background of a query's vector for each of these languages that the model knows."""
-        scales = {language: self._scale(model, language) for language in languages}
-        return {language: scale.background(query) for language, scale in scales.items() if scale}
-
-    def _scale(self, model: str, language: str) -> Scale | None:
+    def read(self, tx: Connection, model_id: int, model: str, languages: Sequence[str]) -> "LanguageScales":
+        """Return the scales of the languages that the model may know."""
         known = known_languages(model)
-        if known is not None and language not in known:
-            return None
-        language = language if language in _neutral_texts() else DEFAULT_LANGUAGE
-        with self._lock:
-            if (model, language) not in self._scales:
-                self._scales[model, language] = _measure(self._embedder(model), language)
-            return self._scales[model, language]
+        neutral = {code: neutral_language(code) for code in languages if known is None or code in known}
+        if model == constant.NAME:
+            return LanguageScales(None, neutral)
+        if missing := {code for code in neutral.values() if (model_id, code) not in self._scales}:
+            stored = read_scales(tx, model_id, missing)
+            self._scales |= {(model_id, code): scale for code, scale in stored.items()}
+        measured = {code: self._scales[key] for code in neutral.values() if (key := (model_id, code)) in self._scales}
+        return LanguageScales(measured, neutral)
 
 
-def _measure(embedder: Embedder, language: str) -> Scale | None:
-    """Measure a model's scale in a language, None if it can't tell related texts from others."""
-    import numpy as np
+@dataclass(frozen=True)
+class LanguageScales:
+    """The measured `scales` of a model, and for each language of a search the one whose scale holds.
 
-    if embedder.name == constant.NAME:
-        return Scale(np.zeros((1, embedder.dim), np.float32), 1.0, 1.0)
-    pairs = _neutral_texts()[language]
-    passages = embedder.embed_documents([passage for _, passage in pairs])
-    with ThreadPoolExecutor(len(pairs)) as pool:  # each is a request, if the model is hosted
-        questions = np.array([*pool.map(embedder.embed_query, [question for question, _ in pairs])])
-    return make_scale(questions, passages)
-
-
-def make_scale(questions: "NDArray[np.float32]", passages: "NDArray[np.float32]") -> Scale | None:
-    """Make the scale of a language from the vectors of its neutral questions and of the passages that answer them.
-
-    Each question is compared with the background of its similarities to the other passages, as a query is.
+    `scales` is None for the model without a meaning, whose similarities are taken as they are.
     """
-    import numpy as np
 
-    similarities = questions @ passages.T
-    others = ~np.eye(len(similarities), dtype=bool)
-    unrelated = similarities[others].reshape(len(similarities), -1)
-    background = unrelated.mean(axis=1, keepdims=True)
-    unit = float((similarities.diagonal() - background[:, 0]).mean())
-    deviation = float((unrelated - background).std())
-    return Scale(passages, unit, deviation) if unit > MIN_SEPARATION * deviation else None
+    scales: Mapping[str, Scale | None] | None
+    neutral: Mapping[str, str]
 
-
-@cache
-def _neutral_texts() -> dict[str, Sequence[tuple[str, str]]]:
-    """Return questions and passages that answer them, by language. The languages' texts say the same."""
-    texts: dict[str, Sequence[tuple[str, str]]] = json.loads(
-        Path(__file__).with_name("neutral_texts.json").read_text(encoding="utf-8")
-    )
-    return texts
+    def judges(self, query: "NDArray[np.float32]") -> dict[str, Judge]:
+        """Return a query's judge for each language that the model knows, or may know."""
+        if self.scales is None:
+            return {language: Background(0.0, 1.0, 1.0) for language in self.neutral}
+        judges: dict[str, Judge] = {}
+        for language, neutral in self.neutral.items():
+            scale = self.scales.get(neutral)
+            if scale is not None:
+                judges[language] = Background.of(scale, query)
+            elif neutral not in self.scales:
+                judges[language] = WordsOnly()
+        return judges

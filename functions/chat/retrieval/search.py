@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, rescore
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
-from functions.chat.retrieval.relevance import MIN_OVERLAP, Background, Scales
+from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge, LanguageScales, Scales
 from functions.chat.retrieval.reranking import RERANKED, Problem, Reranking
 from functions.chat.retrieval.statements import (
     CHUNKS,
@@ -123,7 +123,7 @@ class Search:
         self.embedder = embedder
         self.exact_limit = exact_limit
         self.reranking = reranking
-        self._scales = Scales(embedder)
+        self._scales = Scales()
 
     def __call__(
         self,
@@ -177,19 +177,25 @@ class Search:
         workspace_id = scope.values["workspace_id"]
         with tracing.database_span("read languages"), self.database.transaction(workspace_id) as tx:
             target = tx.execute(TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
+            languages = target.languages or [DEFAULT_LANGUAGE]
+            scales = self._read_scales(tx, target, languages)
         vector = None if target.model is None or by == "words" else self._embed(target.model, query)
         half_life_days = target.half_life_days if half_life_days is None else half_life_days
         scope = scope.using(target.model_id, vector, half_life_days)
         from functions.chat.retrieval.words import weigh_words  # imports numpy
 
-        languages = target.languages or [DEFAULT_LANGUAGE]
-        backgrounds = {} if vector is None else self._scales.backgrounds(target.model, languages, vector)
+        judges = {} if vector is None else scales.judges(vector)
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
             scope = scope.select(tx, self.exact_limit)
             dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)
-            ranked = rank(_matches(tx, scope, dense, words, backgrounds))
+            ranked = rank(_matches(tx, scope, dense, words, judges))
             return _read_distinct(tx, scope, ranked, size)
+
+    def _read_scales(self, tx: Connection, target: Any, languages: Sequence[str]) -> LanguageScales:
+        if target.model is None:
+            return LanguageScales({}, {})
+        return self._scales.read(tx, target.model_id, target.model, languages)
 
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
         return self.database.transaction(workspace_id, snapshot=True, settings=SEARCH_SETTINGS)
@@ -283,11 +289,11 @@ def _matches(
     scope: _Scope,
     dense: Sequence[int],
     query: "Sequence[QueryWord]",
-    backgrounds: Mapping[str, Background],
+    judges: Mapping[str, Judge],
 ) -> list[Match]:
     """Find the best chunks by vectors and by words, with their fused scores.
 
-    Vectors count in the languages that have a background: those that the model knows.
+    Vectors count in the languages that have a judge: those that the model knows.
     """
     from functions.chat.retrieval.words import read_scores
 
@@ -297,12 +303,12 @@ def _matches(
     if not rows:
         return []
     of_words = [words.of(row.id) for row in rows]
-    of_language = [backgrounds.get(row.language or DEFAULT_LANGUAGE) for row in rows]
-    similarities = [row.similarity if background else None for row, background in zip(rows, of_language, strict=True)]
+    of_language = [judges.get(row.language or DEFAULT_LANGUAGE) for row in rows]
+    similarities = [row.similarity if judge else None for row, judge in zip(rows, of_language, strict=True)]
     fused = fuse([score for score, _ in of_words], similarities)
     today = dt.datetime.now(dt.UTC).date()
     matches = []
-    for row, score, (_, overlap), background, similarity in zip(
+    for row, score, (_, overlap), judge, similarity in zip(
         rows, fused, of_words, of_language, similarities, strict=True
     ):
         adjustment = recency(row.date, scope.values["half_life_days"], today)
@@ -317,8 +323,8 @@ def _matches(
                 stands_out=score >= AVERAGE,
                 similarity=similarity,
                 overlap=overlap,
-                relevant=background.is_relevant(similarity, overlap)
-                if background and similarity is not None
+                relevant=judge.is_relevant(similarity, overlap)
+                if judge and similarity is not None
                 else overlap >= MIN_OVERLAP,
             )
         )

@@ -38,6 +38,10 @@ class Embedder(Protocol):
         """Embed texts: float32, n × dim, in their order."""
         ...
 
+    def embed_queries(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed questions: float32, n × dim, in their order."""
+        ...
+
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, dim."""
         ...

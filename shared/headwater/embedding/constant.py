@@ -57,6 +57,8 @@ class ConstantEmbedder:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 
+    embed_queries = embed_documents
+
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, 384; equal to the vector of a document with the same text."""
         vector: NDArray[np.float32] = self.embed_documents([text])[0]

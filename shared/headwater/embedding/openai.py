@@ -133,6 +133,8 @@ class HostedEmbedder:
         ordered[[int(str(index)) for index in indexes]] = vectors
         return ordered
 
+    embed_queries = embed_documents
+
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, dim."""
         vector: NDArray[np.float32] = self.embed_documents([text])[0]

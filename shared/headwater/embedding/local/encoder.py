@@ -136,9 +136,13 @@ class Encoder:
         """Embed texts: float32, n × dim, unit length, in their order. Long texts are truncated."""
         return self._embed(texts, self._spec.document_prefix)
 
+    def embed_queries(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed questions: float32, n × dim, in their order."""
+        return self._embed(texts, self._spec.query_prefix)
+
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, dim."""
-        vector: NDArray[np.float32] = self._embed([text], self._spec.query_prefix)[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
     def _embed(self, texts: Sequence[str], prefix: str) -> "NDArray[np.float32]":

@@ -166,9 +166,13 @@ class FolderEmbedder:
         """Embed texts: float32, n × dim, unit length, in their order. Long texts are truncated."""
         return self._embed(texts, self._folder.document_prompt)
 
+    def embed_queries(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Embed questions: float32, n × dim, in their order."""
+        return self._embed(texts, self._folder.query_prompt)
+
     def embed_query(self, text: str) -> "NDArray[np.float32]":
         """Embed a question: float32, dim."""
-        vector: NDArray[np.float32] = self._embed([text], self._folder.query_prompt)[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
     def _embed(self, texts: Sequence[str], prompt: str) -> "NDArray[np.float32]":
