@@ -15,6 +15,7 @@ from functions.collection.sources.connect import SourceOpener
 from functions.embedding.routes import routes as embedding_routes
 from headwater.config import Settings
 from headwater.database.transactions import Database
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Route
@@ -64,7 +65,7 @@ def all_routes() -> dict[str, list[Route]]:
         "collection": collection_routes(
             database, settings, tickets, opener=SourceOpener(settings), start_job=start_job
         ),
-        "embedding": embedding_routes(database, embedders),
+        "embedding": embedding_routes(database, embedders, Recorder(database, settings)),
     }
 
 

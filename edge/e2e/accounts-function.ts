@@ -65,7 +65,7 @@ export class AccountsFunction {
     } else if (resource === "source-kinds") {
       json(response, 200, { kinds: [], unavailable: [] });
     } else if (resource === "embedding-models") {
-      json(response, 200, { models: [], may_change: false, available: [] });
+      json(response, 200, { models: [], may_change: false, available: [], providers: [] });
     } else if (role !== "owner") {
       problem(response, 403, "Owners only.");
     } else if (resource === "members") {

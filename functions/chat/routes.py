@@ -11,6 +11,7 @@ from functions.chat.retrieval.search import Search
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
+from headwater.embedding.hosted.recording import Recorder
 from headwater.web.app import Route
 from headwater.web.shutdown import Lifetime
 
@@ -24,7 +25,7 @@ def routes(
     reranking: Reranking | None = None,
 ) -> list[Route]:
     """Return the routes. Opens and loads nothing."""
-    search = Search(database, embedder, reranking=reranking)
+    search = Search(database, embedder, reranking=reranking, recorder=Recorder(database, settings))
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(database, Answerer(settings, search), lifetime, settings.max_question_chars).routes(),

@@ -3,6 +3,7 @@
 The vectors are of the model in the step's payload, which is being built, by default of the active model.
 """
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from headwater.database.copy import copy_binary
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.scales import Scale, measure_scales, store_scales, unmeasured_languages
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.passages import about, excerpt
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
+from headwater.usage.record import Payer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +40,7 @@ MAX_PARTS = 8
 class Slice:
     """The texts to embed. Of each also the hash, by which its vector is stored, and its place for readers."""
 
+    workspace_id: uuid.UUID
     model_id: int
     model: str
     hashes: Sequence[bytes]
@@ -60,21 +64,26 @@ class Vectors:
 
 
 class Embed:
-    """Handler of `embed` steps. `embedder(model)` returns a model's embedder and loads it on first use."""
+    """Handler of `embed` steps. `embedder(model)` returns a model's embedder and loads it on first use.
 
-    def __init__(self, embedder: Callable[[str], Embedder]) -> None:
+    `recorder` stores what hosted models charge.
+    """
+
+    def __init__(self, embedder: Callable[[str], Embedder], recorder: Recorder) -> None:
         self.embedder = embedder
+        self.recorder = recorder
 
     def gather(self, tx: Connection, step: Step) -> Slice:
         """Read the texts of the slice's chunks that have no vector of the model."""
         rows = _missing(tx, step)
         if not rows:
-            return Slice(0, "", [], [], [], step.attempt)
+            return Slice(step.workspace_id, 0, "", [], [], [], step.attempt)
         ids = json_rows(list({row.document_id for row in rows}))
         documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})}
         model_id, model = rows[0].model_id, rows[0].model
         languages = {document.language for document in documents.values()}
         return Slice(
+            step.workspace_id,
             model_id,
             model,
             [bytes(row.input_hash) for row in rows],
@@ -92,6 +101,10 @@ class Embed:
         """
         if not gathered.texts:
             return Vectors(gathered.model_id, gathered.hashes, None)
+        with self.recorder.recording(Payer(gathered.workspace_id), gathered.model):
+            return self._embed(gathered)
+
+    def _embed(self, gathered: Slice) -> Vectors:
         embedder = self.embedder(gathered.model)
         scales = _measure(embedder, gathered)
         try:

@@ -11,7 +11,7 @@ import msgspec
 
 from headwater import tracing
 from headwater.embedding.base import Embedder
-from headwater.embedding.openai import is_hosted
+from headwater.embedding.hosted.providers import is_hosted
 from headwater.errors import BadRequest, NotFound, UnprocessableContent
 
 if TYPE_CHECKING:

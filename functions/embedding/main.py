@@ -13,6 +13,7 @@ from functions.embedding.routes import routes
 from functions.embedding.steps import handlers
 from headwater.config import get_settings
 from headwater.database.transactions import Database
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
@@ -32,10 +33,11 @@ def app() -> App:
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
     holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
-    steps = handlers(embedders)
+    recorder = Recorder(database, settings)
+    steps = handlers(embedders, recorder)
     worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
     drain = drain_route(worker, tickets, "embedding")
-    public = routes(database, embedders)
+    public = routes(database, embedders, recorder)
     return App("embedding", settings, [*public, drain], database, lambda: check_embedding(database, embedders))
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 from functions.embedding.embed import Embed
 from headwater.embedding.base import Embedder
+from headwater.embedding.hosted.recording import Recorder
 from headwater.queue.worker import Handler
 
 
-def handlers(embedder: Callable[[str], Embedder]) -> Mapping[str, Handler]:
+def handlers(embedder: Callable[[str], Embedder], recorder: Recorder) -> Mapping[str, Handler]:
     """Return a handler for each kind of step."""
-    return {"embed": Embed(embedder)}
+    return {"embed": Embed(embedder, recorder)}

@@ -116,8 +116,8 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     from headwater.database.migrations import downgrade, register_model, upgrade
     from headwater.database.transactions import REVISION
     from headwater.embedding import vector_index
-    from headwater.embedding.active_model import active_model_name
-    from headwater.embedding.registry import DEFAULT, Embedders, model_dim
+    from headwater.embedding.active_model import active_model_name, registered_dim
+    from headwater.embedding.registry import DEFAULT, Embedders, check_model, dim_without_asking, model_dim
     from headwater.embedding.scales import measure_missing
     from headwater.errors import ConfigError
     from headwater.words.backfill import count_missing_words
@@ -128,7 +128,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
         downgrade(settings.database_admin_url, options.down_to, settings.database_root_certificate)
         print(f"migrated down to {options.down_to}")
         return 0
-    model_dim(settings.embedding_model or DEFAULT, settings)  # reports an invalid model before anything changes
+    check_model(settings.embedding_model or DEFAULT, settings)  # reports an invalid model before anything changes
     upgrade(
         settings.database_admin_url,
         settings.database_url,
@@ -136,7 +136,7 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
         role=settings.database_role,
     )
     model = settings.embedding_model or active_model_name(settings) or DEFAULT
-    dim = model_dim(model, settings)
+    dim = dim_without_asking(model, settings) or registered_dim(settings, model) or model_dim(model, settings)
     active = register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
     measure_missing(settings, Embedders(settings))

@@ -19,6 +19,7 @@ from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.database_retry import DatabaseRetry
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue import ledger
 from headwater.queue.tickets import QUEUES
@@ -55,7 +56,8 @@ class JobWorker:
         self.retry = retry
         self.holder = f"{settings.cloud_run_job or 'job'}/{settings.cloud_run_task_index}/{uuid.uuid4().hex[:8]}"
         opener = SourceOpener(settings, HostTurns(database))
-        steps = {**collection_handlers(settings, opener=opener), **embedding_handlers(Embedders(settings))}
+        embedding = embedding_handlers(Embedders(settings), Recorder(database, settings))
+        steps = {**collection_handlers(settings, opener=opener), **embedding}
         self.worker = Worker(database, settings, steps, waker=NoTickets(), holder=self.holder, lifetime=lifetime)
         self.steps_run = 0
         self._may_hold_step = False

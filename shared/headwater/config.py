@@ -154,15 +154,19 @@ class Settings:
 
     embedding_model: str = _setting(
         "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `onnx:FOLDER` for "
-        "[another](operations.md#models-of-your-own); `openai:MODEL` for a hosted model, or `constant` for tests. "
+        "[another](operations.md#models-of-your-own); `PROVIDER:MODEL` for a [hosted model]"
+        "(embedding-models.md#hosted-models), or `constant` for tests. "
         "Empty: an installation keeps its model, and a new one gets `multilingual-e5-small-int8`.",
         "",
     )
-    embedding_base_url: str = _setting("Base URL of another server with OpenAI's embeddings API.", "")
-    embedding_dim: int = _setting(
-        "Length of a hosted model's vectors. 0 for the known lengths of OpenAI's models, which can be shortened.", 0
+    embedding_base_url: str = _setting(
+        "Base URL of another server with OpenAI's embeddings API, for `openai:…` models.", ""
     )
-    embedding_timeout_s: float = _setting("Time-out of a hosted model for a batch.", 60.0, "s")
+    embedding_dim: int = _setting(
+        "Length of hosted models' vectors whose names don't end in `#LENGTH`. 0: the model's own.", 0
+    )
+    embedding_timeout_s: float = _setting("Time-out of a request to a hosted model.", 60.0, "s")
+    embedding_concurrency: int = _setting("Requests to a hosted model that an instance sends at once.", 4)
     model_dir: Path = _setting("Folder with the ONNX models.", Path(".headwater/models"))
     embed_batch: int = _setting("Maximum number of texts in an embed step.", 128)
 
@@ -174,6 +178,21 @@ class Settings:
     anthropic_api_key: str = _setting("Key for `anthropic:…` models.", "", secret=True)
     anthropic_base_url: str = _setting("Base URL of another server with Anthropic's API.", "")
     google_api_key: str = _setting("Key for `google_genai:…` models.", "", secret=True)
+    google_base_url: str = _setting("Base URL of another server with the Gemini API, without its version.", "")
+    vertexai_project: str = _setting("Google Cloud project of `vertexai:…` models. Empty for GOOGLE_CLOUD_PROJECT.", "")
+    vertexai_location: str = _setting("Location of `vertexai:…` models: a region, or `global`.", "us-central1")
+    vertexai_base_url: str = _setting("Base URL of another server with the API of Vertex AI.", "")
+    vertexai_service_account: str = _setting(
+        "JSON key of the service account for `vertexai:…` models. Empty for the identity of Cloud Run.",
+        "",
+        secret=True,
+    )
+    azure_openai_api_key: str = _setting("Key for `azure_openai:…` models.", "", secret=True)
+    azure_openai_endpoint: str = _setting("Endpoint of the Azure OpenAI resource: `https://NAME.openai.azure.com`.", "")
+    azure_openai_api_version: str = _setting("Version of Azure OpenAI's API.", "2024-10-21")
+    mistral_api_key: str = _setting("Key for `mistralai:…` models.", "", secret=True)
+    mistral_base_url: str = _setting("Base URL of another server with Mistral's API.", "")
+    ollama_base_url: str = _setting("Base URL of Ollama, for `ollama:…` models.", "http://localhost:11434")
     groq_api_key: str = _setting("Key for `groq:…` models.", "", secret=True)
     chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
     reranker: str = _setting(
@@ -184,7 +203,8 @@ class Settings:
     reranker_timeout_s: float = _setting(
         "Time for reranking. A search that would take longer keeps the fused order.", 2.0, "s"
     )
-    cohere_api_key: str = _setting("Key for `cohere:…` rerankers.", "", secret=True)
+    cohere_api_key: str = _setting("Key for `cohere:…` models and rerankers.", "", secret=True)
+    cohere_base_url: str = _setting("Base URL of another server with Cohere's API, for `cohere:…` models.", "")
     jina_api_key: str = _setting("Key for `jina:…` rerankers.", "", secret=True)
     voyage_api_key: str = _setting("Key for `voyage:…` rerankers.", "", secret=True)
     prices: str = _setting(
@@ -261,7 +281,7 @@ def _convert(kind: Any, raw: str) -> Any:
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
-_AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days", "parse_timeout_s", "parse_processes"}
+_AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days", "parse_timeout_s", "parse_processes", "embedding_concurrency"}
 
 
 def _find_problems(settings: Settings) -> list[str]:

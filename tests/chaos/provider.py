@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headwater.embedding.scales import neutral_texts
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider
+
+_NEUTRAL = {text for pairs in neutral_texts().values() for pair in pairs for text in pair}
+"""Texts that measure the model. Two processes may measure it at once, which is harmless."""
 
 HOLD_S = 0.4
 """How long a call that a fault targets is delayed."""
@@ -17,7 +21,7 @@ HOLD_S = 0.4
 
 @dataclass
 class Call:
-    """One call: when it arrived, its texts, how it is answered, and when the answer was sent (0: not yet)."""
+    """One call: when it arrived, the documents' texts, how it is answered, when the answer was sent (0: not yet)."""
 
     at: float
     texts: list[str]
@@ -44,7 +48,8 @@ class RecordingProvider(EmbeddingProvider):
         """Record a call and return how to answer it."""
         with self.lock:
             number = len(self.calls) + 1
-            sent = Call(time.time(), list(request["input"]), self.planned.get(number, "ok"))
+            texts = [text for text in request["input"] if text not in _NEUTRAL]
+            sent = Call(time.time(), texts, self.planned.get(number, "ok"))
             self.calls.append(sent)
             self._open[threading.get_ident()] = sent
             is_held = number in self.held

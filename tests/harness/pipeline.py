@@ -22,6 +22,7 @@ from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue.tickets import QUEUES
 from headwater.queue.worker import Handler, Worker
@@ -105,7 +106,7 @@ class Pipeline:
         """Run the next due step of a queue, with handlers wrapped by `change`. Returns the number of steps: 0 or 1."""
         handlers = {
             **collection_handlers(self.settings, self.start_job, self.opener),
-            **embedding_handlers(Embedders(self.settings)),
+            **embedding_handlers(Embedders(self.settings), Recorder(self.database, self.settings)),
         }
         kinds = {kind: change(handler) for kind, handler in handlers.items()}
         worker = Worker(self.database, self.settings, kinds, waker=NoWaker(), holder="test", lifetime=Lifetime())

@@ -7,7 +7,7 @@ looked at, and ranked exactly. The query is embedded between two short transacti
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -39,9 +39,11 @@ from headwater import tracing
 from headwater.database.transactions import ALL_WORKSPACES, Database, json_rows, to_array
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
+from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.vector_index import EXACT_VECTORS
 from headwater.filters.sql import Where, where
 from headwater.filters.tree import Filter
+from headwater.usage.record import Payer
 from headwater.words.analysis import DEFAULT_LANGUAGE, query_words
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ class Results(msgspec.Struct, frozen=True):
 
 
 class Search:
-    """Searches a database. `embedder` returns the embedder of a model name; `reranking`, if any, reranks passages.
+    """Searches a database. `embedder` returns the embedder of a model name; `reranking`, if any, reranks passages,
+    and `recorder` stores what a hosted model charges for queries.
 
     A workspace with more than `exact_limit` vectors is searched by index, if there is one. A filter that leaves at most
     `exact_limit` chunks is exact.
@@ -118,11 +121,13 @@ class Search:
         exact_limit: int = EXACT_VECTORS,
         *,
         reranking: Reranking | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.database = database
         self.embedder = embedder
         self.exact_limit = exact_limit
         self.reranking = reranking
+        self.recorder = recorder
         self._scales = Scales()
 
     def __call__(
@@ -179,7 +184,7 @@ class Search:
             target = tx.execute(TARGET, {**self._target_values(query), "workspace_id": workspace_id}).one()
             languages = target.languages or [DEFAULT_LANGUAGE]
             scales = self._read_scales(tx, target, languages)
-        vector = None if target.model is None or by == "words" else self._embed(target.model, query)
+        vector = None if target.model is None or by == "words" else self._embed(workspace_id, target.model, query)
         half_life_days = target.half_life_days if half_life_days is None else half_life_days
         scope = scope.using(target.model_id, vector, half_life_days)
         from functions.chat.retrieval.words import weigh_words  # imports numpy
@@ -200,8 +205,9 @@ class Search:
     def _snapshot(self, workspace_id: uuid.UUID) -> AbstractContextManager[Connection]:
         return self.database.transaction(workspace_id, snapshot=True, settings=SEARCH_SETTINGS)
 
-    def _embed(self, model: str, query: str) -> "NDArray[np.float32]":
-        with tracing.embedding_span(model, 1):
+    def _embed(self, workspace_id: uuid.UUID, model: str, query: str) -> "NDArray[np.float32]":
+        recording = self.recorder.recording(Payer(workspace_id), model) if self.recorder else nullcontext()
+        with tracing.embedding_span(model, 1), recording:
             return self.embedder(model).embed_query(query)
 
     def check(self) -> None:

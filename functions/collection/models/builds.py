@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database, after_commit
-from headwater.embedding.openai import hosted_provider
+from headwater.embedding.hosted.providers import pause_name
 from headwater.errors import PermanentError, problem
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -146,7 +146,7 @@ def activate_if_complete(tx: Connection, model_id: int) -> None:
 
 def _embed_steps(step: Step, run: Any, slices: Sequence[Any], settings: Settings) -> list[NewStep]:
     """Make the steps that embed slices. A pause of the model's provider delays no steps of the active model."""
-    provider = hosted_provider(run.name, settings)
+    provider = pause_name(run.name, settings)
     provider = provider and f"{provider}:{run.model_id}"
     return [
         NewStep("embedding", "embed", f"{step.key}.{n}", {"chunks": piece.chunks, "model_id": run.model_id}, provider)

@@ -15,18 +15,12 @@ from headwater import logs
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
-from headwater.embedding.openai import is_hosted
-from headwater.embedding.registry import model_dim
-from headwater.errors import ConfigError, Conflict, Forbidden, NotFound, UnprocessableContent
+from headwater.embedding.hosted.providers import parse
+from headwater.embedding.registry import dim_without_asking, model_dim
+from headwater.errors import ConfigError, Conflict, Forbidden, NotFound, PermanentError, UnprocessableContent
+from headwater.usage.prices import load_prices
 
 State = Literal["registered", "building", "active", "retired"]
-
-PRICES = {
-    "openai:text-embedding-3-small": 0.02,
-    "openai:text-embedding-3-large": 0.13,
-    "openai:text-embedding-ada-002": 0.10,
-}
-"""US dollars per million tokens. Source: OpenAI, "Pricing"."""
 
 TOKENS_PER_S = 5_000.0
 """Tokens that a worker embeds per second, as long as none was measured: all-MiniLM-L6-v2 on one core."""
@@ -47,6 +41,9 @@ class Progress(msgspec.Struct, frozen=True):
 class EmbeddingModel(msgspec.Struct, frozen=True, kw_only=True):
     """An embedding model of the installation; `dim` is the length of its vectors.
 
+    `provider` is a hosted model's, such as `Cohere`, or `local`. `price`: US dollars for a million tokens; 0 for a
+    local model, null if it is not known.
+
     `registered` models have no vectors yet. `building` ones get those of all texts and of new documents, while the
     `active` one answers searches. `retired` ones keep their vectors for a roll-back. `activates`: it becomes active as
     soon as it is complete.
@@ -54,6 +51,8 @@ class EmbeddingModel(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     name: str
+    provider: str
+    price: float | None
     dim: int
     state: State
     activates: bool
@@ -63,15 +62,19 @@ class EmbeddingModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingModelList(msgspec.Struct, frozen=True):
-    """All models, oldest first. `may_change`: whether the caller may change them; `available`: names to register."""
+    """All models, oldest first. `may_change`: whether the caller may change them.
+
+    `available`: local models to register; `providers`: beginnings of the names of hosted ones, such as `cohere`.
+    """
 
     models: list[EmbeddingModel]
     may_change: bool
     available: list[str]
+    providers: list[str]
 
 
 class NewEmbeddingModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model to register: a local one, or `openai:MODEL`."""
+    """A model to register: a local one, or `PROVIDER:MODEL`. `#512` at the end: the length of its vectors."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^\S+$")]
 
@@ -112,7 +115,7 @@ class EmbeddingModels:
     def read_all(self) -> list[EmbeddingModel]:
         """Read all models."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
-            return [_model(row) for row in tx.execute(_SELECT_ALL)]
+            return [self._model(row) for row in tx.execute(_SELECT_ALL)]
 
     def read(self, model_id: int) -> EmbeddingModel:
         """Read a model. Raises NotFound."""
@@ -127,23 +130,28 @@ class EmbeddingModels:
         with self.database.transaction(ALL_WORKSPACES) as tx:
             missing = tx.execute(_MISSING, {"model_id": model_id}).one()
             speed = tx.execute(_SPEED, {"model_id": model_id}).scalar_one()
-        price = 0.0 if not is_hosted(model.name) else PRICES.get(model.name)
         workers = self.settings.max_job_workers if self.settings.job_name else self.settings.max_tickets
         seconds = missing.tokens / TOKENS_PER_S if speed is None else missing.texts / speed
         return Estimate(
             missing.texts,
             missing.tokens,
-            None if price is None else round(missing.tokens / 1e6 * price, 4),
+            None if model.price is None else round(missing.tokens / 1e6 * model.price, 4),
             round(seconds / workers / 60, 2),
         )
 
     def register(self, actor: str, name: str) -> EmbeddingModel:
-        """Register a model, or return it if it is registered. Raises UnprocessableContent for an unknown model."""
-        try:
-            dim = model_dim(name, self.settings)
-        except ConfigError as error:
-            raise UnprocessableContent(f"name: {error.message}") from None
+        """Register a model, or return it if it is registered.
+
+        Asks a hosted model for a vector if its length is not known. Raises UnprocessableContent for an unknown model or
+        a missing setting, and UpstreamError if the provider fails.
+        """
         models = {model.name: model for model in self.read_all()}
+        try:
+            dim = dim_without_asking(name, self.settings)
+            if dim is None:
+                dim = models[name].dim if name in models else model_dim(name, self.settings)
+        except (ConfigError, PermanentError) as error:
+            raise UnprocessableContent(f"name: {error.message}") from None
         if name not in models:
             if len(models) >= _MAX_MODELS:
                 raise Conflict(f"There are {len(models)} models. Delete one first.")
@@ -204,6 +212,25 @@ class EmbeddingModels:
         if not is_dropped:
             raise Conflict(f"{model.name} is active. Activate another model first.")
 
+    def _model(self, row: Any) -> EmbeddingModel:
+        progress = None
+        if row.runs:
+            progress = Progress(max(row.texts, row.embedded), row.embedded, row.is_open, row.error)
+        hosted = parse(row.name)
+        price = load_prices(self.settings.prices).find(row.name.partition("#")[0])
+        return EmbeddingModel(
+            id=row.id,
+            name=row.name,
+            provider=hosted.provider.title if hosted else "local",
+            price=0.0 if hosted is None else None if price is None else float(price.input),
+            dim=row.dim,
+            state=row.state,
+            activates=row.activates,
+            created_at=row.created_at,
+            activated_at=row.activated_at,
+            progress=progress,
+        )
+
     def _change(self, statement: sa.TextClause, actor: str, action: str, **values: Any) -> Any:
         """Call a function that changes a model and adds an entry to each workspace's audit log."""
         with self.database.transaction(ALL_WORKSPACES) as tx:
@@ -225,22 +252,6 @@ def may_change(tx: Connection, caller: Caller) -> bool:
     """Return whether the caller, an owner, owns all workspaces. An API key owns its own one only."""
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject}
     return caller.role == "owner" and bool(tx.execute(_OWNS_ALL, values).scalar_one())
-
-
-def _model(row: Any) -> EmbeddingModel:
-    progress = None
-    if row.runs:
-        progress = Progress(max(row.texts, row.embedded), row.embedded, row.is_open, row.error)
-    return EmbeddingModel(
-        id=row.id,
-        name=row.name,
-        dim=row.dim,
-        state=row.state,
-        activates=row.activates,
-        created_at=row.created_at,
-        activated_at=row.activated_at,
-        progress=progress,
-    )
 
 
 # The last build of each workspace. Its steps are counted while it is open, afterwards its counts are stored.

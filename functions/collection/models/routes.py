@@ -14,6 +14,7 @@ from functions.collection.models.models import (
     may_change,
 )
 from headwater.database.transactions import ALL_WORKSPACES
+from headwater.embedding.hosted.providers import PROVIDERS
 from headwater.embedding.registry import MODELS
 from headwater.web.app import Call, Route
 
@@ -74,16 +75,18 @@ class ModelRoutes:
             allowed = may_change(tx, call.caller)
         models = self.models.read_all()
         registered = {model.name for model in models}
-        return EmbeddingModelList(models, allowed, [name for name in MODELS if name not in registered])
+        available = [name for name in MODELS if name not in registered]
+        return EmbeddingModelList(models, allowed, available, [*PROVIDERS])
 
     def get_embedding_model(self, call: Call) -> EmbeddingModel:
         """Get an embedding model with its state and progress."""
         return self.models.read(call.path["id"])
 
     def register_embedding_model(self, call: Call) -> EmbeddingModel:
-        """Register a model, which costs nothing yet. A registered one is returned as it is.
+        """Register a model. A registered one is returned as it is.
 
-        Needs an owner of all workspaces, as all requests that change models.
+        A hosted one whose length of vectors is not known is asked for one vector. Needs an owner of all workspaces, as
+        all requests that change models.
         """
         self._check(call)
         return self.models.register(call.caller.subject, call.body.name)

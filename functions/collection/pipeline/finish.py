@@ -22,7 +22,7 @@ from functions.collection.runs.read import EXTENDABLE_KINDS, LISTING_KINDS, read
 from functions.collection.sources.connect import SourceOpener
 from headwater.config import Settings
 from headwater.database.transactions import json_rows
-from headwater.embedding.openai import hosted_provider
+from headwater.embedding.hosted.providers import pause_name
 from headwater.errors import PermanentError, SystemicError, problem
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
@@ -75,7 +75,7 @@ class Finish:
             tx.execute(_COUNT_REUSED, {**values, "not_reused": sum(piece.n for piece in slices)})
         errors = {row.kind: row for row in tx.execute(_SELECT_FAILED_STEPS, values)}
         if "embed" not in errors:
-            provider = hosted_provider(model.name, self.settings)
+            provider = pause_name(model.name, self.settings)
             next_steps += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
         if not (next_steps or (computed.kind in EXTENDABLE_KINDS and tx.execute(_HAS_PENDING, values).scalar_one())):
             self._end(tx, step, is_embedded=not slices, errors=errors)

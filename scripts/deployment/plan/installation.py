@@ -126,6 +126,11 @@ class Installation:
         """The connection name of the Cloud SQL instance, '' for other databases."""
         return f"{self.project}:{self.region}:{DATABASE_INSTANCE}" if self.database == "cloudsql" else ""
 
+    @property
+    def uses_vertex_ai(self) -> bool:
+        """Whether texts are embedded by Vertex AI."""
+        return dict(self.settings).get("EMBEDDING_MODEL", "").startswith("vertexai:")
+
     def account(self, name: str) -> str:
         """Return the e-mail address of one of the installation's service accounts."""
         return f"headwater-{name}@{self.project}.iam.gserviceaccount.com"

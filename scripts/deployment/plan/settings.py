@@ -67,6 +67,8 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
     common |= {
         name: value for name, value in installation.settings if reader == "chat" or not name.startswith(_CHAT_ONLY)
     }
+    if installation.uses_vertex_ai:
+        common.setdefault("VERTEXAI_PROJECT", installation.project)
     if reader != "job":
         common |= {"DATABASE_POOL_SIZE": str(installation.limits.pool_size), "THREADS": str(THREADS[reader])}
         common |= {"LONG_REQUESTS": str(long_requests(reader, installation))}

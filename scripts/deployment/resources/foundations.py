@@ -30,6 +30,7 @@ def apis(installation: Installation) -> list[str]:
     """Return the APIs that an installation uses."""
     names = {*_APIS}
     names |= {"sqladmin", "sql-component"} if installation.cloudsql_instance else set()
+    names |= {"aiplatform"} if installation.uses_vertex_ai else set()
     names |= {"billingbudgets", "cloudbilling"} if installation.limits.budget else set()
     return [f"{name}.googleapis.com" for name in sorted(names)]
 

@@ -27,8 +27,11 @@ _ROLE_LABEL = "role"
 
 _PROVIDERS = {
     "anthropic": "ANTHROPIC_API_KEY",
+    "azure_openai": "AZURE_OPENAI_API_KEY",
+    "cohere": "COHERE_API_KEY",
     "google_genai": "GOOGLE_API_KEY",
     "groq": "GROQ_API_KEY",
+    "mistralai": "MISTRAL_API_KEY",
     "openai": "OPENAI_API_KEY",
 }
 _RERANKERS = {"cohere": "COHERE_API_KEY", "jina": "JINA_API_KEY", "voyage": "VOYAGE_API_KEY"}
@@ -68,14 +71,14 @@ def secrets(installation: Installation) -> list[Secret]:
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
-    """Return the providers' keys: chat models and rerankers are used by chat, embedding models by all that embed."""
+    """Return the providers' keys: chat models and rerankers are used by chat, embedding models by all functions."""
     models = settings.get("CHAT_MODEL", "").split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models
     }
     readers[_RERANKERS.get(settings.get("RERANKER", "").partition(":")[0], "")] = ("chat",)
-    if settings.get("EMBEDDING_MODEL", "").startswith("openai:"):
-        readers["OPENAI_API_KEY"] = ("chat", "embedding", "job")
+    embedding = _PROVIDERS.get(settings.get("EMBEDDING_MODEL", "").partition(":")[0], "")
+    readers[embedding] = _ALL_READERS
     return [Secret(setting, who) for setting, who in sorted(readers.items()) if setting]
 
 
@@ -147,7 +150,12 @@ def write(installation: Installation, state: CloudState, secret: Secret) -> Comm
 
 def _bindings(installation: Installation) -> list[Binding]:
     role = "roles/secretmanager.secretAccessor"
-    return [
+    # Vertex AI has no key: the accounts of those that embed may call it.
+    vertex = [
+        Binding(f"project/{installation.project}", "roles/aiplatform.user", account(installation, reader))
+        for reader in (_ALL_READERS if installation.uses_vertex_ai else ())
+    ]
+    return vertex + [
         Binding(f"secret/{secret.name}", role, account(installation, reader))
         for secret in secrets(installation)
         for reader in secret.readers

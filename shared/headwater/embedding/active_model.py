@@ -24,4 +24,13 @@ def active_model_name(settings: Settings) -> str | None:
         return None if model is None else str(model.name)
 
 
+def registered_dim(settings: Settings, name: str) -> int | None:
+    """Return the length of a registered model's vectors; None for another. Connects as the owner of the database."""
+    with owner_transaction(settings.database_admin_url, settings.database_root_certificate) as tx:
+        dim: int | None = tx.execute(_DIM, {"name": name}).scalar_one_or_none()
+        return dim
+
+
+_DIM = sa.text("select dim from embedding_models where name = :name")
+
 _ACTIVE_MODEL = sa.text("select id, name, dim from embedding_models where state = 'active'")

@@ -27,7 +27,11 @@ class Embedder(Protocol):
     """Turns texts into vectors of unit length, so that the dot product of two vectors is their cosine."""
 
     name: str
-    dim: int
+
+    @property
+    def dim(self) -> int:
+        """The length of the vectors."""
+        ...
 
     @property
     def tokenizer(self) -> Tokenizer:

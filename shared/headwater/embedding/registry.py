@@ -9,8 +9,10 @@ from pathlib import Path
 
 from headwater import logs
 from headwater.config import Settings
-from headwater.embedding import constant, openai
+from headwater.embedding import constant
 from headwater.embedding.base import Embedder, Tokenizer
+from headwater.embedding.hosted.embedder import HostedEmbedder, known_dim
+from headwater.embedding.hosted.providers import PROVIDERS, is_hosted
 from headwater.embedding.local import folder
 from headwater.embedding.local.encoder import Encoder, EncoderTokenizer
 from headwater.embedding.local.models import ENCODERS
@@ -30,7 +32,7 @@ def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
     Hosted models get the WordTokenizer, as their own tokenizers can't be downloaded.
     Raises ConfigError if the name is unknown or `model_dir` lacks the model.
     """
-    if openai.is_hosted(name):
+    if is_hosted(name):
         return constant.WordTokenizer()
     if name.startswith(folder.PREFIX):
         return folder.FolderTokenizer(folder.Folder(name))
@@ -70,8 +72,8 @@ class Embedders:
 
     def _load(self, name: str) -> Embedder:
         model_dir = self._settings.model_dir
-        if openai.is_hosted(name):
-            return openai.HostedEmbedder(name, self._settings, load_tokenizer(name, model_dir))
+        if is_hosted(name):
+            return HostedEmbedder(name, self._settings)
         return load_embedder(name, model_dir)
 
     def warm(self, name: str) -> None:
@@ -88,10 +90,26 @@ class Embedders:
             logs.event("embedder.missing", severity=30, error=error)
 
 
+def check_model(name: str, settings: Settings) -> None:
+    """Raise ConfigError for an unknown name, or if a setting or file of the model is missing. Asks no provider."""
+    if is_hosted(name):
+        HostedEmbedder(name, settings)
+    else:
+        model_dim(name, settings)
+
+
+def dim_without_asking(name: str, settings: Settings) -> int | None:
+    """Return the length of a model's vectors; None for a hosted model if it is neither set nor known."""
+    return known_dim(name, settings) if is_hosted(name) else model_dim(name, settings)
+
+
 def model_dim(name: str, settings: Settings) -> int:
-    """Return the length of a model's vectors without loading it; raises ConfigError for an unknown name."""
-    if openai.is_hosted(name):
-        return openai.hosted_dim(name, settings)
+    """Return the length of a model's vectors without loading it. Asks a hosted model for a vector if it is not known.
+
+    Raises ConfigError for an unknown name or a missing setting, and the errors of the provider.
+    """
+    if is_hosted(name):
+        return known_dim(name, settings) or HostedEmbedder(name, settings).dim
     if name.startswith(folder.PREFIX):
         return folder.Folder(name).dim
     _check(name)
@@ -107,6 +125,6 @@ def known_languages(name: str | None) -> list[str] | None:
 def _check(name: str) -> None:
     if name not in MODELS:
         raise ConfigError(
-            f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or openai:MODEL for a "
-            "hosted model."
+            f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or PROVIDER:MODEL for "
+            f"a hosted model, of the providers {', '.join(PROVIDERS)}."
         )

@@ -277,9 +277,9 @@ export interface paths {
         put?: never;
         /**
          * Register an embedding model
-         * @description Register a model, which costs nothing yet. A registered one is returned as it is.
+         * @description Register a model. A registered one is returned as it is.
          *
-         *     Needs an owner of all workspaces, as all requests that change models.
+         *     A hosted one whose length of vectors is not known is asked for one vector. Needs an owner of all workspaces, as all requests that change models.
          *
          *     Requires the role `owner`.
          */
@@ -1502,11 +1502,15 @@ export interface components {
          * EmbeddingModel
          * @description An embedding model of the installation; `dim` is the length of its vectors.
          *
+         *     `provider` is a hosted model's, such as `Cohere`, or `local`. `price`: US dollars for a million tokens; 0 for a local model, null if it is not known.
+         *
          *     `registered` models have no vectors yet. `building` ones get those of all texts and of new documents, while the `active` one answers searches. `retired` ones keep their vectors for a roll-back. `activates`: it becomes active as soon as it is complete.
          */
         EmbeddingModel: {
             id: number;
             name: string;
+            provider: string;
+            price: number | null;
             dim: number;
             /** @enum {string} */
             state: "active" | "building" | "registered" | "retired";
@@ -1518,12 +1522,15 @@ export interface components {
         };
         /**
          * EmbeddingModelList
-         * @description All models, oldest first. `may_change`: whether the caller may change them; `available`: names to register.
+         * @description All models, oldest first. `may_change`: whether the caller may change them.
+         *
+         *     `available`: local models to register; `providers`: beginnings of the names of hosted ones, such as `cohere`.
          */
         EmbeddingModelList: {
             models: components["schemas"]["EmbeddingModel"][];
             may_change: boolean;
             available: string[];
+            providers: string[];
         };
         /**
          * EmbeddingsRequest
@@ -1831,7 +1838,7 @@ export interface components {
         };
         /**
          * NewEmbeddingModel
-         * @description A model to register: a local one, or `openai:MODEL`.
+         * @description A model to register: a local one, or `PROVIDER:MODEL`. `#512` at the end: the length of its vectors.
          */
         NewEmbeddingModel: {
             name: string;

@@ -7,6 +7,8 @@ import { ModelRow } from "./embedding-models";
 const MODEL: EmbeddingModel = {
   id: 2,
   name: "new",
+  provider: "Cohere",
+  price: 0.12,
   dim: 1536,
   state: "registered",
   activates: false,
@@ -43,10 +45,15 @@ it("offers what a model's state allows, to those who may change models", () => {
 it("describes models and estimates", () => {
   const progress = { ...COMPLETE, embedded: 1200 };
   expect(describeModel({ ...MODEL, state: "building", activates: true, progress })).toBe(
-    "building · 1,200 of 5,000 texts embedded · becomes active when complete · 1,536 dimensions",
+    "building · 1,200 of 5,000 texts embedded · becomes active when complete · 1,536 dimensions · Cohere, $0.12 for a million tokens",
   );
+  expect(describeModel({ ...MODEL, provider: "local", price: 0 })).toBe("registered · 1,536 dimensions · runs here");
+  expect(describeModel({ ...MODEL, price: null })).toBe("registered · 1,536 dimensions · Cohere, price unknown");
   expect(describeEstimate({ texts: 5000, tokens: 1_200_000, usd: 0.024, minutes: 11.2 })).toBe(
     "5,000 texts with 1,200,000 tokens, about 12 minutes, about $0.02.",
+  );
+  expect(describeEstimate({ texts: 9, tokens: 90, usd: 0.0001, minutes: 0.1 })).toBe(
+    "9 texts with 90 tokens, less than a minute, less than $0.01.",
   );
   expect(describeEstimate({ texts: 1, tokens: 9, usd: null, minutes: 0.1 })).toBe(
     "1 texts with 9 tokens, less than a minute, price unknown.",

@@ -36,7 +36,7 @@ export function EmbeddingModels(): ReactNode {
           <ModelRow key={model.id} model={model} mayChange={list.may_change} onChange={reload} />
         ))}
       </ul>
-      {list?.may_change && <RegisterForm available={list.available} onRegistered={reload} />}
+      {list?.may_change && <RegisterForm available={list.available} providers={list.providers} onRegistered={reload} />}
     </section>
   );
 }
@@ -127,7 +127,13 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
   );
 }
 
-function RegisterForm({ available, onRegistered }: { available: string[]; onRegistered: () => void }): ReactNode {
+interface RegisterProps {
+  available: string[];
+  providers: string[];
+  onRegistered: () => void;
+}
+
+function RegisterForm({ available, providers, onRegistered }: RegisterProps): ReactNode {
   const [name, setName] = useState("");
   const { perform, isBusy, problem } = useAction();
   const register = (event: SubmitEvent): void => {
@@ -146,7 +152,7 @@ function RegisterForm({ available, onRegistered }: { available: string[]; onRegi
           required
           value={name}
           onChange={setName}
-          hint={`${available.join(", ")}, or openai:MODEL for a hosted model. Adding a model costs nothing.`}
+          hint={`${available.join(", ")}, or PROVIDER:MODEL for a hosted model of ${providers.join(", ")}.`}
         />
         {problem && <ProblemNote problem={problem} />}
         <div className="actions">

@@ -70,7 +70,7 @@ def test_embedded_texts_are_excerpts_and_have_the_stored_hashes(pipeline: Pipeli
     steps = 1
     while steps:
         steps = sum(
-            pipeline.step(queue, lambda handler: Recorded(handler.embedder) if isinstance(handler, Embed) else handler)
+            pipeline.step(queue, lambda own: Recorded(own.embedder, own.recorder) if isinstance(own, Embed) else own)
             for queue in QUEUES
         )
     texts = [text for piece in gathered for text in piece.texts]

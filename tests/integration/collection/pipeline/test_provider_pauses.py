@@ -330,7 +330,7 @@ def test_pause_of_the_embedding_provider_beyond_the_patience_ends_the_run(
         (tenants.second, tenants.second.add_source(url(servers[1]))),
     )
     assert {told.state, other.state} == {"partial", "succeeded"}
-    assert len(provider.batches) == 4
+    assert len(provider.batches) == 6, "one refused, two that measure the model, three texts"
     refused = told if told.state == "partial" else other
     assert refused.error is not None
     assert "asks to wait until" in refused.error["detail"]

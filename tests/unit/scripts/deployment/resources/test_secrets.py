@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.installation import Auth, Installation
+from scripts.deployment.plan.settings import variables
+from scripts.deployment.resources.foundations import apis
 from scripts.deployment.resources.secrets import plan_secrets, secrets
 from tests.harness.deployment import SUPABASE, lines
 
@@ -30,7 +32,22 @@ def test_provider_keys_are_readable_by_the_users_of_the_models() -> None:
     reranked = readers(replace(SUPABASE, settings=(("RERANKER", "voyage:rerank"),)))
     assert reranked["VOYAGE_API_KEY"] == ("chat",)
     hosted = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "openai:a"), ("EMBEDDING_MODEL", "openai:b"))))
-    assert hosted["OPENAI_API_KEY"] == ("chat", "embedding", "job")
+    assert hosted["OPENAI_API_KEY"] == ("chat", "collection", "embedding", "job")
+    cohere = readers(replace(SUPABASE, settings=(("EMBEDDING_MODEL", "cohere:embed-v4.0"), ("RERANKER", "cohere:r"))))
+    assert cohere["COHERE_API_KEY"] == ("chat", "collection", "embedding", "job")
+
+
+def test_vertex_ai_needs_a_role_instead_of_a_key() -> None:
+    installation = replace(SUPABASE, settings=(("EMBEDDING_MODEL", "vertexai:gemini-embedding-001"),))
+    state = CloudState(versions={each.name: "1" for each in secrets(installation)})
+    granted = [line for line in lines(plan_secrets(installation, state)) if "roles/aiplatform.user" in line]
+    assert len(granted) == 4
+    assert all("projects add-iam-policy-binding" in line for line in granted)
+    assert "aiplatform.googleapis.com" in apis(installation)
+    assert "aiplatform.googleapis.com" not in apis(SUPABASE)
+    for reader in ("chat", "embedding", "job"):
+        assert variables(reader, installation, "1")["VERTEXAI_PROJECT"] == installation.project
+    assert "VERTEXAI_PROJECT" not in variables("chat", SUPABASE, "1")
 
 
 def test_collector_on_the_internet_has_secret_headers() -> None:

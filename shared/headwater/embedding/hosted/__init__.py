@@ -1,0 +1,1 @@
+"""Hosted embedding models: providers, their protocols, and the client."""
