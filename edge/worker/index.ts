@@ -11,8 +11,9 @@ import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
 import { clientNetwork, limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
+import { checkMcpOrigin, metadataResponse, setMetadataUrl } from "./auth/resource-metadata";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
-import { envResponse, type Env } from "./env";
+import { envResponse, parseList, type Env } from "./env";
 import { checkHeaders, checkUrl } from "./http/check-size";
 import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
 import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
@@ -38,6 +39,7 @@ export default {
     );
     const response = new Response(inner.body, inner);
     if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
+    setMetadataUrl(response.headers, request);
     setSecurityHeaders(response.headers, new URL(request.url));
     setCorsHeaders(response.headers, request, env);
     return response;
@@ -50,6 +52,7 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
   const target = targetOf(pathname);
   if (target === "robots") return robotsResponse();
   if (target === "file") return fileResponse(request, env);
+  if (target === "oauth") return metadataResponse(request, env);
   if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw localOnly(hostname);
   if (target === "none") throw notFound(pathname);
   if (isPreflight(request)) return preflightResponse(request, env);
@@ -62,6 +65,7 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
 async function callFunction(service: Service, request: Request, context: RequestContext): Promise<Response> {
   const { env, ctx } = context;
   checkUrl(new URL(request.url));
+  checkMcpOrigin(request, parseList(env.CORS_ORIGINS));
   checkHeaders(forwardedHeaders(request));
   const caller = await admit(request, env);
   const cached = await findCached(request, caller);

@@ -1,13 +1,16 @@
 /** The route table: which function, or which part of the Worker, responds to a path. Pure. */
 
+import { METADATA_PATH } from "./auth/resource-metadata";
+
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "robots" | "file" | "none";
+export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "file" | "none";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
   ["/api/conversations", "chat"],
   ["/api/feedback", "chat"],
   ["/api/search", "chat"],
+  ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
@@ -31,6 +34,7 @@ export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
   if (pathname === "/robots.txt") return "robots";
+  if (pathname === METADATA_PATH || pathname === `${METADATA_PATH}/mcp`) return "oauth";
   if (hasDotSegments(pathname)) return "none";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   if (match) return match[1];

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.chat_routes import ChatRoutes
 from functions.chat.conversations.routes import ConversationRoutes
+from functions.chat.doors.mcp import McpRoutes
+from functions.chat.doors.mcp_tools import ToolBox
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
@@ -26,8 +28,11 @@ def routes(
 ) -> list[Route]:
     """Return the routes. Opens and loads nothing."""
     search = Search(database, embedder, reranking=reranking, recorder=Recorder(database, settings))
+    answerer = Answerer(settings, search)
+    tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
-        *ChatRoutes(database, Answerer(settings, search), lifetime, settings.max_question_chars).routes(),
+        *ChatRoutes(database, answerer, lifetime, settings.max_question_chars).routes(),
         *ConversationRoutes(database).routes(),
+        *McpRoutes(tools, settings.k_revision or "local").routes(),
     ]

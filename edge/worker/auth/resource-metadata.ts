@@ -1,0 +1,43 @@
+/**
+ * OAuth for clients of the Model Context Protocol: where they get a token for `/mcp` (RFC 9728). Public.
+ *
+ * https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
+ */
+
+import { nonEmpty, type Env } from "../env";
+import { notFound, ProblemError } from "../http/problem";
+
+export const METADATA_PATH = "/.well-known/oauth-protected-resource";
+const MAX_AGE_S = 3_600;
+
+/** Respond with the metadata of `/mcp`: the issuer of its tokens. 404 if tokens have no issuer, as on a laptop. */
+export function metadataResponse(request: Request, env: Env): Response {
+  const { origin, pathname } = new URL(request.url);
+  const issuer = env.AUTH_MODE === "jwt" ? nonEmpty(env.AUTH_ISSUER) : undefined;
+  if (issuer === undefined) throw notFound(pathname);
+  const body = {
+    resource: `${origin}/mcp`,
+    resource_name: env.NAME,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ["header"],
+  };
+  const headers = { "cache-control": `public, max-age=${MAX_AGE_S}`, "access-control-allow-origin": "*" };
+  return Response.json(body, { headers });
+}
+
+/** Add to a 401 for `/mcp` where the client finds the metadata. */
+export function setMetadataUrl(headers: Headers, request: Request): void {
+  const { origin, pathname } = new URL(request.url);
+  const challenge = headers.get("WWW-Authenticate");
+  if (pathname !== "/mcp" || challenge === null) return;
+  headers.set("WWW-Authenticate", `${challenge}, resource_metadata="${origin}${METADATA_PATH}/mcp"`);
+}
+
+/** Refuse a page of another origin at `/mcp`, as the protocol demands, unless CORS_ORIGINS has it. */
+export function checkMcpOrigin(request: Request, allowed: readonly string[]): void {
+  const { origin, pathname } = new URL(request.url);
+  const from = request.headers.get("Origin");
+  if (pathname !== "/mcp" || from === null || from === origin || allowed.includes(from)) return;
+  const detail = `Pages of ${from} may not use /mcp. Add the origin to CORS_ORIGINS to allow them.`;
+  throw new ProblemError({ status: 403, title: "Forbidden", detail });
+}
