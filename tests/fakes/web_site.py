@@ -74,6 +74,8 @@ class WebSite:
         self._server.server_close()
 
     def _answer(self, path: str, headers: Mapping[str, str]) -> Page:
+        with self._lock:
+            self.headers.append(headers)
         page = self.pages.get(path) or self.find(path)
         is_same = (
             headers.get("If-None-Match") == page.etag
@@ -84,7 +86,6 @@ class WebSite:
             page = Page(status=304)
         with self._lock:
             self.requests.append((path, page.status))
-            self.headers.append(headers)
         return page
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

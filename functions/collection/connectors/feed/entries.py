@@ -1,10 +1,10 @@
 """Entries of a feed, and the HTML page that is made of each."""
 
 import hashlib
-from html import escape
 
 import msgspec
 
+from functions.collection.connectors.entry_page import entry_page
 from headwater.connectors import MAX_KEY_BYTES
 
 _MAX_EXCERPT_CHARS = 1_000
@@ -38,12 +38,14 @@ class FeedEntry(msgspec.Struct, frozen=True):
 
     def page(self) -> bytes:
         """Return an HTML page that has nothing but the entry."""
-        metas = {"headwater-content": "entry", "author": self.author, "date": self.published}
-        metas["keywords"] = ", ".join(self.tags)
-        head = "".join(f'<meta name="{name}" content="{escape(text)}">' for name, text in metas.items() if text)
-        base = f'<base href="{escape(self.base)}">' if self.base else ""
-        title = f"<title>{escape(self.title)}</title>"
-        return f'<!doctype html><html><head><meta charset="utf-8">{base}{title}{head}</head><body>{self.html}'.encode()
+        return entry_page(
+            self.html,
+            title=self.title,
+            base=self.base,
+            author=self.author,
+            published=self.published,
+            tags=self.tags,
+        )
 
 
 class FeedLink(msgspec.Struct, frozen=True):

@@ -57,6 +57,8 @@ class MessageReader:
         self._config = config
         self._places = mailbox.places()
         self._is_fresh = False
+        self._selected = ""
+        self._is_current = False
 
     def refresh(self) -> None:
         """List what has changed in the mailbox."""
@@ -64,6 +66,7 @@ class MessageReader:
             raise UpstreamError(f"Listing the mailbox took longer than {REFRESH_S:g} s. Collect again.")
         self._places = self._mailbox.places()
         self._is_fresh = True
+        self._selected = ""
 
     def read(self, wanted: Mapping[bytes, Wanted]) -> Found:
         """Fetch parts of messages, by id. Those that were deleted are missing."""
@@ -82,13 +85,11 @@ class MessageReader:
             for folder, uid in self._places.get(one, ())[:1]:
                 by_place.setdefault((folder, parts), {})[uid] = one
         found: Found = {}
-        selected = ""
-        is_current = False
         for (folder, parts), uids in sorted(by_place.items(), key=lambda place: place[0][0]):
-            if folder != selected:
-                selected = folder
-                is_current = self._session.select(folder) == self._mailbox.folders[folder].uid_validity
-            if is_current:  # else the UIDs are those of other messages
+            if folder != self._selected:
+                self._selected = folder
+                self._is_current = self._session.select(folder) == self._mailbox.folders[folder].uid_validity
+            if self._is_current:  # else the UIDs are those of other messages
                 for chunk in _chunks(sorted(uids), parts):
                     limit = len(chunk) * (parts.max_bytes + _OVERHEAD_BYTES)
                     for uid, items in self._session.fetch(chunk, parts.items, limit).items():
