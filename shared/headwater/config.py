@@ -170,9 +170,11 @@ class Settings:
     model_dir: Path = _setting("Folder with the ONNX models.", Path(".headwater/models"))
     embed_batch: int = _setting("Maximum number of texts in an embed step.", 128)
 
-    chat_model: str = _setting(
-        "`extractive`, or `provider:model` (anthropic, google_genai, groq, openai).", "extractive"
+    chat_models: tuple[str, ...] = _setting(
+        "[Models](models.md#choose-models), `provider:model`, separated by commas. The next one answers if one fails.",
+        (),
     )
+    chat_model: str = _setting("`extractive`, or the only model. Used without CHAT_MODELS.", "extractive")
     openai_api_key: str = _setting("Key for `openai:…` models.", "", secret=True)
     openai_base_url: str = _setting("Base URL of another server with OpenAI's API.", "")
     anthropic_api_key: str = _setting("Key for `anthropic:…` models.", "", secret=True)
@@ -194,7 +196,20 @@ class Settings:
     mistral_base_url: str = _setting("Base URL of another server with Mistral's API.", "")
     ollama_base_url: str = _setting("Base URL of Ollama, for `ollama:…` models.", "http://localhost:11434")
     groq_api_key: str = _setting("Key for `groq:…` models.", "", secret=True)
-    chat_timeout_s: float = _setting("Time-out of a language model's answer.", 120.0, "s")
+    groq_base_url: str = _setting("Base URL of another server with Groq's API.", "")
+    openrouter_api_key: str = _setting("Key for `openrouter:…` models.", "", secret=True)
+    openrouter_base_url: str = _setting("Base URL of another server with OpenRouter's API.", "")
+    openai_compatible_base_url: str = _setting(
+        "Base URL of the server of `openai_compatible:…` models, such as vLLM. It usually ends in `/v1`.", ""
+    )
+    openai_compatible_api_key: str = _setting(
+        "Key for `openai_compatible:…` models, if the server needs one.", "", secret=True
+    )
+    chat_first_token_s: float = _setting(
+        "Time until a language model's first token. Reasoning models may be silent for long.", 45.0, "s"
+    )
+    chat_silence_s: float = _setting("Time between two tokens of a language model.", 45.0, "s")
+    chat_timeout_s: float = _setting("Time-out of a whole answer, with all models that are tried for it.", 120.0, "s")
     reranker: str = _setting(
         "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL` or `onnx:FOLDER`. Empty for none.",
         "",

@@ -1,6 +1,7 @@
-"""A fake chat provider on loopback that streams answers as OpenAI's and Anthropic's APIs do, and fake passages."""
+"""A fake chat provider on loopback that streams answers as the APIs of providers do, and fake passages."""
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -11,6 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from functions.chat.retrieval.search import Passage
+from tests.fakes.chat_protocols import Event, protocol_of
+
+_KEY_HEADERS = ("Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key")
+_LONE = re.compile(r"\\ud[89a-f]")
+"""A lone surrogate, which can only be sent escaped."""
 
 
 def fake_passage(text: str, **changes: Any) -> Passage:
@@ -46,6 +52,10 @@ class FakeProvider:
 
     `error` is the error of an answer with a `status` other than 200, or an event after the pieces of a stream. `body`
     is sent as JSON instead of a stream. `failures` is the number of answers with the error; later ones have none.
+
+    `thoughts` come before the pieces. `tool` is the id and name of a call of a tool, then pieces of its arguments.
+    `counts`: the usage is told: 100 input tokens, 60 of them cached, 30 output tokens, 10 of them for thoughts.
+    `write_bytes` cuts the stream into chunks of so many bytes.
     """
 
     url: str = ""
@@ -59,6 +69,13 @@ class FakeProvider:
     body: Any = None
     wait: threading.Event | None = None
     wait_after: int = 0
+    thoughts: tuple[str, ...] = ()
+    refusal: str = ""
+    tool: tuple[str, ...] = ()
+    counts: bool = True
+    write_bytes: int = 0
+    retry_after: str = ""
+    paths: list[str] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -66,9 +83,9 @@ class FakeProvider:
         """Return True if this answer ends with the error."""
         return self.error is not None and len(self.requests) <= self.failures
 
-    def events(self, path: str) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
-        """Yield the events of a stream, each with its name or None."""
-        yield from self._openai() if path.endswith("/chat/completions") else self._anthropic()
+    def events(self, path: str) -> Iterator[Event]:
+        """Yield the events of a stream."""
+        return protocol_of(path)(self, self._pieces())
 
     def _pieces(self) -> Iterator[str]:
         for n, piece in enumerate([*self.pieces, ""]):
@@ -77,44 +94,6 @@ class FakeProvider:
             if piece:
                 time.sleep(self.piece_s)
                 yield piece
-
-    def _openai(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
-        def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-            choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-            about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "fake"}
-            return {**about, "choices": [choice]}
-
-        yield None, chunk({"role": "assistant", "content": ""})
-        for piece in self._pieces():
-            yield None, chunk({"content": piece})
-        if self.fails():
-            yield None, {"error": self.error}
-        elif self.ends == "well":
-            yield None, chunk({}, self.finish or "stop")
-        if self.ends in ("well", "done"):
-            yield None, "[DONE]"
-
-    def _anthropic(self) -> Iterator[tuple[str | None, dict[str, Any] | str]]:
-        usage = {"input_tokens": 1, "output_tokens": 1}
-        message = {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": "fake",
-            "content": [],
-            "usage": usage,
-        }
-        yield "message_start", {"message": {**message, "stop_reason": None, "stop_sequence": None, "usage": usage}}
-        yield "content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}
-        for piece in self._pieces():
-            yield "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}}
-        if self.fails():
-            yield "error", {"error": self.error}
-        elif self.ends == "well":
-            yield "content_block_stop", {"index": 0}
-            stop = {"stop_reason": self.finish or "end_turn", "stop_sequence": None}
-            yield "message_delta", {"delta": stop, "usage": {"output_tokens": 2}}
-            yield "message_stop", {}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,8 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/token":  # of a Google service account
+            self._send_json(200, {"access_token": "token-1", "expires_in": 3600, "token_type": "Bearer"})
+            return
         self.provider.requests.append(json.loads(body))
-        self.provider.keys.append(self.headers.get("Authorization") or self.headers.get("X-Api-Key") or "")
+        self.provider.paths.append(self.path)
+        self.provider.keys.append(next((self.headers[name] for name in _KEY_HEADERS if name in self.headers), ""))
         if self.provider.status != 200:
             error = {"type": "error", "message": "secret words of the provider", "code": "fake"}
             self._send_json(self.provider.status, {"type": "error", "error": self.provider.error or error})
@@ -146,10 +129,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, name: str | None, data: dict[str, Any] | str) -> None:
-        encoded = data if isinstance(data, str) else json.dumps({"type": name, **data} if name else data)
-        event = (f"event: {name}\n" if name else "") + f"data: {encoded}\n\n"
-        self.wfile.write(f"{len(event.encode()):x}\r\n{event}\r\n".encode())
-        self.wfile.flush()
+        content = {"type": name, **data} if name and not isinstance(data, str) else data
+        encoded = (
+            content if isinstance(content, str) else json.dumps(content, ensure_ascii=bool(_LONE.search(repr(content))))
+        )
+        event = ((f"event: {name}\n" if name else "") + f"data: {encoded}\n\n").encode()
+        size = self.provider.write_bytes or len(event)
+        for start in range(0, len(event), size):
+            part = event[start : start + size]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            self.wfile.flush()
 
     def _send_json(self, status: int, content: Any) -> None:
         body = json.dumps(content).encode()
@@ -157,7 +146,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Retry-After-Ms", "1")  # the clients retry at once
+        if self.provider.retry_after:
+            self.send_header("Retry-After", self.provider.retry_after)
+        else:
+            self.send_header("Retry-After-Ms", "1")  # the clients retry at once
         self.end_headers()
         self.wfile.write(body)
 

@@ -10,7 +10,7 @@ from contextlib import closing
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.pieces import Finish, Piece, Thought, split_thoughts
+from functions.chat.answers.pieces import Finish, Piece, Thought, Using, split_thoughts
 from functions.chat.answers.prompt import (
     ChatModel,
     ModelInput,
@@ -37,6 +37,7 @@ from functions.chat.streams.ui_message_stream import (
     TextDelta,
     TextEnd,
     TextStart,
+    ThinkingPart,
 )
 from functions.chat.streams.writer import AnswerCut
 from headwater import tracing
@@ -85,7 +86,9 @@ def compose(
     Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
     passes on every other error.
     """
-    yield [Start(str(question.answer.id)), ModelPart(ModelName(model.name, model.configured))]
+    model.warm()
+    first = ModelName(model.name, model.configured)
+    yield [Start(str(question.answer.id)), ModelPart(first)]
     query = retrieval_query(question.text, question.history)
     passages = _search(search, question, query)
     is_follow_up = model.configured and bool(question.history)
@@ -97,20 +100,20 @@ def compose(
         return
     yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    answer = model.answer(ModelInput(question.text, query, question.history, passages))
-    pieces = split_thoughts(tracing.trace_pieces(answer, model.name))
-    parts = _AnswerParts(citations)
+    model_input = ModelInput(question.text, query, question.history, passages)
+    pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
+    parts = _AnswerParts(citations, first)
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
         try:
             for group in groups:
-                yield [part for piece in group for part in parts.add(piece)]
+                yield [part for piece in group for part in parts.add(piece)] or parts.silent()
         except ModelMisconfigured as error:
             raise error if question.is_owner else PermanentError(MODEL_UNAVAILABLE) from error
     yield parts.end()
     if not parts.has_text:
         raise _no_text(parts.reason)
     if parts.reason != "stop":
-        raise AnswerCut(parts.reason, _NOTICES[parts.reason])
+        raise AnswerCut(parts.reason, _NOTICES.get(parts.reason, _NOTICES["other"]))
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
@@ -127,9 +130,11 @@ def _search(search: Search, question: Question, query: str) -> list[Passage]:
 class _AnswerParts:
     """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations."""
 
-    def __init__(self, citations: CitationFilter) -> None:
+    def __init__(self, citations: CitationFilter, model: ModelName) -> None:
         self.reason: FinishReason = "stop"
         self._citations = citations
+        self._model = model
+        self._is_silent = False
         self.has_text = False
         self._thoughts = 0
         self._open_thoughts = ""
@@ -139,16 +144,30 @@ class _AnswerParts:
         match piece:
             case Finish():
                 self.reason = piece.reason
+            case Using():
+                yield from self._use(ModelName(piece.model, True, piece.instead_of))
             case Thought():
                 if text := _UNSTORABLE.sub("", piece.text):
                     yield from self._think(text)
-            case _:
+            case str():
                 yield from self._write(self._citations.feed(_UNSTORABLE.sub("", piece)))
+
+    def silent(self) -> list[Part]:
+        """Return what tells, once, that the model is silent before its first token."""
+        if self._is_silent or self._thoughts or self.has_text:
+            return []
+        self._is_silent = True
+        return [ThinkingPart(self._model)]
 
     def end(self) -> list[Part]:
         """Return the last parts of the answer."""
         last = [*self._write(self._citations.finish()), *self._end_thoughts()]
         return [*last, TextEnd()] if self.has_text else last
+
+    def _use(self, model: ModelName) -> Iterator[Part]:
+        if model != self._model:
+            self._model = model
+            yield ModelPart(model)
 
     def _think(self, text: str) -> Iterator[Part]:
         if not self._open_thoughts:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from functions.chat.streams.ui_message_stream import FinishReason
+from headwater.usage.record import Tokens
 
 
 class Thought(msgspec.Struct, frozen=True):
@@ -25,7 +26,29 @@ class Finish(msgspec.Struct, frozen=True):
     reason: FinishReason
 
 
-Piece = str | Thought | Finish
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call of one of the caller's tools; `arguments` is JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Using(msgspec.Struct, frozen=True):
+    """The model that is asked from here on, before its first piece. `instead_of`: models that failed before."""
+
+    model: str
+    instead_of: tuple[str, ...] = ()
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What a call of a model used. An answer that is cut off has one too, which may be an estimate."""
+
+    model: str
+    tokens: Tokens
+
+
+Piece = str | Thought | ToolCall | Using | Used | Finish
 
 _OPEN = re.compile(r"\s*<(think|thinking)>\s*")
 _OPENINGS = ("<think>", "<thinking>")

@@ -1,7 +1,7 @@
 """Build prompts: the query to search for, and the messages to send to a model. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -32,10 +32,14 @@ NO_PASSAGES = "(No passage was found for this message.)"
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message of a conversation."""
+    """One message of a conversation. Later prompts are likely to begin with the same messages up to `cache_to`.
+
+    `cache_to` is a number of characters of `text`; providers that are told what to cache are told this.
+    """
 
     role: Literal["system", "user", "assistant"]
     text: str
+    cache_to: int = 0
 
 
 class ModelInput(msgspec.Struct, frozen=True):
@@ -64,16 +68,27 @@ class ChatModel(Protocol):
         """Whether this is a language model, not the extractive one."""
         ...
 
-    def answer(self, model_input: ModelInput) -> Iterator[Piece]:
+    def warm(self) -> None:
+        """Import and build what the first answer needs, on a thread of its own."""
+        ...
+
+    def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield the answer piece by piece, with unchecked citations, and `Finish` at its end."""
         ...
 
 
 def build_messages(model_input: ModelInput) -> list[Turn]:
-    """Build the messages for a language model: instructions, recent history, passages with the question."""
-    passages = "\n\n".join(_passage(n, passage) for n, passage in enumerate(model_input.passages, start=1))
-    question = f"Passages:\n\n{passages or NO_PASSAGES}\n\nQuestion: {model_input.question}"
-    return [Turn("system", INSTRUCTIONS), *recent_turns(model_input.history), Turn("user", question)]
+    """Build the messages for a language model: instructions, recent history, passages, the question.
+
+    What changes least comes first, so that providers can cache the beginning.
+    """
+    texts = "\n\n".join(_passage(n, passage) for n, passage in enumerate(model_input.passages, start=1))
+    passages = f"Passages:\n\n{texts or NO_PASSAGES}\n\n"
+    history = recent_turns(model_input.history)
+    if history:
+        history[-1] = msgspec.structs.replace(history[-1], cache_to=len(history[-1].text))
+    question = Turn("user", f"{passages}Question: {model_input.question}", cache_to=len(passages))
+    return [Turn("system", INSTRUCTIONS, cache_to=len(INSTRUCTIONS)), *history, question]
 
 
 def _passage(n: int, passage: Passage) -> str:

@@ -34,7 +34,7 @@ def batch_tokens(
     A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. Adjacent
     pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
     before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
-    provider's connection. After this generator is closed, the thread ends soon.
+    provider's connection. After this generator is closed, the thread soon closes `pieces` and ends.
     """
     queue: _Queue = SimpleQueue()
     closed = threading.Event()
@@ -68,6 +68,8 @@ def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeo
     except BaseException as caught:  # noqa: BLE001 - raised again in batch_tokens
         error = caught
     finally:
+        if isinstance(pieces, Generator):
+            pieces.close()  # on this thread, whose deadline it has applied
         queue.put(_End(error))
 
 

@@ -6,7 +6,7 @@ citation.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cache
 from math import log
 
@@ -45,7 +45,10 @@ class Extractive:
     name = "extractive"
     configured = False
 
-    def answer(self, model_input: ModelInput) -> Iterator[Piece]:
+    def warm(self) -> None:
+        """Do nothing: the stemmer and the stop words load in milliseconds."""
+
+    def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield an introduction, then each quotation with its citation, in Markdown."""
         yield INTRODUCTION
         quotes = choose_quotes(model_input.query, model_input.passages)

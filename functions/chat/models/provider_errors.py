@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.chat.answers.prompt import ModelMisconfigured
+from functions.chat.models.providers import PROVIDERS
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s
-
-DISPLAY_NAMES = {"anthropic": "Anthropic", "google_genai": "Google", "groq": "Groq", "openai": "OpenAI"}
-"""Providers' names as people write them."""
+from headwater.retry_after import read_pause
 
 _KINDS = {
     "authentication_error": 401,
@@ -45,9 +44,8 @@ def status_of(error: Exception) -> int | None:
     Errors in the middle of a stream come with status 200 or none; and some providers answer 400 when the credit is used
     up or the prompt is too long. So the words of the error count first.
     """
-    status = next(
-        (number for name in ("status_code", "code") if isinstance(number := getattr(error, name, None), int)), None
-    )
+    error = _client_error(error)
+    status = _http_status(error)
     body = getattr(error, "body", None)
     words = f"{json.dumps(body, default=str)} {getattr(error, 'type', '')} {error}".lower()
     if status in (None, 200, 400, 429):
@@ -59,8 +57,21 @@ def status_of(error: Exception) -> int | None:
     return status
 
 
+def _client_error(error: Exception) -> Exception:
+    """Return the error of the provider's client, which LangChain's client for Google wraps."""
+    cause = error.__cause__
+    is_wrapped = _http_status(error) is None and isinstance(cause, Exception) and _http_status(cause) is not None
+    return cause if is_wrapped and isinstance(cause, Exception) else error
+
+
+def _http_status(error: Exception) -> int | None:
+    numbers = (getattr(error, name, None) for name in ("status_code", "code"))
+    return next((number for number in numbers if isinstance(number, int)), None)
+
+
 def is_in_stream(error: Exception) -> bool:
     """Return True if a provider reported a temporary error in a stream that had begun with status 200."""
+    error = _client_error(error)
     began = getattr(error, "status_code", 200) == 200 and getattr(error, "body", None) is not None
     return began and (status_of(error) or 0) >= 500
 
@@ -72,37 +83,58 @@ def _code_in(body: Any) -> int | None:
     return int(code) if code.isdecimal() and len(code) == 3 and code[0] in "45" else None
 
 
-def translate_error(error: Exception, provider: str, model: str, base_url: str = "") -> HeadwaterError:
-    """Translate a provider's error. `base_url`: the server's URL if the installation has set one."""
+def translate_error(
+    error: Exception, provider: str, model: str, base_url: str = "", limit: str = "CHAT_TIMEOUT_S"
+) -> HeadwaterError:
+    """Translate a provider's error.
+
+    `base_url`: the server's URL if the installation has set one. `limit`: the setting of the time that was exceeded, if
+    one was.
+    """
     status = status_of(error)
-    name = DISPLAY_NAMES[provider]
-    setting = provider.removesuffix("_genai").upper()
-    refused = f"{name} rejected the API key in {setting}_API_KEY for {model}. Set a key that may use this model."
-    not_found = f"{name} has no model {model}. Correct CHAT_MODEL."
-    if base_url:
-        not_found = (
-            f"The server in {setting}_BASE_URL has no model {model}, or the URL is wrong. Correct CHAT_MODEL or "
-            f"{setting}_BASE_URL, which usually ends in /v1."
-        )
-    errors: dict[int | None, HeadwaterError] = {
-        401: ModelMisconfigured(refused),
-        402: ModelMisconfigured(f"The account at {name} has no credit left. Add credit there, then try again."),
-        403: ModelMisconfigured(refused),
-        404: ModelMisconfigured(not_found),
-        413: PermanentError("This conversation is too long for the model. Start a new one, or ask a shorter question."),
-        429: UpstreamError(f"{name}'s rate limit or quota is reached. Try again in a minute."),
-        529: UpstreamError(f"{name} is overloaded at the moment. Try again in a few minutes."),
-        None: UpstreamError(f"The connection to {name} failed. Try again."),
-    }
+    name = PROVIDERS[provider].title
     if exceeded_limit_s(error) or "timeout" in type(error).__name__.lower():
-        return UpstreamError(f"{name} did not answer in time. Try again, or raise CHAT_TIMEOUT_S.")
+        return UpstreamError(f"{name} did not answer in time. Try again, or raise {limit}.")
     if status is None and isinstance(error, ValueError):  # no events at all, or events that are not JSON
         return UpstreamError(
             f"{name} sent an answer that can't be read. Try again."
-            + (f" If this continues, check {setting}_BASE_URL." if base_url else "")
+            + (f" If this continues, check {PROVIDERS[provider].url.upper()}." if base_url else "")
         )
-    if status is None or status in errors:
-        return errors[status]
-    if status < 500:
-        return PermanentError(f"{name} rejected the question (HTTP {status}). Check that CHAT_MODEL is a chat model.")
-    return UpstreamError(f"{name} is failing (HTTP {status}). Try again in a few minutes.")
+    if misconfigured := _misconfigured(status, provider, model, base_url):
+        return ModelMisconfigured(misconfigured)
+    if status == 413:
+        return PermanentError(
+            "This conversation is too long for the model. Start a new one, or ask a shorter question."
+        )
+    if status is not None and status < 500 and status != 429:
+        return PermanentError(f"{name} rejected the question (HTTP {status}). Check that {model} is a chat model.")
+    temporary = {
+        429: f"{name}'s rate limit or quota is reached. Try again in a minute.",
+        529: f"{name} is overloaded at the moment. Try again in a few minutes.",
+        None: f"The connection to {name} failed. Try again.",
+    }
+    message = temporary.get(status, f"{name} is failing (HTTP {status}). Try again in a few minutes.")
+    return UpstreamError(message, _pause(error))
+
+
+def _misconfigured(status: int | None, provider: str, model: str, base_url: str) -> str:
+    """Return what an owner has to change, "" if the error has another cause."""
+    name, key, url = PROVIDERS[provider].title, PROVIDERS[provider].key.upper(), PROVIDERS[provider].url.upper()
+    if status in (401, 403):
+        if key.endswith("_API_KEY"):
+            return f"{name} rejected the API key in {key} for {model}. Set a key that may use this model."
+        return f"{name} refused access to {model}. Check the account and its rights ({key or url})."
+    if status == 402:
+        return f"The account at {name} has no credit left. Add credit there, then try again."
+    if status == 404 and base_url:
+        return (
+            f"The server in {url} has no model {model}, or the URL is wrong. Correct CHAT_MODELS or {url}, which "
+            "usually ends in /v1."
+        )
+    return f"{name} has no model {model}. Correct CHAT_MODELS." if status == 404 else ""
+
+
+def _pause(error: Exception) -> float | None:
+    """Return the seconds that a provider's response asks to wait; None if it doesn't ask."""
+    headers = getattr(getattr(_client_error(error), "response", None), "headers", None)
+    return None if headers is None else read_pause(headers)

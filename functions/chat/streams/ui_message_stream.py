@@ -25,8 +25,10 @@ DONE = "[DONE]"
 TEXT_ID = "t1"
 """An answer has one text part."""
 
-FinishReason = Literal["stop", "length", "content-filter", "other"]
-"""Ends of an answer that did not fail: complete, cut at the model's limit, by its filter, or for another reason."""
+FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
+"""Ends of an answer that did not fail: complete, cut at the model's limit, by its filter, or for another reason.
+
+`tool-calls`: the model calls tools of the caller and waits for their results."""
 
 
 class _Part(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
@@ -39,17 +41,29 @@ class Start(_Part, frozen=True, tag="start"):
     message_id: str
 
 
-class ModelName(msgspec.Struct, frozen=True):
-    """The model that answers; `configured` is false for the built-in extractive model."""
+class ModelName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The model that answers; `configured` is false for the built-in extractive model.
+
+    `insteadOf`: the models that come before it and failed, or have failed a short time ago.
+    """
 
     name: str
     configured: bool
+    instead_of: tuple[str, ...] = ()
 
 
 class ModelPart(_Part, frozen=True, tag="data-model"):
-    """The model that answers."""
+    """The model that answers. A later one replaces it: another model took over before the first token."""
 
     data: ModelName
+    id: str = "model"
+
+
+class ThinkingPart(_Part, frozen=True, tag="data-thinking"):
+    """The model is silent before its first token, as reasoning models are. Not part of the stored message."""
+
+    data: ModelName
+    transient: bool = True
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -163,6 +177,7 @@ class TextPart(_Part, frozen=True, tag="text"):
 Part = (
     Start
     | ModelPart
+    | ThinkingPart
     | SourcePart
     | ReasoningStart
     | ReasoningDelta
@@ -203,7 +218,12 @@ def fold(data: Iterable[str]) -> list[StoredPart]:
     places: dict[str, int] = {}
     for part in map(_decode, data):
         match part:
-            case ModelPart() | SourcePart():
+            case ModelPart() if part.id in places:
+                parts[places[part.id]] = part
+            case ModelPart():
+                places[part.id] = len(parts)
+                parts.append(part)
+            case SourcePart():
                 parts.append(part)
             case TextStart() | ReasoningStart():
                 places[part.id] = len(parts)
@@ -211,9 +231,9 @@ def fold(data: Iterable[str]) -> list[StoredPart]:
                 texts[part.id] = []
             case TextDelta() | ReasoningDelta():
                 texts[part.id].append(part.delta)
-    for id_, place in places.items():
-        text = "".join(texts[id_])
-        parts[place] = TextPart(text) if id_ == TEXT_ID else ReasoningPart(id=id_, text=text)
+    for id_, pieces in texts.items():
+        text = "".join(pieces)
+        parts[places[id_]] = TextPart(text) if id_ == TEXT_ID else ReasoningPart(id=id_, text=text)
     return [part for part in parts if part is not None]
 
 

@@ -42,6 +42,11 @@ class Deadline:
         self.limit_s = limit_s
         self._until = time.monotonic() + limit_s
 
+    def restart(self, limit_s: float) -> None:
+        """Limit what follows to `limit_s` from now on."""
+        self.limit_s = limit_s
+        self._until = time.monotonic() + limit_s
+
     def left_s(self) -> float:
         """Return the seconds left; raises DeadlineExceeded if there are none."""
         left_s = self._until - time.monotonic()
@@ -52,15 +57,14 @@ class Deadline:
     @contextmanager
     def apply(self) -> Iterator[None]:
         """Limit what sockets do in this block. Of nested deadlines, the soonest counts."""
-        outer = _applied.get()
-        token = _applied.set(outer if outer and outer._until < self._until else self)
+        token = _applied.set((*_applied.get(), self))
         try:
             yield
         finally:
             _applied.reset(token)
 
 
-_applied: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_applied: ContextVar[tuple[Deadline, ...]] = ContextVar("deadlines", default=())
 _is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
 
 
@@ -84,11 +88,8 @@ def limited(timeout_s: float | None) -> float | None:
 
     Raises DeadlineExceeded if nothing is left.
     """
-    deadline = _applied.get()
-    if deadline is None:
-        return timeout_s
-    left_s = deadline.left_s()
-    return left_s if timeout_s is None else min(left_s, timeout_s)
+    limits = [deadline.left_s() for deadline in _applied.get()]
+    return min(limits if timeout_s is None else [*limits, timeout_s], default=None)
 
 
 def check_wanted() -> float:

@@ -21,7 +21,8 @@ PATH = ["Linux", "Debian"]
 def test_passages_are_numbered_and_precede_the_question() -> None:
     passages = [fake_passage(text, heading_path=PATH) for text in ("Run apt.", "Run dpkg.")]
     [system, user] = build_messages(ModelInput("How?", "How?", [], passages))
-    assert system == Turn("system", INSTRUCTIONS)
+    assert system == Turn("system", INSTRUCTIONS, cache_to=len(INSTRUCTIONS))
+    assert user.text[: user.cache_to].endswith("</passage>\n\n")
     assert user == Turn(
         "user",
         'Passages:\n\n<passage n="1">\nFrom: Guide > Linux > Debian\n\nRun apt.\n</passage>\n\n'

@@ -2,7 +2,8 @@
 
 import pytest
 
-from functions.chat.models.models import LanguageModel, load_model
+from functions.chat.models.language_model import LanguageModel
+from functions.chat.models.models import load_model
 from headwater.config import Settings
 from headwater.errors import ConfigError
 

@@ -56,7 +56,7 @@ def test_parts_have_exactly_the_fields_of_the_protocol() -> None:
     parts = [Start("m"), MODEL, *text, *thoughts, FinishPart("stop"), cut, ErrorPart("Wait."), Abort()]
     assert [json.loads(line) for line in data(*parts)] == [
         {"type": "start", "messageId": "m"},
-        {"type": "data-model", "data": {"name": "extractive", "configured": False}},
+        {"type": "data-model", "data": {"name": "extractive", "configured": False}, "id": "model"},
         {"type": "text-start", "id": "t1"},
         {"type": "text-delta", "id": "t1", "delta": "a"},
         {"type": "text-end", "id": "t1"},

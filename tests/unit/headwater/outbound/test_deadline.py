@@ -21,6 +21,17 @@ def test_soonest_of_nested_deadlines_counts() -> None:
     assert limited(None) is None
 
 
+def test_restarted_deadline_stays_within_the_outer_one() -> None:
+    with within(50):
+        silence = Deadline(10)
+        with silence.apply():
+            assert (limited(None) or 0) <= 10
+            silence.restart(30)
+            assert 29 < (limited(None) or 0) <= 30
+            silence.restart(100)
+            assert 49 < (limited(None) or 0) <= 50
+
+
 def test_nothing_is_waited_for_after_a_deadline() -> None:
     deadline = Deadline(0)
     with deadline.apply(), within(50), pytest.raises(DeadlineExceeded):

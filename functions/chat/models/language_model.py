@@ -1,0 +1,138 @@
+"""A provider's language model, called through LangChain."""
+
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from functions.chat.answers.pieces import Finish, Piece, Used
+from functions.chat.answers.prompt import ModelInput, Turn, build_messages
+from functions.chat.models.chunks import ChunkReader
+from functions.chat.models.provider_errors import is_in_stream, status_of, translate_error
+from functions.chat.models.providers import PROVIDERS
+from functions.chat.models.stream_end import done_was_sent
+from headwater import logs
+from headwater.config import Settings
+from headwater.errors import ConfigError, HeadwaterError, UpstreamError
+from headwater.outbound.deadline import Deadline, is_not_wanted
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
+
+MAX_RETRIES = 2
+"""Retries by a provider's own client before the first token, on 429, 5xx and connection errors."""
+
+Tool = Mapping[str, Any]
+"""A tool in OpenAI's form: `{"type": "function", "function": {"name": …, "parameters": …}}`."""
+
+
+class LanguageModel:
+    """A language model. Raises ConfigError if its provider is unknown or a setting is missing.
+
+    With `is_only`, failed calls are repeated before the first token; otherwise the caller tries another model.
+    """
+
+    configured = True
+
+    def __init__(self, settings: Settings, name: str, *, is_only: bool = True) -> None:
+        self.settings = settings
+        self.name = name
+        self.provider, _, self.model = name.partition(":")
+        self.is_only = is_only
+        if self.provider not in PROVIDERS or not self.model:
+            known = ", ".join(f"{provider}:MODEL" for provider in PROVIDERS)
+            raise ConfigError(f"CHAT_MODELS: {name!r} is unknown. Set CHAT_MODELS to extractive, or to {known}.")
+        if missing := PROVIDERS[self.provider].missing(settings):
+            raise ConfigError(f"{' and '.join(missing)} is missing for the model {name}. Set it, or other CHAT_MODELS.")
+
+    @cached_property
+    def _client(self) -> "BaseChatModel":
+        return PROVIDERS[self.provider].connect(self.settings, self.model, MAX_RETRIES if self.is_only else 0)
+
+    def warm(self) -> None:
+        """Import the provider's package and build the client, on a thread of its own."""
+        if "_client" not in self.__dict__:
+            threading.Thread(target=self._build, name="warm-model", daemon=True).start()
+
+    def _build(self) -> None:
+        with suppress(Exception):  # the answer raises it again, and says what to do
+            _ = self._client
+
+    def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
+        """Yield the answer to a question from passages, as `stream` does."""
+        yield from self.stream(build_messages(model_input))
+
+    def stream(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> Generator[Piece, None, None]:
+        """Yield an answer piece by piece, then calls of tools, what was used if the provider tells it, and `Finish`.
+
+        Raises UpstreamError or PermanentError that say what to do. If the provider of an only model fails in the stream
+        before the first piece, the question is sent once more.
+        """
+        reader = ChunkReader()
+        for attempt in range(2):
+            try:
+                yield from self._read(turns, tools, reader)
+                break
+            except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
+                if is_not_wanted(error):
+                    return
+                # The provider's message is not logged: it may quote the prompt.
+                kind = f"{type(error).__module__}.{type(error).__qualname__}"
+                logs.event("model.failed", severity=30, model=self.name, kind=kind, status=status_of(error))
+                if attempt or not self.is_only or reader.chars or not is_in_stream(error):
+                    raise self._translate(error, has_begun=bool(reader.chars)) from None
+        if reader.has_failed or not (reader.reason or done_was_sent()):
+            title = PROVIDERS[self.provider].title
+            raise UpstreamError(f"{title} ended the connection before the answer was complete. Try again.")
+        yield from reader.tool_calls()
+        if reader.tokens.output:
+            yield Used(self.name, reader.tokens)
+        yield Finish(reader.finish_reason)
+
+    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool], reader: ChunkReader) -> Generator[Piece, None, None]:
+        """Yield text and thoughts within the limits of the first token and of silence. Raises the client's errors."""
+        client, deadline = self._client, Deadline(self.settings.chat_first_token_s)
+        options = _tool_options(client, tools)
+        with deadline.apply():
+            for chunk in client.stream(self._messages(turns), **options):
+                yield from reader.read(chunk)
+                if reader.chars:
+                    deadline.restart(self.settings.chat_silence_s)
+
+    def _translate(self, error: Exception, *, has_begun: bool) -> HeadwaterError:
+        limit = "CHAT_SILENCE_S" if has_begun else "CHAT_FIRST_TOKEN_S"
+        return translate_error(error, self.provider, self.name, self._base_url, limit)
+
+    @property
+    def _base_url(self) -> str:
+        """The base URL if the installation has set one."""
+        name = PROVIDERS[self.provider].url
+        default = Settings.__dataclass_fields__[name].default
+        value = str(getattr(self.settings, name))
+        return "" if value == default else value
+
+    def _messages(self, turns: Sequence[Turn]) -> "LanguageModelInput":
+        """Return the messages. Anthropic is told what to cache; others cache what prompts have in common by themselves.
+
+        Source: Anthropic, "Prompt caching": at most four places in a prompt.
+        """
+        if self.provider != "anthropic":
+            return [(turn.role, turn.text) for turn in turns]
+        return [{"role": turn.role, "content": _cached(turn)} for turn in turns]
+
+
+def _tool_options(client: "BaseChatModel", tools: Sequence[Tool]) -> dict[str, Any]:
+    """Return the options of a call with tools, in the form of the client's provider."""
+    bound: Any = client.bind_tools([dict(tool) for tool in tools]) if tools else None
+    return dict(bound.kwargs) if bound else {}
+
+
+def _cached(turn: Turn) -> str | list[dict[str, Any]]:
+    """Return a turn's content as Anthropic has it, with the mark that caches its beginning."""
+    if not turn.cache_to:
+        return turn.text
+    beginning: dict[str, Any] = {"type": "text", "text": turn.text[: turn.cache_to]}
+    blocks = [{**beginning, "cache_control": {"type": "ephemeral"}}]
+    rest = turn.text[turn.cache_to :]
+    return [*blocks, {"type": "text", "text": rest}] if rest else blocks
