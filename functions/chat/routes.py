@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.chat_routes import ChatRoutes
+from functions.chat.conversations.model_routes import ModelRoutes
 from functions.chat.conversations.routes import ConversationRoutes
 from functions.chat.doors.mcp import McpRoutes
 from functions.chat.doors.mcp_tools import ToolBox
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
+from functions.chat.usage.routes import UsageRoutes
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
@@ -27,12 +29,22 @@ def routes(
     reranking: Reranking | None = None,
 ) -> list[Route]:
     """Return the routes. Opens and loads nothing."""
+<<<<<<< HEAD
     search = Search(database, embedder, reranking=reranking, recorder=Recorder(database, settings))
     answerer = Answerer(settings, search)
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
+=======
+    search = Search(database, embedder, reranking=reranking)
+    answerer = Answerer(database, settings, search)
+>>>>>>> b49ef7c (Record usage of answers; budgets; choose models)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(database, answerer, lifetime, settings.max_question_chars).routes(),
         *ConversationRoutes(database).routes(),
+<<<<<<< HEAD
         *McpRoutes(tools, settings.k_revision or "local").routes(),
+=======
+        *ModelRoutes(database, answerer.models, settings.prices).routes(),
+        *UsageRoutes(database, settings.prices).routes(),
+>>>>>>> b49ef7c (Record usage of answers; budgets; choose models)
     ]

@@ -26,6 +26,8 @@ BODIES = {
     "/api/documents/<uuid:id>": {"placement": None},
     "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
     "/api/embedding-models": {"name": "constant"},
+    "/api/models": {"allowed": None},
+    "/api/budgets": {"budgets": []},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
     "/api/sources/<uuid:id>/uploads": {"path": "a.md", "bytes": 1, "sha256": "0" * 64},
 }

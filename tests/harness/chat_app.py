@@ -185,8 +185,9 @@ def parse_events(stream: bytes) -> list[StreamEvent]:
 
 
 def event_types(events: Sequence[StreamEvent]) -> list[str]:
-    """Return the types of events, with consecutive equal types as one."""
+    """Return the types of events, with consecutive equal types as one, without those that tell a silence."""
     types = [event.part["type"] if isinstance(event.part, dict) else event.part for event in events]
+    types = [kind for kind in types if kind != "data-thinking"]
     return [kind for before, kind in zip([None, *types], types, strict=False) if kind != before]
 
 

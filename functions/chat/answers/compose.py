@@ -47,6 +47,9 @@ from headwater.filters.tree import Filter
 PASSAGES = 8
 """Passages that a model is given, at most."""
 
+SILENCES = 3
+"""Seconds of silence after which the stream says that the model is thinking."""
+
 NOTHING_FOUND = (
     "I couldn't find anything about this in your documents. "
     "Try the words that the documents would use, or add a source that covers it."
@@ -134,7 +137,7 @@ class _AnswerParts:
         self.reason: FinishReason = "stop"
         self._citations = citations
         self._model = model
-        self._is_silent = False
+        self._silences = 0
         self.has_text = False
         self._thoughts = 0
         self._open_thoughts = ""
@@ -153,10 +156,10 @@ class _AnswerParts:
                 yield from self._write(self._citations.feed(_UNSTORABLE.sub("", piece)))
 
     def silent(self) -> list[Part]:
-        """Return what tells, once, that the model is silent before its first token."""
-        if self._is_silent or self._thoughts or self.has_text:
+        """Return what tells, once, that the model is silent before its first token. Called in each silent second."""
+        self._silences += 1
+        if self._silences != SILENCES or self._thoughts or self.has_text:
             return []
-        self._is_silent = True
         return [ThinkingPart(self._model)]
 
     def end(self) -> list[Part]:

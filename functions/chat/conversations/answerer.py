@@ -1,36 +1,74 @@
-"""Answer questions with the model that the settings name."""
+"""Answer questions with the models of the settings, within the caller's budgets."""
 
-from collections.abc import Generator
-from functools import cached_property
+from collections.abc import Generator, Sequence
+
+from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
-from functions.chat.answers.prompt import ChatModel
-from functions.chat.models.models import load_model
+from functions.chat.answers.prompt import Turn
+from functions.chat.conversations.model_choice import read_allowed, remember_model
+from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
+from functions.chat.usage.metering import MeteredModel, estimate
+from headwater.auth.callers import Caller
 from headwater.config import Settings
-from headwater.errors import ConfigError, UpstreamError
+from headwater.database.transactions import Database
+from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
+from headwater.usage.budgets import reserve
+from headwater.usage.prices import load_prices
+from headwater.usage.record import cost_of, payer_of
+
+SETTLE_S = 60.0
+"""Seconds after an answer's time-out until its reservation expires."""
 
 
 class Answerer:
-    """Answers questions. Loads the model with the first one."""
+    """Answers questions. Loads a model with the first question that needs it."""
 
-    def __init__(self, settings: Settings, search: Search) -> None:
+    def __init__(self, database: Database, settings: Settings, search: Search) -> None:
+        self.database = database
         self.settings = settings
         self.search = search
-
-    @cached_property
-    def model(self) -> ChatModel:
-        """The chat model. Raises ConfigError while it or its key is missing."""
-        return load_model(self.settings)
+        self.models = ChatModels(settings)
 
     def check_model(self, *, is_owner: bool) -> None:
-        """Raise ConfigError if the model can't be used because of a setting, UpstreamError to callers but owners."""
+        """Raise ConfigError if a model can't be used because of a setting, UpstreamError to callers but owners."""
         try:
-            _ = self.model
+            self.models.check()
+            load_prices(self.settings.prices)
         except ConfigError as error:
             raise error if is_owner else UpstreamError(MODEL_UNAVAILABLE) from error
 
-    def answer(self, question: Question) -> Generator[list[Part], None, None]:
+    def choose_model(
+        self,
+        tx: Connection,
+        caller: Caller,
+        conversation_id: str,
+        given: str | None,
+        *,
+        text: str,
+        history: Sequence[Turn],
+    ) -> MeteredModel:
+        """Return the model that answers the caller's question, and reserve its estimated cost.
+
+        `given` is the model that the question names; it is remembered for the conversation. Raises UnprocessableContent
+        if the workspace doesn't allow it, BudgetExceeded.
+        """
+        payer, prices, reservation = payer_of(caller), load_prices(self.settings.prices), None
+        allowed = self.models.allowed_names(read_allowed(tx, caller) if self.models.are_configured else None)
+        if given and given not in allowed:
+            raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(allowed)}.")
+        remembered = remember_model(tx, caller, conversation_id, given)
+        model = self.models.choose(remembered, allowed)
+        if model.configured:
+            cost = cost_of(prices, model.name, estimate(text, history))
+            reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)
+        return MeteredModel(model, self.database, prices, payer, reservation)
+
+    def answer(self, question: Question, model: MeteredModel) -> Generator[list[Part], None, None]:
         """Yield the parts of an answer in groups, as `compose` does."""
-        return compose(question, self.search, self.model, self.settings.chat_timeout_s)
+        try:
+            yield from compose(question, self.search, model, self.settings.chat_timeout_s)
+        finally:
+            model.close()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import flask
 import msgspec
@@ -35,13 +35,15 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """What `useChat` posts: a conversation's id and its messages. Only the last message is read.
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
-    question before; one with an empty filter has none. `half_life_days` prefers recent documents.
+    question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
+    `GET /api/models`, by default that of the question before.
     """
 
     id: str
     messages: list[PostedMessage]
     half_life_days: HalfLife | None = None
     filter: str | None = None
+    model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -83,9 +85,12 @@ class ChatRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
+            model = self.answerer.choose_model(
+                tx, call.caller, conversation_id, request.model, text=question, history=history
+            )
         asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
-        return _stream(writer.write(self.answerer.answer(asked)))
+        return _stream(writer.write(self.answerer.answer(asked, model)))
 
     def resume_chat(self, call: Call) -> flask.Response | Reply:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.

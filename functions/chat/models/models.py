@@ -27,12 +27,25 @@ class ChatModels:
     @cached_property
     def _models(self) -> dict[str, LanguageModel]:
         """The language models by name, none if the only model is the extractive one. Raises ConfigError."""
-        if self.names == (Extractive.name,):
+        if not self.are_configured:
             return {}
         if Extractive.name in self.names:
             raise ConfigError("CHAT_MODELS: extractive can't be combined with other models. Remove it, or them.")
         is_only = len(self.names) == 1
         return {name: LanguageModel(self.settings, name, is_only=is_only) for name in self.names}
+
+    @property
+    def are_configured(self) -> bool:
+        """Whether there are language models, not the extractive one."""
+        return self.names != (Extractive.name,)
+
+    def check(self) -> None:
+        """Raise ConfigError if a model is unknown or a setting is missing."""
+        _ = self._models
+
+    def allowed_names(self, allowed: Sequence[str] | None) -> list[str]:
+        """Return the models that a workspace may use, in their order; all if it allows none of them (None: all)."""
+        return [name for name in self.names if allowed is None or name in allowed] or list(self.names)
 
     def choose(self, first: str = "", allowed: Sequence[str] | None = None) -> ChatModel:
         """Return the model that answers: `first`, then the allowed ones in their order (None: all).
@@ -41,7 +54,6 @@ class ChatModels:
         """
         if not self._models:
             return Extractive()
-        names = [name for name in self.names if allowed is None or name in allowed] or list(self.names)
-        names.sort(key=lambda name: name != first)
+        names = sorted(self.allowed_names(allowed), key=lambda name: name != first)
         models = [self._models[name] for name in names]
         return models[0] if len(self._models) == 1 else FallbackModel(models, self._pauses)

@@ -34,13 +34,16 @@ Action = Literal[
     "document.hidden",
     "document.shown",
     "search.changed",
+    "models.changed",
+    "budgets.changed",
     "model.registered",
     "model.building",
     "model.switched",
     "model.deleted",
 ]
 """What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
-`search.changed`: the workspace's settings of search. `model.…`: an embedding model of the installation."""
+`search.changed`: the workspace's settings of search.
+`models.changed`: the chat models that it allows. `model.…`: an embedding model of the installation."""
 
 
 def record(

@@ -178,9 +178,13 @@ def test_recorded_endings_are_those_of_the_table() -> None:
 
 
 def merge_deltas(events: Sequence[StreamEvent]) -> list[Any]:
-    """Return the parts of a stream, with consecutive deltas as one: how a text is split depends on time."""
+    """Return the parts of a stream, with consecutive deltas as one, and without those that tell a silence.
+
+    How a text is split, and how long the model is silent, depends on time.
+    """
     parts: list[Any] = []
-    for kind, group in groupby((event.part for event in events), lambda part: part != "[DONE]" and part["type"]):
+    told = (event.part for event in events if event_types([event]))
+    for kind, group in groupby(told, lambda part: part != "[DONE]" and part["type"]):
         same = list(group)
         if str(kind).endswith("-delta"):
             same = [same[0] | {"delta": "".join(part["delta"] for part in same)}]

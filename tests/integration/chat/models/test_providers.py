@@ -121,7 +121,7 @@ def test_request_has_the_path_key_and_model_of_the_provider(provider: FakeProvid
     }
     keys = dict(zip(URLS, provider.keys[-len(URLS) :], strict=True))
     assert (keys["anthropic"], keys["google_genai"], keys["azure_openai"]) == (
-        "key-anthropic",
+        "Bearer key-anthropic",
         "key-google",
         "key-azure_openai",
     )

@@ -27,6 +27,7 @@ def test_passages_are_numbered_and_precede_the_question() -> None:
         "user",
         'Passages:\n\n<passage n="1">\nFrom: Guide > Linux > Debian\n\nRun apt.\n</passage>\n\n'
         '<passage n="2">\nFrom: Guide > Linux > Debian\n\nRun dpkg.\n</passage>\n\nQuestion: How?',
+        cache_to=user.cache_to,
     )
 
 

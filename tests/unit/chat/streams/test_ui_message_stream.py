@@ -24,6 +24,7 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextPart,
     TextStart,
+    ThinkingPart,
     abort_events,
     closing_events,
     encode,
@@ -144,3 +145,14 @@ def test_unexpected_error_text_is_not_shown() -> None:
     text = error_part(ValueError("secret"), "request-1").error_text
     assert "secret" not in text
     assert "request-1" in text
+
+
+def test_later_model_replaces_the_first_and_a_silence_is_not_stored() -> None:
+    second = ModelPart(ModelName("openai:b", True, ("openai:a",)))
+    thinking = ThinkingPart(ModelName("openai:b", True))
+    assert fold(data(Start("m"), MODEL, second, thinking, TextStart(), TextDelta(delta="a"))) == [second, TextPart("a")]
+    assert json.loads(encode(thinking)) == {
+        "type": "data-thinking",
+        "data": {"name": "openai:b", "configured": True},
+        "transient": True,
+    }

@@ -1,0 +1,55 @@
+"""The chat models that a workspace allows, and the one that a conversation uses.
+
+Functions run in the caller's transaction.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from functions.chat.conversations.conversations import row_id
+from headwater.auth import audit_log
+from headwater.auth.callers import Caller, ensure_local_workspace
+from headwater.errors import UnprocessableContent
+
+
+def read_allowed(tx: Connection, caller: Caller) -> list[str] | None:
+    """Return the models that the caller's workspace allows; None for all."""
+    allowed: list[str] | None = tx.execute(_READ, {"workspace_id": caller.workspace_id}).scalar_one_or_none()
+    return allowed
+
+
+def write_allowed(tx: Connection, caller: Caller, allowed: Sequence[str] | None, known: Sequence[str]) -> None:
+    """Store the models that the caller's workspace allows. Raises UnprocessableContent if one is unknown."""
+    if allowed is not None and not set(allowed) <= set(known):
+        unknown = ", ".join(sorted(set(allowed) - set(known)))
+        raise UnprocessableContent(f"allowed: {unknown} is not among the models of this installation.")
+    if allowed is not None and not allowed:
+        raise UnprocessableContent("allowed is empty. Allow at least one model, or null for all.")
+    ensure_local_workspace(tx, caller.workspace_id)
+    names = None if allowed is None else list(dict.fromkeys(allowed))
+    tx.execute(_WRITE, {"workspace_id": caller.workspace_id, "allowed": names})
+    audit_log.record(tx, caller, "models.changed", caller.workspace_id, allowed=names)
+
+
+def remember_model(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
+    """Set the model of a conversation, unless None is given; returns the conversation's model, "" for the default."""
+    values = {
+        "workspace_id": caller.workspace_id,
+        "conversation_id": row_id(caller, conversation_id),
+        "subject": caller.subject,
+        "given": given,
+    }
+    remembered: str | None = tx.execute(_REMEMBER, values).scalar_one()
+    return remembered or ""
+
+
+_READ = sa.text("select chat_models from workspaces where id = :workspace_id")
+
+_WRITE = sa.text("update workspaces set chat_models = cast(:allowed as text[]) where id = :workspace_id")
+
+_REMEMBER = sa.text("""
+    update conversations set model = coalesce(cast(:given as text), model)
+    where workspace_id = :workspace_id and id = :conversation_id and subject = :subject returning model
+""")

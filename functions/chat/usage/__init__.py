@@ -1,0 +1,1 @@
+"""Usage of models: metering of answers, reports and budgets."""

@@ -1,0 +1,105 @@
+"""Meter a chat model: record what each call used and cost, against a reservation of the budget."""
+
+import uuid
+from collections.abc import Generator, Sequence
+
+from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Used, Using
+from functions.chat.answers.prompt import ChatModel, ModelInput, Turn, build_messages
+from headwater import logs
+from headwater.database.transactions import Database
+from headwater.errors import HeadwaterError
+from headwater.usage.budgets import release
+from headwater.usage.prices import Prices
+from headwater.usage.record import Payer, Tokens, record_usage
+
+CHARS_PER_TOKEN = 4
+"""Estimates the tokens of an answer that the provider didn't count, such as one that was stopped."""
+
+PASSAGE_TOKENS, ANSWER_TOKENS = 6_000, 1_500
+"""Estimate of what the passages and the answer of a question have, before they are known."""
+
+
+def estimate(question: str, history: Sequence[Turn]) -> Tokens:
+    """Estimate the tokens of a question's answer."""
+    chars = len(question) + sum(len(turn.text) for turn in history)
+    return Tokens(input=chars // CHARS_PER_TOKEN + PASSAGE_TOKENS, output=ANSWER_TOKENS)
+
+
+class MeteredModel:
+    """A chat model whose calls are recorded as a payer's."""
+
+    def __init__(
+        self, model: ChatModel, database: Database, prices: Prices, payer: Payer, reservation: uuid.UUID | None
+    ) -> None:
+        self.model = model
+        self._database = database
+        self._prices = prices
+        self._payer = payer
+        self._reservation = reservation
+        self._has_begun = False
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def configured(self) -> bool:
+        """Whether this is a language model."""
+        return self.model.configured
+
+    def warm(self) -> None:
+        """Warm the model."""
+        self.model.warm()
+
+    def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
+        """Yield the pieces of an answer. What was used is recorded at its end, even if it fails or is closed."""
+        self._has_begun = True
+        used: Used | None = None
+        model, chars = self.model.name, 0
+        try:
+            for piece in self.model.answer(model_input):
+                match piece:
+                    case Used():
+                        used = piece
+                        continue
+                    case Using():
+                        model = piece.model
+                    case _:
+                        chars += _chars(piece)
+                yield piece
+        finally:
+            if used is None and chars and self.configured:
+                sent = sum(len(turn.text) for turn in build_messages(model_input))
+                used = Used(model, Tokens(sent // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
+            self._settle(used or (Used(model, Tokens()) if chars else None))
+
+    def close(self) -> None:
+        """Remove the reservation, unless a call has begun; that one removes it when it ends."""
+        if not self._has_begun:
+            self._settle(None)
+
+    def _settle(self, used: Used | None) -> None:
+        """Record what was used and remove the reservation. A failure is logged: it must not fail the answer."""
+        if used is None and self._reservation is None:
+            return
+        try:
+            with self._database.transaction(self._payer.workspace_id) as tx:
+                if used:
+                    record_usage(tx, self._prices, self._payer, kind="chat", model=used.model, tokens=used.tokens)
+                if self._reservation:
+                    release(tx, self._payer.workspace_id, self._reservation)
+        except HeadwaterError as error:
+            logs.event("usage.not_recorded", severity=40, error=error)
+        self._reservation = None
+
+
+def _chars(piece: str | Thought | ToolCall | Finish) -> int:
+    match piece:
+        case str():
+            return len(piece)
+        case Thought():
+            return len(piece.text)
+        case ToolCall():
+            return len(piece.arguments)
+    return 0
