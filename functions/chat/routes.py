@@ -29,22 +29,14 @@ def routes(
     reranking: Reranking | None = None,
 ) -> list[Route]:
     """Return the routes. Opens and loads nothing."""
-<<<<<<< HEAD
     search = Search(database, embedder, reranking=reranking, recorder=Recorder(database, settings))
-    answerer = Answerer(settings, search)
-    tools = ToolBox(database, search, answerer, settings.max_question_chars)
-=======
-    search = Search(database, embedder, reranking=reranking)
     answerer = Answerer(database, settings, search)
->>>>>>> b49ef7c (Record usage of answers; budgets; choose models)
+    tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(database, answerer, lifetime, settings.max_question_chars).routes(),
         *ConversationRoutes(database).routes(),
-<<<<<<< HEAD
         *McpRoutes(tools, settings.k_revision or "local").routes(),
-=======
         *ModelRoutes(database, answerer.models, settings.prices).routes(),
         *UsageRoutes(database, settings.prices).routes(),
->>>>>>> b49ef7c (Record usage of answers; budgets; choose models)
     ]

@@ -377,15 +377,35 @@ def _is_fernet_key(key: str) -> bool:
         return False
 
 
+ALIASES = {
+    "AUTH_SECRET": "JWT_SECRET",
+    "GOOGLE_API_KEY": "GEMINI_API_KEY",
+    "OPENAI_BASE_URL": "OPENAI_API_BASE",
+}
+"""Other names of settings, which many `.env` files have. Our own name takes precedence."""
+
+
+def find_ignored_aliases(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the other names that are set to another value than the setting's own name; None: in this process."""
+    environ = os.environ if environ is None else environ
+    return [
+        alias
+        for name, alias in ALIASES.items()
+        if environ.get(alias) and environ.get(name) and environ[alias] != environ[name]
+    ]
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read settings from an environment.
 
-    An empty value counts as unset. Raises ConfigError with a line for each missing or invalid setting.
+    An empty value counts as unset. `ALIASES` are read where the setting's own name is unset. Raises ConfigError
+    with a line for each missing or invalid setting.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
     for spec in fields(Settings):
-        name, raw = spec.name.upper(), environ.get(spec.name.upper(), "")
+        name = spec.name.upper()
+        raw = environ.get(name, "") or environ.get(ALIASES.get(name, ""), "")
         if not raw:
             if _required(spec):
                 problems.append(f"{name}: missing. {spec.metadata['help']}")
@@ -413,7 +433,7 @@ def get_settings() -> Settings:
 
 def environment_without_settings() -> dict[str, str]:
     """Return the environment for a process that runs code of others: without our settings, so without any key."""
-    names = {spec.name.upper() for spec in fields(Settings)}
+    names = {spec.name.upper() for spec in fields(Settings)} | set(ALIASES.values())
     return {name: value for name, value in os.environ.items() if name not in names}
 
 

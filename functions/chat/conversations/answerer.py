@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
 from functions.chat.answers.prompt import Turn
-from functions.chat.conversations.model_choice import read_allowed, remember_model
+from functions.chat.conversations.model_choice import read_allowed
 from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
@@ -44,23 +44,22 @@ class Answerer:
         self,
         tx: Connection,
         caller: Caller,
-        conversation_id: str,
-        given: str | None,
-        *,
         text: str,
-        history: Sequence[Turn],
+        *,
+        history: Sequence[Turn] = (),
+        given: str | None = None,
+        remembered: str = "",
     ) -> MeteredModel:
-        """Return the model that answers the caller's question, and reserve its estimated cost.
+        """Return the model that answers a caller's question, and reserve its estimated cost.
 
-        `given` is the model that the question names; it is remembered for the conversation. Raises UnprocessableContent
-        if the workspace doesn't allow it, BudgetExceeded.
+        `given` is the model that the question names, `remembered` that of its conversation, which may have become
+        unavailable. Raises UnprocessableContent if the workspace doesn't allow the given one, BudgetExceeded.
         """
         payer, prices, reservation = payer_of(caller), load_prices(self.settings.prices), None
         allowed = self.models.allowed_names(read_allowed(tx, caller) if self.models.are_configured else None)
         if given and given not in allowed:
             raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(allowed)}.")
-        remembered = remember_model(tx, caller, conversation_id, given)
-        model = self.models.choose(remembered, allowed)
+        model = self.models.choose(given or remembered, allowed)
         if model.configured:
             cost = cost_of(prices, model.name, estimate(text, history))
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)

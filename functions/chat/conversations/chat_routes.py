@@ -10,6 +10,7 @@ import msgspec
 from functions.chat.answers.compose import Question
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answerer import Answerer
+from functions.chat.conversations.model_choice import remember_model
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
@@ -85,8 +86,9 @@ class ChatRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
+            kept = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
-                tx, call.caller, conversation_id, request.model, text=question, history=history
+                tx, call.caller, question, history=history, given=request.model, remembered=kept
             )
         asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)

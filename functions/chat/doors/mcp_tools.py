@@ -226,8 +226,10 @@ class AskTool(Tool):
         box.answerer.check_model(is_owner=is_owner)
         key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
         question = Question(key, text, (), is_owner, filter=parse_filter(arguments.filter))
+        with box.database.transaction(caller.workspace_id) as tx:
+            model = box.answerer.choose_model(tx, caller, text)
         collector = Collector()
-        for parts in collector.watch(box.answerer.answer(question)):
+        for parts in collector.watch(box.answerer.answer(question, model)):
             yield "writing the answer" if parts else ""
         answer = collector.answer()
         yield _answer_text(answer), answer

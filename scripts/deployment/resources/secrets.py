@@ -33,6 +33,8 @@ _PROVIDERS = {
     "groq": "GROQ_API_KEY",
     "mistralai": "MISTRAL_API_KEY",
     "openai": "OPENAI_API_KEY",
+    "openai_compatible": "OPENAI_COMPATIBLE_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
 }
 _RERANKERS = {"cohere": "COHERE_API_KEY", "jina": "JINA_API_KEY", "voyage": "VOYAGE_API_KEY"}
 _ALL_READERS: tuple[str, ...] = (*FUNCTIONS, "job")
@@ -72,7 +74,7 @@ def secrets(installation: Installation) -> list[Secret]:
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
     """Return the providers' keys: chat models and rerankers are used by chat, embedding models by all functions."""
-    models = settings.get("CHAT_MODEL", "").split(",")
+    models = (settings.get("CHAT_MODELS") or settings.get("CHAT_MODEL", "")).split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models
     }

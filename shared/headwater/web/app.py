@@ -24,7 +24,7 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 from headwater import errors, logs, tracing
 from headwater.auth.authorize import Access, Auth
 from headwater.auth.callers import Caller, RequiredScope
-from headwater.config import Settings
+from headwater.config import Settings, find_ignored_aliases
 from headwater.database.transactions import Database
 from headwater.web.limits import MAX_BODY_BYTES
 from headwater.web.long_requests import LongRequests
@@ -142,6 +142,8 @@ class App:
         self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         name = settings.k_service or service
         logs.configure(settings.log_level, service=name, version=settings.k_revision, secrets=settings.secrets)
+        for name in find_ignored_aliases():
+            logs.event("settings.ignored", severity=30, setting=name)
         tracing.configure(settings, service)
 
     def __call__(self, request: flask.Request) -> flask.Response:

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from headwater.config import Settings, read_settings
+from headwater.config import Settings, find_ignored_aliases, read_settings
 from headwater.errors import ConfigError
 from tests.harness.paths import ROOT
 
@@ -96,3 +96,17 @@ def test_settings_page_describes_each_setting(spec: "object") -> None:
     page = DOCS.read_text()
     assert f"`{spec.name.upper()}`" in page  # type: ignore[attr-defined]
     assert spec.metadata["help"] in page  # type: ignore[attr-defined]
+
+
+def test_names_of_other_programs_are_read_unless_ours_is_set() -> None:
+    others = {"GEMINI_API_KEY": "g", "OPENAI_API_BASE": "http://other/v1", "JWT_SECRET": "j" * 32}
+    settings = read_settings({**REQUIRED, **others})
+    assert (settings.google_api_key, settings.openai_base_url, settings.auth_secret) == (
+        "g",
+        "http://other/v1",
+        "j" * 32,
+    )
+    assert find_ignored_aliases(others) == []
+    both = {**REQUIRED, **others, "GOOGLE_API_KEY": "ours", "JWT_SECRET": "j", "AUTH_SECRET": "j" * 32}
+    assert read_settings(both).google_api_key == "ours"
+    assert find_ignored_aliases(both) == ["JWT_SECRET", "GEMINI_API_KEY"]

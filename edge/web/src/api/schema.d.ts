@@ -28,6 +28,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List budgets
+         * @description List the budgets that apply to the caller, to owners all of the workspace's, and what is spent of each.
+         */
+        get: operations["listBudgets"];
+        /**
+         * Change budgets
+         * @description Replace the workspace's budgets. Questions that would exceed one are refused until it renews.
+         *
+         *     Requires the role `owner`.
+         */
+        put: operations["setBudgets"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat": {
         parameters: {
             query?: never;
@@ -626,6 +652,32 @@ export interface paths {
         patch: operations["updateMember"];
         trace?: never;
     };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List chat models
+         * @description List the chat models that questions may name, to owners also those that the workspace does not allow.
+         */
+        get: operations["listChatModels"];
+        /**
+         * Allow chat models
+         * @description Choose the chat models that questions of the workspace may use.
+         *
+         *     Requires the role `owner`.
+         */
+        put: operations["allowChatModels"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -1146,6 +1198,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get usage and cost
+         * @description Get what calls of models and other paid services used and cost, by day, member, API key or model.
+         *
+         *     Owners see the whole workspace's, others their own.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mcp": {
         parameters: {
             query?: never;
@@ -1211,6 +1285,13 @@ export interface components {
             document_id: string;
         };
         /**
+         * AllowedModels
+         * @description The names of the models that members may use; null for all.
+         */
+        AllowedModels: {
+            allowed: string[] | null;
+        };
+        /**
          * ApiKey
          * @description An API key. `hint` is its beginning after `hw_`; `created_by` is the subject of its creator, with their name.
          *
@@ -1250,7 +1331,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -1263,6 +1344,49 @@ export interface components {
         AuditLog: {
             entries: components["schemas"]["AuditEntry"][];
             next: string | null;
+        };
+        /**
+         * Budget
+         * @description A budget. `target` is a member's subject or a key's id; empty for the workspace, or for each member or key.
+         */
+        Budget: {
+            /** @enum {string} */
+            applies_to: "key" | "member" | "workspace";
+            /** @enum {string} */
+            period: "day" | "month";
+            amount: number;
+            /** @default  */
+            target: string;
+        };
+        /**
+         * BudgetState
+         * @description A budget, what the caller's share of it has spent and reserved in this period, and when it renews.
+         *
+         *     `spent` of a budget for each member or key is the caller's own, or null if it doesn't apply to the caller.
+         */
+        BudgetState: {
+            /** @enum {string} */
+            applies_to: "key" | "member" | "workspace";
+            /** @enum {string} */
+            period: "day" | "month";
+            amount: number;
+            target: string;
+            spent: number | null;
+            renews_at: string;
+        };
+        /**
+         * BudgetStates
+         * @description Budgets with what is spent of them.
+         */
+        BudgetStates: {
+            budgets: components["schemas"]["BudgetState"][];
+        };
+        /**
+         * Budgets
+         * @description All budgets of a workspace.
+         */
+        Budgets: {
+            budgets: components["schemas"]["Budget"][];
         };
         /**
          * Build
@@ -1283,10 +1407,18 @@ export interface components {
             run_id: string | null;
         };
         /**
+         * ChatModelList
+         * @description The models in the order in which they are tried. `configured` is false if answers only quote documents.
+         */
+        ChatModelList: {
+            models: components["schemas"]["ModelSummary"][];
+            configured: boolean;
+        };
+        /**
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
          *
-         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents.
+         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before.
          */
         ChatRequest: {
             id: string;
@@ -1295,6 +1427,8 @@ export interface components {
             half_life_days: number | null;
             /** @default null */
             filter: string | null;
+            /** @default null */
+            model: string | null;
         };
         /**
          * Citation
@@ -1583,7 +1717,7 @@ export interface components {
             object: "list";
             data: components["schemas"]["Embedding"][];
             model: string;
-            usage: components["schemas"]["Usage"];
+            usage: components["schemas"]["functions.embedding.embeddings.Usage"];
         };
         /**
          * Estimate
@@ -1812,19 +1946,35 @@ export interface components {
         /**
          * ModelName
          * @description The model that answers; `configured` is false for the built-in extractive model.
+         *
+         *     `insteadOf`: the models that come before it and failed, or have failed a short time ago.
          */
         ModelName: {
             name: string;
             configured: boolean;
+            /** @default [] */
+            insteadOf: string[];
         };
         /**
          * ModelPart
-         * @description The model that answers.
+         * @description The model that answers. A later one replaces it: another model took over before the first token.
          */
         ModelPart: {
             /** @enum {string} */
             type: "data-model";
             data: components["schemas"]["ModelName"];
+            /** @default model */
+            id: string;
+        };
+        /**
+         * ModelSummary
+         * @description A chat model. Prices are in US dollars for a million tokens, null if unknown.
+         */
+        ModelSummary: {
+            name: string;
+            allowed: boolean;
+            input_price: number | null;
+            output_price: number | null;
         };
         /**
          * NewApiKey
@@ -2329,12 +2479,26 @@ export interface components {
             replaced_at: string | null;
         };
         /**
-         * Usage
-         * @description Number of tokens in all inputs.
+         * UsageRow
+         * @description The sums of a day, member, key or model, and a kind of call. The other columns that sums are by are null.
+         *
+         *     `cost` is in US dollars, null if no call has a known price. `unpriced_calls` are not in it. `name` is the member's or the key's. A call of the kind `chat` is an answer.
          */
-        Usage: {
-            prompt_tokens: number;
-            total_tokens: number;
+        UsageRow: {
+            /** @enum {string} */
+            kind: "chat" | "embedding" | "rerank" | "web";
+            day: string | null;
+            member_id: string | null;
+            key_id: string | null;
+            model: string | null;
+            name: string | null;
+            calls: number;
+            input_tokens: number;
+            cached_tokens: number;
+            output_tokens: number;
+            reasoning_tokens: number;
+            unpriced_calls: number;
+            cost: number | null;
         };
         /**
          * Waiting
@@ -2359,6 +2523,27 @@ export interface components {
         Webhook: {
             received_at: string | null;
         };
+        /**
+         * Usage
+         * @description Usage by day, latest first, or else by cost. `prices_date`: the day on which the prices were checked.
+         */
+        "functions.chat.usage.report.Usage": {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            /** Format: date */
+            prices_date: string;
+            rows: components["schemas"]["UsageRow"][];
+        };
+        /**
+         * Usage
+         * @description Number of tokens in all inputs.
+         */
+        "functions.embedding.embeddings.Usage": {
+            prompt_tokens: number;
+            total_tokens: number;
+        };
     };
     responses: never;
     parameters: {
@@ -2375,7 +2560,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -2398,6 +2583,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listBudgets: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetStates"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setBudgets: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Budgets"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetStates"];
                 };
             };
             /** @description An error */
@@ -3545,6 +3798,74 @@ export interface operations {
             };
         };
     };
+    listChatModels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatModelList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allowChatModels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowedModels"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatModelList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listRuns: {
         parameters: {
             query?: {
@@ -4595,6 +4916,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                by?: "day" | "key" | "member" | "model";
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["functions.chat.usage.report.Usage"];
+                };
             };
             /** @description An error */
             default: {

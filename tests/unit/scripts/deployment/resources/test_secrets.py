@@ -29,6 +29,9 @@ def test_auth_secret_is_not_needed_with_a_jwks_url() -> None:
 def test_provider_keys_are_readable_by_the_users_of_the_models() -> None:
     chat = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "anthropic:claude, groq:llama"),)))
     assert (chat["ANTHROPIC_API_KEY"], chat["GROQ_API_KEY"]) == (("chat",), ("chat",))
+    several = (("CHAT_MODEL", "groq:llama"), ("CHAT_MODELS", "azure_openai:gpt,openrouter:any,ollama:own"))
+    assert {"AZURE_OPENAI_API_KEY", "OPENROUTER_API_KEY"} <= set(readers(replace(SUPABASE, settings=several)))
+    assert "GROQ_API_KEY" not in readers(replace(SUPABASE, settings=several))
     reranked = readers(replace(SUPABASE, settings=(("RERANKER", "voyage:rerank"),)))
     assert reranked["VOYAGE_API_KEY"] == ("chat",)
     hosted = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "openai:a"), ("EMBEDDING_MODEL", "openai:b"))))
