@@ -154,7 +154,7 @@ class Settings:
 
     embedding_model: str = _setting(
         "`all-MiniLM-L6-v2` or `multilingual-e5-small`, with `-int8` for the faster variant; `onnx:FOLDER` for "
-        "[another](operations.md#models-of-your-own); `PROVIDER:MODEL` for a [hosted model]"
+        "[another](operations.md#models-of-your-own), in a bucket too; `PROVIDER:MODEL` for a [hosted model]"
         "(embedding-models.md#hosted-models), or `constant` for tests. "
         "Empty: an installation keeps its model, and a new one gets `multilingual-e5-small-int8`.",
         "",

@@ -20,9 +20,9 @@ FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedd
 
 # Imports in library modules that a target contains but never executes, so their packages are missing in its image.
 NOT_CALLED = {
-    "chat": {"alembic", "fasttext-predict", "google-api-core", "google-cloud-tasks", "obstore", "onnx", "safetensors"},
+    "chat": {"alembic", "fasttext-predict", "google-api-core", "google-cloud-tasks", "onnx", "safetensors"},
     "collection": {"alembic", "numpy", "onnx", "onnxruntime", "safetensors"},
-    "embedding": {"alembic", "fasttext-predict", "obstore", "onnx", "safetensors", "snowballstemmer"},
+    "embedding": {"alembic", "fasttext-predict", "onnx", "safetensors", "snowballstemmer"},
     "job": {"onnx", "safetensors"},
 }
 

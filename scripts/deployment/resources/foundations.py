@@ -178,4 +178,9 @@ def plan_bucket(installation: Installation, state: CloudState) -> list[Command]:
 def _bucket_bindings(installation: Installation) -> list[Binding]:
     bucket = f"bucket/{installation.bucket}"
     users = [Binding(bucket, "roles/storage.objectUser", account(installation, name)) for name in ("collection", "job")]
-    return [*users, Binding(bucket, "roles/storage.objectViewer", account(installation, "build"))]
+    model = dict(installation.settings).get("EMBEDDING_MODEL", "")
+    readers = ("chat", "embedding") if model.startswith(f"onnx:gs://{installation.bucket}/") else ()
+    viewers = [
+        Binding(bucket, "roles/storage.objectViewer", account(installation, name)) for name in (*readers, "build")
+    ]
+    return users + viewers

@@ -1,5 +1,7 @@
 """Embedding models in folders as sentence-transformers exports them to ONNX: `EMBEDDING_MODEL=onnx:/path/of/folder`.
 
+The folder may be in a bucket: `onnx:gs://…`, `onnx:s3://…` (`local.bucket`).
+
     config_sentence_transformers.json   prompts of questions and documents; optional
     modules.json                        Transformer, Pooling, Normalize; optional
     sentence_bert_config.json           max_seq_length; optional
@@ -17,7 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
+from headwater.embedding.local.bucket import SCHEMES, bucket_folder
 from headwater.embedding.local.encoder import length_batches
 from headwater.embedding.local.tokenizer_file import FileTokenizer
 from headwater.errors import ConfigError, SystemicError
@@ -46,7 +50,10 @@ class Folder:
     """The settings in a folder. Raises ConfigError with the file and the reason if it is no model that we can run."""
 
     def __init__(self, name: str) -> None:
-        self.path = Path(name.removeprefix(PREFIX))
+        location = name.removeprefix(PREFIX)
+        self._bucket = bucket_folder(location) if location.startswith(SCHEMES) else None
+        self.path = self._bucket.path if self._bucket else Path(unquote(location.removeprefix("file://")))
+        self.location = location
         pooling = self._read("1_Pooling/config.json", required=True)
         modes = [mode for key, mode in _POOLING.items() if pooling.get(key) is True]
         others = [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on is True]
@@ -64,9 +71,12 @@ class Folder:
     def file(self, *names: str) -> Path:
         """Return the first of the files that exists."""
         for name in names:
-            if (path := self.path / name).is_file():
-                return path
+            if self._has(name):
+                return self.path / name
         raise self._error(names[0], "is missing")
+
+    def _has(self, name: str) -> bool:
+        return self._bucket.fetch(name) if self._bucket else (self.path / name).is_file()
 
     def _check_modules(self) -> None:
         modules: Any = self._read("modules.json", empty=[])
@@ -77,9 +87,8 @@ class Folder:
             )
 
     def _read(self, name: str, *, required: bool = False, empty: Any = None) -> Any:
-        path = self.path / name
         empty = {} if empty is None else empty
-        if not path.is_file() and not required:
+        if not required and not self._has(name):
             return empty
         try:
             content = json.loads(self.file(name).read_bytes())
@@ -95,7 +104,7 @@ class Folder:
         return value
 
     def _error(self, name: str, reason: str) -> ConfigError:
-        return ConfigError(f"The model folder {self.path} can't be used: {name} {reason}.")
+        return ConfigError(f"The model folder {self.location} can't be used: {name} {reason}.")
 
 
 class FolderTokenizer:
@@ -109,14 +118,18 @@ class FolderTokenizer:
             self._counting = FileTokenizer(path)
             self._encoding = Tokenizer.from_file(str(path))
         except Exception as error:
-            raise ConfigError(f"The model folder {folder.path} can't be used: tokenizer.json is invalid.") from error
+            raise ConfigError(
+                f"The model folder {folder.location} can't be used: tokenizer.json is invalid."
+            ) from error
         self._encoding.no_padding()
         self._encoding.enable_truncation(folder.max_tokens)
         prompts = [folder.query_prompt, folder.document_prompt]
         special = self._encoding.num_special_tokens_to_add(is_pair=False)
         self.max_tokens = folder.max_tokens - special - max(map(len, self._counting.starts(prompts)))
         if self.max_tokens < 1:
-            raise ConfigError(f"The model folder {folder.path} can't be used: its prompts leave no room for a text.")
+            raise ConfigError(
+                f"The model folder {folder.location} can't be used: its prompts leave no room for a text."
+            )
 
     def starts(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token starts, in characters; nothing is truncated."""
@@ -226,4 +239,4 @@ class FolderEmbedder:
                 return (tokens * mask[..., None]).sum(axis=1)  # normalization cancels the division
 
     def _error(self, reason: str) -> ConfigError:
-        return ConfigError(f"The model folder {self._folder.path} can't be used: model.onnx: {reason}.")
+        return ConfigError(f"The model folder {self._folder.location} can't be used: model.onnx: {reason}.")

@@ -28,7 +28,11 @@ FILES: dict[str, object] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """all-MiniLM-L6-v2 as sentence-transformers exports it: the graph ends with the vectors of the tokens."""
+    return make_folder(tmp_path)
+
+
+def make_folder(tmp_path: Path) -> Path:
+    """Write all-MiniLM-L6-v2 as sentence-transformers exports it: the graph ends with the vectors of the tokens."""
     for name, content in FILES.items():
         write(tmp_path / name, content)
     tokenizer = json.loads((MODELS / NAME / "tokenizer.json").read_text("utf-8"))
@@ -53,7 +57,7 @@ def write(path: Path, content: object) -> None:
 
 
 def test_vectors_are_those_of_the_built_model(folder: Path) -> None:
-    name = f"onnx:{folder}"
+    name = f"onnx:{folder.as_uri()}"
     model = Embedders(Settings(database_url="unused"))(name)
     expected = load_embedder(NAME, MODELS).embed_documents(TEXTS)
     assert (model.embed_documents(TEXTS) * expected).sum(axis=1).min() > 0.9999
