@@ -28,6 +28,9 @@ class EmbeddingProvider:
     answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
     retry_after_s: int = 1
     error_code: str | None = None
+    salt: bytes = b""
+    """With another salt, vectors of the same length are those of another model."""
+
     change: Callable[[list[dict[str, Any]]], object] | None = None
     """Changes the `data` of successful answers."""
     batches: list[list[str]] = field(default_factory=list)
@@ -54,7 +57,7 @@ class EmbeddingProvider:
         as_base64 = request.get("encoding_format") == "base64"
         data = []
         for index, text in enumerate(request["input"]):
-            digest = np.frombuffer(hashlib.shake_256(text.encode()).digest(self.dim), np.uint8)
+            digest = np.frombuffer(hashlib.shake_256(self.salt + text.encode()).digest(self.dim), np.uint8)
             vector = digest.astype("<f4") - np.float32(127.5)
             embedding = base64.b64encode(vector.tobytes()).decode() if as_base64 else vector.tolist()
             data.append({"object": "embedding", "index": index, "embedding": embedding})

@@ -46,7 +46,7 @@ class BucketFolder:
         from obstore.store import from_url
 
         try:
-            self._store: ObjectStore = from_url(self._url)  # type: ignore[assignment]
+            self._store: ObjectStore = from_url(self._url)
             self._objects = self._list()
         except (BaseError, OSError, ValueError) as error:
             raise self._error(f"can't be listed: {_reason(error)}") from None

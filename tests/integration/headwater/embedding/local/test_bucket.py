@@ -1,6 +1,7 @@
 """Model folders in a bucket, on a loopback server that speaks S3's protocol."""
 
 import hashlib
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     for name in ("AWS_ALLOW_HTTP", "AWS_SKIP_SIGNATURE"):
         monkeypatch.setenv(name, "true")
     monkeypatch.setenv("AWS_REGION", "local")
-    monkeypatch.setattr(bucket.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     bucket.bucket_folder.cache_clear()
     yield running
