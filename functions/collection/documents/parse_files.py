@@ -47,7 +47,7 @@ class FileParser:
         yield [
             result
             if isinstance(result, str)
-            else _parsed_file(file.key, result, next(chunks), language or file.language or others)
+            else _parsed_file(file.key, result, next(chunks), detected=language, others=file.language or others)
             for file, result, language in zip(files, results, detected, strict=True)
         ]
 
@@ -66,7 +66,10 @@ class FileParser:
         return complete(file.key, parsed, file.title)
 
 
-def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk], language: str) -> ParsedFile:
+def _parsed_file(
+    key: str, document: ParsedDocument, chunks: Sequence[Chunk], *, detected: str | None, others: str
+) -> ParsedFile:
+    language = detected or others
     warnings = document.warnings
     kept = count_chunks_within_limits(_size_bytes(document, chunk) for chunk in chunks)
     if kept < len(chunks):
@@ -82,6 +85,7 @@ def _parsed_file(key: str, document: ParsedDocument, chunks: Sequence[Chunk], la
         words=tuple(_words(key, document, chunk, language) for chunk in chunks[:kept]),
         warnings=warnings,
         pages=document.pages,
+        inherits_language=detected is None,
     )
 
 

@@ -33,6 +33,7 @@ class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
     """A parsed file with its chunks. All offsets are into `text`, in code points.
 
     `words` counts the words of each chunk, with its title and headings: word ids with how often they occur.
+    `inherits_language`: the language of the text can't be detected, so it is that of others.
     """
 
     title: str
@@ -44,3 +45,4 @@ class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
     words: tuple[dict[int, int], ...]
     warnings: tuple[str, ...]
     pages: tuple[int, ...] = ()
+    inherits_language: bool = False

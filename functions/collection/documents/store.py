@@ -75,6 +75,7 @@ def document_rows(
             "text": "",
             "front_matter": {},
             "language": None,
+            "inherits": False,
             "warnings": [],
             "pages": None,
             "error": None,
@@ -89,7 +90,7 @@ def document_rows(
         document["warnings"] = [quote(warning, _MAX_REASON_CHARS) for warning in result.warnings]
         if result.warnings:
             rows.item_updates.append(item_update(file.key, "done", warning="; ".join(result.warnings)))
-        document["language"] = result.language
+        document |= {"language": result.language, "inherits": result.inherits_language}
         document["pages"] = f"{{{','.join(map(str, result.pages))}}}" if result.pages else None
         rows.chunks.extend(map(_chunk_row, repeat(file.key), result.chunks, result.words))
         rows.relations.extend((file.key, link.kind, link.target, link.start, link.end) for link in result.links)
@@ -150,12 +151,12 @@ _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 
 # the same, so that unchanged bytes are not fetched by every run. `existed`: only an updated row has been locked (xmax).
 _UPSERT_DOCUMENTS = sa.text(f"""
     insert into documents (workspace_id, source_id, key, fingerprint, title, url, media_type, text, front_matter,
-      language, warnings, page_starts, fetched_at, error, failed_at, retry_at)
+      language, inherits_language, warnings, page_starts, fetched_at, error, failed_at, retry_at)
     select runs.workspace_id, runs.source_id, k, f, r.title, r.url, r.media_type, r.text, r.front_matter,
-      r.language, r.warnings, cast(r.pages as integer[]), case when r.error is null then now() end,
+      r.language, r.inherits, r.warnings, cast(r.pages as integer[]), case when r.error is null then now() end,
       r.error, case when r.error is not null then now() end, case when r.may_pass then now() end
     from json_to_recordset(cast(:rows as json)) as r (k text, f text, title text, url text, media_type text, text text,
-      front_matter jsonb, language text, warnings jsonb, pages text, error text, may_pass boolean)
+      front_matter jsonb, language text, inherits boolean, warnings jsonb, pages text, error text, may_pass boolean)
     join runs on runs.id = :run_id
     on conflict (source_id, key) do update set fingerprint = excluded.fingerprint, deleted_at = null, held = null,
       {SET_ERROR},
@@ -168,6 +169,8 @@ _UPSERT_DOCUMENTS = sa.text(f"""
       text = case when excluded.error is null then excluded.text else documents.text end,
       front_matter = case when excluded.error is null then excluded.front_matter else documents.front_matter end,
       language = case when excluded.error is null then excluded.language else documents.language end,
+      inherits_language = case when excluded.error is null then excluded.inherits_language
+        else documents.inherits_language end,
       word_segment_id = case when excluded.error is not null then documents.word_segment_id end
     returning id, key, xmax <> 0 as existed
 """)

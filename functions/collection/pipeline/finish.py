@@ -2,8 +2,9 @@
 
 It is added whenever a run has no open step, and it is the last step of every run. Chunks without a vector are found by
 a query, never remembered: while there are some, the run continues with `embed` steps, and the next `finish` looks
-again. Steps `link` and `index_words` run at the same time. Runs of `EXTENDABLE_KINDS` continue while items were added
-in the meantime. A dry run only ends. Once a run has ended, its documents are embedded by models that are being built.
+again. Steps `link`, `correct_languages` and `index_words` run at the same time. Runs of `EXTENDABLE_KINDS` continue
+while items were added in the meantime. A dry run only ends. Once a run has ended, its documents are embedded by models
+that are being built.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import SET_ERROR
 from functions.collection.models.builds import end_build, finish_build, open_builds
-from functions.collection.pipeline import index_words, link
+from functions.collection.pipeline import correct_languages, index_words, link
 from functions.collection.pipeline.withhold import max_delete_ratio, withhold_late_removals
 from functions.collection.runs.end import end_run
 from functions.collection.runs.locks import lock_extendable_run
@@ -88,7 +89,7 @@ class Finish:
             self.opener.delete_staged_after_commit(tx, source_id)
 
     def _settle(self, tx: Connection, step: Step, run: Any) -> list[NewStep]:
-        """Complete items and remove documents; returns steps to resolve links and to index words, if needed."""
+        """Complete items and remove documents; returns steps for links, languages and words, if needed."""
         values = {"run_id": step.run_id}
         if run.kind in EXTENDABLE_KINDS:
             tx.execute(_COMPLETE_ITEMS, {**values, "rows": json_rows(run.pending_items or [])})
@@ -99,6 +100,8 @@ class Finish:
             tx.execute(_REMOVE_DOCUMENTS, values)
         links = [NewStep("collection", "link", step.key)] if link.is_needed(tx, step.run_id) else []
         words = [NewStep("collection", "index_words", step.key)] if index_words.is_needed(tx, step.workspace_id) else []
+        if correct_languages.is_needed(tx, run.source_id):
+            words.append(NewStep("collection", "correct_languages", step.key))
         return links + words
 
     def _end(self, tx: Connection, step: Step, *, is_embedded: bool, errors: Mapping[str, Any]) -> None:

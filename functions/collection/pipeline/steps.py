@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 
+from functions.collection.pipeline.correct_languages import CorrectLanguages
 from functions.collection.pipeline.fetch import Fetch
 from functions.collection.pipeline.finish import Finish
 from functions.collection.pipeline.index_words import IndexWords
@@ -24,6 +25,7 @@ def handlers(
         "list": ListSource(opener, settings, start_job),
         "fetch": Fetch(opener, settings),
         "link": Link(),
+        "correct_languages": CorrectLanguages(),
         "index_words": IndexWords(),
         "finish": Finish(opener, settings),
     }
