@@ -5,9 +5,10 @@ The client does not retry: the ledger retries steps. Each request is counted by 
 
 import base64
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from headwater.config import Settings
@@ -50,6 +51,8 @@ class HostedEmbedder:
         self._provider, self._model, _ = hosted
         self._provider.check(name, settings)
         self._settings = settings
+        # All callers together send no more requests at once.
+        self._turns = BoundedSemaphore(settings.embedding_concurrency)
         self._dim = known_dim(name, settings)
         own = self._provider.dims.get(self._model)
         # Servers may reject the field for a model that can't shorten its vectors, so it is sent only where needed.
@@ -84,25 +87,25 @@ class HostedEmbedder:
             self._names, timeout_s=settings.embedding_timeout_s, connections=settings.embedding_concurrency
         )
 
-    @cached_property
-    def _requests(self) -> ThreadPoolExecutor:
-        """Threads for requests, shared by all callers: no more are sent at once."""
-        return ThreadPoolExecutor(self._settings.embedding_concurrency, thread_name_prefix="embedding")
-
     def _embed(self, texts: Sequence[str], mode: Mode) -> "NDArray[np.float32]":
         import numpy as np
 
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        batches = list(self._batches(texts))
-        futures = [self._requests.submit(copy_context().run, self._request, batch, mode) for batch in batches]
-        try:
-            answers = [future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)  # requests that are answered are charged, so they are counted
+        answers = self._request_all(list(self._batches(texts)), mode)
         return self._unit_vectors([vector for answer in answers for vector in answer.vectors])
+
+    def _request_all(self, batches: Sequence[Sequence[str]], mode: Mode) -> list[Embedded]:
+        """Send the requests at once, as far as the limit allows. Raises the first one's error that fails."""
+        if len(batches) == 1:
+            return [self._request(batches[0], mode)]
+        with ThreadPoolExecutor(self._settings.embedding_concurrency, thread_name_prefix="embedding") as threads:
+            futures = [threads.submit(copy_context().run, self._request, batch, mode) for batch in batches]
+            try:
+                return [future.result() for future in futures]
+            finally:  # those that are being answered are charged, so they are waited for and counted
+                for future in futures:
+                    future.cancel()
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         """Divide texts into requests within the provider's limits. A text of more tokens is alone."""
@@ -125,12 +128,14 @@ class HostedEmbedder:
         start = prefix(self._model, mode)
         batch = Batch(self._model, [start + text for text in texts], mode, self._asked_dim)
         wire, settings = self._provider.wire, self._settings
-        answer = self._client.post(
-            self._provider.url(settings).rstrip("/") + wire.path(self._model) + self._provider.query(settings),
-            self._provider.headers(settings),
-            wire.body(batch),
-            max_bytes=_ANSWER_BYTES + _TEXT_BYTES * len(texts),
-        )
+        url = self._provider.url(settings).rstrip("/") + wire.path(self._model) + self._provider.query(settings)
+        with self._turns:
+            answer = self._client.post(
+                url,
+                self._provider.headers(settings),
+                wire.body(batch),
+                max_bytes=_ANSWER_BYTES + _TEXT_BYTES * len(texts),
+            )
         try:
             embedded = wire.read(answer, batch)
         except PermanentError as error:
