@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { targetOf } from "./routes";
+import { isUpload, targetOf } from "./routes";
 
 describe("targetOf", () => {
   it.each([
@@ -55,5 +55,16 @@ describe("targetOf", () => {
     "/api/sources/%",
   ])("has no target for %s", (path) => {
     expect(targetOf(path)).toBe("none");
+  });
+});
+
+describe("isUpload", () => {
+  it.each([
+    ["PUT", "/api/sources/1/files", true],
+    ["POST", "/api/hooks/1/mail", true],
+    ["POST", "/api/hooks/1", false],
+    ["PUT", "/api/hooks/1/mail", false],
+  ])("tells %s %s apart", (method, path, expected) => {
+    expect(isUpload(new Request(`https://ask.example.com${path}`, { method }))).toBe(expected);
   });
 });

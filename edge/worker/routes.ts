@@ -54,10 +54,13 @@ export function isDelivery({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname.startsWith("/api/hooks/");
 }
 
-/** Whether a request uploads a document, a file or a part of one, which may be larger than other bodies. */
+/** Whether a request uploads a document, a file, a part of one or a message, which may be larger than other bodies. */
 export function isUpload({ method, url }: Request): boolean {
-  return method === "PUT" && UPLOAD.test(new URL(url).pathname);
+  const { pathname } = new URL(url);
+  return (method === "PUT" && UPLOAD.test(pathname)) || (method === "POST" && MAIL.test(pathname));
 }
+
+const MAIL = /^\/api\/hooks\/[^/]+\/mail$/;
 
 const UPLOAD = /^\/api\/(?:sources\/[^/]+\/(?:documents|files)|uploads\/[^/]+\/parts\/\d+)$/;
 

@@ -1,8 +1,17 @@
 """Routes of webhooks: give a source one, remove it, receive deliveries."""
 
+import uuid
+from typing import Literal
+
+import msgspec
 from sqlalchemy.exc import IntegrityError
 
+from functions.collection.connectors.uploads.connector import blob_key
+from functions.collection.files import files
+from functions.collection.files.versions import Versions
+from functions.collection.sources.connect import file_prefix
 from functions.collection.webhooks import webhooks
+from functions.collection.webhooks.mail import file_path, read_message
 from functions.collection.webhooks.signatures import verify
 from functions.collection.webhooks.webhooks import CreatedWebhook, DeliveryResult
 from headwater import logs
@@ -12,7 +21,18 @@ from headwater.database.transactions import Database
 from headwater.errors import NotFound, PayloadTooLarge
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
-from headwater.web.limits import MAX_BODY_BYTES
+from headwater.web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
+
+
+class ReceivedMail(msgspec.Struct, frozen=True):
+    """What became of a message: it was `stored` at a path, or the delivery is a `duplicate` of an earlier one.
+
+    `run_id` collects it, or one more run follows that one; null while the source is paused.
+    """
+
+    result: Literal["stored", "duplicate"]
+    path: str
+    run_id: uuid.UUID | None = None
 
 
 class WebhookRoutes:
@@ -45,6 +65,16 @@ class WebhookRoutes:
                 returns=DeliveryResult,
                 status=202,
                 access="signed",
+            ),
+            Route(
+                "POST",
+                "/api/hooks/<uuid:id>/mail",
+                self.receive_mail,
+                "Receive a message of a mail provider",
+                returns=ReceivedMail,
+                status=202,
+                access="signed",
+                max_body_bytes=MAX_UPLOAD_BYTES,
             ),
         ]
 
@@ -83,3 +113,29 @@ class WebhookRoutes:
             raise NotFound("The source of this webhook was deleted.") from error
         logs.event("webhook", source_id=source.id, result=result.result, run_id=result.run_id)
         return result
+
+    def receive_mail(self, call: Call) -> ReceivedMail:
+        """Store a message as a file of a source of the kind `uploads`, and collect it. The signature authenticates it.
+
+        The body is the message, or what SendGrid, Mailgun or Postmark send if they are set to send the whole message. A
+        message that comes again replaces the one with its `Message-ID`.
+        """
+        source = webhooks.find_webhook(self.database, call.path["id"], self.settings)
+        limit = min(self.settings.max_file_bytes, MAX_UPLOAD_BYTES)
+        body = call.request.stream.read(limit + 1)
+        if len(body) > limit:
+            raise PayloadTooLarge(f"The message has more than {limit:,} bytes (MAX_FILE_BYTES).")
+        delivery = verify(dict(call.request.headers), body, source.secret, source.now)
+        message = read_message(body, call.request.headers.get("Content-Type", ""))
+        version = files.new_version(file_path(message), message)
+        with self.database.transaction(source.workspace_id) as tx:
+            if webhooks.is_recorded(tx, source, delivery):
+                return ReceivedMail("duplicate", version.path)
+            files.check_room(tx, source.workspace_id, source.id, len(message), self.settings.max_repo_bytes)
+        versions = Versions(self.settings, self.tickets)
+        versions.blobs.put(blob_key(file_prefix(source.id), version.id.hex), message)
+        changed = versions.publish(
+            source.workspace_id, source.id, version, lambda tx, _: webhooks.record(tx, source, delivery)
+        )
+        logs.event("webhook.mail", source_id=source.id, run_id=changed.run_id)
+        return ReceivedMail("stored", version.path, changed.run_id)

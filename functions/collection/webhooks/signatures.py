@@ -1,7 +1,8 @@
 """Verify the signature of a webhook's delivery. Pure.
 
-Three schemes are known, by their headers: Standard Webhooks (https://www.standardwebhooks.com), GitHub's, which Gitea
-and Forgejo send too, and GitLab's token. All use the secret of the source.
+Four schemes are known, by their headers: Standard Webhooks (https://www.standardwebhooks.com), GitHub's, which Gitea
+and Forgejo send too, GitLab's token, and HTTP Basic, for senders that know an address only, such as
+`https://mail:SECRET@host/…`. All use the secret of the source.
 """
 
 import base64
@@ -21,8 +22,8 @@ TOLERANCE = dt.timedelta(minutes=5)
 """How far a timestamp of Standard Webhooks may be from now."""
 
 _UNSIGNED = (
-    "The delivery isn't signed. Send `webhook-signature` (Standard Webhooks), `X-Hub-Signature-256` (GitHub) or "
-    "`X-Gitlab-Token` (GitLab), with the secret of this webhook."
+    "The delivery isn't signed. Send `webhook-signature` (Standard Webhooks), `X-Hub-Signature-256` (GitHub), "
+    "`X-Gitlab-Token` (GitLab) or a password (HTTP Basic), with the secret of this webhook."
 )
 _WRONG = (
     "The signature isn't that of this webhook's secret. Enter the secret again at the server that sends the webhook."
@@ -52,7 +53,21 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str, now: dt.datetim
     if (token := named.get("x-gitlab-token")) is not None:
         _check(token, secret)
         return Delivery(hashlib.sha256(body).hexdigest())
+    if (password := _basic_password(named.get("authorization", ""))) is not None:
+        _check(password, secret)
+        return Delivery(hashlib.sha256(body).hexdigest())
     raise Unauthorized(_UNSIGNED)
+
+
+def _basic_password(authorization: str) -> str | None:
+    """Return the password of HTTP Basic (RFC 7617); None for another scheme."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode(errors="replace").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _verify_standard(headers: Mapping[str, str], body: bytes, secret: str, now: dt.datetime) -> Delivery:

@@ -112,6 +112,18 @@ def receive(tx: Connection, source: WebhookSource, delivery: Delivery) -> Delive
     return DeliveryResult("started" if is_new else "queued", run_id)
 
 
+def is_recorded(tx: Connection, source: WebhookSource, delivery: Delivery) -> bool:
+    """Return True if a delivery has come before."""
+    return bool(tx.execute(_IS_RECORDED, {"source_id": source.id, "delivery": delivery.id}).scalar_one())
+
+
+def record(tx: Connection, source: WebhookSource, delivery: Delivery) -> None:
+    """Record a delivery, in the transaction that stores what it has brought."""
+    values = {"source_id": source.id, "workspace_id": source.workspace_id, "delivery": delivery.id}
+    for statement in (_FORGET, _RECORD, _SET_RECEIVED):
+        tx.execute(statement, values)
+
+
 _SET_SECRET = sa.text("""
     update sources set webhook_secret = cast(:secret as bytea), webhook_received_at = null
     where id = :id and workspace_id = :workspace_id returning name
@@ -130,6 +142,10 @@ _FORGET = sa.text("""
 _RECORD = sa.text("""
     insert into webhook_deliveries (source_id, workspace_id, id) values (:source_id, :workspace_id, :delivery)
     on conflict do nothing
+""")
+
+_IS_RECORDED = sa.text("""
+    select exists (select 1 from webhook_deliveries where source_id = :source_id and id = :delivery)
 """)
 
 _SET_RECEIVED = sa.text("update sources set webhook_received_at = now() where id = :source_id")

@@ -518,6 +518,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hooks/{id}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a message of a mail provider
+         * @description Store a message as a file of a source of the kind `uploads`, and collect it. The signature authenticates it.
+         *
+         *     The body is the message, or what SendGrid, Mailgun or Postmark send if they are set to send the whole message. A message that comes again replaces the one with its `Message-ID`.
+         */
+        post: operations["receiveMail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -2143,6 +2165,19 @@ export interface components {
             state: "done" | "streaming";
         };
         /**
+         * ReceivedMail
+         * @description What became of a message: it was `stored` at a path, or the delivery is a `duplicate` of an earlier one.
+         *
+         *     `run_id` collects it, or one more run follows that one; null while the source is paused.
+         */
+        ReceivedMail: {
+            /** @enum {string} */
+            result: "duplicate" | "stored";
+            path: string;
+            /** @default null */
+            run_id: string | null;
+        };
+        /**
          * Removal
          * @description A document that waits for a decision: remove or keep.
          */
@@ -3515,6 +3550,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryResult"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveMail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedMail"];
                 };
             };
             /** @description An error */

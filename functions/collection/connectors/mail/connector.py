@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from functions.collection.connectors.mail import mailbox as mailboxes
@@ -47,6 +48,7 @@ class MailConnector(Connector[MailConfig]):
         "Collects the conversations in a mailbox by IMAP, each with its messages, and the documents attached to them."
     )
     config_type = MailConfig
+    has_dates = True
     identity = ("host", "user")
     secret = Secret(
         "Password",
@@ -85,7 +87,17 @@ class MailConnector(Connector[MailConfig]):
                 return Listing("", [], complete=False, resume=self._stage(mailbox))
         documents = self._documents(mailbox, config)
         name = self._keep(mailbox)
-        return Listing(name, [*documents.entries()], skipped=documents.skipped, cursor=name)
+        entries = [one for one in documents.entries() if self._is_in_period(one.key, documents, mailbox)]
+        return Listing(name, entries, skipped=documents.skipped, cursor=name)
+
+    def _is_in_period(self, key: str, documents: Documents, mailbox: Mailbox) -> bool:
+        """Whether a backfill lists a document: by the dates of the conversation's messages, or of the attachment's."""
+        period = self.context.period
+        if period is None:
+            return True
+        attachment = documents.attachments.get(key)
+        messages = (attachment.message,) if attachment else documents.threads[key].messages
+        return any(period.has(datetime.fromtimestamp(mailbox.messages[one].date, UTC)) for one in messages)
 
     def fetch(
         self, config: MailConfig, secret: str | None, snapshot: str, entries: Sequence[Entry]

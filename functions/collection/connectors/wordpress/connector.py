@@ -54,6 +54,7 @@ class WordPressConnector(Connector[WordPressConfig]):
     title = "WordPress"
     help = "Collects the published posts and pages of a WordPress site by its REST API."
     config_type = WordPressConfig
+    has_dates = True
     identity = ("url",)
     secret = Secret("Application password", "Only for what isn't public. Enter user:application password.")
 
@@ -80,8 +81,21 @@ class WordPressConnector(Connector[WordPressConfig]):
         api, before = self._api(config, secret), _decode(cursor)
         state = {one: _update(api, one, before.get(one)) for one in config.types}
         snapshot = self._stage(state)
-        entries = [Entry(key, _fingerprint(state[kind], one), "text/html") for key, (kind, one) in _keys(state).items()]
+        entries = [
+            Entry(key, _fingerprint(state[kind], one), "text/html")
+            for key, (kind, one) in _keys(state).items()
+            if self._is_in_period(state[kind].posts[one][1])
+        ]
         return Listing(snapshot, entries, cursor=_encode(state))
+
+    def _is_in_period(self, modified: str) -> bool:
+        """Whether a backfill lists a post: by its last change."""
+        if self.context.period is None:
+            return True
+        try:
+            return self.context.period.has(datetime.fromisoformat(modified))
+        except ValueError:
+            return False
 
     def fetch(
         self, config: WordPressConfig, secret: str | None, snapshot: str, entries: Sequence[Entry]

@@ -1,14 +1,16 @@
 """Collecting mailboxes of a Dovecot: conversations, attachments, moves, deletions, UIDVALIDITY, dying workers."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
 import pytest
 
-from functions.collection.connectors.registry import kind_for_new_source
+from functions.collection.connectors.registry import SourceReader, kind_for_new_source
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import Source
+from headwater.connectors import Period
 from headwater.errors import UnprocessableContent
 from tests.fakes.mail_messages import message
 from tests.harness.dovecot import PASSWORD, TestMailbox
@@ -157,6 +159,14 @@ def test_check_says_what_is_wrong(pipeline: Pipeline, mailbox: TestMailbox, monk
         check(pipeline, mailbox)
 
 
+def test_backfill_lists_conversations_of_some_days(pipeline: Pipeline, mailbox: TestMailbox) -> None:
+    for number in (0, 24, 48):  # hours, so one a day
+        mailbox.deliver(message(number, f"Text {number}", subject=f"Topic {number}"))
+    day = dt.date(2024, 5, 7)
+    listing = open_mailbox(pipeline, mailbox, period=Period(day, day)).list(None, frozenset())
+    assert [entry.key[:16] for entry in listing.entries] == ["2024/05/topic-24"]
+
+
 def test_workers_that_die_lose_and_double_no_message(pipeline: Pipeline, mailbox: TestMailbox) -> None:
     source = add_mailbox(pipeline, mailbox)
     mailbox.create("Archive")
@@ -175,6 +185,13 @@ def test_workers_that_die_lose_and_double_no_message(pipeline: Pipeline, mailbox
 
 
 def check(pipeline: Pipeline, mailbox: TestMailbox, *, secret: str = PASSWORD, **config: Any) -> None:
+    open_mailbox(pipeline, mailbox, secret=secret, **config).check()
+
+
+def open_mailbox(
+    pipeline: Pipeline, mailbox: TestMailbox, *, secret: str = PASSWORD, period: Period | None = None, **config: Any
+) -> SourceReader:
     config = {"host": "localhost", "port": mailbox.server.tls_port, "user": mailbox.user, **config}
     normalised = kind_for_new_source("mail").normalise(config)
-    SourceOpener(pipeline.settings).open(Credentials(uuid.uuid4(), "mail", normalised, secret or None, None)).check()
+    credentials = Credentials(uuid.uuid4(), "mail", normalised, secret or None, None, period=period)
+    return SourceOpener(pipeline.settings).open(credentials)
