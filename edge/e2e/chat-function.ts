@@ -108,6 +108,7 @@ export class ChatFunction {
     else if (resource === "conversations" && id === "") send(response, 200, this.#list(searchParams.get("after")));
     else if (resource === "conversations" && request.method === "DELETE") this.#delete(id, response);
     else if (resource === "conversations") this.#read(id, response);
+    else if (resource === "models") send(response, 200, { models: [], configured: true });
     else if (resource === "documents") this.#readDocument(id, response);
     else send(response, 200, { sources: [] });
   }

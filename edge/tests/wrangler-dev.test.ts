@@ -20,6 +20,7 @@ const PATHS = {
   runs: ["/runs", "/runs?source=s1"],
   run: ["/runs/r1", "/runs/a%2Fb"],
   workspace: ["/workspace", "/workspace/"],
+  usage: ["/usage", "/usage/"],
 } satisfies Record<Exclude<Route["page"], "missing">, string[]>;
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 const NAVIGATION = { accept: "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-mode": "navigate" };

@@ -47,7 +47,7 @@ class UsageRow(msgspec.Struct, frozen=True):
     cost: float | None
 
 
-class Usage(msgspec.Struct, frozen=True):
+class UsageReport(msgspec.Struct, frozen=True):
     """Usage by day, latest first, or else by cost. `prices_date`: the day on which the prices were checked."""
 
     since: dt.date
@@ -56,7 +56,7 @@ class Usage(msgspec.Struct, frozen=True):
     rows: list[UsageRow]
 
 
-def read_usage(tx: Connection, payer: Payer, query: UsageQuery, prices_date: dt.date, *, everyone: bool) -> Usage:
+def read_usage(tx: Connection, payer: Payer, query: UsageQuery, prices_date: dt.date, *, everyone: bool) -> UsageReport:
     """Return the usage of a payer; with `everyone`, of the whole workspace. Raises UnprocessableContent."""
     until = query.until or dt.datetime.now(dt.UTC).date()
     since = query.since or max(dt.date.min, until - dt.timedelta(days=min(29, until.toordinal() - 1)))
@@ -72,7 +72,7 @@ def read_usage(tx: Connection, payer: Payer, query: UsageQuery, prices_date: dt.
         "n": query.limit,
     }
     rows = [msgspec.convert(dict(row._mapping), UsageRow, strict=False) for row in tx.execute(_SUMS[query.by], values)]
-    return Usage(since, until, prices_date, rows)
+    return UsageReport(since, until, prices_date, rows)
 
 
 def _sums(by: str) -> sa.TextClause:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from functions.chat.usage.report import Usage, UsageQuery, read_usage
+from functions.chat.usage.report import UsageQuery, UsageReport, read_usage
 from headwater.database.transactions import Database
 from headwater.usage.budgets import Budget, BudgetState, read_budgets, write_budgets
 from headwater.usage.prices import load_prices
@@ -32,7 +32,7 @@ class UsageRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("GET", "/api/usage", self.get_usage, "Get usage and cost", query=UsageQuery, returns=Usage),
+            Route("GET", "/api/usage", self.get_usage, "Get usage and cost", query=UsageQuery, returns=UsageReport),
             Route("GET", "/api/budgets", self.list_budgets, "List budgets", returns=BudgetStates),
             Route(
                 "PUT",
@@ -45,7 +45,7 @@ class UsageRoutes:
             ),
         ]
 
-    def get_usage(self, call: Call) -> Usage:
+    def get_usage(self, call: Call) -> UsageReport:
         """Get what calls of models and other paid services used and cost, by day, member, API key or model.
 
         Owners see the whole workspace's, others their own.

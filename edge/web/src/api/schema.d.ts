@@ -1739,7 +1739,7 @@ export interface components {
             object: "list";
             data: components["schemas"]["Embedding"][];
             model: string;
-            usage: components["schemas"]["functions.embedding.embeddings.Usage"];
+            usage: components["schemas"]["Usage"];
         };
         /**
          * Estimate
@@ -2514,6 +2514,27 @@ export interface components {
             replaced_at: string | null;
         };
         /**
+         * Usage
+         * @description Number of tokens in all inputs.
+         */
+        Usage: {
+            prompt_tokens: number;
+            total_tokens: number;
+        };
+        /**
+         * UsageReport
+         * @description Usage by day, latest first, or else by cost. `prices_date`: the day on which the prices were checked.
+         */
+        UsageReport: {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            /** Format: date */
+            prices_date: string;
+            rows: components["schemas"]["UsageRow"][];
+        };
+        /**
          * UsageRow
          * @description The sums of a day, member, key or model, and a kind of call. The other columns that sums are by are null.
          *
@@ -2557,27 +2578,6 @@ export interface components {
          */
         Webhook: {
             received_at: string | null;
-        };
-        /**
-         * Usage
-         * @description Usage by day, latest first, or else by cost. `prices_date`: the day on which the prices were checked.
-         */
-        "functions.chat.usage.report.Usage": {
-            /** Format: date */
-            since: string;
-            /** Format: date */
-            until: string;
-            /** Format: date */
-            prices_date: string;
-            rows: components["schemas"]["UsageRow"][];
-        };
-        /**
-         * Usage
-         * @description Number of tokens in all inputs.
-         */
-        "functions.embedding.embeddings.Usage": {
-            prompt_tokens: number;
-            total_tokens: number;
         };
     };
     responses: never;
@@ -5017,7 +5017,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["functions.chat.usage.report.Usage"];
+                    "application/json": components["schemas"]["UsageReport"];
                 };
             };
             /** @description An error */

@@ -32,6 +32,12 @@ export type Scope = NewApiKey["scopes"][number];
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditPage = Schemas["AuditLog"];
 
+export type Usage = Schemas["UsageReport"];
+export type UsageRow = Schemas["UsageRow"];
+export type Budget = Required<Schemas["Budget"]>;
+export type BudgetState = Schemas["BudgetState"];
+export type ChatModelList = Schemas["ChatModelList"];
+
 export type SearchSettings = Schemas["SearchSettings"];
 
 export type EmbeddingModel = Schemas["EmbeddingModel"];
@@ -100,12 +106,12 @@ export interface Conversation {
 }
 
 export type Citation = Schemas["Citation"];
-export type Model = Schemas["ModelName"];
+export type Model = Optional<Schemas["ModelName"], "insteadOf">;
 /** How a message ended, and why. A message that is being streamed has no metadata. */
 export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
   Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating">>;
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
-export type MessageData = { model: Model };
+export type MessageData = { model: Model; thinking: Model };
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

@@ -27,6 +27,18 @@ it("says that the model is thinking until the text begins", () => {
   expect(text([THOUGHTS, TEXT], undefined, true)).not.toContain("Thinking…");
 });
 
+it("says that the model is thinking when the stream does", () => {
+  const answer = <Answer message={{ id: "m", role: "assistant", parts: [] }} isStreaming isThinking />;
+  expect(renderToStaticMarkup(answer)).toContain("Thinking…");
+});
+
+it("names the model that took over", () => {
+  const data = { name: "openai:b", configured: true, insteadOf: ["anthropic:a"] };
+  expect(text([{ type: "data-model", id: "model", data }, TEXT])).toBe(
+    "Use oil. Answered by openai:b, because anthropic:a did not answer.",
+  );
+});
+
 it("says how an incomplete answer ended, and why if that is known", () => {
   expect(text([TEXT], { state: "cut", notice: "The model stopped at its length limit." })).toBe(
     "Use oil. The model stopped at its length limit.",

@@ -14,13 +14,16 @@ const ENDINGS = {
 interface Props {
   message: Message;
   isStreaming: boolean;
+  /** Whether the stream says that the model is thinking. */
+  isThinking?: boolean;
 }
 
 /** An answer: its text, its citations and how it ended. */
-export const Answer = memo(function Answer({ message, isStreaming }: Props): ReactNode {
+export const Answer = memo(function Answer({ message, isStreaming, isThinking = false }: Props): ReactNode {
   const text = textOf(message);
   const thoughts = thoughtsOf(message);
   const passages = passagesOf(message);
+  const model = modelOf(message);
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -31,7 +34,7 @@ export const Answer = memo(function Answer({ message, isStreaming }: Props): Rea
           <p dir="auto">{thoughts}</p>
         </details>
       )}
-      {text === "" && isStreaming && thoughts !== "" ? (
+      {text === "" && isStreaming && (thoughts !== "" || isThinking) ? (
         <Waiting>Thinking…</Waiting>
       ) : text === "" && isStreaming ? (
         <Waiting>Reading {passages.length === 1 ? "1 passage" : `${passages.length} passages`}…</Waiting>
@@ -51,7 +54,12 @@ export const Answer = memo(function Answer({ message, isStreaming }: Props): Rea
           <PassageList passages={others} label="More passages" />
         </details>
       )}
-      {modelOf(message)?.configured === false && (
+      {model?.insteadOf !== undefined && model.insteadOf.length > 0 && (
+        <p className="small muted">
+          Answered by {model.name}, because {model.insteadOf.join(" and ")} did not answer.
+        </p>
+      )}
+      {model?.configured === false && (
         <p className="small muted">No language model is configured, so this answer only quotes your documents.</p>
       )}
     </article>

@@ -1,4 +1,4 @@
-import { Fragment, useEffect, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
@@ -10,6 +10,7 @@ import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { textOf } from "./message-parts";
+import { ModelChoice } from "./model-choice";
 import { RateAnswer } from "./rate-answer";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
@@ -28,10 +29,12 @@ interface Props {
 export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const newDraft = useDraft("new");
   const ownDraft = useDraft(id);
-  const { messages, status, problem, ask, askAgain, stop } = useConversation(
+  const [model, setModel] = useState("");
+  const { messages, status, isThinking, problem, ask, askAgain, stop } = useConversation(
     id,
     stored,
     filter,
+    model,
     (question, isFirst) => {
       (isFirst ? newDraft : ownDraft)[1](question);
       // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
@@ -67,12 +70,13 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
                 {textOf(message)}
               </p>
             ) : (
-              <Fragment key={message.id}>
-                <Answer message={message} isStreaming={status === "answering" && index === messages.length - 1} />
-                {message.metadata && textOf(message) !== "" && (
-                  <RateAnswer conversationId={id} messageId={message.id} stored={message.metadata.rating ?? null} />
-                )}
-              </Fragment>
+              <RatedAnswer
+                key={message.id}
+                conversationId={id}
+                message={message}
+                isStreaming={status === "answering" && index === messages.length - 1}
+                isThinking={isThinking}
+              />
             ),
           )}
           {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
@@ -92,6 +96,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         </div>
       </div>
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
+      <ModelChoice model={model} onChange={setModel} />
       <Composer
         isBusy={status === "waiting" || status === "answering"}
         onStop={stop}
@@ -100,6 +105,26 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         onAsk={status === "idle" ? askQuestion : null}
       />
     </div>
+  );
+}
+
+function RatedAnswer({
+  conversationId,
+  message,
+  ...state
+}: {
+  conversationId: string;
+  message: Message;
+  isStreaming: boolean;
+  isThinking: boolean;
+}): ReactNode {
+  return (
+    <>
+      <Answer message={message} {...state} />
+      {message.metadata && textOf(message) !== "" && (
+        <RateAnswer conversationId={conversationId} messageId={message.id} stored={message.metadata.rating ?? null} />
+      )}
+    </>
   );
 }
 

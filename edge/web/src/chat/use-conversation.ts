@@ -23,6 +23,8 @@ export interface ConversationState {
   messages: Message[];
   /** `checking` for an answer in progress, `waiting` for the first part of an answer. */
   status: "checking" | "idle" | "waiting" | "answering";
+  /** Whether the stream said that the model is thinking. */
+  isThinking: boolean;
   problem: Problem | null;
   ask: (text: string) => void;
   /** Ask the last question again; after a lost connection, resume its answer if possible. */
@@ -35,20 +37,30 @@ export interface ConversationState {
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
  * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
- * tab. The next answers are from the documents that match the `filter`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
+ * tab. The next answers are by the `model`, if it is not empty, from the documents that match the `filter`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
  */
 export function useConversation(
   id: string,
   stored: Message[] | null,
   filter: string,
+  model: string,
   restoreQuestion: RestoreQuestion,
 ): ConversationState {
+  const [isThinking, setIsThinking] = useState(false);
   const [isChecking, setIsChecking] = useState(stored !== null);
   const [hasStarted, setHasStarted] = useState(stored !== null);
   const [{ chat, transport }] = useState(() =>
-    createChat(id, stored, restoreQuestion, () => {
-      setIsChecking(false);
-    }),
+    createChat(
+      id,
+      stored,
+      restoreQuestion,
+      () => {
+        setIsChecking(false);
+      },
+      () => {
+        setIsThinking(true);
+      },
+    ),
   );
   const { messages, status, error } = useChat({ chat, resume: hasStarted, throttle: RENDER_EVERY_MS });
   if (!hasStarted && status === "streaming") setHasStarted(true);
@@ -65,21 +77,28 @@ export function useConversation(
   return {
     messages,
     status: statusOf(status, isChecking),
+    isThinking,
     problem: error && !isUnauthorized(error) ? problemOf(error) : null,
     ask: (text) => {
       // If checking failed, sending the question replaces it.
       setIsChecking(false);
-      void chat.sendMessage({ text }, { body: { filter } });
+      setIsThinking(false);
+      void chat.sendMessage({ text }, { body: { filter, ...(model !== "" && { model }) } });
     },
-    askAgain: () => void askAgain(chat, transport, filter),
+    askAgain: () => {
+      setIsThinking(false);
+      void askAgain(chat, transport, filter, model);
+    },
     stop: () => void stop(chat),
   };
 }
 
 /** Ask the last question again, or resume its answer unless the API rejected the question. */
-export function askAgain(chat: Chat<Message>, transport: Transport, filter: string): Promise<void> {
+export function askAgain(chat: Chat<Message>, transport: Transport, filter: string, model = ""): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: { filter } });
+  return transport.isReconnecting || !isRejected
+    ? chat.resumeStream()
+    : chat.regenerate({ body: { filter, ...(model !== "" && { model }) } });
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
@@ -152,6 +171,7 @@ export function createChat(
   stored: Message[] | null,
   restoreQuestion: RestoreQuestion,
   onChecked: () => void,
+  onThinking: () => void = () => undefined,
 ): { chat: Chat<Message>; transport: Transport } {
   const transport = new Transport({
     reconnected: (isResumed) => {
@@ -167,6 +187,9 @@ export function createChat(
     id,
     messages: stored ?? [],
     transport,
+    onData: (part) => {
+      if (part.type === "data-thinking") onThinking();
+    },
     onFinish: () => {
       announceChange(id);
     },

@@ -7,6 +7,7 @@ import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
+import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
 import { useKeptFocus } from "./use-kept-focus";
@@ -52,6 +53,9 @@ function Shell(): ReactNode {
           <NavLink href="/runs" current={route.page === "runs" || route.page === "run"}>
             Runs
           </NavLink>
+          <NavLink href="/usage" current={route.page === "usage"}>
+            Usage
+          </NavLink>
         </nav>
         <AccountMenu />
       </header>
@@ -89,6 +93,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <RunsPage sourceId={route.sourceId} />;
     case "run":
       return <RunPage key={route.id} id={route.id} />;
+    case "usage":
+      return <UsagePage />;
     case "workspace":
       return <WorkspacePage />;
     case "document":

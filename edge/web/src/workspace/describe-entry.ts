@@ -48,6 +48,10 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `let search find the document ${what} again`;
     case "search.changed":
       return `set the half-life of documents in searches to ${String(details["half_life_days"])} days`;
+    case "models.changed":
+      return `allowed the chat models ${detail("allowed") || "of the installation"}`;
+    case "budgets.changed":
+      return `changed the budgets (now ${String(details["budgets"])})`;
     case "model.registered":
       return `registered the embedding model ${what}`;
     case "model.building":

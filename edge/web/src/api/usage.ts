@@ -1,0 +1,27 @@
+/** Usage and cost of models, budgets, and the models that a workspace allows. */
+
+import { readJson, send } from "./call";
+import type { Budget, BudgetState, ChatModelList, Usage } from "./types";
+
+export type UsageBy = "day" | "member" | "key" | "model";
+
+export function readUsage(by: UsageBy, signal?: AbortSignal): Promise<Usage> {
+  return readJson(`/api/usage?by=${by}`, signal);
+}
+
+export async function readBudgets(signal?: AbortSignal): Promise<BudgetState[]> {
+  return (await readJson<{ budgets: BudgetState[] }>("/api/budgets", signal)).budgets;
+}
+
+export async function changeBudgets(budgets: readonly Budget[]): Promise<void> {
+  await send("PUT", "/api/budgets", { budgets });
+}
+
+export function readChatModels(signal?: AbortSignal): Promise<ChatModelList> {
+  return readJson("/api/models", signal);
+}
+
+/** Allow only these models; null allows all. */
+export async function allowChatModels(allowed: readonly string[] | null): Promise<void> {
+  await send("PUT", "/api/models", { allowed });
+}
