@@ -20,8 +20,7 @@ class ConfidentialReader:
     def __init__(self, reader: SourceReader, secret: str | None, reserve: Reserve | None = None) -> None:
         self._reader = reader
         self._reserve = reserve
-        # A secret may have the form `user:password`.
-        self._redactor = Redactor([secret.strip(), secret.strip().partition(":")[2]] if secret else [])
+        self._redactor = Redactor(_confidential_parts(secret.strip()) if secret else [])
 
     def check(self) -> None:
         """Try to reach the source; raises UnprocessableContent with the reason."""
@@ -49,3 +48,21 @@ class ConfidentialReader:
             if file is None or file.error is None:
                 return file
             return msgspec.structs.replace(file, error=quote(file.error, _MAX_REASON_CHARS))
+
+
+def _confidential_parts(secret: str) -> list[str]:
+    """Return what has to be kept out of messages. A secret may be `user:password`, or JSON such as a key file."""
+    if not secret.startswith("{"):
+        return [secret, secret.partition(":")[2]]
+    try:
+        fields = msgspec.json.decode(secret, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return [secret]
+    public = {"type", "project_id", "client_email", "client_id", "token_uri"}
+    return [
+        value for name, value in fields.items() if isinstance(value, str) and name not in public and not _is_url(value)
+    ]
+
+
+def _is_url(value: str) -> bool:
+    return value.startswith(("https://", "http://"))

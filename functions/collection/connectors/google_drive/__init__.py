@@ -1,0 +1,1 @@
+"""The Google Drive connector: files of a folder or a shared drive."""
