@@ -16,7 +16,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from functions.collection.connectors.mail.config import PORTS, ListedFolder, MailConfig, OAuthSecret, read_secret
-from functions.collection.connectors.mail.errors import busy_pause_s, translated_errors
+from functions.collection.connectors.mail.errors import UnreadableAnswer, busy_pause_s, translated_errors
 from functions.collection.connectors.mail.mailbox import FolderStatus
 from functions.collection.connectors.mail.messages import Message, read_headers
 from functions.collection.connectors.mail.oauth import request_access_token
@@ -38,7 +38,8 @@ MAX_LINES = 50_000
 """Of an answer to a command."""
 MAX_FOLDERS = 2_000
 _HEADERS = "MESSAGE-ID REFERENCES IN-REPLY-TO SUBJECT DATE FROM"
-_HEADER_ITEMS = ["RFC822.SIZE", "INTERNALDATE", "BODYSTRUCTURE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.16384>"]
+_WITHOUT_STRUCTURE = ("RFC822.SIZE", "INTERNALDATE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.16384>")
+_HEADER_ITEMS = (*_WITHOUT_STRUCTURE, "BODYSTRUCTURE")
 
 # At the level DEBUG, both log each command and answer.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
@@ -151,9 +152,21 @@ class Session:
             return [int(uid) for uid in self._client.search(criteria)]
 
     def headers(self, uids: list[int]) -> dict[int, tuple[bytes, Message]]:
-        """Fetch what is known of messages, by UID. Those that are gone are missing."""
+        """Fetch what is known of messages, by UID. Those that are gone are missing.
+
+        Servers describe some broken messages in a way that can't be read: these have no texts and files.
+        """
+        try:
+            return self._headers(uids, _HEADER_ITEMS)
+        except UnreadableAnswer:
+            if len(uids) == 1:
+                return self._headers(uids, _WITHOUT_STRUCTURE)
+        half = len(uids) // 2
+        return self.headers(uids[:half]) | self.headers(uids[half:])
+
+    def _headers(self, uids: list[int], wanted: Sequence[str]) -> dict[int, tuple[bytes, Message]]:
         found = {}
-        for uid, items in self.fetch(uids, _HEADER_ITEMS).items():
+        for uid, items in self.fetch(uids, wanted).items():
             received = items.get(b"INTERNALDATE")
             size = items.get(b"RFC822.SIZE")
             message_id, message = read_headers(

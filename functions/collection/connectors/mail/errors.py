@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from imapclient.exceptions import CapabilityError
+from imapclient.exceptions import CapabilityError, ProtocolError
 
 from headwater.errors import HeadwaterError, SystemicError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s, is_not_wanted
@@ -20,6 +20,10 @@ _BUSY = re.compile(
 )
 _NOT_IMAP = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, RecursionError)
 """What imaplib and IMAPClient raise for answers that aren't IMAP."""
+
+
+class UnreadableAnswer(UpstreamError):
+    """The answer to a command was read to its end, and is not IMAP."""
 
 
 def busy_pause_s(error: Exception) -> float | None:
@@ -63,6 +67,8 @@ def _passing(error: Exception, host: str) -> UpstreamError | None:
             message = f"The TLS connection to {host} failed ({quote(error)}). Check security and port."
         case TimeoutError():
             message = f"{host} did not answer in time. Check the port, or try again later."
+        case ProtocolError():
+            return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case imaplib.IMAP4.abort():
             message = f"{host} ended the connection ({quote(error)}). Try again later."
         case imaplib.IMAP4.error():
@@ -70,7 +76,7 @@ def _passing(error: Exception, host: str) -> UpstreamError | None:
         case OSError():
             message = f"{host} cannot be reached ({quote(error)}). Check the server's name and the port."
         case _ if isinstance(error, _NOT_IMAP):
-            message = f"The answer of {host} is not valid IMAP. Try again later."
+            return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case _:
             return None
     return UpstreamError(message, pause_s)

@@ -125,6 +125,23 @@ def test_odd_messages_are_collected(tmp_path: Path) -> None:
         assert [b"na\xef" in (file.content or b"") for file in fetched] == [True, True]
 
 
+def test_message_that_the_server_describes_badly_spoils_no_other(tmp_path: Path) -> None:
+    with imap_server() as server:
+
+        def answer(connection: socket.socket) -> None:
+            command = server.commands[-1]
+            lines = TWO_MESSAGES.splitlines(keepends=True)
+            bad = TWO_MESSAGES.replace(b'"many"', b"(")
+            both = bad if "BODYSTRUCTURE" in command else TWO_MESSAGES
+            first_only = b"".join(lines[: len(lines) // 2])
+            connection.sendall(first_only if " 1 (" in command else both)
+
+        server.answers["FETCH"] = answer
+        listing = list_mailbox(server, tmp_path)
+        assert len(listing.entries) == 2
+        assert sum("FETCH" in command for command in server.commands) == 4
+
+
 @pytest.mark.parametrize(
     ("reply", "error", "pause_s"),
     [
