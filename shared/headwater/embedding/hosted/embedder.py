@@ -5,7 +5,7 @@ The client does not retry: the ledger retries steps. Each request is counted by 
 
 import base64
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cached_property
 from threading import BoundedSemaphore
@@ -17,7 +17,7 @@ from headwater.embedding.hosted.http import JsonClient, Names, no_vectors
 from headwater.embedding.hosted.metering import count_request
 from headwater.embedding.hosted.protocols import Batch, Embedded, Mode, Vector, prefix, vector_length
 from headwater.embedding.hosted.providers import parse
-from headwater.errors import ConfigError, PermanentError, SystemicError, UpstreamError
+from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _TEXT_BYTES = 400_000
 _ANSWER_BYTES = 1_000_000
 """An answer may have this many bytes, and `_TEXT_BYTES` for each text: 16,000 numbers of 25 digits."""
+
+_MAX_KEPT = 128
+"""Answers that are kept for another attempt: as many as an embed step has texts."""
 
 _BYTES_OF_TOKEN = 3
 """Of UTF-8, at least: in English a token has four, in Chinese three."""
@@ -53,6 +56,7 @@ class HostedEmbedder:
         self._settings = settings
         # All callers together send no more requests at once.
         self._turns = BoundedSemaphore(settings.embedding_concurrency)
+        self._kept: dict[tuple[str, ...], Embedded] = {}
         self._dim = known_dim(name, settings)
         own = self._provider.dims.get(self._model)
         # Servers may reject the field for a model that can't shorten its vectors, so it is sent only where needed.
@@ -96,16 +100,31 @@ class HostedEmbedder:
         return self._unit_vectors([vector for answer in answers for vector in answer.vectors])
 
     def _request_all(self, batches: Sequence[Sequence[str]], mode: Mode) -> list[Embedded]:
-        """Send the requests at once, as far as the limit allows. Raises the first one's error that fails."""
+        """Send the requests at once, as far as the limit allows. Raises the first one's error that fails.
+
+        Answers beside a failed one are kept for the next attempt, which doesn't pay for them again.
+        """
         if len(batches) == 1:
             return [self._request(batches[0], mode)]
+        keys = [(mode, *batch) for batch in batches]
+        known = {key: answer for key in keys if (answer := self._kept.pop(key, None))}
         with ThreadPoolExecutor(self._settings.embedding_concurrency, thread_name_prefix="embedding") as threads:
-            futures = [threads.submit(copy_context().run, self._request, batch, mode) for batch in batches]
+            sent = {
+                key: threads.submit(copy_context().run, self._request, batch, mode)
+                for key, batch in dict(zip(keys, batches, strict=True)).items()
+                if key not in known
+            }
             try:
-                return [future.result() for future in futures]
-            finally:  # those that are being answered are charged, so they are waited for and counted
-                for future in futures:
+                return [known[key] if key in known else sent[key].result() for key in keys]
+            except HeadwaterError:
+                for future in sent.values():
                     future.cancel()
+                wait(sent.values())  # those that are being answered are charged
+                answered = [key for key, future in sent.items() if not future.cancelled() and not future.exception()]
+                self._kept.update({**known, **{key: sent[key].result() for key in answered}})
+                for key in list(self._kept)[:-_MAX_KEPT]:
+                    self._kept.pop(key, None)
+                raise
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         """Divide texts into requests within the provider's limits. A text of more tokens is alone."""

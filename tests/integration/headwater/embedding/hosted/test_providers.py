@@ -274,6 +274,25 @@ def test_one_failed_request_fails_the_texts_and_answered_ones_are_counted(
     assert (meter.calls, meter.tokens) == (3, 2 * 288)
 
 
+def test_next_attempt_requests_only_what_has_no_answer(apis: EmbeddingApis, settings: Settings) -> None:
+    model = HostedEmbedder("vertexai:gemini-embedding-001", settings)
+    texts = [f"text {n}" for n in range(6)]
+    apis.refuse = lambda request: (
+        (429, {}, {}) if request.path != "/token" and texts_of(request) == ["text 5"] else None
+    )
+    with pytest.raises(UpstreamError):
+        model.embed_documents(texts)
+    apis.requests[:], apis.refuse = [], lambda _: None
+    with metered() as meter:
+        vectors = model.embed_documents(texts)
+    assert [texts_of(request) for request in without_tokens(apis)] == [["text 5"]]
+    assert (meter.calls, vectors.shape) == (1, (6, DIM))
+    expected = np.array([vector(text) for text in texts])
+    assert np.allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
+    model.embed_documents(texts)
+    assert len(without_tokens(apis)) == 7, "used once"
+
+
 def test_service_account_that_google_rejects_is_named(apis: EmbeddingApis, settings: Settings) -> None:
     apis.refuse = lambda request: (401, {}, {"error": "invalid_grant"}) if request.path == "/token" else None
     with pytest.raises(SystemicError, match="rejects the service account"):
