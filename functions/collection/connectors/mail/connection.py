@@ -115,11 +115,12 @@ class _GuardedClient(IMAPClient):  # type: ignore[misc]  # the library has no ty
 
 
 class Session:
-    """A connection to a server that is logged in."""
+    """A connection to a server that is logged in. `redactor` keeps what it was logged in with out of errors."""
 
-    def __init__(self, client: _GuardedClient, host: str) -> None:
+    def __init__(self, client: _GuardedClient, host: str, redactor: Redactor) -> None:
         self._client = client
         self._host = host
+        self._redactor = redactor
         with self._command():
             self._has_mod_sequences = client.has_capability("CONDSTORE")
 
@@ -188,7 +189,7 @@ class Session:
     @contextmanager
     def _command(self, max_bytes: int = MAX_ANSWER_BYTES) -> Iterator[None]:
         self._client._imap.expect(max_bytes)
-        with translated_errors(self._host), within(COMMAND_S):
+        with redacting(self._redactor), translated_errors(self._host), within(COMMAND_S):
             yield
 
 
@@ -198,29 +199,24 @@ def open_session(config: MailConfig, secret: str | None, context: ConnectorConte
     login = read_secret(secret)
     if config.security == "none" and not context.allow_private:
         raise SystemicError("Connections without encryption aren't allowed here. Set security to tls or starttls.")
-    secrets = [login] if isinstance(login, str) else [login.refresh_token, login.client_secret]
-    with redacting(Redactor(secrets)):
-        if isinstance(login, OAuthSecret):
+    password, token = login if isinstance(login, str) else "", ""
+    if isinstance(login, OAuthSecret):
+        with redacting(Redactor([login.refresh_token, login.client_secret])):
             token = request_access_token(context.http(), login, allow_plain=context.allow_private)
-            with (
-                redacting(Redactor([*secrets, token])),
-                _logged_in(config, context, password="", token=token) as client,
-            ):
-                yield Session(client, config.host)
-        else:
-            with _logged_in(config, context, password=login) as client:
-                yield Session(client, config.host)
+    redactor = Redactor([password or token])
+    with _logged_in(config, context, redactor, password=password, token=token) as client:
+        yield Session(client, config.host, redactor)
 
 
 @contextmanager
 def _logged_in(
-    config: MailConfig, context: ConnectorContext, *, password: str = "", token: str = ""
+    config: MailConfig, context: ConnectorContext, redactor: Redactor, *, password: str, token: str
 ) -> Iterator[_GuardedClient]:
     tls = tls_context()
-    with translated_errors(config.host), within(COMMAND_S):
+    with redacting(redactor), translated_errors(config.host), within(COMMAND_S):
         client = _GuardedClient(config, context, tls)
     try:
-        with translated_errors(config.host), within(COMMAND_S):
+        with redacting(redactor), translated_errors(config.host), within(COMMAND_S):
             if config.security == "starttls":
                 client.starttls(tls)
             _log_in(client, config.user, password, token)
