@@ -31,7 +31,8 @@ def batch_tokens(
 ) -> Generator[list[Piece], None, None]:
     """Yield the pieces in groups, and an empty group whenever no piece has arrived for `silence_s`.
 
-    A group holds the pieces that arrive within `group_s` of its first, up to about `group_chars` characters. Adjacent
+    The first text is yielded at once. A later group holds the pieces that arrive within `group_s` of its first, up to
+    about `group_chars` characters. Adjacent
     pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
     before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
     provider's connection. After this generator is closed, the thread soon closes `pieces` and ends.
@@ -44,9 +45,11 @@ def batch_tokens(
     ).start()
     deadline = time.monotonic() + timeout_s
     end: _End | None = None
+    has_text = False
     try:
         while end is None:
-            group, end = _take_group(queue, silence_s, group_s, group_chars)
+            group, end = _take_group(queue, silence_s, group_s if has_text else 0.0, group_chars)
+            has_text = has_text or any(isinstance(piece, str) for piece in group)
             if group or end is None:
                 yield group
             if end is None and time.monotonic() > deadline:

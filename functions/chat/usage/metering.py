@@ -56,7 +56,7 @@ class MeteredModel:
         """Yield the pieces of an answer. What was used is recorded at its end, even if it fails or is closed."""
         self._has_begun = True
         used: Used | None = None
-        model, chars = self.model.name, 0
+        model, chars, has_failed = self.model.name, 0, False
         try:
             for piece in self.model.answer(model_input):
                 match piece:
@@ -68,8 +68,12 @@ class MeteredModel:
                     case _:
                         chars += _chars(piece)
                 yield piece
+        except HeadwaterError:
+            has_failed = True
+            raise
         finally:
-            if used is None and chars and self.configured:
+            # A provider charges for the prompt of an answer that is stopped, even before its first token.
+            if used is None and self.configured and (chars or not has_failed):
                 sent = sum(len(turn.text) for turn in build_messages(model_input))
                 used = Used(model, Tokens(sent // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
             self._settle(used or (Used(model, Tokens()) if chars else None))

@@ -128,7 +128,14 @@ class Installation:
 
     @property
     def uses_vertex_ai(self) -> bool:
-        """Whether texts are embedded by Vertex AI."""
+        """Whether Vertex AI embeds texts or answers questions."""
+        return self.embeds_with_vertex_ai or "vertexai:" in ",".join(
+            dict(self.settings).get(name, "") for name in ("CHAT_MODELS", "CHAT_MODEL")
+        )
+
+    @property
+    def embeds_with_vertex_ai(self) -> bool:
+        """Whether Vertex AI embeds texts."""
         return dict(self.settings).get("EMBEDDING_MODEL", "").startswith("vertexai:")
 
     def account(self, name: str) -> str:

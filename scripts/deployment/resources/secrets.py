@@ -152,10 +152,11 @@ def write(installation: Installation, state: CloudState, secret: Secret) -> Comm
 
 def _bindings(installation: Installation) -> list[Binding]:
     role = "roles/secretmanager.secretAccessor"
-    # Vertex AI has no key: the accounts of those that embed may call it.
+    # Vertex AI has no key: the accounts of those that embed may call it, and chat if its models answer.
+    callers = _ALL_READERS if installation.embeds_with_vertex_ai else ("chat",)
     vertex = [
         Binding(f"project/{installation.project}", "roles/aiplatform.user", account(installation, reader))
-        for reader in (_ALL_READERS if installation.uses_vertex_ai else ())
+        for reader in (callers if installation.uses_vertex_ai else ())
     ]
     return vertex + [
         Binding(f"secret/{secret.name}", role, account(installation, reader))

@@ -1,10 +1,13 @@
 """Usage, budgets and the choice of models over the API, with a language model on loopback."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from functions.chat.usage.report import UsageQuery, read_usage
+from headwater.usage.record import Payer
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
@@ -62,6 +65,24 @@ def test_stopped_answer_is_counted_by_an_estimate(chat: ChatApp, provider: FakeP
     chat.ask("c1", QUESTION)
     [row] = get(chat, "/api/usage", by="model")["rows"]
     assert (row["calls"], row["input_tokens"] > 50, row["output_tokens"]) == (1, True, 2)
+
+
+def test_failed_call_is_not_counted_and_frees_its_reservation(chat: ChatApp, provider: FakeProvider) -> None:
+    put(chat, "/api/budgets", {"budgets": [{"applies_to": "workspace", "period": "day", "amount": 1}]})
+    provider.status = 500
+    chat.ask("c1", QUESTION)
+    assert get(chat, "/api/usage")["rows"] == []
+    assert chat.rows("select count(*) from reservations") == [(0,)]
+
+
+def test_member_sees_only_their_own_usage(chat: ChatApp) -> None:
+    chat.ask("c1", QUESTION)
+    with chat.database.transaction(chat.workspace_id) as tx:
+        today, query = dt.datetime.now(dt.UTC).date(), UsageQuery(by="member")
+        others = read_usage(tx, Payer(chat.workspace_id, "eve"), query, today, everyone=False)
+        own = read_usage(tx, Payer(chat.workspace_id, "local"), query, today, everyone=False)
+        all_of_it = read_usage(tx, Payer(chat.workspace_id, "eve"), query, today, everyone=True)
+    assert (len(others.rows), len(own.rows), len(all_of_it.rows)) == (0, 1, 1)
 
 
 def test_used_up_budget_refuses_the_question_and_stores_nothing(chat: ChatApp, provider: FakeProvider) -> None:

@@ -26,9 +26,17 @@ def test_batches_join_tokens_up_to_a_size() -> None:
 
 
 def test_batches_join_only_pieces_of_the_same_kind() -> None:
-    pieces: list[Piece] = [Thought("a"), Thought("b"), "c", "d", Thought("e"), Finish("stop")]
-    batches = list(batch_tokens(pieces, timeout_s=30, group_s=30))
-    assert batches == [[Thought("ab"), "cd", Thought("e"), Finish("stop")]]
+    first_was_read = threading.Event()
+
+    def pieces() -> Iterator[Piece]:
+        yield "at once"
+        first_was_read.wait(30)
+        yield from (Thought("a"), Thought("b"), "c", "d", Thought("e"), Finish("stop"))
+
+    batches = batch_tokens(pieces(), timeout_s=30, group_s=30)
+    assert next(batches) == ["at once"]
+    first_was_read.set()
+    assert [batch for batch in batches if batch] == [[Thought("ab"), "cd", Thought("e"), Finish("stop")]]
 
 
 def test_silence_yields_empty_batches_until_the_next_token() -> None:

@@ -46,6 +46,10 @@ def test_vertex_ai_needs_a_role_instead_of_a_key() -> None:
     granted = [line for line in lines(plan_secrets(installation, state)) if "roles/aiplatform.user" in line]
     assert len(granted) == 4
     assert all("projects add-iam-policy-binding" in line for line in granted)
+    answers = replace(SUPABASE, settings=(("CHAT_MODELS", "openai:gpt,vertexai:gemini-2.5-pro"),))
+    [binding] = [line for line in lines(plan_secrets(answers, state)) if "roles/aiplatform.user" in line]
+    assert "headwater-chat@" in binding
+    assert "aiplatform.googleapis.com" in apis(answers)
     assert "aiplatform.googleapis.com" in apis(installation)
     assert "aiplatform.googleapis.com" not in apis(SUPABASE)
     for reader in ("chat", "embedding", "job"):
