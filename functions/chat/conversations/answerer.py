@@ -6,7 +6,6 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
 from functions.chat.answers.prompt import Turn
-from functions.chat.conversations.model_choice import read_allowed
 from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
@@ -49,17 +48,19 @@ class Answerer:
         history: Sequence[Turn] = (),
         given: str | None = None,
         remembered: str = "",
+        allowed: Sequence[str] | None,
     ) -> MeteredModel:
         """Return the model that answers a caller's question, and reserve its estimated cost.
 
         `given` is the model that the question names, `remembered` that of its conversation, which may have become
-        unavailable. Raises UnprocessableContent if the workspace doesn't allow the given one, BudgetExceeded.
+        unavailable; `allowed` are those of the workspace, None for all. Raises UnprocessableContent if the given one is
+        not allowed, BudgetExceeded.
         """
         payer, prices, reservation = payer_of(caller), load_prices(self.settings.prices), None
-        allowed = self.models.allowed_names(read_allowed(tx, caller) if self.models.are_configured else None)
-        if given and given not in allowed:
-            raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(allowed)}.")
-        model = self.models.choose(given or remembered, allowed)
+        names = self.models.allowed_names(allowed)
+        if given and given not in names:
+            raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(names)}.")
+        model = self.models.choose(given or remembered, names)
         if model.configured:
             cost = cost_of(prices, model.name, estimate(text, history))
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)

@@ -86,9 +86,9 @@ class ChatRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
-            kept = remember_model(tx, call.caller, conversation_id, request.model)
+            kept, allowed = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
-                tx, call.caller, question, history=history, given=request.model, remembered=kept
+                tx, call.caller, question, history=history, given=request.model, remembered=kept, allowed=allowed
             )
         asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)

@@ -33,16 +33,21 @@ def write_allowed(tx: Connection, caller: Caller, allowed: Sequence[str] | None,
     audit_log.record(tx, caller, "models.changed", caller.workspace_id, allowed=names)
 
 
-def remember_model(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
-    """Set the model of a conversation, unless None is given; returns the conversation's model, "" for the default."""
+def remember_model(
+    tx: Connection, caller: Caller, conversation_id: str, given: str | None
+) -> tuple[str, list[str] | None]:
+    """Set the model of a conversation, unless None is given.
+
+    Returns the conversation's model, "" for the default, and the models that the workspace allows, as `read_allowed`.
+    """
     values = {
         "workspace_id": caller.workspace_id,
         "conversation_id": row_id(caller, conversation_id),
         "subject": caller.subject,
         "given": given,
     }
-    remembered: str | None = tx.execute(_REMEMBER, values).scalar_one()
-    return remembered or ""
+    row = tx.execute(_REMEMBER, values).one()
+    return row.model or "", row.allowed
 
 
 _READ = sa.text("select chat_models from workspaces where id = :workspace_id")
@@ -51,5 +56,6 @@ _WRITE = sa.text("update workspaces set chat_models = cast(:allowed as text[]) w
 
 _REMEMBER = sa.text("""
     update conversations set model = coalesce(cast(:given as text), model)
-    where workspace_id = :workspace_id and id = :conversation_id and subject = :subject returning model
+    where workspace_id = :workspace_id and id = :conversation_id and subject = :subject
+    returning model, (select w.chat_models from workspaces w where w.id = :workspace_id) as allowed
 """)

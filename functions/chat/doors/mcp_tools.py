@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from functions.chat.answers.collect import CollectedAnswer, Collector
 from functions.chat.answers.compose import Question
 from functions.chat.conversations.answerer import Answerer
+from functions.chat.conversations.model_choice import read_allowed
 from functions.chat.retrieval.routes import Hit, check_question, to_hit
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.message_log import AnswerKey
@@ -227,7 +228,7 @@ class AskTool(Tool):
         key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
         question = Question(key, text, (), is_owner, filter=parse_filter(arguments.filter))
         with box.database.transaction(caller.workspace_id) as tx:
-            model = box.answerer.choose_model(tx, caller, text)
+            model = box.answerer.choose_model(tx, caller, text, allowed=read_allowed(tx, caller))
         collector = Collector()
         for parts in collector.watch(box.answerer.answer(question, model)):
             yield "writing the answer" if parts else ""
