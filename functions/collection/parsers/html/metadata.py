@@ -35,6 +35,7 @@ def read_metadata(tree: Any, base: str) -> dict[str, str]:
         "keywords": metas.get("keywords"),
         "lang": tree.get("lang") or tree.get("xml:lang"),
         "canonical": canonical_address(tree, base),
+        "permalink": metas.get("headwater-permalink"),
     }
     return {name: " ".join(text.split())[:_MAX_CHARS] for name, text in found.items() if text and text.strip()}
 

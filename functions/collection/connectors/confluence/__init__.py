@@ -1,0 +1,1 @@
+"""The Confluence connector: pages and blog posts of a Confluence site."""

@@ -1,0 +1,106 @@
+"""Confluence on loopback: Cloud's REST API v2 and Data Center's v1, with paging, versions, permissions and trash."""
+
+from typing import Any
+
+from tests.fakes.api_server import ApiServer, Reply, Request
+
+API_TOKEN, PERSONAL_TOKEN = "ada@acme.example:ATATT3xFfGF0", "NjM4MTE2OTg0"
+
+
+class Confluence(ApiServer):
+    """A site with spaces and pages."""
+
+    page_size = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spaces = {"11": "ENG", "12": "HR"}
+        self.pages: dict[str, dict[str, Any]] = {}
+
+    def add(
+        self,
+        title: str,
+        storage: str = "<p>Text</p>",
+        *,
+        parent: str | None = None,
+        kind: str = "page",
+        space: str = "ENG",
+        when: str = "2024-02-01T10:00:00.000Z",
+    ) -> str:
+        """Add a page. Returns its id."""
+        page_id = str(1000 + len(self.pages))
+        self.pages[page_id] = {
+            "id": page_id,
+            "title": title,
+            "storage": storage,
+            "parent": parent,
+            "kind": kind,
+            "space": space,
+            "status": "current",
+            "version": 1,
+            "when": when,
+        }
+        return page_id
+
+    def edit(self, page_id: str, storage: str, when: str = "2024-03-05T10:00:00.000Z") -> None:
+        self.pages[page_id] |= {"storage": storage, "when": when, "version": self.pages[page_id]["version"] + 1}
+
+    def answer(self, request: Request) -> Reply:
+        authorization = request.headers.get("authorization", "")
+        if not (
+            authorization.startswith("Basic YWRhQGFjbWUuZXhhbXBsZTpBVEFUVDN4RmZHRjA") or PERSONAL_TOKEN in authorization
+        ):
+            return Reply({"statusCode": 401, "message": "Client must be authenticated"}, 401)
+        match request.path.removeprefix("/wiki").strip("/").split("/"):
+            case ["api", "v2", "spaces"]:
+                return self._cloud([{"id": number, "key": key} for number, key in self.spaces.items()], request)
+            case ["api", "v2", "spaces", number, kinds] if number in self.spaces:
+                return self._cloud([_cloud_page(one) for one in self._find(self.spaces[number], kinds[:-1])], request)
+            case ["api", "v2", "pages" | "blogposts", page_id] if page_id in self.pages:
+                return Reply(_cloud_page(self.pages[page_id]) | _content(self.pages[page_id]))
+            case ["rest", "api", "space"]:
+                return self._server_list([{"key": key} for key in self.spaces.values()], request)
+            case ["rest", "api", "content"]:
+                found = self._find(request.query["spaceKey"], request.query["type"])
+                return self._server_list([self._server_page(one) for one in found], request)
+            case ["rest", "api", "content", page_id] if page_id in self.pages:
+                return Reply(self._server_page(self.pages[page_id]) | _content(self.pages[page_id]))
+        return Reply({"statusCode": 404, "message": "Not found"}, 404)
+
+    def _find(self, space: str, kind: str) -> list[dict[str, Any]]:
+        all_pages = self.pages.values()
+        return [one for one in all_pages if (one["space"], one["kind"], one["status"]) == (space, kind, "current")]
+
+    def _cloud(self, items: list[Any], request: Request) -> Reply:
+        begin = int(request.query.get("cursor", "c0")[1:])
+        end = begin + self.page_size
+        following = {"next": f"/wiki{request.path}?limit=2&cursor=c{end}"} if end < len(items) else {}
+        return Reply({"results": items[begin:end], "_links": following})
+
+    def _server_list(self, items: list[Any], request: Request) -> Reply:
+        begin = int(request.query.get("start", "0"))
+        end = begin + self.page_size
+        following = {"next": f"{request.path}?start={end}"} if end < len(items) else {}
+        return Reply({"results": items[begin:end], "size": len(items[begin:end]), "_links": following})
+
+    def _server_page(self, page: dict[str, Any]) -> dict[str, Any]:
+        chain: list[dict[str, str]] = []
+        parent = page["parent"]
+        while parent in self.pages and len(chain) < 20:
+            chain.insert(0, {"id": parent})
+            parent = self.pages[parent]["parent"]
+        version = {"number": page["version"], "when": page["when"]}
+        return {**_shared(page), "ancestors": chain, "version": version}
+
+
+def _shared(page: dict[str, Any]) -> dict[str, Any]:
+    return {"id": page["id"], "title": page["title"], "status": page["status"], "_links": {"webui": f"/x/{page['id']}"}}
+
+
+def _cloud_page(page: dict[str, Any]) -> dict[str, Any]:
+    version = {"number": page["version"], "createdAt": page["when"]}
+    return {**_shared(page), "parentId": page["parent"], "version": version}
+
+
+def _content(page: dict[str, Any]) -> dict[str, Any]:
+    return {"body": {"storage": {"representation": "storage", "value": page["storage"]}}}
