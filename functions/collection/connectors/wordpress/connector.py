@@ -24,7 +24,6 @@ from functions.collection.connectors.wordpress.api import PER_PAGE, Post, PostSu
 from functions.collection.connectors.wordpress.config import WordPressConfig
 from headwater.connectors import MAX_CURSOR_CHARS, MAX_KEY_BYTES, Connector, Entry, Fetched, Listing, Secret
 from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent, UpstreamError
-from headwater.outbound.web_client import TooLarge
 
 if TYPE_CHECKING:
     from headwater.outbound.web_client import WebClient
@@ -182,6 +181,8 @@ def _before(moment: str) -> str | None:
 
 def _fetch(api: WordPressApi, kind: str, ids: Sequence[int], keys: dict[int, str]) -> Iterator[Fetched]:
     """Yield posts by their ids; one by one if they are too large together."""
+    from headwater.outbound.web_client import TooLarge
+
     include = ",".join(map(str, ids))
     try:
         page = api.page(kind, Post, include=include, per_page=len(ids), _embed="author,wp:term", _fields=_CONTENT)
