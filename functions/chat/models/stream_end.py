@@ -43,4 +43,5 @@ def client_that_notes_done(timeout_s: float) -> "httpx2.Client":
         assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = Noted(response.stream)
 
-    return DefaultHttpxClient(timeout=timeout_s, event_hooks={"response": [note]})
+    client: httpx2.Client = DefaultHttpxClient(timeout=timeout_s, event_hooks={"response": [note]})
+    return client
