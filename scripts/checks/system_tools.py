@@ -1,4 +1,4 @@
-"""Install the system tools that only tests need, such as a browser.
+"""Install the system tools that only tests need, such as a browser. CI runs this beside the set-up, with any Python.
 
 Without root, apt-get or a network, nothing is installed, and the tests that need a tool are skipped with the reason
 `needs NAME: …` (see `skipped_tests.py`).
@@ -71,3 +71,7 @@ def _apt(*arguments: str) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
+
+
+if __name__ == "__main__":
+    install()
