@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from functions.collection.connectors.site.config import MAX_QUERIES, Scope, SiteConfig, normalise_link
-from functions.collection.connectors.site.read import MAX_ROBOTS_BYTES, PageFacts, RobotsRules, Sitemap
+from functions.collection.connectors.site.read import PageFacts, RobotsRules, Sitemap
 from functions.collection.connectors.site.state import Crawl, KnownPage
 from headwater.config import minimal_environment
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError
+from headwater.outbound.robots import MAX_ROBOTS_BYTES
 from headwater.processes.process import ChildProcess
 
 if TYPE_CHECKING:

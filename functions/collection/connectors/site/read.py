@@ -6,13 +6,13 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from headwater.errors import PermanentError
+from headwater.outbound import robots
 from headwater.processes.child import limit_memory
 
 MEMORY_BYTES = 512 * 1024**2
@@ -20,8 +20,6 @@ MAX_LINKS = 5_000
 MAX_SITEMAP_BYTES = 52_428_800
 """Of a sitemap after decompression (sitemaps.org)."""
 MAX_SITEMAP_URLS = 50_000
-MAX_ROBOTS_BYTES = 512_000
-"""What of robots.txt is read (RFC 9309, 2.5)."""
 _DIGITS = re.compile(r"\d+")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 
@@ -66,7 +64,7 @@ class SiteReader:
             yield PageFacts()
             return
         base = next((one.get("href") for one in tree.iter("base") if one.get("href")), "")
-        robots = " ".join(
+        directives = " ".join(
             (meta.get("content") or "").lower()
             for meta in tree.iter("meta")
             if (meta.get("name") or "").lower() in ("robots", "headwater")
@@ -76,9 +74,9 @@ class SiteReader:
             None,
         )
         base = _join(url, base) or url
-        links = () if "nofollow" in robots or "none" in robots else tuple(_links(tree, base))
+        links = () if "nofollow" in directives or "none" in directives else tuple(_links(tree, base))
         canonical = _join(base, canonical) if canonical else None
-        yield PageFacts(links, canonical, _text_hash(tree, url), "noindex" in robots or "none" in robots)
+        yield PageFacts(links, canonical, _text_hash(tree, url), "noindex" in directives or "none" in directives)
 
     def sitemap(self, content: bytes) -> Iterator[Sitemap]:
         """Yield what a sitemap lists: XML, also compressed, or a line for each address."""
@@ -91,14 +89,13 @@ class SiteReader:
 
     def robots(self, text: str) -> Iterator[RobotsRules]:
         """Yield the crawl delay and sitemaps of robots.txt."""
-        rules = _rules(text)
-        delay_s = rules.crawl_delay("Headwater") or 0.0
+        rules = robots.parse_rules(text)
+        delay_s = rules.crawl_delay(robots.NAME) or 0.0
         yield RobotsRules(min(max(float(delay_s), 0.0), 60.0), tuple(rules.sitemaps)[:100])
 
     def allowed(self, text: str, urls: tuple[str, ...]) -> Iterator[list[bool]]:
         """Yield whether robots.txt allows each URL."""
-        rules = _rules(text)
-        yield [bool(rules.can_fetch(url, "Headwater")) for url in urls]
+        yield robots.allowed(text, urls)
 
 
 def _encoding(content: bytes, media_type: str) -> str | None:
@@ -112,13 +109,6 @@ def _encoding(content: bytes, media_type: str) -> str | None:
         except LookupError:
             return None
     return "utf-8"
-
-
-@lru_cache(1)
-def _rules(text: str) -> Any:
-    from protego import Protego
-
-    return Protego.parse(text)
 
 
 def _links(tree: Any, base: str) -> Iterator[str]:

@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from functions.collection.parsers.html.decode import decode_html
-from functions.collection.parsers.html.main_content import find_main_content
-from functions.collection.parsers.html.metadata import base_address, read_metadata
-from functions.collection.parsers.html.tree import read_tree, remove_scripts, resolve_links
 from functions.collection.parsers.html_blocks import write_html
 from functions.collection.parsers.writer import MarkdownWriter
 from headwater.errors import PermanentError
+from headwater.html.decode import decode_html
+from headwater.html.main_content import find_main_content
+from headwater.html.metadata import base_address, read_metadata
+from headwater.html.tree import read_tree, remove_scripts, resolve_links
 from headwater.parsers import Parsed
 
 READS = ("text/html", "application/xhtml+xml", ".html", ".htm", ".xhtml")

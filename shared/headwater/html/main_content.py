@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from functions.collection.parsers.html.tree import is_boilerplate, remove_boilerplate
+from headwater.html.tree import is_boilerplate, remove_boilerplate
 
 MAX_EXTRACTED_CHARS, MAX_EXTRACTED_ELEMENTS = 1_500_000, 50_000
 """Of longer pages only menus and the like are removed: trafilatura needs up to 200 times their size in memory."""

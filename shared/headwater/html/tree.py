@@ -67,6 +67,13 @@ def remove_boilerplate(root: Any) -> None:
             element.drop_tree()
 
 
+def remove_hidden(root: Any) -> None:
+    """Remove the elements below an element that readers don't see."""
+    for element in list(root.iterdescendants()):
+        if isinstance(element.tag, str) and element.getparent() is not None and _is_hidden(element):
+            element.drop_tree()
+
+
 def resolve_links(root: Any, base: str) -> None:
     """Resolve links against the page's base URL; those on its host become paths from the root of the site."""
     origin = urlsplit(base)[:2]

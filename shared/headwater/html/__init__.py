@@ -1,0 +1,1 @@
+"""Read HTML pages: decode them, find their main content and their metadata."""
