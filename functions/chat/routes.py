@@ -1,5 +1,6 @@
 """All routes of the chat function, by room."""
 
+import socket
 from collections.abc import Callable
 
 from functions.chat.conversations.answerer import Answerer
@@ -12,10 +13,12 @@ from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
 from functions.chat.usage.routes import UsageRoutes
+from functions.chat.web.research import Research
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
 from headwater.embedding.hosted.recording import Recorder
+from headwater.outbound.sockets import Lookup
 from headwater.web.app import Route
 from headwater.web.shutdown import Lifetime
 
@@ -27,10 +30,12 @@ def routes(
     lifetime: Lifetime,
     *,
     reranking: Reranking | None = None,
+    lookup: Lookup = socket.getaddrinfo,
 ) -> list[Route]:
-    """Return the routes. Opens and loads nothing."""
-    search = Search(database, embedder, reranking=reranking, recorder=Recorder(database, settings))
-    answerer = Answerer(database, settings, search)
+    """Return the routes. Opens and loads nothing. `lookup` resolves the hosts of web pages."""
+    recorder = Recorder(database, settings)
+    search = Search(database, embedder, reranking=reranking, recorder=recorder)
+    answerer = Answerer(database, settings, search, Research(database, settings, embedder, recorder, lookup))
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),

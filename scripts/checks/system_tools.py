@@ -15,6 +15,7 @@ TOOLS = {
     "dovecot": (("dovecot",), "dovecot-imapd"),
     "git": (("git",), "git"),
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
+    "searx": (("searx-run",), "searx"),
 }
 # Debian installs servers into a folder that is in root's PATH only.
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))

@@ -227,6 +227,32 @@ class Settings:
     )
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
+    web_search: str = _setting(
+        "What finds pages for [answers from the web](web-answers.md): `tavily`, `brave`, `google` or `searxng`. Empty "
+        "for the first of them that is set up.",
+        "",
+    )
+    tavily_api_key: str = _setting("Key for Tavily.", "", secret=True)
+    tavily_base_url: str = _setting("Base URL of another server with Tavily's API.", "")
+    brave_api_key: str = _setting("Key for Brave Search.", "", secret=True)
+    brave_base_url: str = _setting("Base URL of another server with Brave's API.", "")
+    google_search_api_key: str = _setting("Key for Google's Custom Search JSON API.", "", secret=True)
+    google_cse_id: str = _setting("Id of a Programmable Search Engine, which Google's API requires.", "")
+    google_search_base_url: str = _setting("Base URL of another server with Google's search API.", "")
+    searxng_url: str = _setting(
+        "Base URL of a SearXNG instance that answers in JSON. It may have a private address, and needs no key.",
+        "",
+    )
+    web_pages: int = _setting("Pages that an answer from the web reads, at most 20.", 6)
+    web_patience_s: float = _setting(
+        "Time for reading the pages of an answer. Those that are not read by then are left out.", 10.0, "s"
+    )
+    web_max_page_bytes: int = _setting("Maximum size of a page of the web.", 2_000_000, "bytes")
+    web_blocked_hosts: tuple[str, ...] = _setting(
+        "Hosts and domains, separated by commas, whose pages are not read for answers from the web.", ()
+    )
+    web_cache_hours: float = _setting("Retention of search results and pages of the web.", 24.0, "hours")
+
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)
     long_requests: int = _setting(
         "Streams of answers and drains of tickets that an instance handles concurrently. Others get a 503.", 64
@@ -297,6 +323,7 @@ def _convert(kind: Any, raw: str) -> Any:
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
 _AT_LEAST_ONE |= {"keep_runs_days", "keep_deleted_days", "parse_timeout_s", "parse_processes", "embedding_concurrency"}
+_AT_LEAST_ONE |= {"web_pages"}
 
 
 def _find_problems(settings: Settings) -> list[str]:
@@ -309,6 +336,7 @@ def _find_problems(settings: Settings) -> list[str]:
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         problems.append(f"LOG_LEVEL: {settings.log_level!r} is not supported. Use DEBUG, INFO, WARNING or ERROR")
     problems += _find_auth_problems(settings)
+    problems += _find_web_problems(settings)
     if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
         problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
     if settings.fetch_proxy and not settings.fetch_proxy.startswith("http://"):
@@ -323,6 +351,17 @@ def _find_problems(settings: Settings) -> list[str]:
         )
     if not 15 <= settings.dispatch_deadline_s <= 1800:
         problems.append("DISPATCH_DEADLINE_S: must be from 15 to 1800, the limits of Cloud Tasks")
+    return problems
+
+
+def _find_web_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.web_search not in ("", "tavily", "brave", "google", "searxng"):
+        problems.append(f"WEB_SEARCH: {settings.web_search!r} is unknown. Use tavily, brave, google or searxng")
+    if settings.searxng_url and not _is_http(settings.searxng_url):
+        problems.append("SEARXNG_URL: expected http://… or https://…")
+    if settings.web_pages > 20:
+        problems.append("WEB_PAGES: expected at most 20")
     return problems
 
 

@@ -1,6 +1,7 @@
 """Call the chat function in process, on a real database with documents."""
 
 import json
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder, embedding_input, input_hash
 from headwater.embedding.constant import ConstantEmbedder
+from headwater.outbound.sockets import Lookup
 from headwater.web.app import App
 from headwater.web.shutdown import Lifetime
 from headwater.words.analysis import count_words, sparse_vector
@@ -40,13 +42,14 @@ class ChatApp:
         database: Database,
         settings: Settings,
         embedder: Callable[[str], Embedder],
+        lookup: Lookup = socket.getaddrinfo,
     ) -> None:
         self.settings = settings
         self.database = database
         self.workspace_id = settings.local_workspace_id
         self.lifetime = Lifetime()
         reranking = load_reranking(self.settings)
-        served = routes(self.database, self.settings, embedder, self.lifetime, reranking=reranking)
+        served = routes(self.database, self.settings, embedder, self.lifetime, reranking=reranking, lookup=lookup)
         app = App("chat", self.settings, served, self.database)
         server = flask.Flask("chat")
         methods = ["GET", "POST", "DELETE", "PUT"]
@@ -164,12 +167,13 @@ def second_instance(
     *,
     embedder: Callable[[str], Embedder] = lambda name: ConstantEmbedder(),
     workspace_id: uuid.UUID = WORKSPACE,
+    lookup: Lookup = socket.getaddrinfo,
     **changes: Any,
 ) -> Iterator[ChatApp]:
     """Run another instance on a database that is set up."""
     settings = settings_for(database, local_workspace_id=workspace_id, **changes)
     with connected(database.url, 4) as connected_database:
-        yield ChatApp(connected_database, settings, embedder)
+        yield ChatApp(connected_database, settings, embedder, lookup)
 
 
 def parse_events(stream: bytes) -> list[StreamEvent]:

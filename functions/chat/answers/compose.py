@@ -6,10 +6,12 @@ Stores and sends nothing; `streams.writer` does.
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.evidence import Mode, gather_from_web, nothing_on_the_web, source_part
 from functions.chat.answers.pieces import Finish, Piece, Thought, Using, split_thoughts
 from functions.chat.answers.prompt import (
     ChatModel,
@@ -23,7 +25,6 @@ from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
-    Citation,
     FinishReason,
     ModelName,
     ModelPart,
@@ -31,8 +32,6 @@ from functions.chat.streams.ui_message_stream import (
     ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
-    SourceMetadata,
-    SourcePart,
     Start,
     TextDelta,
     TextEnd,
@@ -40,9 +39,12 @@ from functions.chat.streams.ui_message_stream import (
     ThinkingPart,
 )
 from functions.chat.streams.writer import AnswerCut
+from functions.chat.web.ranking import Evidence
+from functions.chat.web.research import Request, Research
 from headwater import tracing
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from headwater.filters.tree import Filter
+from headwater.usage.record import Payer
 
 PASSAGES = 8
 """Passages that a model is given, at most."""
@@ -76,12 +78,15 @@ class Question(msgspec.Struct, frozen=True):
     """Prefers recent documents (`Search`)."""
     filter: Filter | None = None
     """Which documents the answer is from."""
+    mode: Mode = "documents"
+    payer: Payer | None = None
+    """Whose usage the searches of the web are."""
 
 
 def compose(
-    question: Question, search: Search, model: ChatModel, timeout_s: float
+    question: Question, search: Search, research: Research, model: ChatModel, timeout_s: float
 ) -> Generator[list[Part], None, None]:
-    """Yield the parts of an answer in groups. An empty group means that the model is still silent.
+    """Yield the parts of an answer in groups. An empty group means that there is nothing new yet.
 
     If no passage is relevant, a language model is called only in a conversation, whose text may be enough ("Thanks!",
     "Summarise that."). It then gets the passages of the previous question.
@@ -93,15 +98,11 @@ def compose(
     first = ModelName(model.name, model.configured)
     yield [Start(str(question.answer.id)), ModelPart(first)]
     query = retrieval_query(question.text, question.history)
-    passages = _search(search, question, query)
-    is_follow_up = model.configured and bool(question.history)
-    if not passages and is_follow_up:
-        passages = _search(search, question, last_question(question.history))
-    if not passages and not is_follow_up:
-        text = NOTHING_FOUND if question.filter is None else NOTHING_MATCHING
-        yield [TextStart(), TextDelta(delta=text), TextEnd()]
+    passages = yield from _gather(question, search, research, model, query)
+    if not passages and not _is_follow_up(question, model):
+        yield [TextStart(), TextDelta(delta=_nothing_found(question, query)), TextEnd()]
         return
-    yield [_source(n, passage) for n, passage in enumerate(passages, start=1)]
+    yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
     model_input = ModelInput(question.text, query, question.history, passages)
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
@@ -117,6 +118,30 @@ def compose(
         raise _no_text(parts.reason)
     if parts.reason != "stop":
         raise AnswerCut(parts.reason, _NOTICES.get(parts.reason, _NOTICES["other"]))
+
+
+def _gather(
+    question: Question, search: Search, research: Research, model: ChatModel, query: str
+) -> Generator[list[Part], None, Sequence[Evidence]]:
+    """Return the passages that the answer may cite; in a conversation, those of the previous question if need be."""
+    if question.mode == "documents":
+        passages = _search(search, question, query)
+        if not passages and _is_follow_up(question, model):
+            passages = _search(search, question, last_question(question.history))
+        return passages
+    documents = partial(_search, search, question, query) if question.mode == "both" else None
+    request = Request(question.answer.workspace_id, " ".join(query.split()), PASSAGES, documents, question.payer)
+    return (yield from gather_from_web(research, request, is_owner=question.is_owner))
+
+
+def _is_follow_up(question: Question, model: ChatModel) -> bool:
+    return model.configured and bool(question.history)
+
+
+def _nothing_found(question: Question, query: str) -> str:
+    if question.mode != "documents":
+        return nothing_on_the_web(question.mode, query)
+    return NOTHING_FOUND if question.filter is None else NOTHING_MATCHING
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
@@ -207,22 +232,3 @@ def _no_text(reason: FinishReason) -> HeadwaterError:
     if reason == "content-filter":
         return PermanentError("The model's content filter refused to answer this question. Ask in other words.")
     return UpstreamError("The model returned an empty answer. Try again.")
-
-
-def _source(n: int, passage: Passage) -> SourcePart:
-    citation = Citation(
-        document_id=str(passage.document_id),
-        start=passage.start,
-        end=passage.end,
-        heading_path=passage.heading_path,
-        url=passage.url,
-        page=passage.page,
-        text=passage.text,
-    )
-    return SourcePart(
-        source_id=str(n),
-        media_type=passage.media_type,
-        title=passage.title or passage.key,
-        filename=passage.key,
-        provider_metadata=SourceMetadata(citation),
-    )

@@ -10,6 +10,7 @@ from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.usage.metering import MeteredModel, estimate
+from functions.chat.web.research import Research
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -25,10 +26,11 @@ SETTLE_S = 60.0
 class Answerer:
     """Answers questions. Loads a model with the first question that needs it."""
 
-    def __init__(self, database: Database, settings: Settings, search: Search) -> None:
+    def __init__(self, database: Database, settings: Settings, search: Search, research: Research) -> None:
         self.database = database
         self.settings = settings
         self.search = search
+        self.research = research
         self.models = ChatModels(settings)
 
     def check_model(self, *, is_owner: bool) -> None:
@@ -69,6 +71,6 @@ class Answerer:
     def answer(self, question: Question, model: MeteredModel) -> Generator[list[Part], None, None]:
         """Yield the parts of an answer in groups, as `compose` does."""
         try:
-            yield from compose(question, self.search, model, self.settings.chat_timeout_s)
+            yield from compose(question, self.search, self.research, model, self.settings.chat_timeout_s)
         finally:
             model.close()

@@ -8,6 +8,7 @@ import flask
 import msgspec
 
 from functions.chat.answers.compose import Question
+from functions.chat.answers.evidence import Mode
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import remember_model
@@ -20,6 +21,7 @@ from functions.chat.streams.writer import Writer
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
 from headwater.filters.parse import parse_filter
+from headwater.usage.record import payer_of
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
@@ -37,7 +39,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
-    `GET /api/models`, by default that of the question before.
+    `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both.
     """
 
     id: str
@@ -45,6 +47,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     half_life_days: HalfLife | None = None
     filter: str | None = None
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    mode: Mode = "documents"
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -74,8 +77,8 @@ class ChatRoutes:
     def stream_chat(self, call: Call) -> flask.Response:
         """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
 
-        Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the
-        client disconnects.
+        Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and
+        stored even if the client disconnects.
         """
         request: ChatRequest = call.body
         conversation_id = conversations.check_conversation_id(request.id)
@@ -90,7 +93,16 @@ class ChatRoutes:
             model = self.answerer.choose_model(
                 tx, call.caller, question, history=history, given=request.model, remembered=kept, allowed=allowed
             )
-        asked = Question(answer, question, history, is_owner, request.half_life_days, parse_filter(remembered))
+        asked = Question(
+            answer,
+            question,
+            history,
+            is_owner,
+            half_life_days=request.half_life_days,
+            filter=parse_filter(remembered),
+            mode=request.mode,
+            payer=payer_of(call.caller),
+        )
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
         return _stream(writer.write(self.answerer.answer(asked, model)))
 

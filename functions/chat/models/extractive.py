@@ -16,7 +16,7 @@ from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.sentences import sentences
-from functions.chat.retrieval.search import Passage
+from functions.chat.web.ranking import Evidence, WebPassage
 
 MAX_QUOTES = 5
 MAX_QUOTES_PER_PASSAGE = 3
@@ -27,7 +27,8 @@ _MIN_LETTERS = 0.7  # code whose fence is in another chunk has fewer
 _UNINFORMATIVE = re.compile(r"\[[^\]]*\]\([^)]*\)\.?|.*:", re.DOTALL)  # only a link; an introduction
 _BLOCK_LINES, _BLOCK_CHARS = 12, 600
 
-INTRODUCTION = "No language model is configured (`CHAT_MODEL`), so these are quotations from your documents:\n\n"
+_INTRODUCTION = "No language model is configured (`CHAT_MODEL`), so these are quotations from {}:\n\n"
+INTRODUCTION = _INTRODUCTION.format("your documents")
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -50,7 +51,8 @@ class Extractive:
 
     def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield an introduction, then each quotation with its citation, in Markdown."""
-        yield INTRODUCTION
+        is_web = any(isinstance(passage, WebPassage) for passage in model_input.passages)
+        yield _INTRODUCTION.format("what was found") if is_web else INTRODUCTION
         quotes = choose_quotes(model_input.query, model_input.passages)
         for quote in quotes:
             text = model_input.passages[quote.n - 1].excerpt[quote.start : quote.end]
@@ -60,7 +62,7 @@ class Extractive:
         yield Finish("stop")
 
 
-def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
+def choose_quotes(question: str, passages: Sequence[Evidence]) -> list[Quote]:
     """Choose at most five sentences: first those of the passage with the best one, each passage's in their order.
 
     score = c · p · min(1, 40 / words), where
@@ -96,7 +98,7 @@ def choose_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     return sorted(chosen, key=lambda quote: (order[quote.n], quote.start))
 
 
-def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Passage]) -> list[Quote]:
+def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Evidence]) -> list[Quote]:
     words = [_words(passages[quote.n - 1].excerpt[quote.start : quote.end]) for quote in quotes]
     stem = _new_stemmer()
     matches = [question & set(map(stem, of_quote)) for of_quote in words]
@@ -115,7 +117,7 @@ def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Passa
     return scored
 
 
-def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Passage]) -> list[Quote]:
+def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Evidence]) -> list[Quote]:
     """Drop repeated sentences, such as boilerplate."""
     first: dict[str, Quote] = {}
     for quote in quotes:

@@ -45,7 +45,7 @@ def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str
     """Return the words of a query with their weights. Stop words are looked up only if there are no others."""
     words = query_words(query, languages)
     words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
-    common = _common_words(tuple(languages))
+    common = common_words(tuple(languages))
     return [
         QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0, PAIR_SHARE if is_pair(word.text) else 1.0)
         for word in words
@@ -53,7 +53,8 @@ def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str
 
 
 @cache
-def _common_words(languages: tuple[str, ...]) -> frozenset[str]:
+def common_words(languages: tuple[str, ...]) -> frozenset[str]:
+    """Return the stop words of languages, and words such as "used" or "need"."""
     from stop_words import StopWordError, get_stop_words
 
     words: set[str] = set()

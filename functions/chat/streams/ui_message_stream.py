@@ -97,6 +97,61 @@ class SourcePart(_Part, frozen=True, tag="source-document", kw_only=True):
     provider_metadata: SourceMetadata
 
 
+class FailedPage(msgspec.Struct, frozen=True):
+    """A page that could not be read, and why."""
+
+    url: str
+    problem: str
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """What is done for an answer from the web.
+
+    `searching` has the `query`, and the number of results in `total`. `reading` has how many of the `total` pages are
+    `done`, and which failed. `answering` has the number of passages that the model is given. `tokens`, an estimate, are
+    those of the text that was read, or is given to the model. `problem`: why there are no results.
+    """
+
+    name: Literal["searching", "reading", "answering"]
+    query: str = ""
+    done: int = 0
+    total: int = 0
+    tokens: int = 0
+    failed: list[FailedPage] = []
+    problem: str = ""
+
+
+class StagePart(_Part, frozen=True, tag="data-stage"):
+    """A stage. A later part with the same id takes its place."""
+
+    id: str
+    data: Stage
+
+
+class WebCitation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The place of a passage of a web page: `text` is `[start:end]` of the page's main text, in code points."""
+
+    start: int
+    end: int
+    heading_path: list[str]
+    text: str
+
+
+class WebMetadata(msgspec.Struct, frozen=True):
+    """The AI SDK's field for provider-specific data."""
+
+    headwater: WebCitation
+
+
+class WebSourcePart(_Part, frozen=True, tag="source-url", kw_only=True):
+    """A passage of a web page; `[n]` in the text cites the one whose `sourceId` is "n"."""
+
+    source_id: str
+    url: str
+    title: str
+    provider_metadata: WebMetadata
+
+
 class TextStart(_Part, frozen=True, tag="text-start"):
     """Start of the text."""
 
@@ -179,6 +234,8 @@ Part = (
     | ModelPart
     | ThinkingPart
     | SourcePart
+    | WebSourcePart
+    | StagePart
     | ReasoningStart
     | ReasoningDelta
     | ReasoningEnd
@@ -189,7 +246,7 @@ Part = (
     | ErrorPart
     | Abort
 )
-StoredPart = TextPart | ReasoningPart | SourcePart | ModelPart
+StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart
 """The parts of a stored `UIMessage`."""
 
 
@@ -216,6 +273,7 @@ def fold(data: Iterable[str]) -> list[StoredPart]:
     parts: list[StoredPart | None] = []
     texts: dict[str, list[str]] = {}
     places: dict[str, int] = {}
+    stages: dict[str, int] = {}
     for part in map(_decode, data):
         match part:
             case ModelPart() if part.id in places:
@@ -223,8 +281,13 @@ def fold(data: Iterable[str]) -> list[StoredPart]:
             case ModelPart():
                 places[part.id] = len(parts)
                 parts.append(part)
-            case SourcePart():
+            case SourcePart() | WebSourcePart():
                 parts.append(part)
+            case StagePart():
+                if part.id not in stages:
+                    stages[part.id] = len(parts)
+                    parts.append(None)
+                parts[stages[part.id]] = part
             case TextStart() | ReasoningStart():
                 places[part.id] = len(parts)
                 parts.append(None)

@@ -1,4 +1,5 @@
-"""Delete expired runs, audit entries and blocks of providers, and purge documents removed long ago. Called by the tick.
+"""Delete expired runs, audit entries, blocks of providers and entries of the web's cache, and purge documents removed
+long ago. Called by the tick.
 
 A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
 a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
@@ -24,6 +25,7 @@ _RUNS = 200
 _ITEMS = 5000
 _DOCUMENTS = 200
 _AUDIT_ENTRIES = 5000
+_WEB_ENTRIES = 1000
 """Rows deleted per transaction."""
 
 
@@ -37,8 +39,9 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in expired)
     documents = sum(_sweep_tombstones(database, settings, workspace_id, until) for workspace_id in workspaces)
     entries = _sweep_audit_log(database, settings, until)
-    if runs or documents or entries:
-        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries)
+    pages = _sweep_web_cache(database, until)
+    if runs or documents or entries or pages:
+        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries, web_entries=pages)
     return runs, documents
 
 
@@ -71,6 +74,17 @@ def _sweep_audit_log(database: Database, settings: Settings, until: float) -> in
             batch: int = tx.execute(_DELETE_AUDIT_ENTRIES, values).scalar_one()
         deleted += batch
         if batch < _AUDIT_ENTRIES:
+            break
+    return deleted
+
+
+def _sweep_web_cache(database: Database, until: float) -> int:
+    deleted = 0
+    while time.monotonic() < until:
+        with database.transaction(ALL_WORKSPACES) as tx:
+            batch: int = tx.execute(_DELETE_WEB_ENTRIES, {"limit": _WEB_ENTRIES}).scalar_one()
+        deleted += batch
+        if batch < _WEB_ENTRIES:
             break
     return deleted
 
@@ -109,3 +123,5 @@ _DELETE_TOMBSTONES = sa.text("""
 _DELETE_AUDIT_ENTRIES = sa.text("""
     select delete_audit_entries(now() - make_interval(days => cast(:days as integer)), cast(:limit as integer))
 """)
+
+_DELETE_WEB_ENTRIES = sa.text("select delete_expired_web_entries(cast(:limit as integer))")

@@ -31,7 +31,7 @@ OWN_AUDIENCE = "headwater"
 
 _MIN_PACK_BYTES = 16 * 1024**2
 
-_CHAT_ONLY = ("CHAT_", "OPENAI_BASE_URL", "ANTHROPIC_", "MAX_QUESTION_")
+_CHAT_ONLY = ("CHAT_", "OPENAI_BASE_URL", "ANTHROPIC_", "MAX_QUESTION_", "WEB_")
 
 
 def long_requests(function: str, installation: Installation) -> int:

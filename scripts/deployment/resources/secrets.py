@@ -37,6 +37,7 @@ _PROVIDERS = {
     "openrouter": "OPENROUTER_API_KEY",
 }
 _RERANKERS = {"cohere": "COHERE_API_KEY", "jina": "JINA_API_KEY", "voyage": "VOYAGE_API_KEY"}
+_SEARCH_ENGINES = {"tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY", "google": "GOOGLE_SEARCH_API_KEY"}
 _ALL_READERS: tuple[str, ...] = (*FUNCTIONS, "job")
 
 
@@ -73,12 +74,14 @@ def secrets(installation: Installation) -> list[Secret]:
 
 
 def _model_keys(settings: Mapping[str, str]) -> list[Secret]:
-    """Return the providers' keys: chat models and rerankers are used by chat, embedding models by all functions."""
+    """Return the providers' keys: chat models, rerankers and searches of the web are used by chat, embedding models by
+    all functions."""
     models = (settings.get("CHAT_MODELS") or settings.get("CHAT_MODEL", "")).split(",")
     readers: dict[str, tuple[str, ...]] = {
         _PROVIDERS.get(model.strip().partition(":")[0], ""): ("chat",) for model in models
     }
     readers[_RERANKERS.get(settings.get("RERANKER", "").partition(":")[0], "")] = ("chat",)
+    readers[_SEARCH_ENGINES.get(settings.get("WEB_SEARCH", ""), "")] = ("chat",)
     embedding = _PROVIDERS.get(settings.get("EMBEDDING_MODEL", "").partition(":")[0], "")
     readers[embedding] = _ALL_READERS
     return [Secret(setting, who) for setting, who in sorted(readers.items()) if setting]

@@ -100,9 +100,16 @@ class GuardedHttp(PoolManager):
     """A urllib3 PoolManager with guarded connections."""
 
     def __init__(
-        self, *, allow_private: bool, lookup: Lookup, timeout_s: float, through: str = "", **options: Any
+        self,
+        *,
+        allow_private: bool,
+        lookup: Lookup,
+        timeout_s: float,
+        connect_s: float = _CONNECT_S,
+        through: str = "",
+        **options: Any,
     ) -> None:
-        super().__init__(timeout=Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s), **options)
+        super().__init__(timeout=Timeout(connect=min(connect_s, timeout_s), read=timeout_s), **options)
         self._timeout_s = timeout_s
         self._guard = {"allow_private": allow_private, "lookup": lookup, "through": through}
         self.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
@@ -123,6 +130,7 @@ def guarded_http(
     *,
     allow_private: bool,
     timeout_s: float = 60.0,
+    connect_s: float = _CONNECT_S,
     ssl_context: ssl.SSLContext | None = None,
     lookup: Lookup = socket.getaddrinfo,
     user_agent: str = "Headwater",
@@ -138,5 +146,11 @@ def guarded_http(
     options: dict[str, Any] = {"headers": {"User-Agent": user_agent}}
     options |= {"ssl_context": ssl_context} if ssl_context else {}
     return GuardedHttp(
-        allow_private=allow_private, lookup=lookup, timeout_s=timeout_s, through=proxy, retries=retries, **options
+        allow_private=allow_private,
+        lookup=lookup,
+        timeout_s=timeout_s,
+        connect_s=connect_s,
+        through=proxy,
+        retries=retries,
+        **options,
     )

@@ -44,9 +44,10 @@ class WebResponse(msgspec.Struct, frozen=True):
 class WebClient:
     """Fetches addresses that users enter, or that pages link to."""
 
-    def __init__(self, http: GuardedHttp, *, max_bytes: int) -> None:
+    def __init__(self, http: GuardedHttp, *, max_bytes: int, limit_name: str = "MAX_FILE_BYTES") -> None:
         self._http = http
         self._max_bytes = max_bytes
+        self._limit_name = limit_name
 
     def get(
         self,
@@ -116,7 +117,7 @@ class WebClient:
         return WebResponse(response.status, url, headers, bytes(content))
 
     def _too_large(self, url: str) -> TooLarge:
-        return TooLarge(f"{quote(url)} has more than {self._max_bytes:,} bytes (MAX_FILE_BYTES).")
+        return TooLarge(f"{quote(url)} has more than {self._max_bytes:,} bytes ({self._limit_name}).")
 
 
 def _redirected(url: str, target: str) -> str:

@@ -67,7 +67,7 @@ export interface paths {
          * Ask a question
          * @description Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
          *
-         *     Citations `[n]` in the text refer to the `source-document` parts. The answer is completed and stored even if the client disconnects.
+         *     Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and stored even if the client disconnects.
          */
         post: operations["streamChat"];
         delete?: never;
@@ -1440,7 +1440,7 @@ export interface components {
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
          *
-         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before.
+         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both.
          */
         ChatRequest: {
             id: string;
@@ -1451,6 +1451,11 @@ export interface components {
             filter: string | null;
             /** @default null */
             model: string | null;
+            /**
+             * @default documents
+             * @enum {string}
+             */
+            mode: "both" | "documents" | "web";
         };
         /**
          * Citation
@@ -1780,6 +1785,14 @@ export interface components {
             documents: number;
             front_matter: boolean;
             facets: components["schemas"]["Facet"][];
+        };
+        /**
+         * FailedPage
+         * @description A page that could not be read, and why.
+         */
+        FailedPage: {
+            url: string;
+            problem: string;
         };
         /**
          * FailureGroup
@@ -2424,6 +2437,38 @@ export interface components {
             providerMetadata: components["schemas"]["SourceMetadata"];
         };
         /**
+         * Stage
+         * @description What is done for an answer from the web.
+         *
+         *     `searching` has the `query`, and the number of results in `total`. `reading` has how many of the `total` pages are `done`, and which failed. `answering` has the number of passages that the model is given. `tokens`, an estimate, are those of the text that was read, or is given to the model. `problem`: why there are no results.
+         */
+        Stage: {
+            /** @enum {string} */
+            name: "answering" | "reading" | "searching";
+            /** @default  */
+            query: string;
+            /** @default 0 */
+            done: number;
+            /** @default 0 */
+            total: number;
+            /** @default 0 */
+            tokens: number;
+            /** @default [] */
+            failed: components["schemas"]["FailedPage"][];
+            /** @default  */
+            problem: string;
+        };
+        /**
+         * StagePart
+         * @description A stage. A later part with the same id takes its place.
+         */
+        StagePart: {
+            /** @enum {string} */
+            type: "data-stage";
+            id: string;
+            data: components["schemas"]["Stage"];
+        };
+        /**
          * StartedRun
          * @description The run that was started, or the one that was already open.
          */
@@ -2478,7 +2523,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["ModelPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**
@@ -2571,6 +2616,35 @@ export interface components {
             steps: number;
             attempt: number | null;
             max_attempts: number | null;
+        };
+        /**
+         * WebCitation
+         * @description The place of a passage of a web page: `text` is `[start:end]` of the page's main text, in code points.
+         */
+        WebCitation: {
+            start: number;
+            end: number;
+            headingPath: string[];
+            text: string;
+        };
+        /**
+         * WebMetadata
+         * @description The AI SDK's field for provider-specific data.
+         */
+        WebMetadata: {
+            headwater: components["schemas"]["WebCitation"];
+        };
+        /**
+         * WebSourcePart
+         * @description A passage of a web page; `[n]` in the text cites the one whose `sourceId` is "n".
+         */
+        WebSourcePart: {
+            /** @enum {string} */
+            type: "source-url";
+            sourceId: string;
+            url: string;
+            title: string;
+            providerMetadata: components["schemas"]["WebMetadata"];
         };
         /**
          * Webhook

@@ -60,6 +60,8 @@ _FILL = """
     ), file_upload as (
       insert into file_uploads (id, workspace_id, source_id, path, bytes, sha256, expires_at)
       select gen_random_uuid(), :w, id, 'a', 1, '\\x00', now() from sources
+    ), page as (
+      insert into web_cache (workspace_id, key, value, expires_at) values (:w, '\\x00', '\\x00', now())
     ), turn as (
       insert into host_turns (workspace_id, host, next_at) values (:w, 'a.example', now())
     ), used as (

@@ -34,6 +34,8 @@ def test_provider_keys_are_readable_by_the_users_of_the_models() -> None:
     assert "GROQ_API_KEY" not in readers(replace(SUPABASE, settings=several))
     reranked = readers(replace(SUPABASE, settings=(("RERANKER", "voyage:rerank"),)))
     assert reranked["VOYAGE_API_KEY"] == ("chat",)
+    searching = readers(replace(SUPABASE, settings=(("WEB_SEARCH", "brave"),)))
+    assert searching["BRAVE_API_KEY"] == ("chat",)
     hosted = readers(replace(SUPABASE, settings=(("CHAT_MODEL", "openai:a"), ("EMBEDDING_MODEL", "openai:b"))))
     assert hosted["OPENAI_API_KEY"] == ("chat", "collection", "embedding", "job")
     cohere = readers(replace(SUPABASE, settings=(("EMBEDDING_MODEL", "cohere:embed-v4.0"), ("RERANKER", "cohere:r"))))

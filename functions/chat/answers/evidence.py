@@ -1,0 +1,82 @@
+"""The evidence of an answer: passages of documents, of web pages, or of both, and the parts of the stream for them."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import Literal
+
+from functions.chat.retrieval.search import Passage
+from functions.chat.streams.ui_message_stream import (
+    Citation,
+    Part,
+    SourceMetadata,
+    SourcePart,
+    StagePart,
+    WebCitation,
+    WebMetadata,
+    WebSourcePart,
+)
+from functions.chat.web.engines import SearchMisconfigured
+from functions.chat.web.ranking import Evidence, WebPassage
+from functions.chat.web.research import Request, Research
+from headwater.errors import PermanentError
+
+Mode = Literal["documents", "web", "both"]
+"""Where an answer is from: the workspace's documents, the web, or both."""
+
+NO_ENGINE = "Answers from the web aren't set up here. Ask an owner of this workspace to do it, or ask your documents."
+_NOTHING_ON_THE_WEB = "I couldn't find anything about this {where}. I searched for:\n\n> {query}\n\nTry other words."
+
+
+def gather_from_web(
+    research: Research, request: Request, *, is_owner: bool
+) -> Generator[list[Part], None, list[Evidence]]:
+    """Yield the stages of a search of the web as parts, and return the best passages.
+
+    Raises PermanentError if no search engine can be used; only owners are told which settings to change.
+    """
+    with closing(research.gather(request)) as stages:
+        while True:
+            try:
+                stage = next(stages)
+            except StopIteration as end:
+                found: list[Evidence] = end.value
+                return found
+            except SearchMisconfigured as error:
+                raise error if is_owner else PermanentError(NO_ENGINE) from error
+            yield [StagePart(stage.name, stage)] if stage else []
+
+
+def nothing_on_the_web(mode: Mode, query: str) -> str:
+    """Return the answer if nothing was found, which says what was looked for."""
+    where = "on the web" if mode == "web" else "in your documents or on the web"
+    return _NOTHING_ON_THE_WEB.format(where=where, query=" ".join(query.split()))
+
+
+def source_part(n: int, evidence: Evidence) -> Part:
+    """Return the part for the passage that `[n]` cites."""
+    return _web_source(n, evidence) if isinstance(evidence, WebPassage) else _document_source(n, evidence)
+
+
+def _web_source(n: int, passage: WebPassage) -> WebSourcePart:
+    citation = WebCitation(start=passage.start, end=passage.end, heading_path=passage.heading_path, text=passage.text)
+    title = passage.title or passage.host
+    return WebSourcePart(source_id=str(n), url=passage.url, title=title, provider_metadata=WebMetadata(citation))
+
+
+def _document_source(n: int, passage: Passage) -> SourcePart:
+    citation = Citation(
+        document_id=str(passage.document_id),
+        start=passage.start,
+        end=passage.end,
+        heading_path=passage.heading_path,
+        url=passage.url,
+        page=passage.page,
+        text=passage.text,
+    )
+    return SourcePart(
+        source_id=str(n),
+        media_type=passage.media_type,
+        title=passage.title or passage.key,
+        filename=passage.key,
+        provider_metadata=SourceMetadata(citation),
+    )

@@ -1,0 +1,1 @@
+"""Evidence from the web: search engines, pages, their passages and a cache."""
