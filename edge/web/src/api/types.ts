@@ -107,11 +107,16 @@ export interface Conversation {
 
 export type Citation = Schemas["Citation"];
 export type Model = Optional<Schemas["ModelName"], "insteadOf">;
+export type WebCitation = Schemas["WebCitation"];
+/** What is done for an answer from the web. */
+export type Stage = Schemas["Stage"];
+/** Where answers are from. */
+export type Mode = Schemas["ChatRequest"]["mode"];
 /** How a message ended, and why. A message that is being streamed has no metadata. */
 export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
   Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating">>;
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
-export type MessageData = { model: Model; thinking: Model };
+export type MessageData = { model: Model; thinking: Model; stage: Stage };
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

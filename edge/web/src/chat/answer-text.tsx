@@ -7,9 +7,9 @@ import { markdownComponents } from "../ui/markdown-components";
 import { rehypeCitations } from "./citations";
 import { keepTex } from "./tex";
 import { OpenPassage } from "./open-passage";
-import type { Passage } from "./message-parts";
+import { hostOf, isOfWeb, type Evidence } from "./message-parts";
 
-const Passages = createContext<readonly Passage[]>([]);
+const Passages = createContext<readonly Evidence[]>([]);
 
 /** Closing unfinished syntax takes time quadratic in the text's brackets. */
 const MAX_CLOSED_CHARS = 20_000;
@@ -22,7 +22,7 @@ const components: Components = {
 
 interface Props {
   text: string;
-  passages: readonly Passage[];
+  passages: readonly Evidence[];
   isStreaming: boolean;
 }
 
@@ -55,19 +55,42 @@ function CitationButton({ n }: { n: string }): ReactNode {
   const passage = useContext(Passages).find((candidate) => candidate.n === n);
   const open = useContext(OpenPassage);
   if (!passage) return `[${n}]`;
+  const label = `Citation ${n}: ${passage.title}`;
+  if (isOfWeb(passage)) {
+    return (
+      <a
+        className="cite"
+        href={passage.address}
+        target="_blank"
+        rel="noopener noreferrer nofollow"
+        aria-label={label}
+        title={`${hostOf(passage)}: ${passage.text}`}
+      >
+        <Number n={n} />
+      </a>
+    );
+  }
   return (
     <button
       type="button"
       className="cite"
-      aria-label={`Citation ${n}: ${passage.title}`}
+      aria-label={label}
       title={passage.title}
       onClick={() => {
         open(passage);
       }}
     >
+      <Number n={n} />
+    </button>
+  );
+}
+
+function Number({ n }: { n: string }): ReactNode {
+  return (
+    <>
       <span className="copied">[</span>
       {n}
       <span className="copied">]</span>
-    </button>
+    </>
   );
 }

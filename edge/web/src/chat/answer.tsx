@@ -1,8 +1,9 @@
 import { memo, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { AnswerText } from "./answer-text";
-import { modelOf, passagesOf, sortPassages, textOf, thoughtsOf } from "./message-parts";
+import { isOfWeb, modelOf, passagesOf, sortPassages, stagesOf, textOf, thoughtsOf } from "./message-parts";
 import { PassageList } from "./passage-list";
+import { progress, WebSearch } from "./web-search";
 
 const ENDINGS = {
   cut: "This answer is incomplete.",
@@ -23,7 +24,11 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
   const text = textOf(message);
   const thoughts = thoughtsOf(message);
   const passages = passagesOf(message);
+<<<<<<< HEAD
   const model = modelOf(message);
+=======
+  const stages = stagesOf(message);
+>>>>>>> 58b3988 (Choose where answers are from in the web app)
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -36,6 +41,8 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
       )}
       {text === "" && isStreaming && (thoughts !== "" || isThinking) ? (
         <Waiting>Thinking…</Waiting>
+      ) : text === "" && isStreaming && stages.length > 0 ? (
+        <Waiting>{progress(stages)}</Waiting>
       ) : text === "" && isStreaming ? (
         <Waiting>Reading {passages.length === 1 ? "1 passage" : `${passages.length} passages`}…</Waiting>
       ) : (
@@ -54,6 +61,7 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
           <PassageList passages={others} label="More passages" />
         </details>
       )}
+<<<<<<< HEAD
       {model?.insteadOf !== undefined && model.insteadOf.length > 0 && (
         <p className="small muted">
           Answered by {model.name}, because {model.insteadOf.join(" and ")} did not answer.
@@ -61,6 +69,14 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
       )}
       {model?.configured === false && (
         <p className="small muted">No language model is configured, so this answer only quotes your documents.</p>
+=======
+      {!isStreaming && stages.length > 0 && <WebSearch stages={stages} />}
+      {modelOf(message)?.configured === false && (
+        <p className="small muted">
+          No language model is configured, so this answer only quotes{" "}
+          {passages.some(isOfWeb) ? "what was found" : "your documents"}.
+        </p>
+>>>>>>> 58b3988 (Choose where answers are from in the web app)
       )}
     </article>
   );

@@ -7,7 +7,17 @@ const nothing = (): void => undefined;
 it("disables the button when no question can be asked", () => {
   const button = (onAsk: (() => void) | null): string =>
     /<button[^>]*>/.exec(
-      renderToStaticMarkup(<Composer text="Why?" onChange={nothing} isBusy={false} onAsk={onAsk} onStop={nothing} />),
+      renderToStaticMarkup(
+        <Composer
+          text="Why?"
+          mode="web"
+          onMode={nothing}
+          onChange={nothing}
+          isBusy={false}
+          onAsk={onAsk}
+          onStop={nothing}
+        />,
+      ),
     )?.[0] ?? "";
   expect(button(nothing)).toContain('aria-disabled="false"');
   expect(button(null)).toContain('aria-disabled="true"');

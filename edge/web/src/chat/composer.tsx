@@ -1,8 +1,13 @@
 import type { KeyboardEvent, ReactNode, SubmitEvent } from "react";
+import type { Mode } from "../api/types";
 import { SendIcon, StopIcon } from "../ui/icons";
+import { MODES } from "./mode";
 
 interface Props {
   text: string;
+  /** Where the next answer is from. */
+  mode: Mode;
+  onMode: (mode: Mode) => void;
   onChange: (text: string) => void;
   isBusy: boolean;
   /** Called with the question; null while none can be asked. */
@@ -11,7 +16,7 @@ interface Props {
 }
 
 /** The question field. Enter sends, Shift+Enter inserts a line break. */
-export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
+export function Composer({ text, mode, onMode, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
@@ -37,6 +42,21 @@ export function Composer({ text, onChange, isBusy, onAsk, onStop }: Props): Reac
           if (event.key === "Enter" && !event.shiftKey && !isComposing(event.nativeEvent)) ask(event);
         }}
       />
+      <select
+        className="mode"
+        aria-label="Answer from"
+        value={mode}
+        onChange={(event) => {
+          const chosen = MODES.find((one) => one.mode === event.target.value);
+          if (chosen) onMode(chosen.mode);
+        }}
+      >
+        {MODES.map((one) => (
+          <option key={one.mode} value={one.mode}>
+            {one.label}
+          </option>
+        ))}
+      </select>
       {/* The keys make two elements: a click that stops an answer at its end must not send the draft. */}
       {isBusy ? (
         <button key="stop" type="button" className="round" aria-label="Stop answering" onClick={onStop}>

@@ -11,6 +11,7 @@ import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { textOf } from "./message-parts";
 import { ModelChoice } from "./model-choice";
+import { useMode } from "./mode";
 import { RateAnswer } from "./rate-answer";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
@@ -29,12 +30,12 @@ interface Props {
 export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const newDraft = useDraft("new");
   const ownDraft = useDraft(id);
+  const [mode, chooseMode] = useMode();
   const [model, setModel] = useState("");
   const { messages, status, isThinking, problem, ask, askAgain, stop } = useConversation(
     id,
     stored,
-    filter,
-    model,
+    { filter, mode, ...(model !== "" && { model }) },
     (question, isFirst) => {
       (isFirst ? newDraft : ownDraft)[1](question);
       // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
@@ -101,6 +102,8 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         isBusy={status === "waiting" || status === "answering"}
         onStop={stop}
         text={draft}
+        mode={mode}
+        onMode={chooseMode}
         onChange={writeDraft}
         onAsk={status === "idle" ? askQuestion : null}
       />

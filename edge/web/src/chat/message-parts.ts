@@ -1,12 +1,30 @@
-/** Read the text, passages and model from a message's parts. Pure. */
+/** Read the text, passages, stages and model from a message's parts. Pure. */
 
-import type { Citation, Message, Model } from "../api/types";
+import type { Citation, Message, Model, Stage, WebCitation } from "../api/types";
 
 /** A passage that an answer may cite as `[n]`. */
 export interface Passage extends Citation {
   n: string;
   title: string;
   key: string;
+}
+
+/** A passage of a web page that an answer may cite. */
+export interface WebPassage extends WebCitation {
+  n: string;
+  title: string;
+  /** The page's address, with http or https. */
+  address: string;
+}
+
+export type Evidence = Passage | WebPassage;
+
+export function isOfWeb(evidence: Evidence): evidence is WebPassage {
+  return "address" in evidence;
+}
+
+export function hostOf({ address }: WebPassage): string {
+  return new URL(address).host;
 }
 
 export function textOf(message: Message): string {
@@ -18,12 +36,22 @@ export function thoughtsOf(message: Message): string {
   return message.parts.flatMap((part) => (part.type === "reasoning" ? [part.text] : [])).join("\n\n");
 }
 
-export function passagesOf(message: Message): Passage[] {
-  return message.parts.flatMap((part) => {
+export function passagesOf(message: Message): Evidence[] {
+  return message.parts.flatMap((part): Evidence[] => {
+    if (part.type === "source-url") {
+      const citation = part.providerMetadata?.["headwater"] as WebCitation | undefined;
+      if (!citation || !/^https?:$/.test(URL.parse(part.url)?.protocol ?? "")) return [];
+      return [{ ...citation, n: part.sourceId, title: part.title ?? "", address: part.url }];
+    }
     if (part.type !== "source-document") return [];
     const citation = part.providerMetadata?.["headwater"] as Citation | undefined;
     return citation ? [{ ...citation, n: part.sourceId, title: part.title, key: part.filename ?? "" }] : [];
   });
+}
+
+/** The stages of an answer from the web, in their order. */
+export function stagesOf(message: Message): Stage[] {
+  return message.parts.flatMap((part) => (part.type === "data-stage" ? [part.data] : []));
 }
 
 export function modelOf(message: Message): Model | null {
@@ -31,9 +59,9 @@ export function modelOf(message: Message): Model | null {
 }
 
 /** Split passages into those cited by the text, in order of their first citation, and the others. */
-export function sortPassages(text: string, passages: readonly Passage[]): { cited: Passage[]; others: Passage[] } {
+export function sortPassages(text: string, passages: readonly Evidence[]): { cited: Evidence[]; others: Evidence[] } {
   const order = [...text.matchAll(/\[(\d{1,3})\]/g)].map((match) => match[1]);
-  const rank = (passage: Passage): number => order.indexOf(passage.n);
+  const rank = (passage: Evidence): number => order.indexOf(passage.n);
   return {
     cited: passages.filter((passage) => rank(passage) >= 0).sort((a, b) => rank(a) - rank(b)),
     others: passages.filter((passage) => rank(passage) < 0),

@@ -61,7 +61,7 @@ it("resumes an answer after the server ended its stream", async () => {
   respondWith(stream(...FIRST_CHUNKS, CONNECTION_ENDED), noAnswerInProgress(), stored(STORED_QUESTION, ANSWER));
   await chat.resumeStream();
   expect(chat.error?.message).toBe(CONNECTION_ENDED.errorText);
-  await askAgain(chat, transport, "");
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
   await vi.waitFor(() => {
     expect(chat.messages).toEqual([STORED_QUESTION, ANSWER]);
   });
@@ -75,7 +75,7 @@ it("asks a rejected question again", async () => {
   respondWith(Response.json(refusal, { status: 503 }), stream(...FIRST_CHUNKS, { type: "finish" }));
   await chat.sendMessage({ text: "Why?" });
   expect(chat.status).toBe("error");
-  await askAgain(chat, transport, "");
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
   expect(chat.lastMessage).toMatchObject({ id: "a1", role: "assistant" });
   expect(requests).toEqual(["POST /api/chat", "POST /api/chat"]);
 });
@@ -86,7 +86,7 @@ it("keeps a question that was never sent", async () => {
   await chat.sendMessage({ text: "And then?" });
   const question = chat.lastMessage;
   respondWith(noAnswerInProgress(), stored(STORED_QUESTION, ANSWER));
-  await askAgain(chat, transport, "");
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
   await vi.waitFor(() => {
     expect(requests).toContain("GET /api/conversations/c1");
   });

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useState } from "react";
 import { readConversation, stopAnswer } from "../api/conversations";
 import { call } from "../api/call";
 import { problemOf } from "../api/problem";
-import type { Message, MessageMetadata, Problem } from "../api/types";
+import type { Message, MessageMetadata, Mode, Problem } from "../api/types";
 import { currentSession } from "../session/session";
 import { textOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
@@ -18,6 +18,13 @@ type Reconnect = ChatTransport<Message>["reconnectToStream"];
 type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
 /** Return a question to the question field, because the API refused it or the session has expired. */
 type RestoreQuestion = (question: string, isFirst: boolean) => void;
+
+/** What the next answers are from: documents that match the filter, the web, or both; and the model that is chosen. */
+export interface Scope {
+  filter: string;
+  mode: Mode;
+  model?: string;
+}
 
 export interface ConversationState {
   messages: Message[];
@@ -37,13 +44,12 @@ export interface ConversationState {
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
  * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
- * tab. The next answers are by the `model`, if it is not empty, from the documents that match the `filter`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
+ * tab. The next answers are from the `scope`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
  */
 export function useConversation(
   id: string,
   stored: Message[] | null,
-  filter: string,
-  model: string,
+  scope: Scope,
   restoreQuestion: RestoreQuestion,
 ): ConversationState {
   const [isThinking, setIsThinking] = useState(false);
@@ -83,22 +89,20 @@ export function useConversation(
       // If checking failed, sending the question replaces it.
       setIsChecking(false);
       setIsThinking(false);
-      void chat.sendMessage({ text }, { body: { filter, ...(model !== "" && { model }) } });
+      void chat.sendMessage({ text }, { body: scope });
     },
     askAgain: () => {
       setIsThinking(false);
-      void askAgain(chat, transport, filter, model);
+      void askAgain(chat, transport, scope);
     },
     stop: () => void stop(chat),
   };
 }
 
 /** Ask the last question again, or resume its answer unless the API rejected the question. */
-export function askAgain(chat: Chat<Message>, transport: Transport, filter: string, model = ""): Promise<void> {
+export function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRejected
-    ? chat.resumeStream()
-    : chat.regenerate({ body: { filter, ...(model !== "" && { model }) } });
+  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: scope });
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
