@@ -39,7 +39,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
-    `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both.
+    `GET /api/models`, by default that of the question before. `mode`: whether the answer is
+    from documents, the web, or both.
     """
 
     id: str
