@@ -24,11 +24,8 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
   const text = textOf(message);
   const thoughts = thoughtsOf(message);
   const passages = passagesOf(message);
-<<<<<<< HEAD
   const model = modelOf(message);
-=======
   const stages = stagesOf(message);
->>>>>>> 58b3988 (Choose where answers are from in the web app)
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -61,22 +58,17 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
           <PassageList passages={others} label="More passages" />
         </details>
       )}
-<<<<<<< HEAD
+      {!isStreaming && stages.length > 0 && <WebSearch stages={stages} />}
       {model?.insteadOf !== undefined && model.insteadOf.length > 0 && (
         <p className="small muted">
           Answered by {model.name}, because {model.insteadOf.join(" and ")} did not answer.
         </p>
       )}
       {model?.configured === false && (
-        <p className="small muted">No language model is configured, so this answer only quotes your documents.</p>
-=======
-      {!isStreaming && stages.length > 0 && <WebSearch stages={stages} />}
-      {modelOf(message)?.configured === false && (
         <p className="small muted">
           No language model is configured, so this answer only quotes{" "}
           {passages.some(isOfWeb) ? "what was found" : "your documents"}.
         </p>
->>>>>>> 58b3988 (Choose where answers are from in the web app)
       )}
     </article>
   );

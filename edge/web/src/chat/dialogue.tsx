@@ -67,9 +67,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
           {messages.length === 0 && !problem && <EmptyChat />}
           {messages.map((message, index) =>
             message.role === "user" ? (
-              <p key={message.id} className="question" dir="auto">
-                {textOf(message)}
-              </p>
+              <Question key={message.id} text={textOf(message)} />
             ) : (
               <RatedAnswer
                 key={message.id}
@@ -128,6 +126,14 @@ function RatedAnswer({
         <RateAnswer conversationId={conversationId} messageId={message.id} stored={message.metadata.rating ?? null} />
       )}
     </>
+  );
+}
+
+function Question({ text }: { text: string }): ReactNode {
+  return (
+    <p className="question" dir="auto">
+      {text}
+    </p>
   );
 }
 
