@@ -146,9 +146,9 @@ _LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(65, 91)})
 
 _redactor: ContextVar[Redactor | None] = ContextVar("redactor", default=None)
 
-# Credentials that are not known here: HTTP authentication, the user in a URL, Headwater's API keys, JWTs, Google's
-# access tokens.
+# Credentials that are not known here: HTTP authentication, the user in a URL, Headwater's API keys, JWTs, Google's and
+# GitHub's access tokens.
 _CREDENTIALS = re.compile(
     r"(?i:(?<=\bbasic )|(?<=\bbearer ))(?![A-Z]?[a-z]+\W*(?:\s|$))[A-Za-z0-9._~+/=-]{8,}|(?<=://)[^\s/@?#]+(?=@)|\bhw_[0-9A-Za-z]{38}"
-    r"|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\bya29\.[A-Za-z0-9._-]+"
+    r"|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\bya29\.[A-Za-z0-9._-]+|\bgh[a-z]_[A-Za-z0-9]{20,}"
 )

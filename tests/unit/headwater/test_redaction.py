@@ -104,11 +104,11 @@ def test_credentials_are_removed_without_knowing_them() -> None:
         "Authorization: Basic dXNlcjpwYXNz",
         "authorization: bearer abc.DEF_123-4~5",
         "see https://user:pass@git.example/x and postgresql://app:pw@db/x",
-        f"key {key}, token {token}, ya29.a0Af_x-Y",
+        f"key {key}, token {token}, ya29.a0Af_x-Y, ghs_0aB1cD2eF3gH4iJ5kL6mN7",
     ):
         redacted = redact(text)
         assert "[secret]" in redacted
-        for part in ("dXNlcjpwYXNz", "abc.DEF", "user:pass", "app:pw", key, token, "a0Af"):
+        for part in ("dXNlcjpwYXNz", "abc.DEF", "user:pass", "app:pw", key, token, "a0Af", "ghs_"):
             assert part not in redacted
     for text in ("Basic authentication is required", "Bearer …", "https://git.example/a@b", "hw_x", "a@b"):
         assert redact(text) == text

@@ -1,0 +1,1 @@
+"""The GitHub connector: issues, pull requests, discussions, releases and starred repositories."""
