@@ -1,13 +1,14 @@
 """Collect a source without a database: list, fetch what has changed, and remove, as the pipeline does."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from functions.collection.connectors.registry import kind_for_new_source
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.config import Settings
-from headwater.connectors import Fetched, Listing, check_listing
+from headwater.connectors import Fetched, Listing, Period, check_listing
 
 
 class SourceCopy:
@@ -16,7 +17,9 @@ class SourceCopy:
     def __init__(self, kind: str, url: str, token: str | None = None, **config: Any) -> None:
         settings = Settings(database_url="unused", fetch_private=True, blob_url="memory:///")
         normalised = kind_for_new_source(kind).normalise({"url": url, **config})
-        self.reader = SourceOpener(settings).open(Credentials(uuid.uuid4(), kind, normalised, token, None))
+        self.source = Credentials(uuid.uuid4(), kind, normalised, token, None)
+        self.opener = SourceOpener(settings)
+        self.reader = self.opener.open(self.source)
         self.fingerprints: dict[str, str] = {}
         self.files: dict[str, Fetched] = {}
         self.cursor: str | None = None
@@ -44,6 +47,10 @@ class SourceCopy:
         self.fingerprints |= {entry.key: entry.fingerprint for entry in changed}
         self.cursor = self.listing.cursor
         return set(fetched)
+
+    def list_period(self, period: Period) -> Listing:
+        """List the documents of some days, as a backfill does."""
+        return self.opener.open(replace(self.source, period=period)).list(None, frozenset())
 
     @property
     def keys(self) -> list[str]:

@@ -40,6 +40,10 @@ class AccessDenied(PermanentError):
     """The token may not read this."""
 
 
+class AnswerTooLarge(PermanentError):
+    """The answer has more than MAX_ANSWER_BYTES."""
+
+
 class RequestRefused(PermanentError):
     """The server refuses the request, for example because a link to a next page has expired."""
 
@@ -154,7 +158,7 @@ class ApiClient:
         while piece := response.read(_CHUNK_BYTES, decode_content=True):
             content += piece
             if len(content) > MAX_ANSWER_BYTES:
-                raise PermanentError(f"{quote(url)} sent more than {MAX_ANSWER_BYTES:,} bytes.")
+                raise AnswerTooLarge(f"{quote(url)} sent more than {MAX_ANSWER_BYTES:,} bytes.")
         answer = ApiAnswer(response.status, url, headers, bytes(content), read_pause(response.headers))
         if answer.status not in (200, 201) and not answer.is_missing:
             raise self._refusal(answer)

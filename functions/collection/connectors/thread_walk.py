@@ -6,17 +6,25 @@ threads were deleted or transferred.
 """
 
 import base64
+import datetime as dt
 import hashlib
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from functions.collection.connectors.api_client import AccessDenied, RequestRefused
-from headwater.blobs import Blobs
-from headwater.connectors import MAX_CURSOR_CHARS, MAX_KEY_BYTES, Entry, Listing
+from functions.collection.connectors.api_client import AccessDenied, AnswerTooLarge, RequestRefused
+from headwater.connectors import (
+    MAX_CURSOR_CHARS,
+    MAX_KEY_BYTES,
+    ConnectorContext,
+    Entry,
+    Fetched,
+    Listing,
+    Period,
+)
 from headwater.errors import PermanentError, SystemicError
 
 COMPLETE_EVERY_S = 86_400.0
@@ -124,9 +132,10 @@ ReadPage = Callable[[Walk, Task], Page]
 class ThreadLister:
     """Reads the pages of a walk by `read_page`, and stages the threads that `known` lacks."""
 
-    def __init__(self, blobs: Blobs, stage_prefix: str, read_page: ReadPage) -> None:
-        self._blobs = blobs
-        self._prefix = stage_prefix
+    def __init__(self, context: ConnectorContext, read_page: ReadPage) -> None:
+        self._blobs = context.blobs()
+        self._prefix = context.stage_prefix
+        self._period = context.period
         self._read_page = read_page
 
     def list(self, cursor: str | None, first: Task, known: Any, slice_s: float) -> Listing:
@@ -137,7 +146,8 @@ class ThreadLister:
             self._step(walk, walk.tasks[0], known)
             if walk.tasks and time.monotonic() >= until:
                 return Listing("", [], complete=False, resume=self._save(walk))
-        return finish(walk)
+        listing = finish(walk)
+        return msgspec.structs.replace(listing, complete=False, removed=[]) if self._period else listing
 
     def _step(self, walk: Walk, task: Task, known: Any) -> None:
         """Read one page. What the token may not read is skipped with the reason."""
@@ -148,7 +158,7 @@ class ThreadLister:
                 raise
             task.url = ""  # the link to the page has expired: read the list again
             task.restarts += 1
-        except AccessDenied as error:
+        except (AccessDenied, AnswerTooLarge) as error:
             walk.skipped[f"{task.prefix}{task.kind}"] = error.message
             walk.end(task, None)
         else:
@@ -160,6 +170,8 @@ class ThreadLister:
             if len(found.key.encode(errors="replace")) > MAX_KEY_BYTES or "\0" in found.key:
                 continue
             walk.newest = max(walk.newest, found.updated)
+            if self._period and not _is_in(self._period, found.updated):
+                continue
             if not found.fingerprint:
                 walk.removed[found.key] = None
                 continue
@@ -195,6 +207,20 @@ class ThreadLister:
         if staged is None:
             raise PermanentError("The listing under way was lost. Collect again.")
         return msgspec.msgpack.decode(staged, type=Walk)
+
+
+def fetch_threads(
+    context: ConnectorContext, entries: Sequence[Entry], read: Callable[[str, bytes | None], Fetched]
+) -> Iterator[Fetched]:
+    """Yield documents made by `read` from what the listing staged; None where nothing is staged any more."""
+    names = [f"{context.stage_prefix}/{staged_name(entry.key, entry.fingerprint)}" for entry in entries]
+    for entry, (_, staged) in zip(entries, context.blobs().get_all(names), strict=True):
+        try:
+            yield read(entry.key, staged)
+        except SystemicError:
+            raise
+        except PermanentError as error:
+            yield Fetched(entry.key, None, "text/markdown", error=error.message)
 
 
 def begin(previous: Cursor, first: Task) -> Walk:
@@ -234,6 +260,14 @@ def _stream_of(walk: Walk, task: Task, page: Page) -> Stream:
         return Stream(newest, walk.etag if newest == before.since else "")
     walk.removed |= dict.fromkeys(key for key in before.keys if key not in walk.keys)
     return Stream("", walk.etag, tuple(walk.keys))
+
+
+def _is_in(period: Period, updated: str) -> bool:
+    """Return True for an update in a period. Threads without a date are in none."""
+    try:
+        return period.has(dt.datetime.fromisoformat(updated))
+    except ValueError:
+        return False
 
 
 def staged_name(key: str, fingerprint: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Set as AbstractSet
 
 from functions.collection.connectors.github.authorization import open_api
 from functions.collection.connectors.github.config import GitHubConfig
-from functions.collection.connectors.github.documents import MARKDOWN, ThreadReader
+from functions.collection.connectors.github.documents import ThreadReader
 from functions.collection.connectors.github.events import is_related
 from functions.collection.connectors.github.lists import GitHubLists
-from functions.collection.connectors.thread_walk import ThreadLister, staged_name
+from functions.collection.connectors.thread_walk import ThreadLister, fetch_threads
 from headwater.connectors import Connector, Entry, Fetched, Listing, Secret
-from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
+from headwater.errors import HeadwaterError, SystemicError, UnprocessableContent
 
 SLICE_S = 60.0
 """Time for one step of a listing."""
@@ -30,6 +30,7 @@ class GitHubConnector(Connector[GitHubConfig]):
     )
     config_type = GitHubConfig
     identity = ("url",)
+    has_dates = True
     secret = Secret(
         "Access token or App key",
         "A token with read access to issues, pull requests, discussions and contents; or the id of a GitHub App, a "
@@ -65,7 +66,7 @@ class GitHubConnector(Connector[GitHubConfig]):
     def list(self, config: GitHubConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:
         """List what has changed since the cursor; once a day, and without a cursor, everything."""
         lists = GitHubLists(open_api(self.context.http(), config, secret), config)
-        lister = ThreadLister(self.context.blobs(), self.context.stage_prefix, lists.read)
+        lister = ThreadLister(self.context, lists.read)
         return lister.list(cursor, lists.first_task(), known, SLICE_S)
 
     def fetch(
@@ -76,15 +77,9 @@ class GitHubConnector(Connector[GitHubConfig]):
         entries: Sequence[Entry],
     ) -> Iterator[Fetched]:
         """Yield threads with their comments: staged ones, or requested again by a later run."""
-        reader = ThreadReader(open_api(self.context.http(), config, secret), config, self.context.max_file_bytes)
-        names = [f"{self.context.stage_prefix}/{staged_name(entry.key, entry.fingerprint)}" for entry in entries]
-        for entry, (_, staged) in zip(entries, self.context.blobs().get_all(names), strict=True):
-            try:
-                yield reader.read(entry.key, staged)
-            except SystemicError:
-                raise
-            except PermanentError as error:
-                yield Fetched(entry.key, None, MARKDOWN, error=error.message)
+        client = open_api(self.context.http(), config, secret)
+        reader = ThreadReader(client, config, self.context.max_file_bytes)
+        return fetch_threads(self.context, entries, reader.read)
 
 
 CONNECTOR = GitHubConnector

@@ -126,7 +126,7 @@ class GitHubLists:
         found = []
         for each in _existing(answer, self._target.owner).read(list[Repository]):
             fingerprint = fingerprint_of(REVISION, each.pushed_at, each.description, each.topics)
-            found.append(Found(each.full_name, fingerprint, msgspec.json.encode(each)))
+            found.append(Found(each.full_name, fingerprint, msgspec.json.encode(each), each.pushed_at or ""))
         return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), whole=True)
 
 

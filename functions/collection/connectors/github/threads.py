@@ -94,7 +94,8 @@ def found_release(release: Release, prefix: str) -> Found:
     """Return a release of a list. Drafts are not collected."""
     seen = (release.name, release.body, release.prerelease, release.published_at)
     fingerprint = "" if release.draft else fingerprint_of(REVISION, *seen)
-    return Found(f"{prefix}releases/{release.tag_name}", fingerprint, msgspec.json.encode(release))
+    content = msgspec.json.encode(release)
+    return Found(f"{prefix}releases/{release.tag_name}", fingerprint, content, release.published_at or "")
 
 
 def thread_document(repository: str, thread: Thread, remarks: Iterable[Remark], *, max_bytes: int) -> bytes:

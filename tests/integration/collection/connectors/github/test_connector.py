@@ -265,11 +265,15 @@ def test_pages_on_other_servers_are_refused(server: GitHub) -> None:
         copy_of(server, token=TOKEN).collect()
 
 
-def test_huge_answers_are_refused(server: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_with_a_huge_answer_is_skipped(server: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_client, "MAX_ANSWER_BYTES", 1_000_000)
     server.refusals = [Answer(server.repositories[REPO]), Answer(b"[" + b" " * 2_000_000 + b"]")]
-    with pytest.raises(PermanentError, match="sent more than 1,000,000 bytes"):
-        copy_of(server).collect()
+    copy = copy_of(server)
+    copy.collect()
+    assert (copy.keys, "sent more than 1,000,000 bytes" in dict(copy.listing.skipped)["threads"]) == (
+        ["releases/v1"],
+        True,
+    )
 
 
 def test_app_gets_a_token_of_its_installation(server: GitHub) -> None:

@@ -1,0 +1,1 @@
+"""The GitLab connector: issues, merge requests, releases and wikis."""
