@@ -1,6 +1,7 @@
 /** The route table: which function, or which part of the Worker, responds to a path. Pure. */
 
-import { METADATA_PATH } from "./auth/resource-metadata";
+/** Where clients of `/mcp` learn who issues its tokens (RFC 9728). */
+export const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
 export type Service = "chat" | "collection" | "embedding";
 export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "file" | "none";

@@ -6,8 +6,8 @@
 
 import { nonEmpty, type Env } from "../env";
 import { notFound, ProblemError } from "../http/problem";
+import { METADATA_PATH } from "../routes";
 
-export const METADATA_PATH = "/.well-known/oauth-protected-resource";
 const MAX_AGE_S = 3_600;
 
 /** Respond with the metadata of `/mcp`: the issuer of its tokens. 404 if tokens have no issuer, as on a laptop. */
