@@ -33,7 +33,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class Payer(msgspec.Struct, frozen=True):
-    """Whose call it is: a workspace's, and in it a member's or an API key's. Neither: nobody asked for the call."""
+    """Whose call it is: a workspace's, and in it a member's or an API key's. Neither: the system did."""
 
     workspace_id: uuid.UUID
     member_id: str | None = None

@@ -44,9 +44,9 @@ def test_calls_add_up_by_model_and_payer(database: FreshDatabase) -> None:
         record(db, MEMBER, "openai:gpt-4o", Tokens(1_000, 400, 100, 30))
         record(db, Payer(WORKSPACE, None, KEY), "openai:gpt-4o", Tokens(10))
         assert record(db, MEMBER, "openai:unknown", Tokens(5)) is None
-        nobody = Payer(WORKSPACE)
+        no_caller = Payer(WORKSPACE)
         for _ in range(2):
-            record(db, nobody, "openai:text-embedding-3-small", Tokens(1_000_000), "embedding")
+            record(db, no_caller, "openai:text-embedding-3-small", Tokens(1_000_000), "embedding")
         assert rows(db) == [
             ("chat", "openai:gpt-4o", "ann", None, 2_000, 800, 200, 60, 2, 0, Decimal("0.006")),
             ("chat", "openai:gpt-4o", None, KEY, 10, 0, 0, 0, 1, 0, Decimal("0.000025")),

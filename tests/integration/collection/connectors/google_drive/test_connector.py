@@ -175,7 +175,7 @@ def test_tokens_are_got_by_key_and_by_refresh_token(drive: GoogleDrive) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"client_email": "nobody@x.example"}, r"refuses the secret \(invalid_grant\)"),
+        ({"client_email": "unknown@x.example"}, r"refuses the secret \(invalid_grant\)"),
         ({"private_key": "not a key"}, "private_key can't be read"),
         ({"private_key": 5}, "must be the JSON key"),
         ({"client_email": ""}, "must be the JSON key"),

@@ -198,10 +198,10 @@ def test_name_says_how_long_vectors_are(apis: EmbeddingApis, settings: Settings,
 
 def test_unknown_length_is_asked_once_and_known_ones_never(apis: EmbeddingApis, settings: Settings) -> None:
     settings = replace(settings, embedding_dim=0)
-    assert model_dim("ollama:nobody-knows", settings) == DIM
+    assert model_dim("ollama:unknown-model", settings) == DIM
     assert [texts_of(request) for request in apis.requests] == [["Self-test"]]
     assert model_dim("cohere:embed-v4.0", settings) == 1536
-    assert model_dim("ollama:nobody-knows#77", settings) == 77
+    assert model_dim("ollama:unknown-model#77", settings) == 77
     assert len(apis.requests) == 1
 
 

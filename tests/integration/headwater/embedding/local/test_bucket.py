@@ -93,7 +93,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """all-MiniLM-L6-v2 in a folder, with another graph that nobody needs."""
+    """all-MiniLM-L6-v2 in a folder, with another graph that is not needed."""
     folder = make_folder(tmp_path_factory.mktemp("model"))
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {**found, "onnx/model_O4.onnx": b"x", "pytorch_model.bin": b"y"}

@@ -7,7 +7,7 @@ from functions.collection.connectors.mail.messages import AttachedFile, TextPart
 from functions.collection.parsers.email.parser import parse
 from headwater.parsers import check_parsed
 
-FIRST = "Which pump do we order for the north yard? The old one leaks.\n\n> an older mail that nobody has\n"
+FIRST = "Which pump do we order for the north yard? The old one leaks.\n\n> an older mail that is lost\n"
 PLAIN = TextPart("1", "text/plain", "utf-8", "8bit", 10)
 HTML = TextPart("1", "text/html", "utf-8", "8bit", 10)
 
@@ -54,7 +54,7 @@ def sections(*texts: tuple[TextPart, str]) -> list[str]:
 )
 def test_quoted_history_is_cut(answer: str, expected: str) -> None:
     first, second = sections((PLAIN, FIRST), (PLAIN, answer))
-    assert first == "Which pump do we order for the north yard? The old one leaks.\n\n> an older mail that nobody has"
+    assert first == "Which pump do we order for the north yard? The old one leaks.\n\n> an older mail that is lost"
     assert second == expected
 
 
