@@ -65,7 +65,7 @@ export function SourceActions({ source, kind, isNew, onCollect, onChange }: Prop
           onChange={onChange}
         />
         {onCollect && source.paused_at === null && source.kind !== "uploads" && (
-          <PlainButton label={`Collect ${source.name} again`} onClick={setIsBackfilling}>
+          <PlainButton label={`Collect again… ${source.name}`} onClick={setIsBackfilling}>
             Collect again…
           </PlainButton>
         )}
