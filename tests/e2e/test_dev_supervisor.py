@@ -25,7 +25,7 @@ PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 
 @pytest.fixture(scope="module")
 def own_stack() -> Iterator[RunningStack]:
-    """A stack whose processes the tests may kill."""
+    """A stack whose processes the tests may kill. The last of them ends it."""
     with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as running:
         yield running
 
@@ -140,26 +140,21 @@ def test_worker_responds_again_after_its_runtime_crashed(own_stack: RunningStack
     wait_until(lambda: responds(own_stack, "edge", "/env"))
 
 
-def test_ctrl_c_ends_all_processes() -> None:
-    with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
+def test_next_start_ends_orphans_of_a_killed_supervisor_and_ctrl_c_ends_all_processes(own_stack: RunningStack) -> None:
+    family = own_stack.family()
+    (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
+    own_stack.supervisor.kill()
+    watcher.kill()
+    own_stack.supervisor.wait()
+    assert not have_ended(family, timeout_s=1)
+    with running_stack(own_stack.data, "--embedding-model", "constant", base_port=own_stack.base_port) as stack:
+        assert have_ended(family)
         family = stack.family()
         assert len(family) >= 2 * len(PARTS)
         stack.supervisor.send_signal(signal.SIGINT)
         assert stack.supervisor.wait(timeout=60) == 0
         assert have_ended(family)
         assert all(map(is_free, range(stack.base_port, stack.base_port + 6)))
-
-
-def test_next_start_ends_orphans_of_a_killed_supervisor_and_watcher() -> None:
-    with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as stack:
-        family = stack.family()
-        (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
-        stack.supervisor.kill()
-        watcher.kill()
-        stack.supervisor.wait()
-        assert not have_ended(family, timeout_s=1)
-        with running_stack(data, "--embedding-model", "constant", base_port=stack.base_port):
-            assert have_ended(family)
 
 
 def test_start_after_a_kill_keeps_data_and_adds_no_first_source() -> None:
