@@ -16,6 +16,9 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/search", "chat"],
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
+  ["/v1/chat/completions", "chat"],
+  ["/v1/models", "chat"],
+  ["/v1/rerank", "chat"],
   ["/v1/embeddings", "embedding"],
   ["/api/sources", "collection"],
   ["/api/source-kinds", "collection"],
@@ -45,8 +48,15 @@ export function targetOf(pathname: string): Target {
   return API.test(pathname) ? "none" : "file";
 }
 
-/** Whether a request asks a question. Questions have their own rate limit and are completed after a disconnect. */
+const QUESTIONS = ["/api/chat", "/v1/chat/completions"];
+
+/** Whether a request asks a question. Questions have their own rate limit. */
 export function isQuestion({ method, url }: Request): boolean {
+  return method === "POST" && QUESTIONS.includes(new URL(url).pathname);
+}
+
+/** Whether a request asks a question whose answer is stored, and completed after a disconnect. */
+export function isStoredQuestion({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname === "/api/chat";
 }
 

@@ -9,6 +9,7 @@ from functions.chat.conversations.model_routes import ModelRoutes
 from functions.chat.conversations.routes import ConversationRoutes
 from functions.chat.doors.mcp import McpRoutes
 from functions.chat.doors.mcp_tools import ToolBox
+from functions.chat.doors.openai_routes import OpenAIRoutes
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
@@ -41,6 +42,7 @@ def routes(
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(database, answerer, lifetime, settings.max_question_chars).routes(),
         *ConversationRoutes(database).routes(),
+        *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices).routes(),
         *UsageRoutes(database, settings.prices).routes(),

@@ -102,8 +102,8 @@ def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], nam
 BODIES_TO_DECODE = [(name, route) for name, route in ROUTES if route.body is not None]
 QUERY_FIELDS = [(name, route, field) for name, route in ROUTES if route.query for field in fields_of(route.query)]
 BODY_FIELDS = [(name, route, field) for name, route in BODIES_TO_DECODE for field in fields_of(route.body)]
-COMPATIBLE = {"/api/chat", "/v1/embeddings"}
-"""Routes that ignore unknown fields, as clients of the AI SDK and of OpenAI expect."""
+COMPATIBLE = {"/api/chat", "/v1/embeddings", "/v1/chat/completions", "/v1/rerank"}
+"""Routes that ignore unknown fields, as clients of the AI SDK, OpenAI and Cohere expect."""
 
 
 def assert_names(response: httpx.Response, field: str) -> None:

@@ -24,6 +24,7 @@ _KINDS: dict[type[types.Type], frozenset[str]] = {
     types.StrType: frozenset({"string"}),
     types.UUIDType: frozenset({"string"}),
     types.DateTimeType: frozenset({"string"}),
+    types.DateType: frozenset({"string"}),
     types.LiteralType: frozenset({"string"}),
     types.ListType: frozenset({"array"}),
     types.DictType: frozenset({"object"}),
@@ -66,7 +67,7 @@ def invalid_query(kind: types.Type) -> list[str]:
                 values += ["nonsense", "1.5", *(str(value) for value in _out_of_range(member))]
             case types.FloatType():
                 values += ["nonsense", "nan", "inf", *(str(value) for value in _out_of_range(member))]
-            case types.UUIDType() | types.LiteralType() | types.DateTimeType():
+            case types.UUIDType() | types.LiteralType() | types.DateTimeType() | types.DateType():
                 values += _out_of_range(member)
             case types.NoneType() | types.StrType():
                 pass
@@ -94,6 +95,8 @@ def _out_of_range(kind: types.Type) -> list[Any]:
             return ["nonsense", ""]
         case types.DateTimeType():
             return ["nonsense", "", *(["2026-01-31T12:00:00"] if kind.tz else [])]
+        case types.DateType():
+            return ["nonsense", "", "2026-02-30", "2026-01-31T12:00:00Z"]
         case types.ListType():
             return [[value] for value in invalid_json(kind.item_type)]
         case types.DictType():

@@ -6,7 +6,7 @@ import { googleIdToken } from "../google/id-token";
 import type { ProblemError } from "../http/problem";
 import { readBody } from "../http/read-body";
 import { bodyLimits } from "../limits";
-import { isQuestion, type Service } from "../routes";
+import { isStoredQuestion, type Service } from "../routes";
 import { foreignResponse, isFunctionResponse, unreachable } from "./failures";
 import { keepReading } from "./keep-reading";
 import { upstreamHeaders } from "./request-headers";
@@ -32,7 +32,7 @@ export async function forward(
     body.release();
   });
   // Without waitUntil, Cloudflare cancels the request on a disconnect, and a question is lost while the function starts.
-  if (isQuestion(request)) context.ctx.waitUntil(response.catch(() => undefined));
+  if (isStoredQuestion(request)) context.ctx.waitUntil(response.catch(() => undefined));
   return response;
 }
 
@@ -47,7 +47,7 @@ async function send(
   const response = await fetchOrNull(url, { method: request.method, body, headers, redirect: "manual" });
   if (response === null) throw unreachable(service, env);
   if (!isFunctionResponse(response)) throw await rejectForeign(service, response, env);
-  return toResponse(await readSmallBody(response, service), response, isQuestion(request) ? ctx : null);
+  return toResponse(await readSmallBody(response, service), response, isStoredQuestion(request) ? ctx : null);
 }
 
 /** Make the client's response. With a context, a streamed body is read to its end there. */

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from functions.chat.streams.ui_message_stream import Part, SourcePart, TextDelta
+from functions.chat.streams.ui_message_stream import FinishReason, Part, SourcePart, TextDelta
 from functions.chat.streams.writer import AnswerCut
 
 _CITED = re.compile(r"\[([0-9]{1,4})\]")
@@ -26,11 +26,12 @@ class CitedPassage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CollectedAnswer(msgspec.Struct, frozen=True):
-    """A whole answer. `notice` says why an answer is incomplete, and is null for a complete one."""
+    """A whole answer. `notice` says why it is incomplete, and is null for a complete one; so does `reason`."""
 
     text: str
     citations: list[CitedPassage]
     notice: str | None = None
+    reason: FinishReason = "stop"
 
 
 class Collector:
@@ -39,7 +40,8 @@ class Collector:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._passages: list[CitedPassage] = []
-        self.notice: str | None = None
+        self._notice: str | None = None
+        self._reason: FinishReason = "stop"
 
     def watch(self, groups: Iterable[list[Part]]) -> Iterator[list[Part]]:
         """Yield the groups, and remember their texts and passages. An answer that the model cut just ends."""
@@ -53,13 +55,14 @@ class Collector:
                             self._passages.append(cited_passage(part))
                 yield parts
         except AnswerCut as cut:
-            self.notice = cut.notice
+            self._notice, self._reason = cut.notice, cut.reason
 
     def answer(self) -> CollectedAnswer:
         """Return what has been collected so far, with the passages that the text cites."""
         text = "".join(self._texts)
         cited = {int(n) for n in _CITED.findall(text)}
-        return CollectedAnswer(text, [passage for passage in self._passages if passage.n in cited], self.notice)
+        citations = [passage for passage in self._passages if passage.n in cited]
+        return CollectedAnswer(text, citations, self._notice, self._reason)
 
 
 def cited_passage(part: SourcePart) -> CitedPassage:

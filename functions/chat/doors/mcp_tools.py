@@ -9,12 +9,10 @@ import msgspec
 import sqlalchemy as sa
 
 from functions.chat.answers.collect import CollectedAnswer, Collector
-from functions.chat.answers.compose import Question
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.doors.stateless import answer_once
 from functions.chat.retrieval.routes import Hit, check_question, to_hit
 from functions.chat.retrieval.search import Search
-from functions.chat.streams.message_log import AnswerKey
 from headwater.auth.callers import Caller, Scope
 from headwater.database.transactions import Database
 from headwater.errors import NotFound
@@ -223,14 +221,9 @@ class AskTool(Tool):
     def run(self, box: ToolBox, caller: Caller, arguments: AskArguments) -> Steps:
         """Ask."""
         text = check_question(arguments.question, box.max_question_chars, "question")
-        is_owner = caller.role == "owner"
-        box.answerer.check_model(is_owner=is_owner)
-        key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
-        question = Question(key, text, (), is_owner, filter=parse_filter(arguments.filter))
-        with box.database.transaction(caller.workspace_id) as tx:
-            model = box.answerer.choose_model(tx, caller, text, allowed=read_allowed(tx, caller))
+        groups = answer_once(box.answerer, caller, text, document_filter=arguments.filter)
         collector = Collector()
-        for parts in collector.watch(box.answerer.answer(question, model)):
+        for parts in collector.watch(groups):
             yield "writing the answer" if parts else ""
         answer = collector.answer()
         yield _answer_text(answer), answer

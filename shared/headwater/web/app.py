@@ -157,11 +157,11 @@ class App:
         try:
             response = self._handle(request, request_id, span)
         except errors.HeadwaterError as error:
-            response = problem_response(error, request_id)
+            response = problem_response(error, request_id, path=request.path)
             if response.status_code >= 500:
                 logs.event("request.failed", severity=30, error=error)
         except Exception as error:  # noqa: BLE001 - the boundary: any other error is logged and answered with 500
-            response = problem_response(error, request_id)
+            response = problem_response(error, request_id, path=request.path)
             span.fail(type(error).__name__)
             logs.event("request.crashed", severity=40, error=error)
         response.headers["X-Request-Id"] = request_id
@@ -254,9 +254,14 @@ def once(build: Callable[[], App]) -> Callable[[], App]:
     return get
 
 
-def problem_response(error: BaseException, request_id: str) -> flask.Response:
-    """Return an error as an `application/problem+json` response."""
+def problem_response(error: BaseException, request_id: str, *, path: str = "") -> flask.Response:
+    """Return an error as an `application/problem+json` response.
+
+    Below `/v1/` it has a member `error`, too, in which clients of OpenAI's API look for the message.
+    """
     problem = errors.problem(error, request_id)
+    if path.startswith("/v1/"):
+        problem["error"] = {"message": problem["detail"], "type": problem["title"], "code": problem["status"]}
     response = flask.Response(
         msgspec.json.encode(problem), status=problem["status"], content_type="application/problem+json"
     )

@@ -1264,6 +1264,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer like OpenAI's chat completions
+         * @description Answer the last message from the documents, with citations `[n]`.
+         *
+         *     The response has two more fields than OpenAI's, `citations` and `notice`; a stream has them in its last chunk. `model` is `headwater` or a name that `listModels` returns. Nothing is stored.
+         */
+        post: operations["createCompletion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/embeddings": {
         parameters: {
             query?: never;
@@ -1278,6 +1300,46 @@ export interface paths {
          * @description Embed texts with the installation's active model. Compatible with clients of OpenAI's embeddings API.
          */
         post: operations["createEmbeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models
+         * @description List the names that `createCompletion` accepts: `headwater`, and the models that the workspace allows.
+         */
+        get: operations["listModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rerank texts
+         * @description Score texts for a query by the installation's reranker, best first. The shape is that of Cohere's API.
+         */
+        post: operations["rerankTexts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1312,6 +1374,17 @@ export interface components {
          */
         AllowedModels: {
             allowed: string[] | null;
+        };
+        /**
+         * AnswerMessage
+         * @description The answer. Citations `[n]` refer to `citations` of the response.
+         */
+        AnswerMessage: {
+            content: string;
+            /** @default assistant */
+            role: string;
+            /** @default null */
+            refusal: string | null;
         };
         /**
          * ApiKey
@@ -1429,6 +1502,16 @@ export interface components {
             run_id: string | null;
         };
         /**
+         * ChatMessage
+         * @description One message. Instructions (`system`, `developer`) and results of tools are ignored.
+         */
+        ChatMessage: {
+            /** @enum {string} */
+            role: "assistant" | "developer" | "function" | "system" | "tool" | "user";
+            /** @default null */
+            content: string | components["schemas"]["ContentPart"][] | null;
+        };
+        /**
          * ChatModelList
          * @description The models in the order in which they are tried. `configured` is false if answers only quote documents.
          */
@@ -1458,6 +1541,18 @@ export interface components {
             mode: "both" | "documents" | "web";
         };
         /**
+         * Choice
+         * @description There is always one. `finish_reason` is `stop`, `length` or `content_filter`.
+         */
+        Choice: {
+            message: components["schemas"]["AnswerMessage"];
+            finish_reason: string;
+            /** @default 0 */
+            index: number;
+            /** @default null */
+            logprobs: null;
+        };
+        /**
          * Citation
          * @description The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
          *
@@ -1472,6 +1567,61 @@ export interface components {
             text: string;
             /** @default null */
             page: number | null;
+        };
+        /**
+         * CitedPassage
+         * @description A passage that an answer cites as `[n]`: the document's `text[start:end]`, in Unicode code points.
+         */
+        CitedPassage: {
+            n: number;
+            document_id: string;
+            title: string;
+            url: string | null;
+            heading_path: string[];
+            start: number;
+            end: number;
+            page: number | null;
+            text: string;
+        };
+        /**
+         * Completion
+         * @description A whole answer, with the passages that it cites. `notice` says why it is incomplete, null for a complete one.
+         */
+        Completion: {
+            id: string;
+            created: number;
+            model: string;
+            choices: components["schemas"]["Choice"][];
+            citations: components["schemas"]["CitedPassage"][];
+            notice: string | null;
+            /** @default chat.completion */
+            object: string;
+        };
+        /**
+         * CompletionRequest
+         * @description A question with the messages before it. Other fields of OpenAI's API are ignored.
+         *
+         *     `filter` says which documents the answer is from, as in a search.
+         */
+        CompletionRequest: {
+            messages: components["schemas"]["ChatMessage"][];
+            /** @default headwater */
+            model: string;
+            /** @default false */
+            stream: boolean;
+            /** @default null */
+            stream_options: components["schemas"]["StreamOptions"] | null;
+            /** @default  */
+            filter: string;
+        };
+        /**
+         * ContentPart
+         * @description A part of a message. Only text can be read.
+         */
+        ContentPart: {
+            type: string;
+            /** @default  */
+            text: string;
         };
         /**
          * Conversation
@@ -1979,6 +2129,28 @@ export interface components {
             rating: ("bad" | "good") | null;
         };
         /**
+         * Model
+         * @description A model that answers from the documents.
+         */
+        Model: {
+            id: string;
+            /** @default model */
+            object: string;
+            /** @default 0 */
+            created: number;
+            /** @default headwater */
+            owned_by: string;
+        };
+        /**
+         * ModelList
+         * @description The models that the caller may name.
+         */
+        ModelList: {
+            data: components["schemas"]["Model"][];
+            /** @default list */
+            object: string;
+        };
+        /**
          * ModelName
          * @description The model that answers; `configured` is false for the built-in extractive model.
          *
@@ -2221,6 +2393,38 @@ export interface components {
             stored: number;
             removals: components["schemas"]["Removal"][];
             next: string | null;
+        };
+        /**
+         * RerankRequest
+         * @description A query, and the texts to score for it. The first 4,000 characters of a text count.
+         */
+        RerankRequest: {
+            query: string;
+            documents: (string | components["schemas"]["Text"])[];
+            /** @default  */
+            model: string;
+            /** @default null */
+            top_n: number | null;
+            /** @default false */
+            return_documents: boolean;
+        };
+        /**
+         * RerankResponse
+         * @description The scored texts, best first.
+         */
+        RerankResponse: {
+            model: string;
+            results: components["schemas"]["RerankResult"][];
+        };
+        /**
+         * RerankResult
+         * @description The score, from 0 to 1, of `documents[index]`.
+         */
+        RerankResult: {
+            index: number;
+            relevance_score: number;
+            /** @default null */
+            document: components["schemas"]["Text"] | null;
         };
         /**
          * Run
@@ -2500,6 +2704,21 @@ export interface components {
          */
         Stopped: {
             stopped: boolean;
+        };
+        /**
+         * StreamOptions
+         * @description Options of a stream.
+         */
+        StreamOptions: {
+            /** @default false */
+            include_usage: boolean;
+        };
+        /**
+         * Text
+         * @description A text to score.
+         */
+        Text: {
+            text: string;
         };
         /**
          * TextPart
@@ -5137,6 +5356,42 @@ export interface operations {
             };
         };
     };
+    createCompletion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createEmbeddings: {
         parameters: {
             query?: never;
@@ -5160,6 +5415,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EmbeddingsResponse"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listModels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rerankTexts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankResponse"];
                 };
             };
             /** @description An error */

@@ -1,0 +1,37 @@
+"""Answer a question that is not part of a stored conversation."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from functions.chat.answers.compose import Question
+from functions.chat.answers.prompt import Turn
+from functions.chat.conversations.answerer import Answerer
+from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.streams.message_log import AnswerKey
+from functions.chat.streams.ui_message_stream import Part
+from headwater.auth.callers import Caller
+from headwater.filters.parse import parse_filter
+
+
+def answer_once(
+    answerer: Answerer,
+    caller: Caller,
+    text: str,
+    *,
+    history: Sequence[Turn] = (),
+    document_filter: str = "",
+    model_name: str | None = None,
+) -> Iterator[list[Part]]:
+    """Return the parts of an answer in groups, as `compose` yields them. Nothing is stored but its usage.
+
+    Raises FilterError, ConfigError, UpstreamError, UnprocessableContent for a model that is not allowed and
+    BudgetExceeded at once, and while the parts are read what `compose` raises.
+    """
+    chosen = parse_filter(document_filter)
+    is_owner = caller.role == "owner"
+    answerer.check_model(is_owner=is_owner)
+    with answerer.database.transaction(caller.workspace_id) as tx:
+        allowed = read_allowed(tx, caller)
+        model = answerer.choose_model(tx, caller, text, history=history, given=model_name, allowed=allowed)
+    key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
+    return answerer.answer(Question(key, text, history, is_owner, filter=chosen), model)
