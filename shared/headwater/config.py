@@ -150,6 +150,9 @@ class Settings:
         "URL of an http proxy for requests to sources, `http://user:password@host:port`. It gets checked IP addresses.",
         "",
     )
+    fetch_folders: tuple[str, ...] = _setting(
+        "Folders of this machine that sources may be in, separated by commas. Local installations only.", ()
+    )
     fetch_file_urls: bool = _setting("Allow `file:` URLs as sources. Local installations only.", False)
 
     embedding_model: str = _setting(

@@ -144,8 +144,9 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     Fetch only with `http()` or `web()`, which refuse private addresses unless `allow_private` is set. Blobs below
     `stage_prefix` belong to the source and are deleted when its run ends. `files` are those that were uploaded to
     the source, as path and version; only `list` gets them. Their content is below `file_prefix`, where blobs last
-    as long as the source. `period` is set for a `list` of a range of dates, and only if the connector `has_dates`.
-    An extension is stopped when `list`, or `fetch` of one batch, takes longer than `timeout_s`.
+    as long as the source. `folders` of this machine may be read, with all that is in them. `period` is set for a `list`
+    of a range of dates, and only if the connector `has_dates`. An extension is stopped when `list`, or `fetch` of one
+    batch, takes longer than `timeout_s`.
     """
 
     stage_prefix: str
@@ -155,6 +156,7 @@ class ConnectorContext(msgspec.Struct, frozen=True, kw_only=True):
     period: Period | None = None
     allow_private: bool
     allow_file_urls: bool
+    folders: tuple[str, ...] = ()
     max_file_bytes: int
     max_batch_bytes: int
     max_source_bytes: int

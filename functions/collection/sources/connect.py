@@ -36,6 +36,7 @@ class SourceOpener:
             blob_url=self.settings.blob_url,
             allow_private=self.settings.fetch_private,
             allow_file_urls=self.settings.fetch_file_urls,
+            folders=self.settings.fetch_folders,
             max_file_bytes=self.settings.max_file_bytes,
             max_batch_bytes=self.settings.fetch_batch_bytes,
             max_source_bytes=self.settings.max_repo_bytes,

@@ -72,7 +72,7 @@ def test_no_spelling_of_an_internal_address_is_requested(kind: str) -> None:
     with web_site() as internal:
         port = internal.origin.rpartition(":")[2]
         for host in SPELLINGS:
-            assert use(kind, f"http://{host}:{port}{PATHS.get(kind, '/')}", settings), host
+            assert use(kind, f"http://{host}:{port}{PATHS.get(kind, '/docs')}", settings), host
         assert internal.requests == []
 
 
@@ -82,7 +82,7 @@ def test_no_redirect_to_an_internal_address_is_followed(kind: str) -> None:
     with web_site() as site:
         for target in REDIRECTS:
             site.find = lambda path, target=target: moved(target)  # type: ignore[misc]
-            assert use(kind, f"{site.origin}{PATHS.get(kind, '/')}", settings), target
+            assert use(kind, f"{site.origin}{PATHS.get(kind, '/docs')}", settings), target
         assert {status for _, status in site.requests} == {301}
 
 

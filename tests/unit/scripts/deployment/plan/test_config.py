@@ -100,7 +100,16 @@ def test_settings_reject_secrets_and_settings_of_the_script() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["RUN_ENDPOINT", "TASKS_ENDPOINT", "FETCH_PRIVATE", "FETCH_FILE_URLS", "GOOGLE_JWKS_URL", "TICK_S"]
+    "name",
+    [
+        "RUN_ENDPOINT",
+        "TASKS_ENDPOINT",
+        "FETCH_PRIVATE",
+        "FETCH_FILE_URLS",
+        "FETCH_FOLDERS",
+        "GOOGLE_JWKS_URL",
+        "TICK_S",
+    ],
 )
 def test_settings_reject_settings_of_local_development(name: str) -> None:
     assert problems({**FLAGS, "settings": {name: "x"}})[1:] == [f"settings.{name}: set by scripts/deploy; remove it"]

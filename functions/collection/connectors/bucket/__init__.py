@@ -1,0 +1,1 @@
+"""The connector of buckets on S3 and compatible services."""

@@ -1,0 +1,108 @@
+"""URLs of parts: signed ones of S3, sessions of Google Cloud Storage, and paths of the API."""
+
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+import requests
+import urllib3
+from obstore.store import MemoryStore, S3Store
+
+from functions.collection.files.part_urls import MAX_URLS, missing_parts
+from functions.collection.files.parts import PART_BYTES, UploadRow
+from headwater.blobs import Blobs
+from headwater.errors import UpstreamError
+from tests.fakes.s3_server import KEY_ID, REGION, SECRET, serve_s3
+
+CONTENT = bytes(PART_BYTES) + b"end"
+
+
+def upload(size: int = len(CONTENT)) -> UploadRow:
+    expires_at = dt.datetime.now(dt.UTC)
+    return UploadRow(uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), "a.pdf", size, "0" * 64, None, expires_at)
+
+
+def test_parts_are_put_to_s3_by_signed_urls_and_joined() -> None:
+    with serve_s3() as s3:
+        credentials: Any = {"access_key_id": KEY_ID, "secret_access_key": SECRET, "region": REGION}
+        blobs = Blobs(S3Store("docs", endpoint=s3.url, client_options={"allow_http": True}, **credentials))
+        row = upload()
+        for part in missing_parts("s3://docs", blobs, "parts/a", row, []):
+            body = CONTENT[part.offset : part.offset + part.bytes]
+            assert urllib3.request("PUT", part.url, body=body).status == 200
+            changed = part.url.replace("parts/a/0000", "parts/b/0000")
+            assert urllib3.request("PUT", changed, body=b"x").status == 403
+        assert row.received(blobs.sizes("parts/a")) == [1, 2]
+        hashed = hashlib.sha256()
+        assert blobs.join(["parts/a/00001", "parts/a/00002"], "whole", hashed.update)
+        assert blobs.get("whole") == CONTENT
+        assert hashed.digest() == hashlib.sha256(CONTENT).digest()
+        assert not blobs.join(["parts/a/00003"], "none", hashed.update)
+
+
+class GoogleStorage(BaseHTTPRequestHandler):
+    """Opens resumable sessions, each for one size. https://cloud.google.com/storage/docs/json_api/v1/objects/insert"""
+
+    seen: ClassVar[list[tuple[str, str, str]]] = []
+    status = 200
+
+    def do_POST(self) -> None:
+        assert json.loads(self.rfile.read(int(self.headers["Content-Length"]))) == {}
+        self.seen.append((self.path, self.headers["X-Upload-Content-Length"], self.headers["Origin"]))
+        self.send_response(self.status)
+        self.send_header("Location", f"https://storage.googleapis.com{self.path}&upload_id={len(self.seen)}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+class Redirecting(requests.Session):
+    """Sends what is for Google to the test's server."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self.origin = origin
+
+    def request(self, method: Any, url: Any, *args: Any, **options: Any) -> Any:
+        return super().request(method, url.replace("https://storage.googleapis.com", self.origin), *args, **options)
+
+
+@pytest.fixture
+def google() -> Iterator[Redirecting]:
+    server = HTTPServer(("127.0.0.1", 0), GoogleStorage)
+    GoogleStorage.seen.clear()
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with Redirecting(f"http://127.0.0.1:{server.server_port}") as session:
+        yield session
+    GoogleStorage.status = 200
+    server.shutdown()
+    server.server_close()
+
+
+def test_google_opens_a_session_of_exactly_the_parts_size(google: Redirecting) -> None:
+    row, blobs = upload(), Blobs(MemoryStore())
+    found = missing_parts("gs://b/pre", blobs, "parts/a", row, [1], origin="https://hw.example", google=lambda: google)
+    [(path, size, origin)] = GoogleStorage.seen
+    assert path == "/upload/storage/v1/b/b/o?uploadType=resumable&name=pre%2Fparts%2Fa%2F00002"
+    assert (size, origin) == ("3", "https://hw.example")
+    assert [part.url for part in found] == [f"https://storage.googleapis.com{path}&upload_id=1"]
+    GoogleStorage.status = 403
+    with pytest.raises(UpstreamError, match="HTTP 403"):
+        missing_parts("gs://b", blobs, "parts/a", row, [1], google=lambda: google)
+
+
+def test_other_stores_get_parts_by_the_api() -> None:
+    row = upload(size=PART_BYTES * 50)
+    found = missing_parts("file:///var/blobs", Blobs(MemoryStore()), "parts/a", row, [2])
+    assert len(found) == MAX_URLS
+    assert [part.number for part in found][:3] == [1, 3, 4]
+    assert found[1].url == f"/api/uploads/{row.id}/parts/3"
+    assert (found[1].offset, found[1].bytes) == (2 * PART_BYTES, PART_BYTES)
