@@ -21,6 +21,7 @@ DOCUMENTS = (
 _SCP = re.compile(r"(?:[\w.-]++@)?([\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")  # git check-ref-format(1)
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BROWSER_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:-/)?(?:tree|blob)/(?P<branch>[^/]+)(?:/(?P<path>.+))?")
 
 
@@ -38,6 +39,14 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: Annotated[
         str | None,
         Meta(title="Branch", description="Leave empty for the default branch.", examples=["main"]),
+    ] = None
+    revision: Annotated[
+        str | None,
+        Meta(
+            title="Tag or commit",
+            description="Collects this tag, or this commit by its full SHA, in place of a branch.",
+            examples=["v2.1.0"],
+        ),
     ] = None
     path: Annotated[
         str | None,
@@ -64,9 +73,23 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def normalised(self) -> "GitConfig":
         """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""
         self.selector()
-        return msgspec.structs.replace(
-            self, url=_normalise_url(self.url), branch=_normalise_branch(self.branch), path=_normalise_path(self.path)
-        )
+        branch, revision = _normalise_branch(self.branch), _normalise_revision(self.revision)
+        if branch and revision:
+            raise UnprocessableContent("config.revision: enter a branch, or a tag or commit, but not both.")
+        url, path = _normalise_url(self.url), _normalise_path(self.path)
+        return msgspec.structs.replace(self, url=url, branch=branch, revision=revision, path=path)
+
+    @property
+    def commit(self) -> str | None:
+        """The SHA of the commit to collect, if `revision` is one."""
+        return self.revision if self.revision and _SHA.fullmatch(self.revision) else None
+
+    @property
+    def ref(self) -> str:
+        """The full name of the branch or tag to collect; `HEAD` is the default branch."""
+        if self.revision:
+            return f"refs/tags/{self.revision}"
+        return f"refs/heads/{self.branch}" if self.branch else "HEAD"
 
     def selector(self) -> Selector:
         """Compile the patterns."""
@@ -142,6 +165,13 @@ def _normalise_branch(branch: str | None) -> str | None:
             "config.branch: this isn't a valid branch name. Leave it empty for the default branch."
         )
     return name or None
+
+
+def _normalise_revision(revision: str | None) -> str | None:
+    name = (revision or "").strip().removeprefix("refs/tags/")
+    if name and (len(name) > 250 or _BAD_BRANCH.search(name)):
+        raise UnprocessableContent("config.revision: this isn't a valid tag, nor the full SHA of a commit.")
+    return (name.lower() if _SHA.fullmatch(name.lower()) else name) or None
 
 
 def _normalise_path(path: str | None) -> str | None:

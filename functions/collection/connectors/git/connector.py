@@ -1,7 +1,7 @@
-"""The Git connector: the files at the head of a branch, pinned to one commit.
+"""The Git connector: the files of a branch, tag or commit, pinned to one commit.
 
-A listing's snapshot is the commit's SHA, a file's fingerprint the SHA of its blob. `remote` reads http(s) URLs, `local`
-reads `file:` URLs where the installation allows them.
+A listing's snapshot is the SHA of the commit, or of an annotated tag. A file's fingerprint is the SHA of its blob.
+`remote` reads http(s) URLs, `local` reads `file:` URLs where the installation allows them, `lfs` files in Git LFS.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ NO_COMMIT = ""
 
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-"""What a file in Git LFS begins with: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md"""
+"""What a file in Git LFS has in the repository: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md"""
 
 
 class GitConnector(Connector[GitConfig]):
@@ -78,21 +78,21 @@ class GitConnector(Connector[GitConfig]):
 
     @classmethod
     def is_related(cls, config: GitConfig, event: bytes) -> bool:
-        """Return False for a push to another branch or of a tag, as GitHub, GitLab, Gitea and Forgejo report it."""
-        return is_pushed(config.branch, event)
+        """Return False for a push to another branch or tag, as GitHub, GitLab, Gitea and Forgejo report it."""
+        return config.commit is None and is_pushed(config.ref, event)
 
     def check(self, config: GitConfig, secret: str | None) -> None:
-        """Look the branch up on the server; raises UnprocessableContent with the reason and what to do."""
+        """Look the branch or tag up on the server; raises UnprocessableContent with the reason and what to do."""
         config = config.normalised()
         try:
-            self._open(config, secret, self._limits.check_s).resolve(config.branch)
+            self._open(config, secret, self._limits.check_s).resolve(config)
         except (PermanentError, UpstreamError) as error:
             raise UnprocessableContent(error.message) from error
 
     def list(self, config: GitConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002 - each listing is complete
-        """List the selected files at the head of the branch."""
+        """List the selected files of the branch, tag or commit."""
         repository = self._open(config, secret, self._limits.transfer_s)
-        commit = repository.resolve(config.branch)
+        commit = repository.resolve(config)
         if commit is None:
             return Listing(snapshot=NO_COMMIT, entries=[])
         walked = repository.walk(commit, config, known)
@@ -118,15 +118,34 @@ class GitConnector(Connector[GitConfig]):
         for blob in repository.blobs(snapshot, config, keys):
             content, error = blob.content, blob.error
             if content is not None and content.startswith(_LFS_POINTER):
-                content, error = None, "is in Git LFS, which isn't read; commit the file itself, or exclude it"
+                content, error = self._read_lfs(config, secret, content)
             for key in keys[blob.sha]:
                 yield Fetched(
                     key=key,
                     content=content,
                     media_type=media_type(key, content or b""),
-                    url=document_url(config.url, snapshot, key),
+                    url=document_url(config.url, snapshot if config.commit else config.revision or snapshot, key),
                     error=f"{key} {error}" if error else None,
                 )
+
+    def _read_lfs(self, config: GitConfig, secret: str | None, pointer: bytes) -> tuple[bytes | None, str | None]:
+        """Return the content that a pointer of Git LFS names, or the error."""
+        from functions.collection.connectors.git.lfs import LfsError, LfsServer, read_local, read_pointer
+        from functions.collection.connectors.git.smart_http import authorization
+
+        named, path = read_pointer(pointer), config.file_path()
+        if named is None:
+            return None, "is a damaged pointer of Git LFS; commit it again with git-lfs"
+        try:
+            if path is not None:
+                return read_local(path, named, self._limits.max_file_bytes), None
+            headers = authorization(config.url, secret)
+            server = LfsServer(
+                config.url, http=self._http, authorization=headers, max_file_bytes=self._limits.max_file_bytes
+            )
+            return server.read(named), None
+        except LfsError as error:
+            return None, error.message
 
     def _open(self, config: GitConfig, secret: str | None, deadline_s: float) -> "Repository":
         path = config.file_path()

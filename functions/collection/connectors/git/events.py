@@ -2,8 +2,6 @@
 
 import msgspec
 
-_BRANCH = "refs/heads/"
-
 
 class _Repository(msgspec.Struct, frozen=True):
     default_branch: str = ""
@@ -17,8 +15,8 @@ class _Event(msgspec.Struct, frozen=True):
     project: _Repository = _Repository()
 
 
-def is_pushed(branch: str | None, event: bytes) -> bool:
-    """Return False if an event is a push that leaves `branch` as it is; None is the default branch.
+def is_pushed(ref: str, event: bytes) -> bool:
+    """Return False if an event is a push that leaves a branch or tag as it is; `HEAD` is the default branch.
 
     An event that isn't understood may have changed it.
     """
@@ -26,5 +24,7 @@ def is_pushed(branch: str | None, event: bytes) -> bool:
         push = msgspec.json.decode(event, type=_Event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
-    wanted = branch or push.repository.default_branch or push.project.default_branch
-    return not (push.ref and wanted) or push.ref == _BRANCH + wanted
+    if ref == "HEAD":
+        default = push.repository.default_branch or push.project.default_branch
+        ref = f"refs/heads/{default}" if default else push.ref
+    return not push.ref or push.ref == ref

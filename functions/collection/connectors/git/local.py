@@ -15,7 +15,7 @@ from dulwich.repo import Repo
 
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.limits import GitLimits
-from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
+from functions.collection.connectors.git.repository import MAX_NESTED_TAGS, Blob, too_large, unknown_branch, unknown_tag
 from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.errors import PermanentError
 
@@ -27,16 +27,21 @@ class LocalRepository:
         self._path = path
         self._limits = limits
 
-    def resolve(self, branch: str | None) -> str | None:
-        """Return the commit at the head of a branch; None in a repository without commits."""
+    def resolve(self, config: GitConfig) -> str | None:
+        """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""
         with self._open() as repo:
+            if config.commit:
+                return config.commit
             try:
-                return repo.refs[Ref(b"refs/heads/" + branch.encode() if branch else b"HEAD")].decode()
+                return repo.refs[Ref(config.ref.encode())].decode()
             except KeyError:
-                heads = repo.refs.keys(Ref(b"refs/heads/"))
-            if not heads:
+                found = repo.refs.keys(Ref(b"refs/tags/" if config.revision else b"refs/heads/"))
+            others = [name.decode(errors="replace") for name in found]
+            if config.revision:
+                raise unknown_tag(config.revision, others)
+            if not others:
                 return None
-            raise unknown_branch(branch, [name.decode(errors="replace") for name in heads])
+            raise unknown_branch(config.branch, others)
 
     def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:  # noqa: ARG002 - stages nothing
         """List the selected files of a commit."""
@@ -49,7 +54,14 @@ class LocalRepository:
                 except KeyError:
                     return None
 
-            root = (read(commit) or b"").partition(b"\n")[0].removeprefix(b"tree ").decode()
+            first_line = (read(commit) or b"").partition(b"\n")[0]
+            for _ in range(MAX_NESTED_TAGS):  # an annotated tag begins with what it names
+                if first_line.startswith(b"object "):
+                    named = first_line.removeprefix(b"object ").decode("ascii", "replace")
+                    first_line = (read(named) or b"").partition(b"\n")[0]
+            if not first_line.startswith(b"tree "):
+                raise PermanentError(f"{self._path} has no commit {commit}. Check the source's tag or commit.")
+            root = first_line.removeprefix(b"tree ").decode()
             return walk(read, root, config.path, config.selector())
 
     def blobs(self, commit: str, config: GitConfig, shas: Collection[str]) -> Iterator[Blob]:  # noqa: ARG002

@@ -15,8 +15,8 @@ import msgspec
 from functions.collection.connectors.git.config import GitConfig
 from functions.collection.connectors.git.errors import ObjectNotAvailable, TransferTooLarge
 from functions.collection.connectors.git.limits import GitLimits
-from functions.collection.connectors.git.pack import BLOB, COMMIT, TREE, PackFile, PackTooLarge, read_object_header
-from functions.collection.connectors.git.repository import Blob, too_large, unknown_branch
+from functions.collection.connectors.git.pack import BLOB, COMMIT, TAG, TREE, PackFile, PackTooLarge, read_object_header
+from functions.collection.connectors.git.repository import MAX_NESTED_TAGS, Blob, too_large, unknown_branch, unknown_tag
 from functions.collection.connectors.git.smart_http import GitHttp
 from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.blobs import Blobs
@@ -26,6 +26,7 @@ _MAX_OBJECT_BYTES = 64_000_000  # a tree, or the base of a delta, may be larger 
 _MAX_EXPANSION = 20  # unpacked size to packed size: about 5 for text, 1,000 for a decompression bomb
 _PACK_HEADER_BYTES = 12
 _HEADING = b"refs/heads/"
+_TAGS = b"refs/tags/"
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -51,16 +52,19 @@ class RemoteRepository:
         self._limits = limits
         self._stage = stage
 
-    def resolve(self, branch: str | None) -> str | None:
-        """Return the commit at the head of a branch; None in a repository without commits."""
-        ref = _HEADING + branch.encode() if branch else b"HEAD"
-        refs = self._client.refs([ref])
-        if ref in refs:
-            return refs[ref].decode()
-        heads = self._client.refs([_HEADING])
-        if not heads:
+    def resolve(self, config: GitConfig) -> str | None:
+        """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""
+        ref = config.ref.encode()
+        refs = self._client.refs([b"HEAD" if config.commit else ref])
+        if config.commit or ref in refs:
+            return config.commit or refs[ref].decode()
+        prefix = _TAGS if config.revision else _HEADING
+        others = [name.removeprefix(prefix).decode(errors="replace") for name in self._client.refs([prefix])]
+        if config.revision:
+            raise unknown_tag(config.revision, others)
+        if not others:
             return None
-        raise unknown_branch(branch, [name.removeprefix(_HEADING).decode(errors="replace") for name in heads])
+        raise unknown_branch(config.branch, others)
 
     def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:
         """List the selected files of a commit. Without partial clones, files that are not `known` are staged."""
@@ -162,12 +166,16 @@ class RemoteRepository:
     def _walk_pack(self, pack: PackFile, commit: str, config: GitConfig) -> SelectedFiles:
         objects: dict[str, bytes | None] = {}
         size, limit = 0, self._limits.max_trees_bytes
-        for unpacked in pack.objects(COMMIT, TREE):
+        for unpacked in pack.objects(COMMIT, TREE, TAG):
             objects[unpacked.sha] = unpacked.content
             size += len(unpacked.content or b"")
             if size > limit:
                 raise PackTooLarge(f"its folders have more than {limit:,} bytes")
         first_line = (objects.get(commit) or b"").partition(b"\n")[0]
+        for _ in range(MAX_NESTED_TAGS):  # an annotated tag begins with what it names
+            if first_line.startswith(b"object "):
+                named = first_line.removeprefix(b"object ").decode("ascii", "replace")
+                first_line = (objects.get(named) or b"").partition(b"\n")[0]
         if not first_line.startswith(b"tree "):
             raise UpstreamError(f"The Git server did not send the commit {commit}. Try again later.")
         return walk(objects.get, first_line.removeprefix(b"tree ").decode(), config.path, config.selector())

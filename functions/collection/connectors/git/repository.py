@@ -9,6 +9,9 @@ from functions.collection.connectors.git.tree import SelectedFiles
 from headwater.errors import PermanentError
 from headwater.redaction import quote
 
+MAX_NESTED_TAGS = 5
+"""A tag may name another tag."""
+
 _SHOWN_BRANCHES, _SHOWN_CHARS = 10, 100
 
 
@@ -23,8 +26,8 @@ class Blob(NamedTuple):
 class Repository(Protocol):
     """A repository, for one call."""
 
-    def resolve(self, branch: str | None) -> str | None:
-        """Return the commit at the head of a branch (None: the default branch); None without commits."""
+    def resolve(self, config: GitConfig) -> str | None:
+        """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""
 
     def walk(self, commit: str, config: GitConfig, known: AbstractSet[str]) -> SelectedFiles:
         """List the selected files of a commit."""
@@ -40,6 +43,12 @@ def too_large(size_bytes: int, limit_bytes: int) -> str:
     'has 60.0 MB, more than the limit of 10 MB (MAX_FILE_BYTES)'
     """
     return f"has {size_bytes / 1e6:.1f} MB, more than the limit of {limit_bytes / 1e6:g} MB (MAX_FILE_BYTES)"
+
+
+def unknown_tag(tag: str, tags: list[str]) -> PermanentError:
+    """Return the error of an unknown tag, with some that exist."""
+    shown = ", ".join(quote(name, _SHOWN_CHARS) for name in sorted(tags, reverse=True)[:_SHOWN_BRANCHES])
+    return PermanentError(f"There is no tag {tag!r}, and a commit needs its full SHA. Tags: {shown or 'none'}.")
 
 
 def unknown_branch(branch: str | None, branches: list[str]) -> PermanentError:

@@ -36,7 +36,7 @@ class GitHttp(AbstractHttpGitClient):
         self._http = http
         with translate_errors(url, url):
             self._origin = _origin(url)
-        self._auth = _basic_auth(token.strip(), self._host) if token else {}
+        self._auth = authorization(url, token)
         self._deadline = Deadline(deadline_s)
         self._max_response_bytes = _MAX_REFS_BYTES
         self._discovered: Any = None
@@ -171,6 +171,11 @@ def _origin(url: str) -> tuple[str | None, str | None, int | None]:
     """Return scheme, host and port: a token is sent to this origin only."""
     parts = urllib3.util.parse_url(url)
     return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}.get(parts.scheme or "")
+
+
+def authorization(url: str, token: str | None) -> dict[str, str]:
+    """Return the header that sends a token to the repository's host; empty without a token."""
+    return _basic_auth(token.strip(), str(_origin(url)[1])) if token else {}
 
 
 def _basic_auth(token: str, host: str) -> dict[str, str]:

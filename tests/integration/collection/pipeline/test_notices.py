@@ -58,7 +58,7 @@ def test_files_that_are_not_text_fail_with_the_reason_and_are_not_indexed(
     pipeline: Pipeline, repository: Repository
 ) -> None:
     refused: dict[str, tuple[str | bytes, str]] = {
-        "lfs.md": (LFS, "lfs.md is in Git LFS, which isn't read; commit the file itself, or exclude it"),
+        "lfs.md": (LFS, "lfs.md is a damaged pointer of Git LFS; commit it again with git-lfs"),
         "report.md": (PDF, "it is damaged and can't be opened as"),
         "photo.md": (b"\x89PNG\r\n\x1a\n\0\0", "the file is a PNG image, not text"),
         "wide.md": (PUMP.encode("utf-16-le"), "looks like UTF-16 without a byte order mark; save the file as UTF-8"),

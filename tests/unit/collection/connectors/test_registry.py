@@ -29,7 +29,7 @@ def test_git_is_described_with_schema_secret_and_identity() -> None:
     assert git.secret is not None
     assert git.secret.title == "Access token"
     properties = git.config_schema["properties"]
-    assert [*properties] == ["url", "branch", "path", "include", "exclude"]
+    assert [*properties] == ["url", "branch", "revision", "path", "include", "exclude"]
     assert all(field["title"] and field["description"] and field["examples"] for field in properties.values())
     assert git.config_schema["required"] == ["url"]
     assert properties["include"]["default"][:3] == ("**/*.md", "**/*.mdx", "**/*.markdown")
@@ -43,6 +43,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
     assert kind_of_source("git").normalise({"url": " https://h.example/r/ "}) == {
         "url": "https://h.example/r",
         "branch": None,
+        "revision": None,
         "path": None,
         "include": list(DOCUMENTS),
         "exclude": [],
