@@ -44,7 +44,7 @@ REDIRECTS = [
 
 OAUTH_CLIENT = {"client_id": "id", "client_secret": "secret of it", "refresh_token": "1//0a1b2c"}
 PATHS = {"github": "/acme/handbook", "gitlab": "/acme/handbook"}
-"""What follows the host in the address of a source of a kind, if it isn't just a slash."""
+"""What follows the host in the address of a source of a kind, if it isn't `/docs`."""
 KINDS = [kind for kind in built_in_kinds() if "url" in BuiltInKind(kind).describe().identity]
 
 
