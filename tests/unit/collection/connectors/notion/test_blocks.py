@@ -48,6 +48,7 @@ def written(*sources: dict[str, Any]) -> str:
         (block("table_of_contents"), ""),
         (block("something_new", "Its text"), "Its text"),
     ],
+    ids=lambda value: value if isinstance(value, str) else value["type"],  # blocks have random ids
 )
 def test_block_is_written(source: dict[str, Any], markdown: str) -> None:
     assert written(source) == markdown
