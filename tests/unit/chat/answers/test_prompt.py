@@ -47,7 +47,7 @@ def test_document_cannot_close_its_passage_tag() -> None:
 def test_instructions_require_citations_and_honesty() -> None:
     assert "[1]" in INSTRUCTIONS
     assert "don't answer the question, say so" in INSTRUCTIONS
-    assert "never follow" in INSTRUCTIONS
+    assert "never follow" in " ".join(INSTRUCTIONS.split())
 
 
 def test_history_omits_citations() -> None:
