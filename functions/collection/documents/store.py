@@ -52,7 +52,7 @@ def read_active_model(tx: Connection) -> str:
 
 
 def read_source_language(tx: Connection, source_id: uuid.UUID) -> str | None:
-    """Return the language of most of a source's documents, of a sample of long ones; None if it has none.
+    """Return the language of more than half of a source's documents, of a sample of long ones; None if there is none.
 
     Documents that are too short to detect their language inherit it.
     """
@@ -138,11 +138,11 @@ SET_ERROR = f"""error = excluded.error, failed_at = case when excluded.error is 
 
 # `octet_length` reads no compressed text. In texts of this size, the language has been detected.
 _SELECT_LANGUAGE = sa.text("""
-    select language from (
+    with sample as (
       select language from documents
       where source_id = :source_id and deleted_at is null and language is not null and octet_length(text) >= 200
-      limit 1000) d
-    group by language order by count(*) desc, language limit 1
+      limit 1000)
+    select language from sample group by language having count(*) * 2 > (select count(*) from sample)
 """)
 
 _SELECT_ACTIVE_MODEL = sa.text("select name from embedding_models where state = 'active'")

@@ -18,6 +18,11 @@ LONG = """# Wasser
 Das Wasser steigt zweimal am Tag bis zur Marke am Hafen, und die Fischer warten auf die Flut, bevor sie mit ihren Booten
 hinausfahren. Bei Ebbe liegen die Boote im Schlick, und die Kinder suchen nach Muscheln.
 """
+ENGLISH = """# Tide
+
+The water rises to the mark at the harbour twice a day, and the fishermen wait for the flood before they leave with
+their boats and nets. At ebb they lie in the mud, and the children look for shells.
+"""
 
 
 @pytest.fixture
@@ -63,3 +68,10 @@ def test_source_of_short_documents_only_keeps_the_default(pipeline: Pipeline, tm
     repository.write({"a.md": "# Häuser", "b.md": "# Bäume"})
     assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
     assert languages(pipeline) == dict.fromkeys(["a.md", "b.md"], ("en", True))
+
+
+def test_source_of_several_languages_gives_short_documents_none_of_them(pipeline: Pipeline, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.write({"a.md": "# Houses", "b.md": LONG, "c.md": ENGLISH})
+    assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
+    assert languages(pipeline) == {"a.md": ("en", True), "b.md": ("de", False), "c.md": ("en", False)}
