@@ -121,11 +121,7 @@ export async function checkAppearances(page, folder, title) {
   await page.waitForLoadState("networkidle");
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
     await page.setViewportSize(APPEARANCES[name].viewport);
-    // Without motion, or axe would measure colours in the middle of a transition.
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
-    await page.evaluate(() =>
-      Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
-    );
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     const isDark = APPEARANCES[name].colorScheme === "dark";
     await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined);
@@ -157,8 +153,16 @@ export async function expectNoHorizontalScroll(page, where) {
 /** Those of axe's rules whose results depend on the colour scheme. */
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
-/** Check a page by axe's rules, all or some. @param {Page} page @param {string} where @param {string[]} [rules] */
+/**
+ * Check a page by axe's rules, all or some. The page should be opened with `reducedMotion`: axe would measure colours in the
+ * middle of a transition.
+ *
+ * @param {Page} page @param {string} where @param {string[]} [rules]
+ */
 export async function expectAccessible(page, where, rules) {
+  await page.evaluate(() =>
+    Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
+  );
   if (!(await page.evaluate(() => "axe" in window)))
     await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
   const violations = await page.evaluate(async (rules) => {

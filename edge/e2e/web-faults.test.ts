@@ -231,7 +231,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
   it("fits a screen of 320 px and follows axe's rules with any Markdown", async () => {
     await askForAnswer(MARKDOWN);
     for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const viewport of [NARROW, { width: 1280, height: 800 }]) {
         await page.setViewportSize(viewport);
         await expectNoHorizontalScroll(page, `the answer at ${viewport.width} px`);

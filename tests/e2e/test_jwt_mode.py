@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 import shutil
 import threading
 import time
@@ -170,8 +171,8 @@ def _hs256(claims: Mapping[str, Any], secret: bytes) -> str:
 
 
 def path_of(route: Route) -> str:
-    path = route.path.replace("<int:id>", "0")
-    return "/".join(str(uuid.UUID(int=0)) if part.startswith("<") else part for part in path.split("/"))
+    path = re.sub(r"<int:\w+>", "0", route.path)
+    return re.sub(r"<[^>]+>", str(uuid.UUID(int=0)), path)
 
 
 def assert_problem(response: httpx.Response, status: int) -> None:
