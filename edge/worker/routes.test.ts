@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isUpload, targetOf } from "./routes";
+import { isMcpQuestion, isUpload, targetOf } from "./routes";
 
 describe("targetOf", () => {
   it.each([
@@ -15,6 +15,7 @@ describe("targetOf", () => {
     ["/api/embedding-models/2/activate", "collection"],
     ["/v1/embeddings", "embedding"],
     ["/v1/chat/completions", "chat"],
+    ["/v1/responses", "chat"],
     ["/v1/models", "chat"],
     ["/v1/rerank", "chat"],
     ["/api/sources", "collection"],
@@ -68,5 +69,20 @@ describe("isUpload", () => {
     ["PUT", "/api/hooks/1/mail", false],
   ])("tells %s %s apart", (method, path, expected) => {
     expect(isUpload(new Request(`https://ask.example.com${path}`, { method }))).toBe(expected);
+  });
+});
+
+describe("isMcpQuestion", () => {
+  it.each([
+    ['{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}', true],
+    [String.raw`{"method":"tools\/call","params":{"name":"\u0061sk"}}`, true],
+    ['{"method":"tools/call","params":{"name":"search"}}', false],
+    ['{"method":"tools/call","params":null}', false],
+    ['{"method":"prompts/get","params":{"name":"ask"}}', false],
+    ["null", false],
+    ["[]", false],
+    ['{"method":"tools/call"', false],
+  ])("tells %s apart", (body, expected) => {
+    expect(isMcpQuestion(body)).toBe(expected);
   });
 });

@@ -17,6 +17,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
   ["/v1/chat/completions", "chat"],
+  ["/v1/responses", "chat"],
   ["/v1/models", "chat"],
   ["/v1/rerank", "chat"],
   ["/v1/embeddings", "embedding"],
@@ -48,11 +49,28 @@ export function targetOf(pathname: string): Target {
   return API.test(pathname) ? "none" : "file";
 }
 
-const QUESTIONS = ["/api/chat", "/v1/chat/completions"];
+const QUESTIONS = ["/api/chat", "/v1/chat/completions", "/v1/responses"];
 
 /** Whether a request asks a question. Questions have their own rate limit. */
 export function isQuestion({ method, url }: Request): boolean {
   return method === "POST" && QUESTIONS.includes(new URL(url).pathname);
+}
+
+/** Whether the path is that of the Model Context Protocol, whose messages only their body tells apart. */
+export function isMcp({ method, url }: Request): boolean {
+  return method === "POST" && new URL(url).pathname === "/mcp";
+}
+
+/** Whether a message of the Model Context Protocol asks a question. Invalid messages are left to the function. */
+export function isMcpQuestion(body: string): boolean {
+  let message: unknown;
+  try {
+    message = JSON.parse(body);
+  } catch {
+    return false;
+  }
+  const { method, params } = (message ?? {}) as { method?: unknown; params?: { name?: unknown } | null };
+  return method === "tools/call" && params?.name === "ask";
 }
 
 /** Whether a request asks a question whose answer is stored, and completed after a disconnect. */

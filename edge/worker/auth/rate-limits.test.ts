@@ -42,16 +42,26 @@ async function expectTooMany(response: Response): Promise<void> {
   expect(await readProblem(response)).toMatchObject({ status: 429, title: "Too many requests" });
 }
 
+const MCP_QUESTION = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}';
+const MCP_SEARCH = MCP_QUESTION.replace("ask", "search");
+
 describe("questions", () => {
-  it("are limited for each user, and other users and requests are not affected", async () => {
+  it.each([
+    ["/api/chat", "{}"],
+    ["/v1/chat/completions", "{}"],
+    ["/v1/responses", "{}"],
+    ["/mcp", MCP_QUESTION],
+  ])("to %s are limited for each user, and other users and requests are not affected", async (path, body) => {
     const of = crypto.randomUUID();
-    const token = await issuer.token({ sub: "rate-limited" });
-    const question = (): Init => ({ method: "POST", ...bearer(token, newAddress()) });
-    const { before, last } = await until429(QUESTIONS, `/api/chat?of=${of}`, question);
+    const token = await issuer.token({ sub: `rate-limited at ${path}` });
+    const question = (): Init => ({ method: "POST", body, ...bearer(token, newAddress()) });
+    const { before, last } = await until429(QUESTIONS, `${path}?of=${of}`, question);
     await expectTooMany(last);
     expect(before.length).toBeGreaterThanOrEqual(QUESTIONS);
     expect(await requestCount(of)).toBe(before.length);
     expect((await fetchWorker("/api/sources", bearer(token), issuer.variables)).status).toBe(200);
+    const search: Init = { method: "POST", body: MCP_SEARCH, ...bearer(token) };
+    expect((await fetchWorker("/mcp", search, issuer.variables)).status).toBe(200);
     const other = bearer(await issuer.token());
     expect((await fetchWorker("/api/chat", { method: "POST", ...other }, issuer.variables)).status).toBe(200);
   });

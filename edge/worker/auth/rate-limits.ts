@@ -2,12 +2,13 @@
 
 import type { Env } from "../env";
 import { ProblemError } from "../http/problem";
-import { isQuestion } from "../routes";
+import { isMcpQuestion, isQuestion } from "../routes";
 import { callerKey, type Caller } from "./authenticate";
 
 /** The period of every limit in wrangler.jsonc. Cloudflare does not report how much of it is left. */
 export const PERIOD_S = 60;
 const MAX_ACCEPTED_KEYS = 1_000;
+const TOO_MANY_QUESTIONS = "You have reached the limit of questions per minute.";
 
 /** Hashes of API keys that a function has accepted, oldest first. */
 const acceptedKeys = new Set<string>();
@@ -15,14 +16,17 @@ const acceptedKeys = new Set<string>();
 /** Count a request of an authenticated caller. */
 export async function limitCaller(request: Request, caller: Caller, env: Env): Promise<void> {
   if (caller.kind === "local") return;
-  const { host } = new URL(request.url);
-  const key = `${host} ${callerKey(caller)}`;
+  const key = keyOf(request, caller);
   // A well-formed key is easy to make up, so until a function accepts it, its use counts as a sign-in attempt.
   if (caller.kind === "key" && !acceptedKeys.has(caller.id)) await limitSignIns(request, env);
   await enforce(env.REQUESTS, key, "You have reached the limit of requests per minute.");
-  if (isQuestion(request)) {
-    await enforce(env.QUESTIONS, key, "You have reached the limit of questions per minute.");
-  }
+  if (isQuestion(request)) await enforce(env.QUESTIONS, key, TOO_MANY_QUESTIONS);
+}
+
+/** Count a message of the Model Context Protocol that asks a question. */
+export async function limitMcpQuestion(request: Request, body: string, caller: Caller, env: Env): Promise<void> {
+  if (caller.kind === "local" || !isMcpQuestion(body)) return;
+  await enforce(env.QUESTIONS, keyOf(request, caller), TOO_MANY_QUESTIONS);
 }
 
 /** Count an unauthenticated request, by IP address. */
@@ -59,6 +63,10 @@ async function enforce(limit: RateLimit | undefined, key: string, detail: string
 }
 
 /** The key begins with the host because all Workers with the same `namespace_id` share counters. */
+function keyOf(request: Request, caller: Caller): string {
+  return `${new URL(request.url).host} ${callerKey(caller)}`;
+}
+
 function addressKey(request: Request): string {
   return `${new URL(request.url).host} address ${clientNetwork(request)}`;
 }

@@ -10,10 +10,12 @@ const MAX_SEGMENT_BYTES = 1_000_000;
 /** A whole body in memory. Call `release` once it is sent. */
 export interface WholeBody {
   content(): BodyInit | null;
+  /** The bytes as text. Call it before `content`, which hands them over. */
+  text(): string;
   release(): void;
 }
 
-const NO_BODY: WholeBody = { content: () => null, release: () => undefined };
+const NO_BODY: WholeBody = { content: () => null, text: () => "", release: () => undefined };
 
 /**
  * Read the body of a `caller`'s request.
@@ -92,6 +94,11 @@ class SegmentedBody implements WholeBody {
       },
     });
     return stream.pipeThrough(new FixedLengthStream(this.#length));
+  }
+
+  text(): string {
+    const decoder = new TextDecoder();
+    return this.#segments.map((segment) => decoder.decode(segment, { stream: true })).join("") + decoder.decode();
   }
 
   release(): void {

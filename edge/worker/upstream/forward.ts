@@ -1,12 +1,13 @@
 /** Forward a request to a function, once its body has arrived, and stream the response back. */
 
 import { callerKey, type Caller } from "../auth/authenticate";
+import { limitMcpQuestion } from "../auth/rate-limits";
 import type { Env } from "../env";
 import { googleIdToken } from "../google/id-token";
 import type { ProblemError } from "../http/problem";
-import { readBody } from "../http/read-body";
+import { readBody, type WholeBody } from "../http/read-body";
 import { bodyLimits } from "../limits";
-import { isStoredQuestion, type Service } from "../routes";
+import { isMcp, isStoredQuestion, type Service } from "../routes";
 import { foreignResponse, isFunctionResponse, unreachable } from "./failures";
 import { keepReading } from "./keep-reading";
 import { upstreamHeaders } from "./request-headers";
@@ -28,12 +29,23 @@ export async function forward(
   context: RequestContext,
 ): Promise<Response> {
   const body = await readBody(request, callerKey(caller), bodyLimits(request));
-  const response = send(service, request, body.content(), context).finally(() => {
+  const response = countAndSend(service, request, caller, body, context).finally(() => {
     body.release();
   });
   // Without waitUntil, Cloudflare cancels the request on a disconnect, and a question is lost while the function starts.
   if (isStoredQuestion(request)) context.ctx.waitUntil(response.catch(() => undefined));
   return response;
+}
+
+async function countAndSend(
+  service: Service,
+  request: Request,
+  caller: Caller,
+  body: WholeBody,
+  context: RequestContext,
+): Promise<Response> {
+  if (isMcp(request)) await limitMcpQuestion(request, body.text(), caller, context.env);
+  return send(service, request, body.content(), context);
 }
 
 async function send(

@@ -23,6 +23,7 @@ HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 LIST_TTL_MS = 300_000
 """How long a client may keep the list of tools."""
 
+_NO_MESSAGE = "The body must be one JSON-RPC 2.0 request or notification."
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 _SERVER_INFO = "io.modelcontextprotocol/serverInfo"
@@ -72,12 +73,12 @@ def read_message(content: bytes) -> Message:
         raw = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RpcError(PARSE_ERROR, "The body is not valid JSON.") from None
+    if not isinstance(raw, dict) or raw.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, _NO_MESSAGE)
     try:
-        if isinstance(raw, dict) and raw.get("jsonrpc") == "2.0":
-            return msgspec.convert(raw, Message)
-    except msgspec.ValidationError:
-        pass
-    raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 request or notification.")
+        return msgspec.convert(raw, Message)
+    except msgspec.ValidationError as error:
+        raise RpcError(INVALID_REQUEST, f"{_NO_MESSAGE} {error}.") from None
 
 
 def check_version(message: Message, headers: Mapping[str, str]) -> bool:

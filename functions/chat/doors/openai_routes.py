@@ -1,6 +1,5 @@
 """The routes in the shape of OpenAI's API: chat completions, responses, models; and of Cohere's: rerank."""
 
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 
@@ -10,6 +9,7 @@ import msgspec
 from functions.chat.answers.collect import Collector
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.doors.event_stream import event_response
 from functions.chat.doors.openai_chat import (
     DEFAULT_MODEL,
     DONE,
@@ -24,12 +24,10 @@ from functions.chat.doors.rerank import RerankRequest, RerankResponse, rerank
 from functions.chat.doors.stateless import answer_once
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import check_question
-from functions.chat.streams.ui_message_stream import CONTENT_TYPE, KEEP_ALIVE, KEEP_ALIVE_S, Part
+from functions.chat.streams.ui_message_stream import Part
 from headwater import logs
 from headwater.errors import problem
 from headwater.web.app import Call, Route
-
-_STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -92,9 +90,7 @@ class OpenAIRoutes:
         completion_id = f"chatcmpl-{uuid.uuid4().hex}"
         if request.stream:
             chunks = Chunks(completion_id, request.model)
-            return flask.Response(
-                _stream(groups, chunks, call.request_id), headers=_STREAM_HEADERS, content_type=CONTENT_TYPE
-            )
+            return event_response(_events(groups, chunks, call.request_id))
         collector = Collector()
         for _ in collector.watch(groups):
             pass
@@ -111,18 +107,13 @@ class OpenAIRoutes:
         return rerank(call.body, self.reranking, self.max_question_chars)
 
 
-def _stream(groups: Iterable[list[Part]], chunks: Chunks, request_id: str) -> Iterator[bytes]:
-    """Yield an answer's chunks, with comments during silences. An error ends the stream with an error event."""
+def _events(groups: Iterable[list[Part]], chunks: Chunks, request_id: str) -> Iterator[bytes]:
+    """Yield an answer's chunks, an empty one if there is nothing new. An error ends the stream with an error event."""
     collector = Collector()
-    sent_at = time.monotonic()
     try:
         yield chunks.start()
         for parts in collector.watch(groups):
-            encoded = b"".join(chunks.encode(parts))
-            if not encoded and time.monotonic() - sent_at < KEEP_ALIVE_S:
-                continue
-            yield encoded or KEEP_ALIVE
-            sent_at = time.monotonic()
+            yield b"".join(chunks.encode(parts))
         yield chunks.end(collector.answer())
         yield DONE
     except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly

@@ -209,7 +209,7 @@ class Research:
         return Question(_weigh(request.query, known), vector, scales.judges(vector))
 
     def _record(self, request: Request, engine: str) -> None:
-        """Add the search to the usage of whoever asked."""
+        """Add the search to the usage of the question's payer."""
         if request.payer is not None:
             prices = load_prices(self._settings.prices)
             with self._database.transaction(request.workspace_id) as tx:
