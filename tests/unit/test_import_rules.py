@@ -268,7 +268,7 @@ def modules_that_use(names: set[str], owner: str) -> Iterator[str]:
 
 
 def test_only_settings_read_the_environment() -> None:
-    assert set(modules_that_use({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config.py"}
+    assert set(modules_that_use({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config/read.py"}
 
 
 def test_only_extensions_resolve_entry_points() -> None:
