@@ -1,18 +1,21 @@
 """A hosted service's JSON API on loopback: subclasses answer; requests are recorded, refusals sent on demand.
 
+Answers to GET requests have ETags, and lists have `Link` headers on request.
+
 with running(Subclass()) as api:
     api.refusals.append(Reply(status=429, headers={"Retry-After": "0"}))
     api.take_requests()  # ["GET /v1/users/me 200"]
 """
 
+import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 
 @dataclass
@@ -38,11 +41,21 @@ class Request:
     headers: Mapping[str, str]
     body: Any = None
 
+    @property
+    def bearer(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
 
 class ApiServer:
-    """A running server. `refusals` are sent for the next requests, before anything else."""
+    """A running server. `refusals` are sent for the next requests, before anything else.
+
+    `token`, if set, is needed; a JSON Web Token is taken, too.
+    """
+
+    page_size = 100
 
     def __init__(self) -> None:
+        self.token = ""
         self.refusals: list[Reply] = []
         self.requests: list[str] = []
         self._lock = threading.Lock()
@@ -62,13 +75,38 @@ class ApiServer:
             taken, self.requests = self.requests, []
         return taken
 
+    def take_statuses(self) -> list[int]:
+        """Return the statuses of the replies since the last call."""
+        return [int(one.rpartition(" ")[2]) for one in self.take_requests()]
+
+    def page(self, request: Request, items: Sequence[Any]) -> Reply:
+        """Return one page of a list, with the link to the next one."""
+        number, path = int(request.query.get("page", "1")), request.path
+        end = number * self.page_size
+        headers = {}
+        if end < len(items):
+            following = urlencode({**request.query, "page": str(number + 1)})
+            headers["Link"] = f'<{self.origin}{path}?{following}>; rel="next", <{self.origin}{path}>; rel="first"'
+        return Reply(list(items[end - self.page_size : end]), headers=headers)
+
     def respond(self, request: Request) -> Reply:
         with self._lock:
             refusal = self.refusals.pop(0) if self.refusals else None
-        reply = refusal or self.answer(request)
+        reply = refusal or self._answer(request)
         with self._lock:
             self.requests.append(f"{request.method} {request.path} {reply.status}")
         return reply
+
+    def _answer(self, request: Request) -> Reply:
+        if self.token and request.bearer != self.token and not request.bearer.startswith("ey"):
+            return Reply({"message": "Bad credentials"}, 401)
+        reply = self.answer(request)
+        if request.method != "GET" or reply.status != 200:
+            return reply
+        etag = f'W/"{hashlib.sha256(reply.content).hexdigest()[:16]}"'
+        if request.headers.get("if-none-match") == etag:
+            return Reply(b"", 304)
+        return Reply(reply.body, headers={**reply.headers, "ETag": etag})
 
     def close(self) -> None:
         self._server.shutdown()

@@ -1,20 +1,19 @@
 """A GitHub Enterprise Server on loopback: as much of its REST and GraphQL APIs as the connector uses.
 
-with github() as server:
+with running(GitHub()) as server:
     server.issue("acme/handbook", 1, title="Pumps", body="They leak.", comments=["Since Monday."])
 """
 
 import base64
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.json_api import Answer, JsonApi
+from tests.fakes.api_server import ApiServer, Reply, Request
 
 API = "/api/v3"
 
 
-class GitHub(JsonApi):
+class GitHub(ApiServer):
     """A running server. `threads`, `discussions` and `releases` are by repository and number or tag."""
 
     def __init__(self) -> None:
@@ -107,54 +106,54 @@ class GitHub(JsonApi):
         self._clock += 1
         return f"2024-06-01T{self._clock // 3600:02}:{self._clock // 60 % 60:02}:{self._clock % 60:02}Z"
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], body: Any, bearer: str) -> Answer:
-        match path.removeprefix(API).strip("/").split("/"):
+    def answer(self, request: Request) -> Reply:
+        match request.path.removeprefix(API).strip("/").split("/"):
             case ["api", "graphql"]:
-                return self._graphql(body)
+                return self._graphql(request.body)
             case ["users", _, "starred"]:
-                starred = self.stars.get(path.split("/")[-2], [])
-                return self.page(path, query, [self.repositories[name] for name in starred])
+                starred = self.stars.get(request.path.split("/")[-2], [])
+                return self.page(request, [self.repositories[name] for name in starred])
             case [("orgs" | "users"), owner, "repos"]:
                 found = [each for name, each in self.repositories.items() if name.startswith(f"{owner}/")]
-                return self.page(path, query, found)
+                return self.page(request, found)
             case [("orgs" | "users"), owner] if any(name.startswith(f"{owner}/") for name in self.repositories):
-                return Answer({"login": owner})
+                return Reply({"login": owner})
             case ["users", owner] if owner in self.stars:
-                return Answer({"login": owner})
+                return Reply({"login": owner})
             case ["app", "installations", "7", "access_tokens"]:
-                self.app_tokens.append(bearer)
-                return Answer({"token": self.token}, 201)
+                self.app_tokens.append(request.bearer)
+                return Reply({"token": self.token}, 201)
             case ["repos", owner, name, *rest] if f"{owner}/{name}" in self.repositories:
-                return self._in_repository(path, f"{owner}/{name}", rest, query)
-        return Answer({"message": "Not Found"}, 404)
+                return self._in_repository(request, f"{owner}/{name}", rest)
+        return Reply({"message": "Not Found"}, 404)
 
-    def _in_repository(self, path: str, name: str, rest: list[str], query: Mapping[str, str]) -> Answer:
+    def _in_repository(self, request: Request, name: str, rest: list[str]) -> Reply:
         match rest:
             case []:
-                return Answer(self.repositories[name])
+                return Reply(self.repositories[name])
             case ["installation"]:
-                return Answer({"id": 7})
+                return Reply({"id": 7})
             case ["readme"] if name in self.readmes:
                 file, content = self.readmes[name]
                 encoded = base64.encodebytes(content).decode()
-                return Answer({"path": file, "content": encoded, "size": len(content), "html_url": self.origin})
+                return Reply({"path": file, "content": encoded, "size": len(content), "html_url": self.origin})
             case ["issues"]:
                 found = [each for (of, _), each in self.threads.items() if of == name]
-                new = [each for each in found if each["updated_at"] >= query.get("since", "")]
-                return self.page(path, query, sorted(new, key=lambda each: each["updated_at"], reverse=True))
+                new = [each for each in found if each["updated_at"] >= request.query.get("since", "")]
+                return self.page(request, sorted(new, key=lambda each: each["updated_at"], reverse=True))
             case ["issues", number] if (name, int(number)) in self.threads:
-                return Answer(self.threads[name, int(number)])
+                return Reply(self.threads[name, int(number)])
             case [("issues" | "pulls") as kind, number, ("comments" | "reviews") as what]:
-                return self.page(path, query, self.comments.get((name, int(number), f"{kind}/{what}"), []))
+                return self.page(request, self.comments.get((name, int(number), f"{kind}/{what}"), []))
             case ["releases"]:
-                return self.page(path, query, [each for (of, _), each in self.releases.items() if of == name])
+                return self.page(request, [each for (of, _), each in self.releases.items() if of == name])
             case ["releases", "tags", tag] if (name, tag) in self.releases:
-                return Answer(self.releases[name, tag])
-        return Answer({"message": "Not Found"}, 404)
+                return Reply(self.releases[name, tag])
+        return Reply({"message": "Not Found"}, 404)
 
-    def _graphql(self, body: Mapping[str, Any]) -> Answer:
+    def _graphql(self, body: Mapping[str, Any]) -> Reply:
         if self.graphql_errors:
-            return Answer({"data": None, "errors": [self.graphql_errors.pop(0)]})
+            return Reply({"data": None, "errors": [self.graphql_errors.pop(0)]})
         variables = body["variables"]
         name = f"{variables['owner']}/{variables['name']}"
         if "discussions(" in body["query"]:
@@ -162,25 +161,15 @@ class GitHub(JsonApi):
             for each in found:
                 each["comments"] = {"totalCount": len(each["comments"])}
             found.sort(key=lambda each: each["updatedAt"], reverse=True)
-            return Answer({"data": {"repository": {"discussions": self._connection(found, variables)}}})
+            return Reply({"data": {"repository": {"discussions": self._connection(found, variables)}}})
         one = self.discussions.get((name, variables["number"]))
         if one is None:
-            return Answer({"data": {"repository": {"discussion": None}}, "errors": [{"type": "NOT_FOUND"}]})
+            return Reply({"data": {"repository": {"discussion": None}}, "errors": [{"type": "NOT_FOUND"}]})
         comments = self._connection(one["comments"], variables)
-        return Answer({"data": {"repository": {"discussion": {**one, "comments": comments}}}})
+        return Reply({"data": {"repository": {"discussion": {**one, "comments": comments}}}})
 
     def _connection(self, nodes: list[Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         start = int(variables["after"] or 0)
         end = start + self.page_size
         info = {"hasNextPage": end < len(nodes), "endCursor": str(end)}
         return {"nodes": nodes[start:end], "pageInfo": info}
-
-
-@contextmanager
-def github() -> Iterator[GitHub]:
-    """Run a server on a free port until the block ends."""
-    server = GitHub()
-    try:
-        yield server
-    finally:
-        server.close()

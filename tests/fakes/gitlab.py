@@ -1,20 +1,19 @@
 """A GitLab server on loopback: as much of its REST API as the connector uses.
 
-with gitlab() as server:
+with running(GitLab()) as server:
     server.thread("acme/handbook", "issues", 1, title="Pumps", notes=["Since Monday."])
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from tests.fakes.json_api import Answer, JsonApi
+from tests.fakes.api_server import ApiServer, Reply, Request
 
 API = "/api/v4/"
 
 
-class GitLab(JsonApi):
+class GitLab(ApiServer):
     """A running server. Everything is by the path of its project."""
 
     def __init__(self) -> None:
@@ -53,47 +52,37 @@ class GitLab(JsonApi):
             for n, note in enumerate(notes, 1)
         ]
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], body: Any, bearer: str) -> Answer:
-        parts = [unquote(part) for part in path.removeprefix(API).split("/")]
+    def answer(self, request: Request) -> Reply:
+        parts = [unquote(part) for part in request.path.removeprefix(API).split("/")]
         match parts:
             case ["users"]:
-                return Answer([])
+                return Reply([])
             case ["groups", group] if any(name.startswith(f"{group}/") for name in self.projects):
-                return Answer({"id": 1, "full_path": group})
+                return Reply({"id": 1, "full_path": group})
             case ["groups", group, "projects"]:
                 found = [each for name, each in self.projects.items() if name.startswith(f"{group}/")]
-                return self.page(path, query, found)
+                return self.page(request, found)
             case ["projects", name, *rest] if project := self._find(name):
-                return self._in_project(path, project, rest, query)
-        return Answer({"message": "404 Project Not Found"}, 404)
+                return self._in_project(request, project, rest)
+        return Reply({"message": "404 Project Not Found"}, 404)
 
     def _find(self, name: str) -> str | None:
         return next((path for path, each in self.projects.items() if name in (path, str(each["id"]))), None)
 
-    def _in_project(self, path: str, project: str, rest: list[str], query: Mapping[str, str]) -> Answer:
+    def _in_project(self, request: Request, project: str, rest: list[str]) -> Reply:
         match rest:
             case []:
-                return Answer(self.projects[project])
+                return Reply(self.projects[project])
             case [("issues" | "merge_requests") as kind]:
                 found = [each for (of, what, _), each in self.threads.items() if (of, what) == (project, kind)]
-                new = [each for each in found if each["updated_at"] >= query.get("updated_after", "")]
-                return self.page(path, query, sorted(new, key=lambda each: each["updated_at"], reverse=True))
+                new = [each for each in found if each["updated_at"] >= request.query.get("updated_after", "")]
+                return self.page(request, sorted(new, key=lambda each: each["updated_at"], reverse=True))
             case [("issues" | "merge_requests") as kind, number] if (project, kind, int(number)) in self.threads:
-                return Answer(self.threads[project, kind, int(number)])
+                return Reply(self.threads[project, kind, int(number)])
             case [("issues" | "merge_requests") as kind, number, "notes"]:
-                return self.page(path, query, self.notes[project, kind, int(number)])
+                return self.page(request, self.notes[project, kind, int(number)])
             case ["releases"]:
-                return self.page(path, query, self.releases.get(project, []))
+                return self.page(request, self.releases.get(project, []))
             case ["wikis"]:
-                return Answer(self.wikis[project]) if project in self.wikis else Answer({"message": "403"}, 403)
-        return Answer({"message": "404 Not Found"}, 404)
-
-
-@contextmanager
-def gitlab() -> Iterator[GitLab]:
-    """Run a server on a free port until the block ends."""
-    server = GitLab()
-    try:
-        yield server
-    finally:
-        server.close()
+                return Reply(self.wikis[project]) if project in self.wikis else Reply({"message": "403"}, 403)
+        return Reply({"message": "404 Not Found"}, 404)

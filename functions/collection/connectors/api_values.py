@@ -24,7 +24,18 @@ class Refused(PermanentError):
         self.code = code
 
 
-def read_reason(content: bytes) -> tuple[str, str]:
+class AccessDenied(Refused):
+    """The token may not read this."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The status of a refusal, and the service's name for the reason; "" if it gives none."""
+
+    status: int
+    code: str
+
+
+def read_refusal(content: bytes) -> tuple[str, str]:
     """Return the code and the message in an error's body, in the shapes of common APIs; "" without one."""
     try:
         problem = msgspec.json.decode(content)
@@ -35,8 +46,9 @@ def read_reason(content: bytes) -> tuple[str, str]:
         details = inner.get("errors")
         first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
         problem = {"code": first.get("reason") or inner.get("status"), "message": inner.get("message")}
-    elif isinstance(inner, str):  # OAuth 2.0
-        problem = {"code": inner, "message": problem.get("error_description")}
+    elif isinstance(inner, str):  # OAuth 2.0; GitLab has a sentence
+        is_named = _CODE.fullmatch(inner) is not None
+        problem = {"code": inner, "message": problem.get("error_description") if is_named else inner}
     if not isinstance(problem, dict):
         return "", ""
     code, message = problem.get("code"), problem.get("message")

@@ -15,7 +15,9 @@ from typing import Any
 
 import msgspec
 
-from functions.collection.connectors.api_client import AccessDenied, AnswerTooLarge, RequestRefused
+from functions.collection.connectors.api_client import AnswerTooLarge
+from functions.collection.connectors.api_values import AccessDenied, Refused
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from headwater.connectors import (
     MAX_CURSOR_CHARS,
     MAX_KEY_BYTES,
@@ -32,7 +34,6 @@ MAX_PAGES = 2_000
 """Pages of one list, 100 threads each. What is beyond is not collected, and the run says so."""
 MAX_RESTARTS = 2
 """Of one list, whose links to next pages expire."""
-RESUME = "walk "
 
 
 class Stream(msgspec.Struct, frozen=True, array_like=True):
@@ -85,7 +86,6 @@ class Walk(msgspec.Struct):
     newest: str = ""
     etag: str = ""
     keys: dict[str, None] = {}
-    slices: int = 0
 
     def since(self, task: Task) -> Stream:
         """Return where to begin a stream: at its start in a complete listing."""
@@ -133,6 +133,7 @@ class ThreadLister:
     """Reads the pages of a walk by `read_page`, and stages the threads that `known` lacks."""
 
     def __init__(self, context: ConnectorContext, read_page: ReadPage) -> None:
+        self._context = context
         self._blobs = context.blobs()
         self._prefix = context.stage_prefix
         self._period = context.period
@@ -141,11 +142,11 @@ class ThreadLister:
     def list(self, cursor: str | None, first: Task, known: Any, slice_s: float) -> Listing:
         """Read pages for `slice_s` seconds. Returns the listing, or where the next step goes on."""
         until = time.monotonic() + slice_s
-        walk = self._load(cursor) if cursor and cursor.startswith(RESUME) else begin(decode_cursor(cursor), first)
+        walk = staged_listing(self._context, cursor, Walk) or begin(decode_cursor(cursor), first)
         while walk.tasks:
             self._step(walk, walk.tasks[0], known)
             if walk.tasks and time.monotonic() >= until:
-                return Listing("", [], complete=False, resume=self._save(walk))
+                return Listing("", [], complete=False, resume=stage_listing(self._context, walk))
         listing = finish(walk)
         return msgspec.structs.replace(listing, complete=False, removed=[]) if self._period else listing
 
@@ -153,14 +154,14 @@ class ThreadLister:
         """Read one page. What the token may not read is skipped with the reason."""
         try:
             page = self._read_page(walk, task)
-        except RequestRefused:
+        except (AccessDenied, AnswerTooLarge) as error:
+            walk.skipped[f"{task.prefix}{task.kind}"] = error.message
+            walk.end(task, None)
+        except Refused:
             if not task.url or task.restarts >= MAX_RESTARTS:
                 raise
             task.url = ""  # the link to the page has expired: read the list again
             task.restarts += 1
-        except (AccessDenied, AnswerTooLarge) as error:
-            walk.skipped[f"{task.prefix}{task.kind}"] = error.message
-            walk.end(task, None)
         else:
             self._add(walk, task, page, known)
 
@@ -195,18 +196,6 @@ class ThreadLister:
             # Threads that were updated meanwhile have moved to a page that was read before.
             walk.tasks.insert(1, Task(task.kind, task.repository, task.prefix, since=stream.since))
         walk.end(task, stream)
-
-    def _save(self, walk: Walk) -> str:
-        walk.slices += 1
-        name = f"{RESUME}{walk.slices}"
-        self._blobs.put(f"{self._prefix}/{name}", msgspec.msgpack.encode(walk))
-        return name
-
-    def _load(self, name: str) -> Walk:
-        staged = self._blobs.get(f"{self._prefix}/{name}")
-        if staged is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return msgspec.msgpack.decode(staged, type=Walk)
 
 
 def fetch_threads(

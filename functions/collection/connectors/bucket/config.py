@@ -7,16 +7,10 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import DOCUMENTS, selector_of
 from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, Selector, compile_patterns
+from headwater.filters.globs import Selector
 
-DOCUMENTS = tuple(
-    f"**/*.{extension}"
-    for extension in (
-        *("md", "mdx", "markdown", "rst", "adoc", "org", "txt", "html", "htm", "pdf", "docx", "pptx", "xlsx"),
-        *("odt", "odp", "ods", "epub", "csv", "ipynb", "eml"),
-    )
-)
 _GOOGLE = "storage.googleapis.com"
 _AMAZON = re.compile(r"(?:(?P<bucket>[a-z0-9.-]{3,63})\.)?s3[.-](?:dualstack\.)?(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
@@ -68,15 +62,7 @@ class BucketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def selector(self) -> Selector:
         """Compile the patterns."""
-        if not self.include:
-            raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all objects.")
-        compiled = []
-        for field, patterns in (("include", self.include), ("exclude", self.exclude)):
-            try:
-                compiled.append(compile_patterns(patterns))
-            except PatternError as error:
-                raise UnprocessableContent(f"config.{field}: {error}.") from error
-        return Selector(*compiled)
+        return selector_of(self.include, self.exclude, "objects")
 
     def signing_region(self) -> str:
         """Return the region that requests are signed for. R2 and Google Cloud Storage take `auto`."""

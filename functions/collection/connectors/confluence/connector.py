@@ -9,27 +9,25 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.api_values import Refused, as_dict, as_list, as_text, path_part
+from functions.collection.connectors.api_client import ApiClient, ApiService, host_of
+from functions.collection.connectors.api_values import Refusal, Refused, as_dict, as_list, as_text, path_part
 from functions.collection.connectors.confluence.storage_format import to_html
 from functions.collection.connectors.page_paths import PathNode, page_keys
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.connectors import Connector, Entry, Fetched, Listing, Secret
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
-
-if TYPE_CHECKING:
-    from functions.collection.connectors.json_api import JsonApi
 
 DELAY_S = 0.1
 SLICE_S, BATCH_S, CHECK_S = 60.0, 120.0, 8.0
 PAGE_SIZE = 100
 MAX_PAGES = 50_000
-_RESUME = "walk "
 _KINDS = {"page": "pages", "blogpost": "blogposts"}
 
 
@@ -77,7 +75,6 @@ class Walk(msgspec.Struct):
     queue: list[tuple[str, str, str]]
     start: str = ""
     found: dict[str, FoundPage] = {}
-    slices: int = 0
 
 
 class ConfluenceConnector(Connector[ConfluenceConfig]):
@@ -114,15 +111,14 @@ class ConfluenceConnector(Connector[ConfluenceConfig]):
         """List pages for a while. Returns the listing, or where the next step goes on."""
         until = time.monotonic() + SLICE_S
         api = self._api(config, secret)
-        if cursor and cursor.startswith(_RESUME):
-            walk = self._load(cursor)
-        else:
+        walk = staged_listing(self.context, cursor, Walk)
+        if walk is None:
             spaces = _read_spaces(api, config)
             walk = Walk([(space_id, key, kind) for space_id, key in spaces.items() for kind in _KINDS])
         while walk.queue:
             _read_pages(api, config, walk)
             if walk.queue and time.monotonic() > until:
-                return Listing("", [], complete=False, resume=self._save(walk))
+                return Listing("", [], complete=False, resume=stage_listing(self.context, walk))
         return self._listing(walk.found)
 
     def _listing(self, found: dict[str, FoundPage]) -> Listing:
@@ -155,35 +151,22 @@ class ConfluenceConnector(Connector[ConfluenceConfig]):
             except Refused as error:
                 yield Fetched(entry.key, None, "text/html", error=error.message)
 
-    def _api(self, config: ConfluenceConfig, secret: str | None) -> "JsonApi":
-        from functions.collection.connectors.json_api import JsonApi
-
+    def _api(self, config: ConfluenceConfig, secret: str | None) -> ApiClient:
         headers = {"Accept": "application/json"}
         if secret and (token := secret.strip()):
             is_basic = ":" in token
             value = base64.b64encode(token.encode()).decode() if is_basic else token
             headers["Authorization"] = f"{'Basic' if is_basic else 'Bearer'} {value}"
-        return JsonApi(self.context.http(), config.url, headers, delay_s=DELAY_S, explain=_explain)
-
-    def _save(self, walk: Walk) -> str:
-        walk.slices += 1
-        name = f"{_RESUME}{walk.slices}"
-        self.context.blobs().put(f"{self.context.stage_prefix}/{name}", msgspec.msgpack.encode(walk))
-        return name
-
-    def _load(self, name: str) -> Walk:
-        staged = self.context.blobs().get(f"{self.context.stage_prefix}/{name}")
-        if staged is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return msgspec.msgpack.decode(staged, type=Walk)
+        service = ApiService(host_of(config.url), DELAY_S, _explain)
+        return ApiClient(self.context.http(), config.url, service, headers)
 
 
-def _explain(status: int, _: str) -> str:
-    if status == 401:
+def _explain(refusal: Refusal) -> str:
+    if refusal.status == 401:
         return "Check the token. Cloud needs your e-mail address before it: name@example.com:TOKEN."
-    if status == 403:
+    if refusal.status == 403:
         return "Give the token's account access to Confluence, and permission to view the space."
-    return "Check the address: Cloud's ends with /wiki." if status == 404 else ""
+    return "Check the address: Cloud's ends with /wiki." if refusal.status == 404 else ""
 
 
 def _read_time(text: str) -> dt.datetime | None:
@@ -193,13 +176,13 @@ def _read_time(text: str) -> dt.datetime | None:
         return None
 
 
-def _read_spaces(api: "JsonApi", config: ConfluenceConfig, **options: float) -> dict[str, str]:
+def _read_spaces(api: ApiClient, config: ConfluenceConfig, **options: float) -> dict[str, str]:
     """Return the keys of the chosen spaces, by what the API calls them. Raises SystemicError if one isn't there."""
     found: dict[str, str] = {}
     start = ""
     path = "/api/v2/spaces" if config.is_cloud else "/rest/api/space"
     for _ in range(100):
-        answer = as_dict(api.get(path, _page_query(config, start), **options))
+        answer = as_dict(api.get_json(path, _page_query(config, start), **options))
         for space in map(as_dict, as_list(answer.get("results"))):
             key = as_text(space.get("key"))
             if key and (not config.spaces or key in config.spaces):
@@ -215,7 +198,7 @@ def _read_spaces(api: "JsonApi", config: ConfluenceConfig, **options: float) -> 
     return found
 
 
-def _read_pages(api: "JsonApi", config: ConfluenceConfig, walk: Walk) -> None:
+def _read_pages(api: ApiClient, config: ConfluenceConfig, walk: Walk) -> None:
     """Read one page of the pages or blog posts of the first space of the queue."""
     space_id, key, kind = walk.queue[0]
     query = {**_page_query(config, walk.start), "status": "current"}
@@ -224,7 +207,7 @@ def _read_pages(api: "JsonApi", config: ConfluenceConfig, walk: Walk) -> None:
     else:
         path = "/rest/api/content"
         query |= {"spaceKey": key, "type": kind, "expand": "version,ancestors"}
-    answer = as_dict(api.get(path, query))
+    answer = as_dict(api.get_json(path, query))
     for page in map(as_dict, as_list(answer.get("results"))):
         page_id, version = as_text(page.get("id")), as_dict(page.get("version"))
         number = version.get("number")
@@ -260,12 +243,12 @@ def _next_start(config: ConfluenceConfig, answer: dict[str, Any], start: str) ->
     return str(int(start or 0) + count) if count else ""
 
 
-def _fetch_page(api: "JsonApi", config: ConfluenceConfig, entry: Entry) -> Fetched:
+def _fetch_page(api: ApiClient, config: ConfluenceConfig, entry: Entry) -> Fetched:
     kind, page_id, _, space = entry.fingerprint.split(".", 3)
     if config.is_cloud:
-        page = as_dict(api.get(f"/api/v2/{_KINDS[kind]}/{page_id}", {"body-format": "storage"}))
+        page = as_dict(api.get_json(f"/api/v2/{_KINDS[kind]}/{page_id}", {"body-format": "storage"}))
     else:
-        page = as_dict(api.get(f"/rest/api/content/{page_id}", {"expand": "body.storage,version,history"}))
+        page = as_dict(api.get_json(f"/rest/api/content/{page_id}", {"expand": "body.storage,version,history"}))
     if page.get("status", "current") != "current":
         return Fetched(entry.key, None, "text/html", error="The page was moved to the trash.")
     storage = as_dict(as_dict(page.get("body")).get("storage")).get("value")

@@ -6,16 +6,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import DOCUMENTS, selector_of
 from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, Selector, compile_patterns
-
-DOCUMENTS = tuple(
-    f"**/*.{extension}"
-    for extension in (
-        *("md", "mdx", "markdown", "rst", "adoc", "org", "txt", "html", "htm", "pdf", "docx", "pptx", "xlsx"),
-        *("odt", "odp", "ods", "epub", "csv", "ipynb", "eml"),
-    )
-)
+from headwater.filters.globs import Selector
 
 
 class FolderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,12 +49,4 @@ class FolderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def selector(self) -> Selector:
         """Compile the patterns."""
-        if not self.include:
-            raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all files.")
-        compiled = []
-        for field, patterns in (("include", self.include), ("exclude", self.exclude)):
-            try:
-                compiled.append(compile_patterns(patterns))
-            except PatternError as error:
-                raise UnprocessableContent(f"config.{field}: {error}.") from error
-        return Selector(*compiled)
+        return selector_of(self.include, self.exclude, "files")

@@ -1,15 +1,15 @@
 """Config of a Git source: repository, branch, folder and patterns; and the web addresses of its documents. Pure."""
 
 import re
-from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import selector_of
 from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, Selector, compile_patterns
+from headwater.filters.globs import Selector
 
 MAX_URL_CHARS = 2_000
 DOCUMENTS = (
@@ -93,21 +93,12 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def selector(self) -> Selector:
         """Compile the patterns."""
-        if not self.include:
-            raise UnprocessableContent("config.include: enter at least one pattern. `**` collects all files.")
-        return Selector(_compile("include", self.include), _compile("exclude", self.exclude))
+        return selector_of(self.include, self.exclude, "files")
 
     def file_path(self) -> str | None:
         """Return the folder of a `file:` URL, None for any other URL."""
         parts = urlsplit(self.url)
         return unquote(parts.path) if parts.scheme == "file" else None
-
-
-def _compile(field: str, patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    try:
-        return compile_patterns(patterns)
-    except PatternError as error:
-        raise UnprocessableContent(f"config.{field}: {error}.") from error
 
 
 def _normalise_url(url: str) -> str:

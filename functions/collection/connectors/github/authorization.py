@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from functions.collection.connectors.api_client import ApiClient
+from functions.collection.connectors.api_client import ApiClient, ApiService, advise
 from functions.collection.connectors.github.config import GitHubConfig
 from headwater.errors import SystemicError
 
 if TYPE_CHECKING:
     from headwater.outbound.guarded_http import GuardedHttp
 
+DELAY_S = 0.1
+"""Between two requests. GitHub allows 900 a minute (GitHub, "Rate limits for the REST API")."""
+LIMIT_PAUSE_S = 60.0
+"""Pause after a refusal for too many requests that names no time, as GitHub asks for."""
 JWT_S = 540
 """Life of the App's own token; GitHub accepts ten minutes."""
 _CLOCK_DRIFT_S = 60
@@ -47,7 +51,8 @@ def open_api(http: "GuardedHttp", config: GitHubConfig, secret: str | None) -> A
 
 def _client(http: "GuardedHttp", config: GitHubConfig, token: str) -> ApiClient:
     headers = {**_HEADERS, "Authorization": f"Bearer {token}"} if token else _HEADERS
-    return ApiClient(http, config.api, "GitHub", headers)
+    service = ApiService("GitHub", DELAY_S, advise, limit_pause_s=LIMIT_PAUSE_S)
+    return ApiClient(http, config.api, service, headers)
 
 
 def _installation_token(http: "GuardedHttp", config: GitHubConfig, secret: str) -> str:

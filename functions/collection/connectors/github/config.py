@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import matcher
+from functions.collection.connectors.thread_config import Labels, State, has_label, normalise_labels
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, compile_patterns
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _GITHUB = ("github.com", "www.github.com")
@@ -47,17 +48,8 @@ class GitHubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pull_requests: Annotated[bool, Meta(title="Pull requests", description="With reviews and comments.")] = True
     discussions: Annotated[bool, Meta(title="Discussions", description="They need a token.")] = False
     releases: Annotated[bool, Meta(title="Releases")] = True
-    state: Annotated[
-        Literal["all", "open", "closed"], Meta(title="State", description="Of issues, pull requests and discussions.")
-    ] = "all"
-    labels: Annotated[
-        tuple[str, ...],
-        Meta(
-            title="Labels",
-            description="Only threads with one of these labels. Leave empty for all.",
-            examples=[["documentation"]],
-        ),
-    ] = ()
+    state: Annotated[State, Meta(title="State", description="Of issues, pull requests and discussions.")] = "all"
+    labels: Labels = ()
     exclude: Annotated[
         tuple[str, ...],
         Meta(
@@ -80,13 +72,11 @@ class GitHubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise UnprocessableContent(
                 "config: choose what to collect: issues, pull requests, discussions or releases."
             )
-        try:
-            compile_patterns(self.exclude)
-        except PatternError as error:
-            raise UnprocessableContent(f"config.exclude: {error}.") from error
-        labels = tuple(dict.fromkeys(label.strip() for label in self.labels if label.strip()))
+        matcher("exclude", self.exclude)
         stars = "?tab=stars" if target.kind == "stars" else ""
-        return msgspec.structs.replace(self, url=f"{_origin(url)}/{target.path}{stars}", labels=labels)
+        return msgspec.structs.replace(
+            self, url=f"{_origin(url)}/{target.path}{stars}", labels=normalise_labels(self.labels)
+        )
 
     @property
     def target(self) -> Target:
@@ -118,8 +108,7 @@ class GitHubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def has_label(self, labels: list[str]) -> bool:
         """Return True if a thread with these labels is to be collected."""
-        wanted = {label.lower() for label in self.labels}
-        return not wanted or any(label.lower() in wanted for label in labels)
+        return has_label(self.labels, labels)
 
 
 def _origin(url: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from functions.collection.connectors.api_client import AccessDenied, ApiClient, RequestRefused
+from functions.collection.connectors.api_client import ApiClient
+from functions.collection.connectors.api_values import AccessDenied, Refused
 from functions.collection.connectors.github.config import GitHubConfig
 from functions.collection.connectors.github.threads import REVISION, User, login
 from functions.collection.connectors.thread_page import Comment, write_thread
@@ -100,7 +101,7 @@ def ask(client: ApiClient, config: GitHubConfig, query: str, repository: str, **
     """Send a query for a repository. Returns None if there is none, or not what was asked for.
 
     GraphQL reports errors in answers with status 200. Raises UpstreamError at a rate limit, with its pause,
-    RequestRefused for a cursor that has expired, and AccessDenied.
+    Refused for a cursor that has expired, and AccessDenied.
     """
     owner, _, name = repository.partition("/")
     answer = client.post(config.graphql, {"query": query, "variables": {"owner": owner, "name": name, **variables}})
@@ -112,11 +113,11 @@ def ask(client: ApiClient, config: GitHubConfig, query: str, repository: str, **
     if error.type == "NOT_FOUND":
         return None
     if error.type == "RATE_LIMITED" or "rate limit" in message.lower():
-        raise client.refuse_rate(answer.pause_s)
+        raise client.limit_error(answer.pause_s)
     if error.type in ("FORBIDDEN", "INSUFFICIENT_SCOPES"):
-        raise AccessDenied(f"GitHub doesn't show the discussions ({message}). Check the token's permissions.")
+        raise AccessDenied(f"GitHub doesn't show the discussions ({message}). Check the token's permissions.", 403)
     if "cursor" in error.type.lower() or "cursor" in message.lower():
-        raise RequestRefused(f"GitHub refuses the page of discussions ({message}).")
+        raise Refused(f"GitHub refuses the page of discussions ({message}).", 422)
     if error.type:
         raise PermanentError(f"GitHub can't answer the query for discussions ({message}).")
     raise UpstreamError(f"GitHub failed to answer the query for discussions ({message}). Try again later.")

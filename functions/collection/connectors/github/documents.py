@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.collection.connectors.api_client import AccessDenied, ApiClient
+from functions.collection.connectors.api_client import ApiClient
+from functions.collection.connectors.api_values import AccessDenied
 from functions.collection.connectors.github import discussions
 from functions.collection.connectors.github.config import GitHubConfig
 from functions.collection.connectors.github.lists import Repository

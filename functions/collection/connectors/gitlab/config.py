@@ -1,15 +1,16 @@
 """Config of a GitLab source: which projects, and what of them. Pure."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import matcher
+from functions.collection.connectors.thread_config import Labels, State, has_label, normalise_labels
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, compile_patterns
 
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,254}")
 _MAX_NAMES = 22
@@ -31,17 +32,8 @@ class GitLabConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     merge_requests: Annotated[bool, Meta(title="Merge requests", description="With comments.")] = True
     releases: Annotated[bool, Meta(title="Releases")] = True
     wikis: Annotated[bool, Meta(title="Wikis", description="The pages of projects' wikis.")] = True
-    state: Annotated[
-        Literal["all", "open", "closed"], Meta(title="State", description="Of issues and merge requests.")
-    ] = "all"
-    labels: Annotated[
-        tuple[str, ...],
-        Meta(
-            title="Labels",
-            description="Only threads with one of these labels. Leave empty for all.",
-            examples=[["documentation"]],
-        ),
-    ] = ()
+    state: Annotated[State, Meta(title="State", description="Of issues and merge requests.")] = "all"
+    labels: Labels = ()
     exclude: Annotated[
         tuple[str, ...],
         Meta(
@@ -63,12 +55,10 @@ class GitLabConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if not (self.issues or self.merge_requests or self.releases or self.wikis):
             raise UnprocessableContent("config: choose issues, merge requests, releases or wikis, or several.")
-        try:
-            compile_patterns(self.exclude)
-        except PatternError as error:
-            raise UnprocessableContent(f"config.exclude: {error}.") from error
-        labels = tuple(dict.fromkeys(label.strip() for label in self.labels if label.strip()))
-        return msgspec.structs.replace(self, url=f"{parts.scheme}://{parts.netloc}/{'/'.join(names)}", labels=labels)
+        matcher("exclude", self.exclude)
+        return msgspec.structs.replace(
+            self, url=f"{parts.scheme}://{parts.netloc}/{'/'.join(names)}", labels=normalise_labels(self.labels)
+        )
 
     @property
     def path(self) -> str:
@@ -83,9 +73,8 @@ class GitLabConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_wanted(self, state: str, labels: list[str]) -> bool:
         """Return True if a thread with a state and labels is to be collected."""
-        wanted = {label.lower() for label in self.labels}
         in_state = self.state == "all" or (state == "opened") == (self.state == "open")
-        return in_state and (not wanted or any(label.lower() in wanted for label in labels))
+        return in_state and has_label(self.labels, labels)
 
 
 def id_of(path: str) -> str:

@@ -6,7 +6,7 @@ A listing reads the lists of the API (`lists`), incrementally, and stages the th
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from functions.collection.connectors.api_client import ApiClient
+from functions.collection.connectors.api_client import ApiClient, ApiService, advise
 from functions.collection.connectors.gitlab.config import GitLabConfig
 from functions.collection.connectors.gitlab.documents import ThreadReader
 from functions.collection.connectors.gitlab.events import is_related
@@ -18,6 +18,10 @@ from headwater.errors import HeadwaterError, UnprocessableContent
 SLICE_S = 60.0
 """Time for one step of a listing."""
 CHECK_S = 3.0
+DELAY_S = 0.1
+"""Between two requests."""
+LIMIT_PAUSE_S = 60.0
+"""Pause after a refusal for too many requests that names no time."""
 
 
 class GitLabConnector(Connector[GitLabConfig]):
@@ -73,7 +77,8 @@ class GitLabConnector(Connector[GitLabConfig]):
     def _client(self, config: GitLabConfig, secret: str | None) -> ApiClient:
         token = (secret or "").strip()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return ApiClient(self.context.http(), config.api, "GitLab", headers)
+        service = ApiService("GitLab", DELAY_S, advise, limit_pause_s=LIMIT_PAUSE_S)
+        return ApiClient(self.context.http(), config.api, service, headers)
 
 
 CONNECTOR = GitLabConnector

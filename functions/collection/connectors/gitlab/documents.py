@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.collection.connectors.api_client import AccessDenied, ApiClient
+from functions.collection.connectors.api_client import ApiClient
+from functions.collection.connectors.api_values import AccessDenied
 from functions.collection.connectors.gitlab.config import GitLabConfig, id_of
 from functions.collection.connectors.gitlab.threads import (
     WIKI_TYPES,

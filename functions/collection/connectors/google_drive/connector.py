@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.api_values import Refused, as_dict, as_list, as_text, path_part
+from functions.collection.connectors.api_client import ApiClient, ApiService, host_of
+from functions.collection.connectors.api_values import Refusal, Refused, as_dict, as_list, as_text, path_part
 from functions.collection.connectors.google_drive.credentials import read_secret, request_token
 from functions.collection.connectors.google_drive.tree import (
     EXPORTS,
@@ -27,12 +28,10 @@ from functions.collection.connectors.google_drive.tree import (
     select,
 )
 from functions.collection.connectors.media_types import media_type
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.connectors import Connector, Entry, Fetched, Listing, Secret
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
-
-if TYPE_CHECKING:
-    from functions.collection.connectors.json_api import JsonApi
 
 DELAY_S = 0.05
 SLICE_S, BATCH_S, CHECK_S, TOKEN_S = 60.0, 120.0, 3.0, 10.0
@@ -45,7 +44,6 @@ _FOLDER_ID = re.compile(
     r"(?:https://drive\.google\.com/(?:[\w/-]{0,100}folders/|open\?id=))?([A-Za-z0-9_-]{10,200})(?:[/?#].*)?"
 )
 _UNSPECIFIC = ("application/octet-stream", "text/plain", "")
-_RESUME = "walk "
 
 
 class DriveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +76,6 @@ class Walk(msgspec.Struct):
     queue: list[str] = []
     batch: list[str] = []
     next_page: str = ""
-    slices: int = 0
 
 
 class DriveConnector(Connector[DriveConfig]):
@@ -110,7 +107,7 @@ class DriveConnector(Connector[DriveConfig]):
         try:
             api = self._api(config, secret, token_s=CHECK_S)
             _find_drive(api, config.folder, timeout_s=CHECK_S)
-            api.get("/drive/v3/files", {"pageSize": 1, "fields": "files(id)", **_ALL_DRIVES}, timeout_s=CHECK_S)
+            api.get_json("/drive/v3/files", {"pageSize": 1, "fields": "files(id)", **_ALL_DRIVES}, timeout_s=CHECK_S)
         except HeadwaterError as error:
             raise UnprocessableContent(error.message) from error
 
@@ -118,14 +115,13 @@ class DriveConnector(Connector[DriveConfig]):
         """Read changes, or folders for a while. Returns the listing, or where the next step goes on."""
         until = time.monotonic() + SLICE_S
         api = self._api(config, secret)
-        if cursor and cursor.startswith(_RESUME):
-            walk = self._load(cursor)
-        else:
+        walk = staged_listing(self.context, cursor, Walk)
+        if walk is None:
             walk = _begin(api, config.folder, decode_state(cursor) if cursor else DriveState())
         while walk.queue or walk.batch:
             _read_folders(api, walk)
             if (walk.queue or walk.batch) and time.monotonic() > until:
-                return Listing("", [], complete=False, resume=self._save(walk))
+                return Listing("", [], complete=False, resume=stage_listing(self.context, walk))
         found = select(walk.state, config.folder, self.context.max_file_bytes, self.context.period)
         return Listing(
             walk.state.page_token,
@@ -155,7 +151,7 @@ class DriveConnector(Connector[DriveConfig]):
             except PermanentError as error:
                 yield Fetched(entry.key, None, "", error=error.message)
 
-    def _fetch(self, api: "JsonApi", entry: Entry) -> Fetched:
+    def _fetch(self, api: ApiClient, entry: Entry) -> Fetched:
         file_id, kind, _ = entry.fingerprint.split(".", 2)
         path, limit = f"/drive/v3/files/{path_part(file_id)}", self.context.max_file_bytes
         url = f"https://drive.google.com/open?id={file_id}"
@@ -168,45 +164,31 @@ class DriveConnector(Connector[DriveConfig]):
         kind = media_type(entry.key, answer.content) if sent in _UNSPECIFIC else answer.media_type
         return Fetched(entry.key, answer.content, kind, url)
 
-    def _api(self, config: DriveConfig, secret: str | None, *, token_s: float = TOKEN_S) -> "JsonApi":
-        from functions.collection.connectors.json_api import JsonApi
-
+    def _api(self, config: DriveConfig, secret: str | None, *, token_s: float = TOKEN_S) -> ApiClient:
         google, client = read_secret(secret), self.context.http()
         token = request_token(client, google, config.subject, timeout_s=token_s)
 
-        def explain(status: int, code: str) -> str:
-            if code == "accessNotConfigured":
+        def explain(refusal: Refusal) -> str:
+            if refusal.code == "accessNotConfigured":
                 return "Enable the Google Drive API in the project of the key."
-            if code == "exportSizeLimitExceeded":
+            if refusal.code == "exportSizeLimitExceeded":
                 return "Google exports documents of up to 10 MB."
-            if status in (403, 404):
+            if refusal.status in (403, 404):
                 return f"Share the folder with {config.subject or google.account}."
-            return "The access token is refused. Check the secret." if status == 401 else ""
+            return "The access token is refused. Check the secret." if refusal.status == 401 else ""
 
         headers = {"Authorization": f"Bearer {token}"}
-        is_limit = lambda _, code: code in _LIMITS  # noqa: E731 - two words
-        return JsonApi(client, config.url, headers, delay_s=DELAY_S, explain=explain, is_limit=is_limit)
-
-    def _save(self, walk: Walk) -> str:
-        walk.slices += 1
-        name = f"{_RESUME}{walk.slices}"
-        self.context.blobs().put(f"{self.context.stage_prefix}/{name}", msgspec.msgpack.encode(walk))
-        return name
-
-    def _load(self, name: str) -> Walk:
-        staged = self.context.blobs().get(f"{self.context.stage_prefix}/{name}")
-        if staged is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return msgspec.msgpack.decode(staged, type=Walk)
+        service = ApiService(host_of(config.url), DELAY_S, explain, _LIMITS)
+        return ApiClient(client, config.url, service, headers)
 
 
-def _find_drive(api: "JsonApi", folder: str, **options: float) -> str:
+def _find_drive(api: ApiClient, folder: str, **options: float) -> str:
     """Return the id of the shared drive that a folder is in, "" for none. Raises SystemicError if it can't be read."""
     if not folder:
         return ""
     query = {"fields": "id,mimeType,trashed,driveId", "supportsAllDrives": "true"}
     try:
-        found = as_dict(api.get(f"/drive/v3/files/{path_part(folder)}", query, **options))
+        found = as_dict(api.get_json(f"/drive/v3/files/{path_part(folder)}", query, **options))
     except Refused as error:
         raise SystemicError(f"The folder can't be read: {error.message}") from None
     if found.get("mimeType") != FOLDER or found.get("trashed") is True:
@@ -214,7 +196,7 @@ def _find_drive(api: "JsonApi", folder: str, **options: float) -> str:
     return as_text(found.get("driveId"))
 
 
-def _begin(api: "JsonApi", folder: str, known: DriveState) -> Walk:
+def _begin(api: ApiClient, folder: str, known: DriveState) -> Walk:
     """Read the changes since the last listing; else begin with all folders, after the token for later changes."""
     drive = {"driveId": drive_id} if (drive_id := _find_drive(api, folder)) else {}
     if known.page_token:
@@ -223,18 +205,18 @@ def _begin(api: "JsonApi", folder: str, known: DriveState) -> Walk:
         except Refused as error:  # the token has expired, or is from another account
             if error.status not in (400, 404, 410):
                 raise
-    answer = as_dict(api.get("/drive/v3/changes/startPageToken", {"supportsAllDrives": "true", **drive}))
+    answer = as_dict(api.get_json("/drive/v3/changes/startPageToken", {"supportsAllDrives": "true", **drive}))
     return Walk(DriveState(as_text(answer.get("startPageToken"))), [folder])
 
 
-def _read_changes(api: "JsonApi", folder: str, known: DriveState, drive: dict[str, str]) -> Walk:
+def _read_changes(api: ApiClient, folder: str, known: DriveState, drive: dict[str, str]) -> Walk:
     """Apply changes to the known files. New folders have to be read: they may have been moved with their files."""
     files, token, seen = dict(known.files), known.page_token, set[str]()
     while token and token not in seen and len(files) <= MAX_FILES:
         seen.add(token)
         query: dict[str, Any] = {"pageToken": token, "pageSize": PAGE_SIZE, "includeRemoved": "true", **drive}
         query |= {**_ALL_DRIVES, "fields": f"nextPageToken,newStartPageToken,changes(removed,fileId,file({_FIELDS}))"}
-        answer = as_dict(api.get("/drive/v3/changes", query))
+        answer = as_dict(api.get_json("/drive/v3/changes", query))
         for change in map(as_dict, as_list(answer.get("changes"))):
             found = None if change.get("removed") is True else read_file(change.get("file"))
             if found is None:
@@ -249,7 +231,7 @@ def _read_changes(api: "JsonApi", folder: str, known: DriveState, drive: dict[st
     raise Refused("The changes have no end.", 410)
 
 
-def _read_folders(api: "JsonApi", walk: Walk) -> None:
+def _read_folders(api: ApiClient, walk: Walk) -> None:
     """Read one page of the files in the first folders of the queue; [""] stands for all that the account may read."""
     if not walk.batch:
         walk.batch, walk.queue = walk.queue[:FOLDERS_PER_REQUEST], walk.queue[FOLDERS_PER_REQUEST:]
@@ -258,7 +240,7 @@ def _read_folders(api: "JsonApi", walk: Walk) -> None:
     query["q"] = f"({parents}) and trashed = false" if parents else "trashed = false"
     if walk.next_page:
         query["pageToken"] = walk.next_page
-    answer = as_dict(api.get("/drive/v3/files", query))
+    answer = as_dict(api.get_json("/drive/v3/files", query))
     for file_id, file in filter(None, map(read_file, as_list(answer.get("files")))):
         is_new = file_id not in walk.state.files
         if is_new and len(walk.state.files) >= MAX_FILES:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from functions.collection.connectors.api_client import ApiClient, ApiService, host_of
 from functions.collection.connectors.api_values import Refused, as_dict, as_text
 from headwater.errors import SystemicError
 
@@ -53,15 +54,14 @@ def read_secret(secret: str | None) -> GoogleSecret:
 
 def request_token(client: "GuardedHttp", secret: GoogleSecret, subject: str, *, timeout_s: float) -> str:
     """Return an access token, for `subject` if it isn't empty. Raises SystemicError with the reason."""
-    from functions.collection.connectors.json_api import JsonApi
-
     if secret.refresh_token:
         names = ("client_id", "client_secret", "refresh_token")
         fields = {"grant_type": "refresh_token", **{name: getattr(secret, name) for name in names}}
     else:
         fields = {"grant_type": _JWT_BEARER, "assertion": _assertion(secret, subject)}
     try:
-        answer = as_dict(JsonApi(client, secret.token_uri, {}).post_form("", fields, timeout_s=timeout_s))
+        api = ApiClient(client, secret.token_uri, ApiService(host_of(secret.token_uri), 0.0), {})
+        answer = as_dict(api.post_form("", fields, timeout_s=timeout_s))
     except Refused as error:
         advice = "Check that the key exists and that this machine's clock is right"
         if subject:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import matcher
 from headwater.errors import SystemicError, UnprocessableContent
-from headwater.filters.globs import PatternError, compile_patterns
+from headwater.filters.globs import compile_patterns
 
 PORTS = {"tls": 993, "starttls": 143, "none": 143}
 LEFT_OUT = frozenset((b"\\trash", b"\\junk", b"\\drafts"))
@@ -65,11 +66,8 @@ class MailConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         user = self.user.strip()
         if not 1 <= len(user) <= 320 or not user.isprintable():
             raise UnprocessableContent("config.user: enter the name to log in with, of 1 to 320 characters.")
-        for field, patterns in (("folders", self.folders), ("exclude", self.exclude)):
-            try:
-                compile_patterns(patterns)
-            except PatternError as error:
-                raise UnprocessableContent(f"config.{field}: {error}.") from error
+        matcher("folders", self.folders)
+        matcher("exclude", self.exclude)
         return msgspec.structs.replace(self, host=host, user=user)
 
     def choose(self, folders: Sequence["ListedFolder"]) -> list[str]:

@@ -27,8 +27,9 @@ from functions.collection.connectors.mail.reader import (
 )
 from functions.collection.connectors.mail.threads import Documents, make_documents
 from functions.collection.connectors.media_types import media_type
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from headwater.connectors import Connector, Entry, Fetched, Listing, Secret
-from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent
+from headwater.errors import HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
     from functions.collection.connectors.mail.connection import Session
@@ -37,7 +38,6 @@ SLICE_S = 45.0
 """Time for one step of a listing."""
 GROUP_BYTES = 8_000_000
 """Texts that are in memory at a time."""
-_RESUME = "mailbox "
 
 
 class MailConnector(Connector[MailConfig]):
@@ -75,16 +75,15 @@ class MailConnector(Connector[MailConfig]):
 
     def list(self, config: MailConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002
         """List the folders that have changed, for a while. Returns the listing, or where the next step goes on."""
-        if cursor and cursor.startswith(_RESUME):
-            mailbox = self._resume(cursor)
-        else:
+        mailbox = staged_listing(self.context, cursor, Mailbox)
+        if mailbox is None:
             mailbox = self._known(cursor)
             if mailbox.previous:
                 self.context.blobs().delete([self._key(mailbox.previous)])
             mailbox.previous = cursor or ""
         with self._session(config, secret) as session:
             if not mailboxes.update(mailbox, session, config, time.monotonic() + SLICE_S):
-                return Listing("", [], complete=False, resume=self._stage(mailbox))
+                return Listing("", [], complete=False, resume=stage_listing(self.context, mailbox))
         documents = self._documents(mailbox, config)
         name = self._keep(mailbox)
         entries = [one for one in documents.entries() if self._is_in_period(one.key, documents, mailbox)]
@@ -157,19 +156,6 @@ class MailConnector(Connector[MailConfig]):
 
     def _key(self, name: str) -> str:
         return f"{self.context.file_prefix}/mailbox/{name}"
-
-    def _stage(self, mailbox: Mailbox) -> str:
-        """Stage a listing under way. Returns what `list` gets to go on."""
-        content = mailboxes.encode(mailbox)
-        name = _RESUME + hashlib.sha256(content).hexdigest()[:40]
-        self.context.blobs().put(f"{self.context.stage_prefix}/{name}", content)
-        return name
-
-    def _resume(self, name: str) -> Mailbox:
-        content = self.context.blobs().get(f"{self.context.stage_prefix}/{name}")
-        if content is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return mailboxes.decode(content)
 
 
 def _ids(key: str, documents: Documents, mailbox: Mailbox) -> list[bytes]:

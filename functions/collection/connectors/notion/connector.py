@@ -8,16 +8,16 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from functions.collection.connectors.api_values import Refused, as_dict, as_list, as_text, path_part
+from functions.collection.connectors.api_client import ApiClient, ApiService, host_of
+from functions.collection.connectors.api_values import Refusal, Refused, as_dict, as_list, as_text, path_part
 from functions.collection.connectors.notion.blocks import Block, page_address, write_blocks
 from functions.collection.connectors.notion.properties import front_matter, page_title, properties
 from functions.collection.connectors.notion.walk import (
-    FoundPage,
     Walk,
     decode_cursor,
     encode_cursor,
@@ -27,12 +27,10 @@ from functions.collection.connectors.notion.walk import (
     read_time,
 )
 from functions.collection.connectors.page_paths import page_keys
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from functions.collection.connectors.web_address import normalise_web_address
 from headwater.connectors import Connector, Entry, Fetched, Listing, Secret
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent
-
-if TYPE_CHECKING:
-    from functions.collection.connectors.json_api import JsonApi
 
 API_VERSION = "2025-09-03"
 DELAY_S = 0.34
@@ -44,7 +42,6 @@ MAX_DEPTH, MAX_BLOCKS, MAX_REQUESTS = 8, 5_000, 300
 """Of one page."""
 MAX_CHECKS = 100
 """Pages that a search has missed, and that are asked for one by one."""
-_RESUME = "walk "
 _SHARE = "In Notion, open a page, choose ••• and Connections, and add the integration."
 
 
@@ -77,8 +74,8 @@ class NotionConnector(Connector[NotionConfig]):
         """Ask who the token belongs to, and whether it can read any page."""
         api = self._api(config, secret)
         try:
-            api.get("/v1/users/me", timeout_s=CHECK_S)
-            found = as_dict(api.post("/v1/search", {"page_size": 1}, timeout_s=CHECK_S))
+            api.get_json("/v1/users/me", timeout_s=CHECK_S)
+            found = as_dict(api.post_json("/v1/search", {"page_size": 1}, timeout_s=CHECK_S))
         except HeadwaterError as error:
             raise UnprocessableContent(error.message) from error
         if not as_list(found.get("results")):
@@ -88,16 +85,15 @@ class NotionConnector(Connector[NotionConfig]):
         """Search for a while. Returns the listing, or where the next step goes on."""
         until = time.monotonic() + SLICE_S
         api = self._api(config, secret)
-        if cursor and cursor.startswith(_RESUME):
-            walk, previous = self._load(cursor)
-        else:
-            walk, previous = Walk(["page", "data_source"]), decode_cursor(cursor)
+        walk = staged_listing(self.context, cursor, Walk)
+        if walk is None:
+            walk = Walk(["page", "data_source"], previous=decode_cursor(cursor))
         while walk.queue:
             _read_list(api, walk)
             if walk.queue and time.monotonic() > until:
-                return Listing("", [], complete=False, resume=self._save(walk, previous))
+                return Listing("", [], complete=False, resume=stage_listing(self.context, walk))
         if self.context.period is None:
-            _check_missing(api, walk, previous)
+            _check_missing(api, walk)
         return self._listing(walk)
 
     def fetch(
@@ -128,38 +124,25 @@ class NotionConnector(Connector[NotionConfig]):
         ]
         return Listing(now.isoformat(timespec="seconds"), entries, cursor=encode_cursor(walk), hashed=True)
 
-    def _api(self, config: NotionConfig, secret: str | None) -> "JsonApi":
-        from functions.collection.connectors.json_api import JsonApi
-
+    def _api(self, config: NotionConfig, secret: str | None) -> ApiClient:
         headers = {"Notion-Version": API_VERSION, "Accept": "application/json"}
         if secret:
             headers["Authorization"] = f"Bearer {secret.strip()}"
-        return JsonApi(self.context.http(), config.url, headers, delay_s=DELAY_S, explain=_explain)
-
-    def _save(self, walk: Walk, previous: dict[str, FoundPage]) -> str:
-        walk.slices += 1
-        name = f"{_RESUME}{walk.slices}"
-        self.context.blobs().put(f"{self.context.stage_prefix}/{name}", msgspec.msgpack.encode((walk, previous)))
-        return name
-
-    def _load(self, name: str) -> tuple[Walk, dict[str, FoundPage]]:
-        staged = self.context.blobs().get(f"{self.context.stage_prefix}/{name}")
-        if staged is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return msgspec.msgpack.decode(staged, type=tuple[Walk, dict[str, FoundPage]])
+        service = ApiService(host_of(config.url), DELAY_S, _explain)
+        return ApiClient(self.context.http(), config.url, service, headers)
 
 
-def _explain(status: int, code: str) -> str:
-    if status == 401:
+def _explain(refusal: Refusal) -> str:
+    if refusal.status == 401:
         return "Check the integration token: it may be mistyped or revoked."
-    if status == 403 or code == "restricted_resource":
+    if refusal.status == 403 or refusal.code == "restricted_resource":
         return "Give the integration the capability to read content."
-    if status == 404:
+    if refusal.status == 404:
         return f"Share the page with the integration again. {_SHARE}"
     return ""
 
 
-def _read_list(api: "JsonApi", walk: Walk) -> None:
+def _read_list(api: ApiClient, walk: Walk) -> None:
     """Read one page of results of the first of the queue."""
     what = walk.queue[0]
     body: dict[str, Any] = {"page_size": PAGE_SIZE}
@@ -170,7 +153,9 @@ def _read_list(api: "JsonApi", walk: Walk) -> None:
         body |= {"filter": {"property": "object", "value": what}}
         body |= {"sort": {"timestamp": "last_edited_time", "direction": "descending"}}
     try:
-        answer = as_dict(api.post("/v1/search" if is_search else f"/v1/data_sources/{path_part(what)}/query", body))
+        answer = as_dict(
+            api.post_json("/v1/search" if is_search else f"/v1/data_sources/{path_part(what)}/query", body)
+        )
     except Refused:
         if is_search or not walk.found:
             raise
@@ -192,13 +177,13 @@ def _read_list(api: "JsonApi", walk: Walk) -> None:
         walk.start = ""
 
 
-def _check_missing(api: "JsonApi", walk: Walk, previous: dict[str, FoundPage]) -> None:
+def _check_missing(api: ApiClient, walk: Walk) -> None:
     """Add known pages that the search has missed, unless Notion says that they are gone."""
-    missing = [page_id for page_id, page in previous.items() if page.edited and page_id not in walk.found]
+    missing = [page_id for page_id, page in walk.previous.items() if page.edited and page_id not in walk.found]
     is_any_kept = False
     for page_id in missing[:MAX_CHECKS]:
         try:
-            found = read_object(api.get(f"/v1/pages/{path_part(page_id)}"))
+            found = read_object(api.get_json(f"/v1/pages/{path_part(page_id)}"))
         except Refused as error:
             if error.status not in (403, 404):
                 raise
@@ -207,12 +192,12 @@ def _check_missing(api: "JsonApi", walk: Walk, previous: dict[str, FoundPage]) -
             walk.found[page_id] = found[1]
             is_any_kept = True
     if is_any_kept:
-        walk.found |= {page_id: previous[page_id] for page_id in missing[MAX_CHECKS:]}
+        walk.found |= {page_id: walk.previous[page_id] for page_id in missing[MAX_CHECKS:]}
 
 
-def _fetch_page(api: "JsonApi", entry: Entry) -> Fetched:
+def _fetch_page(api: ApiClient, entry: Entry) -> Fetched:
     page_id = entry.fingerprint.partition("@")[0]
-    page = as_dict(api.get(f"/v1/pages/{path_part(page_id)}"))
+    page = as_dict(api.get_json(f"/v1/pages/{path_part(page_id)}"))
     if read_object(page) is None:
         return Fetched(entry.key, None, "text/markdown", error="The page was moved to the trash.")
     title = page_title(page)
@@ -232,7 +217,7 @@ def _fetch_page(api: "JsonApi", entry: Entry) -> Fetched:
 class _BlockReader:
     """Reads the blocks of one page. `reason` says why some are missing."""
 
-    def __init__(self, api: "JsonApi") -> None:
+    def __init__(self, api: ApiClient) -> None:
         self._api = api
         self._seen: set[str] = set()
         self._requests = 0
@@ -262,7 +247,7 @@ class _BlockReader:
                 return
             self._requests += 1
             query: dict[str, object] = {"page_size": PAGE_SIZE, **({"start_cursor": start} if start else {})}
-            answer = as_dict(self._api.get(f"/v1/blocks/{path_part(block_id)}/children", query))
+            answer = as_dict(self._api.get_json(f"/v1/blocks/{path_part(block_id)}/children", query))
             for block in map(as_dict, as_list(answer.get("results"))):
                 own_id = as_text(block.get("id"))
                 if own_id not in self._seen and len(self._seen) < MAX_BLOCKS:

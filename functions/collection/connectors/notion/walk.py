@@ -35,7 +35,7 @@ class Walk(msgspec.Struct):
     queue: list[str]
     start: str = ""
     found: dict[str, FoundPage] = {}
-    slices: int = 0
+    previous: dict[str, FoundPage] = {}
 
     def nodes(self) -> dict[str, PathNode]:
         """Return the pages and data sources for `page_keys`."""

@@ -9,9 +9,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 import msgspec
 from msgspec import Meta
 
+from functions.collection.connectors.patterns import matcher
 from functions.collection.connectors.web_address import normalise_web_address
-from headwater.errors import UnprocessableContent
-from headwater.filters.globs import PatternError, compile_patterns
 
 MAX_PAGES = 10_000
 MAX_LINK_CHARS = 500
@@ -93,10 +92,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def excludes(self) -> Callable[[str], bool]:
         """Compile the patterns."""
-        try:
-            return compile_patterns(self.exclude)
-        except PatternError as error:
-            raise UnprocessableContent(f"config.exclude: {error}.") from error
+        return matcher("exclude", self.exclude)
 
 
 class Scope:

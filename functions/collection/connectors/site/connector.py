@@ -16,6 +16,7 @@ import msgspec
 from functions.collection.connectors.site.config import SiteConfig, key_of
 from functions.collection.connectors.site.crawl import READABLE, Crawler, StagedPage
 from functions.collection.connectors.site.state import Crawl, decode_cursor, encode_cursor
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
 from functions.collection.connectors.web_address import with_base
 from headwater.connectors import Connector, Entry, Fetched, Listing
 from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 SLICE_S = 60.0
 """Time for one step of a listing."""
 CHECK_S = 8.0
-_RESUME = "crawl "
 
 
 class SiteConnector(Connector[SiteConfig]):
@@ -61,12 +61,11 @@ class SiteConnector(Connector[SiteConfig]):
         """Request pages for a while. Returns the listing, or where the next step goes on."""
         until = time.monotonic() + SLICE_S
         with Crawler(self._web, config, self._stage) as crawler:
-            if cursor and cursor.startswith(_RESUME):
-                crawl = self._load(cursor)
-            else:
+            crawl = staged_listing(self.context, cursor, Crawl)
+            if crawl is None:
                 crawl = crawler.begin(decode_cursor(cursor), until)
             if not crawler.go_on(crawl, until):
-                return Listing("", [], complete=False, resume=self._save(crawl))
+                return Listing("", [], complete=False, resume=stage_listing(self.context, crawl))
         entries: dict[str, Entry] = {}
         for url, page in crawl.pages.items():
             entries.setdefault(key_of(url), Entry(key_of(url), page.fingerprint, page.media_type))
@@ -108,19 +107,6 @@ class SiteConnector(Connector[SiteConfig]):
 
     def _page_key(self, fingerprint: str) -> str:
         return f"{self.context.stage_prefix}/pages/{fingerprint}"
-
-    def _save(self, crawl: Crawl) -> str:
-        """Stage a listing under way. Returns what `list` gets to go on."""
-        crawl.slices += 1
-        name = f"{_RESUME}{crawl.slices}"
-        self.context.blobs().put(f"{self.context.stage_prefix}/{name}", msgspec.msgpack.encode(crawl))
-        return name
-
-    def _load(self, name: str) -> Crawl:
-        staged = self.context.blobs().get(f"{self.context.stage_prefix}/{name}")
-        if staged is None:
-            raise PermanentError("The listing under way was lost. Collect again.")
-        return msgspec.msgpack.decode(staged, type=Crawl)
 
 
 def _fetched(key: str, page: StagedPage) -> Fetched:

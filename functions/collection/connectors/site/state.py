@@ -43,7 +43,6 @@ class Crawl(msgspec.Struct):
     queries: dict[str, int] = {}
     skipped: dict[str, str] = {}
     requests: int = 0
-    slices: int = 0
 
 
 def encode_cursor(pages: dict[str, KnownPage]) -> str | None:

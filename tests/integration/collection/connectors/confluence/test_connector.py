@@ -107,7 +107,7 @@ def test_limit_of_requests_is_waited_out_or_pauses_the_source(confluence: Conflu
     confluence.refusals = [Reply({}, 429, {"Retry-After": "0"})]
     assert len(reader.list(None, frozenset()).entries) == 5
     confluence.refusals = [Reply({}, 429, {"Retry-After": "60"})]
-    with pytest.raises(HeadwaterError, match="limits requests"):
+    with pytest.raises(HeadwaterError, match="limit of requests"):
         reader.list(None, frozenset())
 
 

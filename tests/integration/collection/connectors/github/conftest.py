@@ -4,16 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.collection.connectors import api_client
-from tests.fakes.github import GitHub, github
+from functions.collection.connectors.github import authorization
+from tests.fakes.api_server import running
+from tests.fakes.github import GitHub
 
 REPO = "acme/handbook"
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
-    monkeypatch.setattr(api_client, "DELAY_S", 0.0)
-    with github() as server:
+    monkeypatch.setattr(authorization, "DELAY_S", 0.0)
+    with running(GitHub()) as server:
         server.repository(REPO)
         server.issue(REPO, 1, title="Pump leaks", body="# It drips\nSince Monday.", comments=("Tighten it.", "Done."))
         server.issue(REPO, 2, labels=[{"name": "docs"}], state="closed")

@@ -3,8 +3,8 @@
 import pytest
 
 from functions.collection.connectors.github import connector
+from tests.fakes.api_server import Reply
 from tests.fakes.github import GitHub
-from tests.fakes.json_api import Answer
 from tests.harness.dying_workers import die_everywhere
 from tests.harness.pipeline import Pipeline
 
@@ -23,7 +23,7 @@ def test_workers_that_die_lose_and_double_no_thread(
     [(title, matter)] = pipeline.rows("select title, front_matter from documents where key = 'issues/2'")
     assert (title, matter["labels"], matter["number"]) == ("Thread 2", ["docs"], 2)
 
-    server.refusals = [Answer({"message": "slow down"}, 429, {"Retry-After": "77"})]
+    server.refusals = [Reply({"message": "slow down"}, 429, {"Retry-After": "77"})]
     run_id = pipeline.start(source)
     pipeline.drain()
     waiting = pipeline.read(run_id).waiting

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from functions.collection.connectors import api_client, thread_walk
 from functions.collection.connectors.github import connector
 from headwater.errors import PermanentError, SystemicError, UnprocessableContent, UpstreamError
+from tests.fakes.api_server import Reply, Request
 from tests.fakes.github import GitHub
-from tests.fakes.json_api import Answer
 from tests.harness.source_copy import SourceCopy
 
 REPO = "acme/handbook"
@@ -47,7 +47,7 @@ def test_unchanged_repository_costs_conditional_requests(server: GitHub) -> None
         copy.collect()
     server.take_requests()
     assert copy.collect() == set()
-    assert [status for _, status in server.take_requests()] == [200, 304, 304]
+    assert server.take_statuses() == [200, 304, 304]
 
     server.issue(REPO, 2, body="New words.")
     assert copy.collect() == {"issues/2"}
@@ -147,11 +147,11 @@ def test_threads_of_a_later_run_are_requested_again(server: GitHub) -> None:
 
 
 LIMITS = {
-    "429": Answer({"message": "slow down"}, 429, {"Retry-After": "77"}),
-    "secondary": Answer({"message": "You have exceeded a secondary rate limit."}, 403, {"Retry-After": "77"}),
-    "secondary without a time": Answer({"message": "You have exceeded a secondary rate limit."}, 403),
-    "primary": Answer({"message": "Limit."}, 403, {"X-RateLimit-Remaining": "0"}),
-    "503": Answer({"message": "Unavailable"}, 503, {"Retry-After": "77"}),
+    "429": Reply({"message": "slow down"}, 429, {"Retry-After": "77"}),
+    "secondary": Reply({"message": "You have exceeded a secondary rate limit."}, 403, {"Retry-After": "77"}),
+    "secondary without a time": Reply({"message": "You have exceeded a secondary rate limit."}, 403),
+    "primary": Reply({"message": "Limit."}, 403, {"X-RateLimit-Remaining": "0"}),
+    "503": Reply({"message": "Unavailable"}, 503, {"Retry-After": "77"}),
 }
 
 
@@ -204,14 +204,14 @@ def test_expired_page_is_read_again_from_the_start(graphql: bool, server: GitHub
     answer = server.answer
     refused: list[str] = []
 
-    def expire(method: str, path: str, query: Any, body: Any, bearer: str) -> Answer:
-        is_second = body["variables"].get("after") == "1" if body else query.get("page") == "2"
-        if is_second and bool(body) == graphql and not refused:
-            refused.append(path)
+    def expire(request: Request) -> Reply:
+        is_second = request.body["variables"].get("after") == "1" if request.body else request.query.get("page") == "2"
+        if is_second and bool(request.body) == graphql and not refused:
+            refused.append(request.path)
             if graphql:
-                return Answer({"errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`1` is no valid cursor"}]})
-            return Answer({"message": "The cursor has expired."}, 422)
-        return answer(method, path, query, body, bearer)
+                return Reply({"errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`1` is no valid cursor"}]})
+            return Reply({"message": "The cursor has expired."}, 422)
+        return answer(request)
 
     server.answer = expire  # type: ignore[method-assign]
     copy = copy_of(server, token=TOKEN, discussions=True)
@@ -233,7 +233,7 @@ HOSTILE = [
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 def test_answers_in_another_form_are_refused_with_a_reason(body: bytes, server: GitHub) -> None:
     copy = copy_of(server)
-    server.refusals = [Answer(server.repositories[REPO]), Answer(body)]
+    server.refusals = [Reply(server.repositories[REPO]), Reply(body)]
     with pytest.raises(UpstreamError, match="can't be read"):
         copy.collect()
 
@@ -252,9 +252,9 @@ def test_endless_list_ends(server: GitHub, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(thread_walk, "MAX_PAGES", 5)
     answer = server.answer
 
-    def loop(method: str, path: str, query: Any, body: Any, bearer: str) -> Answer:
-        found = answer(method, path, query, body, bearer)
-        return Answer(found.body, found.status, {"Link": f'<{server.origin}{path}>; rel="next"'})
+    def loop(request: Request) -> Reply:
+        found = answer(request)
+        return Reply(found.body, found.status, {"Link": f'<{server.origin}{request.path}>; rel="next"'})
 
     server.answer = loop  # type: ignore[method-assign]
     copy = copy_of(server, pull_requests=False)
@@ -264,14 +264,14 @@ def test_endless_list_ends(server: GitHub, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_pages_on_other_servers_are_refused(server: GitHub) -> None:
     elsewhere = {"Link": '<http://evil.example/next>; rel="next"'}
-    server.refusals = [Answer(server.repositories[REPO]), Answer([server.threads[REPO, 1]], headers=elsewhere)]
+    server.refusals = [Reply(server.repositories[REPO]), Reply([server.threads[REPO, 1]], headers=elsewhere)]
     with pytest.raises(PermanentError, match="on another server"):
         copy_of(server, token=TOKEN).collect()
 
 
 def test_list_with_a_huge_answer_is_skipped(server: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_client, "MAX_ANSWER_BYTES", 1_000_000)
-    server.refusals = [Answer(server.repositories[REPO]), Answer(b"[" + b" " * 2_000_000 + b"]")]
+    server.refusals = [Reply(server.repositories[REPO]), Reply(b"[" + b" " * 2_000_000 + b"]")]
     copy = copy_of(server)
     copy.collect()
     assert (copy.keys, "sent more than 1,000,000 bytes" in dict(copy.listing.skipped)["threads"]) == (

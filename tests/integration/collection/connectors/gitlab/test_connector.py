@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions.collection.connectors import api_client, thread_walk
+from functions.collection.connectors import thread_walk
 from functions.collection.connectors.gitlab import connector
 from headwater.connectors import Period
 from headwater.errors import PermanentError, UnprocessableContent, UpstreamError
-from tests.fakes.gitlab import GitLab, gitlab
-from tests.fakes.json_api import Answer
+from tests.fakes.api_server import Reply, Request, running
+from tests.fakes.gitlab import GitLab
 from tests.harness.source_copy import SourceCopy
 
 PROJECT = "acme/docs/handbook"
@@ -21,8 +21,8 @@ ALL = ["issues/1", "issues/2", "merge_requests/1", "releases/v1", "wiki/guide/st
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLab]:
-    monkeypatch.setattr(api_client, "DELAY_S", 0.0)
-    with gitlab() as server:
+    monkeypatch.setattr(connector, "DELAY_S", 0.0)
+    with running(GitLab()) as server:
         server.project(PROJECT)
         server.thread(PROJECT, "issues", 1, title="Pump leaks", notes=("Tighten it.", {"body": "x", "system": True}))
         server.thread(PROJECT, "issues", 2, labels=["docs"], state="closed")
@@ -63,7 +63,7 @@ def test_unchanged_project_costs_conditional_requests(server: GitLab) -> None:
         copy.collect()
     server.take_requests()
     assert copy.collect() == set()
-    assert [status for _, status in server.take_requests()] == [200, 304, 304, 304, 304]
+    assert server.take_statuses() == [200, 304, 304, 304, 304]
     server.thread(PROJECT, "issues", 2, description="New words.")
     assert (copy.collect(), "New words." in copy.text("issues/2"), copy.keys) == ({"issues/2"}, True, ALL)
 
@@ -110,7 +110,7 @@ def test_period_lists_its_days_only(server: GitLab) -> None:
 
 
 def test_limit_asks_for_a_pause(server: GitLab) -> None:
-    server.refusals = [Answer({"message": "Retry later"}, 429, {"Retry-After": "77"})]
+    server.refusals = [Reply({"message": "Retry later"}, 429, {"Retry-After": "77"})]
     with pytest.raises(UpstreamError) as raised:
         copy_of(server).collect()
     assert raised.value.retry_after_s == 77
@@ -121,11 +121,11 @@ def test_expired_key_of_a_page_begins_the_list_again(server: GitLab) -> None:
     answer = server.answer
     refused: list[str] = []
 
-    def expire(method: str, path: str, query: Any, body: Any, bearer: str) -> Answer:
-        if query.get("page") == "2" and not refused:
-            refused.append(path)
-            return Answer({"error": "cursor is invalid"}, 400)
-        return answer(method, path, query, body, bearer)
+    def expire(request: Request) -> Reply:
+        if request.query.get("page") == "2" and not refused:
+            refused.append(request.path)
+            return Reply({"error": "cursor is invalid"}, 400)
+        return answer(request)
 
     server.answer = expire  # type: ignore[method-assign]
     copy = copy_of(server)
@@ -135,7 +135,7 @@ def test_expired_key_of_a_page_begins_the_list_again(server: GitLab) -> None:
 
 def test_page_on_another_server_is_refused(server: GitLab) -> None:
     elsewhere = {"Link": '<http://evil.example/next>; rel="next"'}
-    server.refusals = [Answer(server.projects[PROJECT]), Answer([], headers=elsewhere)]
+    server.refusals = [Reply(server.projects[PROJECT]), Reply([], headers=elsewhere)]
     with pytest.raises(PermanentError, match="on another server"):
         copy_of(server, token=TOKEN).collect()
 

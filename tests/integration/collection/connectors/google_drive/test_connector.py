@@ -130,7 +130,7 @@ def test_limit_of_requests_is_waited_out_or_pauses_the_source(drive: GoogleDrive
     drive.refusals = [Reply({"access_token": ACCESS_TOKEN}), Reply(limit, 403, {"Retry-After": "0"})]
     assert len(reader.list(None, frozenset()).entries) == 3
     drive.refusals = [Reply({"access_token": ACCESS_TOKEN}), Reply(limit, 403, {"Retry-After": "90"})]
-    with pytest.raises(HeadwaterError, match="limits requests") as raised:
+    with pytest.raises(HeadwaterError, match="limit of requests") as raised:
         reader.list(None, frozenset())
     assert raised.value.retry_after_s == 90  # type: ignore[attr-defined]
 
