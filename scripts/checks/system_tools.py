@@ -11,6 +11,7 @@ from pathlib import Path
 
 # Tool: names of its program, Debian package.
 TOOLS = {
+    "bubblewrap": (("bwrap",), "bubblewrap"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "dovecot": (("dovecot",), "dovecot-imapd"),
     "git": (("git",), "git"),
