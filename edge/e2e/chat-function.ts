@@ -132,7 +132,13 @@ export class ChatFunction {
     const page = ids.slice(Number(after), Number(after) + PAGE_SIZE);
     const next = Number(after) + PAGE_SIZE;
     return {
-      conversations: page.map((id) => ({ id, title: `Question ${id}`, created_at: now, updated_at: now })),
+      conversations: page.map((id) => ({
+        id,
+        title: `Question ${id}`,
+        pinned: false,
+        created_at: now,
+        updated_at: now,
+      })),
       next: next < ids.length ? next.toString() : null,
     };
   }

@@ -144,7 +144,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
   it("keeps the focus in the list of conversations after deleting one", async () => {
     chat.store("1");
     await page.reload();
-    await page.getByRole("button", { name: "Delete conversation: Question 1" }).click();
+    await page.getByRole("button", { name: "Options of the conversation: Question 1" }).click();
+    await page.getByRole("button", { name: "Delete…" }).click();
     await page.getByRole("button", { name: "Delete conversation", exact: true }).click();
     await page.getByText("Your conversations appear here.").waitFor();
     await page.keyboard.press("Tab");

@@ -52,7 +52,7 @@ class ChatApp:
         served = routes(self.database, self.settings, embedder, self.lifetime, reranking=reranking, lookup=lookup)
         app = App("chat", self.settings, served, self.database)
         server = flask.Flask("chat")
-        methods = ["GET", "POST", "DELETE", "PUT"]
+        methods = ["GET", "POST", "DELETE", "PATCH", "PUT"]
         server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
         self.client = server.test_client()
         self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {settings.local_token}"

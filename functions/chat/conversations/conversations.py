@@ -9,7 +9,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -22,29 +22,6 @@ from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 MAX_TITLE_CHARS = 80
-
-
-class ConversationSummary(msgspec.Struct, frozen=True):
-    """A conversation in a list; `title` is its first question, shortened."""
-
-    id: str
-    title: str
-    created_at: dt.datetime
-    updated_at: dt.datetime
-
-
-class ConversationQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A page of the conversations: the one after `after`, the previous page's `next`."""
-
-    after: str = ""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 200
-
-
-class ConversationList(msgspec.Struct, frozen=True):
-    """A page of conversations, most recently used first. `next` is the next page's `after`, null on the last page."""
-
-    conversations: list[ConversationSummary]
-    next: str | None
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -127,7 +104,7 @@ def ask(
 
 def remember_filter(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
     """Set the filter of a conversation, unless None is given; returns the conversation's filter."""
-    values = {**_own_values(caller, conversation_id), "given": given}
+    values = {**own_values(caller, conversation_id), "given": given}
     remembered: str = tx.execute(_REMEMBER_FILTER, values).scalar_one()
     return remembered
 
@@ -156,34 +133,10 @@ def shorten(question: str) -> str:
     return (cut[: cut.rfind(" ")] if cut.rfind(" ") > MAX_TITLE_CHARS // 2 else cut[:-1]).rstrip(" ,.;:") + "…"
 
 
-def read_conversations(tx: Connection, caller: Caller, query: ConversationQuery) -> ConversationList:
-    """Return a page of the caller's conversations. Raises UnprocessableContent if `after` is not a page's `next`.
-
-    A conversation that is used while its caller pages moves to the first page.
-    """
-    updated_at, row = _decode_cursor(query.after)
-    values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": query.limit + 1}
-    rows = list(tx.execute(_LIST, {**values, "updated_at": updated_at, "row": row}))
-    page = [ConversationSummary(row.client_id, row.title, row.created_at, row.updated_at) for row in rows]
-    if len(rows) <= query.limit:
-        return ConversationList(page, None)
-    last = rows[query.limit - 1]
-    return ConversationList(page[: query.limit], f"{last.updated_at.isoformat()}~{last.id}")
-
-
-def _decode_cursor(after: str) -> tuple[dt.datetime | None, str]:
-    """Return the time and stored id of the last conversation of the previous page."""
-    time, _, row = after.partition("~")
-    try:
-        return (dt.datetime.fromisoformat(time) if after else None), row
-    except ValueError as error:
-        raise UnprocessableContent("after is not the `next` of a page of conversations.") from error
-
-
 def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
     """Return a conversation with its messages. Raises NotFound. Ends an answer whose writer has died."""
     conversation = _find_conversation(tx, caller, conversation_id)
-    values = _own_values(caller, conversation_id)
+    values = own_values(caller, conversation_id)
     message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
     messages = []
     for row in tx.execute(_MESSAGES, values):
@@ -203,7 +156,7 @@ def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
 
 
 def _find_conversation(tx: Connection, caller: Caller, conversation_id: str) -> sa.Row[Any]:
-    row = tx.execute(_CONVERSATION, _own_values(caller, conversation_id)).one_or_none()
+    row = tx.execute(_CONVERSATION, own_values(caller, conversation_id)).one_or_none()
     if row is None:
         raise NotFound(f"Conversation not found: {conversation_id}.")
     return row
@@ -211,11 +164,12 @@ def _find_conversation(tx: Connection, caller: Caller, conversation_id: str) -> 
 
 def delete_conversation(tx: Connection, caller: Caller, conversation_id: str) -> None:
     """Delete a conversation with its messages. Raises NotFound."""
-    if tx.execute(_DELETE, _own_values(caller, conversation_id)).rowcount == 0:
+    if tx.execute(_DELETE, own_values(caller, conversation_id)).rowcount == 0:
         raise NotFound(f"Conversation not found: {conversation_id}.")
 
 
-def _own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:
+def own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:
+    """Return the parameters that select a conversation of the caller."""
     row = row_id(caller, conversation_id)
     return {"workspace_id": caller.workspace_id, "conversation_id": row, "subject": caller.subject}
 
@@ -249,14 +203,6 @@ _INSERT_QUESTION = sa.text("""
 _MESSAGES = sa.text(f"""
     select id, role, parts, state, notice, created_at, rating from messages
     where {_IN_CONVERSATION} and state <> 'streaming' order by ordinal
-""")
-
-# Rows from before callers were stored have no `client_id`; their `id` is the client's.
-_LIST = sa.text("""
-    select id, coalesce(client_id, id) as client_id, title, created_at, updated_at from conversations
-    where workspace_id = :workspace_id and subject = :subject and (cast(:updated_at as timestamptz) is null
-      or updated_at < :updated_at or (updated_at = :updated_at and id > cast(:row as text)))
-    order by updated_at desc, id limit :n
 """)
 
 _OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"

@@ -1,12 +1,13 @@
 """The routes of conversations and of the feedback on their answers."""
 
-from functions.chat.conversations import conversations, feedback
-from functions.chat.conversations.conversations import (
-    Conversation,
+from functions.chat.conversations import conversation_list, conversations, feedback
+from functions.chat.conversations.conversation_list import (
+    ConversationChanges,
     ConversationList,
     ConversationQuery,
-    check_conversation_id,
+    ConversationSummary,
 )
+from functions.chat.conversations.conversations import Conversation, check_conversation_id
 from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Route
@@ -30,6 +31,14 @@ class ConversationRoutes:
                 returns=ConversationList,
             ),
             Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
+            Route(
+                "PATCH",
+                "/api/conversations/<id>",
+                self.update_conversation,
+                "Rename or pin a conversation",
+                body=ConversationChanges,
+                returns=ConversationSummary,
+            ),
             Route("DELETE", "/api/conversations/<id>", self.delete_conversation, "Delete a conversation", status=204),
             Route(
                 "PUT",
@@ -51,15 +60,24 @@ class ConversationRoutes:
         ]
 
     def list_conversations(self, call: Call) -> ConversationList:
-        """List the caller's conversations, latest first. Conversations are private to the caller who started them."""
+        """List the caller's conversations, pinned ones first, then latest first; optionally those with some words.
+
+        Conversations are private to the caller who started them.
+        """
         with self.database.transaction(call.workspace_id) as tx:
-            return conversations.read_conversations(tx, call.caller, call.args)
+            return conversation_list.read_conversations(tx, call.caller, call.args)
 
     def get_conversation(self, call: Call) -> Conversation:
         """Get a conversation with its messages. An answer that is still being written is not included."""
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
             return conversations.read_conversation(tx, call.caller, conversation_id)
+
+    def update_conversation(self, call: Call) -> ConversationSummary:
+        """Rename, pin or unpin a conversation. Omitted fields stay as they are."""
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            return conversation_list.change_conversation(tx, call.caller, conversation_id, call.body)
 
     def delete_conversation(self, call: Call) -> None:
         """Delete a conversation and stop its running answer."""

@@ -1,10 +1,21 @@
 /** Conversations. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { readJson, send } from "./call";
-import type { Conversation, ConversationPage, Rating } from "./types";
+import type { Conversation, ConversationChanges, ConversationPage, Rating } from "./types";
 
-export function listConversations(after: string | null, signal?: AbortSignal): Promise<ConversationPage> {
-  return readJson(`/api/conversations${after === null ? "" : `?after=${encodeURIComponent(after)}`}`, signal);
+/** List conversations; with `words`, only those that have each of them. */
+export function listConversations(
+  words: string,
+  after: string | null,
+  signal?: AbortSignal,
+): Promise<ConversationPage> {
+  const query = new URLSearchParams({ ...(words !== "" && { q: words }), ...(after !== null && { after }) }).toString();
+  return readJson(`/api/conversations${query && `?${query}`}`, signal);
+}
+
+/** Rename, pin or unpin a conversation. */
+export async function changeConversation(id: string, changes: ConversationChanges): Promise<void> {
+  await send("PATCH", `/api/conversations/${encodeURIComponent(id)}`, changes);
 }
 
 export function readConversation(id: string, signal?: AbortSignal): Promise<Conversation> {

@@ -127,7 +127,9 @@ export interface paths {
         };
         /**
          * List conversations
-         * @description List the caller's conversations, latest first. Conversations are private to the caller who started them.
+         * @description List the caller's conversations, pinned ones first, then latest first; optionally those with some words.
+         *
+         *     Conversations are private to the caller who started them.
          */
         get: operations["listConversations"];
         put?: never;
@@ -159,7 +161,11 @@ export interface paths {
         delete: operations["deleteConversation"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Rename or pin a conversation
+         * @description Rename, pin or unpin a conversation. Omitted fields stay as they are.
+         */
+        patch: operations["updateConversation"];
         trace?: never;
     };
     "/api/conversations/{id}/messages/{message_id}/feedback": {
@@ -1636,8 +1642,18 @@ export interface components {
             messages: components["schemas"]["UIMessage"][];
         };
         /**
+         * ConversationChanges
+         * @description Changes of a conversation. Omitted fields stay as they are.
+         */
+        ConversationChanges: {
+            title?: string;
+            pinned?: boolean;
+        };
+        /**
          * ConversationList
-         * @description A page of conversations, most recently used first. `next` is the next page's `after`, null on the last page.
+         * @description A page of conversations: pinned ones first, then most recently used first.
+         *
+         *     `next` is the next page's `after`, null on the last page.
          */
         ConversationList: {
             conversations: components["schemas"]["ConversationSummary"][];
@@ -1645,11 +1661,12 @@ export interface components {
         };
         /**
          * ConversationSummary
-         * @description A conversation in a list; `title` is its first question, shortened.
+         * @description A conversation in a list. `title` is its first question, shortened, until its owner renames it.
          */
         ConversationSummary: {
             id: string;
             title: string;
+            pinned: boolean;
             created_at: string;
             updated_at: string;
         };
@@ -3099,6 +3116,7 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
+                q?: string;
                 after?: string;
                 limit?: number;
             };
@@ -3185,6 +3203,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationSummary"];
+                };
             };
             /** @description An error */
             default: {

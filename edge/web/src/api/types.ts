@@ -96,6 +96,7 @@ export interface CitedRange extends TextRange {
 }
 
 export type ConversationSummary = Schemas["ConversationSummary"];
+export type ConversationChanges = Partial<Schemas["ConversationChanges"]>;
 export type ConversationPage = Schemas["ConversationList"];
 export interface Conversation {
   id: string;

@@ -1,12 +1,13 @@
 import { useCallback, useMemo, useState, type ReactNode } from "react";
 import { listConversations, readConversation } from "../api/conversations";
+import type { ConversationPage } from "../api/types";
 import { DocumentPanel } from "../document/document-panel";
 import { Link, navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { ListIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
-import { usePages } from "../ui/use-pages";
+import { usePages, type Pages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
 import { createConversation, followUrl, type NewConversation } from "./new-conversation";
@@ -22,17 +23,8 @@ interface Props {
 
 /** The chat: the list of conversations, the open conversation, and the document of an opened citation. */
 export function ChatPage({ id, filter }: Props): ReactNode {
-  const list = usePages(listConversations);
+  const { list, words, setWords } = useConversationList();
   const { pages, reload } = list;
-  const isLong = pages !== null && pages.length > 1;
-  useOtherTabs(
-    useCallback(
-      (changed) => {
-        if (changed !== null || !isLong) reload(); // which shows the first page only
-      },
-      [reload, isLong],
-    ),
-  );
   const { current, isNew, reset } = useCurrentConversation(id);
   const [opened, setOpened] = useState<Passage | null>(null);
   const [listIsOpen, setListIsOpen] = useState(false);
@@ -69,6 +61,8 @@ export function ChatPage({ id, filter }: Props): ReactNode {
         <nav id="conversations" className={listIsOpen ? "side open" : "side"} aria-label="Conversations">
           <ConversationList
             list={list}
+            words={words}
+            onSearch={setWords}
             currentId={current}
             onNew={startNew}
             onOpen={leave}
@@ -94,6 +88,31 @@ export function ChatPage({ id, filter }: Props): ReactNode {
       </div>
     </OpenPassage>
   );
+}
+
+/** The list of conversations, of all or of those with some words. It follows changes in other tabs. */
+function useConversationList(): {
+  list: Pages<ConversationPage>;
+  words: string;
+  setWords: (words: string) => void;
+} {
+  const [words, setWords] = useState("");
+  const load = useCallback(
+    (after: string | null, signal?: AbortSignal) => listConversations(words, after, signal),
+    [words],
+  );
+  const list = usePages(load);
+  const { pages, reload } = list;
+  const isLong = pages !== null && pages.length > 1;
+  useOtherTabs(
+    useCallback(
+      (changed) => {
+        if (changed !== null || !isLong) reload(); // which shows the first page only
+      },
+      [reload, isLong],
+    ),
+  );
+  return { list, words, setWords };
 }
 
 interface StoredProps {

@@ -9,10 +9,18 @@ const PROBLEM = { title: "Not reachable", detail: "The database does not answer.
 const NONE = "Your conversations appear here.";
 const nothing = (): void => undefined;
 
-function render(loaded: Partial<Pages<ConversationPage>>): string {
+function render(loaded: Partial<Pages<ConversationPage>>, words = ""): string {
   const list = { pages: null, problem: null, reload: nothing, more: null, ...loaded };
   return renderToStaticMarkup(
-    <ConversationList list={list} currentId="c1" onNew={nothing} onDeleted={nothing} onOpen={nothing} />,
+    <ConversationList
+      list={list}
+      words={words}
+      onSearch={nothing}
+      currentId="c1"
+      onNew={nothing}
+      onDeleted={nothing}
+      onOpen={nothing}
+    />,
   );
 }
 
@@ -23,7 +31,7 @@ it("shows the empty state only after loading", () => {
 });
 
 it("shows a problem with a retry button above the loaded conversations", () => {
-  const conversations = [{ id: "c1", title: "On call", created_at: NOW, updated_at: NOW }];
+  const conversations = [{ id: "c1", title: "On call", pinned: false, created_at: NOW, updated_at: NOW }];
   const pages = [{ conversations, next: null }];
   expect(render({ problem: PROBLEM })).toContain(PROBLEM.detail);
   expect(render({ problem: PROBLEM })).not.toContain(NONE);
@@ -32,9 +40,24 @@ it("shows a problem with a retry button above the loaded conversations", () => {
 
 it("shows all loaded pages, and a button while there are more", () => {
   const page = (id: string): ConversationPage => ({
-    conversations: [{ id, title: `Title ${id}`, created_at: NOW, updated_at: NOW }],
+    conversations: [{ id, title: `Title ${id}`, pinned: id === "b", created_at: NOW, updated_at: NOW }],
     next: id,
   });
   expect(render({ pages: [page("a"), page("b")], more: nothing })).toMatch(/Title a.*Title b.*Show more/);
   expect(render({ pages: [page("a")] })).not.toContain("Show more");
+});
+
+it("says which conversations are pinned", () => {
+  const page = (pinned: boolean): ConversationPage => ({
+    conversations: [{ id: "c1", title: "On call", pinned, created_at: NOW, updated_at: NOW }],
+    next: null,
+  });
+  expect(render({ pages: [page(true)] })).toMatch(/Pinned: <\/span>On call.*Unpin/);
+  expect(render({ pages: [page(false)] })).not.toContain("Pinned");
+});
+
+it("says that a search has found nothing", () => {
+  const pages = [{ conversations: [], next: null }];
+  expect(render({ pages }, "pump")).toContain("No conversation has all of these words.");
+  expect(render({ pages }, "pump")).not.toContain(NONE);
 });

@@ -1,19 +1,18 @@
-import { useState, type ReactNode } from "react";
-import { deleteConversation } from "../api/conversations";
-import type { ConversationPage, ConversationSummary } from "../api/types";
+import { useEffect, useState, type ReactNode } from "react";
+import type { ConversationPage } from "../api/types";
 import { chatPath } from "../routing/route";
 import { Link } from "../routing/router";
-import { ConfirmDialog } from "../ui/confirm-dialog";
-import { BinIcon, PlusIcon } from "../ui/icons";
+import { PinIcon, PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
-import { ProblemNote } from "../ui/problem-note";
-import { useAction } from "../ui/use-action";
 import type { Pages } from "../ui/use-pages";
-import { announceChange } from "./other-tabs";
+import { ConversationMenu } from "./conversation-menu";
 
 interface Props {
   list: Pages<ConversationPage>;
+  /** Words that the listed conversations have; empty for all conversations. */
+  words: string;
+  onSearch: (words: string) => void;
   currentId: string | null;
   onNew: () => void;
   onDeleted: (id: string) => void;
@@ -21,18 +20,22 @@ interface Props {
   onOpen: () => void;
 }
 
-export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
+export function ConversationList({ list, words, onSearch, currentId, onNew, onDeleted, onOpen }: Props): ReactNode {
   const { pages, problem, reload, more } = list;
   const conversations = pages?.flatMap((page) => page.conversations);
-  const [deleting, setDeleting] = useState<ConversationSummary | null>(null);
   return (
     <>
       <button type="button" className="new" onClick={onNew}>
         <PlusIcon />
         New chat
       </button>
+      <SearchField words={words} onSearch={onSearch} />
       <LoadNote value={pages} problem={problem} reload={reload} />
-      {conversations?.length === 0 && <p className="small muted hint">Your conversations appear here.</p>}
+      {conversations?.length === 0 && (
+        <p className="small muted hint">
+          {words === "" ? "Your conversations appear here." : "No conversation has all of these words."}
+        </p>
+      )}
       <ul className="conversations">
         {conversations?.map((conversation) => (
           <li key={conversation.id}>
@@ -41,61 +44,54 @@ export function ConversationList({ list, currentId, onNew, onDeleted, onOpen }: 
               aria-current={conversation.id === currentId ? "page" : undefined}
               onClick={onOpen}
             >
-              <span dir="auto">{conversation.title}</span>
+              <span dir="auto">
+                {conversation.pinned && (
+                  <>
+                    <PinIcon />
+                    <span className="hidden">Pinned: </span>
+                  </>
+                )}
+                {conversation.title}
+              </span>
             </Link>
-            <button
-              type="button"
-              className="plain"
-              aria-label={`Delete conversation: ${conversation.title}`}
-              onClick={() => {
-                setDeleting(conversation);
-              }}
-            >
-              <BinIcon />
-            </button>
+            <ConversationMenu conversation={conversation} onChanged={reload} onDeleted={onDeleted} />
           </li>
         ))}
       </ul>
       <MoreButton more={more} />
-      {deleting && (
-        <DeleteConversation
-          conversation={deleting}
-          onDone={() => {
-            setDeleting(null);
-            onDeleted(deleting.id);
-          }}
-          onCancel={() => {
-            setDeleting(null);
-          }}
-        />
-      )}
     </>
   );
 }
 
-interface DeleteProps {
-  conversation: ConversationSummary;
-  onDone: () => void;
-  onCancel: () => void;
-}
+/** How long a pause in typing starts a search. */
+const PAUSE_MS = 300;
+const MAX_CHARS = 200;
 
-function DeleteConversation({ conversation, onDone, onCancel }: DeleteProps): ReactNode {
-  const { perform, isBusy, problem } = useAction();
+function SearchField({ words, onSearch }: { words: string; onSearch: (words: string) => void }): ReactNode {
+  const [text, setText] = useState(words);
+  const wanted = text.trim();
+  useEffect(() => {
+    if (wanted === words) return undefined;
+    const timer = setTimeout(() => {
+      onSearch(wanted);
+    }, PAUSE_MS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [wanted, words, onSearch]);
   return (
-    <ConfirmDialog
-      title="Delete this conversation?"
-      confirm="Delete conversation"
-      busy={isBusy}
-      onConfirm={() => {
-        perform(deleteConversation(conversation.id), () => {
-          announceChange(conversation.id);
-          onDone();
-        });
+    <input
+      type="search"
+      className="search"
+      aria-label="Search conversations"
+      placeholder="Search conversations"
+      value={text}
+      maxLength={MAX_CHARS}
+      autoComplete="off"
+      dir="auto"
+      onChange={(event) => {
+        setText(event.target.value);
       }}
-      onCancel={onCancel}
-    >
-      <p>This permanently deletes “{conversation.title}” and its answers.</p>
-      {problem && <ProblemNote problem={problem} />}
-    </ConfirmDialog>
+    />
   );
 }

@@ -4,13 +4,23 @@ interface Props {
   title: string;
   confirm: string;
   busy?: boolean;
+  /** Whether the action only changes what can be changed back. */
+  isHarmless?: boolean;
   onConfirm: () => void;
   onCancel: () => void;
   children: ReactNode;
 }
 
 /** Ask the user to confirm an action. Escape and Cancel close the dialog without it. */
-export function ConfirmDialog({ title, confirm, busy = false, onConfirm, onCancel, children }: Props): ReactNode {
+export function ConfirmDialog({
+  title,
+  confirm,
+  busy = false,
+  isHarmless = false,
+  onConfirm,
+  onCancel,
+  children,
+}: Props): ReactNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useLayoutEffect(() => {
@@ -33,10 +43,10 @@ export function ConfirmDialog({ title, confirm, busy = false, onConfirm, onCance
       <h2 id={titleId}>{title}</h2>
       {children}
       <div className="actions end">
-        <button type="button" onClick={onCancel} autoFocus>
+        <button type="button" onClick={onCancel} autoFocus={!isHarmless}>
           Cancel
         </button>
-        <button type="button" className="danger" onClick={onConfirm} disabled={busy}>
+        <button type="button" className={isHarmless ? "primary" : "danger"} onClick={onConfirm} disabled={busy}>
           {confirm}
         </button>
       </div>

@@ -51,6 +51,22 @@ export function PlusIcon(): ReactNode {
   );
 }
 
+export function MoreIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="M12 5h.01M12 12h.01M12 19h.01" strokeWidth="3" />
+    </Icon>
+  );
+}
+
+export function PinIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="M9 4h6l-1 7 3 3H7l3-3-1-7ZM12 14v6" />
+    </Icon>
+  );
+}
+
 export function BinIcon(): ReactNode {
   return (
     <Icon>
