@@ -1,5 +1,10 @@
 """The routes of conversations and of the feedback on their answers."""
 
+from urllib.parse import quote
+
+import flask
+import msgspec
+
 from functions.chat.conversations import conversation_list, conversations, feedback
 from functions.chat.conversations.conversation_list import (
     ConversationChanges,
@@ -8,6 +13,7 @@ from functions.chat.conversations.conversation_list import (
     ConversationSummary,
 )
 from functions.chat.conversations.conversations import Conversation, check_conversation_id
+from functions.chat.conversations.export import ExportQuery, file_name, to_markdown
 from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Route
@@ -31,6 +37,13 @@ class ConversationRoutes:
                 returns=ConversationList,
             ),
             Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
+            Route(
+                "GET",
+                "/api/conversations/<id>/export",
+                self.export_conversation,
+                "Export a conversation",
+                query=ExportQuery,
+            ),
             Route(
                 "PATCH",
                 "/api/conversations/<id>",
@@ -73,6 +86,21 @@ class ConversationRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             return conversations.read_conversation(tx, call.caller, conversation_id)
 
+    def export_conversation(self, call: Call) -> flask.Response:
+        """Download a conversation as Markdown, with the passages that its answers cite, or as JSON, with everything.
+
+        The JSON is that of `GET /api/conversations/{id}`. An answer that is still being written is not included.
+        """
+        query: ExportQuery = call.args
+        conversation = self.get_conversation(call)
+        is_json = query.format == "json"
+        content = msgspec.json.encode(conversation) if is_json else to_markdown(conversation).encode()
+        response = flask.Response(content, content_type=_CONTENT_TYPES[query.format])
+        name = quote(file_name(conversation.title, query.format), safe="")
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
     def update_conversation(self, call: Call) -> ConversationSummary:
         """Rename, pin or unpin a conversation. Omitted fields stay as they are."""
         conversation_id = check_conversation_id(call.path["id"])
@@ -98,3 +126,6 @@ class ConversationRoutes:
         """List the questions whose answers were rated, latest first, for an evaluation of search."""
         with self.database.transaction(call.workspace_id) as tx:
             return feedback.read_rated_questions(tx, call.workspace_id, call.args)
+
+
+_CONTENT_TYPES = {"markdown": "text/markdown; charset=utf-8", "json": "application/json"}

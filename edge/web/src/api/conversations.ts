@@ -1,6 +1,6 @@
 /** Conversations. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
-import { readJson, send } from "./call";
+import { call, checked, readJson, send } from "./call";
 import type { Conversation, ConversationChanges, ConversationPage, Rating } from "./types";
 
 /** List conversations; with `words`, only those that have each of them. */
@@ -20,6 +20,14 @@ export async function changeConversation(id: string, changes: ConversationChange
 
 export function readConversation(id: string, signal?: AbortSignal): Promise<Conversation> {
   return readJson(`/api/conversations/${encodeURIComponent(id)}`, signal);
+}
+
+export type ExportFormat = "markdown" | "json";
+
+/** Get a conversation as a file. */
+export async function exportConversation(id: string, format: ExportFormat): Promise<Blob> {
+  const path = `/api/conversations/${encodeURIComponent(id)}/export?format=${format}`;
+  return (await checked(await call(path))).blob();
 }
 
 export async function deleteConversation(id: string): Promise<void> {

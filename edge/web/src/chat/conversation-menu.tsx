@@ -1,13 +1,13 @@
-/** What can be done with a conversation of the list: pin, rename, delete. */
+/** What can be done with a conversation of the list: pin, rename, export, delete. */
 
 import { useId, useRef, useState, type ReactNode } from "react";
-import { changeConversation, deleteConversation } from "../api/conversations";
+import { changeConversation, exportConversation } from "../api/conversations";
 import type { ConversationSummary } from "../api/types";
-import { ConfirmDialog } from "../ui/confirm-dialog";
-import { Field } from "../ui/field";
 import { MoreIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
+import { saveFile } from "../ui/save-file";
 import { useAction } from "../ui/use-action";
+import { ConversationDialog, type DialogKind } from "./conversation-dialogs";
 import { announceChange } from "./other-tabs";
 
 interface Props {
@@ -16,24 +16,27 @@ interface Props {
   onDeleted: (id: string) => void;
 }
 
-type Dialog = "rename" | "delete";
+const DIALOGS = [
+  ["rename", "Rename…"],
+  ["delete", "Delete…"],
+] as const;
 
 export function ConversationMenu({ conversation, onChanged, onDeleted }: Props): ReactNode {
-  const { id, title, pinned } = conversation;
+  const { id, title } = conversation;
   const menuId = useId();
   const menu = useRef<HTMLDivElement>(null);
-  const [dialog, setDialog] = useState<Dialog | null>(null);
-  const { perform, isBusy, problem } = useAction();
-  const close = (): void => {
+  const [dialog, setDialog] = useState<DialogKind | null>(null);
+  const closeMenu = (): void => {
+    menu.current?.hidePopover();
+  };
+  const closeDialog = (): void => {
     setDialog(null);
   };
   const changed = (): void => {
+    closeMenu();
+    closeDialog();
     announceChange(id);
     onChanged();
-  };
-  const open = (which: Dialog): void => {
-    menu.current?.hidePopover();
-    setDialog(which);
   };
   return (
     <>
@@ -47,116 +50,94 @@ export function ConversationMenu({ conversation, onChanged, onDeleted }: Props):
       </button>
       <div id={menuId} className="menu anchored" popover="auto" ref={menu}>
         <div>
-          <Item
-            label={pinned ? "Unpin" : "Pin"}
-            isBusy={isBusy}
-            onClick={() => {
-              perform(changeConversation(id, { pinned: !pinned }), () => {
-                menu.current?.hidePopover();
-                changed();
-              });
-            }}
-          />
-          <Item
-            label="Rename…"
-            onClick={() => {
-              open("rename");
-            }}
-          />
-          <Item
-            label="Delete…"
-            onClick={() => {
-              open("delete");
-            }}
-          />
+          <Pin conversation={conversation} onDone={changed} />
+          <Exports conversation={conversation} onDone={closeMenu} />
+          {DIALOGS.map(([kind, label]) => (
+            <Item
+              key={kind}
+              label={label}
+              onClick={() => {
+                closeMenu();
+                setDialog(kind);
+              }}
+            />
+          ))}
         </div>
-        {problem && <ProblemNote problem={problem} />}
       </div>
-      {dialog === "rename" && (
-        <RenameConversation
+      {dialog && (
+        <ConversationDialog
+          kind={dialog}
           conversation={conversation}
-          onDone={() => {
-            close();
-            changed();
-          }}
-          onCancel={close}
-        />
-      )}
-      {dialog === "delete" && (
-        <DeleteConversation
-          conversation={conversation}
-          onDone={() => {
-            close();
+          onChanged={changed}
+          onDeleted={() => {
+            closeDialog();
             onDeleted(id);
           }}
-          onCancel={close}
+          onCancel={closeDialog}
         />
       )}
     </>
   );
 }
 
-function Item({ label, isBusy = false, onClick }: { label: string; isBusy?: boolean; onClick: () => void }): ReactNode {
+interface ActionProps {
+  conversation: ConversationSummary;
+  onDone: () => void;
+}
+
+function Pin({ conversation: { id, pinned }, onDone }: ActionProps): ReactNode {
+  const { perform, isBusy, problem } = useAction();
+  return (
+    <>
+      <Item
+        label={pinned ? "Unpin" : "Pin"}
+        isBusy={isBusy}
+        onClick={() => {
+          perform(changeConversation(id, { pinned: !pinned }), onDone);
+        }}
+      />
+      {problem && <ProblemNote problem={problem} />}
+    </>
+  );
+}
+
+const FORMATS = [
+  ["markdown", "Export as Markdown", "md"],
+  ["json", "Export as JSON", "json"],
+] as const;
+
+function Exports({ conversation: { id, title }, onDone }: ActionProps): ReactNode {
+  const { perform, isBusy, problem } = useAction();
+  return (
+    <>
+      {FORMATS.map(([format, label, ending]) => (
+        <Item
+          key={format}
+          label={label}
+          isBusy={isBusy}
+          onClick={() => {
+            perform(exportConversation(id, format), (file) => {
+              saveFile(file, `${title}.${ending}`);
+              onDone();
+            });
+          }}
+        />
+      ))}
+      {problem && <ProblemNote problem={problem} />}
+    </>
+  );
+}
+
+interface ItemProps {
+  label: string;
+  isBusy?: boolean;
+  onClick: () => void;
+}
+
+function Item({ label, isBusy = false, onClick }: ItemProps): ReactNode {
   return (
     <button type="button" className="plain" disabled={isBusy} onClick={onClick}>
       {label}
     </button>
-  );
-}
-
-interface DialogProps {
-  conversation: ConversationSummary;
-  onDone: () => void;
-  onCancel: () => void;
-}
-
-const MAX_TITLE_CHARS = 200;
-
-function RenameConversation({ conversation, onDone, onCancel }: DialogProps): ReactNode {
-  const [title, setTitle] = useState(conversation.title);
-  const { perform, isBusy, problem } = useAction();
-  const rename = (): void => {
-    perform(changeConversation(conversation.id, { title }), onDone);
-  };
-  return (
-    <ConfirmDialog
-      title="Rename this conversation"
-      confirm="Rename"
-      isHarmless
-      busy={isBusy || title.trim() === ""}
-      onConfirm={rename}
-      onCancel={onCancel}
-    >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (title.trim() !== "") rename();
-        }}
-      >
-        <Field label="Title" value={title} onChange={setTitle} maxLength={MAX_TITLE_CHARS} required autoFocus />
-      </form>
-      {problem && <ProblemNote problem={problem} />}
-    </ConfirmDialog>
-  );
-}
-
-function DeleteConversation({ conversation, onDone, onCancel }: DialogProps): ReactNode {
-  const { perform, isBusy, problem } = useAction();
-  return (
-    <ConfirmDialog
-      title="Delete this conversation?"
-      confirm="Delete conversation"
-      busy={isBusy}
-      onConfirm={() => {
-        perform(deleteConversation(conversation.id), () => {
-          announceChange(conversation.id);
-          onDone();
-        });
-      }}
-      onCancel={onCancel}
-    >
-      <p>This permanently deletes “{conversation.title}” and its answers.</p>
-      {problem && <ProblemNote problem={problem} />}
-    </ConfirmDialog>
   );
 }
