@@ -108,7 +108,7 @@ describe("a streamed response", () => {
 });
 
 describe("a request that the Worker handles itself", () => {
-  it.each(["/tasks/drain", "/cron/tick", "/heartbeat", "/ready", "/self-test", "/api/nothing", "/v1/models"])(
+  it.each(["/tasks/drain", "/cron/tick", "/heartbeat", "/ready", "/self-test", "/api/nothing", "/v1/nothing"])(
     "%s is a 404 problem",
     async (path) => {
       const response = await fetchWorker(path, { method: "POST" });

@@ -22,7 +22,16 @@ FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedd
 NOT_CALLED = {
     "chat": {"alembic", "fasttext-predict", "google-api-core", "google-cloud-tasks", "onnx", "safetensors"},
     "collection": {"alembic", "numpy", "onnx", "onnxruntime", "safetensors"},
-    "embedding": {"alembic", "fasttext-predict", "onnx", "safetensors", "snowballstemmer"},
+    "embedding": {
+        "alembic",
+        "fasttext-predict",
+        "lxml",
+        "onnx",
+        "protego",
+        "safetensors",
+        "snowballstemmer",
+        "trafilatura",
+    },
     "job": {"onnx", "safetensors"},
 }
 
