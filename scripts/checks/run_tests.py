@@ -1,6 +1,6 @@
 """Run the tests: the command behind `scripts/test`.
 
-pytest runs the Python tests in several processes, vitest runs those of `edge/` at the same time. Then tests with a
+pytest runs the Python tests in several processes. At the same time, vitest runs the tests of `edge/`, and tests with a
 database run again on a database set up as by Supabase, behind PgBouncer in transaction mode. If arguments select Python
 tests, only those run.
 """
@@ -17,7 +17,8 @@ from tempfile import TemporaryFile
 from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
 
-# One process more than there are cores, because many tests wait for other processes. Each has its own Postgres.
+# More processes than there are cores, because many tests wait for other processes. Each has its own Postgres.
+EXTRA_WORKERS = 2
 MAX_WORKERS = 8
 # A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
@@ -72,9 +73,11 @@ def main() -> None:
     if selecting_arguments(arguments):
         sys.exit(not _run(pytest_command("python", python, options.reports)))
     edge = Background(*edge_command(options.reports))
+    again = [*arguments, "--as-supabase", *_AS_SUPABASE]
+    supabase = Background(pytest_command("supabase", again, options.reports), ROOT)
     passed = _run(pytest_command("python", python, options.reports))
     print("test: some tests with a database again, set up as by Supabase, behind PgBouncer", flush=True)
-    passed &= _run(pytest_command("supabase", [*python, "--as-supabase", *_AS_SUPABASE], options.reports))
+    passed &= supabase.finish()
     print("test: the web app and the Worker", flush=True)
     passed &= edge.finish()
     sys.exit(not passed)
@@ -94,7 +97,7 @@ def distribution(arguments: Sequence[str], cores: int) -> list[str]:
     is_explicit = any(argument.startswith(("-n", "--numprocesses", "--dist")) for argument in arguments)
     if small or is_explicit or not _INTERACTIVE.isdisjoint(arguments):
         return []
-    return [f"--numprocesses={min(cores + 1, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
+    return [f"--numprocesses={min(cores + EXTRA_WORKERS, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
 
 
 def pytest_command(name: str, arguments: Sequence[str], reports: Path | None) -> list[str]:

@@ -6,8 +6,8 @@ from scripts.checks.run_tests import MAX_WORKERS, distribution, selecting_argume
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])
-def test_folders_run_in_one_process_more_than_there_are_cores(arguments: list[str]) -> None:
-    assert distribution(arguments, 2)[0] == "--numprocesses=3"
+def test_folders_run_in_more_processes_than_there_are_cores(arguments: list[str]) -> None:
+    assert distribution(arguments, 2)[0] == "--numprocesses=4"
     assert distribution(arguments, 64)[0] == f"--numprocesses={MAX_WORKERS}"
 
 
