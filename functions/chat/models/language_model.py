@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions.chat.answers.pieces import Finish, Piece, Used
-from functions.chat.answers.prompt import ModelInput, Turn, build_messages
+from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Turn, build_messages
 from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.provider_errors import is_in_stream, status_of, translate_error
 from functions.chat.models.providers import PROVIDERS
@@ -66,8 +66,8 @@ class LanguageModel:
     def stream(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> Generator[Piece, None, None]:
         """Yield an answer piece by piece, then calls of tools, what was used if the provider tells it, and `Finish`.
 
-        Raises UpstreamError or PermanentError that say what to do. If the provider of an only model fails in the stream
-        before the first piece, the question is sent once more.
+        Raises UpstreamError or PermanentError (ModelMisconfigured for a setting) that say what to do. If the provider
+        of an only model fails in the stream before the first piece, the question is sent once more.
         """
         reader = ChunkReader()
         for attempt in range(2):
@@ -77,6 +77,8 @@ class LanguageModel:
             except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
                 if is_not_wanted(error):
                     return
+                if isinstance(error, ConfigError):  # the client can't be built
+                    raise ModelMisconfigured(error.message) from None
                 # The provider's message is not logged: it may quote the prompt.
                 kind = f"{type(error).__module__}.{type(error).__qualname__}"
                 logs.event("model.failed", severity=30, model=self.name, kind=kind, status=status_of(error))

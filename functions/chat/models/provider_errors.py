@@ -45,6 +45,8 @@ def status_of(error: Exception) -> int | None:
     up or the prompt is too long. So the words of the error count first.
     """
     error = _client_error(error)
+    if _is_refused_account(error):
+        return 401
     status = _http_status(error)
     body = getattr(error, "body", None)
     words = f"{json.dumps(body, default=str)} {getattr(error, 'type', '')} {error}".lower()
@@ -62,6 +64,11 @@ def _client_error(error: Exception) -> Exception:
     cause = error.__cause__
     is_wrapped = _http_status(error) is None and isinstance(cause, Exception) and _http_status(cause) is not None
     return cause if is_wrapped and isinstance(cause, Exception) else error
+
+
+def _is_refused_account(error: Exception) -> bool:
+    """Return True if Google gives no access token for the service account's key (`google.auth.exceptions`)."""
+    return type(error).__name__ == "RefreshError" and getattr(error, "retryable", None) is False
 
 
 def _http_status(error: Exception) -> int | None:

@@ -176,13 +176,23 @@ def _google(settings: Settings, model: str, retries: int, **options: Any) -> "Ba
 
 
 def _google_credentials(key: str) -> "Credentials":
-    """Return a service account's credentials, or those of the identity that the function runs as."""
+    """Return a service account's credentials, or those of the identity that the function runs as.
+
+    Raises ConfigError without either.
+    """
     import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
     from google.oauth2 import service_account
 
     scopes = ["https://www.googleapis.com/auth/cloud-platform"]
     if not key:
-        found: tuple[Credentials, str | None] = google.auth.default(scopes)
+        try:
+            found: tuple[Credentials, str | None] = google.auth.default(scopes)
+        except DefaultCredentialsError:
+            raise ConfigError(
+                "There are no credentials for Vertex AI. Set VERTEXAI_SERVICE_ACCOUNT to the key of a service account, "
+                "or run on Cloud Run with one."
+            ) from None
         return found[0]
     try:
         made: Credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.chat.answers.prompt import ModelMisconfigured, Turn
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.models.models import load_model
 from headwater.config import Settings
@@ -37,3 +38,11 @@ def test_model_name_may_contain_colons() -> None:
     assert isinstance(model, LanguageModel)
     assert (model.name, model.model, model.configured) == ("openai:llama3.2:3b", "llama3.2:3b", True)
     assert not load_model(settings("extractive")).configured
+
+
+@pytest.mark.parametrize("key", ["no JSON", "{}"])
+def test_invalid_service_account_is_named_by_the_answer(key: str) -> None:
+    changes = {"vertexai_project": "p", "vertexai_service_account": key}
+    model = LanguageModel(settings("vertexai:gemini", **changes), "vertexai:gemini")
+    with pytest.raises(ModelMisconfigured, match="VERTEXAI_SERVICE_ACCOUNT is no key of a service account"):
+        list(model.stream([Turn("user", "Hello")]))

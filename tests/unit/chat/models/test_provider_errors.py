@@ -1,6 +1,7 @@
 """The sentences that users read instead of a provider's errors."""
 
 import pytest
+from google.auth.exceptions import RefreshError
 
 from functions.chat.answers.prompt import ModelMisconfigured
 from functions.chat.models.provider_errors import translate_error
@@ -29,3 +30,11 @@ def test_provider_error_says_what_to_do(error: Exception, kind: type[Exception],
     assert type(translated) is kind
     assert words in translated.message
     assert "text of the provider" not in translated.message
+
+
+@pytest.mark.parametrize(("retryable", "kind"), [(False, ModelMisconfigured), (True, UpstreamError)])
+def test_refused_service_account_is_a_setting_to_change(retryable: bool, kind: type[Exception]) -> None:
+    error = RefreshError("invalid_grant", retryable=retryable)  # type: ignore[no-untyped-call]
+    translated = translate_error(error, "vertexai", "vertexai:gemini")
+    assert type(translated) is kind
+    assert ("VERTEXAI_SERVICE_ACCOUNT" in translated.message) is not retryable
