@@ -130,22 +130,23 @@ def _cut(title: str, language: str, blocks: "Iterator[_Block] | list[_Block]") -
     headings: dict[int, str] = {}
     at, may_join = 0, False
     for block in blocks:
-        if at + len(block.text) > MAX_TEXT_CHARS:
+        content = block.text[: max(MAX_TEXT_CHARS - at, 0)]
+        if not content:
             break
         if block.level:
             headings = {level: one for level, one in headings.items() if level < block.level}
-            headings[block.level] = block.text[:MAX_TITLE_CHARS]
+            headings[block.level] = content[:MAX_TITLE_CHARS]
             may_join = False
         else:
-            for start, end in _pieces(block.text):
+            for start, end in _pieces(content):
                 path = [*headings.values()]
                 if may_join and at + end - spans[-1][0] <= MAX_PASSAGE_CHARS:
                     spans[-1] = spans[-1][0], at + end, path
                 else:
                     spans.append((at + start, at + end, path))
                 may_join = True
-        text.append(block.text)
-        at += len(block.text) + 2
+        text.append(content)
+        at += len(content) + 2
     whole = "\n\n".join(text)
     passages = [
         PagePassage(start, end, path, count_words("\n".join((title, *path, whole[start:end])), language))

@@ -75,9 +75,15 @@ def test_page_of_fifty_words_is_used() -> None:
     assert len(read_page(b"<main><p>" + b"word " * 50 + b"</p></main>", "text/html").text.split()) == 50
 
 
-def test_text_of_a_page_is_limited() -> None:
-    page = read_page(f"<main>{f'<p>{PROSE}</p>' * 3_000}</main>".encode(), "text/html")
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [(f"<main>{f'<p>{PROSE}</p>' * 3_000}</main>", "text/html"), (f"{PROSE}\n" * 3_000, "text/plain")],
+    ids=["paragraphs", "one_paragraph"],
+)
+def test_beginning_of_a_long_page_is_read(content: str, media_type: str) -> None:
+    page = read_page(content.encode(), media_type)
     assert MAX_TEXT_CHARS - 200 < len(page.text) <= MAX_TEXT_CHARS
+    assert page.passages[-1].end == len(page.text)
 
 
 @pytest.mark.parametrize("piece", ["<p>pump ", "<td>x<tr>", "<h2>a</h2>"])
