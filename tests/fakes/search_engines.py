@@ -48,7 +48,12 @@ class SearchEngines:
             return 401, {"error": f"wrong key {KEY}"}
         if self.status != 200:
             return self.status, {"detail": f"secret words with {KEY}"}
-        self.requests.append(fields.get("query") or fields["q"])
+        query = fields.get("query") or fields["q"]
+        if len(query) > 400 and path in ("/search", "/res/v1/web/search"):
+            return 400 if path == "/search" else 422, {"detail": "The query is too long."}
+        if len(query.split()) > 50 and path == "/res/v1/web/search":
+            return 422, {"error": {"code": "VALIDATION"}}
+        self.requests.append(query)
         if path == "/search":
             found = [{"url": url, "title": title, "content": "…", "score": 0.9} for url, title in self.results]
             return 200, {"query": fields["query"], "results": found[: fields["max_results"]]}

@@ -20,6 +20,9 @@ SEARCH_S = 6.0
 MAX_QUERY_CHARS = 380
 """Tavily and Brave refuse queries of more than 400 characters."""
 
+MAX_BRAVE_WORDS = 50
+"""Brave refuses queries of more words (Brave Search API, "Query parameters")."""
+
 MAX_ANSWER_BYTES = 2_000_000
 MAX_TITLE_CHARS, MAX_URL_CHARS = 300, 2_000
 
@@ -76,7 +79,8 @@ def _tavily(settings: Settings, query: str, count: int) -> Request:
 def _brave(settings: Settings, query: str, count: int) -> Request:
     base = _base(settings.brave_base_url, "https://api.search.brave.com")
     headers = {"X-Subscription-Token": settings.brave_api_key, "Accept": "application/json"}
-    return Request(f"{base}/res/v1/web/search", {"q": query, "count": str(min(count, 20))}, headers)
+    words = " ".join(query.split()[:MAX_BRAVE_WORDS])
+    return Request(f"{base}/res/v1/web/search", {"q": words, "count": str(min(count, 20))}, headers)
 
 
 def _google(settings: Settings, query: str, count: int) -> Request:
