@@ -4,7 +4,7 @@ The client does not retry: the ledger retries steps. Each request is counted by 
 """
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cached_property
@@ -27,8 +27,8 @@ _TEXT_BYTES = 400_000
 _ANSWER_BYTES = 1_000_000
 """An answer may have this many bytes, and `_TEXT_BYTES` for each text: 16,000 numbers of 25 digits."""
 
-_MAX_KEPT = 128
-"""Answers that are kept for another attempt: as many as an embed step has texts."""
+MAX_KEPT_TEXTS = 1_024
+"""Texts whose vectors are kept for another attempt: those of eight embed steps. 100 MB with 3,072 numbers each."""
 
 _BYTES_OF_TOKEN = 3
 """Of UTF-8, at least: in English a token has four, in Chinese three."""
@@ -121,10 +121,17 @@ class HostedEmbedder:
                     future.cancel()
                 wait(sent.values())  # those that are being answered are charged
                 answered = [key for key, future in sent.items() if not future.cancelled() and not future.exception()]
-                self._kept.update({**known, **{key: sent[key].result() for key in answered}})
-                for key in list(self._kept)[:-_MAX_KEPT]:
-                    self._kept.pop(key, None)
+                self._keep({**known, **{key: sent[key].result() for key in answered}})
                 raise
+
+    def _keep(self, answers: Mapping[tuple[str, ...], Embedded]) -> None:
+        """Keep answers for the next attempt, and forget the oldest beyond the limit."""
+        self._kept.update(answers)
+        texts = 0
+        for key in reversed(list(self._kept)):
+            texts += len(key) - 1  # without the mode
+            if texts > MAX_KEPT_TEXTS:
+                self._kept.pop(key, None)
 
     def _batches(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
         """Divide texts into requests within the provider's limits. A text of more tokens is alone."""

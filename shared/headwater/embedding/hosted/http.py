@@ -100,6 +100,8 @@ class JsonClient:
             return SystemicError(
                 f"The provider has no model {name}. Check EMBEDDING_MODEL and {self._names.url_setting}."
             )
+        if status == 402:
+            return SystemicError(f"The provider's account for {name} has no credit left. Add credit there.")
         retry_after_s = _retry_after_s(answer)
         if status == 429:
             message = f"The rate limit or quota of {name} is reached."

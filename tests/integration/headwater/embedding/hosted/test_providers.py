@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from headwater.config import Settings
-from headwater.embedding.hosted.embedder import HostedEmbedder
+from headwater.embedding.hosted.embedder import MAX_KEPT_TEXTS, HostedEmbedder
 from headwater.embedding.hosted.metering import metered
 from headwater.embedding.hosted.providers import pause_name
 from headwater.embedding.registry import Embedders, model_dim
@@ -222,6 +222,7 @@ def test_texts_are_divided_by_number_and_tokens_and_requested_at_once(apis: Embe
 REFUSALS = [
     (401, {}, {}, SystemicError, "COHERE_API_KEY", None),
     (400, {}, {"error": {"details": [{"reason": "API_KEY_INVALID"}]}}, SystemicError, "COHERE_API_KEY", None),
+    (402, {}, {"message": "secret"}, SystemicError, "no credit left", None),
     (404, {}, {}, SystemicError, "COHERE_BASE_URL", None),
     (400, {}, {"object": "error", "type": "invalid_model"}, SystemicError, "no model", None),
     (301, {"Location": "http://127.0.0.1:1/"}, {}, SystemicError, "redirects", None),
@@ -291,6 +292,20 @@ def test_next_attempt_requests_only_what_has_no_answer(apis: EmbeddingApis, sett
     assert np.allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
     model.embed_documents(texts)
     assert len(without_tokens(apis)) == 7, "used once"
+
+
+def test_answers_of_a_limited_number_of_texts_are_kept(apis: EmbeddingApis, settings: Settings) -> None:
+    model = HostedEmbedder("cohere:embed-v4.0", settings)
+    apis.refuse = lambda request: (429, {}, {}) if "refused" in texts_of(request) else None
+    for attempt in range(4):
+        texts = [f"{attempt}.{n}" for n in range(96 * (MAX_KEPT_TEXTS // 96))]  # whole requests
+        with pytest.raises(UpstreamError):
+            model.embed_documents([*texts, "refused"])
+    apis.requests[:], apis.refuse = [], lambda _: None
+    model.embed_documents([*texts, "refused"])
+    assert [texts_of(request) for request in apis.requests] == [["refused"]]
+    model.embed_documents([f"{attempt - 1}.{n}" for n in range(97)])
+    assert len(apis.requests) == 3, "forgotten for the newer ones"
 
 
 def test_service_account_that_google_rejects_is_named(apis: EmbeddingApis, settings: Settings) -> None:
