@@ -17,6 +17,7 @@ TOOLS = {
     "git": (("git",), "git"),
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
     "searx": (("searx-run",), "searx"),
+    "sshd": (("sshd",), "openssh-server"),
 }
 # Debian installs servers into a folder that is in root's PATH only.
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))

@@ -1,5 +1,6 @@
 """Keep the secret of a source out of its errors, run items and log lines, whatever its server sends back."""
 
+import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
@@ -51,7 +52,9 @@ class ConfidentialReader:
 
 
 def _confidential_parts(secret: str) -> list[str]:
-    """Return what has to be kept out of messages. A secret may be `user:password`, or JSON such as a key file."""
+    """Return what has to be kept out of messages. A secret may be `user:password`, a private key, or JSON."""
+    if "-----BEGIN" in secret:
+        return re.findall(r"[A-Za-z0-9+/=]{8,}", re.sub(r"-----[A-Z ]+-----", "", secret))
     if not secret.startswith("{"):
         return [secret, secret.partition(":")[2]]
     try:

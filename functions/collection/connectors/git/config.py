@@ -1,6 +1,8 @@
 """Config of a Git source: repository, branch, folder and patterns; and the web addresses of its documents. Pure."""
 
+import hashlib
 import re
+from base64 import b64decode, b64encode
 from typing import Annotated
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -18,7 +20,10 @@ DOCUMENTS = (
 )
 """Formats that are written as text. Others, such as PDF and source code, are collected on request."""
 
-_SCP = re.compile(r"(?:[\w.-]++@)?([\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git
+_SCP = re.compile(r"((?:[\w.-]++@)?[\w-]++\.[\w.-]++):(?!/)(.+)")  # git@github.com:owner/name.git
+_SSH = ("ssh", "git+ssh", "ssh+git")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_PUBLIC_KEY = re.compile(r"(?:ssh|ecdsa)-[\w@.-]{1,60} (?P<key>AAAA[A-Za-z0-9+/]{20,2000}={0,2})")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")  # git check-ref-format(1)
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -33,7 +38,7 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             title="Repository URL",
             description="The address that `git clone` takes, or `file:///…` for a repository on this computer.",
-            examples=["https://github.com/acme/handbook"],
+            examples=["https://github.com/acme/handbook", "git@github.com:acme/handbook.git"],
         ),
     ]
     branch: Annotated[
@@ -70,6 +75,16 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(title="Exclude", description="Patterns for files to leave out.", examples=[["**/archive/**"]]),
     ] = ()
 
+    host_key: Annotated[
+        str | None,
+        Meta(
+            title="Host key",
+            description="For addresses of SSH: the SHA-256 fingerprint of the server's key, or the key. Leave it empty "
+            "to see the server's fingerprint first.",
+            examples=["SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"],
+        ),
+    ] = None
+
     def normalised(self) -> "GitConfig":
         """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""
         self.selector()
@@ -77,7 +92,13 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if branch and revision:
             raise UnprocessableContent("config.revision: enter a branch, or a tag or commit, but not both.")
         url, path = _normalise_url(self.url), _normalise_path(self.path)
-        return msgspec.structs.replace(self, url=url, branch=branch, revision=revision, path=path)
+        host_key = _normalise_host_key(self.host_key)
+        return msgspec.structs.replace(self, url=url, branch=branch, revision=revision, path=path, host_key=host_key)
+
+    @property
+    def is_ssh(self) -> bool:
+        """Whether the repository is read over SSH."""
+        return self.url.startswith("ssh://")
 
     @property
     def commit(self) -> str | None:
@@ -102,18 +123,11 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _normalise_url(url: str) -> str:
-    url = url.strip()
-    if not url or len(url) > MAX_URL_CHARS or _CONTROL.search(url):
-        raise UnprocessableContent(f"config.url: enter an address of 1 to {MAX_URL_CHARS} characters without spaces.")
-    if "://" not in url and (scp := _SCP.fullmatch(url)):
-        raise UnprocessableContent(f"config.url: SSH isn't supported. Use https://{scp[1]}/{scp[2]}.")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError for an invalid port
-    except ValueError as error:
-        raise UnprocessableContent(f"config.url: this isn't a valid address: {error}.") from error
+    url, parts = _split_url(url.strip())
     if parts.scheme == "file":
         return _normalise_file_url(url, parts)
+    if parts.scheme in _SSH:
+        return _normalise_ssh_url(parts)
     if parts.scheme not in ("http", "https"):
         raise _unsupported_scheme(parts)
     if parts.username is not None or parts.password is not None:
@@ -135,6 +149,20 @@ def _normalise_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _split_url(url: str) -> tuple[str, SplitResult]:
+    """Return an address and its parts. The short form of SSH, `git@example.com:name.git`, becomes an `ssh:` URL."""
+    if not url or len(url) > MAX_URL_CHARS or _CONTROL.search(url):
+        raise UnprocessableContent(f"config.url: enter an address of 1 to {MAX_URL_CHARS} characters without spaces.")
+    if "://" not in url and (scp := _SCP.fullmatch(url)):
+        url = f"ssh://{scp[1]}/{scp[2]}"
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
+    except ValueError as error:
+        raise UnprocessableContent(f"config.url: this isn't a valid address: {error}.") from error
+    return url, parts
+
+
 def _unsupported_scheme(parts: SplitResult) -> UnprocessableContent:
     if not parts.scheme or not parts.hostname:
         return UnprocessableContent("config.url: enter an address that starts with https://.")
@@ -147,6 +175,33 @@ def _normalise_file_url(url: str, parts: SplitResult) -> str:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise UnprocessableContent("config.url: a file URL has three slashes, as in file:///home/me/repository.")
     return url.rstrip("/") if parts.path != "/" else url
+
+
+def _normalise_ssh_url(parts: SplitResult) -> str:
+    if not parts.hostname or parts.path.strip("/") == "" or parts.query or parts.fragment:
+        raise UnprocessableContent("config.url: enter an address such as ssh://git@example.com/acme/handbook.git.")
+    if parts.password is not None:
+        raise UnprocessableContent("config.url: remove the password. Enter a private key as `token`.")
+    return f"ssh://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _normalise_host_key(text: str | None) -> str | None:
+    """Return the fingerprints in a text of fingerprints, public keys or lines of `known_hosts`; None without one."""
+    text = " ".join((text or "").replace(",", " ").split())
+    if not text:
+        return None
+    found = _FINGERPRINT.findall(text)
+    for key in _PUBLIC_KEY.finditer(text):
+        try:
+            digest = hashlib.sha256(b64decode(key["key"], validate=True)).digest()
+        except ValueError:
+            continue
+        found.append(f"SHA256:{b64encode(digest).decode().rstrip('=')}")
+    if not found:
+        raise UnprocessableContent(
+            "config.host_key: enter a fingerprint, such as SHA256:…, or the server's public key."
+        )
+    return " ".join(dict.fromkeys(found))
 
 
 def _normalise_branch(branch: str | None) -> str | None:
@@ -196,7 +251,8 @@ def document_url(url: str, commit: str, key: str) -> str | None:
     parts = urlsplit(url)
     host = (parts.hostname or "").removeprefix("www.")
     page = _PAGES["gitlab.com"] if host.startswith("gitlab.") else _PAGES.get(host)
-    if page is None or parts.scheme not in ("http", "https"):
+    if page is None or parts.scheme not in ("http", "https", "ssh"):
         return None
-    repo = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('.git')}"
+    origin = f"https://{parts.hostname}" if parts.scheme == "ssh" else f"{parts.scheme}://{parts.netloc}"
+    repo = f"{origin}{parts.path.rstrip('/').removesuffix('.git')}"
     return page.format(repo=repo, commit=commit, key=quote(key))

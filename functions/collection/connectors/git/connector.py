@@ -6,6 +6,8 @@ A listing's snapshot is the SHA of the commit, or of an annotated tag. A file's 
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.collection.connectors.git.config import GitConfig, document_url
@@ -18,8 +20,11 @@ from headwater.errors import PermanentError, UnprocessableContent, UpstreamError
 if TYPE_CHECKING:
     import urllib3
 
+    from functions.collection.connectors.git.remote import GitClient
     from functions.collection.connectors.git.repository import Repository
+    from functions.collection.connectors.git.ssh import Connect
     from headwater.blobs import Blobs
+    from headwater.outbound.sockets import LimitedSocket
 
 NO_COMMIT = ""
 """The snapshot of a repository without commits."""
@@ -37,19 +42,23 @@ class GitConnector(Connector[GitConfig]):
     config_type = GitConfig
     identity = ("url",)
     secret = Secret(
-        "Access token", "Only for private repositories. The token needs permission to read the repository's contents."
+        "Access token or private key",
+        "Only for private repositories: a token with permission to read the contents, or for an address of SSH, the "
+        "private key of a deploy key.",
     )
 
     def __init__(
         self,
         *,
         http: "urllib3.PoolManager",
+        connect: "Connect | None" = None,
         blobs: "Blobs",
         stage_prefix: str,
         file_urls: bool = False,
         limits: GitLimits | None = None,
     ) -> None:
         self._http = http
+        self._connect = connect
         self._blobs = blobs
         self._stage_prefix = stage_prefix.rstrip("/")
         self._file_urls = file_urls
@@ -65,6 +74,7 @@ class GitConnector(Connector[GitConfig]):
         )
         return cls(
             http=context.http(),
+            connect=partial(_connect, context),
             blobs=context.blobs(),
             stage_prefix=context.stage_prefix,
             file_urls=context.allow_file_urls,
@@ -85,17 +95,18 @@ class GitConnector(Connector[GitConfig]):
         """Look the branch or tag up on the server; raises UnprocessableContent with the reason and what to do."""
         config = config.normalised()
         try:
-            self._open(config, secret, self._limits.check_s).resolve(config)
+            with closing(self._open(config, secret, self._limits.check_s)) as repository:
+                repository.resolve(config)
         except (PermanentError, UpstreamError) as error:
             raise UnprocessableContent(error.message) from error
 
     def list(self, config: GitConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002 - each listing is complete
         """List the selected files of the branch, tag or commit."""
-        repository = self._open(config, secret, self._limits.transfer_s)
-        commit = repository.resolve(config)
-        if commit is None:
-            return Listing(snapshot=NO_COMMIT, entries=[])
-        walked = repository.walk(commit, config, known)
+        with closing(self._open(config, secret, self._limits.transfer_s)) as repository:
+            commit = repository.resolve(config)
+            if commit is None:
+                return Listing(snapshot=NO_COMMIT, entries=[])
+            walked = repository.walk(commit, config, known)
         entries = [Entry(key, sha) for key, sha in walked.files.items()]
         return Listing(
             snapshot=commit,
@@ -114,19 +125,20 @@ class GitConnector(Connector[GitConfig]):
             keys.setdefault(entry.fingerprint, []).append(entry.key)
         if not keys:
             return
-        repository = self._open(config, secret, self._limits.transfer_s)
-        for blob in repository.blobs(snapshot, config, keys):
-            content, error = blob.content, blob.error
-            if content is not None and content.startswith(_LFS_POINTER):
-                content, error = self._read_lfs(config, secret, content)
-            for key in keys[blob.sha]:
-                yield Fetched(
-                    key=key,
-                    content=content,
-                    media_type=media_type(key, content or b""),
-                    url=document_url(config.url, snapshot if config.commit else config.revision or snapshot, key),
-                    error=f"{key} {error}" if error else None,
-                )
+        revision = snapshot if config.commit else config.revision or snapshot
+        with closing(self._open(config, secret, self._limits.transfer_s)) as repository:
+            for blob in repository.blobs(snapshot, config, keys):
+                content, error = blob.content, blob.error
+                if content is not None and content.startswith(_LFS_POINTER):
+                    content, error = self._read_lfs(config, secret, content)
+                for key in keys[blob.sha]:
+                    yield Fetched(
+                        key=key,
+                        content=content,
+                        media_type=media_type(key, content or b""),
+                        url=document_url(config.url, revision, key),
+                        error=f"{key} {error}" if error else None,
+                    )
 
     def _read_lfs(self, config: GitConfig, secret: str | None, pointer: bytes) -> tuple[bytes | None, str | None]:
         """Return the content that a pointer of Git LFS names, or the error."""
@@ -134,6 +146,8 @@ class GitConnector(Connector[GitConfig]):
         from functions.collection.connectors.git.smart_http import authorization
 
         named, path = read_pointer(pointer), config.file_path()
+        if config.is_ssh:
+            return None, "is in Git LFS, which is read over https only; enter the repository's https address"
         if named is None:
             return None, "is a damaged pointer of Git LFS; commit it again with git-lfs"
         try:
@@ -151,9 +165,8 @@ class GitConnector(Connector[GitConfig]):
         path = config.file_path()
         if path is None:
             from functions.collection.connectors.git.remote import RemoteRepository, Stage
-            from functions.collection.connectors.git.smart_http import GitHttp
 
-            client = GitHttp(config.url, http=self._http, token=secret, deadline_s=deadline_s)
+            client = self._client(config, secret, deadline_s)
             return RemoteRepository(client, self._limits, Stage(self._blobs, self._stage_prefix))
         if not self._file_urls:
             raise PermanentError(
@@ -162,6 +175,23 @@ class GitConnector(Connector[GitConfig]):
         from functions.collection.connectors.git.local import LocalRepository
 
         return LocalRepository(path, self._limits)
+
+    def _client(self, config: GitConfig, secret: str | None, deadline_s: float) -> "GitClient":
+        if not config.is_ssh:
+            from functions.collection.connectors.git.smart_http import GitHttp
+
+            return GitHttp(config.url, http=self._http, token=secret, deadline_s=deadline_s)
+        from functions.collection.connectors.git.ssh import GitSsh
+
+        if self._connect is None:
+            raise PermanentError("This installation does not connect by SSH. Use an https:// URL.")
+        return GitSsh(config.url, connect=self._connect, key=secret, host_key=config.host_key, deadline_s=deadline_s)
+
+
+def _connect(context: ConnectorContext, host: str, port: int, timeout_s: float) -> "LimitedSocket":
+    from headwater.outbound.guarded_socket import connect_guarded
+
+    return connect_guarded(host, port, allow_private=context.allow_private, timeout_s=timeout_s, through=context.proxy)
 
 
 CONNECTOR = GitConnector

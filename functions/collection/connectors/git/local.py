@@ -27,6 +27,9 @@ class LocalRepository:
         self._path = path
         self._limits = limits
 
+    def close(self) -> None:
+        """Do nothing: each call opens the repository."""
+
     def resolve(self, config: GitConfig) -> str | None:
         """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""
         with self._open() as repo:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager, suppress
+from typing import IO, Protocol
 
 import msgspec
 
@@ -17,7 +18,6 @@ from functions.collection.connectors.git.errors import ObjectNotAvailable, Trans
 from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.git.pack import BLOB, COMMIT, TAG, TREE, PackFile, PackTooLarge, read_object_header
 from functions.collection.connectors.git.repository import MAX_NESTED_TAGS, Blob, too_large, unknown_branch, unknown_tag
-from functions.collection.connectors.git.smart_http import GitHttp
 from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.blobs import Blobs
 from headwater.errors import PermanentError, UpstreamError
@@ -44,13 +44,47 @@ class Stage(msgspec.Struct, frozen=True):
         return f"{self.prefix}/{commit}/{sha}.reason"
 
 
+class GitClient(Protocol):
+    """A connection to one repository: `GitHttp` or `GitSsh`."""
+
+    url: str
+
+    def capabilities(self) -> dict[bytes, bytes]:
+        """Return the server's capabilities in protocol version 2; an empty dict for older servers."""
+
+    def refs(self, prefix: list[bytes]) -> dict[bytes, bytes]:
+        """Return the refs that start with one of `prefix`, as name → hex SHA."""
+
+    def fetch_objects(
+        self,
+        wants: list[bytes],
+        file: IO[bytes],
+        *,
+        max_bytes: int,
+        depth: int | None = None,
+        filter_spec: bytes | None = None,
+        on_data: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Write a pack with these objects into `file`."""
+
+    def check_time(self) -> None:
+        """Raise UpstreamError if its time is over."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
 class RemoteRepository:
     """A repository on a server, for one call."""
 
-    def __init__(self, client: GitHttp, limits: GitLimits, stage: Stage) -> None:
+    def __init__(self, client: GitClient, limits: GitLimits, stage: Stage) -> None:
         self._client = client
         self._limits = limits
         self._stage = stage
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def resolve(self, config: GitConfig) -> str | None:
         """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""

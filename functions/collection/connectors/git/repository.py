@@ -26,6 +26,9 @@ class Blob(NamedTuple):
 class Repository(Protocol):
     """A repository, for one call."""
 
+    def close(self) -> None:
+        """Close its connections."""
+
     def resolve(self, config: GitConfig) -> str | None:
         """Return the SHA of the commit, or of the annotated tag, to collect; None in a repository without commits."""
 

@@ -10,18 +10,13 @@ from typing import IO, Any
 
 import urllib3
 from dulwich.client import AbstractHttpGitClient
-from dulwich.errors import GitProtocolError
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import valid_hexsha
 
-from functions.collection.connectors.git.errors import TransferTooLarge, check_response, translate_errors
+from functions.collection.connectors.git.errors import check_response, translate_errors
+from functions.collection.connectors.git.reading import MAX_REFS_BYTES, LimitedReader, answer_bytes
 from headwater.errors import UpstreamError
 from headwater.outbound.deadline import Deadline
-
-_MAX_REFS_BYTES = 64_000_000  # of answers that are not packs
-_FRAMING, _SLACK = 1.01, 8_192  # pkt-lines and progress messages, added to a pack
-_CHUNK = 65_536
-_WINDOW_S, _MIN_BYTES = 60.0, 1_000  # a server that sends less in each window is too slow
 
 
 class GitHttp(AbstractHttpGitClient):
@@ -38,7 +33,7 @@ class GitHttp(AbstractHttpGitClient):
             self._origin = _origin(url)
         self._auth = authorization(url, token)
         self._deadline = Deadline(deadline_s)
-        self._max_response_bytes = _MAX_REFS_BYTES
+        self._max_response_bytes = MAX_REFS_BYTES
         self._discovered: Any = None
 
     # Used by `remote`
@@ -89,7 +84,7 @@ class GitHttp(AbstractHttpGitClient):
         walker = ObjectStoreGraphWalker([], lambda _sha: [])
         with translate_errors(self.url, self._host):
             self._discover_references(b"git-upload-pack", self._get_url(""))
-            self._max_response_bytes = int(max_bytes * _FRAMING) + _SLACK
+            self._max_response_bytes = answer_bytes(max_bytes)
             self.fetch_pack("", wanted, walker, write, depth=depth, filter_spec=filter_spec)
 
     def check_time(self) -> None:
@@ -101,7 +96,7 @@ class GitHttp(AbstractHttpGitClient):
 
     def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
         if self._discovered is None:
-            self._max_response_bytes = _MAX_REFS_BYTES
+            self._max_response_bytes = MAX_REFS_BYTES
             kwargs["ref_prefix"] = kwargs.get("ref_prefix") or [b"HEAD"]  # some repositories have 100,000 refs
             self._discovered = super()._discover_references(*args, **kwargs)
         return self._discovered
@@ -132,35 +127,8 @@ class GitHttp(AbstractHttpGitClient):
         answer: Any = response
         answer.content_type = response.headers.get("Content-Type", "")
         answer.redirect_location = final if final != url else ""
-        return answer, self._reader(response)
-
-    def _reader(self, response: urllib3.BaseHTTPResponse) -> Callable[[int], bytes]:
-        limit, received = self._max_response_bytes, 0
-        window, in_window = Deadline(_WINDOW_S), 0
-
-        def read_piece(size: int) -> bytes:
-            nonlocal received, window, in_window
-            with self._deadline.apply(), window.apply():
-                piece = response.read1(min(size, _CHUNK))
-            received, in_window = received + len(piece), in_window + len(piece)
-            if received > limit:
-                raise TransferTooLarge(f"{self.url} sent more than {limit:,} bytes")
-            if in_window >= _MIN_BYTES:
-                window, in_window = Deadline(_WINDOW_S), 0
-            return piece
-
-        def read(size: int) -> bytes:
-            """Read `size` bytes, or fewer at the end."""
-            pieces, missing = [], size
-            while missing and (piece := read_piece(missing)):
-                pieces.append(piece)
-                missing -= len(piece)
-            data = b"".join(pieces)
-            if data.startswith(b"ERR "):  # an error packet; dulwich overlooks some
-                raise GitProtocolError(data[4:].decode(errors="replace").strip())
-            return data
-
-        return read
+        reader = LimitedReader(response.read1, self.url, self._max_response_bytes, self._deadline)
+        return answer, reader.read
 
     @property
     def _host(self) -> str:

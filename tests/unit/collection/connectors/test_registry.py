@@ -27,9 +27,9 @@ def test_git_is_described_with_schema_secret_and_identity() -> None:
     assert unavailable == []
     assert (git.kind, git.title, git.identity) == ("git", "Git repository", ["url"])
     assert git.secret is not None
-    assert git.secret.title == "Access token"
+    assert git.secret.title == "Access token or private key"
     properties = git.config_schema["properties"]
-    assert [*properties] == ["url", "branch", "revision", "path", "include", "exclude"]
+    assert [*properties] == ["url", "branch", "revision", "path", "include", "exclude", "host_key"]
     assert all(field["title"] and field["description"] and field["examples"] for field in properties.values())
     assert git.config_schema["required"] == ["url"]
     assert properties["include"]["default"][:3] == ("**/*.md", "**/*.mdx", "**/*.markdown")
@@ -47,6 +47,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
         "path": None,
         "include": list(DOCUMENTS),
         "exclude": [],
+        "host_key": None,
     }
 
 
@@ -66,7 +67,7 @@ def test_origin_is_the_server_that_the_config_names(kind: str, config: dict[str,
 
 
 def test_describing_connectors_loads_no_git_client() -> None:
-    heavy = "dulwich urllib3 obstore"
+    heavy = "dulwich paramiko urllib3 obstore"
     code = (
         "import sys; from functions.collection.connectors.registry import describe_kinds; describe_kinds();"
         f"sys.exit(sorted(set({heavy.split()!r}) & set(sys.modules)) or 0)"

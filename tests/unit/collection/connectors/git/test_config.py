@@ -26,10 +26,40 @@ def test_config_is_normalised() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entered", "url"),
+    [
+        ("git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
+        ("git+ssh://git@h.example:2222/~/r.git/", "ssh://git@h.example:2222/~/r.git"),
+        ("h.example:o/r", "ssh://h.example/o/r"),
+    ],
+)
+def test_addresses_of_ssh_have_one_form(entered: str, url: str) -> None:
+    config = decode_config(GitConnector, {"url": entered})
+    assert (config.url, config.is_ssh) == (url, True)
+
+
+GITHUB_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+GITHUB_FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+
+
+@pytest.mark.parametrize(
+    "entered", [GITHUB_FINGERPRINT, f"ssh-ed25519 {GITHUB_KEY}", f"github.com,140.82.121.4 ssh-ed25519 {GITHUB_KEY}"]
+)
+def test_host_key_is_stored_as_its_fingerprint(entered: str) -> None:
+    config = decode_config(GitConnector, {"url": "git@github.com:o/r.git", "host_key": f" {entered}\n"})
+    assert config.host_key == GITHUB_FINGERPRINT
+
+
+def test_host_key_in_another_form_is_refused() -> None:
+    with pytest.raises(UnprocessableContent, match=r"config\.host_key"):
+        decode_config(GitConnector, {"url": "git@github.com:o/r.git", "host_key": "16:27:ac:a5"})
+
+
+@pytest.mark.parametrize(
     ("url", "advice"),
     [
-        ("git@github.com:o/r.git", "https://github.com/o/r.git"),
-        ("ssh://git@github.com/o/r.git", "https://github.com/o/r.git"),
+        ("ssh://git:secret@github.com/o/r.git", "remove the password"),
+        ("ssh://git@github.com/", "such as ssh://"),
         ("git://github.com/o/r.git", "https://github.com/o/r.git"),
         ("ftp://h.example/r", "ftp isn't supported. Use https://h.example/r."),
         ("github.com/o/r", "starts with https://"),
