@@ -8,6 +8,7 @@ describe("targetOf", () => {
     ["/api/chat/c1/stop", "chat"],
     ["/api/conversations", "chat"],
     ["/api/conversations/c1", "chat"],
+    ["/api/conversations/c1/branch", "chat"],
     ["/api/feedback", "chat"],
     ["/api/search", "chat"],
     ["/mcp", "chat"],

@@ -25,6 +25,7 @@ BODIES = {
     "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
     "/api/documents/<uuid:id>": {"placement": None},
     "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
+    "/api/conversations/<id>/branch": {"message_id": UNKNOWN},
     "/api/embedding-models": {"name": "constant"},
     "/api/models": {"allowed": None},
     "/api/budgets": {"budgets": []},

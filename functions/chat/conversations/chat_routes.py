@@ -1,6 +1,7 @@
 """The routes that ask a question, resume its answer and stop it. The protocol is that of the AI SDK's `useChat`."""
 
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from functions.chat.answers.evidence import Mode
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import remember_model
+from functions.chat.conversations.questions import ask
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
@@ -37,6 +39,10 @@ class PostedMessage(msgspec.Struct, frozen=True):
 class ChatRequest(msgspec.Struct, frozen=True):
     """What `useChat` posts: a conversation's id and its messages. Only the last message is read.
 
+    A new question follows the message `parent_id`, by default the last of the conversation's current path. A question
+    with a stored id is asked again: with the same text it gets another answer, with another text it is another version
+    of the question.
+
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
     `GET /api/models`, by default that of the question before. `mode`: whether the answer is
@@ -49,6 +55,13 @@ class ChatRequest(msgspec.Struct, frozen=True):
     filter: str | None = None
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     mode: Mode = "documents"
+    parent_id: uuid.UUID | None = None
+
+
+class StopQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which answer to stop; by default the one that is running."""
+
+    answer: uuid.UUID | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -72,7 +85,15 @@ class ChatRoutes:
         return [
             Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
             Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
-            Route("POST", "/api/chat/<id>/stop", self.stop_chat, "Stop an answer", returns=Stopped, status=202),
+            Route(
+                "POST",
+                "/api/chat/<id>/stop",
+                self.stop_chat,
+                "Stop an answer",
+                query=StopQuery,
+                returns=Stopped,
+                status=202,
+            ),
         ]
 
     def stream_chat(self, call: Call) -> flask.Response:
@@ -88,7 +109,7 @@ class ChatRoutes:
         is_owner = call.caller.role == "owner"
         self.answerer.check_model(is_owner=is_owner)
         with self.database.transaction(call.workspace_id) as tx:
-            answer, history = conversations.ask(tx, call.caller, conversation_id, message_id, question)
+            answer, history = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
             kept, allowed = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
@@ -122,10 +143,12 @@ class ChatRoutes:
         return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
 
     def stop_chat(self, call: Call) -> Stopped:
-        """Stop the conversation's running answer. The text written so far is kept."""
+        """Stop the conversation's running answer, or only the given one. The text written so far is kept."""
         with self.database.transaction(call.workspace_id) as tx:
             conversations.read_title(tx, call.caller, conversations.check_conversation_id(call.path["id"]))
             answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
+            if answer and call.args.answer not in (None, answer.id):
+                answer = None
             try:
                 if answer:
                     message_log.end(tx, answer, "stopped", Abort())

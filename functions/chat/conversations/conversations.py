@@ -1,8 +1,8 @@
-"""Store and read conversations.
+"""Read and change conversations.
 
-The stored history counts: of the messages a client posts, only the last is read. It is a new question, or an earlier
-one to answer again. A conversation belongs to one caller: another caller of the workspace who uses the same id has a
-different conversation. Functions run in the caller's transaction.
+The messages of a conversation are a tree, of which one path is shown (`tree`). A conversation belongs to one caller:
+another caller of the workspace who uses the same id has a different conversation. Functions run in the caller's
+transaction.
 """
 
 import datetime as dt
@@ -15,25 +15,40 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.answers.prompt import Turn
+from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import StoredPart, TextPart
-from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
+from functions.chat.streams.ui_message_stream import StoredPart
+from headwater.auth.callers import LOCAL, Caller
 from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 MAX_TITLE_CHARS = 80
+
+
+class ConversationPathQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A path of the conversation: the one through the message `at`, by default the current one."""
+
+    at: uuid.UUID | None = None
+
+
+class BranchChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The message through which the current path is to lead."""
+
+    message_id: uuid.UUID
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
     """How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
 
     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's.
+    `versions` are the ids of the messages that follow the same message, oldest first, this one among them: the edited
+    versions of a question, or the answers to it.
     """
 
     state: Literal["complete", "cut", "stopped", "interrupted", "failed"]
     notice: str | None
     created_at: dt.datetime
     rating: Literal["good", "bad"] | None = None
+    versions: list[str] = []
 
 
 class UIMessage(msgspec.Struct, frozen=True):
@@ -46,7 +61,7 @@ class UIMessage(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A conversation with its messages in order, without an answer that is still running.
+    """A conversation with the messages of one path in order, without an answer that is still running.
 
     `filter` is that of the last question that had one.
     """
@@ -74,54 +89,11 @@ def row_id(caller: Caller, conversation_id: str) -> str:
     return str(uuid.uuid5(caller.workspace_id, f"{caller.subject}/{conversation_id}"))
 
 
-def ask(
-    tx: Connection, caller: Caller, conversation_id: str, message_id: str, question: str
-) -> tuple[message_log.AnswerKey, list[Turn]]:
-    """Store a question and start its answer. Returns the answer and the conversation before the question.
-
-    A question with a stored id is asked again: later messages are deleted. Raises Conflict if an answer is running.
-    """
-    workspace_id, client_id = caller.workspace_id, conversation_id
-    conversation_id = row_id(caller, client_id)
-    values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
-    if caller.subject == LOCAL:
-        ensure_local_workspace(tx, workspace_id)
-    # Locks the conversation's row until the transaction ends, so that questions are stored one at a time.
-    columns = {"subject": caller.subject, "client_id": client_id, "title": shorten(question)}
-    tx.execute(_UPSERT, {**values, **columns})
-    if message_log.find_running(tx, workspace_id, conversation_id):
-        raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
-    ids = message_ids(workspace_id, conversation_id, message_id)
-    message = {**values, "ids": ids, "id": ids[0], "parts": msgspec.json.encode([TextPart(text=question)]).decode()}
-    if earlier := tx.execute(_FIND, message).one_or_none():
-        tx.execute(_DELETE_LATER, {**values, "ordinal": earlier.ordinal})
-        tx.execute(_UPDATE_QUESTION, {**message, "id": earlier.id})
-    else:
-        tx.execute(_INSERT_QUESTION, message)
-    history = [_turn(row.role, row.parts) for row in tx.execute(_MESSAGES, values)][:-1]
-    return message_log.begin(tx, workspace_id, conversation_id), [turn for turn in history if turn.text]
-
-
 def remember_filter(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
     """Set the filter of a conversation, unless None is given; returns the conversation's filter."""
     values = {**own_values(caller, conversation_id), "given": given}
     remembered: str = tx.execute(_REMEMBER_FILTER, values).scalar_one()
     return remembered
-
-
-def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
-    """Return the stored ids that a client's message id may refer to.
-
-    Clients choose ids of any form. The stored id is derived from the client's and the conversation, so that ids of
-    different callers never collide. A client that has read the conversation posts the stored id.
-    """
-    if not message_id:
-        return [uuid.uuid4()]
-    ids = [uuid.uuid5(workspace_id, f"{conversation_id}/{message_id}")]
-    try:
-        return [*ids, uuid.UUID(message_id)]
-    except ValueError:
-        return ids
 
 
 def shorten(question: str) -> str:
@@ -133,20 +105,59 @@ def shorten(question: str) -> str:
     return (cut[: cut.rfind(" ")] if cut.rfind(" ") > MAX_TITLE_CHARS // 2 else cut[:-1]).rstrip(" ,.;:") + "…"
 
 
-def read_conversation(tx: Connection, caller: Caller, conversation_id: str) -> Conversation:
-    """Return a conversation with its messages. Raises NotFound. Ends an answer whose writer has died."""
+def read_conversation(
+    tx: Connection, caller: Caller, conversation_id: str, at: uuid.UUID | None = None
+) -> Conversation:
+    """Return a conversation with the messages of the current path, or of the path through the message `at`.
+
+    Ends an answer whose writer has died. Raises NotFound.
+    """
     conversation = _find_conversation(tx, caller, conversation_id)
     values = own_values(caller, conversation_id)
     message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
-    messages = []
-    for row in tx.execute(_MESSAGES, values):
-        parts = msgspec.convert(row.parts, list[StoredPart])
-        messages.append(UIMessage(str(row.id), row.role, parts, _metadata(row)))
+    tree = read_tree(tx, caller, conversation_id)
+    if at is not None and at not in tree:
+        raise NotFound(f"Message not found: {at}.")
+    path = tree.path_through(at or conversation.current_message_id)
+    messages = [
+        UIMessage(str(row.id), row.role, msgspec.convert(row.parts, list[StoredPart]), _metadata(row, tree))
+        for row in read_messages(tx, caller, conversation_id, path)
+    ]
     return Conversation(conversation_id, conversation.title, conversation.filter, messages)
 
 
-def _metadata(row: Any) -> MessageMetadata:
-    return MessageMetadata(row.state, row.notice, row.created_at, row.rating)
+def _metadata(row: Any, tree: MessageTree) -> MessageMetadata:
+    versions = [str(version) for version in tree.versions(row.id)]
+    return MessageMetadata(row.state, row.notice, row.created_at, row.rating, versions)
+
+
+def choose_branch(tx: Connection, caller: Caller, conversation_id: str, message_id: uuid.UUID) -> None:
+    """Make the path through a message the current one. Raises NotFound, Conflict while an answer is running."""
+    values = own_values(caller, conversation_id)
+    # Locks the conversation's row: no question is stored at the same time.
+    if tx.execute(_SET_CURRENT, {**values, "message_id": message_id}).rowcount == 0:
+        raise NotFound(f"Conversation not found: {conversation_id}.")
+    if message_log.find_running(tx, caller.workspace_id, values["conversation_id"]):
+        raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
+    if message_id not in read_tree(tx, caller, conversation_id):
+        raise NotFound(f"Message not found: {message_id}.")
+
+
+def set_current(tx: Connection, caller: Caller, conversation_id: str, message_id: uuid.UUID) -> None:
+    """Let the current path lead through this message of the conversation."""
+    tx.execute(_SET_CURRENT, {**own_values(caller, conversation_id), "message_id": message_id})
+
+
+def read_tree(tx: Connection, caller: Caller, conversation_id: str) -> MessageTree:
+    """Return the tree of a conversation's messages; an empty one if the caller has no such conversation."""
+    return MessageTree(
+        (row.id, row.parent_id, row.role) for row in tx.execute(_TREE, own_values(caller, conversation_id))
+    )
+
+
+def read_messages(tx: Connection, caller: Caller, conversation_id: str, ids: Sequence[uuid.UUID]) -> list[sa.Row[Any]]:
+    """Return the rows of these messages of a conversation in their order, without a running answer."""
+    return list(tx.execute(_MESSAGES, {**own_values(caller, conversation_id), "ids": list(ids)}))
 
 
 def read_title(tx: Connection, caller: Caller, conversation_id: str) -> str:
@@ -174,43 +185,23 @@ def own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:
     return {"workspace_id": caller.workspace_id, "conversation_id": row, "subject": caller.subject}
 
 
-def _turn(role: Literal["user", "assistant"], parts: Sequence[dict[str, Any]]) -> Turn:
-    return Turn(role, "\n".join(part["text"] for part in parts if part["type"] == "text"))
-
-
-_UPSERT = sa.text("""
-    insert into conversations (workspace_id, id, subject, client_id, title)
-    values (:workspace_id, :conversation_id, :subject, :client_id, :title)
-    on conflict (workspace_id, id) do update set updated_at = now()
-""")
-
 _IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversation_id"
 
-_FIND = sa.text(f"""
-    select id, ordinal from messages
-    where {_IN_CONVERSATION} and role = 'user' and id = any(cast(:ids as uuid[])) order by ordinal desc limit 1
-""")
-
-_DELETE_LATER = sa.text(f"delete from messages where {_IN_CONVERSATION} and ordinal > :ordinal")
-
-_UPDATE_QUESTION = sa.text(f"update messages set parts = cast(:parts as jsonb) where {_IN_CONVERSATION} and id = :id")
-
-_INSERT_QUESTION = sa.text("""
-    insert into messages (id, workspace_id, conversation_id, role, parts)
-    values (:id, :workspace_id, :conversation_id, 'user', cast(:parts as jsonb))
-""")
+_TREE = sa.text(f"select id, parent_id, role from messages where {_IN_CONVERSATION} order by ordinal")
 
 _MESSAGES = sa.text(f"""
     select id, role, parts, state, notice, created_at, rating from messages
-    where {_IN_CONVERSATION} and state <> 'streaming' order by ordinal
+    where {_IN_CONVERSATION} and id = any(cast(:ids as uuid[])) and state <> 'streaming' order by ordinal
 """)
 
 _OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
 
-_CONVERSATION = sa.text(f"select title, filter from conversations where {_OWN}")
+_CONVERSATION = sa.text(f"select title, filter, current_message_id from conversations where {_OWN}")
 
 _REMEMBER_FILTER = sa.text(f"""
     update conversations set filter = coalesce(cast(:given as text), filter) where {_OWN} returning filter
 """)
+
+_SET_CURRENT = sa.text(f"update conversations set current_message_id = :message_id where {_OWN}")
 
 _DELETE = sa.text(f"delete from conversations where {_OWN}")

@@ -1,6 +1,7 @@
 """Write a conversation as Markdown, with the sources that its answers cite. Pure."""
 
 import re
+import uuid
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,9 +17,10 @@ MAX_NAME_CHARS = 80
 
 
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The format of an export."""
+    """The format of an export, and its path: the one through the message `at`, by default the current one."""
 
     format: Format = "markdown"
+    at: uuid.UUID | None = None
 
 
 def to_markdown(conversation: Conversation) -> str:

@@ -100,7 +100,7 @@ _RATED = sa.text("""
     from messages m cross join lateral (
       select q.parts from messages q
       where q.workspace_id = m.workspace_id and q.conversation_id = m.conversation_id and q.role = 'user'
-        and q.ordinal < m.ordinal
+        and (q.id = m.parent_id or (m.parent_id is null and q.ordinal < m.ordinal))
       order by q.ordinal desc limit 1) question
     where m.workspace_id = :workspace_id and m.rating is not null
       and (cast(:rating as text) is null or m.rating = :rating)

@@ -12,7 +12,12 @@ from functions.chat.conversations.conversation_list import (
     ConversationQuery,
     ConversationSummary,
 )
-from functions.chat.conversations.conversations import Conversation, check_conversation_id
+from functions.chat.conversations.conversations import (
+    BranchChoice,
+    Conversation,
+    ConversationPathQuery,
+    check_conversation_id,
+)
 from functions.chat.conversations.export import ExportQuery, file_name, to_markdown
 from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
 from headwater.database.transactions import Database
@@ -36,7 +41,22 @@ class ConversationRoutes:
                 query=ConversationQuery,
                 returns=ConversationList,
             ),
-            Route("GET", "/api/conversations/<id>", self.get_conversation, "Get a conversation", returns=Conversation),
+            Route(
+                "GET",
+                "/api/conversations/<id>",
+                self.get_conversation,
+                "Get a conversation",
+                query=ConversationPathQuery,
+                returns=Conversation,
+            ),
+            Route(
+                "PUT",
+                "/api/conversations/<id>/branch",
+                self.switch_branch,
+                "Switch to another branch",
+                body=BranchChoice,
+                returns=Conversation,
+            ),
             Route(
                 "GET",
                 "/api/conversations/<id>/export",
@@ -81,9 +101,20 @@ class ConversationRoutes:
             return conversation_list.read_conversations(tx, call.caller, call.args)
 
     def get_conversation(self, call: Call) -> Conversation:
-        """Get a conversation with its messages. An answer that is still being written is not included."""
+        """Get a conversation with the messages of its current path. An answer that is being written is not included.
+
+        The messages are a tree: an edited question and another answer are versions beside the earlier ones. `versions`
+        in the metadata of a message has their ids; with one of them as `at`, the path through it is returned.
+        """
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
+            return conversations.read_conversation(tx, call.caller, conversation_id, call.args.at)
+
+    def switch_branch(self, call: Call) -> Conversation:
+        """Make the path through a message the current one, and return it: down to the newest message below it."""
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            conversations.choose_branch(tx, call.caller, conversation_id, call.body.message_id)
             return conversations.read_conversation(tx, call.caller, conversation_id)
 
     def export_conversation(self, call: Call) -> flask.Response:
@@ -92,7 +123,9 @@ class ConversationRoutes:
         The JSON is that of `GET /api/conversations/{id}`. An answer that is still being written is not included.
         """
         query: ExportQuery = call.args
-        conversation = self.get_conversation(call)
+        conversation_id = check_conversation_id(call.path["id"])
+        with self.database.transaction(call.workspace_id) as tx:
+            conversation = conversations.read_conversation(tx, call.caller, conversation_id, query.at)
         is_json = query.format == "json"
         content = msgspec.json.encode(conversation) if is_json else to_markdown(conversation).encode()
         response = flask.Response(content, content_type=_CONTENT_TYPES[query.format])

@@ -44,9 +44,10 @@ class AnswerKey(msgspec.Struct, frozen=True):
     id: uuid.UUID
 
 
-def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> AnswerKey:
-    """Start an answer in a conversation without a running one. Deletes the events of earlier answers."""
+def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, question_id: uuid.UUID) -> AnswerKey:
+    """Start an answer to a question of a conversation without a running one. Deletes the events of earlier answers."""
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id, "lease_s": LEASE_S}
+    values["question_id"] = question_id
     tx.execute(_DELETE_EVENTS, values)
     return AnswerKey(workspace_id, conversation_id, tx.execute(_INSERT_ANSWER, values).scalar_one())
 
@@ -122,8 +123,8 @@ _DELETE_EVENTS = sa.text("""
 """)
 
 _INSERT_ANSWER = sa.text("""
-    insert into messages (workspace_id, conversation_id, role, state, alive_until)
-    values (:workspace_id, :conversation_id, 'assistant', 'streaming',
+    insert into messages (workspace_id, conversation_id, parent_id, role, state, alive_until)
+    values (:workspace_id, :conversation_id, :question_id, 'assistant', 'streaming',
       clock_timestamp() + make_interval(secs => cast(:lease_s as float)))
     returning id
 """)

@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Stop an answer
-         * @description Stop the conversation's running answer. The text written so far is kept.
+         * @description Stop the conversation's running answer, or only the given one. The text written so far is kept.
          */
         post: operations["stopChat"];
         delete?: never;
@@ -149,7 +149,9 @@ export interface paths {
         };
         /**
          * Get a conversation
-         * @description Get a conversation with its messages. An answer that is still being written is not included.
+         * @description Get a conversation with the messages of its current path. An answer that is being written is not included.
+         *
+         *     The messages are a tree: an edited question and another answer are versions beside the earlier ones. `versions` in the metadata of a message has their ids; with one of them as `at`, the path through it is returned.
          */
         get: operations["getConversation"];
         put?: never;
@@ -166,6 +168,26 @@ export interface paths {
          * @description Rename, pin or unpin a conversation. Omitted fields stay as they are.
          */
         patch: operations["updateConversation"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/branch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Switch to another branch
+         * @description Make the path through a message the current one, and return it: down to the newest message below it.
+         */
+        put: operations["switchBranch"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/conversations/{id}/export": {
@@ -1469,6 +1491,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * BranchChoice
+         * @description The message through which the current path is to lead.
+         */
+        BranchChoice: {
+            /** Format: uuid */
+            message_id: string;
+        };
+        /**
          * Budget
          * @description A budget. `target` is a member's subject or a key's id; empty for the workspace, or for each member or key.
          */
@@ -1551,6 +1581,8 @@ export interface components {
          * ChatRequest
          * @description What `useChat` posts: a conversation's id and its messages. Only the last message is read.
          *
+         *     A new question follows the message `parent_id`, by default the last of the conversation's current path. A question with a stored id is asked again: with the same text it gets another answer, with another text it is another version of the question.
+         *
          *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both.
          */
         ChatRequest: {
@@ -1567,6 +1599,8 @@ export interface components {
              * @enum {string}
              */
             mode: "both" | "documents" | "web";
+            /** @default null */
+            parent_id: string | null;
         };
         /**
          * Choice
@@ -1653,7 +1687,7 @@ export interface components {
         };
         /**
          * Conversation
-         * @description A conversation with its messages in order, without an answer that is still running.
+         * @description A conversation with the messages of one path in order, without an answer that is still running.
          *
          *     `filter` is that of the last question that had one.
          */
@@ -2157,7 +2191,7 @@ export interface components {
          * MessageMetadata
          * @description How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
          *
-         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's.
+         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's. `versions` are the ids of the messages that follow the same message, oldest first, this one among them: the edited versions of a question, or the answers to it.
          */
         MessageMetadata: {
             /** @enum {string} */
@@ -2166,6 +2200,8 @@ export interface components {
             createdAt: string;
             /** @default null */
             rating: ("bad" | "good") | null;
+            /** @default [] */
+            versions: string[];
         };
         /**
          * Model
@@ -3069,7 +3105,9 @@ export interface operations {
     };
     stopChat: {
         parameters: {
-            query?: never;
+            query?: {
+                answer?: string;
+            };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */
                 "X-Workspace"?: components["parameters"]["Workspace"];
@@ -3173,7 +3211,9 @@ export interface operations {
     };
     getConversation: {
         parameters: {
-            query?: never;
+            query?: {
+                at?: string;
+            };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */
                 "X-Workspace"?: components["parameters"]["Workspace"];
@@ -3275,10 +3315,49 @@ export interface operations {
             };
         };
     };
+    switchBranch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BranchChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     exportConversation: {
         parameters: {
             query?: {
                 format?: "json" | "markdown";
+                at?: string;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

@@ -9,7 +9,7 @@ import pytest
 
 from functions.chat.answers.compose import NOTHING_FOUND
 from functions.chat.answers.prompt import NO_PASSAGES
-from functions.chat.conversations.conversations import ask
+from functions.chat.conversations.questions import ask
 from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, Part, Start, TextDelta, TextStart
@@ -237,7 +237,7 @@ def test_disconnected_client_leaves_an_interrupted_answer(model_chat: ChatApp, p
     assert event_types(model_chat.ask("c1", "How do I install the compass?", "m2"))[0] == "start"
 
 
-def test_repeated_question_replaces_the_later_messages(chat: ChatApp) -> None:
+def test_repeated_question_ends_the_current_path(chat: ChatApp) -> None:
     chat.ask("c1", "How do I install the compass?", "m1")
     chat.ask("c1", "Where does the needle point?", "m2")
     chat.ask("c1", "How do I install the compass?", "m1", trigger="regenerate-message", messageId="x")

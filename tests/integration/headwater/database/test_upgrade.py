@@ -73,6 +73,10 @@ def test_upgraded_database_keeps_its_data_and_works(earlier: FreshDatabase, tmp_
         assert pipeline.rows("select key from documents where deleted_at is not null") == [("old.md",)]
         assert pipeline.rows("select count(*) from vectors") == [(4,)]
         assert pipeline.rows("select role from messages order by ordinal") == [("user",), ("assistant",)]
+        first = "select min(ordinal) from messages"
+        assert pipeline.rows(
+            f"select distinct p.ordinal = ({first}) from messages m join messages p on p.id = m.parent_id"
+        ) == [(True,)]
         search = Search(pipeline.database, lambda _: ConstantEmbedder())
         search.check()
         assert search(WORKSPACE, "What stores water?", 1)[0].key == "tanks.md"
