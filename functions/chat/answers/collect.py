@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from functions.chat.streams.ui_message_stream import FinishReason, Part, SourcePart, TextDelta
+from functions.chat.streams.ui_message_stream import FinishReason, Part, SourcePart, TextDelta, ToolInput
 from functions.chat.streams.writer import AnswerCut
 
 _CITED = re.compile(r"\[([0-9]{1,4})\]")
@@ -42,6 +42,8 @@ class Collector:
         self._passages: list[CitedPassage] = []
         self._notice: str | None = None
         self._reason: FinishReason = "stop"
+        self.calls: list[ToolInput] = []
+        """Calls of the caller's tools."""
 
     def watch(self, groups: Iterable[list[Part]]) -> Iterator[list[Part]]:
         """Yield the groups, and remember their texts and passages. An answer that the model cut just ends."""
@@ -53,6 +55,8 @@ class Collector:
                             self._texts.append(part.delta)
                         case SourcePart():
                             self._passages.append(cited_passage(part))
+                        case ToolInput():
+                            self.calls.append(part)
                 yield parts
         except AnswerCut as cut:
             self._notice, self._reason = cut.notice, cut.reason

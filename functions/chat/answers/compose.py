@@ -12,8 +12,9 @@ import msgspec
 
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.evidence import Mode, gather_from_web, nothing_on_the_web, source_part
-from functions.chat.answers.pieces import Finish, Piece, Thought, Using, split_thoughts
+from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
+    CallerInput,
     ChatModel,
     ModelInput,
     ModelMisconfigured,
@@ -37,6 +38,7 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextStart,
     ThinkingPart,
+    ToolInput,
 )
 from functions.chat.streams.writer import AnswerCut
 from functions.chat.web.ranking import Evidence
@@ -81,6 +83,7 @@ class Question(msgspec.Struct, frozen=True):
     mode: Mode = "documents"
     payer: Payer | None = None
     """Whose usage the searches of the web are."""
+    caller: CallerInput = CallerInput()
 
 
 def compose(
@@ -89,7 +92,7 @@ def compose(
     """Yield the parts of an answer in groups. An empty group means that there is nothing new yet.
 
     If no passage is relevant, a language model is called only in a conversation, whose text may be enough ("Thanks!",
-    "Summarise that."). It then gets the passages of the previous question.
+    "Summarise that."), or with the caller's tools. In a conversation it gets the passages of the previous question.
 
     Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
     passes on every other error.
@@ -99,14 +102,15 @@ def compose(
     yield [Start(str(question.answer.id)), ModelPart(first)]
     query = retrieval_query(question.text, question.history)
     passages = yield from _gather(question, search, research, model, query)
-    if not passages and not _is_follow_up(question, model):
+    has_tools = model.configured and bool(question.caller.tools or question.caller.rounds)
+    if not passages and not has_tools and not _is_follow_up(question, model):
         yield [TextStart(), TextDelta(delta=_nothing_found(question, query)), TextEnd()]
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    model_input = ModelInput(question.text, query, question.history, passages)
+    model_input = ModelInput(question.text, query, question.history, passages, question.caller)
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
-    parts = _AnswerParts(citations, first)
+    parts = _AnswerParts(citations, first, has_tools=has_tools)
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
         try:
             for group in groups:
@@ -114,6 +118,8 @@ def compose(
         except ModelMisconfigured as error:
             raise error if question.is_owner else PermanentError(MODEL_UNAVAILABLE) from error
     yield parts.end()
+    if parts.has_calls and parts.reason == "tool-calls":
+        return
     if not parts.has_text:
         raise _no_text(parts.reason)
     if parts.reason != "stop":
@@ -158,8 +164,10 @@ def _search(search: Search, question: Question, query: str) -> list[Passage]:
 class _AnswerParts:
     """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations."""
 
-    def __init__(self, citations: CitationFilter, model: ModelName) -> None:
+    def __init__(self, citations: CitationFilter, model: ModelName, *, has_tools: bool) -> None:
         self.reason: FinishReason = "stop"
+        self.has_calls = False
+        self._has_tools = has_tools
         self._citations = citations
         self._model = model
         self._silences = 0
@@ -177,6 +185,10 @@ class _AnswerParts:
             case Thought():
                 if text := _UNSTORABLE.sub("", piece.text):
                     yield from self._think(text)
+            case ToolCall() if self._has_tools:
+                self.has_calls = True
+                yield from self._write(self._citations.finish())
+                yield ToolInput(tool_call_id=piece.id, tool_name=piece.name, input=piece.arguments)
             case str():
                 yield from self._write(self._citations.feed(_UNSTORABLE.sub("", piece)))
 

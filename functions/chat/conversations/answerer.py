@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
-from functions.chat.answers.prompt import Turn
+from functions.chat.answers.prompt import CallerInput, Turn
 from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
@@ -51,6 +51,7 @@ class Answerer:
         given: str | None = None,
         remembered: str = "",
         allowed: Sequence[str] | None,
+        added: CallerInput = CallerInput(),  # noqa: B008 - frozen
     ) -> MeteredModel:
         """Return the model that answers a caller's question, and reserve its estimated cost.
 
@@ -64,7 +65,7 @@ class Answerer:
             raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(names)}.")
         model = self.models.choose(given or remembered, names)
         if model.configured:
-            cost = cost_of(prices, model.name, estimate(text, history))
+            cost = cost_of(prices, model.name, estimate(text, history, added))
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)
         return MeteredModel(model, self.database, prices, payer, reservation)
 

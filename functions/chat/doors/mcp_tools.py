@@ -221,9 +221,9 @@ class AskTool(Tool):
     def run(self, box: ToolBox, caller: Caller, arguments: AskArguments) -> Steps:
         """Ask."""
         text = check_question(arguments.question, box.max_question_chars, "question")
-        groups = answer_once(box.answerer, caller, text, document_filter=arguments.filter)
+        answered = answer_once(box.answerer, caller, text, document_filter=arguments.filter)
         collector = Collector()
-        for parts in collector.watch(groups):
+        for parts in collector.watch(answered.groups):
             yield "writing the answer" if parts else ""
         answer = collector.answer()
         yield _answer_text(answer), answer

@@ -2,15 +2,24 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from functions.chat.answers.compose import Question
-from functions.chat.answers.prompt import Turn
+from functions.chat.answers.prompt import CallerInput, Turn
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import read_allowed
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import Part
+from functions.chat.usage.metering import MeteredModel
 from headwater.auth.callers import Caller
 from headwater.filters.parse import parse_filter
+
+
+class StatelessAnswer(NamedTuple):
+    """The parts of an answer in groups, as `compose` yields them, and the model, which has the usage once they end."""
+
+    groups: Iterator[list[Part]]
+    model: MeteredModel
 
 
 def answer_once(
@@ -21,8 +30,9 @@ def answer_once(
     history: Sequence[Turn] = (),
     document_filter: str = "",
     model_name: str | None = None,
-) -> Iterator[list[Part]]:
-    """Return the parts of an answer in groups, as `compose` yields them. Nothing is stored but its usage.
+    added: CallerInput = CallerInput(),  # noqa: B008 - frozen
+) -> StatelessAnswer:
+    """Return an answer to be read. Nothing is stored but its usage.
 
     Raises FilterError, ConfigError, UpstreamError, UnprocessableContent for a model that is not allowed and
     BudgetExceeded at once, and while the parts are read what `compose` raises.
@@ -32,6 +42,7 @@ def answer_once(
     answerer.check_model(is_owner=is_owner)
     with answerer.database.transaction(caller.workspace_id) as tx:
         allowed = read_allowed(tx, caller)
-        model = answerer.choose_model(tx, caller, text, history=history, given=model_name, allowed=allowed)
+        model = answerer.choose_model(tx, caller, text, history=history, given=model_name, allowed=allowed, added=added)
     key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
-    return answerer.answer(Question(key, text, history, is_owner, filter=chosen), model)
+    question = Question(key, text, history, is_owner, filter=chosen, caller=added)
+    return StatelessAnswer(answerer.answer(question, model), model)

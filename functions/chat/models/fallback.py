@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Generator, Sequence
 
 from functions.chat.answers.pieces import Piece, Using
-from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Turn
-from functions.chat.models.language_model import LanguageModel, Tool
+from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Tool, Turn
+from functions.chat.models.language_model import LanguageModel
 from headwater import logs
 from headwater.errors import HeadwaterError, UpstreamError
 

@@ -1,13 +1,13 @@
 """A provider's language model, called through LangChain."""
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions.chat.answers.pieces import Finish, Piece, Used
-from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Turn, build_messages
+from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Tool, Turn, build_messages
 from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.provider_errors import is_in_stream, status_of, translate_error
 from functions.chat.models.providers import PROVIDERS
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 MAX_RETRIES = 2
 """Retries by a provider's own client before the first token, on 429, 5xx and connection errors."""
-
-Tool = Mapping[str, Any]
-"""A tool in OpenAI's form: `{"type": "function", "function": {"name": …, "parameters": …}}`."""
 
 
 class LanguageModel:
@@ -61,18 +58,22 @@ class LanguageModel:
 
     def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield the answer to a question from passages, as `stream` does."""
-        yield from self.stream(build_messages(model_input))
+        caller = model_input.caller
+        yield from self.stream(build_messages(model_input), caller.tools, caller.tool_choice)
 
-    def stream(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> Generator[Piece, None, None]:
+    def stream(
+        self, turns: Sequence[Turn], tools: Sequence[Tool] = (), tool_choice: str = ""
+    ) -> Generator[Piece, None, None]:
         """Yield an answer piece by piece, then calls of tools, what was used if the provider tells it, and `Finish`.
 
-        Raises UpstreamError or PermanentError (ModelMisconfigured for a setting) that say what to do. If the provider
-        of an only model fails in the stream before the first piece, the question is sent once more.
+        `tool_choice` is that of `CallerInput`. Raises UpstreamError or PermanentError (ModelMisconfigured for a setting)
+        that say what to do. If the provider of an only model fails in the stream before the first piece, the question is
+        sent once more.
         """
         reader = ChunkReader()
         for attempt in range(2):
             try:
-                yield from self._read(turns, tools, reader)
+                yield from self._read(turns, tools, tool_choice, reader)
                 break
             except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
                 if is_not_wanted(error):
@@ -92,10 +93,12 @@ class LanguageModel:
             yield Used(self.name, reader.tokens)
         yield Finish(reader.finish_reason)
 
-    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool], reader: ChunkReader) -> Generator[Piece, None, None]:
+    def _read(
+        self, turns: Sequence[Turn], tools: Sequence[Tool], tool_choice: str, reader: ChunkReader
+    ) -> Generator[Piece, None, None]:
         """Yield text and thoughts within the limits of the first token and of silence. Raises the client's errors."""
         client, deadline = self._client, Deadline(self.settings.chat_first_token_s)
-        options = _tool_options(client, tools)
+        options = _tool_options(client, tools, tool_choice)
         with deadline.apply():
             for chunk in client.stream(self._messages(turns), **options):
                 yield from reader.read(chunk)
@@ -119,15 +122,28 @@ class LanguageModel:
 
         Source: Anthropic, "Prompt caching": at most four places in a prompt.
         """
-        if self.provider != "anthropic":
-            return [(turn.role, turn.text) for turn in turns]
-        return [{"role": turn.role, "content": _cached(turn)} for turn in turns]
+        content = _cached if self.provider == "anthropic" else _text
+        return [{"role": turn.role, "content": content(turn), **_tool_fields(turn)} for turn in turns]
 
 
-def _tool_options(client: "BaseChatModel", tools: Sequence[Tool]) -> dict[str, Any]:
+def _tool_options(client: "BaseChatModel", tools: Sequence[Tool], tool_choice: str) -> dict[str, Any]:
     """Return the options of a call with tools, in the form of the client's provider."""
-    bound: Any = client.bind_tools([dict(tool) for tool in tools]) if tools else None
+    choice = {"tool_choice": tool_choice} if tool_choice else {}
+    bound: Any = client.bind_tools([dict(tool) for tool in tools], **choice) if tools else None
     return dict(bound.kwargs) if bound else {}
+
+
+def _tool_fields(turn: Turn) -> dict[str, Any]:
+    """Return the fields of a message with calls of tools, or with the result of one, in OpenAI's form."""
+    if turn.role == "tool":
+        return {"tool_call_id": turn.call_id}
+    functions = [(call.id, {"name": call.name, "arguments": call.arguments}) for call in turn.calls]
+    calls = [{"id": id_, "type": "function", "function": function} for id_, function in functions]
+    return {"tool_calls": calls} if calls else {}
+
+
+def _text(turn: Turn) -> str:
+    return turn.text
 
 
 def _cached(turn: Turn) -> str | list[dict[str, Any]]:

@@ -190,6 +190,14 @@ class ReasoningEnd(_Part, frozen=True, tag="reasoning-end", kw_only=True):
     id: str
 
 
+class ToolInput(_Part, frozen=True, tag="tool-input-available", kw_only=True):
+    """A call of one of the caller's tools; `input` is JSON. Only answers to programs have it: none is stored."""
+
+    tool_call_id: str
+    tool_name: str
+    input: str
+
+
 class CutMetadata(msgspec.Struct, frozen=True):
     """The metadata of an answer that the model cut, as `MessageMetadata` has them."""
 
@@ -242,6 +250,7 @@ Part = (
     | TextStart
     | TextDelta
     | TextEnd
+    | ToolInput
     | FinishPart
     | ErrorPart
     | Abort

@@ -3,8 +3,10 @@
 import uuid
 from collections.abc import Generator, Sequence
 
+import msgspec
+
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Used, Using
-from functions.chat.answers.prompt import ChatModel, ModelInput, Turn, build_messages
+from functions.chat.answers.prompt import CallerInput, ChatModel, ModelInput, Turn, build_messages
 from headwater import logs
 from headwater.database.transactions import Database
 from headwater.errors import HeadwaterError
@@ -19,10 +21,16 @@ PASSAGE_TOKENS, ANSWER_TOKENS = 6_000, 1_500
 """Estimate of what the passages and the answer of a question have, before they are known."""
 
 
-def estimate(question: str, history: Sequence[Turn]) -> Tokens:
+def estimate(question: str, history: Sequence[Turn], added: CallerInput) -> Tokens:
     """Estimate the tokens of a question's answer."""
-    chars = len(question) + sum(len(turn.text) for turn in history)
+    chars = len(question) + sum(len(turn.text) for turn in history) + added_chars(added)
     return Tokens(input=chars // CHARS_PER_TOKEN + PASSAGE_TOKENS, output=ANSWER_TOKENS)
+
+
+def added_chars(added: CallerInput) -> int:
+    """Return the number of characters that a program adds to a question: instructions, tools and calls of them."""
+    calls = sum(len(turn.text) + sum(len(call.arguments) for call in turn.calls) for turn in added.rounds)
+    return len(added.instructions) + calls + (len(msgspec.json.encode(added.tools)) if added.tools else 0)
 
 
 class MeteredModel:
@@ -37,6 +45,8 @@ class MeteredModel:
         self._payer = payer
         self._reservation = reservation
         self._has_begun = False
+        self.used = Tokens()
+        """What the answer used, once it has ended."""
 
     @property
     def name(self) -> str:
@@ -74,8 +84,9 @@ class MeteredModel:
         finally:
             # A provider charges for the prompt of an answer that is stopped, even before its first token.
             if used is None and self.configured and (chars or not has_failed):
-                sent = sum(len(turn.text) for turn in build_messages(model_input))
+                sent = sum(len(turn.text) for turn in build_messages(model_input)) + added_chars(model_input.caller)
                 used = Used(model, Tokens(sent // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
+            self.used = used.tokens if used else Tokens()
             self._settle(used or (Used(model, Tokens()) if chars else None))
 
     def close(self) -> None:

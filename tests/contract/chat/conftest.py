@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import httpx
+import httpx2
+import openai
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider
@@ -22,3 +24,12 @@ def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int])
     }
     with serve_function("chat", free_port(), environment) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def client(chat: httpx.Client) -> Iterator[openai.OpenAI]:
+    """Return the `openai` package's client of the function."""
+    key = chat.headers["Authorization"].removeprefix("Bearer ")
+    http = httpx2.Client(trust_env=False)
+    with openai.OpenAI(base_url=f"{chat.base_url}/v1", api_key=key, max_retries=0, http_client=http) as made:
+        yield made

@@ -1327,7 +1327,7 @@ export interface paths {
          * Answer like OpenAI's chat completions
          * @description Answer the last message from the documents, with citations `[n]`.
          *
-         *     The response has two more fields than OpenAI's, `citations` and `notice`; a stream has them in its last chunk. `model` is `headwater` or a name that `listModels` returns. Nothing is stored.
+         *     The response has two more fields than OpenAI's, `citations` and `notice`; a stream has them in its last chunk. `model` is `headwater` or a name that `listModels` returns. The model may call the request's `tools`, which the caller runs: the next request has their results. Nothing is stored.
          */
         post: operations["createCompletion"];
         delete?: never;
@@ -1396,6 +1396,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer like OpenAI's responses
+         * @description Answer the last message of `input` from the documents, with citations `[n]`.
+         *
+         *     The response has two more fields than OpenAI's, `citations` and `notice`. `model` is `headwater` or a name that `listModels` returns. The model may call the request's `tools`, which the caller runs: the next request has their results. Nothing is stored.
+         */
+        post: operations["createResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1427,14 +1449,16 @@ export interface components {
         };
         /**
          * AnswerMessage
-         * @description The answer. Citations `[n]` refer to `citations` of the response.
+         * @description The answer. Citations `[n]` refer to `citations` of the response. `tool_calls`: calls of the caller's tools.
          */
         AnswerMessage: {
-            content: string;
+            content: string | null;
             /** @default assistant */
             role: string;
             /** @default null */
             refusal: string | null;
+            /** @default null */
+            tool_calls: components["schemas"]["FunctionCall"][] | null;
         };
         /**
          * ApiKey
@@ -1550,6 +1574,14 @@ export interface components {
             activate: boolean;
         };
         /**
+         * CalledFunction
+         * @description The function that a model calls; `arguments` is JSON.
+         */
+        CalledFunction: {
+            name: string;
+            arguments: string;
+        };
+        /**
          * ChangedFile
          * @description The current version of a file, and the run that collects it, or that one more run follows.
          *
@@ -1561,13 +1593,17 @@ export interface components {
         };
         /**
          * ChatMessage
-         * @description One message. Instructions (`system`, `developer`) and results of tools are ignored.
+         * @description One message. Those of the roles `system` and `developer` are instructions; `tool` has the result of a call.
          */
         ChatMessage: {
             /** @enum {string} */
             role: "assistant" | "developer" | "function" | "system" | "tool" | "user";
             /** @default null */
             content: string | components["schemas"]["ContentPart"][] | null;
+            /** @default null */
+            tool_calls: components["schemas"]["FunctionCall"][] | null;
+            /** @default  */
+            tool_call_id: string;
         };
         /**
          * ChatModelList
@@ -1604,7 +1640,7 @@ export interface components {
         };
         /**
          * Choice
-         * @description There is always one. `finish_reason` is `stop`, `length` or `content_filter`.
+         * @description There is always one. `finish_reason` is `stop`, `length`, `content_filter` or `tool_calls`.
          */
         Choice: {
             message: components["schemas"]["AnswerMessage"];
@@ -1613,6 +1649,13 @@ export interface components {
             index: number;
             /** @default null */
             logprobs: null;
+        };
+        /**
+         * ChosenFunction
+         * @description The function that a model must call.
+         */
+        ChosenFunction: {
+            name: string;
         };
         /**
          * Citation
@@ -1656,8 +1699,16 @@ export interface components {
             choices: components["schemas"]["Choice"][];
             citations: components["schemas"]["CitedPassage"][];
             notice: string | null;
+            usage: components["schemas"]["CompletionUsage"];
             /** @default chat.completion */
             object: string;
+        };
+        /**
+         * CompletionDetails
+         * @description Of the tokens of an answer.
+         */
+        CompletionDetails: {
+            reasoning_tokens: number;
         };
         /**
          * CompletionRequest
@@ -1673,8 +1724,23 @@ export interface components {
             stream: boolean;
             /** @default null */
             stream_options: components["schemas"]["StreamOptions"] | null;
+            /** @default null */
+            tools: components["schemas"]["FunctionTool"][] | null;
+            /** @default null */
+            tool_choice: string | components["schemas"]["ToolChoice"] | null;
             /** @default  */
             filter: string;
+        };
+        /**
+         * CompletionUsage
+         * @description The tokens that the model used: an estimate if its provider doesn't count them, 0 if no model was asked.
+         */
+        CompletionUsage: {
+            prompt_tokens: number;
+            completion_tokens: number;
+            total_tokens: number;
+            prompt_tokens_details: components["schemas"]["PromptDetails"];
+            completion_tokens_details: components["schemas"]["CompletionDetails"];
         };
         /**
          * ContentPart
@@ -2063,6 +2129,55 @@ export interface components {
             expires_at: string;
         };
         /**
+         * Function
+         * @description A function that the model may call; `parameters` is a JSON schema.
+         */
+        Function: {
+            name: string;
+            /** @default  */
+            description: string;
+            /** @default null */
+            parameters: Record<string, unknown> | null;
+            /** @default null */
+            strict: boolean | null;
+        };
+        /**
+         * FunctionCall
+         * @description A call of one of the caller's tools.
+         */
+        FunctionCall: {
+            id: string;
+            function: components["schemas"]["CalledFunction"];
+            /** @default function */
+            type: string;
+        };
+        /**
+         * FunctionCallItem
+         * @description A call of one of the caller's tools; `arguments` is JSON.
+         */
+        FunctionCallItem: {
+            /** @enum {string} */
+            type: "function_call";
+            id: string;
+            call_id: string;
+            name: string;
+            arguments: string;
+            /**
+             * @default in_progress
+             * @enum {string}
+             */
+            status: "completed" | "failed" | "in_progress" | "incomplete";
+        };
+        /**
+         * FunctionTool
+         * @description A tool of the caller, which runs it.
+         */
+        FunctionTool: {
+            /** @enum {string} */
+            type: "function";
+            function: components["schemas"]["Function"];
+        };
+        /**
          * Hit
          * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
          *
@@ -2094,6 +2209,42 @@ export interface components {
             hits: components["schemas"]["Hit"][];
             reranked: boolean;
             rerank_problem: ("busy" | "failed" | "misconfigured" | "timeout") | null;
+        };
+        /**
+         * IncompleteDetails
+         * @description Why an answer is incomplete.
+         */
+        IncompleteDetails: {
+            /** @enum {string} */
+            reason: "content_filter" | "max_output_tokens";
+        };
+        /**
+         * InputDetails
+         * @description Of the tokens of a prompt.
+         */
+        InputDetails: {
+            cached_tokens: number;
+            cache_write_tokens: number;
+        };
+        /**
+         * InputItem
+         * @description A message, a call of a tool (`function_call`) or its result (`function_call_output`). `reasoning` is ignored.
+         */
+        InputItem: {
+            /** @default message */
+            type: string;
+            /** @default null */
+            role: ("assistant" | "developer" | "system" | "user") | null;
+            /** @default null */
+            content: string | components["schemas"]["ContentPart"][] | null;
+            /** @default  */
+            call_id: string;
+            /** @default  */
+            name: string;
+            /** @default  */
+            arguments: string;
+            /** @default null */
+            output: string | components["schemas"]["ContentPart"][] | null;
         };
         /**
          * Item
@@ -2186,6 +2337,23 @@ export interface components {
             name: string;
             /** @enum {string} */
             role: "editor" | "owner" | "reader";
+        };
+        /**
+         * MessageItem
+         * @description An answer.
+         */
+        MessageItem: {
+            /** @enum {string} */
+            type: "message";
+            id: string;
+            content: components["schemas"]["OutputText"][];
+            /**
+             * @default in_progress
+             * @enum {string}
+             */
+            status: "completed" | "failed" | "in_progress" | "incomplete";
+            /** @default assistant */
+            role: string;
         };
         /**
          * MessageMetadata
@@ -2338,6 +2506,27 @@ export interface components {
             sha256: string;
         };
         /**
+         * OutputDetails
+         * @description Of the tokens of an answer.
+         */
+        OutputDetails: {
+            reasoning_tokens: number;
+        };
+        /**
+         * OutputText
+         * @description The text of an answer. Citations `[n]` refer to `citations` of the response.
+         */
+        OutputText: {
+            /** @enum {string} */
+            type: "output_text";
+            /** @default  */
+            text: string;
+            /** @default [] */
+            annotations: unknown[];
+            /** @default [] */
+            logprobs: unknown[];
+        };
+        /**
          * Part
          * @description A part to send: `bytes` of the file from `offset` on, with PUT to `url`.
          *
@@ -2383,6 +2572,13 @@ export interface components {
             error: string | null;
         };
         /**
+         * PromptDetails
+         * @description Of the tokens of a prompt.
+         */
+        PromptDetails: {
+            cached_tokens: number;
+        };
+        /**
          * RatedQuestion
          * @description A question whose answer was rated. `documents` are the keys of the documents that the answer cites.
          */
@@ -2408,6 +2604,21 @@ export interface components {
         Reason: {
             key: string;
             reason: string;
+        };
+        /**
+         * ReasoningItem
+         * @description A model's thoughts before its answer.
+         */
+        ReasoningItem: {
+            /** @enum {string} */
+            type: "reasoning";
+            id: string;
+            summary: components["schemas"]["SummaryText"][];
+            /**
+             * @default in_progress
+             * @enum {string}
+             */
+            status: "completed" | "failed" | "in_progress" | "incomplete";
         };
         /**
          * ReasoningPart
@@ -2500,6 +2711,116 @@ export interface components {
             relevance_score: number;
             /** @default null */
             document: components["schemas"]["Text"] | null;
+        };
+        /**
+         * ResponseError
+         * @description Why an answer failed.
+         */
+        ResponseError: {
+            message: string;
+            /** @default server_error */
+            code: string;
+        };
+        /**
+         * ResponseObject
+         * @description An answer, with the passages that it cites. `notice` says why it is incomplete, null for a complete one.
+         */
+        ResponseObject: {
+            id: string;
+            created_at: number;
+            model: string;
+            /**
+             * @default in_progress
+             * @enum {string}
+             */
+            status: "completed" | "failed" | "in_progress" | "incomplete";
+            /** @default [] */
+            output: (components["schemas"]["MessageItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["FunctionCallItem"])[];
+            /** @default null */
+            instructions: string | null;
+            /** @default [] */
+            tools: components["schemas"]["ResponseTool"][];
+            /** @default auto */
+            tool_choice: string | components["schemas"]["ToolChoice"];
+            /** @default null */
+            usage: components["schemas"]["ResponseUsage"] | null;
+            /** @default null */
+            error: components["schemas"]["ResponseError"] | null;
+            /** @default null */
+            incomplete_details: components["schemas"]["IncompleteDetails"] | null;
+            /** @default [] */
+            citations: components["schemas"]["CitedPassage"][];
+            /** @default null */
+            notice: string | null;
+            /** @default response */
+            object: string;
+            /** @default true */
+            parallel_tool_calls: boolean;
+            /** @default null */
+            previous_response_id: string | null;
+            /** @default false */
+            store: boolean;
+            /** @default null */
+            temperature: number | null;
+            /** @default null */
+            top_p: number | null;
+            /** @default {} */
+            metadata: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ResponseRequest
+         * @description A question with the conversation before it. Other fields of OpenAI's API are ignored.
+         *
+         *     Nothing is stored, so that `previous_response_id` and `conversation` can't be used. `filter` says which documents the answer is from, as in a search.
+         */
+        ResponseRequest: {
+            input: string | components["schemas"]["InputItem"][];
+            /** @default headwater */
+            model: string;
+            /** @default null */
+            instructions: string | null;
+            /** @default null */
+            stream: boolean | null;
+            /** @default null */
+            tools: components["schemas"]["ResponseTool"][] | null;
+            /** @default null */
+            tool_choice: string | components["schemas"]["ToolChoice"] | null;
+            /** @default null */
+            previous_response_id: string | null;
+            /** @default null */
+            conversation: string | Record<string, unknown> | null;
+            /** @default null */
+            background: boolean | null;
+            /** @default  */
+            filter: string;
+        };
+        /**
+         * ResponseTool
+         * @description A tool of the caller, which runs it. `parameters` is a JSON schema.
+         */
+        ResponseTool: {
+            /** @enum {string} */
+            type: "function";
+            name: string;
+            /** @default null */
+            description: string | null;
+            /** @default null */
+            parameters: Record<string, unknown> | null;
+            /** @default null */
+            strict: boolean | null;
+        };
+        /**
+         * ResponseUsage
+         * @description The tokens that the model used: an estimate if its provider doesn't count them, 0 if no model was asked.
+         */
+        ResponseUsage: {
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["InputDetails"];
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["OutputDetails"];
+            total_tokens: number;
         };
         /**
          * Run
@@ -2789,6 +3110,16 @@ export interface components {
             include_usage: boolean;
         };
         /**
+         * SummaryText
+         * @description A model's thoughts.
+         */
+        SummaryText: {
+            /** @enum {string} */
+            type: "summary_text";
+            /** @default  */
+            text: string;
+        };
+        /**
          * Text
          * @description A text to score.
          */
@@ -2808,6 +3139,18 @@ export interface components {
              * @enum {string}
              */
             state: "done" | "streaming";
+        };
+        /**
+         * ToolChoice
+         * @description The tool that a model must call: `function.name` in chat completions, `name` in responses.
+         */
+        ToolChoice: {
+            /** @enum {string} */
+            type: "function";
+            /** @default  */
+            name: string;
+            /** @default null */
+            function: components["schemas"]["ChosenFunction"] | null;
         };
         /**
          * UIMessage
@@ -5674,6 +6017,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RerankResponse"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createResponse: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
                 };
             };
             /** @description An error */

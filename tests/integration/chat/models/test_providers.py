@@ -139,6 +139,18 @@ def test_tool_call_is_joined_from_its_pieces(provider: FakeProvider, name: str) 
 
 
 @pytest.mark.parametrize("name", URLS)
+def test_result_of_a_tool_and_the_choice_reach_the_provider(provider: FakeProvider, name: str) -> None:
+    call = ToolCall("call_1", "find", '{"q": "coat"}')
+    rounds = [Turn("assistant", "I look.", calls=[call]), Turn("tool", "It snows.", call_id="call_1")]
+    pieces = list(model(provider, name).stream([*TURNS, *rounds], [TOOL], "find"))
+    assert pieces[-1] == Finish("stop")
+    sent = json.dumps(provider.requests[-1])
+    assert all(words in sent for words in ("I look.", "coat", "It snows."))
+    choices = [value for key, value in provider.requests[-1].items() if key in ("tool_choice", "toolConfig")]
+    assert "find" in json.dumps(choices)
+
+
+@pytest.mark.parametrize("name", URLS)
 def test_every_cut_of_a_utf8_character_keeps_the_text(provider: FakeProvider, name: str) -> None:
     provider.pieces, provider.write_bytes = ["é€😀", "ß"], 1
     assert text_of(ask(provider, name)) == "é€😀ß"

@@ -138,5 +138,5 @@ def test_streams_drains_and_the_tick_are_long() -> None:
     routes = [route for served in all_routes().values() for route in served]
     routes += [drain_route(unused, unused, "collection", print), tick_route(unused, unused, unused, unused)]
     long = {route.path for route in routes if route.streams or route.is_long}
-    answers = {"/api/chat", "/api/chat/<id>/stream", "/mcp", "/v1/chat/completions"}
+    answers = {"/api/chat", "/api/chat/<id>/stream", "/mcp", "/v1/chat/completions", "/v1/responses"}
     assert long == answers | {"/api/uploads/<uuid:id>/complete", "/tasks/drain", "/cron/tick"}
