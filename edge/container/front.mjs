@@ -7,20 +7,12 @@
 
 import { createServer, request as sendRequest } from "node:http";
 import { pipeline } from "node:stream";
+import { withoutHopByHop, workerHeaders } from "./headers.mjs";
+import { forwardUpgrade } from "./upgrade.mjs";
 
-/** Of one connection (RFC 9110, 7.6.1). `Transfer-Encoding` is set again where a body has no length. */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-const NOT_THE_CLIENTS = /^(?:cf-|mf-|x-mf-|x-forwarded-|x-real-ip$|forwarded$)/;
 /** Miniflare's and Cloudflare's own pages. */
 const PLATFORM_PAGES = "/cdn-cgi/";
+const WEBSOCKET = "/ws";
 /** Above the Worker's limits, which refuse with a reason: URL and headers together. */
 const MAX_HEADER_BYTES = 131_072;
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -47,7 +39,7 @@ export function createFront({ worker, checks, behindProxy }) {
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const missingParts = sharedFor(CHECK_INTERVAL_MS, () => findMissing(checks));
-  return createServer(limits, (request, response) => {
+  const server = createServer(limits, (request, response) => {
     const pathname = pathOf(request.url ?? "");
     if (pathname === null) refuse(response, 400, "Bad request", "The request's target must be a path.");
     else if (!hasValidHost(request)) refuse(response, 400, "Bad request", INVALID_HOST);
@@ -55,6 +47,11 @@ export function createFront({ worker, checks, behindProxy }) {
       refuse(response, 404, "Not found", `There is nothing at ${pathname}.`);
     else if (pathname === "/ready") void respondReady(response, missingParts);
     else forward(request, response, { worker, behindProxy });
+  });
+  return server.on("upgrade", (request, socket, head) => {
+    if (pathOf(request.url ?? "") === WEBSOCKET && hasValidHost(request))
+      forwardUpgrade(request, socket, head, { worker, behindProxy });
+    else socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
   });
 }
 
@@ -99,39 +96,6 @@ function forward(request, response, { worker, behindProxy }) {
   });
   response.on("close", () => upstream.destroy());
   request.pipe(upstream);
-}
-
-/**
- * Make the headers of a request to the Worker.
- *
- * @param {import("node:http").IncomingMessage} request
- * @param {boolean} behindProxy
- */
-export function workerHeaders({ headers, socket }, behindProxy) {
-  const kept = Object.entries(withoutHopByHop(headers)).filter(([name]) => !NOT_THE_CLIENTS.test(name));
-  const protocol = behindProxy ? lastOf(headers["x-forwarded-proto"]) : null;
-  const address = (behindProxy ? lastOf(headers["x-forwarded-for"]) : null) ?? socket.remoteAddress ?? "";
-  return {
-    ...Object.fromEntries(kept),
-    ...(headers["transfer-encoding"] !== undefined && { "transfer-encoding": "chunked" }),
-    ...(protocol !== null && { "x-forwarded-proto": protocol }),
-    "cf-connecting-ip": address.replace(/^::ffff:/, ""),
-  };
-}
-
-/**
- * Read the last entry of a list header: the one that the nearest proxy added.
- *
- * @param {string | string[] | undefined} header
- */
-function lastOf(header) {
-  const last = [header ?? ""].flat().join(",").split(",").at(-1)?.trim();
-  return last === undefined || last === "" ? null : last;
-}
-
-/** @param {import("node:http").IncomingHttpHeaders} headers */
-function withoutHopByHop(headers) {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
 }
 
 /**

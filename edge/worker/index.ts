@@ -11,17 +11,18 @@ import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
 import { clientNetwork, limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
-import { checkMcpOrigin, metadataResponse, setMetadataUrl } from "./auth/resource-metadata";
+import { metadataResponse, setMetadataUrl } from "./auth/resource-metadata";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
-import { envResponse, parseList, type Env } from "./env";
+import { envResponse, type Env } from "./env";
 import { checkHeaders, checkUrl } from "./http/check-size";
-import { isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
+import { checkOrigin, isPreflight, preflightResponse, setCorsHeaders } from "./http/cors";
 import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { setSecurityHeaders } from "./http/security-headers";
-import { isDelivery, targetOf, type Service } from "./routes";
+import { isDelivery, isMcp, targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
 import { forwardedHeaders } from "./upstream/request-headers";
+import { openWebSocket } from "./websocket/upgrade";
 
 /** Cloudflare rejects such requests itself; workerd alone does not. */
 const INVALID_HOST: Problem = {
@@ -30,21 +31,22 @@ const INVALID_HOST: Problem = {
   detail: "The Host header is not a valid host name. Send the name of this server.",
 };
 
-export default {
-  async fetch(request, env, ctx) {
-    const requestId = requestIdOf(request.headers);
-    if (!URL.canParse(request.url)) return problemResponse(INVALID_HOST, requestId);
-    const inner = await respond(request, { env, ctx, requestId }).catch((error: unknown) =>
-      problemResponse(toProblem(error, requestId), requestId),
-    );
-    const response = new Response(inner.body, inner);
-    if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
-    setMetadataUrl(response.headers, request);
-    setSecurityHeaders(response.headers, new URL(request.url));
-    setCorsHeaders(response.headers, request, env);
-    return response;
-  },
-} satisfies ExportedHandler<Env>;
+export default { fetch: handle } satisfies ExportedHandler<Env>;
+
+async function handle(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const requestId = requestIdOf(request.headers);
+  if (!URL.canParse(request.url)) return problemResponse(INVALID_HOST, requestId);
+  const inner = await respond(request, { env, ctx, requestId }).catch((error: unknown) =>
+    problemResponse(toProblem(error, requestId), requestId),
+  );
+  if (inner.webSocket) return inner;
+  const response = new Response(inner.body, inner);
+  if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
+  setMetadataUrl(response.headers, request);
+  setSecurityHeaders(response.headers, new URL(request.url));
+  setCorsHeaders(response.headers, request, env);
+  return response;
+}
 
 async function respond(request: Request, context: RequestContext): Promise<Response> {
   const { env } = context;
@@ -58,6 +60,10 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
   if (isPreflight(request)) return preflightResponse(request, env);
   if (target === "env") return envResponse(env);
   if (target === "openapi") return openapiResponse(request, env);
+  if (target === "websocket") {
+    checkOrigin(request, env);
+    return openWebSocket(request, (frame) => handle(frame, env, context.ctx));
+  }
   return callFunction(target, request, context);
 }
 
@@ -65,7 +71,7 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
 async function callFunction(service: Service, request: Request, context: RequestContext): Promise<Response> {
   const { env, ctx } = context;
   checkUrl(new URL(request.url));
-  checkMcpOrigin(request, parseList(env.CORS_ORIGINS));
+  if (isMcp(request)) checkOrigin(request, env);
   checkHeaders(forwardedHeaders(request));
   const caller = await admit(request, env);
   const cached = await findCached(request, caller);

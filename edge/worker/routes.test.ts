@@ -33,6 +33,7 @@ describe("targetOf", () => {
     ["/env", "env"],
     ["/api/openapi.json", "openapi"],
     ["/robots.txt", "robots"],
+    ["/ws", "websocket"],
     ["/.well-known/oauth-protected-resource", "oauth"],
     ["/.well-known/oauth-protected-resource/mcp", "oauth"],
     ["/assets/index-1.js", "file"],

@@ -4,7 +4,7 @@
 export const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "file" | "none";
+export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "websocket" | "file" | "none";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
@@ -41,6 +41,7 @@ const API = /^\/(?:api|v1|tasks|cron|heartbeat|ready|self-test)(?:\/|$)/;
 export function targetOf(pathname: string): Target {
   if (pathname === "/env") return "env";
   if (pathname === "/api/openapi.json") return "openapi";
+  if (pathname === "/ws") return "websocket";
   if (pathname === "/robots.txt") return "robots";
   if (pathname === METADATA_PATH || pathname === `${METADATA_PATH}/mcp`) return "oauth";
   if (hasDotSegments(pathname)) return "none";

@@ -5,7 +5,7 @@
  */
 
 import { nonEmpty, type Env } from "../env";
-import { notFound, ProblemError } from "../http/problem";
+import { notFound } from "../http/problem";
 import { METADATA_PATH } from "../routes";
 
 const MAX_AGE_S = 3_600;
@@ -31,13 +31,4 @@ export function setMetadataUrl(headers: Headers, request: Request): void {
   const challenge = headers.get("WWW-Authenticate");
   if (pathname !== "/mcp" || challenge === null) return;
   headers.set("WWW-Authenticate", `${challenge}, resource_metadata="${origin}${METADATA_PATH}/mcp"`);
-}
-
-/** Refuse a page of another origin at `/mcp`, as the protocol demands, unless CORS_ORIGINS has it. */
-export function checkMcpOrigin(request: Request, allowed: readonly string[]): void {
-  const { origin, pathname } = new URL(request.url);
-  const from = request.headers.get("Origin");
-  if (pathname !== "/mcp" || from === null || from === origin || allowed.includes(from)) return;
-  const detail = `Pages of ${from} may not use /mcp. Add the origin to CORS_ORIGINS to allow them.`;
-  throw new ProblemError({ status: 403, title: "Forbidden", detail });
 }

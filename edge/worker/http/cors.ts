@@ -1,6 +1,7 @@
 /** CORS: respond to preflight requests, and let pages of the origins in `CORS_ORIGINS` read responses. */
 
 import { parseList, type Env } from "../env";
+import { ProblemError } from "./problem";
 
 const METHODS = "GET, POST, PUT, PATCH, DELETE";
 const MAX_AGE_S = "7200";
@@ -33,6 +34,15 @@ export function setCorsHeaders(headers: Headers, request: Request, env: Env): vo
   headers.set("Access-Control-Expose-Headers", "X-Request-Id, ETag, Retry-After");
   const vary = parseList(headers.get("Vary") ?? "");
   if (!vary.some((name) => name.toLowerCase() === "origin")) headers.set("Vary", [...vary, "Origin"].join(", "));
+}
+
+/** Refuse a page of another origin, unless `CORS_ORIGINS` has it: at `/mcp`, and for a WebSocket, which CORS is not for. */
+export function checkOrigin(request: Request, env: Env): void {
+  const { origin, pathname } = new URL(request.url);
+  const from = request.headers.get("Origin");
+  if (from === null || from === origin || isAllowed(request, env)) return;
+  const detail = `Pages of ${from} may not use ${pathname}. Add the origin to CORS_ORIGINS to allow them.`;
+  throw new ProblemError({ status: 403, title: "Forbidden", detail });
 }
 
 function isAllowed(request: Request, env: Env): boolean {
