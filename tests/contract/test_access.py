@@ -5,31 +5,20 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-import sqlalchemy as sa
-from cryptography.fernet import Fernet
 
 from headwater.auth.api_keys import hash_key, make_key
 from headwater.auth.callers import ROLES, SCOPES, role_covers
-from headwater.database.migrations import register_model
-from headwater.database.transactions import Database
 from headwater.web.app import Route
-from headwater.words.analysis import count_words, sparse_vector
 from scripts.openapi import all_routes
-from tests.contract.test_every_route import BODIES as OBJECTS
 from tests.contract.test_every_route import assert_problem, named
 from tests.fakes.token_issuer import (
-    AUDIENCE,
-    ISSUER,
     FakeIssuer,
-    fake_issuer,
     good_claims,
     private_key,
     public_forms,
@@ -37,145 +26,19 @@ from tests.fakes.token_issuer import (
     unsigned,
 )
 from tests.harness.databases import FreshDatabase
-from tests.harness.function_server import serve_function
 from tests.harness.paths import ROOT
+from tests.harness.world import INVOKER, SECRET, UNKNOWN, URL, World, running_world
 
 ALL_ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 ROUTES = [(name, route) for name, route in ALL_ROUTES if route.access != "signed"]
 GOOGLE = [("collection", "/tasks/drain"), ("embedding", "/tasks/drain"), ("collection", "/cron/tick")]
-URL = "http://127.0.0.1:9"
-INVOKER = "headwater-invoker@p.iam.gserviceaccount.com"
-UNKNOWN = str(uuid.uuid4())
 ACCESS_PAGE = ROOT / "docs" / "members-and-keys.md"
-SECRET = "treasure"
-"""Text in every row of Ada's workspace."""
-
-
-@dataclass(frozen=True)
-class World:
-    """Ada's workspace, the functions, and the issuers of tokens."""
-
-    clients: Mapping[str, httpx.Client]
-    issuer: FakeIssuer
-    google: FakeIssuer
-    database: Database
-    workspace_id: uuid.UUID
-    ids: Mapping[str, str]
-    """Ids of Ada's resources, by the path's prefix."""
-    message_id: str
-    """Id of an answer to Ada."""
-
-    def call(
-        self, name: str, route: Route, authorization: str | None, *, existing: bool, **headers: str
-    ) -> httpx.Response:
-        """Call a route with a valid body, and with Ada's ids or unknown ones."""
-        all_headers = {"Authorization": authorization} | headers if authorization is not None else headers
-        path = (
-            route.path.replace("<int:id>", "999")
-            .replace("<int:number>", "1")
-            .replace("<uuid:message_id>", self.message_id)
-        )
-        for prefix, known_id in self.ids.items():
-            if path.startswith(prefix) and "<" in path:
-                before, after = path[: path.index("<")], path[path.index(">") + 1 :]
-                path = before + (known_id if existing else UNKNOWN) + after
-        assert "<" not in path, "a new kind of id: add it to `_fill`"
-        body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
-        query = "?q=what+is+the+secret" if path == "/api/search" else "?path=a.md" if path.endswith("/files") else ""
-        return self.clients[name].request(route.method, path + query, content=body, headers=all_headers)
-
-    def token(self, subject: str, **changes: Any) -> str:
-        return f"Bearer {self.issuer.token(subject, **changes)}"
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.database.transaction(self.workspace_id) as tx:
-            result = tx.execute(sa.text(statement), {"w": self.workspace_id, **values})
-            return [tuple(row) for row in result] if result.returns_rows else []
-
-
-BODIES: dict[str, Any] = {
-    **OBJECTS,
-    "/api/chat": {"id": "mine", "messages": [{"role": "user", "parts": [{"type": "text", "text": "The secret?"}]}]},
-    "/api/search": {"q": "what is the secret"},
-    "/v1/embeddings": {"input": "x", "model": "constant"},
-}
 
 
 @pytest.fixture(scope="module")
 def world(module_database: FreshDatabase, free_port: Callable[[], int]) -> Iterator[World]:
-    register_model(module_database.admin_url, "constant", 384)
-    with fake_issuer() as issuer, fake_issuer("RS256") as google, closing(Database(module_database.url, 1)) as database:
-        environment = {
-            "DATABASE_URL": module_database.url,
-            "EMBEDDING_MODEL": "constant",
-            "SECRET_KEY": Fernet.generate_key().decode(),
-            "AUTH_MODE": "jwt",
-            "AUTH_ISSUER": ISSUER,
-            "AUTH_AUDIENCE": AUDIENCE,
-            "AUTH_JWKS_URL": issuer.url,
-            "GOOGLE_JWKS_URL": google.url,
-            "TASKS_ENDPOINT": URL,
-            "COLLECTION_URL": URL,
-            "EMBEDDING_URL": URL,
-            "INVOKER_SERVICE_ACCOUNT": INVOKER,
-        }
-        with (
-            serve_function("chat", free_port(), environment) as chat,
-            serve_function("collection", free_port(), environment) as collection,
-            serve_function("embedding", free_port(), environment) as embedding,
-        ):
-            clients = {"chat": chat, "collection": collection, "embedding": embedding}
-            ada = {"Authorization": f"Bearer {issuer.token('ada')}"}
-            workspace_id = uuid.UUID(collection.get("/api/me", headers=ada).json()["workspace_id"])
-            ids = _fill(database, workspace_id)
-            assert SECRET in chat.post("/api/chat", json=BODIES["/api/chat"] | {"id": "c1"}, headers=ada).text
-            with database.transaction(workspace_id) as tx:
-                [answer_id] = tx.execute(sa.text("select id from messages where role = 'assistant'")).scalars()
-            yield World(clients, issuer, google, database, workspace_id, ids, str(answer_id))
-
-
-FILL = """
-    with source as (
-      insert into sources (workspace_id, kind, name, config)
-      values (:w, 'git', :s, jsonb_build_object('url', 'https://git.example/' || :s)) returning id
-    ), run as (
-      insert into runs (workspace_id, source_id, kind, engine, state, counts, finished_at)
-      select :w, id, 'collect', 'tickets', 'succeeded', '{}', now() from source returning id
-    ), item as (
-      insert into run_items (run_id, workspace_id, key, action, warning) select id, :w, :s, 'added', :s from run
-    ), document as (
-      insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text)
-      select :w, id, :s, 'f', :s, 'text/markdown', 'The secret: ' || :s from source returning id
-    ), chunk as (
-      insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-        token_count, words, word_count)
-      select :w, id, 0, 0, 19, '{}', '\\x00', 3, cast(:words as sparsevec), 2 from document
-    ), key as (
-      insert into api_keys (workspace_id, name, hash, hint, role, created_by)
-      values (:w, :s, '\\x00', '', 'reader', 'ada') returning id
-    ), file as (
-      insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
-      select gen_random_uuid(), :w, id, :s, 1, '\\x00' from source returning id
-    ), file_upload as (
-      insert into file_uploads (id, workspace_id, source_id, path, bytes, sha256, expires_at)
-      select gen_random_uuid(), :w, id, :s, 1, '\\x00', now() + interval '1 day' from source returning id
-    ), roles as (
-      insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
-    )
-    select source.id, run.id, document.id, key.id, file.id, file_upload.id
-    from source, run, document, key, file, file_upload
-"""
-
-
-def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
-    """Insert one of each resource into Ada's workspace. Return their ids by the path's prefix."""
-    with database.transaction(workspace_id) as tx:
-        words = sparse_vector(count_words("The secret", "en"))
-        values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
-        row = tx.execute(sa.text(FILL), values).one()
-    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/", "/api/uploads/")
-    ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
-    return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
+    with running_world(module_database, free_port) as world:
+        yield world
 
 
 def add_key(world: World, role: str, scopes: Sequence[str] = ()) -> str:

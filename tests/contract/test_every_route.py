@@ -16,23 +16,11 @@ from scripts.openapi import PAGE, all_routes, page
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import serve_function
 from tests.harness.invalid_values import fields_of, invalid_json, invalid_query, is_free_text
+from tests.harness.world import REQUIRED_FIELDS
 
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())
 NUMBER = "99999999999999999999"
-BODIES = {
-    "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
-    "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
-    "/api/documents/<uuid:id>": {"placement": None},
-    "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
-    "/api/conversations/<id>/branch": {"message_id": UNKNOWN},
-    "/api/embedding-models": {"name": "constant"},
-    "/api/models": {"allowed": None},
-    "/api/budgets": {"budgets": []},
-    "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
-    "/api/sources/<uuid:id>/uploads": {"path": "a.md", "bytes": 1, "sha256": "0" * 64},
-}
-"""Bodies of routes with required fields."""
 QUERIES = {"/api/sources/<uuid:id>/files": {"path": "a.md"}}
 """Query parameters of routes that require some."""
 
@@ -94,7 +82,7 @@ def test_route_rejects_other_methods_with_405(clients: dict[str, httpx.Client], 
 
 @pytest.mark.parametrize(("name", "route"), [(n, r) for n, r in ROUTES if "<" in r.path and not r.streams], ids=named)
 def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], name: str, route: Route) -> None:
-    body = None if route.body is None else BODIES.get(route.path, {})
+    body = None if route.body is None else REQUIRED_FIELDS.get(route.path, {})
     query = QUERIES.get(route.path)
     assert_problem(clients[name].request(route.method, path_of(route), json=body, params=query), 404)
     assert_problem(clients[name].request(route.method, path_of(route, "%00"), json=body, params=query), 404, 422)
@@ -103,7 +91,7 @@ def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], nam
 BODIES_TO_DECODE = [(name, route) for name, route in ROUTES if route.body is not None]
 QUERY_FIELDS = [(name, route, field) for name, route in ROUTES if route.query for field in fields_of(route.query)]
 BODY_FIELDS = [(name, route, field) for name, route in BODIES_TO_DECODE for field in fields_of(route.body)]
-COMPATIBLE = {"/api/chat", "/v1/embeddings", "/v1/chat/completions", "/v1/rerank"}
+COMPATIBLE = {"/api/chat", "/v1/embeddings", "/v1/chat/completions", "/v1/responses", "/v1/rerank"}
 """Routes that ignore unknown fields, as clients of the AI SDK, OpenAI and Cohere expect."""
 
 
